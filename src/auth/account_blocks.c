@@ -35,7 +35,7 @@ account_blocks_left_of(const struct broker *b, enum failures_of what, struct str
 }
 
 int64_t
-account_blocks_left_ms(const struct broker *b, const struct limited_entry *e)
+account_blocks_left_ms(const struct broker *b, const struct failure_list_entry *e)
 {
 	return account_blocks_left_of(b, e->what, str_make(e->key, e->key_n));
 }
@@ -61,7 +61,7 @@ account_blocks_add_text(struct account_blocks *a, struct buf *text)
 
 static bool
 account_blocks_is_of_network(const struct account_blocks *a, const struct network *n,
-    const struct block_refused *refused)
+    const struct blocklist_refused *refused)
 {
 	return (a->last_login.size && network_has(n, &a->last_login)) ||
 	    str_eq(str_of(refused->last_user), a->user);
@@ -70,7 +70,7 @@ account_blocks_is_of_network(const struct account_blocks *a, const struct networ
 /* ---- by hand ---- */
 
 static void
-account_blocks_tell(const struct block *block, void *arg)
+account_blocks_add_manual(const struct blocklist_entry *block, void *arg)
 {
 	struct account_blocks *a = arg;
 	char network[NETWORK_TEXT_BYTES];
@@ -95,8 +95,8 @@ account_blocks_tell(const struct block *block, void *arg)
 /* ---- by the limits ---- */
 
 static void
-account_blocks_tell_limited(
-    struct account_blocks *a, const struct limited_entry *e, int64_t left_ms)
+account_blocks_add_limited(
+    struct account_blocks *a, const struct failure_list_entry *e, int64_t left_ms)
 {
 	char network[NETWORK_TEXT_BYTES];
 	struct buf text;
@@ -105,7 +105,8 @@ account_blocks_tell_limited(
 	if (e->what == FAILURES_OF_LOGIN)
 		buf_addz(&text, "in places where it is new");
 	else
-		buf_addf(&text, "%s %s", e->what == FAILURES_OF_PLACE ? "login at" : "network",
+		buf_addf(&text, "%s %s",
+		    e->what == FAILURES_OF_LOGIN_AT_NETWORK ? "login at" : "network",
 		    network_text(&e->network, network));
 	buf_addf(&text, ", by %s", account_blocks_key(e->what));
 	account_blocks_add_times(&text, e->since_ms, clock_ms() + left_ms);
@@ -113,26 +114,26 @@ account_blocks_tell_limited(
 }
 
 static bool
-account_blocks_is_about(const struct account_blocks *a, const struct limited_entry *e)
+account_blocks_is_about(const struct account_blocks *a, const struct failure_list_entry *e)
 {
 	if (e->since_ms == 0 || e->what == FAILURES_OF_LOGIN)
 		return false;
-	return e->what == FAILURES_OF_PLACE
+	return e->what == FAILURES_OF_LOGIN_AT_NETWORK
 	    ? str_eq(str_of(e->user), a->user)
 	    : account_blocks_is_of_network(a, &e->network, &e->refused);
 }
 
 /* That of the login holds too when it is not listed by name any more. */
 static void
-account_blocks_tell_login(struct account_blocks *a)
+account_blocks_add_login(struct account_blocks *a)
 {
-	const struct limited_entry *e =
-	    limited_find(a->broker->limited, FAILURES_OF_LOGIN, a->user);
-	struct limited_entry unlisted = {.what = FAILURES_OF_LOGIN};
+	const struct failure_list_entry *e =
+	    failure_list_find(a->broker->limited, FAILURES_OF_LOGIN, a->user);
+	struct failure_list_entry unlisted = {.what = FAILURES_OF_LOGIN};
 	int64_t left_ms = account_blocks_left_of(a->broker, FAILURES_OF_LOGIN, a->user);
 
 	if (left_ms > 0)
-		account_blocks_tell_limited(a, e ? e : &unlisted, left_ms);
+		account_blocks_add_limited(a, e ? e : &unlisted, left_ms);
 }
 
 void
@@ -144,21 +145,21 @@ account_blocks_add(const struct broker *b, struct str user, struct buf *values)
 
 	if (!last || !network_parse(str_of(last->client), &a.last_login))
 		a.last_login.size = 0;
-	blocks_each(b->blocks, account_blocks_tell, &a);
-	account_blocks_tell_login(&a);
-	for (size_t i = 0; i < LIMITED_MAX; i++) {
-		const struct limited_entry *e = &b->limited->entry[i];
+	blocklist_each(b->blocks, account_blocks_add_manual, &a);
+	account_blocks_add_login(&a);
+	for (size_t i = 0; i < FAILURE_LIST_MAX; i++) {
+		const struct failure_list_entry *e = &b->limited->entry[i];
 
 		left_ms = account_blocks_is_about(&a, e) ? account_blocks_left_ms(b, e) : 0;
 		if (left_ms > 0)
-			account_blocks_tell_limited(&a, e, left_ms);
+			account_blocks_add_limited(&a, e, left_ms);
 	}
 }
 
 const char *
 account_blocks_reason(const struct broker *b, struct str user)
 {
-	if (blocks_find(b->blocks, user, NULL))
+	if (blocklist_find(b->blocks, user, NULL))
 		return "user_blocked";
 	return account_blocks_left_of(b, FAILURES_OF_LOGIN, user) > 0 ? "login_limited" : NULL;
 }

@@ -13,7 +13,7 @@ void account_blocks_add(const struct broker *b, struct str user, struct buf *val
 /* Why a right password is refused wherever the login is new; NULL: it is not. */
 const char *account_blocks_reason(const struct broker *b, struct str user) MUST_USE;
 /* How long what a limit made still holds; 0: no longer. */
-int64_t account_blocks_left_ms(const struct broker *b, const struct limited_entry *e) MUST_USE;
+int64_t account_blocks_left_ms(const struct broker *b, const struct failure_list_entry *e) MUST_USE;
 /* The key of that limit. */
 const char *account_blocks_key(enum failures_of what) MUST_USE;
 

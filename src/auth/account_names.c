@@ -6,18 +6,18 @@
 #include "conf/login_name.h"
 #include "mail/mail_address.h"
 
-enum { DOMAINS_TOLD_MAX = 10 };
+enum { DOMAINS_LISTED_MAX = 10 };
 
-struct naming_range {
+struct account_names_range {
 	uint32_t first, last;
 };
 
 /* Unicode 15, category Z but for U+2028 and U+2029. */
-static const struct naming_range blanks[] = {{0x20, 0x20}, {0xa0, 0xa0}, {0x1680, 0x1680},
+static const struct account_names_range blanks[] = {{0x20, 0x20}, {0xa0, 0xa0}, {0x1680, 0x1680},
     {0x2000, 0x200a}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}};
 
 static bool
-naming_is_blank(uint32_t c)
+account_names_is_blank(uint32_t c)
 {
 	for (size_t i = 0; i < sizeof blanks / sizeof *blanks; i++)
 		if (c >= blanks[i].first && c <= blanks[i].last)
@@ -27,13 +27,13 @@ naming_is_blank(uint32_t c)
 
 /* name: UTF-8. */
 static bool
-naming_has_unseen(struct str name)
+account_names_has_invisible(struct str name)
 {
 	while (name.n) {
 		uint32_t c;
 		size_t step = str_utf8_character(name, &c);
 
-		if (char_is_unseen(c) || naming_is_blank(c))
+		if (char_is_unseen(c) || account_names_is_blank(c))
 			return true;
 		name = str_from(name, step);
 	}
@@ -41,9 +41,9 @@ naming_has_unseen(struct str name)
 }
 
 static void
-naming_tell_domains(const struct conf *c, struct buf *why)
+account_names_list_domains(const struct conf *c, struct buf *why)
 {
-	size_t told = c->domains.count < DOMAINS_TOLD_MAX ? c->domains.count : DOMAINS_TOLD_MAX;
+	size_t told = c->domains.count < DOMAINS_LISTED_MAX ? c->domains.count : DOMAINS_LISTED_MAX;
 
 	buf_addz(
 	    why, c->domains.count == 1 ? "the configured domain is" : "configured domains are");
@@ -54,46 +54,46 @@ naming_tell_domains(const struct conf *c, struct buf *why)
 }
 
 bool
-naming_may_add(const struct conf *c, struct str name, struct buf *why)
+account_names_may_add(const struct conf *c, struct str name, struct buf *why)
 {
 	struct str domain = login_name_own_domain(name);
-	struct address address;
+	struct mail_address address;
 	const char *fault = NULL;
 
-	if (!str_is_utf8(name) || naming_has_unseen(name)) {
+	if (!str_is_utf8(name) || account_names_has_invisible(name)) {
 		buf_addz(why, "a login name has no blanks and no control characters");
 		return false;
 	}
 	if (!str_has(name, '@')) {
 		buf_addf(why, "%.*s has no domain, and auth.default_domain is not set; ",
 		    STR_ARG(name));
-		naming_tell_domains(c, why);
+		account_names_list_domains(c, why);
 		return false;
 	}
-	if (!address_parse(name, &address, &fault)) {
+	if (!mail_address_parse(name, &address, &fault)) {
 		buf_addf(why, "%.*s is not a mail address: %s", STR_ARG(name), fault);
 		return false;
 	}
 	if (login_name_is_covered(c, name))
 		return true;
 	buf_addf(why, "%.*s: the domain %.*s is not configured; ", STR_ARG(name), STR_ARG(domain));
-	naming_tell_domains(c, why);
+	account_names_list_domains(c, why);
 	return false;
 }
 
 enum accounts_result
-naming_find(naming_look_up_fn *look_up, void *store, struct str domain, struct claim *claim,
-    struct account *out)
+account_names_find(account_names_look_up_fn *look_up, void *store, struct str domain,
+    struct claimed_identity *claim, struct account *out)
 {
-	bool is_whole = str_has(claim_name(claim), '@');
-	enum accounts_result found = look_up(store, claim_name(claim), out);
-	struct claim said = *claim;
+	bool is_whole = str_has(claimed_name(claim), '@');
+	enum accounts_result found = look_up(store, claimed_name(claim), out);
+	struct claimed_identity said = *claim;
 
 	if (!is_whole && found != ACCOUNTS_NONE)
 		return found;
-	if (!claim_complete(claim, domain) || is_whole)
+	if (!claimed_complete(claim, domain) || is_whole)
 		return found;
-	found = look_up(store, claim_name(claim), out);
+	found = look_up(store, claimed_name(claim), out);
 	if (found == ACCOUNTS_BROKEN)
 		*claim = said;
 	return found;

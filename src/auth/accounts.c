@@ -65,7 +65,7 @@ struct accounts {
 };
 
 static enum accounts_result
-broken(struct accounts *a, const char *what)
+set_accounts_error(struct accounts *a, const char *what)
 {
 	snprintf(a->error, sizeof a->error, "%.64s: %.180s", what,
 	    a->db ? sqlite3_errmsg(a->db) : "no memory");
@@ -102,7 +102,7 @@ accounts_likely_iterations(const struct accounts *a, struct str name)
 		return 0;
 	for (i = 0; i < a->counts_n; i++)
 		total += a->counts[i].accounts;
-	place = secret_draw(accounts_key(a), "iterations", name) >> 32;
+	place = scram_secret_fixed_number(accounts_key(a), "iterations", name) >> 32;
 	place = place * total >> 32; /* there are fewer accounts than 2^32 */
 	for (i = 0; i < a->counts_n - 1 && place >= a->counts[i].accounts; i++)
 		place -= a->counts[i].accounts;
@@ -131,7 +131,7 @@ copy_text(struct str from, char *to, size_t bytes)
 }
 
 static bool
-read_row(sqlite3_stmt *s, struct account *out)
+read_account_row(sqlite3_stmt *s, struct account *out)
 {
 	*out = (struct account){0};
 	out->created_ms = sqlite3_column_int64(s, 2);
@@ -139,7 +139,7 @@ read_row(sqlite3_stmt *s, struct account *out)
 	out->is_suspended = sqlite3_column_type(s, 4) != SQLITE_NULL;
 	out->suspended_ms = sqlite3_column_int64(s, 4);
 	return copy_text(column_text(s, 0), out->name, sizeof out->name) &&
-	    secret_parse(column_text(s, 1), &out->secret) &&
+	    scram_secret_parse(column_text(s, 1), &out->secret) &&
 	    copy_text(column_text(s, 5), out->reason, sizeof out->reason);
 }
 
@@ -153,9 +153,9 @@ accounts_find(struct accounts *a, struct str name, struct account *out)
 	sqlite3_bind_text(s, 1, name.p, (int)name.n, SQLITE_STATIC);
 	r = sqlite3_step(s);
 	if (r == SQLITE_ROW) {
-		result = read_row(s, out) ? ACCOUNTS_OK : ACCOUNTS_DAMAGED;
+		result = read_account_row(s, out) ? ACCOUNTS_OK : ACCOUNTS_DAMAGED;
 	} else if (r != SQLITE_DONE) {
-		result = broken(a, "lookup");
+		result = set_accounts_error(a, "lookup");
 	}
 	sqlite3_reset(s);
 	return result;
@@ -170,12 +170,12 @@ accounts_each(struct accounts *a, account_fn *fn, void *arg)
 	int r;
 
 	while ((r = sqlite3_step(s)) == SQLITE_ROW)
-		if (read_row(s, &account))
+		if (read_account_row(s, &account))
 			fn(&account, arg);
 		else
 			log_error("accounts: a damaged account was passed over");
 	if (r != SQLITE_DONE)
-		result = broken(a, "list");
+		result = set_accounts_error(a, "list");
 	sqlite3_reset(s);
 	return result;
 }
@@ -183,7 +183,7 @@ accounts_each(struct accounts *a, account_fn *fn, void *arg)
 /* ---- changes ---- */
 
 static bool
-learn_counts(struct accounts *a)
+load_iteration_counts(struct accounts *a)
 {
 	sqlite3_stmt *s = a->statements[COUNTS];
 	int r;
@@ -200,7 +200,7 @@ learn_counts(struct accounts *a)
 
 /* ?1 name, ?2 text (where the statement has it), ?3 now. */
 static enum accounts_result
-change(struct accounts *a, enum statement which, struct str name, struct str text)
+change_account(struct accounts *a, enum statement which, struct str name, struct str text)
 {
 	sqlite3_stmt *s = a->statements[which];
 	int parameters = sqlite3_bind_parameter_count(s), r;
@@ -212,68 +212,68 @@ change(struct accounts *a, enum statement which, struct str name, struct str tex
 		sqlite3_bind_int64(s, 3, clock_ms());
 	r = sqlite3_step(s);
 	if (r != SQLITE_DONE)
-		broken(a, "change");
+		set_accounts_error(a, "change");
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
 	if (r == SQLITE_CONSTRAINT)
 		return ACCOUNTS_EXISTS;
-	if (r != SQLITE_DONE || !learn_counts(a))
+	if (r != SQLITE_DONE || !load_iteration_counts(a))
 		return ACCOUNTS_BROKEN;
 	return sqlite3_changes(a->db) ? ACCOUNTS_OK : ACCOUNTS_NONE;
 }
 
 static enum accounts_result
-change_secret(
-    struct accounts *a, enum statement which, struct str name, const struct secret *secret)
+change_account_secret(
+    struct accounts *a, enum statement which, struct str name, const struct scram_secret *secret)
 {
-	char text[SECRET_TEXT_BYTES];
+	char text[SCRAM_SECRET_TEXT_BYTES];
 	enum accounts_result result;
 
-	result = change(a, which, name, str_of(secret_text(secret, text)));
+	result = change_account(a, which, name, str_of(scram_secret_text(secret, text)));
 	mem_wipe(text, sizeof text);
 	return result;
 }
 
 enum accounts_result
-accounts_add(struct accounts *a, struct str name, const struct secret *s)
+accounts_add(struct accounts *a, struct str name, const struct scram_secret *s)
 {
-	return change_secret(a, ADD, name, s);
+	return change_account_secret(a, ADD, name, s);
 }
 
 enum accounts_result
-accounts_set_secret(struct accounts *a, struct str name, const struct secret *s)
+accounts_set_secret(struct accounts *a, struct str name, const struct scram_secret *s)
 {
-	return change_secret(a, SET_SECRET, name, s);
+	return change_account_secret(a, SET_SECRET, name, s);
 }
 
 enum accounts_result
 accounts_suspend(struct accounts *a, struct str name, struct str reason)
 {
-	return change(a, SUSPEND, name, str_upto(reason, ACCOUNTS_REASON_MAX));
+	return change_account(a, SUSPEND, name, str_upto(reason, ACCOUNTS_REASON_MAX));
 }
 
 enum accounts_result
 accounts_resume(struct accounts *a, struct str name)
 {
-	return change(a, RESUME, name, STR(""));
+	return change_account(a, RESUME, name, STR(""));
 }
 
 enum accounts_result
 accounts_remove(struct accounts *a, struct str name)
 {
-	return change(a, REMOVE, name, STR(""));
+	return change_account(a, REMOVE, name, STR(""));
 }
 
 /* ---- opening ---- */
 
 static int
-run(sqlite3 *db, const char *text)
+run_accounts_sql(sqlite3 *db, const char *text)
 {
 	return sqlite3_exec(db, text, NULL, NULL, NULL);
 }
 
 static int
-read_number(sqlite3 *db, const char *pragma, int64_t *out)
+read_accounts_pragma(sqlite3 *db, const char *pragma, int64_t *out)
 {
 	sqlite3_stmt *s;
 	int r = sqlite3_prepare_v2(db, pragma, -1, &s, NULL);
@@ -288,11 +288,11 @@ read_number(sqlite3 *db, const char *pragma, int64_t *out)
 
 /* A store of a later version must not be written to by this one. */
 static int
-make_schema(struct accounts *a)
+make_accounts_schema(struct accounts *a)
 {
 	char text[160];
 	int64_t version;
-	int r = read_number(a->db, "PRAGMA user_version", &version);
+	int r = read_accounts_pragma(a->db, "PRAGMA user_version", &version);
 
 	if (r == SQLITE_OK && version > STORE_VERSION) {
 		snprintf(a->error, sizeof a->error, "made by a later version of this program");
@@ -306,16 +306,16 @@ make_schema(struct accounts *a)
 		a->is_new = true;
 		snprintf(text, sizeof text, "PRAGMA application_id=%d; PRAGMA user_version=%d",
 		    APPLICATION_ID, STORE_VERSION);
-		r = run(a->db, schema);
+		r = run_accounts_sql(a->db, schema);
 		if (r == SQLITE_OK)
-			r = run(a->db, text);
+			r = run_accounts_sql(a->db, text);
 	}
 	return r;
 }
 
 /* Drawn by whoever makes the store; then it stays, or unknown names would change their salt. */
 static int
-learn_key(struct accounts *a)
+make_installation_key(struct accounts *a)
 {
 	sqlite3_stmt *s;
 	int r;
@@ -344,26 +344,26 @@ learn_key(struct accounts *a)
 }
 
 static int
-set_up(struct accounts *a)
+set_up_accounts(struct accounts *a)
 {
 	int r;
 
 	sqlite3_extended_result_codes(a->db, 0);
 	sqlite3_busy_timeout(a->db, BUSY_MS);
-	r = run(a->db,
+	r = run_accounts_sql(a->db,
 	    "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=DELETE; PRAGMA synchronous=EXTRA;"
 	    "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA secure_delete=ON;"
 	    "PRAGMA cell_size_check=ON; BEGIN EXCLUSIVE");
 	if (r == SQLITE_OK)
-		r = make_schema(a);
+		r = make_accounts_schema(a);
 	if (r == SQLITE_OK)
-		r = learn_key(a);
+		r = make_installation_key(a);
 	if (r == SQLITE_OK)
-		r = run(a->db, "COMMIT");
+		r = run_accounts_sql(a->db, "COMMIT");
 	for (int i = 0; i < STATEMENTS && r == SQLITE_OK; i++)
 		r = sqlite3_prepare_v3(a->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
 		    &a->statements[i], NULL);
-	if (r == SQLITE_OK && !learn_counts(a))
+	if (r == SQLITE_OK && !load_iteration_counts(a))
 		r = SQLITE_CORRUPT;
 	return r;
 }
@@ -371,7 +371,7 @@ set_up(struct accounts *a)
 /* A name is taken as it is: SQLite's own way asks every directory above, which this user may be
  * unable to enter, while "/proc/self/fd/N" leads straight to the one that was granted. */
 static int
-plain_name(sqlite3_vfs *vfs, const char *name, int size, char *out)
+vfs_plain_name(sqlite3_vfs *vfs, const char *name, int size, char *out)
 {
 	(void)vfs;
 	return snprintf(out, (size_t)size, "%s", name) < size ? SQLITE_OK : SQLITE_CANTOPEN;
@@ -385,13 +385,13 @@ register_vfs(void)
 
 	plain = *sqlite3_vfs_find("unix");
 	plain.zName = "plain";
-	plain.xFullPathname = plain_name;
+	plain.xFullPathname = vfs_plain_name;
 	sqlite3_vfs_register(&plain, 0);
 }
 
 /* What root makes belongs to the directory's owner, who will read it next. */
 static int
-give_to_owner(const char *directory)
+give_file_to_owner(const char *directory)
 {
 	int fd = geteuid() == 0 ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	struct stat owner, st;
@@ -429,7 +429,7 @@ accounts_open_file(struct accounts *a, const char *directory)
 		flags |= SQLITE_OPEN_CREATE;
 	r = sqlite3_open_v2(path, &a->db, flags, "plain");
 	if (r == SQLITE_OK)
-		return set_up(a);
+		return set_up_accounts(a);
 	if (stat(directory, &st) != 0 || lstat(path, &st) == 0 || errno != ENOENT)
 		return r;
 	snprintf(a->error, sizeof a->error, "accounts.db is missing");
@@ -451,11 +451,11 @@ accounts_open(const char *directory, enum accounts_absent absent,
 	r = accounts_open_file(a, directory);
 	umask(mask);
 	if (r == SQLITE_OK)
-		r = give_to_owner(directory);
+		r = give_file_to_owner(directory);
 	if (r == SQLITE_OK)
 		return a;
 	if (a->error[0] == 0)
-		broken(a, "accounts.db");
+		set_accounts_error(a, "accounts.db");
 	snprintf(error_out, ACCOUNTS_ERROR_BYTES, "%s", a->error);
 	accounts_close(&a);
 	errno = r == SQLITE_BUSY ? EBUSY : r == SQLITE_NOTFOUND ? ENOENT : EIO;

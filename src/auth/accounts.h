@@ -23,8 +23,8 @@ enum accounts_result {
 };
 
 struct account {
-	char name[CLAIM_USER_MAX + 1];
-	struct secret secret;
+	char name[CLAIMED_USER_MAX + 1];
+	struct scram_secret secret;
 	bool is_suspended;
 	char reason[ACCOUNTS_REASON_MAX + 1];
 	int64_t created_ms;
@@ -55,9 +55,9 @@ uint32_t accounts_likely_iterations(const struct accounts *a, struct str name);
 enum accounts_result accounts_find(
     struct accounts *a, struct str name, struct account *out) MUST_USE;
 enum accounts_result accounts_add(
-    struct accounts *a, struct str name, const struct secret *s) MUST_USE;
+    struct accounts *a, struct str name, const struct scram_secret *s) MUST_USE;
 enum accounts_result accounts_set_secret(
-    struct accounts *a, struct str name, const struct secret *s) MUST_USE;
+    struct accounts *a, struct str name, const struct scram_secret *s) MUST_USE;
 enum accounts_result accounts_suspend(
     struct accounts *a, struct str name, struct str reason) MUST_USE;
 enum accounts_result accounts_resume(struct accounts *a, struct str name) MUST_USE;

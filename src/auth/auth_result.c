@@ -14,7 +14,8 @@
 enum { TEST_ROW_BYTES = 8192 };
 
 static void
-log_who(struct log_line *l, const struct exchange *login, const char *event, int priority)
+begin_auth_log(
+    struct log_line *l, const struct auth_session *login, const char *event, int priority)
 {
 	log_begin(l, priority, event);
 	if (login->is_test)
@@ -26,12 +27,13 @@ log_who(struct log_line *l, const struct exchange *login, const char *event, int
 }
 
 static void
-log_failure(const struct exchange *login, const char *event, const struct status *status)
+log_auth_failure(
+    const struct auth_session *login, const char *event, const struct smtp_status *status)
 {
-	char code[STATUS_ENHANCED_BYTES], reply[STATUS_ENHANCED_BYTES + 8];
+	char code[SMTP_STATUS_ENHANCED_BYTES], reply[SMTP_STATUS_ENHANCED_BYTES + 8];
 	struct log_line l;
 
-	log_who(&l, login, event, LOG_NOTICE);
+	begin_auth_log(&l, login, event, LOG_NOTICE);
 	/* in a fixed place, before anything that the client chose: others act on it */
 	if (strcmp(event, "auth fail") == 0)
 		log_str(&l, "counted", login->is_counted ? STR("yes") : STR("no"));
@@ -39,32 +41,32 @@ log_failure(const struct exchange *login, const char *event, const struct status
 	log_str(&l, "reason", str_of(login->reason));
 	if (status->code == 454)
 		log_str(&l, "backend", STR("users"));
-	snprintf(reply, sizeof reply, "%u %s", status->code, status_enhanced(status, code));
+	snprintf(reply, sizeof reply, "%u %s", status->code, smtp_status_enhanced(status, code));
 	log_quoted(&l, "reply", str_of(reply));
-	log_user(&l, "user", claim_name(&login->claim));
+	log_user(&l, "user", claimed_name(&login->claim));
 	log_end(&l);
 }
 
 static void
-log_success(const struct exchange *login)
+log_auth_success(const struct auth_session *login)
 {
 	struct log_line l;
 
-	log_who(&l, login, "auth ok", LOG_INFO);
+	begin_auth_log(&l, login, "auth ok", LOG_INFO);
 	log_str(&l, "tls", login->tls);
 	log_str(&l, "mech", str_of(login->mechanism->name));
 	log_str(&l, "backend", STR("users"));
-	log_user(&l, "user", claim_name(&login->claim));
+	log_user(&l, "user", claimed_name(&login->claim));
 	log_end(&l);
 }
 
 static void
-answer_test(const struct exchange *l, const struct message_auth_answer *m)
+answer_auth_test(const struct auth_session *l, const struct message_auth_answer *m)
 {
 	static const char *const words[] = {"continue", "ok", "fail", "tempfail", "malformed"};
 	static const uint8_t exits[] = {70, 0, 1, 75, 65};
 	struct message_admin_done done = {.exit_code = exits[m->outcome], .text = STR("")};
-	struct str user = claim_name(&l->claim);
+	struct str user = claimed_name(&l->claim);
 	const char *block = account_blocks_reason(l->broker, user);
 	const char *word = words[m->outcome], *reason = l->reason ? l->reason : "none";
 	struct message_admin_row row;
@@ -87,172 +89,172 @@ answer_test(const struct exchange *l, const struct message_auth_answer *m)
 }
 
 static void
-say(struct exchange *l, const struct message_auth_answer *m)
+send_auth_answer(struct auth_session *l, const struct message_auth_answer *m)
 {
 	if (l->is_test)
-		answer_test(l, m);
+		answer_auth_test(l, m);
 	else if (l->call)
 		(void)!channel_answer(l->from, l->call, MESSAGE_AUTH_ANSWER, m, -1);
 	l->call = 0;
 }
 
 void
-verdict_ask(struct exchange *l, enum exchange_state next, struct str challenge)
+auth_result_challenge(struct auth_session *l, enum auth_session_state next, struct str challenge)
 {
 	struct message_auth_answer m = {.outcome = AUTH_CONTINUE, .challenge = challenge,
 	    .user = STR(""), .backend = STR("")};
 
 	l->state = next;
-	say(l, &m);
+	send_auth_answer(l, &m);
 }
 
 static void
-end_with(struct exchange *l, enum auth_outcome outcome, struct status status)
+answer_and_end_login(struct auth_session *l, enum auth_outcome outcome, struct smtp_status status)
 {
 	struct message_auth_answer m = {.outcome = (uint8_t)outcome, .status = status,
 	    .challenge = STR(""), .user = STR(""), .backend = STR("users")};
 
-	say(l, &m);
-	exchange_end(l);
+	send_auth_answer(l, &m);
+	auth_session_end(l);
 }
 
 void
-verdict_ok(struct exchange *l, bool from_cache)
+auth_result_ok(struct auth_session *l, bool from_cache)
 {
 	struct message_auth_answer m = {.outcome = AUTH_OK, .challenge = STR(""),
-	    .user = claim_name(&l->claim), .backend = STR("users"), .from_cache = from_cache};
+	    .user = claimed_name(&l->claim), .backend = STR("users"), .from_cache = from_cache};
 
-	m.status = status_make(235, "2.7.0", "Authentication succeeded");
-	log_success(l);
+	m.status = smtp_status_make(235, "2.7.0", "Authentication succeeded");
+	log_auth_success(l);
 	if (!l->is_test) {
 		guesses_note_success(l);
-		last_logins_put(l->broker->last_logins, claim_name(&l->claim), l->client,
+		last_logins_put(l->broker->last_logins, claimed_name(&l->claim), l->client,
 		    str_of(l->mechanism->name));
 	}
-	say(l, &m);
-	exchange_end(l);
+	send_auth_answer(l, &m);
+	auth_session_end(l);
 }
 
 /* Told at once, without the delay of a guess. */
 static void
-end_at_once(
-    struct exchange *l, enum auth_outcome outcome, const char *reason, struct status status)
+end_login_at_once(struct auth_session *l, enum auth_outcome outcome, const char *reason,
+    struct smtp_status status)
 {
 	l->reason = reason;
-	log_failure(l, outcome == AUTH_TEMPFAIL ? "auth tempfail" : "auth fail", &status);
-	end_with(l, outcome, status);
+	log_auth_failure(l, outcome == AUTH_TEMPFAIL ? "auth tempfail" : "auth fail", &status);
+	answer_and_end_login(l, outcome, status);
 }
 
 void
-verdict_unknown(struct exchange *l, const char *reason)
+auth_result_tempfail(struct auth_session *l, const char *reason)
 {
-	end_at_once(l, AUTH_TEMPFAIL, reason,
-	    status_make(454, "4.7.0", "Temporary authentication failure"));
+	end_login_at_once(l, AUTH_TEMPFAIL, reason,
+	    smtp_status_make(454, "4.7.0", "Temporary authentication failure"));
 }
 
 void
-verdict_malformed(struct exchange *l)
+auth_result_malformed(struct auth_session *l)
 {
-	end_at_once(l, AUTH_MALFORMED, "malformed",
-	    status_make(501, "5.5.2", "Malformed authentication message"));
+	end_login_at_once(l, AUTH_MALFORMED, "malformed",
+	    smtp_status_make(501, "5.5.2", "Malformed authentication message"));
 }
 
 void
-verdict_cancelled(struct exchange *l)
+auth_result_cancelled(struct auth_session *l)
 {
 	struct log_line line;
 
-	log_who(&line, l, "auth cancelled", LOG_NOTICE);
+	begin_auth_log(&line, l, "auth cancelled", LOG_NOTICE);
 	log_str(&line, "mech", str_of(l->mechanism->name));
-	log_user(&line, "user", claim_name(&l->claim));
+	log_user(&line, "user", claimed_name(&l->claim));
 	log_end(&line);
-	exchange_end(l);
+	auth_session_end(l);
 }
 
 void
-verdict_no_mechanism(struct exchange *l)
+auth_result_unknown_mechanism(struct auth_session *l)
 {
-	end_at_once(l, AUTH_MALFORMED, "mechanism",
-	    status_make(504, "5.5.4", "Mechanism not offered"));
+	end_login_at_once(l, AUTH_MALFORMED, "mechanism",
+	    smtp_status_make(504, "5.5.4", "Mechanism not offered"));
 }
 
 static void
-on_delay_over(evutil_socket_t fd, short what, void *arg)
+on_auth_delay_over(evutil_socket_t fd, short what, void *arg)
 {
-	struct exchange *l = arg;
+	struct auth_session *l = arg;
 
 	(void)fd;
 	(void)what;
-	say(l, &l->answer);
-	exchange_end(l);
+	send_auth_answer(l, &l->answer);
+	auth_session_end(l);
 }
 
 /* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
 void
-verdict_no(struct exchange *l)
+auth_result_fail(struct auth_session *l)
 {
 	struct guesses_counted counted;
 	struct timeval wait;
 
 	l->answer = (struct message_auth_answer){.outcome = AUTH_FAIL, .challenge = STR(""),
 	    .user = STR(""), .backend = STR("users"),
-	    .status = status_make(535, "5.7.8", "Authentication credentials invalid")};
+	    .status = smtp_status_make(535, "5.7.8", "Authentication credentials invalid")};
 	if (!l->reason)
 		l->reason = "bad_credentials";
 	counted = guesses_count(l);
 	l->is_counted = counted.is_new;
-	log_failure(l, "auth fail", &l->answer.status);
+	log_auth_failure(l, "auth fail", &l->answer.status);
 	if (l->is_test) {
-		say(l, &l->answer);
-		exchange_end(l);
+		send_auth_answer(l, &l->answer);
+		auth_session_end(l);
 		return;
 	}
 	wait = (struct timeval){.tv_sec = counted.delay_ms / 1000,
 	    .tv_usec = counted.delay_ms % 1000 * 1000};
-	l->state = EXCHANGE_DELAYED;
-	l->delay = evtimer_new(l->broker->role->base, on_delay_over, l);
+	l->state = AUTH_SESSION_DELAYED;
+	l->delay = evtimer_new(l->broker->role->base, on_auth_delay_over, l);
 	if (!l->delay || evtimer_add(l->delay, &wait) != 0)
 		die("no event for a delay");
 }
 
 /* Nothing was looked at: no failure, and nothing that says anything of this client. */
 static void
-refuse_unseen(
-    struct exchange *l, enum auth_outcome outcome, const char *reason, struct status status)
+refuse_unchecked_login(struct auth_session *l, enum auth_outcome outcome, const char *reason,
+    struct smtp_status status)
 {
 	l->reason = reason;
-	log_failure(l, "auth refused", &status);
-	end_with(l, outcome, status);
+	log_auth_failure(l, "auth refused", &status);
+	answer_and_end_login(l, outcome, status);
 }
 
 bool
-verdict_is_refused(struct exchange *l)
+auth_result_is_refused(struct auth_session *l)
 {
 	enum guesses_limit limit = guesses_limit(l);
 
-	if (limit != GUESSES_WITHIN)
+	if (limit != GUESSES_WITHIN_LIMITS)
 		guesses_note_refused(l, limit);
 	switch (limit) {
-	case GUESSES_WITHIN:
+	case GUESSES_WITHIN_LIMITS:
 		return false;
 	case GUESSES_BLOCKED_NETWORK:
-		refuse_unseen(l, AUTH_FAIL, "network_blocked",
-		    status_make(421, "4.7.0",
+		refuse_unchecked_login(l, AUTH_FAIL, "network_blocked",
+		    smtp_status_make(421, "4.7.0",
 			"Logins from your network are blocked for now by the administrator"));
 		return true;
 	case GUESSES_BLOCKED_USER:
-		refuse_unseen(l, AUTH_TEMPFAIL, "user_blocked",
-		    status_make(454, "4.7.0",
+		refuse_unchecked_login(l, AUTH_TEMPFAIL, "user_blocked",
+		    smtp_status_make(454, "4.7.0",
 			"This login is blocked for now by the administrator"));
 		return true;
 	case GUESSES_NETWORK:
-	case GUESSES_PLACE:
-		refuse_unseen(l, AUTH_FAIL, "throttled",
-		    status_make(421, "4.7.0", "Too many failed logins"));
+	case GUESSES_LOGIN_AT_NETWORK:
+		refuse_unchecked_login(l, AUTH_FAIL, "throttled",
+		    smtp_status_make(421, "4.7.0", "Too many failed logins"));
 		return true;
 	case GUESSES_LOGIN:
-		refuse_unseen(l, AUTH_TEMPFAIL, "login_limited",
-		    status_make(454, "4.7.0", "Temporary authentication failure"));
+		refuse_unchecked_login(l, AUTH_TEMPFAIL, "login_limited",
+		    smtp_status_make(454, "4.7.0", "Temporary authentication failure"));
 		return true;
 	}
 	return false;

@@ -12,19 +12,19 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-struct blocks {
+struct blocklist {
 	struct fsio *disk; /* NULL: no directory */
 	size_t count;
-	char error[BLOCKS_ERROR_BYTES];
-	struct block block[BLOCKS_MAX];
+	char error[BLOCKLIST_ERROR_BYTES];
+	struct blocklist_entry block[BLOCKLIST_MAX];
 };
 
 static size_t
-blocks_place(const struct blocks *b, const struct block_target *target)
+blocklist_index_of(const struct blocklist *b, const struct blocklist_target *target)
 {
 	size_t i = 0;
 
-	while (i < b->count && !block_target_same(&b->block[i].target, target))
+	while (i < b->count && !blocklist_target_same(&b->block[i].target, target))
 		i++;
 	return i;
 }
@@ -32,17 +32,17 @@ blocks_place(const struct blocks *b, const struct block_target *target)
 /* ---- the file ---- */
 
 static void
-blocks_fail(struct blocks *b, const char *what)
+blocklist_set_error(struct blocklist *b, const char *what)
 {
 	snprintf(b->error, sizeof b->error, "blocks: %s: %s", what, strerror(errno));
 }
 
 /* What is told of those that were refused is in memory alone. */
 static void
-blocks_keep_counts(const struct blocks *b, struct block *now, size_t count)
+blocklist_copy_counts(const struct blocklist *b, struct blocklist_entry *now, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		size_t former = blocks_place(b, &now[i].target);
+		size_t former = blocklist_index_of(b, &now[i].target);
 
 		if (former < b->count)
 			now[i].refused = b->block[former].refused;
@@ -50,12 +50,12 @@ blocks_keep_counts(const struct blocks *b, struct block *now, size_t count)
 }
 
 static void
-blocks_take_text(struct blocks *b, struct str text)
+blocklist_load_text(struct blocklist *b, struct str text)
 {
-	struct block *now = mem_new(sizeof b->block);
-	size_t count, bad = blocks_read_text(text, now, &count);
+	struct blocklist_entry *now = mem_new(sizeof b->block);
+	size_t count, bad = blocklist_read_text(text, now, &count);
 
-	blocks_keep_counts(b, now, count);
+	blocklist_copy_counts(b, now, count);
 	memcpy(b->block, now, count * sizeof *now);
 	b->count = count;
 	mem_free(now);
@@ -67,29 +67,29 @@ blocks_take_text(struct blocks *b, struct str text)
 }
 
 static void
-blocks_read(struct blocks *b)
+blocklist_read(struct blocklist *b)
 {
 	int fd = b->disk->ops->open(b->disk, "blocks", O_RDONLY);
-	struct iovec room = {.iov_len = BLOCKS_FILE_MAX};
+	struct iovec room = {.iov_len = BLOCKLIST_FILE_MAX};
 	size_t got;
 
 	if (fd < 0 && errno == ENOENT)
-		blocks_take_text(b, STR("sallyport blocks 1\n"));
+		blocklist_load_text(b, STR("sallyport blocks 1\n"));
 	else if (fd < 0)
-		blocks_fail(b, "open");
+		blocklist_set_error(b, "open");
 	if (fd < 0)
 		return;
 	room.iov_base = mem_new(room.iov_len);
 	if (fsio_read_all(b->disk, fd, room, 0, &got) == 0)
-		blocks_take_text(b, str_make(room.iov_base, got));
+		blocklist_load_text(b, str_make(room.iov_base, got));
 	else
-		blocks_fail(b, "read");
+		blocklist_set_error(b, "read");
 	mem_free(room.iov_base);
 	(void)b->disk->ops->close(b->disk, fd);
 }
 
 static bool
-blocks_write_new(const struct blocks *b, struct str text)
+blocklist_write_new(const struct blocklist *b, struct str text)
 {
 	struct iovec all = {.iov_base = (void *)text.p, .iov_len = text.n};
 	const struct fsio_ops *ops = b->disk->ops;
@@ -107,27 +107,27 @@ blocks_write_new(const struct blocks *b, struct str text)
 }
 
 /* From the rename on the new table is what a start will read. */
-static enum blocks_result
-blocks_write(const struct blocks *b, struct str text)
+static enum blocklist_result
+blocklist_write(const struct blocklist *b, struct str text)
 {
 	const struct fsio_ops *ops = b->disk->ops;
 
-	if (!blocks_write_new(b, text) || ops->rename(b->disk, "blocks.new", "blocks") != 0)
-		return BLOCKS_BROKEN;
-	return ops->sync_directory(b->disk) == 0 ? BLOCKS_OK : BLOCKS_UNSURE;
+	if (!blocklist_write_new(b, text) || ops->rename(b->disk, "blocks.new", "blocks") != 0)
+		return BLOCKLIST_BROKEN;
+	return ops->sync_directory(b->disk) == 0 ? BLOCKLIST_OK : BLOCKLIST_UNSURE;
 }
 
 /* ---- the table ---- */
 
 static void
-blocks_take_out(struct blocks *b, size_t i)
+blocklist_remove_at(struct blocklist *b, size_t i)
 {
 	b->count--;
 	memmove(&b->block[i], &b->block[i + 1], (b->count - i) * sizeof *b->block);
 }
 
 static void
-blocks_put_back(struct blocks *b, size_t i, const struct block *former)
+blocklist_insert_at(struct blocklist *b, size_t i, const struct blocklist_entry *former)
 {
 	memmove(&b->block[i + 1], &b->block[i], (b->count - i) * sizeof *b->block);
 	b->block[i] = *former;
@@ -135,53 +135,53 @@ blocks_put_back(struct blocks *b, size_t i, const struct block *former)
 }
 
 static void
-blocks_forget_past(struct blocks *b)
+blocklist_drop_expired(struct blocklist *b)
 {
 	int64_t now_ms = clock_ms();
 
 	for (size_t i = b->count; i-- > 0;)
 		if (b->block[i].until_ms <= now_ms)
-			blocks_take_out(b, i);
+			blocklist_remove_at(b, i);
 }
 
-static enum blocks_result
-blocks_store(struct blocks *b)
+static enum blocklist_result
+blocklist_save(struct blocklist *b)
 {
-	enum blocks_result result = BLOCKS_BROKEN;
+	enum blocklist_result result = BLOCKLIST_BROKEN;
 	struct buf text;
 
-	buf_init(&text, BLOCKS_FILE_MAX);
-	blocks_write_text(b->block, b->count, &text);
+	buf_init(&text, BLOCKLIST_FILE_MAX);
+	blocklist_write_text(b->block, b->count, &text);
 	if (buf_ok(&text))
-		result = blocks_write(b, buf_str(&text));
+		result = blocklist_write(b, buf_str(&text));
 	else
 		errno = EFBIG;
 	buf_clear(&text);
 	return result;
 }
 
-struct blocks *
-blocks_new(struct fsio *disk)
+struct blocklist *
+blocklist_new(struct fsio *disk)
 {
-	struct blocks *b = MEM_NEW(struct blocks);
+	struct blocklist *b = MEM_NEW(struct blocklist);
 
 	b->disk = disk;
 	if (disk)
-		blocks_read(b);
+		blocklist_read(b);
 	else
 		snprintf(b->error, sizeof b->error, "blocks: the state directory is not open");
 	return b;
 }
 
 void
-blocks_read_again(struct blocks *b)
+blocklist_read_again(struct blocklist *b)
 {
 	if (b->disk && b->error[0])
-		blocks_read(b);
+		blocklist_read(b);
 }
 
 void
-blocks_free(struct blocks **b)
+blocklist_free(struct blocklist **b)
 {
 	if (!*b)
 		return;
@@ -192,76 +192,76 @@ blocks_free(struct blocks **b)
 }
 
 bool
-blocks_has_disk(const struct blocks *b)
+blocklist_has_disk(const struct blocklist *b)
 {
 	return b->disk != NULL;
 }
 
 const char *
-blocks_error(const struct blocks *b)
+blocklist_error(const struct blocklist *b)
 {
 	return b->error;
 }
 
-enum blocks_result
-blocks_add(struct blocks *b, const struct block *block)
+enum blocklist_result
+blocklist_add(struct blocklist *b, const struct blocklist_entry *block)
 {
-	enum blocks_result result;
-	struct block former;
+	enum blocklist_result result;
+	struct blocklist_entry former;
 	bool is_in_place;
 	size_t i;
 
 	if (b->error[0])
-		return BLOCKS_BROKEN;
-	blocks_forget_past(b);
-	i = blocks_place(b, &block->target);
-	if (i == BLOCKS_MAX)
-		return BLOCKS_FULL;
+		return BLOCKLIST_BROKEN;
+	blocklist_drop_expired(b);
+	i = blocklist_index_of(b, &block->target);
+	if (i == BLOCKLIST_MAX)
+		return BLOCKLIST_FULL;
 	is_in_place = i < b->count;
 	former = b->block[i];
 	if (is_in_place)
-		blocks_take_out(b, i);
+		blocklist_remove_at(b, i);
 	b->block[b->count] = *block;
 	if (is_in_place)
 		b->block[b->count].refused = former.refused;
 	b->count++;
-	result = blocks_store(b);
-	if (result != BLOCKS_BROKEN)
+	result = blocklist_save(b);
+	if (result != BLOCKLIST_BROKEN)
 		return result;
 	b->count--;
 	if (is_in_place)
-		blocks_put_back(b, i, &former);
+		blocklist_insert_at(b, i, &former);
 	return result;
 }
 
-enum blocks_result
-blocks_remove(struct blocks *b, const struct block_target *target)
+enum blocklist_result
+blocklist_remove(struct blocklist *b, const struct blocklist_target *target)
 {
-	enum blocks_result result;
-	struct block former;
+	enum blocklist_result result;
+	struct blocklist_entry former;
 	size_t i;
 
 	if (b->error[0])
-		return BLOCKS_BROKEN;
-	blocks_forget_past(b);
-	i = blocks_place(b, target);
+		return BLOCKLIST_BROKEN;
+	blocklist_drop_expired(b);
+	i = blocklist_index_of(b, target);
 	if (i == b->count)
-		return BLOCKS_NONE;
+		return BLOCKLIST_NONE;
 	former = b->block[i];
-	blocks_take_out(b, i);
-	result = blocks_store(b);
-	if (result == BLOCKS_BROKEN)
-		blocks_put_back(b, i, &former);
+	blocklist_remove_at(b, i);
+	result = blocklist_save(b);
+	if (result == BLOCKLIST_BROKEN)
+		blocklist_insert_at(b, i, &former);
 	return result;
 }
 
-struct block *
-blocks_find(struct blocks *b, struct str user, const struct network *client)
+struct blocklist_entry *
+blocklist_find(struct blocklist *b, struct str user, const struct network *client)
 {
 	int64_t now_ms = b->count ? clock_ms() : 0;
 
 	for (size_t i = 0; i < b->count; i++) {
-		const struct block_target *t = &b->block[i].target;
+		const struct blocklist_target *t = &b->block[i].target;
 
 		if (b->block[i].until_ms <= now_ms)
 			continue;
@@ -273,9 +273,9 @@ blocks_find(struct blocks *b, struct str user, const struct network *client)
 }
 
 void
-blocks_each(struct blocks *b, block_fn *fn, void *arg)
+blocklist_each(struct blocklist *b, blocklist_fn *fn, void *arg)
 {
-	blocks_forget_past(b);
+	blocklist_drop_expired(b);
 	for (size_t i = 0; i < b->count; i++)
 		fn(&b->block[i], arg);
 }

@@ -8,26 +8,26 @@
 
 #include "auth/blocklist.h"
 
-static const char blocks_first_line[] = "sallyport blocks 1";
+static const char blocklist_first_line[] = "sallyport blocks 1";
 
 bool
-block_target_parse(struct str text, struct block_target *out)
+blocklist_target_parse(struct str text, struct blocklist_target *out)
 {
-	struct claim claim;
+	struct claimed_identity claim;
 
-	*out = (struct block_target){0};
+	*out = (struct blocklist_target){0};
 	out->is_network = network_parse(text, &out->network);
 	if (out->is_network)
 		return true;
 	/* what was meant as a network is no name */
-	if (str_has(text, '/') || !claim_user(text, &claim))
+	if (str_has(text, '/') || !claimed_set_user(text, &claim))
 		return false;
 	memcpy(out->user, claim.user, sizeof out->user);
 	return true;
 }
 
 bool
-block_target_same(const struct block_target *a, const struct block_target *b)
+blocklist_target_same(const struct blocklist_target *a, const struct blocklist_target *b)
 {
 	if (a->is_network != b->is_network)
 		return false;
@@ -36,13 +36,13 @@ block_target_same(const struct block_target *a, const struct block_target *b)
 }
 
 struct str
-block_target_text(const struct block_target *t, char room[NETWORK_TEXT_BYTES])
+blocklist_target_text(const struct blocklist_target *t, char room[NETWORK_TEXT_BYTES])
 {
 	return str_of(t->is_network ? network_text(&t->network, room) : t->user);
 }
 
 static void
-block_copy(struct str from, char *to, size_t bytes)
+blocklist_copy_field(struct str from, char *to, size_t bytes)
 {
 	size_t n = from.n < bytes ? from.n : bytes - 1;
 
@@ -52,35 +52,35 @@ block_copy(struct str from, char *to, size_t bytes)
 }
 
 void
-block_note_last(struct block_refused *r, struct str user, struct str ip)
+blocklist_note_last(struct blocklist_refused *r, struct str user, struct str ip)
 {
-	block_copy(user, r->last_user, sizeof r->last_user);
-	block_copy(ip, r->last_ip, sizeof r->last_ip);
+	blocklist_copy_field(user, r->last_user, sizeof r->last_user);
+	blocklist_copy_field(ip, r->last_ip, sizeof r->last_ip);
 }
 
 void
-block_note_refused(struct block_refused *r, struct str user, struct str ip)
+blocklist_note_refused(struct blocklist_refused *r, struct str user, struct str ip)
 {
 	r->count++;
-	block_note_last(r, user, ip);
+	blocklist_note_last(r, user, ip);
 }
 
 void
-blocks_write_text(const struct block *blocks, size_t count, struct buf *out)
+blocklist_write_text(const struct blocklist_entry *blocks, size_t count, struct buf *out)
 {
 	char room[NETWORK_TEXT_BYTES];
 
-	buf_addf(out, "%s\n", blocks_first_line);
+	buf_addf(out, "%s\n", blocklist_first_line);
 	for (size_t i = 0; i < count; i++) {
-		const struct block *b = &blocks[i];
+		const struct blocklist_entry *b = &blocks[i];
 
 		buf_addf(out, "%" PRId64 "\t%" PRId64 "\t%.*s\t%s\t%s\n", b->since_ms, b->until_ms,
-		    STR_ARG(block_target_text(&b->target, room)), b->by, b->reason);
+		    STR_ARG(blocklist_target_text(&b->target, room)), b->by, b->reason);
 	}
 }
 
 static bool
-block_take_time(struct str *rest, int64_t *ms_out)
+blocklist_parse_time(struct str *rest, int64_t *ms_out)
 {
 	struct str field;
 	uint64_t n;
@@ -92,29 +92,30 @@ block_take_time(struct str *rest, int64_t *ms_out)
 }
 
 static bool
-block_read_line(struct str line, struct block *out)
+blocklist_parse_line(struct str line, struct blocklist_entry *out)
 {
 	struct str target, by;
 
-	*out = (struct block){0};
-	if (!block_take_time(&line, &out->since_ms) || !block_take_time(&line, &out->until_ms) ||
-	    !str_split(&line, '\t', &target) || !str_split(&line, '\t', &by))
+	*out = (struct blocklist_entry){0};
+	if (!blocklist_parse_time(&line, &out->since_ms) ||
+	    !blocklist_parse_time(&line, &out->until_ms) || !str_split(&line, '\t', &target) ||
+	    !str_split(&line, '\t', &by))
 		return false;
 	if (by.n >= sizeof out->by || line.n >= sizeof out->reason || str_has(line, '\t'))
 		return false;
-	block_copy(by, out->by, sizeof out->by);
-	block_copy(line, out->reason, sizeof out->reason);
-	return block_target_parse(target, &out->target);
+	blocklist_copy_field(by, out->by, sizeof out->by);
+	blocklist_copy_field(line, out->reason, sizeof out->reason);
+	return blocklist_target_parse(target, &out->target);
 }
 
 size_t
-blocks_read_text(struct str text, struct block *blocks, size_t *count_out)
+blocklist_read_text(struct str text, struct blocklist_entry *blocks, size_t *count_out)
 {
 	size_t number = 1, bad = 0, count = 0;
 	struct str line;
 
 	*count_out = 0;
-	if (!str_split(&text, '\n', &line) || !str_eq(line, str_of(blocks_first_line)))
+	if (!str_split(&text, '\n', &line) || !str_eq(line, str_of(blocklist_first_line)))
 		return number;
 	while (text.n) {
 		/* the last line too has its end: what was cut off is not taken for whole */
@@ -122,7 +123,7 @@ blocks_read_text(struct str text, struct block *blocks, size_t *count_out)
 
 		number++;
 		(void)str_split(&text, '\n', &line);
-		if (is_whole && count < BLOCKS_MAX && block_read_line(line, &blocks[count]))
+		if (is_whole && count < BLOCKLIST_MAX && blocklist_parse_line(line, &blocks[count]))
 			count++;
 		else if (bad == 0)
 			bad = number;

@@ -22,23 +22,23 @@ enum { SWEEP_MS = 30 * 1000, TEXT_BYTES = 1024, ROW_BYTES = 8192 };
 
 /* ---- the operator ---- */
 
-struct admin_call {
+struct broker_admin_call {
 	struct broker *broker;
 	struct channel *from;
 	uint64_t call;
 };
 
 static void
-send_row(struct str values, void *arg)
+broker_send_row(struct str values, void *arg)
 {
-	const struct admin_call *r = arg;
+	const struct broker_admin_call *r = arg;
 	struct message_admin_row m = {values};
 
 	(void)!channel_answer(r->from, r->call, MESSAGE_ADMIN_ROW, &m, -1);
 }
 
 static void
-add_logins(const struct broker *b, struct str user, struct buf *values)
+add_login_values(const struct broker *b, struct str user, struct buf *values)
 {
 	const struct last_login *last = last_logins_get(b->last_logins, user);
 	const struct conf_rate *rate = &b->role->conf->auth.login_failure_limit;
@@ -58,21 +58,21 @@ add_logins(const struct broker *b, struct str user, struct buf *values)
 
 /* One account, with what only memory has of its logins. */
 static void
-send_account(struct str values, void *arg)
+broker_send_account_row(struct str values, void *arg)
 {
-	const struct admin_call *r = arg;
+	const struct broker_admin_call *r = arg;
 	struct buf all;
 
 	buf_init(&all, ROW_BYTES);
 	buf_adds(&all, values);
 	account_blocks_add(r->broker, message_values_get(values, "name"), &all);
-	add_logins(r->broker, message_values_get(values, "name"), &all);
-	send_row(buf_str(&all), arg);
+	add_login_values(r->broker, message_values_get(values, "name"), &all);
+	broker_send_row(buf_str(&all), arg);
 	buf_clear(&all);
 }
 
 static void
-send_done(const struct admin_call *r, uint8_t code, struct str text)
+broker_send_done(const struct broker_admin_call *r, uint8_t code, struct str text)
 {
 	struct message_admin_done m = {.exit_code = code, .text = text};
 
@@ -80,12 +80,13 @@ send_done(const struct admin_call *r, uint8_t code, struct str text)
 }
 
 static void
-log_change(struct broker *b, const struct message_admin *m, const struct claim *target)
+log_account_change(
+    struct broker *b, const struct message_admin *m, const struct claimed_identity *target)
 {
-	struct str reason = message_values_get(m->values, "reason"), name = claim_name(target);
+	struct str reason = message_values_get(m->values, "reason"), name = claimed_name(target);
 	struct log_line l;
 
-	admin_log_begin(&l, m);
+	operator_log_begin(&l, m);
 	log_user(&l, "target", name);
 	if (reason.n)
 		log_quoted(&l, "reason", reason);
@@ -98,7 +99,7 @@ log_change(struct broker *b, const struct message_admin *m, const struct claim *
 }
 
 static void
-end_sessions(struct broker *b, struct str user)
+end_sessions_of_user(struct broker *b, struct str user)
 {
 	struct message_auth_user_gone m = {user};
 
@@ -113,7 +114,7 @@ end_sessions(struct broker *b, struct str user)
 
 /* Those of the names that are no accounts or are suspended, and those that cannot be told now. */
 static bool
-broker_list_gone(struct broker *b, struct str users, struct buf *gone, struct buf *unknown)
+broker_collect_gone_users(struct broker *b, struct str users, struct buf *gone, struct buf *unknown)
 {
 	enum accounts_result result;
 	struct account account = {0};
@@ -135,14 +136,14 @@ broker_list_gone(struct broker *b, struct str users, struct buf *gone, struct bu
 
 /* Submission has a new channel: what was said on the former one may not have been heard. */
 static void
-broker_tell_gone(struct broker *b, struct channel *c, uint64_t call, struct str users)
+broker_answer_gone_users(struct broker *b, struct channel *c, uint64_t call, struct str users)
 {
 	struct message_auth_users m;
 	struct buf gone, unknown;
 
 	buf_init(&gone, MESSAGE_BYTES_MAX);
 	buf_init(&unknown, MESSAGE_BYTES_MAX);
-	if (broker_store(b) && broker_list_gone(b, users, &gone, &unknown)) {
+	if (broker_store(b) && broker_collect_gone_users(b, users, &gone, &unknown)) {
 		m.gone = buf_str(&gone);
 		m.unknown = buf_str(&unknown);
 		(void)!channel_answer(c, call, MESSAGE_AUTH_USERS, &m, -1);
@@ -155,54 +156,58 @@ broker_tell_gone(struct broker *b, struct channel *c, uint64_t call, struct str 
 
 /* Before the operator hears "done", nothing old holds any more. */
 static void
-follow_up(struct broker *b, const struct message_admin *m, const struct claim *target)
+finish_account_change(
+    struct broker *b, const struct message_admin *m, const struct claimed_identity *target)
 {
-	if (!users_is_change(m->verb))
+	if (!user_admin_is_change(m->verb))
 		return;
 	b->changes++;
-	cache_void(b->cache, claim_name(target));
-	places_forget(b->places, claim_name(target));
+	password_cache_forget_user(b->cache, claimed_name(target));
+	usual_networks_forget(b->places, claimed_name(target));
 	if (str_eq(m->verb, STR("user.remove")))
-		last_logins_forget(b->last_logins, claim_name(target));
-	if (users_is_end(m->verb))
-		end_sessions(b, claim_name(target));
-	log_change(b, m, target);
+		last_logins_forget(b->last_logins, claimed_name(target));
+	if (user_admin_ends_sessions(m->verb))
+		end_sessions_of_user(b, claimed_name(target));
+	log_account_change(b, m, target);
 }
 
 static void
-run_verb(struct broker *b, const struct admin_call *r, const struct message_admin *m)
+broker_run_user_verb(
+    struct broker *b, const struct broker_admin_call *r, const struct message_admin *m)
 {
 	bool is_show = str_eq(m->verb, STR("user.show"));
-	struct users_out out = {.row = is_show ? send_account : send_row, .arg = (void *)r};
+	struct user_admin_out out = {
+	    .row = is_show ? broker_send_account_row : broker_send_row, .arg = (void *)r};
 	struct buf text;
 	uint8_t code;
 
 	buf_init(&text, TEXT_BYTES);
 	out.text = &text;
 	code = broker_run_users(b, m, &out);
-	if (code == USERS_OK)
-		follow_up(b, m, &out.target);
-	send_done(r, code, buf_str(&text));
+	if (code == USER_ADMIN_OK)
+		finish_account_change(b, m, &out.target);
+	broker_send_done(r, code, buf_str(&text));
 	buf_clear(&text);
 }
 
 static void
-run_block_verb(struct broker *b, const struct admin_call *r, const struct message_admin *m)
+broker_run_blocklist_verb(
+    struct broker *b, const struct broker_admin_call *r, const struct message_admin *m)
 {
 	struct buf text;
-	struct users_out out = {.row = send_row, .arg = (void *)r, .text = &text};
+	struct user_admin_out out = {.row = broker_send_row, .arg = (void *)r, .text = &text};
 	uint8_t code;
 
 	buf_init(&text, TEXT_BYTES);
-	code = broker_blocks_run(b, m, &out);
-	send_done(r, code, buf_str(&text));
+	code = broker_blocklist_run(b, m, &out);
+	broker_send_done(r, code, buf_str(&text));
 	buf_clear(&text);
 }
 
 static void
-hear_control(struct channel *c, const struct packet *p, void *arg)
+broker_on_control_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct admin_call r = {.broker = arg, .from = c, .call = p->call};
+	struct broker_admin_call r = {.broker = arg, .from = c, .call = p->call};
 	const struct message_admin *m = &p->message->admin;
 	struct broker *b = arg;
 
@@ -214,28 +219,28 @@ hear_control(struct channel *c, const struct packet *p, void *arg)
 		log_error("auth: unexpected %s from control", message_name(p->type));
 		channel_refuse(c, p->call);
 	} else if (str_eq(m->verb, STR("test.auth")))
-		exchange_test(b, c, p->call, m->values);
-	else if (users_is_verb(m->verb))
-		run_verb(b, &r, m);
-	else if (broker_blocks_is_verb(m->verb))
-		run_block_verb(b, &r, m);
+		auth_session_test(b, c, p->call, m->values);
+	else if (user_admin_is_verb(m->verb))
+		broker_run_user_verb(b, &r, m);
+	else if (broker_blocklist_is_verb(m->verb))
+		broker_run_blocklist_verb(b, &r, m);
 	else
-		send_done(&r, USERS_USAGE, STR("auth does not know this verb"));
+		broker_send_done(&r, USER_ADMIN_USAGE, STR("auth does not know this verb"));
 }
 
 static void
-lose_control(struct channel *c, void *arg)
+drop_control_channel(struct channel *c, void *arg)
 {
 	struct broker *b = arg;
 
-	exchange_drop_all(b, c);
+	auth_session_drop_all(b, c);
 	channel_free(&b->control);
 }
 
 /* ---- submission ---- */
 
 static void
-hear_submission(struct channel *c, const struct packet *p, void *arg)
+broker_on_submission_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct broker *b = arg;
 
@@ -244,16 +249,16 @@ hear_submission(struct channel *c, const struct packet *p, void *arg)
 	switch (p->type) {
 	case MESSAGE_AUTH_START:
 		metrics_work_id("auth", (struct msgid){p->message->auth_start.session, 0});
-		exchange_start(b, c, p->call, &p->message->auth_start);
+		auth_session_start(b, c, p->call, &p->message->auth_start);
 		break;
 	case MESSAGE_AUTH_STEP:
-		exchange_step(b, c, p->call, &p->message->auth_step);
+		auth_session_step(b, c, p->call, &p->message->auth_step);
 		break;
 	case MESSAGE_AUTH_CANCEL:
-		exchange_cancel(b, c, &p->message->auth_cancel);
+		auth_session_cancel(b, c, &p->message->auth_cancel);
 		break;
 	case MESSAGE_AUTH_USERS_ASK:
-		broker_tell_gone(b, c, p->call, p->message->auth_users_ask.users);
+		broker_answer_gone_users(b, c, p->call, p->message->auth_users_ask.users);
 		break;
 	case MESSAGE_HELLO:
 		break;
@@ -264,11 +269,11 @@ hear_submission(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-lose_submission(struct channel *c, void *arg)
+drop_submission_channel(struct channel *c, void *arg)
 {
 	struct broker *b = arg;
 
-	exchange_drop_all(b, c);
+	auth_session_drop_all(b, c);
 	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
 		if (b->submissions[i] == c)
 			channel_free(&b->submissions[i]);
@@ -283,7 +288,7 @@ broker_submission_lost(struct channel *c, void *arg)
 
 	while (index < BROKER_SUBMISSIONS_MAX && b->submissions[index] != c)
 		index++;
-	lose_submission(c, b);
+	drop_submission_channel(c, b);
 	if (index < BROKER_SUBMISSIONS_MAX)
 		role_peer_lost(b->role, b->submission_peers[index]);
 }
@@ -293,7 +298,7 @@ broker_control_lost(struct channel *c, void *arg)
 {
 	struct broker *b = arg;
 
-	lose_control(c, b);
+	drop_control_channel(c, b);
 	role_peer_lost(b->role, b->control_peer);
 }
 
@@ -314,13 +319,13 @@ broker_worker_ended(unsigned index, bool is_stuck, void *arg)
 }
 
 static void
-on_sweep(evutil_socket_t fd, short what, void *arg)
+on_broker_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	exchange_sweep(arg);
+	auth_session_sweep(arg);
 	broker_sweep_store(arg);
-	broker_blocks_read(arg);
+	broker_blocklist_read(arg);
 }
 
 /* Made by whatever main sends first: a peer or the grant. */
@@ -335,14 +340,14 @@ broker_of(struct role *r)
 	b->role = r;
 	b->directory_fd = -1;
 	b->absent = ACCOUNTS_REFUSE;
-	b->cache = cache_new();
+	b->cache = password_cache_new();
 	b->failures = failures_new();
-	b->limited = MEM_NEW(struct limited);
-	b->places = places_new();
+	b->limited = MEM_NEW(struct failure_list);
+	b->places = usual_networks_new();
 	b->last_logins = last_logins_new();
-	b->wrong = cache_new();
-	b->scram_failed = cache_new();
-	b->pool = crew_new(r->base, broker_worker_ended, b);
+	b->wrong = password_cache_new();
+	b->scram_failed = password_cache_new();
+	b->pool = worker_pool_new(r->base, broker_worker_ended, b);
 	b->logins = map_new();
 	r->state = b;
 	return b;
@@ -372,20 +377,21 @@ broker_peer(struct role *r, struct role_peer peer, int fd)
 	struct broker *b = broker_of(r);
 	unsigned index = peer.index;
 
-	if (peer.kind == ROLE_WORKER && index < CREW_WORKERS_MAX) {
+	if (peer.kind == ROLE_WORKER && index < WORKER_POOL_WORKERS_MAX) {
 		b->worker_peers[index] = peer;
-		crew_worker(b->pool, index, fd);
+		worker_pool_connect_worker(b->pool, index, fd);
 	} else if (peer.kind == ROLE_CONTROL) {
 		if (b->control)
-			lose_control(b->control, b);
+			drop_control_channel(b->control, b);
 		b->control_peer = peer;
-		b->control = channel_new(r->base, fd, hear_control, broker_control_lost, b);
+		b->control =
+		    channel_new(r->base, fd, broker_on_control_packet, broker_control_lost, b);
 	} else if (peer.kind == ROLE_SUBMISSION && index < BROKER_SUBMISSIONS_MAX) {
 		if (b->submissions[index])
-			lose_submission(b->submissions[index], b);
+			drop_submission_channel(b->submissions[index], b);
 		b->submission_peers[index] = peer;
-		b->submissions[index] =
-		    channel_new(r->base, fd, hear_submission, broker_submission_lost, b);
+		b->submissions[index] = channel_new(
+		    r->base, fd, broker_on_submission_packet, broker_submission_lost, b);
 	} else {
 		close(fd);
 	}
@@ -407,10 +413,11 @@ broker_prepare(struct role *r, struct sandbox *sandbox)
 }
 
 static void
-take_limits(struct broker *b, const struct conf *conf)
+broker_apply_limits(struct broker *b, const struct conf *conf)
 {
-	crew_limit(b->pool, (struct crew_limits){.step_timeout_ms = conf->auth.step_timeout_ms,
-				.per_network = (uint64_t)conf->auth.checks_per_network});
+	worker_pool_set_limits(
+	    b->pool, (struct worker_pool_limits){.step_timeout_ms = conf->auth.step_timeout_ms,
+	                 .per_network = (uint64_t)conf->auth.checks_per_network});
 }
 
 /* A store that cannot be opened is no reason to end: logins are answered with 454 until it can. */
@@ -418,14 +425,14 @@ static int
 broker_start(struct role *r)
 {
 	struct broker *b = broker_of(r);
-	int64_t ms = clock_patience(SWEEP_MS);
+	int64_t ms = clock_timeout_ms(SWEEP_MS);
 	struct timeval each = {ms / 1000, ms % 1000 * 1000};
 
-	take_limits(b, r->conf);
+	broker_apply_limits(b, r->conf);
 	(void)broker_store(b);
 	broker_watch_store(b);
-	broker_blocks_read(b);
-	b->sweep = event_new(r->base, -1, EV_PERSIST, on_sweep, b);
+	broker_blocklist_read(b);
+	b->sweep = event_new(r->base, -1, EV_PERSIST, on_broker_sweep, b);
 	if (!b->sweep || evtimer_add(b->sweep, &each) != 0)
 		die("no event for the sweep");
 	return 0;
@@ -435,8 +442,8 @@ static void
 broker_reload(struct role *r, const struct conf *before)
 {
 	(void)before;
-	take_limits(broker_of(r), r->conf);
-	broker_blocks_read(broker_of(r));
+	broker_apply_limits(broker_of(r), r->conf);
+	broker_blocklist_read(broker_of(r));
 }
 
 static void
@@ -446,24 +453,24 @@ broker_end(struct role *r)
 
 	if (!b)
 		return;
-	exchange_drop_all(b, NULL);
+	auth_session_drop_all(b, NULL);
 	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
 		channel_free(&b->submissions[i]);
 	channel_free(&b->control);
-	crew_free(&b->pool);
+	worker_pool_free(&b->pool);
 	if (b->sweep)
 		event_free(b->sweep);
 	if (b->store_look)
 		event_free(b->store_look);
 	map_free(&b->logins);
-	cache_free(&b->cache);
+	password_cache_free(&b->cache);
 	failures_free(&b->failures);
 	mem_free(b->limited);
-	blocks_free(&b->blocks);
-	places_free(&b->places);
+	blocklist_free(&b->blocks);
+	usual_networks_free(&b->places);
 	last_logins_free(&b->last_logins);
-	cache_free(&b->wrong);
-	cache_free(&b->scram_failed);
+	password_cache_free(&b->wrong);
+	password_cache_free(&b->scram_failed);
 	accounts_close(&b->accounts);
 	if (b->directory_fd >= 0)
 		close(b->directory_fd);

@@ -18,11 +18,11 @@
 #include "base/map.h"
 #include "ipc/role.h"
 
-enum { BROKER_SUBMISSIONS_MAX = 64, BROKER_TOLD_MAX = 16, BROKER_FAILED_MAX = 16 };
+enum { BROKER_SUBMISSIONS_MAX = 64, BROKER_DAMAGED_MAX = 16, BROKER_FAILED_MAX = 16 };
 
 /* A damaged account, as the log has it. */
-struct broker_told {
-	char name[CLAIM_USER_MAX + 1];
+struct broker_damaged_account {
+	char name[CLAIMED_USER_MAX + 1];
 	int64_t at_ms; /* monotonic */
 };
 
@@ -32,7 +32,7 @@ struct broker {
 	int directory_fd;
 	struct sandbox_path paths[2];
 	struct accounts *accounts; /* NULL: cannot be opened now */
-	struct store_place place;  /* of its file */
+	struct store_file place;  /* of its file */
 	char where[PATH_MAX];      /* the directory was at the start; empty: not known */
 	bool is_away;              /* it was moved or removed: nothing is changed in it */
 	struct event *store_look;
@@ -43,21 +43,22 @@ struct broker {
 	char told[ACCOUNTS_ERROR_BYTES]; /* the same, as the log has it; empty: it can be used */
 	int64_t told_ms;         /* monotonic */
 	/* whose look-ups failed and did not succeed since, the latest of them; empty: none */
-	char failed[BROKER_FAILED_MAX][CLAIM_USER_MAX + 1];
+	char failed[BROKER_FAILED_MAX][CLAIMED_USER_MAX + 1];
 	unsigned failed_count;
 	int64_t probe_after_ms;  /* monotonic: they are not looked up again on our own before */
-	struct broker_told damaged[BROKER_TOLD_MAX];
+	struct broker_damaged_account damaged[BROKER_DAMAGED_MAX];
 	uint64_t changes;        /* of passwords and suspensions, so far */
-	struct cache *cache;
+	struct password_cache *cache;
 	struct failures *failures;
-	struct limited *limited; /* who has reached a limit of these */
-	struct blocks *blocks;   /* from the start on */
-	char blocks_told[BLOCKS_ERROR_BYTES]; /* their error, as the log has it */
-	struct places *places;
+	struct failure_list *limited; /* who has reached a limit of these */
+	struct blocklist *blocks;   /* from the start on */
+	char blocks_told[BLOCKLIST_ERROR_BYTES]; /* their error, as the log has it */
+	struct usual_networks *places;
 	struct last_logins *last_logins;
-	struct cache *wrong;     /* passwords: the same again counts once */
-	struct cache *scram_failed; /* sessions of users: a password behind it counts as it did */
-	struct crew *pool;
+	struct password_cache *wrong;     /* passwords: the same again counts once */
+	struct password_cache
+	    *scram_failed; /* sessions of users: a password behind it counts as it did */
+	struct worker_pool *pool;
 	struct map *logins;      /* conversations under way, by session */
 	uint64_t tests;
 	struct event *sweep;
@@ -65,7 +66,7 @@ struct broker {
 	struct channel *control;
 	/* which pair of main's each channel is of */
 	struct role_peer submission_peers[BROKER_SUBMISSIONS_MAX];
-	struct role_peer worker_peers[CREW_WORKERS_MAX];
+	struct role_peer worker_peers[WORKER_POOL_WORKERS_MAX];
 	struct role_peer control_peer;
 };
 
@@ -78,11 +79,11 @@ void broker_show_trouble(const struct broker *b);
 void broker_watch_store(struct broker *b);
 /* The state directory was moved or removed while it is open: what would be stored in it is missing
  * after a start.  Logged when it begins and ends; text (may be NULL) says it. */
-bool broker_is_away(struct broker *b, struct buf *text) MUST_USE;
+bool broker_is_directory_gone(struct broker *b, struct buf *text) MUST_USE;
 /* A verb of user_admin.h on the store that is in the state directory now.  A change is told as made
  * when it is in that one. */
-uint8_t broker_run_users(struct broker *b, const struct message_admin *m, struct users_out *out)
-    MUST_USE;
+uint8_t broker_run_users(
+    struct broker *b, const struct message_admin *m, struct user_admin_out *out) MUST_USE;
 /* At times: a store that is back is found without a login, one that is not is told of again, and
  * look-ups that failed are made once more. */
 void broker_sweep_store(struct broker *b);
@@ -91,7 +92,7 @@ void broker_sweep_store(struct broker *b);
 enum accounts_result broker_find(struct broker *b, struct str user, struct account *out);
 /* Whom a claim means (account_names.h), and the account, in one look-up: all of it from one store.
  */
-enum accounts_result broker_find_meant(
-    struct broker *b, struct claim *claim, struct account *out);
+enum accounts_result broker_find_claimed(
+    struct broker *b, struct claimed_identity *claim, struct account *out);
 
 #endif

@@ -17,24 +17,24 @@
 
 enum { ROW_BYTES = 4096 };
 
-#define BLOCKS_FOR_MAX_MS (INT64_C(3660) * 24 * 3600 * 1000)
+#define BROKER_BLOCKLIST_FOR_MAX_MS (INT64_C(3660) * 24 * 3600 * 1000)
 
-struct blocks_run {
+struct broker_blocklist_command {
 	struct broker *broker;
 	const struct message_admin *asked;
-	struct users_out *out;
-	struct block_target target; /* of add and remove */
+	struct user_admin_out *out;
+	struct blocklist_target target; /* of add and remove */
 	bool is_nobody;             /* no account has this name */
 	struct buf row;
 	unsigned removed;
 };
 
-typedef uint8_t blocks_verb_fn(struct blocks_run *r);
+typedef uint8_t broker_blocklist_verb_fn(struct broker_blocklist_command *r);
 
 /* ---- the file ---- */
 
 static struct fsio *
-blocks_disk(const struct broker *b)
+broker_blocklist_disk(const struct broker *b)
 {
 	int fd = b->directory_fd < 0 ? -1 : fcntl(b->directory_fd, F_DUPFD_CLOEXEC, 3);
 
@@ -42,18 +42,18 @@ blocks_disk(const struct broker *b)
 }
 
 void
-broker_blocks_read(struct broker *b)
+broker_blocklist_read(struct broker *b)
 {
 	const char *error;
 
 	/* without a disk, which one more descriptor is needed for, there are none */
-	if (b->blocks && !blocks_has_disk(b->blocks))
-		blocks_free(&b->blocks);
+	if (b->blocks && !blocklist_has_disk(b->blocks))
+		blocklist_free(&b->blocks);
 	if (b->blocks)
-		blocks_read_again(b->blocks);
+		blocklist_read_again(b->blocks);
 	else
-		b->blocks = blocks_new(blocks_disk(b));
-	error = blocks_error(b->blocks);
+		b->blocks = blocklist_new(broker_blocklist_disk(b));
+	error = blocklist_error(b->blocks);
 	if (strcmp(error, b->blocks_told) == 0)
 		return;
 	if (error[0])
@@ -67,27 +67,28 @@ broker_blocks_read(struct broker *b)
 }
 
 static uint8_t
-blocks_say(struct blocks_run *r, enum users_exit code, const char *what)
+broker_blocklist_report(
+    struct broker_blocklist_command *r, enum user_admin_exit code, const char *what)
 {
 	char room[NETWORK_TEXT_BYTES];
 
-	buf_addf(r->out->text, "%.*s: %s", STR_ARG(block_target_text(&r->target, room)), what);
+	buf_addf(r->out->text, "%.*s: %s", STR_ARG(blocklist_target_text(&r->target, room)), what);
 	return (uint8_t)code;
 }
 
 static uint8_t
-blocks_failed(struct blocks_run *r)
+broker_blocklist_failed(struct broker_blocklist_command *r)
 {
-	const char *error = blocks_error(r->broker->blocks);
+	const char *error = blocklist_error(r->broker->blocks);
 
 	buf_addf(r->out->text, "%s", error[0] ? error : strerror(errno));
-	return USERS_IO;
+	return USER_ADMIN_IO;
 }
 
 /* ---- list ---- */
 
 static void
-blocks_add_time(struct blocks_run *r, const char *key, int64_t ms)
+broker_blocklist_add_time(struct broker_blocklist_command *r, const char *key, int64_t ms)
 {
 	char text[CLOCK_TEXT_BYTES];
 
@@ -95,7 +96,7 @@ blocks_add_time(struct blocks_run *r, const char *key, int64_t ms)
 }
 
 static void
-blocks_begin_row(struct blocks_run *r, const char *what, struct str name)
+broker_blocklist_begin_row(struct broker_blocklist_command *r, const char *what, struct str name)
 {
 	buf_init(&r->row, ROW_BYTES);
 	message_values_add(&r->row, "what", str_of(what));
@@ -103,7 +104,8 @@ blocks_begin_row(struct blocks_run *r, const char *what, struct str name)
 }
 
 static void
-blocks_end_row(struct blocks_run *r, const struct block_refused *refused)
+broker_blocklist_end_row(
+    struct broker_blocklist_command *r, const struct blocklist_refused *refused)
 {
 	char count[24];
 
@@ -116,74 +118,78 @@ blocks_end_row(struct blocks_run *r, const struct block_refused *refused)
 }
 
 static void
-blocks_tell(const struct block *block, void *arg)
+broker_blocklist_send_entry(const struct blocklist_entry *block, void *arg)
 {
 	char room[NETWORK_TEXT_BYTES];
-	struct blocks_run *r = arg;
+	struct broker_blocklist_command *r = arg;
 
-	blocks_begin_row(r, block->target.is_network ? "network" : "user",
-	    block_target_text(&block->target, room));
+	broker_blocklist_begin_row(r, block->target.is_network ? "network" : "user",
+	    blocklist_target_text(&block->target, room));
 	message_values_add(&r->row, "by", str_of(block->by));
 	message_values_add(&r->row, "reason", str_of(block->reason));
-	blocks_add_time(r, "since", block->since_ms);
-	blocks_add_time(r, "until", block->until_ms);
-	blocks_end_row(r, &block->refused);
+	broker_blocklist_add_time(r, "since", block->since_ms);
+	broker_blocklist_add_time(r, "until", block->until_ms);
+	broker_blocklist_end_row(r, &block->refused);
 }
 
 static void
-blocks_tell_limited(struct blocks_run *r, const struct limited_entry *e, int64_t left_ms)
+broker_blocklist_send_limited(
+    struct broker_blocklist_command *r, const struct failure_list_entry *e, int64_t left_ms)
 {
 	bool is_network = e->what == FAILURES_OF_NETWORK, is_login = e->what == FAILURES_OF_LOGIN;
 	char network[NETWORK_TEXT_BYTES] = "";
 
 	if (!is_login)
 		network_text(&e->network, network);
-	blocks_begin_row(r, is_network ? "network" : is_login ? "user" : "user at network",
+	broker_blocklist_begin_row(r,
+	    is_network ? "network"
+	    : is_login ? "user"
+	               : "user at network",
 	    str_of(is_network ? network : e->user));
 	if (!is_network && !is_login)
 		message_values_add(&r->row, "network", str_of(network));
 	message_values_add(&r->row, "by", STR("automatic"));
 	message_values_add(&r->row, "reason", str_of(account_blocks_key(e->what)));
-	blocks_add_time(r, "since", e->since_ms);
-	blocks_add_time(r, "until", clock_ms() + left_ms);
-	blocks_end_row(r, &e->refused);
+	broker_blocklist_add_time(r, "since", e->since_ms);
+	broker_blocklist_add_time(r, "until", clock_ms() + left_ms);
+	broker_blocklist_end_row(r, &e->refused);
 }
 
 static uint8_t
-blocks_list(struct blocks_run *r)
+broker_blocklist_list(struct broker_blocklist_command *r)
 {
-	struct limited *l = r->broker->limited;
+	struct failure_list *l = r->broker->limited;
 
-	blocks_each(r->broker->blocks, blocks_tell, r);
-	for (size_t i = 0; i < LIMITED_MAX; i++) {
+	blocklist_each(r->broker->blocks, broker_blocklist_send_entry, r);
+	for (size_t i = 0; i < FAILURE_LIST_MAX; i++) {
 		int64_t left_ms =
 		    l->entry[i].since_ms ? account_blocks_left_ms(r->broker, &l->entry[i]) : 0;
 
 		if (left_ms > 0)
-			blocks_tell_limited(r, &l->entry[i], left_ms);
+			broker_blocklist_send_limited(r, &l->entry[i], left_ms);
 	}
-	return blocks_error(r->broker->blocks)[0] ? blocks_failed(r) : USERS_OK;
+	return blocklist_error(r->broker->blocks)[0] ? broker_blocklist_failed(r) : USER_ADMIN_OK;
 }
 
 /* ---- add and remove ---- */
 
 /* One line of text, without what would end a line or a field of the file. */
 static bool
-blocks_is_reason(struct str reason)
+broker_blocklist_is_reason(struct str reason)
 {
-	return reason.n <= BLOCKS_REASON_MAX && str_is_utf8(reason) &&
+	return reason.n <= BLOCKLIST_REASON_MAX && str_is_utf8(reason) &&
 	    str_find_control(reason, 0) == reason.n;
 }
 
 static void
-blocks_log(const struct blocks_run *r, int64_t until_ms)
+broker_blocklist_log(const struct broker_blocklist_command *r, int64_t until_ms)
 {
 	const struct message_admin *m = r->asked;
 	struct str reason = message_values_get(m->values, "reason");
 	char room[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
 	struct log_line l;
 
-	admin_log_begin(&l, m);
+	operator_log_begin(&l, m);
 	if (until_ms)
 		log_str(&l, "until", str_of(clock_iso(until_ms, until)));
 	if (r->target.is_network)
@@ -197,51 +203,54 @@ blocks_log(const struct blocks_run *r, int64_t until_ms)
 
 /* It holds now; does it after a crash? */
 static uint8_t
-blocks_add_unsure(struct blocks_run *r, enum blocks_result result, int failed)
+broker_blocklist_add_unsure(
+    struct broker_blocklist_command *r, enum blocklist_result result, int failed)
 {
-	if (result != BLOCKS_UNSURE)
-		return USERS_OK;
+	if (result != BLOCKLIST_UNSURE)
+		return USER_ADMIN_OK;
 	buf_addf(r->out->text, "; the disk did not say that it has this: %s: it may be undone by a "
 	    "crash of the system", strerror(failed));
-	return USERS_IO;
+	return USER_ADMIN_IO;
 }
 
 static uint8_t
-blocks_run_add(struct blocks_run *r)
+broker_blocklist_run_add(struct broker_blocklist_command *r)
 {
 	struct str reason = message_values_get(r->asked->values, "reason");
-	struct block block = {.target = r->target, .since_ms = clock_ms()};
+	struct blocklist_entry block = {.target = r->target, .since_ms = clock_ms()};
 	char until[CLOCK_TEXT_BYTES];
-	enum blocks_result result;
+	enum blocklist_result result;
 	int64_t for_ms;
 	int failed;
 
 	if (!value_duration(message_values_get(r->asked->values, "for"), &for_ms) ||
-	    for_ms < 1000 || for_ms > BLOCKS_FOR_MAX_MS)
-		return blocks_say(r, USERS_USAGE,
+	    for_ms < 1000 || for_ms > BROKER_BLOCKLIST_FOR_MAX_MS)
+		return broker_blocklist_report(r, USER_ADMIN_USAGE,
 		    "--for is needed: a duration from 1s to ten years, for example --for 2h");
-	if (!blocks_is_reason(reason))
-		return blocks_say(r, USERS_DATA, "the reason is not a line of at most 255 bytes");
+	if (!broker_blocklist_is_reason(reason))
+		return broker_blocklist_report(
+		    r, USER_ADMIN_DATA, "the reason is not a line of at most 255 bytes");
 	block.until_ms = block.since_ms + for_ms;
 	snprintf(block.by, sizeof block.by, "%.*s", STR_ARG(r->asked->by));
 	snprintf(block.reason, sizeof block.reason, "%.*s", STR_ARG(reason));
-	result = blocks_add(r->broker->blocks, &block);
+	result = blocklist_add(r->broker->blocks, &block);
 	failed = errno;
-	if (result == BLOCKS_FULL)
-		return blocks_say(r, USERS_TRY_LATER, "there are too many blocks: remove one");
-	if (result == BLOCKS_BROKEN)
-		return blocks_failed(r);
-	blocks_log(r, block.until_ms);
-	blocks_say(r, USERS_OK, "blocked until ");
+	if (result == BLOCKLIST_FULL)
+		return broker_blocklist_report(
+		    r, USER_ADMIN_TRY_LATER, "there are too many blocks: remove one");
+	if (result == BLOCKLIST_BROKEN)
+		return broker_blocklist_failed(r);
+	broker_blocklist_log(r, block.until_ms);
+	broker_blocklist_report(r, USER_ADMIN_OK, "blocked until ");
 	buf_addz(r->out->text, clock_iso(block.until_ms, until));
 	if (r->is_nobody)
 		buf_addz(r->out->text, "; no account has this name");
-	return blocks_add_unsure(r, result, failed);
+	return broker_blocklist_add_unsure(r, result, failed);
 }
 
 /* An address is meant by what it lies in, a network also by what lies in it. */
 static bool
-blocks_means(const struct block_target *t, const struct limited_entry *e)
+broker_blocklist_matches(const struct blocklist_target *t, const struct failure_list_entry *e)
 {
 	if (!t->is_network)
 		return e->what != FAILURES_OF_NETWORK && strcmp(e->user, t->user) == 0;
@@ -251,7 +260,7 @@ blocks_means(const struct block_target *t, const struct limited_entry *e)
 
 /* Those that are too many to be listed are found by their own name. */
 static void
-blocks_clear_named(struct blocks_run *r)
+broker_blocklist_clear_named(struct broker_blocklist_command *r)
 {
 	const struct network *n = &r->target.network;
 	struct failures *f = r->broker->failures;
@@ -264,76 +273,79 @@ blocks_clear_named(struct blocks_run *r)
 		    f, FAILURES_OF_NETWORK, str_make((const char *)n->bytes, 4));
 	} else if (n->bits >= 64 && n->size == NETWORK_BYTES_MAX) {
 		r->removed += failures_clear(f, FAILURES_OF_NETWORK,
-		    str_make((const char *)n->bytes, CLAIM_NETWORK_BYTES));
+		    str_make((const char *)n->bytes, CLAIMED_NETWORK_BYTES));
 	}
 }
 
 /* Automatic ones, and the failures that made them. */
 static void
-blocks_clear_limited(struct blocks_run *r)
+broker_blocklist_clear_limited(struct broker_blocklist_command *r)
 {
-	struct limited *l = r->broker->limited;
+	struct failure_list *l = r->broker->limited;
 
-	for (size_t i = 0; i < LIMITED_MAX; i++) {
-		struct limited_entry *e = &l->entry[i];
+	for (size_t i = 0; i < FAILURE_LIST_MAX; i++) {
+		struct failure_list_entry *e = &l->entry[i];
 
-		if (!e->since_ms || !blocks_means(&r->target, e))
+		if (!e->since_ms || !broker_blocklist_matches(&r->target, e))
 			continue;
 		r->removed += failures_clear(
 		    r->broker->failures, e->what, str_make(e->key, e->key_n));
-		*e = (struct limited_entry){0};
+		*e = (struct failure_list_entry){0};
 	}
-	blocks_clear_named(r);
+	broker_blocklist_clear_named(r);
 }
 
 /* By a network around it that was blocked by hand. */
 static uint8_t
-blocks_say_still(struct blocks_run *r, const struct block *still)
+broker_blocklist_report_still(
+    struct broker_blocklist_command *r, const struct blocklist_entry *still)
 {
 	char room[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
 
-	blocks_say(r, USERS_OK,
+	broker_blocklist_report(r, USER_ADMIN_OK,
 	    r->removed ? "no longer blocked itself, but still blocked by " : "still blocked by ");
-	buf_addf(r->out->text, "%.*s until %s", STR_ARG(block_target_text(&still->target, room)),
+	buf_addf(r->out->text, "%.*s until %s",
+	    STR_ARG(blocklist_target_text(&still->target, room)),
 	    clock_iso(still->until_ms, until));
-	return USERS_TRY_LATER;
+	return USER_ADMIN_TRY_LATER;
 }
 
 static uint8_t
-blocks_run_remove(struct blocks_run *r)
+broker_blocklist_run_remove(struct broker_blocklist_command *r)
 {
-	const struct block_target *t = &r->target;
-	enum blocks_result result = blocks_remove(r->broker->blocks, t);
+	const struct blocklist_target *t = &r->target;
+	enum blocklist_result result = blocklist_remove(r->broker->blocks, t);
 	int failed = errno;
-	const struct block *still;
+	const struct blocklist_entry *still;
 	uint8_t code, unsure;
 
-	if (result == BLOCKS_BROKEN)
-		return blocks_failed(r);
-	r->removed += result != BLOCKS_NONE;
-	blocks_clear_limited(r);
-	still = blocks_find(r->broker->blocks, str_of(t->user), t->is_network ? &t->network : NULL);
+	if (result == BLOCKLIST_BROKEN)
+		return broker_blocklist_failed(r);
+	r->removed += result != BLOCKLIST_NONE;
+	broker_blocklist_clear_limited(r);
+	still =
+	    blocklist_find(r->broker->blocks, str_of(t->user), t->is_network ? &t->network : NULL);
 	if (r->removed)
-		blocks_log(r, 0);
+		broker_blocklist_log(r, 0);
 	if (still)
-		code = blocks_say_still(r, still);
+		code = broker_blocklist_report_still(r, still);
 	else if (r->removed)
-		code = blocks_say(r, USERS_OK, "no longer blocked");
+		code = broker_blocklist_report(r, USER_ADMIN_OK, "no longer blocked");
 	else
-		code = blocks_say(r, USERS_NO_USER, "is not blocked");
-	unsure = blocks_add_unsure(r, result, failed);
+		code = broker_blocklist_report(r, USER_ADMIN_NO_USER, "is not blocked");
+	unsure = broker_blocklist_add_unsure(r, result, failed);
 	return code ? code : unsure;
 }
 
 /* ---- whom a verb is about ---- */
 
-static const char blocks_expected[] =
+static const char broker_blocklist_expected_text[] =
     "expected an address like 192.0.2.7, a network like 192.0.2.0/24 without bits behind its "
     "prefix, or a login name";
 
 /* What looks like an address or a network that was mistyped is no name. */
 static bool
-blocks_is_number(struct str text)
+broker_blocklist_is_number(struct str text)
 {
 	static const char marks[] = "0123456789.:/";
 
@@ -345,80 +357,81 @@ blocks_is_number(struct str text)
 
 /* The account's name is what logins are compared with. */
 static uint8_t
-blocks_resolve(struct blocks_run *r)
+broker_blocklist_resolve_user(struct broker_blocklist_command *r)
 {
 	enum accounts_result found;
 	struct account account;
-	struct claim claim;
+	struct claimed_identity claim;
 
-	if (!claim_user(str_of(r->target.user), &claim))
-		return USERS_DATA;
-	found = broker_find_meant(r->broker, &claim, &account);
+	if (!claimed_set_user(str_of(r->target.user), &claim))
+		return USER_ADMIN_DATA;
+	found = broker_find_claimed(r->broker, &claim, &account);
 	mem_wipe(&account, sizeof account);
-	if (found == ACCOUNTS_BROKEN && !str_has(claim_name(&claim), '@'))
-		return blocks_say(r, USERS_IO, "the account store cannot be used, which alone says "
+	if (found == ACCOUNTS_BROKEN && !str_has(claimed_name(&claim), '@'))
+		return broker_blocklist_report(r, USER_ADMIN_IO,
+		    "the account store cannot be used, which alone says "
 		    "whom a name without a domain means: say the whole name");
 	r->is_nobody = found == ACCOUNTS_NONE;
 	memcpy(r->target.user, claim.user, sizeof r->target.user);
-	return USERS_OK;
+	return USER_ADMIN_OK;
 }
 
 static uint8_t
-blocks_take_target(struct blocks_run *r, bool is_new)
+broker_blocklist_parse_target(struct broker_blocklist_command *r, bool is_new)
 {
 	struct str text = message_values_get(r->asked->values, "name");
-	bool is_target = block_target_parse(text, &r->target);
+	bool is_target = blocklist_target_parse(text, &r->target);
 	struct str user = str_of(r->target.user);
 
 	if (is_target && r->target.is_network)
-		return USERS_OK;
+		return USER_ADMIN_OK;
 	/* one that is blocked under exactly this name, perhaps of a former account */
-	if (is_target && !is_new && blocks_find(r->broker->blocks, user, NULL))
-		return USERS_OK;
-	if (is_target && !blocks_is_number(text))
-		return blocks_resolve(r);
-	buf_addz(r->out->text, blocks_expected);
-	return USERS_DATA;
+	if (is_target && !is_new && blocklist_find(r->broker->blocks, user, NULL))
+		return USER_ADMIN_OK;
+	if (is_target && !broker_blocklist_is_number(text))
+		return broker_blocklist_resolve_user(r);
+	buf_addz(r->out->text, broker_blocklist_expected_text);
+	return USER_ADMIN_DATA;
 }
 
 /* ---- the verbs ---- */
 
-static const struct blocks_verb {
+static const struct broker_blocklist_verb {
 	const char *name;
-	blocks_verb_fn *fn;
+	broker_blocklist_verb_fn *fn;
 	bool is_named, is_new;
-} blocks_verbs[] = {
-    {"block.list", blocks_list, false, false},
-    {"block.add", blocks_run_add, true, true},
-    {"block.remove", blocks_run_remove, true, false},
+} broker_blocklist_verbs[] = {
+    {"block.list", broker_blocklist_list, false, false},
+    {"block.add", broker_blocklist_run_add, true, true},
+    {"block.remove", broker_blocklist_run_remove, true, false},
 };
 
-static const struct blocks_verb *
-blocks_verb_find(struct str verb)
+static const struct broker_blocklist_verb *
+broker_blocklist_find_verb(struct str verb)
 {
-	for (size_t i = 0; i < sizeof blocks_verbs / sizeof *blocks_verbs; i++)
-		if (str_eq(str_of(blocks_verbs[i].name), verb))
-			return &blocks_verbs[i];
+	for (size_t i = 0; i < sizeof broker_blocklist_verbs / sizeof *broker_blocklist_verbs; i++)
+		if (str_eq(str_of(broker_blocklist_verbs[i].name), verb))
+			return &broker_blocklist_verbs[i];
 	return NULL;
 }
 
 bool
-broker_blocks_is_verb(struct str verb)
+broker_blocklist_is_verb(struct str verb)
 {
-	return blocks_verb_find(verb) != NULL;
+	return broker_blocklist_find_verb(verb) != NULL;
 }
 
 uint8_t
-broker_blocks_run(struct broker *b, const struct message_admin *m, struct users_out *out)
+broker_blocklist_run(struct broker *b, const struct message_admin *m, struct user_admin_out *out)
 {
-	struct blocks_run r = {.broker = b, .asked = m, .out = out};
-	const struct blocks_verb *v = blocks_verb_find(m->verb);
-	uint8_t fault = USERS_OK;
+	struct broker_blocklist_command r = {.broker = b, .asked = m, .out = out};
+	const struct broker_blocklist_verb *v = broker_blocklist_find_verb(m->verb);
+	uint8_t fault = USER_ADMIN_OK;
 
-	broker_blocks_read(b);
-	if (v->is_named && broker_is_away(b, out->text))
-		return USERS_IO;
+	broker_blocklist_read(b);
+	if (v->is_named && broker_is_directory_gone(b, out->text))
+		return USER_ADMIN_IO;
 	if (v->is_named)
-		fault = blocks_take_target(&r, v->is_new);
-	return fault == USERS_OK ? v->fn(&r) : fault;
+		fault = broker_blocklist_parse_target(&r, v->is_new);
+	return fault == USER_ADMIN_OK ? v->fn(&r) : fault;
 }

@@ -10,13 +10,13 @@
 
 /* At the start, and at times: while the file cannot be read whole this is the broker's trouble, and
  * it is tried again. */
-void broker_blocks_read(struct broker *b);
+void broker_blocklist_read(struct broker *b);
 
-bool broker_blocks_is_verb(struct str verb);
+bool broker_blocklist_is_verb(struct str verb);
 /* values: name (a network or a login), for (a duration), reason.  Rows carry what (network, user,
  * user at network), name, network (of the last), by (a user, or automatic), reason, since, until,
- * count, last_user, last_ip.  Returns enum users_exit. */
-uint8_t broker_blocks_run(
-    struct broker *b, const struct message_admin *m, struct users_out *out) MUST_USE;
+ * count, last_user, last_ip.  Returns enum user_admin_exit. */
+uint8_t broker_blocklist_run(
+    struct broker *b, const struct message_admin *m, struct user_admin_out *out) MUST_USE;
 
 #endif

@@ -16,21 +16,21 @@
 
 enum {
 	OPEN_AGAIN_MS = 1000,
-	TELL_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used, or a damaged account */
+	LOG_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used, or a damaged account */
 	PROBE_MS = 60 * 1000,       /* after a look-up that failed */
-	TROUBLE_BYTES = (int)ACCOUNTS_ERROR_BYTES + (int)BLOCKS_ERROR_BYTES + 240,
-	LOOK_EVERY_S = 2,
+	TROUBLE_BYTES = (int)ACCOUNTS_ERROR_BYTES + (int)BLOCKLIST_ERROR_BYTES + 240,
+	CHECK_FILE_EVERY_S = 2,
 };
 
 _Static_assert((size_t)ACCOUNTS_ERROR_BYTES <= (size_t)METRICS_TROUBLE_BYTES,
     "sallyport status shows the error of the store whole");
 
-static const char broker_away_text[] =
+static const char broker_directory_gone_text[] =
     "the state directory was moved or removed while it is in use: no account or block can be "
     "changed: put it back, or restart sallyportd";
 
 static const char *
-broker_remedy(const struct broker *b)
+broker_advice(const struct broker *b)
 {
 	return b->is_missing ? "; put it back, or make a new one with sallyport user add" : "";
 }
@@ -41,24 +41,25 @@ broker_log_trouble(struct broker *b, const char *why)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	if (strcmp(b->told, why) == 0 && now_ms < b->told_ms + clock_patience(TELL_AGAIN_MS))
+	if (strcmp(b->told, why) == 0 && now_ms < b->told_ms + clock_timeout_ms(LOG_AGAIN_MS))
 		return;
 	snprintf(b->told, sizeof b->told, "%s", why);
 	b->told_ms = now_ms;
 	log_error("accounts: %s in %.*s: logins are answered with 454 until it can be used%s", why,
-	    STR_ARG(b->role->conf->state_directory), broker_remedy(b));
+	    STR_ARG(b->role->conf->state_directory), broker_advice(b));
 }
 
 void
 broker_show_trouble(const struct broker *b)
 {
-	const char *blocks = b->blocks ? blocks_error(b->blocks) : "";
+	const char *blocks = b->blocks ? blocklist_error(b->blocks) : "";
 	struct buf text;
 
 	buf_init(&text, TROUBLE_BYTES);
 	if (b->is_away)
-		buf_addf(&text, "%s%s", broker_away_text, b->trouble[0] || blocks[0] ? "; " : "");
-	buf_addf(&text, "%s%s%s%s", b->trouble, b->trouble[0] ? broker_remedy(b) : "",
+		buf_addf(&text, "%s%s", broker_directory_gone_text,
+		    b->trouble[0] || blocks[0] ? "; " : "");
+	buf_addf(&text, "%s%s%s%s", b->trouble, b->trouble[0] ? broker_advice(b) : "",
 	    b->trouble[0] && blocks[0] ? "; " : "", blocks);
 	buf_addc(&text, 0);
 	metrics_trouble(text.p);
@@ -75,7 +76,7 @@ broker_clear_trouble(struct broker *b)
 /* It did what was asked of it: logged after a failure, but not while the look-up of a name fails,
  * for others say nothing of that one. */
 static void
-broker_log_use(struct broker *b)
+broker_log_usable_again(struct broker *b)
 {
 	if (!b->told[0] || b->failed_count)
 		return;
@@ -109,11 +110,11 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 	char error[ACCOUNTS_ERROR_BYTES];
 
 	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
-	b->place = (struct store_place){0};
-	(void)!store_place_note(&b->place, b->directory); /* there may be none yet */
+	b->place = (struct store_file){0};
+	(void)!store_file_note(&b->place, b->directory); /* there may be none yet */
 	b->accounts = accounts_open(b->directory, absent, error);
 	b->is_missing = !b->accounts && errno == ENOENT;
-	if (b->accounts && !store_place_note(&b->place, b->directory)) {
+	if (b->accounts && !store_file_note(&b->place, b->directory)) {
 		accounts_close(&b->accounts);
 		snprintf(error, sizeof error, "accounts.db was replaced while it was opened");
 	}
@@ -142,12 +143,12 @@ broker_store(struct broker *b)
 
 /* What was known of the former one is void.  Remembered passwords are forgotten with it. */
 static void
-broker_follow_store(struct broker *b)
+broker_switch_store(struct broker *b)
 {
 	accounts_close(&b->accounts);
 	b->changes++;
-	cache_free(&b->cache);
-	b->cache = cache_new();
+	password_cache_free(&b->cache);
+	b->cache = password_cache_new();
 	broker_open_store(b, b->absent);
 	if (b->accounts)
 		log_warn("accounts: another accounts.db is in %.*s than the one that was open, or "
@@ -157,18 +158,18 @@ broker_follow_store(struct broker *b)
 }
 
 bool
-broker_is_away(struct broker *b, struct buf *text)
+broker_is_directory_gone(struct broker *b, struct buf *text)
 {
 	char now[PATH_MAX];
 	bool is_away = b->is_away;
 
-	store_place_where(b->directory, now);
+	store_file_directory_path(b->directory, now);
 	/* when it cannot be said, it is where it was said to be before */
 	if (b->where[0] && now[0])
 		is_away = strcmp(now, b->where) != 0;
 	if (is_away && !b->is_away)
-		log_error(
-		    "accounts: %s (it was %s, it is now %s)", broker_away_text, b->where, now);
+		log_error("accounts: %s (it was %s, it is now %s)", broker_directory_gone_text,
+		    b->where, now);
 	if (!is_away && b->is_away)
 		log_warn("accounts: the state directory is where it was again");
 	if (is_away != b->is_away) {
@@ -176,20 +177,20 @@ broker_is_away(struct broker *b, struct buf *text)
 		broker_show_trouble(b);
 	}
 	if (is_away && text)
-		buf_addz(text, broker_away_text);
+		buf_addz(text, broker_directory_gone_text);
 	return is_away;
 }
 
 static void
-broker_look_at_store(evutil_socket_t fd, short what, void *arg)
+broker_check_store_file(evutil_socket_t fd, short what, void *arg)
 {
 	struct broker *b = arg;
 
 	(void)fd;
 	(void)what;
-	(void)!broker_is_away(b, NULL);
-	if (b->accounts && store_place_look(&b->place, b->directory) == STORE_PLACE_OTHER)
-		broker_follow_store(b);
+	(void)!broker_is_directory_gone(b, NULL);
+	if (b->accounts && store_file_compare(&b->place, b->directory) == STORE_FILE_OTHER)
+		broker_switch_store(b);
 	else
 		(void)broker_store(b);
 }
@@ -197,10 +198,10 @@ broker_look_at_store(evutil_socket_t fd, short what, void *arg)
 void
 broker_watch_store(struct broker *b)
 {
-	struct timeval every = {.tv_sec = LOOK_EVERY_S};
+	struct timeval every = {.tv_sec = CHECK_FILE_EVERY_S};
 
-	store_place_where(b->directory, b->where);
-	b->store_look = event_new(b->role->base, -1, EV_PERSIST, broker_look_at_store, b);
+	store_file_directory_path(b->directory, b->where);
+	b->store_look = event_new(b->role->base, -1, EV_PERSIST, broker_check_store_file, b);
 	if (!b->store_look || evtimer_add(b->store_look, &every) != 0)
 		die("no event to look at the account store");
 }
@@ -209,48 +210,48 @@ broker_watch_store(struct broker *b)
 
 /* The store as the path leads to it, for who is to hear of it; NULL: text says why. */
 static struct accounts *
-broker_store_now(struct broker *b, struct str verb, struct buf *text)
+broker_current_store(struct broker *b, struct str verb, struct buf *text)
 {
-	enum store_place_state place =
-	    b->accounts ? store_place_look(&b->place, b->directory) : STORE_PLACE_SAME;
+	enum store_file_state place =
+	    b->accounts ? store_file_compare(&b->place, b->directory) : STORE_FILE_SAME;
 	int failed = errno;
 
-	if (users_is_change(verb) && broker_is_away(b, text))
+	if (user_admin_is_change(verb) && broker_is_directory_gone(b, text))
 		return NULL;
-	if (place == STORE_PLACE_UNKNOWN && users_is_change(verb)) {
+	if (place == STORE_FILE_UNKNOWN && user_admin_is_change(verb)) {
 		buf_addf(text, "accounts.db cannot be looked at: %s", strerror(failed));
 		return NULL;
 	}
-	if (place == STORE_PLACE_OTHER)
-		broker_follow_store(b);
-	if (!broker_store(b) && b->is_missing && users_absent(verb) == ACCOUNTS_MAKE)
+	if (place == STORE_FILE_OTHER)
+		broker_switch_store(b);
+	if (!broker_store(b) && b->is_missing && user_admin_absent_store(verb) == ACCOUNTS_MAKE)
 		broker_open_store(b, ACCOUNTS_MAKE);
 	if (!b->accounts)
 		buf_addf(text, "the account store cannot be used: %s%s; see the log", b->trouble,
-		    broker_remedy(b));
+		    broker_advice(b));
 	return b->accounts;
 }
 
 uint8_t
-broker_run_users(struct broker *b, const struct message_admin *m, struct users_out *out)
+broker_run_users(struct broker *b, const struct message_admin *m, struct user_admin_out *out)
 {
-	struct accounts *a = broker_store_now(b, m->verb, out->text);
+	struct accounts *a = broker_current_store(b, m->verb, out->text);
 	uint8_t code;
 
 	if (!a)
-		return USERS_IO;
-	code = users_run(a, b->role->conf, m->verb, m->values, out);
-	if (code == USERS_IO) {
+		return USER_ADMIN_IO;
+	code = user_admin_run(a, b->role->conf, m->verb, m->values, out);
+	if (code == USER_ADMIN_IO) {
 		broker_close_store(b, accounts_error(a));
 		return code;
 	}
-	broker_log_use(b);
-	if (!users_is_change(m->verb) || store_place_note(&b->place, b->directory))
+	broker_log_usable_again(b);
+	if (!user_admin_is_change(m->verb) || store_file_note(&b->place, b->directory))
 		return code;
-	broker_follow_store(b);
+	broker_switch_store(b);
 	buf_clear(out->text);
 	buf_addf(out->text, "accounts.db was replaced or removed meanwhile: do it again");
-	return USERS_IO;
+	return USER_ADMIN_IO;
 }
 
 /* ---- look-ups ---- */
@@ -260,11 +261,11 @@ static void
 broker_log_damaged(struct broker *b, struct str user)
 {
 	int64_t now_ms = clock_mono_ms();
-	struct broker_told *old = &b->damaged[0];
+	struct broker_damaged_account *old = &b->damaged[0];
 	struct log_line l;
 
-	for (int i = 0; i < BROKER_TOLD_MAX; i++) {
-		struct broker_told *t = &b->damaged[i];
+	for (int i = 0; i < BROKER_DAMAGED_MAX; i++) {
+		struct broker_damaged_account *t = &b->damaged[i];
 
 		if (t->name[0] && str_eq(str_of(t->name), user)) {
 			old = t;
@@ -273,7 +274,7 @@ broker_log_damaged(struct broker *b, struct str user)
 		if (t->at_ms < old->at_ms)
 			old = t;
 	}
-	if (old->name[0] && now_ms < old->at_ms + clock_patience(TELL_AGAIN_MS))
+	if (old->name[0] && now_ms < old->at_ms + clock_timeout_ms(LOG_AGAIN_MS))
 		return;
 	snprintf(old->name, sizeof old->name, "%.*s", STR_ARG(user));
 	old->at_ms = now_ms;
@@ -304,13 +305,13 @@ broker_note_failed(struct broker *b, struct str user)
 	if (b->failed_count == BROKER_FAILED_MAX)
 		memmove(b->failed[0], b->failed[1], --b->failed_count * sizeof *b->failed);
 	snprintf(b->failed[b->failed_count++], sizeof *b->failed, "%.*s", STR_ARG(user));
-	b->probe_after_ms = clock_mono_ms() + clock_patience(PROBE_MS);
+	b->probe_after_ms = clock_mono_ms() + clock_timeout_ms(PROBE_MS);
 }
 
 /* What SQLite holds of the file is void, or another file is there by now; or it fails again, as one
  * does that is damaged in a place that opening it does not read. */
 static enum accounts_result
-broker_find_anew(struct broker *b, struct str user, struct account *out)
+broker_find_after_reopen(struct broker *b, struct str user, struct account *out)
 {
 	enum accounts_result result;
 
@@ -336,14 +337,14 @@ broker_find(struct broker *b, struct str user, struct account *out)
 	enum accounts_result result = a ? accounts_find(a, user, out) : ACCOUNTS_BROKEN;
 
 	if (a && result == ACCOUNTS_BROKEN)
-		result = broker_find_anew(b, user, out);
+		result = broker_find_after_reopen(b, user, out);
 	if (result == ACCOUNTS_DAMAGED)
 		broker_log_damaged(b, user);
 	if (result == ACCOUNTS_BROKEN)
 		return result;
 	broker_clear_failed(b, user);
 	if (result != ACCOUNTS_DAMAGED)
-		broker_log_use(b);
+		broker_log_usable_again(b);
 	return result;
 }
 
@@ -356,17 +357,17 @@ broker_look_up(void *broker, struct str user, struct account *out)
 /* Between two look-ups the store may have been opened anew, and be another one: "none" of the
  * former says nothing of it. */
 enum accounts_result
-broker_find_meant(struct broker *b, struct claim *claim, struct account *out)
+broker_find_claimed(struct broker *b, struct claimed_identity *claim, struct account *out)
 {
 	struct str domain = login_name_domain(b->role->conf);
-	const struct claim said = *claim;
+	const struct claimed_identity said = *claim;
 	uint64_t changes = b->changes;
-	enum accounts_result found = naming_find(broker_look_up, b, domain, claim, out);
+	enum accounts_result found = account_names_find(broker_look_up, b, domain, claim, out);
 
 	if (found == ACCOUNTS_BROKEN || changes == b->changes)
 		return found;
 	*claim = said;
-	return naming_find(broker_look_up, b, domain, claim, out);
+	return account_names_find(broker_look_up, b, domain, claim, out);
 }
 
 void

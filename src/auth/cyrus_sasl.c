@@ -17,12 +17,12 @@
 
 enum { CALLBACKS = 5, HOSTNAME_BYTES = 256 };
 
-struct sasl_talk {
+struct cyrus_sasl_exchange {
 	sasl_conn_t *conn;
 	sasl_callback_t callbacks[CALLBACKS];
-	char user[CLAIM_USER_MAX + 1];
-	struct secret secret; /* salt and iterations */
-	uint8_t key[SECRET_KEY_BYTES];
+	char user[CLAIMED_USER_MAX + 1];
+	struct scram_secret secret; /* salt and iterations */
+	uint8_t key[SCRAM_SECRET_KEY_BYTES];
 	bool was_asked;
 	bool has_key;
 };
@@ -88,14 +88,14 @@ static int
 check_password(sasl_conn_t *conn, void *context, const char *user, const char *password,
     unsigned password_n, struct propctx *properties)
 {
-	struct sasl_talk *t = context;
+	struct cyrus_sasl_exchange *t = context;
 
 	(void)conn;
 	(void)properties;
 	if (strcmp(user, t->user) != 0)
 		return SASL_BADAUTH;
 	t->was_asked = true;
-	t->has_key = secret_client_key(&t->secret, str_make(password, password_n), t->key);
+	t->has_key = scram_secret_client_key(&t->secret, str_make(password, password_n), t->key);
 	return t->has_key ? SASL_OK : SASL_BADAUTH;
 }
 
@@ -117,7 +117,7 @@ static int
 make_canonical(sasl_conn_t *conn, void *context, const char *in, unsigned in_n, unsigned flags,
     const char *realm, char *out, unsigned out_max, unsigned *out_n)
 {
-	const struct sasl_talk *t = context;
+	const struct cyrus_sasl_exchange *t = context;
 	struct str user = str_of(t->user);
 
 	(void)conn;
@@ -133,7 +133,7 @@ make_canonical(sasl_conn_t *conn, void *context, const char *in, unsigned in_n, 
 
 /* Our property plugin, in place of those that open files: it knows nothing of anyone. */
 static int
-look_up(
+look_up_no_property(
     void *context, sasl_server_params_t *server, unsigned flags, const char *user, unsigned user_n)
 {
 	(void)context;
@@ -145,10 +145,11 @@ look_up(
 }
 
 static int
-offer_look_up(const sasl_utils_t *utils, int max, int *version, sasl_auxprop_plug_t **plugin,
+init_auxprop_plugin(const sasl_utils_t *utils, int max, int *version, sasl_auxprop_plug_t **plugin,
     const char *name)
 {
-	static sasl_auxprop_plug_t ours = {.auxprop_lookup = look_up, .name = (char *)"sallyport"};
+	static sasl_auxprop_plug_t ours = {
+	    .auxprop_lookup = look_up_no_property, .name = (char *)"sallyport"};
 
 	(void)utils;
 	(void)name;
@@ -162,11 +163,12 @@ offer_look_up(const sasl_utils_t *utils, int max, int *version, sasl_auxprop_plu
 /* ---- one talk ---- */
 
 static bool
-fill(struct sasl_talk *t, const struct sasl_login *login)
+fill_sasl_exchange(struct cyrus_sasl_exchange *t, const struct cyrus_sasl_login *login)
 {
-	if (login->user.n > CLAIM_USER_MAX || login->salt.n == 0 ||
-	    login->salt.n > SECRET_SALT_MAX || login->iterations < SECRET_ITERATIONS_MIN ||
-	    login->iterations > SECRET_ITERATIONS_MAX)
+	if (login->user.n > CLAIMED_USER_MAX || login->salt.n == 0 ||
+	    login->salt.n > SCRAM_SECRET_SALT_MAX ||
+	    login->iterations < SCRAM_SECRET_ITERATIONS_MIN ||
+	    login->iterations > SCRAM_SECRET_ITERATIONS_MAX)
 		return false;
 	memcpy(t->user, login->user.p, login->user.n);
 	memcpy(t->secret.salt, login->salt.p, login->salt.n);
@@ -176,7 +178,7 @@ fill(struct sasl_talk *t, const struct sasl_login *login)
 }
 
 static bool
-set_properties(struct sasl_talk *t)
+set_sasl_properties(struct cyrus_sasl_exchange *t)
 {
 	sasl_security_properties_t security = {
 	    .maxbufsize = 8192, .security_flags = SASL_SEC_NOPLAINTEXT | SASL_SEC_NOANONYMOUS};
@@ -188,7 +190,7 @@ set_properties(struct sasl_talk *t)
 
 /* The library's memory goes with it. */
 static void
-talk_end(struct sasl_talk **t)
+sasl_exchange_free(struct cyrus_sasl_exchange **t)
 {
 	if (!*t)
 		return;
@@ -198,10 +200,10 @@ talk_end(struct sasl_talk **t)
 	*t = NULL;
 }
 
-static struct sasl_talk *
-talk_new(const struct sasl_login *login)
+static struct cyrus_sasl_exchange *
+sasl_exchange_new(const struct cyrus_sasl_login *login)
 {
-	struct sasl_talk *t = MEM_NEW(struct sasl_talk);
+	struct cyrus_sasl_exchange *t = MEM_NEW(struct cyrus_sasl_exchange);
 	char hostname[HOSTNAME_BYTES] = "";
 
 	t->callbacks[0] = (sasl_callback_t){
@@ -212,35 +214,35 @@ talk_new(const struct sasl_login *login)
 	if (login->hostname.n < sizeof hostname)
 		memcpy(hostname, login->hostname.p, login->hostname.n);
 	/* with an empty name the library would ask the resolver */
-	if (!fill(t, login) ||
+	if (!fill_sasl_exchange(t, login) ||
 	    sasl_server_new("smtp", hostname[0] ? hostname : "localhost", NULL, NULL, NULL,
 		t->callbacks, 0, &t->conn) != SASL_OK ||
-	    !set_properties(t))
-		talk_end(&t);
+	    !set_sasl_properties(t))
+		sasl_exchange_free(&t);
 	return t;
 }
 
-static enum sasl_result
-end_well(struct sasl_talk *t)
+static enum cyrus_sasl_result
+check_sasl_username(struct cyrus_sasl_exchange *t)
 {
 	const void *user = NULL;
 
 	if (!t->has_key)
-		return SASL_CHECK_NO;
+		return CYRUS_SASL_NO;
 	if (sasl_getprop(t->conn, SASL_USERNAME, &user) || !user || strcmp(user, t->user) != 0)
-		return SASL_CHECK_NO;
-	return SASL_CHECK_YES;
+		return CYRUS_SASL_NO;
+	return CYRUS_SASL_YES;
 }
 
 /* What is not the library's own trouble is the client's, and "no" is all that it hears. */
-static enum sasl_result
-judge(struct sasl_talk *t, int r)
+static enum cyrus_sasl_result
+sasl_result_of(struct cyrus_sasl_exchange *t, int r)
 {
 	switch (r) {
 	case SASL_OK:
-		return end_well(t);
+		return check_sasl_username(t);
 	case SASL_CONTINUE:
-		return SASL_CHECK_BROKEN;
+		return CYRUS_SASL_BROKEN;
 	case SASL_FAIL:
 	case SASL_NOMEM:
 	case SASL_BUFOVER:
@@ -248,14 +250,14 @@ judge(struct sasl_talk *t, int r)
 	case SASL_NOTINIT:
 	case SASL_TRYAGAIN:
 	case SASL_UNAVAIL:
-		return t->was_asked ? SASL_CHECK_NO : SASL_CHECK_BROKEN;
+		return t->was_asked ? CYRUS_SASL_NO : CYRUS_SASL_BROKEN;
 	default:
-		return SASL_CHECK_NO;
+		return CYRUS_SASL_NO;
 	}
 }
 
 static int
-talk_start(struct sasl_talk *t, const char *mechanism, struct str first)
+sasl_exchange_start(struct cyrus_sasl_exchange *t, const char *mechanism, struct str first)
 {
 	const char *out;
 	unsigned n;
@@ -264,7 +266,7 @@ talk_start(struct sasl_talk *t, const char *mechanism, struct str first)
 }
 
 static int
-talk_step(struct sasl_talk *t, struct str response)
+sasl_exchange_step(struct cyrus_sasl_exchange *t, struct str response)
 {
 	const char *out;
 	unsigned n;
@@ -273,33 +275,33 @@ talk_step(struct sasl_talk *t, struct str response)
 	    t->conn, response.n ? response.p : "", (unsigned)response.n, &out, &n);
 }
 
-enum sasl_result
-sasl_check(const struct sasl_login *login, struct str first, struct str second,
-    uint8_t key_out[SECRET_KEY_BYTES])
+enum cyrus_sasl_result
+cyrus_sasl_check(const struct cyrus_sasl_login *login, struct str first, struct str second,
+    uint8_t key_out[SCRAM_SECRET_KEY_BYTES])
 {
 	bool is_plain = str_eq(login->mechanism, STR("PLAIN"));
-	enum sasl_result result;
-	struct sasl_talk *t;
+	enum cyrus_sasl_result result;
+	struct cyrus_sasl_exchange *t;
 	int r;
 
 	if (!is_plain && !str_eq(login->mechanism, STR("LOGIN")))
-		return SASL_CHECK_BROKEN;
+		return CYRUS_SASL_BROKEN;
 	/* of a name that it must not accept, the library's LOGIN would keep the password in
 	 * lost memory */
 	if (!is_plain && !str_ieq(first, login->user))
-		return SASL_CHECK_NO;
-	t = talk_new(login);
+		return CYRUS_SASL_NO;
+	t = sasl_exchange_new(login);
 	if (!t)
-		return SASL_CHECK_BROKEN;
-	r = talk_start(t, is_plain ? "PLAIN" : "LOGIN", is_plain ? first : STR_NULL);
+		return CYRUS_SASL_BROKEN;
+	r = sasl_exchange_start(t, is_plain ? "PLAIN" : "LOGIN", is_plain ? first : STR_NULL);
 	if (!is_plain && r == SASL_CONTINUE)
-		r = talk_step(t, first);
+		r = sasl_exchange_step(t, first);
 	if (!is_plain && r == SASL_CONTINUE)
-		r = talk_step(t, second);
-	result = judge(t, r);
-	if (result == SASL_CHECK_YES)
+		r = sasl_exchange_step(t, second);
+	result = sasl_result_of(t, r);
+	if (result == CYRUS_SASL_YES)
 		memcpy(key_out, t->key, sizeof t->key);
-	talk_end(&t);
+	sasl_exchange_free(&t);
 	return result;
 }
 
@@ -334,7 +336,7 @@ mutex_free(void *m)
 }
 
 static void
-initialise(void)
+initialise_cyrus_sasl(void)
 {
 	static const sasl_callback_t callbacks[] = {
 	    {SASL_CB_GETOPT, CALLBACK(get_option), NULL},
@@ -346,30 +348,30 @@ initialise(void)
 	sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
 	/* failure shows in the dry logins */
 	(void)!sasl_server_init(callbacks, "sallyport");
-	(void)!sasl_auxprop_add_plugin("sallyport", offer_look_up);
+	(void)!sasl_auxprop_add_plugin("sallyport", init_auxprop_plugin);
 }
 
 static bool
-try_password(struct sasl_login *login)
+try_test_logins(struct cyrus_sasl_login *login)
 {
-	uint8_t key[SECRET_KEY_BYTES];
+	uint8_t key[SCRAM_SECRET_KEY_BYTES];
 
 	login->mechanism = STR("PLAIN");
-	if (sasl_check(login, STR("\0dry\0run"), STR(""), key) != SASL_CHECK_YES)
+	if (cyrus_sasl_check(login, STR("\0dry\0run"), STR(""), key) != CYRUS_SASL_YES)
 		return false;
 	login->mechanism = STR("LOGIN");
-	return sasl_check(login, STR("dry"), STR("run"), key) == SASL_CHECK_YES;
+	return cyrus_sasl_check(login, STR("dry"), STR("run"), key) == CYRUS_SASL_YES;
 }
 
 int
-sasl_prepare(void)
+cyrus_sasl_prepare(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct sasl_login login = {.hostname = STR("localhost"), .user = STR("dry"),
-	    .salt = STR("0123456789abcdef"), .iterations = SECRET_ITERATIONS_MIN};
+	struct cyrus_sasl_login login = {.hostname = STR("localhost"), .user = STR("dry"),
+	    .salt = STR("0123456789abcdef"), .iterations = SCRAM_SECRET_ITERATIONS_MIN};
 
-	pthread_once(&once, initialise);
-	if (try_password(&login))
+	pthread_once(&once, initialise_cyrus_sasl);
+	if (try_test_logins(&login))
 		return 0;
 	log_error("Cyrus SASL has no working %.*s (package libsasl2-modules)",
 	    STR_ARG(login.mechanism));

@@ -10,9 +10,9 @@
 #include "auth/claimed_identity.h"
 
 /* YES: the message is of the user, for itself, and has a password: key_out was derived from it. */
-enum sasl_result { SASL_CHECK_YES, SASL_CHECK_NO, SASL_CHECK_BROKEN };
+enum cyrus_sasl_result { CYRUS_SASL_YES, CYRUS_SASL_NO, CYRUS_SASL_BROKEN };
 
-struct sasl_login {
+struct cyrus_sasl_login {
 	struct str mechanism;
 	struct str hostname;
 	struct str user; /* canonical; no other is let in */
@@ -22,10 +22,10 @@ struct sasl_login {
 
 /* Once per process, before any sandbox: loads the plugins and what they load late, by a login
  * of each mechanism. 0, or -1 (logged). */
-int sasl_prepare(void) MUST_USE;
+int cyrus_sasl_prepare(void) MUST_USE;
 
 /* PLAIN in one message, LOGIN in two. */
-enum sasl_result sasl_check(const struct sasl_login *login, struct str first, struct str second,
-    uint8_t key_out[SECRET_KEY_BYTES]) MUST_USE;
+enum cyrus_sasl_result cyrus_sasl_check(const struct cyrus_sasl_login *login, struct str first,
+    struct str second, uint8_t key_out[SCRAM_SECRET_KEY_BYTES]) MUST_USE;
 
 #endif

@@ -9,29 +9,34 @@
 #include "auth/blocklist.h"
 #include "auth/failures.h"
 
-enum { LIMITED_MAX = 256, LIMITED_KEY_MAX = 1 + CLAIM_USER_MAX + CLAIM_NETWORK_BYTES };
+enum {
+	FAILURE_LIST_MAX = 256,
+	FAILURE_LIST_KEY_MAX = 1 + CLAIMED_USER_MAX + CLAIMED_NETWORK_BYTES
+};
 
-struct limited_entry {
+struct failure_list_entry {
 	enum failures_of what; /* NETWORK, PLACE or LOGIN */
-	char key[LIMITED_KEY_MAX]; /* its name there */
+	char key[FAILURE_LIST_KEY_MAX]; /* its name there */
 	size_t key_n;
 	struct network network;        /* NETWORK, PLACE */
-	char user[CLAIM_USER_MAX + 1]; /* PLACE, LOGIN */
+	char user[CLAIMED_USER_MAX + 1]; /* PLACE, LOGIN */
 	int64_t since_ms;              /* UTC; 0: a free place */
-	struct block_refused refused;
+	struct blocklist_refused refused;
 	uint64_t turn;                 /* of the last refusal: the higher, the later */
 };
 
-struct limited {
-	struct limited_entry entry[LIMITED_MAX];
+struct failure_list {
+	struct failure_list_entry entry[FAILURE_LIST_MAX];
 	uint64_t turns; /* so far */
 };
 
 /* The entry of that name, or a new one, which is then the caller's to describe (since_ms 0). */
-struct limited_entry *limited_ensure(struct limited *l, enum failures_of what, struct str key);
+struct failure_list_entry *failure_list_ensure(
+    struct failure_list *l, enum failures_of what, struct str key);
 /* NULL: none. */
-struct limited_entry *limited_find(struct limited *l, enum failures_of what, struct str key);
+struct failure_list_entry *failure_list_find(
+    struct failure_list *l, enum failures_of what, struct str key);
 /* It was refused now. */
-void limited_used(struct limited *l, struct limited_entry *e);
+void failure_list_used(struct failure_list *l, struct failure_list_entry *e);
 
 #endif

@@ -9,13 +9,13 @@
 
 enum { SETS = 4096, WAYS = 8, NAME_BYTES = 272, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 10000 };
 
-struct bucket {
+struct failures_bucket {
 	uint64_t who;     /* keyed hash */
 	int64_t empty_ms; /* monotonic */
 };
 
 struct failures {
-	struct bucket buckets[SETS][WAYS];
+	struct failures_bucket buckets[SETS][WAYS];
 };
 
 struct failures *
@@ -32,7 +32,7 @@ failures_free(struct failures **f)
 }
 
 static uint64_t
-who(enum failures_of what, struct str name)
+failures_key(enum failures_of what, struct str name)
 {
 	char text[NAME_BYTES + 1];
 	size_t n = name.n < NAME_BYTES ? name.n : NAME_BYTES;
@@ -45,7 +45,7 @@ who(enum failures_of what, struct str name)
 
 /* What one failure weighs, in time until it is forgotten. */
 static int64_t
-weight_ms(struct failures_limit limit)
+failure_weight_ms(struct failures_limit limit)
 {
 	int64_t ms = limit.count ? limit.period_ms / (int64_t)limit.count : limit.period_ms;
 
@@ -53,7 +53,7 @@ weight_ms(struct failures_limit limit)
 }
 
 static uint64_t
-remembered(int64_t empty_ms, int64_t now_ms, int64_t each_ms)
+failures_remembered(int64_t empty_ms, int64_t now_ms, int64_t each_ms)
 {
 	return empty_ms > now_ms ? (uint64_t)((empty_ms - now_ms + each_ms - 1) / each_ms) : 0;
 }
@@ -62,12 +62,13 @@ uint64_t
 failures_count(
     const struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
 {
-	uint64_t id = who(what, name);
-	const struct bucket *set = f->buckets[id % SETS];
+	uint64_t id = failures_key(what, name);
+	const struct failures_bucket *set = f->buckets[id % SETS];
 
 	for (int i = 0; i < WAYS; i++)
 		if (set[i].who == id)
-			return remembered(set[i].empty_ms, clock_mono_ms(), weight_ms(limit));
+			return failures_remembered(
+			    set[i].empty_ms, clock_mono_ms(), failure_weight_ms(limit));
 	return 0;
 }
 
@@ -75,9 +76,9 @@ uint64_t
 failures_add(
     struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
 {
-	uint64_t id = who(what, name);
-	struct bucket *set = f->buckets[id % SETS], *to = set;
-	int64_t now_ms = clock_mono_ms(), each_ms = weight_ms(limit);
+	uint64_t id = failures_key(what, name);
+	struct failures_bucket *set = f->buckets[id % SETS], *to = set;
+	int64_t now_ms = clock_mono_ms(), each_ms = failure_weight_ms(limit);
 
 	for (int i = 0; i < WAYS; i++) {
 		if (set[i].who == id) {
@@ -88,42 +89,42 @@ failures_add(
 			to = &set[i];
 	}
 	if (to->who != id)
-		*to = (struct bucket){.who = id};
+		*to = (struct failures_bucket){.who = id};
 	if (to->empty_ms < now_ms)
 		to->empty_ms = now_ms;
 	to->empty_ms += each_ms;
 	/* twice the limit is the worst that is held against anyone */
 	if (to->empty_ms > now_ms + 2 * limit.period_ms)
 		to->empty_ms = now_ms + 2 * limit.period_ms;
-	return remembered(to->empty_ms, now_ms, each_ms);
+	return failures_remembered(to->empty_ms, now_ms, each_ms);
 }
 
 int64_t
 failures_left_ms(const struct failures *f, enum failures_of what, struct str name,
     struct failures_limit limit)
 {
-	uint64_t id = who(what, name);
-	const struct bucket *set = f->buckets[id % SETS];
+	uint64_t id = failures_key(what, name);
+	const struct failures_bucket *set = f->buckets[id % SETS];
 	int64_t left_ms = 0;
 
 	for (int i = 0; i < WAYS && limit.count; i++)
 		if (set[i].who == id)
 			left_ms = set[i].empty_ms - clock_mono_ms() -
-			    ((int64_t)limit.count - 1) * weight_ms(limit);
+			    ((int64_t)limit.count - 1) * failure_weight_ms(limit);
 	return left_ms > 0 ? left_ms : 0;
 }
 
 bool
 failures_clear(struct failures *f, enum failures_of what, struct str name)
 {
-	uint64_t id = who(what, name);
-	struct bucket *set = f->buckets[id % SETS];
+	uint64_t id = failures_key(what, name);
+	struct failures_bucket *set = f->buckets[id % SETS];
 	bool was = false;
 
 	for (int i = 0; i < WAYS; i++)
 		if (set[i].who == id) {
 			was = set[i].empty_ms > clock_mono_ms();
-			set[i] = (struct bucket){0};
+			set[i] = (struct failures_bucket){0};
 		}
 	return was;
 }

@@ -13,7 +13,7 @@
 struct failures;
 
 enum failures_of { FAILURES_OF_USER, FAILURES_OF_NETWORK, FAILURES_OF_LOGIN,
-	FAILURES_OF_PLACE };
+	FAILURES_OF_LOGIN_AT_NETWORK };
 
 struct failures_limit {
 	uint64_t count;

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { PLACE_NAME_BYTES = LIMITED_KEY_MAX };
+enum { LOGIN_AT_NETWORK_BYTES = FAILURE_LIST_KEY_MAX };
 
 static struct failures_limit
 guesses_rate(const struct conf_rate *rate)
@@ -17,9 +17,9 @@ guesses_rate(const struct conf_rate *rate)
 
 /* The login at this place, as one name; the length of the network tells where the login begins. */
 static struct str
-guesses_place(const struct exchange *l, char room[PLACE_NAME_BYTES])
+guesses_login_at_network(const struct auth_session *l, char room[LOGIN_AT_NETWORK_BYTES])
 {
-	struct str user = claim_name(&l->claim), network = places_network(l->network);
+	struct str user = claimed_name(&l->claim), network = usual_networks_part(l->network);
 
 	room[0] = (char)network.n;
 	memcpy(room + 1, network.p, network.n);
@@ -28,9 +28,9 @@ guesses_place(const struct exchange *l, char room[PLACE_NAME_BYTES])
 }
 
 static bool
-guesses_is_exempt(const struct exchange *l)
+guesses_is_exempt(const struct auth_session *l)
 {
-	const struct conf_strs *all = &exchange_conf(l)->auth.exempt_networks;
+	const struct conf_strs *all = &auth_session_conf(l)->auth.exempt_networks;
 	struct network client, network;
 
 	if (all->count == 0 || !network_parse(l->client, &client))
@@ -42,35 +42,36 @@ guesses_is_exempt(const struct exchange *l)
 }
 
 static bool
-guesses_is_usual_place(const struct exchange *l)
+guesses_is_usual_network(const struct auth_session *l)
 {
-	return places_has(l->broker->places, claim_name(&l->claim), l->network);
+	return usual_networks_has(l->broker->places, claimed_name(&l->claim), l->network);
 }
 
 /* It was counted already: the same wrong password, or, once, a password after a SCRAM login of the
  * same name in the same session, for mail programs try one mechanism after the other. */
 static bool
-guesses_is_repeated(const struct exchange *l, int64_t period_ms)
+guesses_is_repeated(const struct auth_session *l, int64_t period_ms)
 {
-	struct str user = claim_name(&l->claim), password = exchange_password(l);
+	struct str user = claimed_name(&l->claim), password = auth_session_password(l);
 	struct str session = str_make((const char *)&l->session, sizeof l->session);
 	struct broker *b = l->broker;
 
 	if (password.n == 0) {
-		cache_add(b->scram_failed, user, session, EXCHANGE_AGE_MAX_MS);
+		password_cache_add(b->scram_failed, user, session, AUTH_SESSION_AGE_MAX_MS);
 		return false;
 	}
-	if (cache_has(b->wrong, user, password))
+	if (password_cache_has(b->wrong, user, password))
 		return true;
-	cache_add(b->wrong, user, password, period_ms);
-	return cache_take(b->scram_failed, user, session);
+	password_cache_add(b->wrong, user, password, period_ms);
+	return password_cache_take(b->scram_failed, user, session);
 }
 
 /* The network that counts, as one that can be shown. */
 static struct network
-guesses_network(const struct exchange *l, enum failures_of what)
+guesses_network(const struct auth_session *l, enum failures_of what)
 {
-	struct str counts = what == FAILURES_OF_PLACE ? places_network(l->network) : l->network;
+	struct str counts =
+	    what == FAILURES_OF_LOGIN_AT_NETWORK ? usual_networks_part(l->network) : l->network;
 	struct network n = {.size = l->network.n == 4 ? 4 : NETWORK_BYTES_MAX,
 	    .bits = (uint8_t)(8 * counts.n)};
 
@@ -80,7 +81,7 @@ guesses_network(const struct exchange *l, enum failures_of what)
 }
 
 static bool
-guesses_are_beyond(const struct exchange *l, enum failures_of what, struct str name,
+guesses_are_over_limit(const struct auth_session *l, enum failures_of what, struct str name,
     const struct conf_rate *rate)
 {
 	return rate->count > 0 &&
@@ -88,20 +89,22 @@ guesses_are_beyond(const struct exchange *l, enum failures_of what, struct str n
 }
 
 static void
-guesses_begin_limited(const struct exchange *l, enum failures_of what, struct limited_entry *e)
+guesses_begin_limited(
+    const struct auth_session *l, enum failures_of what, struct failure_list_entry *e)
 {
-	struct str user = claim_name(&l->claim);
+	struct str user = claimed_name(&l->claim);
 
 	e->since_ms = clock_ms();
 	e->network = guesses_network(l, what);
-	e->refused = (struct block_refused){0};
+	e->refused = (struct blocklist_refused){0};
 	memset(e->user, 0, sizeof e->user);
 	memcpy(e->user, user.p, user.n);
 }
 
 /* The name of a login is a guesser's word: it may be of no account. */
 static void
-guesses_alert(const struct exchange *l, enum failures_of what, const struct limited_entry *e)
+guesses_alert(
+    const struct auth_session *l, enum failures_of what, const struct failure_list_entry *e)
 {
 	char network[NETWORK_TEXT_BYTES];
 	const char *limit = account_blocks_key(what);
@@ -121,10 +124,10 @@ guesses_alert(const struct exchange *l, enum failures_of what, const struct limi
 
 /* The block begins.  By what is counted later it may last longer. */
 static void
-guesses_log_begin(const struct exchange *login, const struct limited_entry *e)
+guesses_log_begin(const struct auth_session *login, const struct failure_list_entry *e)
 {
 	static const char *const words[] = {[FAILURES_OF_NETWORK] = "network",
-	    [FAILURES_OF_LOGIN] = "login", [FAILURES_OF_PLACE] = "login_at_network"};
+	    [FAILURES_OF_LOGIN] = "login", [FAILURES_OF_LOGIN_AT_NETWORK] = "login_at_network"};
 	int64_t left_ms = account_blocks_left_ms(login->broker, e);
 	char until[CLOCK_TEXT_BYTES], network[NETWORK_TEXT_BYTES];
 	struct log_line l;
@@ -143,107 +146,111 @@ guesses_log_begin(const struct exchange *login, const struct limited_entry *e)
 /* One failure more; who reaches the limit is remembered by name, anew where an earlier time beyond
  * it was over. */
 static void
-guesses_add_to(const struct exchange *l, enum failures_of what, struct str name,
+guesses_add_to(const struct auth_session *l, enum failures_of what, struct str name,
     const struct conf_rate *rate)
 {
-	bool was_beyond = guesses_are_beyond(l, what, name, rate);
-	struct limited_entry *e;
+	bool was_beyond = guesses_are_over_limit(l, what, name, rate);
+	struct failure_list_entry *e;
 
 	/* 0: no limit */
 	if (rate->count == 0 ||
 	    failures_add(l->broker->failures, what, name, guesses_rate(rate)) < rate->count)
 		return;
-	e = limited_ensure(l->broker->limited, what, name);
+	e = failure_list_ensure(l->broker->limited, what, name);
 	if (e->since_ms == 0 || !was_beyond) {
 		guesses_begin_limited(l, what, e);
 		guesses_alert(l, what, e);
 	}
-	limited_used(l->broker->limited, e);
-	block_note_last(&e->refused, claim_name(&l->claim), l->client);
+	failure_list_used(l->broker->limited, e);
+	blocklist_note_last(&e->refused, claimed_name(&l->claim), l->client);
 	if (!was_beyond)
 		guesses_log_begin(l, e);
 }
 
 static void
-guesses_add(const struct exchange *l)
+guesses_add(const struct auth_session *l)
 {
-	const struct conf *conf = exchange_conf(l);
+	const struct conf *conf = auth_session_conf(l);
 	const struct conf_rate *rate = &conf->auth.failure_limit;
-	struct str user = claim_name(&l->claim);
-	char room[PLACE_NAME_BYTES];
+	struct str user = claimed_name(&l->claim);
+	char room[LOGIN_AT_NETWORK_BYTES];
 
 	guesses_add_to(l, FAILURES_OF_NETWORK, l->network, rate);
 	/* of a login that is new there it is the network that is refused */
-	if (guesses_is_usual_place(l))
-		guesses_add_to(l, FAILURES_OF_PLACE, guesses_place(l, room), rate);
+	if (guesses_is_usual_network(l))
+		guesses_add_to(
+		    l, FAILURES_OF_LOGIN_AT_NETWORK, guesses_login_at_network(l, room), rate);
 	guesses_add_to(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit);
 	(void)failures_add(l->broker->failures, FAILURES_OF_USER, user, guesses_rate(rate));
 }
 
 /* The operator's, or NULL. */
-static struct block *
-guesses_block(const struct exchange *l)
+static struct blocklist_entry *
+guesses_block(const struct auth_session *l)
 {
 	struct network client;
 	bool is_known = network_parse(l->client, &client);
 
-	return blocks_find(l->broker->blocks, claim_name(&l->claim), is_known ? &client : NULL);
+	return blocklist_find(
+	    l->broker->blocks, claimed_name(&l->claim), is_known ? &client : NULL);
 }
 
 void
-guesses_note_success(const struct exchange *l)
+guesses_note_success(const struct auth_session *l)
 {
-	char room[PLACE_NAME_BYTES];
+	char room[LOGIN_AT_NETWORK_BYTES];
 
 	/* failures there are of a time before the place was forgotten */
-	if (places_add(l->broker->places, claim_name(&l->claim), l->network))
-		(void)failures_clear(
-		    l->broker->failures, FAILURES_OF_PLACE, guesses_place(l, room));
+	if (usual_networks_add(l->broker->places, claimed_name(&l->claim), l->network))
+		(void)failures_clear(l->broker->failures, FAILURES_OF_LOGIN_AT_NETWORK,
+		    guesses_login_at_network(l, room));
 }
 
 void
-guesses_note_refused(const struct exchange *l, enum guesses_limit limit)
+guesses_note_refused(const struct auth_session *l, enum guesses_limit limit)
 {
-	struct str user = claim_name(&l->claim);
-	struct limited_entry *e = NULL;
-	struct block *block = guesses_block(l);
-	char room[PLACE_NAME_BYTES];
+	struct str user = claimed_name(&l->claim);
+	struct failure_list_entry *e = NULL;
+	struct blocklist_entry *block = guesses_block(l);
+	char room[LOGIN_AT_NETWORK_BYTES];
 
 	if (block)
-		block_note_refused(&block->refused, user, l->client);
+		blocklist_note_refused(&block->refused, user, l->client);
 	else if (limit == GUESSES_NETWORK)
-		e = limited_find(l->broker->limited, FAILURES_OF_NETWORK, l->network);
-	else if (limit == GUESSES_PLACE)
-		e = limited_find(l->broker->limited, FAILURES_OF_PLACE, guesses_place(l, room));
+		e = failure_list_find(l->broker->limited, FAILURES_OF_NETWORK, l->network);
+	else if (limit == GUESSES_LOGIN_AT_NETWORK)
+		e = failure_list_find(l->broker->limited, FAILURES_OF_LOGIN_AT_NETWORK,
+		    guesses_login_at_network(l, room));
 	else if (limit == GUESSES_LOGIN)
-		e = limited_find(l->broker->limited, FAILURES_OF_LOGIN, user);
+		e = failure_list_find(l->broker->limited, FAILURES_OF_LOGIN, user);
 	if (!e)
 		return;
-	limited_used(l->broker->limited, e);
-	block_note_refused(&e->refused, user, l->client);
+	failure_list_used(l->broker->limited, e);
+	blocklist_note_refused(&e->refused, user, l->client);
 }
 
 /* Where the user is known to be, guesses from other places slow nobody, and those from the same
  * place do. */
 static int64_t
-guesses_delay_ms(const struct exchange *l)
+guesses_delay_ms(const struct auth_session *l)
 {
-	struct failures_limit limit = guesses_rate(&exchange_conf(l)->auth.failure_limit);
-	char room[PLACE_NAME_BYTES];
+	struct failures_limit limit = guesses_rate(&auth_session_conf(l)->auth.failure_limit);
+	char room[LOGIN_AT_NETWORK_BYTES];
 	struct failures *f = l->broker->failures;
 	uint64_t network = failures_count(f, FAILURES_OF_NETWORK, l->network, limit);
-	uint64_t login = guesses_is_usual_place(l)
-	    ? failures_count(f, FAILURES_OF_PLACE, guesses_place(l, room), limit)
-	    : failures_count(f, FAILURES_OF_USER, claim_name(&l->claim), limit);
+	uint64_t login = guesses_is_usual_network(l)
+	                     ? failures_count(f, FAILURES_OF_LOGIN_AT_NETWORK,
+	                           guesses_login_at_network(l, room), limit)
+	                     : failures_count(f, FAILURES_OF_USER, claimed_name(&l->claim), limit);
 	uint64_t count = login > network ? login : network;
 
 	return failures_delay_ms(count ? count : 1);
 }
 
 struct guesses_counted
-guesses_count(const struct exchange *l)
+guesses_count(const struct auth_session *l)
 {
-	const struct conf *conf = exchange_conf(l);
+	const struct conf *conf = auth_session_conf(l);
 	int64_t period_ms = conf->auth.login_failure_limit.period_ms;
 	bool is_new;
 
@@ -260,28 +267,29 @@ guesses_count(const struct exchange *l)
 }
 
 enum guesses_limit
-guesses_limit(const struct exchange *l)
+guesses_limit(const struct auth_session *l)
 {
-	const struct conf *conf = exchange_conf(l);
+	const struct conf *conf = auth_session_conf(l);
 	const struct conf_rate *rate = &conf->auth.failure_limit;
-	struct str user = claim_name(&l->claim);
-	char room[PLACE_NAME_BYTES];
-	const struct block *block;
+	struct str user = claimed_name(&l->claim);
+	char room[LOGIN_AT_NETWORK_BYTES];
+	const struct blocklist_entry *block;
 
 	if (l->is_test || user.n == 0)
-		return GUESSES_WITHIN;
+		return GUESSES_WITHIN_LIMITS;
 	block = guesses_block(l);
 	if (block)
 		return block->target.is_network ? GUESSES_BLOCKED_NETWORK : GUESSES_BLOCKED_USER;
 	if (guesses_is_exempt(l))
-		return GUESSES_WITHIN;
-	if (guesses_is_usual_place(l))
-		return guesses_are_beyond(l, FAILURES_OF_PLACE, guesses_place(l, room), rate)
-		    ? GUESSES_PLACE
-		    : GUESSES_WITHIN;
-	if (guesses_are_beyond(l, FAILURES_OF_NETWORK, l->network, rate))
+		return GUESSES_WITHIN_LIMITS;
+	if (guesses_is_usual_network(l))
+		return guesses_are_over_limit(
+		           l, FAILURES_OF_LOGIN_AT_NETWORK, guesses_login_at_network(l, room), rate)
+		           ? GUESSES_LOGIN_AT_NETWORK
+		           : GUESSES_WITHIN_LIMITS;
+	if (guesses_are_over_limit(l, FAILURES_OF_NETWORK, l->network, rate))
 		return GUESSES_NETWORK;
-	return guesses_are_beyond(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit)
+	return guesses_are_over_limit(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit)
 	    ? GUESSES_LOGIN
-	    : GUESSES_WITHIN;
+	    : GUESSES_WITHIN_LIMITS;
 }

@@ -15,20 +15,21 @@ struct guesses_counted {
 };
 
 enum guesses_limit {
-	GUESSES_WITHIN,
+	GUESSES_WITHIN_LIMITS,
 	GUESSES_BLOCKED_NETWORK, /* by the operator, */
 	GUESSES_BLOCKED_USER,    /* see blocklist.h */
 	GUESSES_NETWORK, /* its network has failed too often, and the login is not usual there */
-	GUESSES_PLACE,   /* the login is usual there, and has failed too often from there */
-	GUESSES_LOGIN,   /* the login was guessed too often from everywhere, and is new there */
+	GUESSES_LOGIN_AT_NETWORK, /* the login is usual there, and has failed too often from there
+	                           */
+	GUESSES_LOGIN, /* the login was guessed too often from everywhere, and is new there */
 };
 
-struct guesses_counted guesses_count(const struct exchange *l);
+struct guesses_counted guesses_count(const struct auth_session *l);
 /* From now on the login is usual there. */
-void guesses_note_success(const struct exchange *l);
+void guesses_note_success(const struct auth_session *l);
 /* It is refused by that limit: whoever lists blocks sees it. */
-void guesses_note_refused(const struct exchange *l, enum guesses_limit limit);
+void guesses_note_refused(const struct auth_session *l, enum guesses_limit limit);
 /* Before its name is known a login is within the limits. */
-enum guesses_limit guesses_limit(const struct exchange *l) MUST_USE;
+enum guesses_limit guesses_limit(const struct auth_session *l) MUST_USE;
 
 #endif

@@ -13,20 +13,20 @@
 
 enum { SETS = 4096, WAYS = 4, KEY_BYTES = 32 };
 
-struct entry {
+struct password_cache_entry {
 	uint8_t key[KEY_BYTES];
 	int64_t until_ms; /* monotonic; 0: free */
 };
 
-struct cache {
+struct password_cache {
 	uint8_t secret[KEY_BYTES];
-	struct entry entries[SETS][WAYS];
+	struct password_cache_entry entries[SETS][WAYS];
 };
 
-struct cache *
-cache_new(void)
+struct password_cache *
+password_cache_new(void)
 {
-	struct cache *c = MEM_NEW(struct cache);
+	struct password_cache *c = MEM_NEW(struct password_cache);
 
 	if (gnutls_rnd(GNUTLS_RND_KEY, c->secret, sizeof c->secret) != 0)
 		die("no random bytes");
@@ -34,7 +34,7 @@ cache_new(void)
 }
 
 void
-cache_free(struct cache **c)
+password_cache_free(struct password_cache **c)
 {
 	if (!*c)
 		return;
@@ -44,14 +44,15 @@ cache_free(struct cache **c)
 }
 
 static size_t
-set_of(struct str user)
+password_cache_set_of(struct str user)
 {
 	return map_hash(user) % SETS;
 }
 
 /* User and password with a NUL between them, which a user's name never holds. */
 static void
-make_key(const struct cache *c, struct str user, struct str password, uint8_t out[KEY_BYTES])
+make_password_cache_key(
+    const struct password_cache *c, struct str user, struct str password, uint8_t out[KEY_BYTES])
 {
 	gnutls_hmac_hd_t h;
 
@@ -64,42 +65,42 @@ make_key(const struct cache *c, struct str user, struct str password, uint8_t ou
 }
 
 bool
-cache_has(const struct cache *c, struct str user, struct str password)
+password_cache_has(const struct password_cache *c, struct str user, struct str password)
 {
-	const struct entry *set = c->entries[set_of(user)];
+	const struct password_cache_entry *set = c->entries[password_cache_set_of(user)];
 	int64_t now_ms = clock_mono_ms();
 	uint8_t key[KEY_BYTES];
 	bool has = false;
 
-	make_key(c, user, password, key);
+	make_password_cache_key(c, user, password, key);
 	for (int i = 0; i < WAYS; i++)
 		has |= set[i].until_ms > now_ms && gnutls_memcmp(set[i].key, key, KEY_BYTES) == 0;
 	return has;
 }
 
 bool
-cache_take(struct cache *c, struct str user, struct str password)
+password_cache_take(struct password_cache *c, struct str user, struct str password)
 {
-	struct entry *set = c->entries[set_of(user)];
+	struct password_cache_entry *set = c->entries[password_cache_set_of(user)];
 	uint8_t key[KEY_BYTES];
-	bool has = cache_has(c, user, password);
+	bool has = password_cache_has(c, user, password);
 
-	make_key(c, user, password, key);
+	make_password_cache_key(c, user, password, key);
 	for (int i = 0; has && i < WAYS; i++)
 		if (gnutls_memcmp(set[i].key, key, KEY_BYTES) == 0)
-			set[i] = (struct entry){0};
+			set[i] = (struct password_cache_entry){0};
 	return has;
 }
 
 void
-cache_add(struct cache *c, struct str user, struct str password, int64_t ttl_ms)
+password_cache_add(struct password_cache *c, struct str user, struct str password, int64_t ttl_ms)
 {
-	struct entry *set = c->entries[set_of(user)], *to = set;
+	struct password_cache_entry *set = c->entries[password_cache_set_of(user)], *to = set;
 	uint8_t key[KEY_BYTES];
 
 	if (ttl_ms <= 0)
 		return;
-	make_key(c, user, password, key);
+	make_password_cache_key(c, user, password, key);
 	for (int i = 0; i < WAYS; i++) {
 		if (memcmp(set[i].key, key, KEY_BYTES) == 0) {
 			to = &set[i];
@@ -113,7 +114,7 @@ cache_add(struct cache *c, struct str user, struct str password, int64_t ttl_ms)
 }
 
 void
-cache_void(struct cache *c, struct str user)
+password_cache_forget_user(struct password_cache *c, struct str user)
 {
-	mem_wipe(c->entries[set_of(user)], sizeof c->entries[0]);
+	mem_wipe(c->entries[password_cache_set_of(user)], sizeof c->entries[0]);
 }

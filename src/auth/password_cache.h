@@ -9,17 +9,19 @@
 
 #include "base/str.h"
 
-struct cache;
+struct password_cache;
 
-struct cache *cache_new(void);
-void cache_free(struct cache **c);
+struct password_cache *password_cache_new(void);
+void password_cache_free(struct password_cache **c);
 
-bool cache_has(const struct cache *c, struct str user, struct str password) MUST_USE;
-/* As cache_has, and it is forgotten. */
-bool cache_take(struct cache *c, struct str user, struct str password) MUST_USE;
+bool password_cache_has(
+    const struct password_cache *c, struct str user, struct str password) MUST_USE;
+/* As password_cache_has, and it is forgotten. */
+bool password_cache_take(struct password_cache *c, struct str user, struct str password) MUST_USE;
 /* ttl_ms 0: remembers nothing. */
-void cache_add(struct cache *c, struct str user, struct str password, int64_t ttl_ms);
+void password_cache_add(
+    struct password_cache *c, struct str user, struct str password, int64_t ttl_ms);
 /* Forgets whatever was known of this user (and perhaps of a few others). */
-void cache_void(struct cache *c, struct str user);
+void password_cache_forget_user(struct password_cache *c, struct str user);
 
 #endif

@@ -12,52 +12,53 @@
 #include "base/str.h"
 
 enum {
-	SECRET_KEY_BYTES = 32,
-	SECRET_SALT_BYTES = 16,
-	SECRET_SALT_MAX = 64,
-	SECRET_TEXT_BYTES = 256,
-	SECRET_ITERATIONS_MIN = 4096,
-	SECRET_ITERATIONS_FIRST = 20000, /* of version 0.1.0, unless configured */
-	SECRET_ITERATIONS_MAX = 10000000,
+	SCRAM_SECRET_KEY_BYTES = 32,
+	SCRAM_SECRET_SALT_BYTES = 16,
+	SCRAM_SECRET_SALT_MAX = 64,
+	SCRAM_SECRET_TEXT_BYTES = 256,
+	SCRAM_SECRET_ITERATIONS_MIN = 4096,
+	SCRAM_SECRET_ITERATIONS_FIRST = 20000, /* of version 0.1.0, unless configured */
+	SCRAM_SECRET_ITERATIONS_MAX = 10000000,
 	PASSWORD_MAX = 1024,
 	PASSWORD_CHARACTERS_MIN = 8, /* of a new one */
 };
 
-struct secret {
+struct scram_secret {
 	uint32_t iterations;
-	uint8_t salt[SECRET_SALT_MAX];
+	uint8_t salt[SCRAM_SECRET_SALT_MAX];
 	size_t salt_n;
-	uint8_t stored_key[SECRET_KEY_BYTES];
-	uint8_t server_key[SECRET_KEY_BYTES];
+	uint8_t stored_key[SCRAM_SECRET_KEY_BYTES];
+	uint8_t server_key[SCRAM_SECRET_KEY_BYTES];
 };
 
 /* Draws a salt and derives; false: the count is out of bounds, or the password (1 to 1024 bytes, no
  * NUL, CR or LF). */
-bool secret_make(struct str password, uint32_t iterations, struct secret *out) MUST_USE;
+bool scram_secret_make(struct str password, uint32_t iterations, struct scram_secret *out) MUST_USE;
 /* The two keys, from what stands in salt and iterations. */
-bool secret_derive(struct secret *s, struct str password) MUST_USE;
+bool scram_secret_derive(struct scram_secret *s, struct str password) MUST_USE;
 /* The client's key, which the two keys of the store do not tell: who has it had the password, or
  * what is as good. */
-bool secret_client_key(const struct secret *s, struct str password,
-    uint8_t out[SECRET_KEY_BYTES]) MUST_USE;
+bool scram_secret_client_key(const struct scram_secret *s, struct str password,
+    uint8_t out[SCRAM_SECRET_KEY_BYTES]) MUST_USE;
 /* This is the client's key of what is stored, compared in constant time. */
-bool secret_is_proven(const struct secret *s, struct str client_key) MUST_USE;
-bool secret_is_same(const struct secret *a, const struct secret *b) MUST_USE;
+bool scram_secret_is_proven(const struct scram_secret *s, struct str client_key) MUST_USE;
+bool scram_secret_is_same(const struct scram_secret *a, const struct scram_secret *b) MUST_USE;
 /* HMAC-SHA-256, as SCRAM signs. */
-void secret_sign(
-    const uint8_t key[SECRET_KEY_BYTES], struct str text, uint8_t out[SECRET_KEY_BYTES]);
+void scram_secret_sign(const uint8_t key[SCRAM_SECRET_KEY_BYTES], struct str text,
+    uint8_t out[SCRAM_SECRET_KEY_BYTES]);
 
 /* A number of the installation's own for this purpose and user. */
-uint64_t secret_draw(struct str installation_key, const char *purpose, struct str user);
+uint64_t scram_secret_fixed_number(
+    struct str installation_key, const char *purpose, struct str user);
 /* For a name that no account has: the same salt each time (from the installation's key; another
  * one with another count, as a new password brings), and keys that no password gives. */
-void secret_fake(
-    struct str installation_key, struct str user, uint32_t iterations, struct secret *out);
+void scram_secret_fake(
+    struct str installation_key, struct str user, uint32_t iterations, struct scram_secret *out);
 /* Keys that no password gives, in place of the real ones; the salt stays. */
-void secret_spoil(struct secret *s, struct str installation_key, struct str user);
+void scram_secret_invalidate(struct scram_secret *s, struct str installation_key, struct str user);
 
-bool secret_parse(struct str text, struct secret *out) MUST_USE;
+bool scram_secret_parse(struct str text, struct scram_secret *out) MUST_USE;
 /* Zero-terminated; returns out. */
-char *secret_text(const struct secret *s, char out[SECRET_TEXT_BYTES]);
+char *scram_secret_text(const struct scram_secret *s, char out[SCRAM_SECRET_TEXT_BYTES]);
 
 #endif

@@ -10,16 +10,17 @@
 #include "base/encode.h"
 #include "base/mem.h"
 
-static const char proof_mark[] = ",p=";
+static const char proof_attribute[] = ",p=";
 
 bool
-scram_is_bound(const struct claim *claim, const struct scram_channel *channel)
+scram_server_is_bound(
+    const struct claimed_identity *claim, const struct scram_server_channel *channel)
 {
 	if (channel->is_plus)
-		return channel->binding.n > 0 && claim->binding == CLAIM_BINDING_EXPORTER;
-	if (claim->binding == CLAIM_BINDING_NOT_SEEN)
+		return channel->binding.n > 0 && claim->binding == CLAIMED_BINDING_EXPORTER;
+	if (claim->binding == CLAIMED_BINDING_NOT_SEEN)
 		return !channel->plus_offered;
-	return claim->binding == CLAIM_BINDING_NONE;
+	return claim->binding == CLAIMED_BINDING_NONE;
 }
 
 /* "n,a=other,": up to the second comma and with it. */
@@ -33,7 +34,7 @@ gs2_header(struct str first)
 
 /* What stands behind "r=" in "n=user,r=nonce,...". */
 static struct str
-nonce_of(struct str first)
+client_nonce_of(struct str first)
 {
 	struct str bare = str_from(first, gs2_header(first).n);
 	struct str nonce = str_from(bare, str_find(bare, ',') + 3);
@@ -42,14 +43,14 @@ nonce_of(struct str first)
 }
 
 void
-scram_challenge(struct str first, const struct secret *secret, struct buf *out)
+scram_server_challenge(struct str first, const struct scram_secret *secret, struct buf *out)
 {
-	char random[SCRAM_NONCE_BYTES];
+	char random[SCRAM_SERVER_NONCE_BYTES];
 
 	if (gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof random) != 0)
 		die("no random bytes");
 	buf_addz(out, "r=");
-	buf_adds(out, nonce_of(first));
+	buf_adds(out, client_nonce_of(first));
 	encode_base64(out, str_make(random, sizeof random));
 	buf_addz(out, ",s=");
 	encode_base64(out, str_make((const char *)secret->salt, secret->salt_n));
@@ -58,11 +59,11 @@ scram_challenge(struct str first, const struct secret *secret, struct buf *out)
 
 /* What the final message must say before the proof: "c=" binding ",r=" nonce. */
 static void
-expect_final(const struct scram_talk *t, struct buf *out)
+write_expected_final(const struct scram_server_exchange *t, struct buf *out)
 {
 	struct buf channel;
 
-	buf_init(&channel, CLAIM_MESSAGE_MAX + 256);
+	buf_init(&channel, CLAIMED_MESSAGE_MAX + 256);
 	buf_adds(&channel, gs2_header(t->first));
 	buf_adds(&channel, t->binding);
 	buf_addz(out, "c=");
@@ -73,13 +74,13 @@ expect_final(const struct scram_talk *t, struct buf *out)
 }
 
 static bool
-is_of_talk(const struct scram_talk *t, struct str without_proof)
+is_of_scram_exchange(const struct scram_server_exchange *t, struct str without_proof)
 {
 	struct buf expected;
 	bool is;
 
-	buf_init(&expected, (size_t)4 * CLAIM_MESSAGE_MAX);
-	expect_final(t, &expected);
+	buf_init(&expected, (size_t)4 * CLAIMED_MESSAGE_MAX);
+	write_expected_final(t, &expected);
 	is = buf_ok(&expected) && str_starts(without_proof, buf_str(&expected)) &&
 	    (without_proof.n == expected.n || without_proof.p[expected.n] == ',');
 	buf_clear(&expected);
@@ -88,58 +89,60 @@ is_of_talk(const struct scram_talk *t, struct str without_proof)
 
 /* The proof is the last attribute. */
 static bool
-split_proof(struct str final, struct str *without_out, uint8_t proof_out[SECRET_KEY_BYTES])
+split_client_proof(
+    struct str final, struct str *without_out, uint8_t proof_out[SCRAM_SECRET_KEY_BYTES])
 {
-	size_t mark_n = sizeof proof_mark - 1;
+	size_t mark_n = sizeof proof_attribute - 1;
 	struct buf plain;
 	size_t at = final.n;
 	bool ok;
 
-	while (at > 0 && !str_starts(str_from(final, at), str_of(proof_mark)))
+	while (at > 0 && !str_starts(str_from(final, at), str_of(proof_attribute)))
 		at--;
 	*without_out = str_upto(final, at);
-	buf_init(&plain, SECRET_KEY_BYTES);
+	buf_init(&plain, SCRAM_SECRET_KEY_BYTES);
 	ok = at > 0 && decode_base64(&plain, str_from(final, at + mark_n)) &&
-	    plain.n == SECRET_KEY_BYTES;
+	    plain.n == SCRAM_SECRET_KEY_BYTES;
 	if (ok)
-		memcpy(proof_out, plain.p, SECRET_KEY_BYTES);
+		memcpy(proof_out, plain.p, SCRAM_SECRET_KEY_BYTES);
 	buf_clear(&plain);
 	return ok;
 }
 
 static bool
-fits(const struct secret *secret, struct str signed_text, const uint8_t proof[SECRET_KEY_BYTES])
+scram_proof_is_valid(const struct scram_secret *secret, struct str signed_text,
+    const uint8_t proof[SCRAM_SECRET_KEY_BYTES])
 {
-	uint8_t key[SECRET_KEY_BYTES];
+	uint8_t key[SCRAM_SECRET_KEY_BYTES];
 	bool is;
 
-	secret_sign(secret->stored_key, signed_text, key);
+	scram_secret_sign(secret->stored_key, signed_text, key);
 	for (size_t i = 0; i < sizeof key; i++)
 		key[i] ^= proof[i];
-	is = secret_is_proven(secret, str_make((const char *)key, sizeof key));
+	is = scram_secret_is_proven(secret, str_make((const char *)key, sizeof key));
 	mem_wipe(key, sizeof key);
 	return is;
 }
 
 bool
-scram_is_proven(const struct scram_talk *t, struct str final, struct buf *out)
+scram_server_is_proven(const struct scram_server_exchange *t, struct str final, struct buf *out)
 {
-	uint8_t proof[SECRET_KEY_BYTES], signature[SECRET_KEY_BYTES];
+	uint8_t proof[SCRAM_SECRET_KEY_BYTES], signature[SCRAM_SECRET_KEY_BYTES];
 	struct str without;
 	struct buf text;
 	bool is;
 
-	if (!split_proof(final, &without, proof) || !is_of_talk(t, without))
+	if (!split_client_proof(final, &without, proof) || !is_of_scram_exchange(t, without))
 		return false;
-	buf_init(&text, (size_t)4 * CLAIM_MESSAGE_MAX);
+	buf_init(&text, (size_t)4 * CLAIMED_MESSAGE_MAX);
 	buf_adds(&text, str_from(t->first, gs2_header(t->first).n));
 	buf_addc(&text, ',');
 	buf_adds(&text, t->challenge);
 	buf_addc(&text, ',');
 	buf_adds(&text, without);
-	is = buf_ok(&text) && fits(t->secret, buf_str(&text), proof);
+	is = buf_ok(&text) && scram_proof_is_valid(t->secret, buf_str(&text), proof);
 	if (is) {
-		secret_sign(t->secret->server_key, buf_str(&text), signature);
+		scram_secret_sign(t->secret->server_key, buf_str(&text), signature);
 		buf_addz(out, "v=");
 		encode_base64(out, str_make((const char *)signature, sizeof signature));
 	}

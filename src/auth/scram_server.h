@@ -9,28 +9,30 @@
 #include "auth/claimed_identity.h"
 #include "base/buf.h"
 
-enum { SCRAM_NONCE_BYTES = 18, SCRAM_CHALLENGE_MAX = CLAIM_MESSAGE_MAX + 256 };
+enum { SCRAM_SERVER_NONCE_BYTES = 18, SCRAM_SERVER_CHALLENGE_MAX = CLAIMED_MESSAGE_MAX + 256 };
 
-struct scram_channel {
+struct scram_server_channel {
 	bool is_plus;       /* the client chose -PLUS */
 	bool plus_offered;
 	struct str binding; /* tls-exporter bytes; empty: none */
 };
 
-struct scram_talk {
-	struct str first;     /* of the client, as claim_scram took it */
-	struct str challenge; /* as scram_challenge wrote it */
+struct scram_server_exchange {
+	struct str first;     /* of the client, as claimed_parse_scram took it */
+	struct str challenge; /* as scram_server_challenge wrote it */
 	struct str binding;   /* -PLUS: the channel's bytes; else empty */
-	const struct secret *secret;
+	const struct scram_secret *secret;
 };
 
 /* RFC 5802 section 6: the binding must be what both sides offered; "y" after an offer is a
  * downgrade. */
-bool scram_is_bound(const struct claim *claim, const struct scram_channel *channel) MUST_USE;
-/* The server's first message; out has room for SCRAM_CHALLENGE_MAX. */
-void scram_challenge(struct str first, const struct secret *secret, struct buf *out);
+bool scram_server_is_bound(
+    const struct claimed_identity *claim, const struct scram_server_channel *channel) MUST_USE;
+/* The server's first message; out has room for SCRAM_SERVER_CHALLENGE_MAX. */
+void scram_server_challenge(struct str first, const struct scram_secret *secret, struct buf *out);
 /* The final message is of this talk and this channel, and proves the password: then out has the
  * server's final message. */
-bool scram_is_proven(const struct scram_talk *t, struct str final, struct buf *out) MUST_USE;
+bool scram_server_is_proven(
+    const struct scram_server_exchange *t, struct str final, struct buf *out) MUST_USE;
 
 #endif

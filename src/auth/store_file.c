@@ -10,7 +10,7 @@
 
 /* A link in its place is another file. */
 static int
-store_place_stat(const char *directory, struct stat *out)
+store_file_stat(const char *directory, struct stat *out)
 {
 	char path[PATH_MAX + 16];
 
@@ -19,40 +19,40 @@ store_place_stat(const char *directory, struct stat *out)
 }
 
 static bool
-store_place_is_same_file(const struct stat *a, const struct stat *b)
+store_file_is_same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-enum store_place_state
-store_place_look(const struct store_place *p, const char *directory)
+enum store_file_state
+store_file_compare(const struct store_file *p, const char *directory)
 {
 	struct stat now;
 
-	if (store_place_stat(directory, &now) != 0)
-		return errno == ENOENT ? STORE_PLACE_OTHER : STORE_PLACE_UNKNOWN;
-	return store_place_is_same_file(&p->seen, &now) && p->seen.st_size == now.st_size &&
+	if (store_file_stat(directory, &now) != 0)
+		return errno == ENOENT ? STORE_FILE_OTHER : STORE_FILE_UNKNOWN;
+	return store_file_is_same_file(&p->seen, &now) && p->seen.st_size == now.st_size &&
 		p->seen.st_mtim.tv_sec == now.st_mtim.tv_sec &&
 		p->seen.st_mtim.tv_nsec == now.st_mtim.tv_nsec
-	    ? STORE_PLACE_SAME
-	    : STORE_PLACE_OTHER;
+	    ? STORE_FILE_SAME
+	    : STORE_FILE_OTHER;
 }
 
 bool
-store_place_note(struct store_place *p, const char *directory)
+store_file_note(struct store_file *p, const char *directory)
 {
 	struct stat now;
 
-	if (store_place_stat(directory, &now) != 0)
+	if (store_file_stat(directory, &now) != 0)
 		return false;
-	if (p->seen.st_ino && !store_place_is_same_file(&p->seen, &now))
+	if (p->seen.st_ino && !store_file_is_same_file(&p->seen, &now))
 		return false;
 	p->seen = now;
 	return true;
 }
 
 void
-store_place_where(const char *directory, char out[PATH_MAX])
+store_file_directory_path(const char *directory, char out[PATH_MAX])
 {
 	ssize_t n = readlink(directory, out, PATH_MAX - 1);
 

@@ -11,24 +11,24 @@
 
 #include "base/str.h"
 
-struct store_place {
+struct store_file {
 	struct stat seen; /* st_ino 0: nothing was noted */
 };
 
-enum store_place_state {
-	STORE_PLACE_SAME,
-	STORE_PLACE_OTHER,   /* another file, other content, or none */
-	STORE_PLACE_UNKNOWN, /* it could not be looked at: errno */
+enum store_file_state {
+	STORE_FILE_SAME,
+	STORE_FILE_OTHER,   /* another file, other content, or none */
+	STORE_FILE_UNKNOWN, /* it could not be looked at: errno */
 };
 
 /* How the file is now. */
-enum store_place_state store_place_look(
-    const struct store_place *p, const char *directory) MUST_USE;
+enum store_file_state store_file_compare(
+    const struct store_file *p, const char *directory) MUST_USE;
 /* It is as it should be, for instance after a change of our own: remembered.  False: another file
  * than before (no former one: never), or it could not be looked at; nothing is remembered. */
-bool store_place_note(struct store_place *p, const char *directory) MUST_USE;
+bool store_file_note(struct store_file *p, const char *directory) MUST_USE;
 /* Where a directory that is open as /proc/self/fd/N is now, marked when it was removed; empty:
  * nothing can be said of it. */
-void store_place_where(const char *directory, char out[PATH_MAX]);
+void store_file_directory_path(const char *directory, char out[PATH_MAX]);
 
 #endif

@@ -15,98 +15,101 @@
 #include "conf/login_name.h"
 #include "ipc/message.h"
 
-struct run {
+struct user_admin_command {
 	struct accounts *accounts;
 	struct str name; /* canonical */
 	struct str values;
-	struct users_out *out;
+	struct user_admin_out *out;
 };
 
-typedef uint8_t verb_fn(struct run *r);
+typedef uint8_t user_admin_verb_fn(struct user_admin_command *r);
 
 static uint8_t
-say(struct run *r, enum users_exit code, const char *what)
+report_on_user(struct user_admin_command *r, enum user_admin_exit code, const char *what)
 {
 	buf_addf(r->out->text, "%.*s: %s", STR_ARG(r->name), what);
 	return (uint8_t)code;
 }
 
 static uint8_t
-tell(struct run *r, enum accounts_result result, const char *done)
+report_accounts_result(struct user_admin_command *r, enum accounts_result result, const char *done)
 {
 	switch (result) {
 	case ACCOUNTS_OK:
-		return say(r, USERS_OK, done);
+		return report_on_user(r, USER_ADMIN_OK, done);
 	case ACCOUNTS_NONE:
-		return say(r, USERS_NO_USER, "no such user");
+		return report_on_user(r, USER_ADMIN_NO_USER, "no such user");
 	case ACCOUNTS_EXISTS:
-		return say(r, USERS_EXISTS, "exists already");
+		return report_on_user(r, USER_ADMIN_EXISTS, "exists already");
 	case ACCOUNTS_DAMAGED:
-		return say(r, USERS_DATA, "what is stored of it is damaged; set a new password, or "
-			"remove it and add it again");
+		return report_on_user(r, USER_ADMIN_DATA,
+		    "what is stored of it is damaged; set a new password, or "
+		    "remove it and add it again");
 	case ACCOUNTS_BROKEN:
 		break;
 	}
-	return say(r, USERS_IO, accounts_error(r->accounts));
+	return report_on_user(r, USER_ADMIN_IO, accounts_error(r->accounts));
 }
 
 static bool
-read_secret(struct run *r, struct secret *out)
+parse_user_secret(struct user_admin_command *r, struct scram_secret *out)
 {
-	return secret_parse(message_values_get(r->values, "secret"), out);
+	return scram_secret_parse(message_values_get(r->values, "secret"), out);
 }
 
 static uint8_t
-with_secret(struct run *r,
-    enum accounts_result (*fn)(struct accounts *, struct str, const struct secret *),
+store_user_secret(struct user_admin_command *r,
+    enum accounts_result (*fn)(struct accounts *, struct str, const struct scram_secret *),
     const char *done)
 {
-	struct secret secret;
+	struct scram_secret secret;
 	uint8_t code;
 
-	if (!read_secret(r, &secret))
-		return say(r, USERS_DATA, "the secret is malformed");
-	code = tell(r, fn(r->accounts, r->name, &secret), done);
+	if (!parse_user_secret(r, &secret))
+		return report_on_user(r, USER_ADMIN_DATA, "the secret is malformed");
+	code = report_accounts_result(r, fn(r->accounts, r->name, &secret), done);
 	mem_wipe(&secret, sizeof secret);
 	return code;
 }
 
 static uint8_t
-add(struct run *r)
+add_user_account(struct user_admin_command *r)
 {
-	return with_secret(r, accounts_add, "added");
+	return store_user_secret(r, accounts_add, "added");
 }
 
 static uint8_t
-password(struct run *r)
+set_user_password(struct user_admin_command *r)
 {
-	return with_secret(r, accounts_set_secret, "password changed");
+	return store_user_secret(r, accounts_set_secret, "password changed");
 }
 
 static uint8_t
-suspend(struct run *r)
+suspend_user(struct user_admin_command *r)
 {
 	struct str reason = message_values_get(r->values, "reason");
 
 	if (!str_is_utf8(reason) || reason.n > ACCOUNTS_REASON_MAX)
-		return say(r, USERS_DATA, "the reason is not text of at most 255 bytes");
-	return tell(r, accounts_suspend(r->accounts, r->name, reason), "suspended");
+		return report_on_user(
+		    r, USER_ADMIN_DATA, "the reason is not text of at most 255 bytes");
+	return report_accounts_result(
+	    r, accounts_suspend(r->accounts, r->name, reason), "suspended");
 }
 
 static uint8_t
-resume(struct run *r)
+resume_user(struct user_admin_command *r)
 {
-	return tell(r, accounts_resume(r->accounts, r->name), "may log in again");
+	return report_accounts_result(r, accounts_resume(r->accounts, r->name), "may log in again");
 }
 
 static uint8_t
-remove_user(struct run *r)
+remove_user(struct user_admin_command *r)
 {
-	return tell(r, accounts_remove(r->accounts, r->name), "removed");
+	return report_accounts_result(r, accounts_remove(r->accounts, r->name), "removed");
 }
 
 static void
-add_time(struct buf *row, const char *key, int64_t ms)
+add_account_time(struct buf *row, const char *key, int64_t ms)
 {
 	char text[CLOCK_TEXT_BYTES];
 
@@ -114,9 +117,9 @@ add_time(struct buf *row, const char *key, int64_t ms)
 }
 
 static void
-tell_account(const struct account *a, void *arg)
+add_account_row(const struct account *a, void *arg)
 {
-	struct run *r = arg;
+	struct user_admin_command *r = arg;
 	char iterations[16];
 	struct buf row;
 
@@ -125,55 +128,55 @@ tell_account(const struct account *a, void *arg)
 	message_values_add(&row, "name", str_of(a->name));
 	message_values_add(&row, "state", a->is_suspended ? STR("suspended") : STR("active"));
 	message_values_add(&row, "reason", str_of(a->reason));
-	add_time(&row, "created", a->created_ms);
-	add_time(&row, "password_changed", a->changed_ms);
+	add_account_time(&row, "created", a->created_ms);
+	add_account_time(&row, "password_changed", a->changed_ms);
 	if (a->is_suspended)
-		add_time(&row, "suspended", a->suspended_ms);
+		add_account_time(&row, "suspended", a->suspended_ms);
 	message_values_add(&row, "iterations", str_of(iterations));
 	r->out->row(buf_str(&row), r->out->arg);
 	buf_clear(&row);
 }
 
 static uint8_t
-list(struct run *r)
+list_user_accounts(struct user_admin_command *r)
 {
-	if (accounts_each(r->accounts, tell_account, r) == ACCOUNTS_OK)
-		return USERS_OK;
+	if (accounts_each(r->accounts, add_account_row, r) == ACCOUNTS_OK)
+		return USER_ADMIN_OK;
 	buf_addz(r->out->text, accounts_error(r->accounts));
-	return USERS_IO;
+	return USER_ADMIN_IO;
 }
 
 static uint8_t
-show(struct run *r)
+show_user_account(struct user_admin_command *r)
 {
 	struct account account;
 	enum accounts_result result = accounts_find(r->accounts, r->name, &account);
 
 	if (result != ACCOUNTS_OK)
-		return tell(r, result, "");
-	tell_account(&account, r);
+		return report_accounts_result(r, result, "");
+	add_account_row(&account, r);
 	mem_wipe(&account, sizeof account);
-	return USERS_OK;
+	return USER_ADMIN_OK;
 }
 
 enum { NAMED = 1, CHANGE = 2, END = 4, NEW = 8 };
 
-static const struct verb {
+static const struct user_admin_verb {
 	const char *name;
-	verb_fn *fn;
+	user_admin_verb_fn *fn;
 	unsigned flags;
 } verbs[] = {
-    {"user.add", add, NAMED | CHANGE | NEW},
-    {"user.password", password, NAMED | CHANGE},
-    {"user.suspend", suspend, NAMED | CHANGE | END},
-    {"user.resume", resume, NAMED | CHANGE},
+    {"user.add", add_user_account, NAMED | CHANGE | NEW},
+    {"user.password", set_user_password, NAMED | CHANGE},
+    {"user.suspend", suspend_user, NAMED | CHANGE | END},
+    {"user.resume", resume_user, NAMED | CHANGE},
     {"user.remove", remove_user, NAMED | CHANGE | END},
-    {"user.list", list, 0},
-    {"user.show", show, NAMED},
+    {"user.list", list_user_accounts, 0},
+    {"user.show", show_user_account, NAMED},
 };
 
-static const struct verb *
-find(struct str verb)
+static const struct user_admin_verb *
+find_user_verb(struct str verb)
 {
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		if (str_eq(str_of(verbs[i].name), verb))
@@ -182,92 +185,94 @@ find(struct str verb)
 }
 
 static bool
-has_flag(struct str verb, unsigned flag)
+user_verb_has_flag(struct str verb, unsigned flag)
 {
-	const struct verb *v = find(verb);
+	const struct user_admin_verb *v = find_user_verb(verb);
 
 	return v && (v->flags & flag);
 }
 
 bool
-users_is_verb(struct str verb)
+user_admin_is_verb(struct str verb)
 {
-	return find(verb) != NULL;
+	return find_user_verb(verb) != NULL;
 }
 
 bool
-users_is_change(struct str verb)
+user_admin_is_change(struct str verb)
 {
-	return has_flag(verb, CHANGE);
+	return user_verb_has_flag(verb, CHANGE);
 }
 
 bool
-users_is_end(struct str verb)
+user_admin_ends_sessions(struct str verb)
 {
-	return has_flag(verb, END);
+	return user_verb_has_flag(verb, END);
 }
 
 static enum accounts_result
-look_up(void *accounts, struct str name, struct account *out)
+look_up_in_accounts(void *accounts, struct str name, struct account *out)
 {
 	return accounts_find(accounts, name, out);
 }
 
 /* Whom the verb is about. */
 static uint8_t
-resolve(struct run *r, const struct conf *conf, bool is_new)
+resolve_user_target(struct user_admin_command *r, const struct conf *conf, bool is_new)
 {
-	struct claim *target = &r->out->target;
+	struct claimed_identity *target = &r->out->target;
 	struct str domain = login_name_domain(conf);
 	enum accounts_result found = ACCOUNTS_NONE;
 	struct account account;
 
-	if (!claim_user(message_values_get(r->values, "name"), target)) {
+	if (!claimed_set_user(message_values_get(r->values, "name"), target)) {
 		buf_addz(r->out->text, "a login name has 1 to 255 bytes, no controls, and no blank "
 				       "at an end");
-		return USERS_DATA;
+		return USER_ADMIN_DATA;
 	}
 	if (is_new)
-		(void)claim_complete(target, domain);
-	else if (!str_has(claim_name(target), '@'))
-		found = naming_find(look_up, r->accounts, domain, target, &account);
+		(void)claimed_complete(target, domain);
+	else if (!str_has(claimed_name(target), '@'))
+		found =
+		    account_names_find(look_up_in_accounts, r->accounts, domain, target, &account);
 	mem_wipe(&account, sizeof account);
-	r->name = claim_name(target);
+	r->name = claimed_name(target);
 	if (found == ACCOUNTS_BROKEN)
-		return tell(r, found, "");
-	return !is_new || naming_may_add(conf, r->name, r->out->text) ? USERS_OK : USERS_DATA;
+		return report_accounts_result(r, found, "");
+	return !is_new || account_names_may_add(conf, r->name, r->out->text) ? USER_ADMIN_OK
+	                                                                     : USER_ADMIN_DATA;
 }
 
 uint8_t
-users_run(struct accounts *a, const struct conf *conf, struct str verb, struct str values,
-    struct users_out *out)
+user_admin_run(struct accounts *a, const struct conf *conf, struct str verb, struct str values,
+    struct user_admin_out *out)
 {
-	const struct verb *v = find(verb);
-	struct run r = {.accounts = a, .values = values, .out = out};
-	uint8_t fault = USERS_OK;
+	const struct user_admin_verb *v = find_user_verb(verb);
+	struct user_admin_command r = {.accounts = a, .values = values, .out = out};
+	uint8_t fault = USER_ADMIN_OK;
 
 	if (!v) {
 		buf_addz(out->text, "unknown verb");
-		return USERS_USAGE;
+		return USER_ADMIN_USAGE;
 	}
 	if (v->flags & NAMED)
-		fault = resolve(&r, conf, v->flags & NEW);
-	return fault == USERS_OK ? v->fn(&r) : fault;
+		fault = resolve_user_target(&r, conf, v->flags & NEW);
+	return fault == USER_ADMIN_OK ? v->fn(&r) : fault;
 }
 
 /* ---- without the daemon ---- */
 
 enum accounts_absent
-users_absent(struct str verb)
+user_admin_absent_store(struct str verb)
 {
 	return str_eq(verb, STR("user.add")) ? ACCOUNTS_MAKE : ACCOUNTS_REFUSE;
 }
 
 struct accounts *
-users_open(const char *directory, struct str verb, struct buf *text)
+user_admin_open(const char *directory, struct str verb, struct buf *text)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
-	struct accounts *a = accounts_open(directory, users_absent(verb), error);
+	struct accounts *a = accounts_open(directory, user_admin_absent_store(verb), error);
 	int failed = errno;
 
 	if (!a)
@@ -278,7 +283,7 @@ users_open(const char *directory, struct str verb, struct buf *text)
 
 /* Crockford's alphabet: nothing that reads like something else. */
 char *
-users_generate(char out[USERS_PASSWORD_BYTES])
+user_admin_generate_password(char out[USER_ADMIN_PASSWORD_BYTES])
 {
 	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 	uint8_t random[20];

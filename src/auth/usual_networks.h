@@ -10,20 +10,21 @@
 
 #include "base/str.h"
 
-enum { PLACES_PER_LOGIN = 8 };
+enum { USUAL_NETWORKS_PER_LOGIN = 8 };
 
-struct places;
+struct usual_networks;
 
-struct places *places_new(void);
-void places_free(struct places **p);
+struct usual_networks *usual_networks_new(void);
+void usual_networks_free(struct usual_networks **p);
 
-/* network: as claim_network gives it, here and below.  What of it is the place: the /24 of an IPv4
- * address, an IPv6 /64 as it is. */
-struct str places_network(struct str network);
+/* network: as claimed_network gives it, here and below.  What of it is the place: the /24 of an
+ * IPv4 address, an IPv6 /64 as it is. */
+struct str usual_networks_part(struct str network);
 /* False: it is known already. */
-bool places_add(struct places *p, struct str login, struct str network);
+bool usual_networks_add(struct usual_networks *p, struct str login, struct str network);
 /* All of this login. */
-void places_forget(struct places *p, struct str login);
-bool places_has(const struct places *p, struct str login, struct str network) MUST_USE;
+void usual_networks_forget(struct usual_networks *p, struct str login);
+bool usual_networks_has(
+    const struct usual_networks *p, struct str login, struct str network) MUST_USE;
 
 #endif

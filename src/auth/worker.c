@@ -20,28 +20,28 @@ struct worker {
 };
 
 static const uint8_t outcomes[] = {
-    [SASL_CHECK_YES] = AUTH_OK,
-    [SASL_CHECK_NO] = AUTH_FAIL,
-    [SASL_CHECK_BROKEN] = AUTH_TEMPFAIL,
+    [CYRUS_SASL_YES] = AUTH_OK,
+    [CYRUS_SASL_NO] = AUTH_FAIL,
+    [CYRUS_SASL_BROKEN] = AUTH_TEMPFAIL,
 };
 
 static void
-check(struct worker *w, uint64_t call, const struct message_check_start *m)
+check_sasl_login(struct worker *w, uint64_t call, const struct message_check_start *m)
 {
-	struct sasl_login login = {.mechanism = m->mechanism, .hostname = m->hostname,
+	struct cyrus_sasl_login login = {.mechanism = m->mechanism, .hostname = m->hostname,
 	    .user = m->user, .salt = m->salt, .iterations = m->iterations};
-	uint8_t key[SECRET_KEY_BYTES];
-	enum sasl_result result = sasl_check(&login, m->first, m->second, key);
+	uint8_t key[SCRAM_SECRET_KEY_BYTES];
+	enum cyrus_sasl_result result = cyrus_sasl_check(&login, m->first, m->second, key);
 	struct message_check_answer answer = {.outcome = outcomes[result], .key = STR("")};
 
-	if (result == SASL_CHECK_YES)
+	if (result == CYRUS_SASL_YES)
 		answer.key = str_make((const char *)key, sizeof key);
 	(void)!channel_answer(w->broker, call, MESSAGE_CHECK_ANSWER, &answer, -1);
 	mem_wipe(key, sizeof key);
 }
 
 static void
-heard(struct channel *c, const struct packet *p, void *arg)
+on_worker_request(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct worker *w = arg;
 
@@ -51,7 +51,7 @@ heard(struct channel *c, const struct packet *p, void *arg)
 	case MESSAGE_CHECK_START:
 		metrics_work_on("check", p->message->check_start.user);
 		metrics_blocking(true);
-		check(w, p->call, &p->message->check_start);
+		check_sasl_login(w, p->call, &p->message->check_start);
 		metrics_blocking(false);
 		break;
 	case MESSAGE_HELLO:
@@ -95,20 +95,20 @@ worker_peer(struct role *r, struct role_peer peer, int fd)
 	}
 	channel_free(&w->broker);
 	w->broker_peer = peer;
-	w->broker = channel_new(r->base, fd, heard, worker_broker_lost, w);
+	w->broker = channel_new(r->base, fd, on_worker_request, worker_broker_lost, w);
 }
 
 static void
 worker_prepare(struct role *r, struct sandbox *sandbox)
 {
 	(void)sandbox;
-	worker_of(r)->has_sasl = sasl_prepare() == 0;
+	worker_of(r)->has_sasl = cyrus_sasl_prepare() == 0;
 }
 
 /* Without /dev/urandom Cyrus goes on silently with time and process number in place of
  * randomness. */
 static bool
-has_random(void)
+has_random_device(void)
 {
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 	char byte;
@@ -124,7 +124,7 @@ worker_start(struct role *r)
 {
 	if (!worker_of(r)->has_sasl)
 		return -1;
-	if (has_random())
+	if (has_random_device())
 		return 0;
 	log_error("worker: /dev/urandom cannot be read");
 	return -1;

@@ -13,55 +13,55 @@
 
 enum { TICK_MS = 250 };
 
-TAILQ_HEAD(job_list, crew_job);
+TAILQ_HEAD(worker_pool_jobs, worker_pool_job);
 
-struct crew_network {
+struct worker_pool_network {
 	struct str key;
-	char bytes[CLAIM_NETWORK_BYTES];
+	char bytes[CLAIMED_NETWORK_BYTES];
 	uint64_t admitted; /* queued or running */
 	unsigned held_count;
-	struct job_list held;
+	struct worker_pool_jobs held;
 };
 
-struct crew_worker {
-	struct crew *pool;
+struct worker_pool_worker {
+	struct worker_pool *pool;
 	unsigned index;
 	struct channel *channel; /* NULL: there is none now */
 	struct request request;       /* the check that it is at */
-	struct crew_job *job;         /* NULL while busy: its owner has left */
-	struct crew_network *counted; /* of such a job */
+	struct worker_pool_job *job;         /* NULL while busy: its owner has left */
+	struct worker_pool_network *counted; /* of such a job */
 };
 
-struct crew {
+struct worker_pool {
 	struct event_base *base;
-	crew_ended_fn *ended;
+	worker_pool_ended_fn *ended;
 	void *arg;
-	struct crew_limits limits;
-	struct crew_worker workers[CREW_WORKERS_MAX];
-	struct job_list queue;
+	struct worker_pool_limits limits;
+	struct worker_pool_worker workers[WORKER_POOL_WORKERS_MAX];
+	struct worker_pool_jobs queue;
 	struct map *networks;
 	unsigned waiting; /* queued and held */
 	struct event *tick;
 };
 
-static void dispatch(struct crew *p);
+static void give_jobs_to_workers(struct worker_pool *p);
 
 static struct timeval
-interval(int64_t ms)
+pool_interval(int64_t ms)
 {
 	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
 /* ---- networks ---- */
 
-static struct crew_network *
-network_of(struct crew *p, struct str key)
+static struct worker_pool_network *
+pool_network_of(struct worker_pool *p, struct str key)
 {
-	struct crew_network *n = map_get(p->networks, key);
+	struct worker_pool_network *n = map_get(p->networks, key);
 
 	if (n)
 		return n;
-	n = MEM_NEW(struct crew_network);
+	n = MEM_NEW(struct worker_pool_network);
 	TAILQ_INIT(&n->held);
 	key = str_upto(key, sizeof n->bytes);
 	if (key.n)
@@ -72,16 +72,16 @@ network_of(struct crew *p, struct str key)
 }
 
 static void
-admit(struct crew *p, struct crew_network *n, struct crew_job *job)
+admit_pool_job(struct worker_pool *p, struct worker_pool_network *n, struct worker_pool_job *job)
 {
 	n->admitted++;
 	job->counted = n;
-	job->place = CREW_QUEUED;
+	job->place = WORKER_POOL_QUEUED;
 	TAILQ_INSERT_TAIL(&p->queue, job, link);
 }
 
 static void
-network_done(struct crew *p, struct crew_network *n)
+drop_idle_pool_network(struct worker_pool *p, struct worker_pool_network *n)
 {
 	if (n->admitted || n->held_count)
 		return;
@@ -91,10 +91,10 @@ network_done(struct crew *p, struct crew_network *n)
 
 /* One check less of this network: the next that was held moves up. */
 static void
-release(struct crew *p, struct crew_network **counted)
+release_pool_slot(struct worker_pool *p, struct worker_pool_network **counted)
 {
-	struct crew_network *n = *counted;
-	struct crew_job *next;
+	struct worker_pool_network *n = *counted;
+	struct worker_pool_job *next;
 
 	if (!n)
 		return;
@@ -104,109 +104,109 @@ release(struct crew *p, struct crew_network **counted)
 	if (next && n->admitted < p->limits.per_network) {
 		TAILQ_REMOVE(&n->held, next, link);
 		n->held_count--;
-		admit(p, n, next);
+		admit_pool_job(p, n, next);
 	}
-	network_done(p, n);
+	drop_idle_pool_network(p, n);
 }
 
 /* ---- leaving ---- */
 
 static void
-stop_waiting(struct crew *p, struct crew_job *job)
+stop_waiting_job(struct worker_pool *p, struct worker_pool_job *job)
 {
 	p->waiting--;
-	if (job->place == CREW_QUEUED) {
+	if (job->place == WORKER_POOL_QUEUED) {
 		TAILQ_REMOVE(&p->queue, job, link);
 		return;
 	}
 	TAILQ_REMOVE(&job->counted->held, job, link);
 	job->counted->held_count--;
-	network_done(p, job->counted);
+	drop_idle_pool_network(p, job->counted);
 	job->counted = NULL;
 }
 
 void
-crew_leave(struct crew *p, struct crew_job *job)
+worker_pool_cancel(struct worker_pool *p, struct worker_pool_job *job)
 {
-	if (job->place == CREW_OUT)
+	if (job->place == WORKER_POOL_OUT)
 		return;
-	if (job->place == CREW_RUNNING) {
+	if (job->place == WORKER_POOL_RUNNING) {
 		/* the work goes on, and counts for the network until it ends */
 		job->worker->job = NULL;
 		job->worker->counted = job->counted;
 		job->counted = NULL;
 	} else {
-		stop_waiting(p, job);
+		stop_waiting_job(p, job);
 	}
 	job->worker = NULL;
-	job->place = CREW_OUT;
-	release(p, &job->counted);
+	job->place = WORKER_POOL_OUT;
+	release_pool_slot(p, &job->counted);
 }
 
 static void
-fail(struct crew *p, struct crew_job *job, const char *trouble)
+fail_pool_job(struct worker_pool *p, struct worker_pool_job *job, const char *trouble)
 {
-	crew_leave(p, job);
+	worker_pool_cancel(p, job);
 	job->done(job, NULL, trouble);
 }
 
 /* ---- workers ---- */
 
 static bool
-worker_is_there(const struct crew_worker *w)
+pool_worker_is_there(const struct worker_pool_worker *w)
 {
 	return w->channel && channel_is_open(w->channel);
 }
 
 static bool
-has_worker(const struct crew *p)
+pool_has_worker(const struct worker_pool *p)
 {
-	for (int i = 0; i < CREW_WORKERS_MAX; i++)
-		if (worker_is_there(&p->workers[i]))
+	for (int i = 0; i < WORKER_POOL_WORKERS_MAX; i++)
+		if (pool_worker_is_there(&p->workers[i]))
 			return true;
 	return false;
 }
 
 /* The worker is no more: its check has failed, and without any worker all that waits. */
 static void
-give_up(struct crew_worker *w, const char *trouble)
+give_up_pool_worker(struct worker_pool_worker *w, const char *trouble)
 {
-	struct crew *p = w->pool;
-	struct crew_job *job = w->job;
+	struct worker_pool *p = w->pool;
+	struct worker_pool_job *job = w->job;
 
 	request_cancel(&w->request);
 	channel_free(&w->channel);
 	if (job)
-		fail(p, job, trouble);
-	release(p, &w->counted);
-	while (!has_worker(p) && (job = TAILQ_FIRST(&p->queue)))
-		fail(p, job, "no_worker");
-	dispatch(p);
+		fail_pool_job(p, job, trouble);
+	release_pool_slot(p, &w->counted);
+	while (!pool_has_worker(p) && (job = TAILQ_FIRST(&p->queue)))
+		fail_pool_job(p, job, "no_worker");
+	give_jobs_to_workers(p);
 }
 
 /* It holds a check for too long, or says what makes no sense: main starts another. */
 static void
-worker_failed(struct crew_worker *w, bool is_late)
+pool_worker_failed(struct worker_pool_worker *w, bool is_late)
 {
 	log_error("auth: worker %u %s; the client gets 454, the worker is ended and started again",
 	    w->index, is_late ? "does not finish a check in time" : "sent an invalid answer");
-	give_up(w, is_late ? "worker_timeout" : "worker_broken");
+	give_up_pool_worker(w, is_late ? "worker_timeout" : "worker_broken");
 	w->pool->ended(w->index, true, w->pool->arg);
 }
 
 static void
-on_lost(struct channel *c, void *arg)
+on_pool_worker_lost(struct channel *c, void *arg)
 {
-	struct crew_worker *w = arg;
+	struct worker_pool_worker *w = arg;
 
 	(void)c;
-	give_up(w, "worker_lost");
+	give_up_pool_worker(w, "worker_lost");
 	w->pool->ended(w->index, false, w->pool->arg);
 }
 
 /* A worker says nothing but answers; the greeting of a channel holds no news. */
 static void
-on_packet(struct channel *c, const struct packet *p, void *arg)
+on_pool_worker_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)arg;
 	if (p->fd >= 0)
@@ -215,58 +215,58 @@ on_packet(struct channel *c, const struct packet *p, void *arg)
 }
 
 static bool
-is_possible(const struct message_check_answer *m)
+is_valid_check_answer(const struct message_check_answer *m)
 {
 	if (m->outcome == AUTH_OK)
-		return m->key.n == SECRET_KEY_BYTES;
+		return m->key.n == SCRAM_SECRET_KEY_BYTES;
 	return (m->outcome == AUTH_FAIL || m->outcome == AUTH_TEMPFAIL) && m->key.n == 0;
 }
 
 static void
-on_answer(enum request_end end, const struct packet *packet, void *arg)
+on_pool_worker_answer(enum request_end end, const struct channel_packet *packet, void *arg)
 {
-	struct crew_worker *w = arg;
-	struct crew *p = w->pool;
-	struct crew_job *job = w->job;
+	struct worker_pool_worker *w = arg;
+	struct worker_pool *p = w->pool;
+	struct worker_pool_job *job = w->job;
 
 	if (end == REQUEST_LOST)
-		return; /* on_lost follows */
-	if (end != REQUEST_ANSWERED || !is_possible(&packet->message->check_answer)) {
-		worker_failed(w, end == REQUEST_EXPIRED);
+		return; /* on_pool_worker_lost follows */
+	if (end != REQUEST_ANSWERED || !is_valid_check_answer(&packet->message->check_answer)) {
+		pool_worker_failed(w, end == REQUEST_EXPIRED);
 		return;
 	}
 	w->job = NULL;
-	release(p, &w->counted);
+	release_pool_slot(p, &w->counted);
 	if (job) {
-		release(p, &job->counted);
+		release_pool_slot(p, &job->counted);
 		job->worker = NULL;
-		job->place = CREW_OUT;
+		job->place = WORKER_POOL_OUT;
 		job->done(job, &packet->message->check_answer, NULL);
 	}
-	dispatch(p);
+	give_jobs_to_workers(p);
 }
 
 void
-crew_worker(struct crew *p, unsigned index, int fd)
+worker_pool_connect_worker(struct worker_pool *p, unsigned index, int fd)
 {
-	struct crew_worker *w = index < CREW_WORKERS_MAX ? &p->workers[index] : NULL;
+	struct worker_pool_worker *w = index < WORKER_POOL_WORKERS_MAX ? &p->workers[index] : NULL;
 
 	if (!w) {
 		close(fd);
 		return;
 	}
 	if (w->channel)
-		give_up(w, "worker_lost");
-	w->channel = channel_new(p->base, fd, on_packet, on_lost, w);
+		give_up_pool_worker(w, "worker_lost");
+	w->channel = channel_new(p->base, fd, on_pool_worker_packet, on_pool_worker_lost, w);
 	channel_step_timeout(w->channel, p->limits.step_timeout_ms);
-	dispatch(p);
+	give_jobs_to_workers(p);
 }
 
 /* ---- giving work ---- */
 
 /* False: the worker hears no more; the job stays where it was. */
 static bool
-hand_over(struct crew_worker *w, struct crew_job *job)
+send_job_to_worker(struct worker_pool_worker *w, struct worker_pool_job *job)
 {
 	request_ask(&w->request, w->channel, MESSAGE_CHECK_START, &job->start);
 	if (!channel_is_open(w->channel)) {
@@ -276,15 +276,15 @@ hand_over(struct crew_worker *w, struct crew_job *job)
 	w->pool->waiting--;
 	TAILQ_REMOVE(&w->pool->queue, job, link);
 	job->worker = w;
-	job->place = CREW_RUNNING;
+	job->place = WORKER_POOL_RUNNING;
 	w->job = job;
 	return true;
 }
 
-static struct crew_job *
-next_job(struct crew *p)
+static struct worker_pool_job *
+next_pool_job(struct worker_pool *p)
 {
-	struct crew_job *job;
+	struct worker_pool_job *job;
 
 	while ((job = TAILQ_FIRST(&p->queue)))
 		if (!job->has_waited || !job->settle || !job->settle(job))
@@ -293,22 +293,22 @@ next_job(struct crew *p)
 }
 
 static void
-dispatch(struct crew *p)
+give_jobs_to_workers(struct worker_pool *p)
 {
-	for (int i = 0; i < CREW_WORKERS_MAX; i++) {
-		struct crew_worker *w = &p->workers[i];
-		bool is_idle = worker_is_there(w) && !request_is_open(&w->request);
-		struct crew_job *job = is_idle ? next_job(p) : NULL;
+	for (int i = 0; i < WORKER_POOL_WORKERS_MAX; i++) {
+		struct worker_pool_worker *w = &p->workers[i];
+		bool is_idle = pool_worker_is_there(w) && !request_is_open(&w->request);
+		struct worker_pool_job *job = is_idle ? next_pool_job(p) : NULL;
 
 		if (job)
-			hand_over(w, job);
+			send_job_to_worker(w, job);
 	}
 }
 
 static void
-wait_at_most(struct crew *p, struct crew_job *job)
+start_job_wait(struct worker_pool *p, struct worker_pool_job *job)
 {
-	struct timeval each = interval(TICK_MS);
+	struct timeval each = pool_interval(TICK_MS);
 
 	job->patience_ms = clock_mono_ms() + p->limits.step_timeout_ms;
 	p->waiting++;
@@ -317,78 +317,78 @@ wait_at_most(struct crew *p, struct crew_job *job)
 }
 
 const char *
-crew_begin(struct crew *p, struct crew_job *job)
+worker_pool_begin(struct worker_pool *p, struct worker_pool_job *job)
 {
-	struct crew_network *n;
+	struct worker_pool_network *n;
 
-	if (!has_worker(p))
+	if (!pool_has_worker(p))
 		return "no_worker";
-	if (p->waiting >= CREW_QUEUE_MAX ||
-	    (n = network_of(p, job->network))->held_count >= CREW_HELD_MAX)
+	if (p->waiting >= WORKER_POOL_QUEUE_MAX ||
+	    (n = pool_network_of(p, job->network))->held_count >= WORKER_POOL_HELD_MAX)
 		return "queue_full";
 	job->has_waited = false;
-	wait_at_most(p, job);
+	start_job_wait(p, job);
 	if (n->admitted < p->limits.per_network) {
-		admit(p, n, job);
-		dispatch(p);
+		admit_pool_job(p, n, job);
+		give_jobs_to_workers(p);
 	} else {
 		n->held_count++;
 		job->counted = n;
-		job->place = CREW_HELD;
+		job->place = WORKER_POOL_HELD;
 		TAILQ_INSERT_TAIL(&n->held, job, link);
 	}
-	job->has_waited = job->place != CREW_RUNNING;
+	job->has_waited = job->place != WORKER_POOL_RUNNING;
 	return NULL;
 }
 
 /* ---- patience ---- */
 
-static struct crew_job *
-first_overdue(const struct job_list *jobs, int64_t now_ms)
+static struct worker_pool_job *
+first_overdue_job(const struct worker_pool_jobs *jobs, int64_t now_ms)
 {
-	struct crew_job *job = TAILQ_FIRST(jobs);
+	struct worker_pool_job *job = TAILQ_FIRST(jobs);
 
 	return job && job->patience_ms <= now_ms ? job : NULL;
 }
 
 static void
-fail_overdue(struct crew *p, struct job_list *jobs, int64_t now_ms)
+fail_overdue_jobs(struct worker_pool *p, struct worker_pool_jobs *jobs, int64_t now_ms)
 {
-	for (struct crew_job *job; (job = first_overdue(jobs, now_ms));)
-		fail(p, job, "queue_timeout");
+	for (struct worker_pool_job *job; (job = first_overdue_job(jobs, now_ms));)
+		fail_pool_job(p, job, "queue_timeout");
 }
 
-struct overdue {
-	struct crew_job *job;
+struct worker_pool_overdue {
+	struct worker_pool_job *job;
 	int64_t now_ms;
 };
 
 static void
-find_held(struct str key, void *value, void *arg)
+find_overdue_held(struct str key, void *value, void *arg)
 {
-	struct crew_network *n = value;
-	struct overdue *o = arg;
+	struct worker_pool_network *n = value;
+	struct worker_pool_overdue *o = arg;
 
 	(void)key;
 	if (!o->job)
-		o->job = first_overdue(&n->held, o->now_ms);
+		o->job = first_overdue_job(&n->held, o->now_ms);
 }
 
 /* Each list is in order of arrival, held jobs moved up excepted: those wait a little longer. */
 static void
-on_tick(evutil_socket_t fd, short what, void *arg)
+on_pool_tick(evutil_socket_t fd, short what, void *arg)
 {
-	struct crew *p = arg;
-	struct overdue o = {.now_ms = clock_mono_ms()};
-	struct timeval each = interval(TICK_MS);
+	struct worker_pool *p = arg;
+	struct worker_pool_overdue o = {.now_ms = clock_mono_ms()};
+	struct timeval each = pool_interval(TICK_MS);
 
 	(void)fd, (void)what;
-	fail_overdue(p, &p->queue, o.now_ms);
+	fail_overdue_jobs(p, &p->queue, o.now_ms);
 	do {
 		o.job = NULL;
-		map_each(p->networks, find_held, &o);
+		map_each(p->networks, find_overdue_held, &o);
 		if (o.job)
-			fail(p, o.job, "queue_timeout");
+			fail_pool_job(p, o.job, "queue_timeout");
 	} while (o.job);
 	if (p->waiting)
 		evtimer_add(p->tick, &each);
@@ -396,21 +396,21 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
-struct crew *
-crew_new(struct event_base *base, crew_ended_fn *ended, void *arg)
+struct worker_pool *
+worker_pool_new(struct event_base *base, worker_pool_ended_fn *ended, void *arg)
 {
-	struct crew *p = MEM_NEW(struct crew);
+	struct worker_pool *p = MEM_NEW(struct worker_pool);
 
-	*p = (struct crew){.base = base, .ended = ended, .arg = arg,
+	*p = (struct worker_pool){.base = base, .ended = ended, .arg = arg,
 	    .limits = {.step_timeout_ms = 20000, .per_network = 8}};
 	p->networks = map_new();
-	p->tick = evtimer_new(base, on_tick, p);
+	p->tick = evtimer_new(base, on_pool_tick, p);
 	TAILQ_INIT(&p->queue);
-	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++) {
-		struct crew_worker *w = &p->workers[i];
+	for (unsigned i = 0; i < WORKER_POOL_WORKERS_MAX; i++) {
+		struct worker_pool_worker *w = &p->workers[i];
 
-		*w = (struct crew_worker){.pool = p, .index = i};
-		request_init(&w->request, on_answer, w);
+		*w = (struct worker_pool_worker){.pool = p, .index = i};
+		request_init(&w->request, on_pool_worker_answer, w);
 	}
 	if (!p->tick)
 		die("no event for the workers");
@@ -418,13 +418,13 @@ crew_new(struct event_base *base, crew_ended_fn *ended, void *arg)
 }
 
 void
-crew_free(struct crew **pp)
+worker_pool_free(struct worker_pool **pp)
 {
-	struct crew *p = *pp;
+	struct worker_pool *p = *pp;
 
 	if (!p)
 		return;
-	for (int i = 0; i < CREW_WORKERS_MAX; i++)
+	for (int i = 0; i < WORKER_POOL_WORKERS_MAX; i++)
 		channel_free(&p->workers[i].channel);
 	event_free(p->tick);
 	map_free_all(&p->networks);
@@ -433,10 +433,10 @@ crew_free(struct crew **pp)
 }
 
 void
-crew_limit(struct crew *p, struct crew_limits limits)
+worker_pool_set_limits(struct worker_pool *p, struct worker_pool_limits limits)
 {
 	p->limits = limits;
-	for (int i = 0; i < CREW_WORKERS_MAX; i++)
+	for (int i = 0; i < WORKER_POOL_WORKERS_MAX; i++)
 		if (p->workers[i].channel)
 			channel_step_timeout(p->workers[i].channel, limits.step_timeout_ms);
 }

@@ -12,56 +12,62 @@
 #include "auth/claimed_identity.h"
 #include "ipc/channel.h"
 
-enum { CREW_WORKERS_MAX = 64, CREW_QUEUE_MAX = 4096, CREW_HELD_MAX = 256 };
+enum { WORKER_POOL_WORKERS_MAX = 64, WORKER_POOL_QUEUE_MAX = 4096, WORKER_POOL_HELD_MAX = 256 };
 
-struct crew;
-struct crew_job;
-struct crew_worker;
-struct crew_network;
+struct worker_pool;
+struct worker_pool_job;
+struct worker_pool_worker;
+struct worker_pool_network;
 
 /* The job has left the pool and may be freed. answer NULL: no worker could, `trouble` says why.
- * Otherwise AUTH_OK with a key of SECRET_KEY_BYTES, which nobody has looked at yet, or AUTH_FAIL or
- * AUTH_TEMPFAIL without one. */
-typedef void crew_done_fn(
-    struct crew_job *job, const struct message_check_answer *answer, const char *trouble);
+ * Otherwise AUTH_OK with a key of SCRAM_SECRET_KEY_BYTES, which nobody has looked at yet, or
+ * AUTH_FAIL or AUTH_TEMPFAIL without one. */
+typedef void worker_pool_done_fn(
+    struct worker_pool_job *job, const struct message_check_answer *answer, const char *trouble);
 /* The job has waited: true when it was settled (and has left the pool) without a worker. */
-typedef bool crew_settle_fn(struct crew_job *job);
+typedef bool worker_pool_decide_fn(struct worker_pool_job *job);
 /* This worker was given up: a check took too long, or (is_stuck false) its channel is lost. */
-typedef void crew_ended_fn(unsigned index, bool is_stuck, void *arg);
+typedef void worker_pool_ended_fn(unsigned index, bool is_stuck, void *arg);
 
-enum crew_place { CREW_OUT, CREW_HELD, CREW_QUEUED, CREW_RUNNING };
+enum worker_pool_state {
+	WORKER_POOL_OUT,
+	WORKER_POOL_HELD,
+	WORKER_POOL_QUEUED,
+	WORKER_POOL_RUNNING
+};
 
-struct crew_job {
+struct worker_pool_job {
 	/* the owner's: all strings live until the job is done or left */
 	struct message_check_start start;
 	struct str network;
-	crew_done_fn *done;
-	crew_settle_fn *settle;
+	worker_pool_done_fn *done;
+	worker_pool_decide_fn *settle;
 	void *arg;
 	/* the pool's */
-	enum crew_place place;
+	enum worker_pool_state place;
 	bool has_waited;
 	int64_t patience_ms; /* monotonic: until when it waits for a worker */
-	struct crew_worker *worker; /* running: at which */
-	struct crew_network *counted; /* where it counts as admitted */
-	TAILQ_ENTRY(crew_job) link;
+	struct worker_pool_worker *worker; /* running: at which */
+	struct worker_pool_network *counted; /* where it counts as admitted */
+	TAILQ_ENTRY(worker_pool_job) link;
 };
 
-struct crew_limits {
+struct worker_pool_limits {
 	int64_t step_timeout_ms;
 	uint64_t per_network; /* checks admitted to the queue at once */
 };
 
-struct crew *crew_new(struct event_base *base, crew_ended_fn *ended, void *arg);
+struct worker_pool *worker_pool_new(
+    struct event_base *base, worker_pool_ended_fn *ended, void *arg);
 /* Jobs are dropped without a word. */
-void crew_free(struct crew **p);
-void crew_limit(struct crew *p, struct crew_limits limits);
+void worker_pool_free(struct worker_pool **p);
+void worker_pool_set_limits(struct worker_pool *p, struct worker_pool_limits limits);
 /* A new worker, in place of the one that had this index. */
-void crew_worker(struct crew *p, unsigned index, int fd);
+void worker_pool_connect_worker(struct worker_pool *p, unsigned index, int fd);
 
 /* NULL, or why not: there is no worker, too much waits. */
-const char *crew_begin(struct crew *p, struct crew_job *job) MUST_USE;
+const char *worker_pool_begin(struct worker_pool *p, struct worker_pool_job *job) MUST_USE;
 /* The job is of no interest any more; from any place, any number of times. */
-void crew_leave(struct crew *p, struct crew_job *job);
+void worker_pool_cancel(struct worker_pool *p, struct worker_pool_job *job);
 
 #endif

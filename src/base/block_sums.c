@@ -8,13 +8,14 @@
 #include "base/crc.h"
 
 uint64_t
-sums_bytes(uint64_t body_bytes)
+block_sums_bytes(uint64_t body_bytes)
 {
-	return (body_bytes / SUMS_BLOCK_BYTES + (body_bytes % SUMS_BLOCK_BYTES != 0)) * SUMS_BYTES;
+	return (body_bytes / BLOCK_SUMS_BLOCK_BYTES + (body_bytes % BLOCK_SUMS_BLOCK_BYTES != 0)) *
+	       BLOCK_SUMS_BYTES;
 }
 
 void
-sums_make(struct str block, char *out)
+block_sums_make(struct str block, char *out)
 {
 	uint32_t sum = htole32(crc32c(0, block.p, block.n));
 
@@ -22,13 +23,14 @@ sums_make(struct str block, char *out)
 }
 
 bool
-sums_fit(struct str sums, uint64_t at, struct str block)
+block_sums_match(struct str sums, uint64_t at, struct str block)
 {
-	uint64_t place = at / SUMS_BLOCK_BYTES * SUMS_BYTES;
-	char sum[SUMS_BYTES];
+	uint64_t place = at / BLOCK_SUMS_BLOCK_BYTES * BLOCK_SUMS_BYTES;
+	char sum[BLOCK_SUMS_BYTES];
 
-	if (at % SUMS_BLOCK_BYTES || block.n > SUMS_BLOCK_BYTES || place + SUMS_BYTES > sums.n)
+	if (at % BLOCK_SUMS_BLOCK_BYTES || block.n > BLOCK_SUMS_BLOCK_BYTES ||
+	    place + BLOCK_SUMS_BYTES > sums.n)
 		return false;
-	sums_make(block, sum);
-	return memcmp(sum, sums.p + place, SUMS_BYTES) == 0;
+	block_sums_make(block, sum);
+	return memcmp(sum, sums.p + place, BLOCK_SUMS_BYTES) == 0;
 }

@@ -9,10 +9,10 @@
 #include <time.h>
 
 static _Atomic int64_t fake_ms = -1;
-static _Atomic int hurry = 1;
+static _Atomic int timeout_divisor = 1;
 
 static int64_t
-now(clockid_t which)
+read_clock_ms(clockid_t which)
 {
 	struct timespec t;
 	int64_t fake = atomic_load_explicit(&fake_ms, memory_order_relaxed);
@@ -26,13 +26,13 @@ now(clockid_t which)
 int64_t
 clock_ms(void)
 {
-	return now(CLOCK_REALTIME);
+	return read_clock_ms(CLOCK_REALTIME);
 }
 
 int64_t
 clock_mono_ms(void)
 {
-	return now(CLOCK_MONOTONIC);
+	return read_clock_ms(CLOCK_MONOTONIC);
 }
 
 int64_t
@@ -113,13 +113,13 @@ clock_fake(int64_t ms)
 }
 
 int64_t
-clock_patience(int64_t ms)
+clock_timeout_ms(int64_t ms)
 {
-	return ms / atomic_load_explicit(&hurry, memory_order_relaxed);
+	return ms / atomic_load_explicit(&timeout_divisor, memory_order_relaxed);
 }
 
 void
-clock_hurry(int times)
+clock_shorten_timeouts(int times)
 {
-	atomic_store_explicit(&hurry, times, memory_order_relaxed);
+	atomic_store_explicit(&timeout_divisor, times, memory_order_relaxed);
 }

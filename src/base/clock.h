@@ -26,8 +26,8 @@ void clock_prepare(void);
 void clock_fake(int64_t ms);
 
 /* How long to wait for another process that should need at most ms. */
-int64_t clock_patience(int64_t ms);
-/* Tests: every clock_patience from now on is that many times shorter, in children too. */
-void clock_hurry(int times);
+int64_t clock_timeout_ms(int64_t ms);
+/* Tests: every clock_timeout_ms from now on is that many times shorter, in children too. */
+void clock_shorten_timeouts(int times);
 
 #endif

@@ -12,7 +12,7 @@ static const uint32_t nibble[16] = {
 };
 
 static uint32_t
-by_table(uint32_t crc, const unsigned char *p, size_t n)
+crc32c_by_table(uint32_t crc, const unsigned char *p, size_t n)
 {
 	while (n--) {
 		crc ^= *p++;
@@ -24,7 +24,7 @@ by_table(uint32_t crc, const unsigned char *p, size_t n)
 
 #ifdef __x86_64__
 __attribute__((target("sse4.2"))) static uint32_t
-by_instruction(uint32_t crc, const unsigned char *p, size_t n)
+crc32c_by_instruction(uint32_t crc, const unsigned char *p, size_t n)
 {
 	uint64_t wide = crc;
 
@@ -46,7 +46,7 @@ crc32c(uint32_t crc, const void *p, size_t n)
 {
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("sse4.2"))
-		return ~by_instruction(~crc, p, n);
+		return ~crc32c_by_instruction(~crc, p, n);
 #endif
-	return ~by_table(~crc, p, n);
+	return ~crc32c_by_table(~crc, p, n);
 }

@@ -9,14 +9,14 @@
 #include <stdint.h>
 
 enum {
-	SPACE_SEGMENT_MAX = 64 << 20,    /* the usual segment of the spool */
-	SPACE_SEGMENT_MIN = 2 << 20,     /* the smallest that is chosen: any message fits */
-	SPACE_SEGMENTS = 16,             /* a small file system is cut into as many segments */
-	SPACE_TEXT_BYTES = 240,
+	DISK_SPACE_SEGMENT_MAX = 64 << 20,    /* the usual segment of the spool */
+	DISK_SPACE_SEGMENT_MIN = 2 << 20,     /* the smallest that is chosen: any message fits */
+	DISK_SPACE_SEGMENTS = 16,             /* a small file system is cut into as many segments */
+	DISK_SPACE_TEXT_BYTES = 240,
 };
 
 /* All in bytes. */
-struct space {
+struct disk_space {
 	uint64_t all_bytes;              /* of the file system */
 	uint64_t free_bytes;             /* of it */
 	uint64_t idle_bytes;             /* of segments that hold nothing: they count as free */
@@ -26,16 +26,16 @@ struct space {
 };
 
 /* Of a file system of so many bytes: what must stay free, what may be used, and a new segment. */
-uint64_t space_share_bytes(uint64_t all_bytes, unsigned minimum_free_percent);
-uint64_t space_usable_bytes(uint64_t all_bytes, unsigned minimum_free_percent);
-uint32_t space_segment_bytes(uint64_t all_bytes, unsigned minimum_free_percent);
+uint64_t disk_space_share_bytes(uint64_t all_bytes, unsigned minimum_free_percent);
+uint64_t disk_space_usable_bytes(uint64_t all_bytes, unsigned minimum_free_percent);
+uint32_t disk_space_segment_bytes(uint64_t all_bytes, unsigned minimum_free_percent);
 
 /* Is the share free?  Without it no message is taken. */
-bool space_has_share(const struct space *s);
+bool disk_space_has_share(const struct disk_space *s);
 /* May a new segment be made?  Without it messages are taken only into segments that are there. */
-bool space_has_segment(const struct space *s);
+bool disk_space_has_segment(const struct disk_space *s);
 /* What is free and what is needed, for a person: of the share where that is not free, else of a new
  * segment.  Whole MiB that add up; returns out. */
-char *space_tell(const struct space *s, char out[SPACE_TEXT_BYTES]);
+char *disk_space_format(const struct disk_space *s, char out[DISK_SPACE_TEXT_BYTES]);
 
 #endif

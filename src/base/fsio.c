@@ -18,81 +18,82 @@
 
 enum { FSIO_PIECE_BYTES = 65536, FSIO_INTERRUPTED_MAX = 100 };
 
-struct disk {
+struct fsio_disk {
 	struct fsio io;
 	int directory;
 	int lock; /* -1: none */
 };
 
 static int
-directory_of(struct fsio *f)
+fsio_directory(struct fsio *f)
 {
-	return ((struct disk *)f)->directory;
+	return ((struct fsio_disk *)f)->directory;
 }
 
 /* What root makes belongs to the directory's owner, who will read it next (sallyportd -d). */
 static int
-given(struct fsio *f, int fd, int flags)
+give_to_directory_owner(struct fsio *f, int fd, int flags)
 {
 	struct stat st;
 
 	if (fd < 0 || geteuid() != 0 || !(flags & (O_CREAT | O_TMPFILE)))
 		return fd;
-	if (fstat(directory_of(f), &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0)
+	if (fstat(fsio_directory(f), &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0)
 		return fd;
 	close(fd);
 	return -1;
 }
 
 static int
-disk_open(struct fsio *f, const char *name, int flags)
+fsio_disk_open(struct fsio *f, const char *name, int flags)
 {
 	/* a pipe under a name of ours must not stop the caller; to files O_NONBLOCK is nothing */
 	int more = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
-	return given(f, openat(directory_of(f), name, flags | more, 0600), flags);
+	return give_to_directory_owner(
+	    f, openat(fsio_directory(f), name, flags | more, 0600), flags);
 }
 
 static int
-disk_open_nameless(struct fsio *f)
+fsio_disk_open_nameless(struct fsio *f)
 {
 	int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
 
-	return given(f, openat(directory_of(f), ".", flags, 0600), flags);
+	return give_to_directory_owner(f, openat(fsio_directory(f), ".", flags, 0600), flags);
 }
 
 static int
-disk_name(struct fsio *f, int fd, const char *name)
+fsio_disk_name(struct fsio *f, int fd, const char *name)
 {
 	char self[40];
 
 	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-	return linkat(AT_FDCWD, self, directory_of(f), name, AT_SYMLINK_FOLLOW);
+	return linkat(AT_FDCWD, self, fsio_directory(f), name, AT_SYMLINK_FOLLOW);
 }
 
 static int
-disk_close(struct fsio *f, int fd)
+fsio_disk_close(struct fsio *f, int fd)
 {
 	(void)f;
 	return close(fd);
 }
 
 static ssize_t
-disk_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
+fsio_disk_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
 	(void)f;
 	return pread(fd, p, n, at);
 }
 
 static ssize_t
-disk_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
+fsio_disk_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 {
 	(void)f;
 	return pwritev(fd, v, count, at);
 }
 
 static int
-disk_size(struct fsio *f, int fd, off_t *bytes_out)
+fsio_disk_size(struct fsio *f, int fd, off_t *bytes_out)
 {
 	struct stat st;
 
@@ -105,12 +106,12 @@ disk_size(struct fsio *f, int fd, off_t *bytes_out)
 
 /* A second name (a backup made of hard links) takes nothing from a file. */
 static int
-disk_inspect(struct fsio *f, const char *name, struct fsio_file *out)
+fsio_disk_inspect(struct fsio *f, const char *name, struct fsio_file *out)
 {
 	struct stat st, directory;
 
-	if (fstat(directory_of(f), &directory) != 0 ||
-	    fstatat(directory_of(f), name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+	if (fstat(fsio_directory(f), &directory) != 0 ||
+	    fstatat(fsio_directory(f), name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return -1;
 	*out = (struct fsio_file){.is_plain = S_ISREG(st.st_mode),
 	    .is_ours = st.st_uid == directory.st_uid,
@@ -120,14 +121,14 @@ disk_inspect(struct fsio *f, const char *name, struct fsio_file *out)
 }
 
 static int
-disk_sync_data(struct fsio *f, int fd)
+fsio_disk_sync_data(struct fsio *f, int fd)
 {
 	(void)f;
 	return fdatasync(fd);
 }
 
 static int
-disk_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
+fsio_disk_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
 {
 	(void)f;
 	return sync_file_range(fd, at, bytes,
@@ -135,27 +136,27 @@ disk_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
 }
 
 static int
-disk_sync_directory(struct fsio *f)
+fsio_disk_sync_directory(struct fsio *f)
 {
-	return fsync(directory_of(f));
+	return fsync(fsio_directory(f));
 }
 
 static int
-disk_rename(struct fsio *f, const char *from, const char *to)
+fsio_disk_rename(struct fsio *f, const char *from, const char *to)
 {
-	return renameat(directory_of(f), from, directory_of(f), to);
+	return renameat(fsio_directory(f), from, fsio_directory(f), to);
 }
 
 static int
-disk_unlink(struct fsio *f, const char *name)
+fsio_disk_unlink(struct fsio *f, const char *name)
 {
-	return unlinkat(directory_of(f), name, 0);
+	return unlinkat(fsio_directory(f), name, 0);
 }
 
 static int
-disk_list(struct fsio *f, fsio_name_fn *fn, void *arg)
+fsio_disk_list(struct fsio *f, fsio_name_fn *fn, void *arg)
 {
-	int fd = openat(directory_of(f), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(fsio_directory(f), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	int failed;
@@ -177,11 +178,11 @@ disk_list(struct fsio *f, fsio_name_fn *fn, void *arg)
 }
 
 static int
-disk_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
+fsio_disk_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 {
 	struct statfs st;
 
-	if (fstatfs(directory_of(f), &st) != 0)
+	if (fstatfs(fsio_directory(f), &st) != 0)
 		return -1;
 	*free_out = (uint64_t)st.f_bavail * (uint64_t)st.f_bsize;
 	*total_out = (uint64_t)st.f_blocks * (uint64_t)st.f_bsize;
@@ -190,15 +191,15 @@ disk_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 
 /* The descriptor stays open, and with it the lock. */
 static int
-disk_lock(struct fsio *f, const char *name)
+fsio_disk_lock(struct fsio *f, const char *name)
 {
-	int fd = disk_open(f, name, O_RDWR | O_CREAT);
+	int fd = fsio_disk_open(f, name, O_RDWR | O_CREAT);
 	int failed;
 
 	if (fd < 0)
 		return -1;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		((struct disk *)f)->lock = fd;
+		((struct fsio_disk *)f)->lock = fd;
 		return 0;
 	}
 	failed = errno;
@@ -207,23 +208,23 @@ disk_lock(struct fsio *f, const char *name)
 	return -1;
 }
 
-static const struct fsio_ops disk_ops = {
-    .open = disk_open,
-    .open_nameless = disk_open_nameless,
-    .name = disk_name,
-    .close = disk_close,
-    .pread = disk_pread,
-    .pwritev = disk_pwritev,
-    .size = disk_size,
-    .inspect = disk_inspect,
-    .sync_data = disk_sync_data,
-    .write_back = disk_write_back,
-    .sync_directory = disk_sync_directory,
-    .rename = disk_rename,
-    .unlink = disk_unlink,
-    .list = disk_list,
-    .space = disk_space,
-    .lock = disk_lock,
+static const struct fsio_ops fsio_disk_ops = {
+    .open = fsio_disk_open,
+    .open_nameless = fsio_disk_open_nameless,
+    .name = fsio_disk_name,
+    .close = fsio_disk_close,
+    .pread = fsio_disk_pread,
+    .pwritev = fsio_disk_pwritev,
+    .size = fsio_disk_size,
+    .inspect = fsio_disk_inspect,
+    .sync_data = fsio_disk_sync_data,
+    .write_back = fsio_disk_write_back,
+    .sync_directory = fsio_disk_sync_directory,
+    .rename = fsio_disk_rename,
+    .unlink = fsio_disk_unlink,
+    .list = fsio_disk_list,
+    .space = fsio_disk_space,
+    .lock = fsio_disk_lock,
 };
 
 bool
@@ -235,9 +236,9 @@ fsio_is_full(int error)
 struct fsio *
 fsio_new(int directory_fd)
 {
-	struct disk *d = MEM_NEW(struct disk);
+	struct fsio_disk *d = MEM_NEW(struct fsio_disk);
 
-	d->io.ops = &disk_ops;
+	d->io.ops = &fsio_disk_ops;
 	d->directory = directory_fd;
 	d->lock = -1;
 	return &d->io;
@@ -248,10 +249,10 @@ fsio_free(struct fsio **f)
 {
 	if (!*f)
 		return;
-	if (((struct disk *)*f)->lock >= 0)
-		close(((struct disk *)*f)->lock);
-	if (directory_of(*f) >= 0)
-		close(directory_of(*f));
+	if (((struct fsio_disk *)*f)->lock >= 0)
+		close(((struct fsio_disk *)*f)->lock);
+	if (fsio_directory(*f) >= 0)
+		close(fsio_directory(*f));
 	mem_free(*f);
 	*f = NULL;
 }

@@ -46,7 +46,7 @@ id_text(uint64_t id, char out[ID_TEXT_BYTES])
 }
 
 static bool
-parse(struct str text, uint64_t *out)
+parse_id(struct str text, uint64_t *out)
 {
 	uint64_t id = 0;
 
@@ -96,7 +96,7 @@ msgid_text(struct msgid id, uint32_t recipient, char out[ID_NUMBER_TEXT_BYTES])
 }
 
 static bool
-parse_number(struct str text, uint32_t *out)
+parse_msgid_number(struct str text, uint32_t *out)
 {
 	uint64_t v;
 
@@ -114,15 +114,15 @@ msgid_parse(struct str text, struct msgid *out, uint32_t *recipient_out)
 	uint32_t recipient = 0;
 	struct str rest;
 
-	if (!parse(str_upto(text, dash), &id.session))
+	if (!parse_id(str_upto(text, dash), &id.session))
 		return false;
 	rest = str_from(text, dash);
 	if (rest.n > 0) {
 		rest = str_from(rest, 1);
 		dot = str_find(rest, '.');
-		if (!parse_number(str_upto(rest, dot), &id.number))
+		if (!parse_msgid_number(str_upto(rest, dot), &id.number))
 			return false;
-		if (dot < rest.n && !parse_number(str_from(rest, dot + 1), &recipient))
+		if (dot < rest.n && !parse_msgid_number(str_from(rest, dot + 1), &recipient))
 			return false;
 	}
 	*out = id;

@@ -39,7 +39,7 @@ static _Atomic uint64_t address_secret;
 
 /* The number of the descriptor stays, so that no other thread writes to one that was closed. */
 static void
-exchange_target(int fd)
+replace_log_target(int fd)
 {
 	int before = atomic_load(&target_fd);
 
@@ -55,7 +55,7 @@ log_open(int fd, enum log_target target)
 	struct stat st;
 
 	atomic_store(&target_may_block, fstat(fd, &st) != 0 || !S_ISREG(st.st_mode));
-	exchange_target(fd);
+	replace_log_target(fd);
 	atomic_store(&target_kind, target);
 }
 
@@ -73,7 +73,7 @@ log_show_addresses(enum log_addresses how, uint64_t secret)
 }
 
 static void
-add(struct log_line *l, const char *p, size_t n)
+add_log_bytes(struct log_line *l, const char *p, size_t n)
 {
 	size_t room = sizeof l->text - 1 - l->n; /* the last byte is for the line feed */
 
@@ -84,7 +84,7 @@ add(struct log_line *l, const char *p, size_t n)
 }
 
 __attribute__((format(printf, 2, 3))) static void
-addf(struct log_line *l, const char *format, ...)
+add_log_format(struct log_line *l, const char *format, ...)
 {
 	char part[256];
 	va_list args;
@@ -94,40 +94,40 @@ addf(struct log_line *l, const char *format, ...)
 	n = vsnprintf(part, sizeof part, format, args);
 	va_end(args);
 	if (n > 0)
-		add(l, part, (size_t)n < sizeof part ? (size_t)n : sizeof part - 1);
+		add_log_bytes(l, part, (size_t)n < sizeof part ? (size_t)n : sizeof part - 1);
 }
 
 static void
-add_packet_head(struct log_line *l, int64_t ms)
+add_log_packet_head(struct log_line *l, int64_t ms)
 {
 	char head[2] = {PACKET_MARK, (char)l->priority};
 
-	add(l, head, sizeof head);
-	add(l, (const char *)&ms, sizeof ms);
+	add_log_bytes(l, head, sizeof head);
+	add_log_bytes(l, (const char *)&ms, sizeof ms);
 }
 
 /* stderr and files need the time and the name; syslog and journal know them. */
 static void
-add_stamp(struct log_line *l, int64_t ms, unsigned pid)
+add_log_stamp(struct log_line *l, int64_t ms, unsigned pid)
 {
 	char stamp[CLOCK_TEXT_BYTES];
 
 	switch (log_target()) {
 	case LOG_TO_STDERR:
 	case LOG_TO_FILE:
-		addf(l, "%s sallyportd[%u]: ", clock_iso(ms, stamp), pid);
+		add_log_format(l, "%s sallyportd[%u]: ", clock_iso(ms, stamp), pid);
 		break;
 	case LOG_TO_SYSLOG:
-		addf(l, "<%d>sallyportd[%u]: ", LOG_MAIL | l->priority, pid);
+		add_log_format(l, "<%d>sallyportd[%u]: ", LOG_MAIL | l->priority, pid);
 		break;
 	case LOG_TO_JOURNAL:
-		addf(l,
+		add_log_format(l,
 		    "SYSLOG_IDENTIFIER=sallyportd\nSYSLOG_PID=%u\nSYSLOG_FACILITY=2\n"
 		    "PRIORITY=%d\nMESSAGE=",
 		    pid, l->priority);
 		break;
 	case LOG_TO_MAIN:
-		add_packet_head(l, ms);
+		add_log_packet_head(l, ms);
 		break;
 	}
 }
@@ -137,16 +137,16 @@ log_begin(struct log_line *l, int priority, const char *event)
 {
 	l->priority = priority;
 	l->n = 0;
-	add_stamp(l, clock_ms(), log_target() == LOG_TO_MAIN ? 0 : (unsigned)getpid());
-	add(l, event, strlen(event));
+	add_log_stamp(l, clock_ms(), log_target() == LOG_TO_MAIN ? 0 : (unsigned)getpid());
+	add_log_bytes(l, event, strlen(event));
 }
 
 static void
-add_key(struct log_line *l, const char *key)
+add_log_key(struct log_line *l, const char *key)
 {
-	add(l, " ", 1);
-	add(l, key, strlen(key));
-	add(l, "=", 1);
+	add_log_bytes(l, " ", 1);
+	add_log_bytes(l, key, strlen(key));
+	add_log_bytes(l, "=", 1);
 }
 
 void
@@ -155,22 +155,22 @@ log_id(struct log_line *l, struct msgid id, uint32_t recipient)
 	char text[ID_NUMBER_TEXT_BYTES];
 
 	msgid_text(id, recipient, text);
-	add_key(l, "id");
-	add(l, text, strlen(text));
+	add_log_key(l, "id");
+	add_log_bytes(l, text, strlen(text));
 }
 
 void
 log_str(struct log_line *l, const char *key, struct str value)
 {
-	add_key(l, key);
+	add_log_key(l, key);
 	if (value.n == 0)
-		add(l, "-", 1);
+		add_log_bytes(l, "-", 1);
 	for (size_t i = 0; i < value.n; i++)
-		add(l, value.p[i] <= 0x20 || value.p[i] >= 0x7f ? "?" : value.p + i, 1);
+		add_log_bytes(l, value.p[i] <= 0x20 || value.p[i] >= 0x7f ? "?" : value.p + i, 1);
 }
 
 static void
-add_number(struct log_line *l, uint64_t value)
+add_log_number(struct log_line *l, uint64_t value)
 {
 	char digits[20];
 	size_t at = sizeof digits;
@@ -178,14 +178,14 @@ add_number(struct log_line *l, uint64_t value)
 	do
 		digits[--at] = (char)('0' + value % 10);
 	while ((value /= 10));
-	add(l, digits + at, sizeof digits - at);
+	add_log_bytes(l, digits + at, sizeof digits - at);
 }
 
 void
 log_num(struct log_line *l, const char *key, uint64_t value)
 {
-	add_key(l, key);
-	add_number(l, value);
+	add_log_key(l, key);
+	add_log_number(l, value);
 }
 
 void
@@ -193,15 +193,15 @@ log_seconds(struct log_line *l, const char *key, int64_t ms)
 {
 	int64_t tenths = ms > 0 ? (ms + 50) / 100 : 0;
 
-	add_key(l, key);
-	add_number(l, (uint64_t)tenths / 10);
-	add(l, ".", 1);
-	add_number(l, (uint64_t)tenths % 10);
+	add_log_key(l, key);
+	add_log_number(l, (uint64_t)tenths / 10);
+	add_log_bytes(l, ".", 1);
+	add_log_number(l, (uint64_t)tenths % 10);
 }
 
 /* Everything that could end a value (`ends`), a line or a terminal's patience is escaped. */
 static void
-add_escaped(struct log_line *l, struct str value, const char *ends)
+add_log_escaped(struct log_line *l, struct str value, const char *ends)
 {
 	bool is_utf8 = str_is_utf8(value);
 	size_t unseen = 0; /* up to here */
@@ -214,67 +214,67 @@ add_escaped(struct log_line *l, struct str value, const char *ends)
 		if (step && char_is_unseen(character))
 			unseen = i + step;
 		if (c == '"' || c == '\\')
-			addf(l, "\\%c", c);
+			add_log_format(l, "\\%c", c);
 		else if (i < unseen || strchr(ends, c) || (c >= 0x80 && !is_utf8))
-			addf(l, "\\x%02X", c);
+			add_log_format(l, "\\x%02X", c);
 		else
-			add(l, value.p + i, 1);
+			add_log_bytes(l, value.p + i, 1);
 	}
 }
 
 static void
-add_address(struct log_line *l, struct str value)
+add_log_address(struct log_line *l, struct str value)
 {
 	size_t at = str_rfind(value, '@');
 
 	switch ((enum log_addresses)atomic_load(&addresses)) {
 	case LOG_ADDRESSES_FULL:
-		add_escaped(l, value, "<> ");
+		add_log_escaped(l, value, "<> ");
 		return;
 	case LOG_ADDRESSES_DOMAIN:
-		add(l, "*", 1);
+		add_log_bytes(l, "*", 1);
 		break;
 	case LOG_ADDRESSES_HASHED:
-		addf(l, "%016llx",
+		add_log_format(l, "%016llx",
 		    (unsigned long long)hash_bytes(
 		        (struct hash_key){atomic_load(&address_secret), 0}, value));
 		break;
 	}
-	add_escaped(l, str_from(value, at), "<> ");
+	add_log_escaped(l, str_from(value, at), "<> ");
 }
 
 void
 log_addr(struct log_line *l, const char *key, struct str value)
 {
-	add_key(l, key);
-	add(l, "<", 1);
+	add_log_key(l, key);
+	add_log_bytes(l, "<", 1);
 	if (value.n)
-		add_address(l, value);
-	add(l, ">", 1);
+		add_log_address(l, value);
+	add_log_bytes(l, ">", 1);
 }
 
 void
 log_user(struct log_line *l, const char *key, struct str value)
 {
-	add_key(l, key);
-	add(l, "\"", 1);
+	add_log_key(l, key);
+	add_log_bytes(l, "\"", 1);
 	if (value.n)
-		add_address(l, value);
-	add(l, "\"", 1);
+		add_log_address(l, value);
+	add_log_bytes(l, "\"", 1);
 }
 
 void
 log_quoted(struct log_line *l, const char *key, struct str value)
 {
-	add_key(l, key);
-	add(l, "\"", 1);
-	add_escaped(l, value, "");
-	add(l, "\"", 1);
+	add_log_key(l, key);
+	add_log_bytes(l, "\"", 1);
+	add_log_escaped(l, value, "");
+	add_log_bytes(l, "\"", 1);
 }
 
 /* A pipe or terminal that is ready takes PIPE_BUF bytes at once; regular files always do. */
 static bool
-is_ready(int fd)
+is_log_target_ready(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 
@@ -284,7 +284,7 @@ is_ready(int fd)
 /* Main is given a short time to take what is there, so that a burst loses nothing.  A main that
  * does not (it is stopped, its disk hangs) costs this process one such wait in a second. */
 static bool
-wait_for_main(int fd)
+wait_for_log_reader(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 	int64_t now_ms = clock_mono_ms();
@@ -298,33 +298,33 @@ wait_for_main(int fd)
 }
 
 static bool
-send_line(int fd, const struct log_line *l)
+log_send_line(int fd, const struct log_line *l)
 {
 	ssize_t done = send(fd, l->text, l->n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	if (done < 0 && errno == EAGAIN && log_target() == LOG_TO_MAIN && wait_for_main(fd))
+	if (done < 0 && errno == EAGAIN && log_target() == LOG_TO_MAIN && wait_for_log_reader(fd))
 		done = send(fd, l->text, l->n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return done == (ssize_t)l->n;
 }
 
 static bool
-hand_over(int fd, struct log_line *l)
+log_write_line(int fd, struct log_line *l)
 {
 	switch (log_target()) {
 	case LOG_TO_MAIN:
 	case LOG_TO_SYSLOG:
-		return send_line(fd, l);
+		return log_send_line(fd, l);
 	case LOG_TO_JOURNAL:
 		l->text[l->n++] = '\n';
-		return send_line(fd, l);
+		return log_send_line(fd, l);
 	default:
 		l->text[l->n++] = '\n';
-		return is_ready(fd) && write(fd, l->text, l->n) == (ssize_t)l->n;
+		return is_log_target_ready(fd) && write(fd, l->text, l->n) == (ssize_t)l->n;
 	}
 }
 
 static void
-tell_lost(int fd)
+log_report_lost(int fd)
 {
 	unsigned long lost = atomic_exchange(&lost_lines, 0);
 	struct log_line l;
@@ -333,7 +333,7 @@ tell_lost(int fd)
 		return;
 	log_begin(&l, LOG_WARNING, "log lost");
 	log_num(&l, "lines", lost);
-	if (!hand_over(fd, &l))
+	if (!log_write_line(fd, &l))
 		atomic_fetch_add(&lost_lines, lost);
 }
 
@@ -342,8 +342,8 @@ log_end(struct log_line *l)
 {
 	int fd = atomic_load(&target_fd);
 
-	tell_lost(fd);
-	if (!hand_over(fd, l))
+	log_report_lost(fd);
+	if (!log_write_line(fd, l))
 		atomic_fetch_add(&lost_lines, 1);
 }
 
@@ -351,11 +351,11 @@ log_end(struct log_line *l)
 
 /* The other process has escaped what strangers said; it may have been taken over since. */
 static void
-add_one_line(struct log_line *l, struct str text)
+add_forwarded_line(struct log_line *l, struct str text)
 {
 	size_t begin = l->n;
 
-	add(l, text.p, text.n);
+	add_log_bytes(l, text.p, text.n);
 	for (size_t i = 0; begin + i < l->n; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
@@ -372,7 +372,7 @@ log_batch_write(struct log_batch *b)
 
 	if (b->n == 0)
 		return;
-	tell_lost(fd);
+	log_report_lost(fd);
 	done = write(fd, b->text, b->n);
 	for (size_t i = done > 0 ? (size_t)done : 0; i < b->n; i++)
 		if (b->text[i] == '\n')
@@ -402,8 +402,8 @@ forward_stderr(struct log_batch *b, struct str text, unsigned pid)
 		size_t n = str_find(text, '\n');
 		struct log_line l = {.priority = LOG_WARNING};
 
-		add_stamp(&l, clock_ms(), pid);
-		add(&l, "stderr", strlen("stderr"));
+		add_log_stamp(&l, clock_ms(), pid);
+		add_log_bytes(&l, "stderr", strlen("stderr"));
 		log_quoted(&l, "text", str_upto(text, n));
 		log_batch_add(b, &l);
 		text = str_from(text, n < text.n ? n + 1 : n);
@@ -423,22 +423,22 @@ log_forward(struct log_batch *b, struct str packet, unsigned pid)
 	l.n = 0;
 	l.priority = packet.p[1] & LOG_PRIMASK;
 	memcpy(&ms, packet.p + 2, sizeof ms);
-	add_stamp(&l, ms > now_ms || ms < now_ms - AGE_MAX_MS ? now_ms : ms, pid);
-	add_one_line(&l, str_from(packet, PACKET_HEAD_BYTES));
+	add_log_stamp(&l, ms > now_ms || ms < now_ms - AGE_MAX_MS ? now_ms : ms, pid);
+	add_forwarded_line(&l, str_from(packet, PACKET_HEAD_BYTES));
 	log_batch_add(b, &l);
 }
 
 static void __attribute__((format(printf, 3, 0)))
-say(int priority, const char *word, const char *format, va_list args)
+log_formatted(int priority, const char *word, const char *format, va_list args)
 {
 	char text[1024];
 	struct log_line l;
 
 	vsnprintf(text, sizeof text, format, args);
 	log_begin(&l, priority, word);
-	add(&l, ": ", 2);
+	add_log_bytes(&l, ": ", 2);
 	for (char *p = text; *p; p++)
-		add(&l, *p < 0x20 && *p >= 0 ? "?" : p, 1);
+		add_log_bytes(&l, *p < 0x20 && *p >= 0 ? "?" : p, 1);
 	log_end(&l);
 }
 
@@ -448,7 +448,7 @@ log_error(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(LOG_ERR, "error", format, args);
+	log_formatted(LOG_ERR, "error", format, args);
 	va_end(args);
 }
 
@@ -458,7 +458,7 @@ log_warn(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(LOG_WARNING, "warning", format, args);
+	log_formatted(LOG_WARNING, "warning", format, args);
 	va_end(args);
 }
 
@@ -468,6 +468,6 @@ log_info(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(LOG_INFO, "info", format, args);
+	log_formatted(LOG_INFO, "info", format, args);
 	va_end(args);
 }

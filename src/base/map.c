@@ -9,8 +9,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-struct entry {
-	struct entry *next;
+struct map_entry {
+	struct map_entry *next;
 	uint64_t hash;
 	void *value;
 	size_t n;
@@ -18,7 +18,7 @@ struct entry {
 };
 
 struct map {
-	struct entry **buckets;
+	struct map_entry **buckets;
 	size_t size; /* a power of two */
 	size_t count;
 };
@@ -28,7 +28,7 @@ enum { FIRST_BUCKETS = 16 };
 static struct hash_key own_key; /* written once, before anyone reads it */
 
 static void
-draw_key(void)
+draw_map_key(void)
 {
 	if (getrandom(&own_key, sizeof own_key, 0) != (ssize_t)sizeof own_key)
 		die("no random bytes");
@@ -39,7 +39,7 @@ map_prepare(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, draw_key);
+	pthread_once(&once, draw_map_key);
 }
 
 uint64_t
@@ -65,7 +65,7 @@ map_free(struct map **m)
 	if (!*m)
 		return;
 	for (size_t i = 0; i < (*m)->size; i++)
-		for (struct entry *e = (*m)->buckets[i], *next; e; e = next) {
+		for (struct map_entry *e = (*m)->buckets[i], *next; e; e = next) {
 			next = e->next;
 			mem_free(e);
 		}
@@ -78,7 +78,7 @@ void
 map_free_all(struct map **m)
 {
 	for (size_t i = 0; *m && i < (*m)->size; i++)
-		for (struct entry *e = (*m)->buckets[i]; e; e = e->next)
+		for (struct map_entry *e = (*m)->buckets[i]; e; e = e->next)
 			mem_free(e->value);
 	map_free(m);
 }
@@ -90,10 +90,10 @@ map_count(const struct map *m)
 }
 
 /* The link that points to the entry, or to the NULL at the end of its chain. */
-static struct entry **
-find(const struct map *m, struct str key, uint64_t hash)
+static struct map_entry **
+find_map_entry(const struct map *m, struct str key, uint64_t hash)
 {
-	struct entry **at = &m->buckets[hash & (m->size - 1)];
+	struct map_entry **at = &m->buckets[hash & (m->size - 1)];
 
 	while (*at && !((*at)->hash == hash && str_eq(str_make((*at)->key, (*at)->n), key)))
 		at = &(*at)->next;
@@ -103,20 +103,20 @@ find(const struct map *m, struct str key, uint64_t hash)
 void *
 map_get(const struct map *m, struct str key)
 {
-	struct entry *e = *find(m, key, map_hash(key));
+	struct map_entry *e = *find_map_entry(m, key, map_hash(key));
 
 	return e ? e->value : NULL;
 }
 
 static void
-grow(struct map *m)
+grow_map(struct map *m)
 {
 	size_t size = m->size * 2;
-	struct entry **buckets = mem_new(size * sizeof *buckets);
+	struct map_entry **buckets = mem_new(size * sizeof *buckets);
 
 	for (size_t i = 0; i < m->size; i++)
-		for (struct entry *e = m->buckets[i], *next; e; e = next) {
-			struct entry **at = &buckets[e->hash & (size - 1)];
+		for (struct map_entry *e = m->buckets[i], *next; e; e = next) {
+			struct map_entry **at = &buckets[e->hash & (size - 1)];
 
 			next = e->next;
 			e->next = *at;
@@ -131,7 +131,7 @@ void *
 map_put(struct map *m, struct str key, void *value)
 {
 	uint64_t hash = map_hash(key);
-	struct entry **at = find(m, key, hash), *e = *at;
+	struct map_entry **at = find_map_entry(m, key, hash), *e = *at;
 
 	if (e) {
 		void *before = e->value;
@@ -147,14 +147,14 @@ map_put(struct map *m, struct str key, void *value)
 		memcpy(e->key, key.p, key.n);
 	*at = e;
 	if (++m->count > m->size)
-		grow(m);
+		grow_map(m);
 	return NULL;
 }
 
 void *
 map_remove(struct map *m, struct str key)
 {
-	struct entry **at = find(m, key, map_hash(key)), *e = *at;
+	struct map_entry **at = find_map_entry(m, key, map_hash(key)), *e = *at;
 	void *value;
 
 	if (!e)
@@ -170,7 +170,7 @@ void
 map_each(struct map *m, map_fn *fn, void *arg)
 {
 	for (size_t i = 0; i < m->size; i++)
-		for (struct entry *e = m->buckets[i], *next; e; e = next) {
+		for (struct map_entry *e = m->buckets[i], *next; e; e = next) {
 			next = e->next;
 			fn(str_make(e->key, e->n), e->value, arg);
 		}

@@ -15,7 +15,7 @@
 enum { MOUNTS_BYTES_MAX = 4 << 20 };
 
 bool
-reach_is_below(struct str path, struct str directory)
+path_access_is_below(struct str path, struct str directory)
 {
 	while (directory.n > 1 && directory.p[directory.n - 1] == '/')
 		directory.n--;
@@ -24,34 +24,34 @@ reach_is_below(struct str path, struct str directory)
 }
 
 static struct str
-reach_first_above(struct str path, const struct str *list, size_t count)
+path_access_first_above(struct str path, const struct str *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (reach_is_below(path, list[i]))
+		if (path_access_is_below(path, list[i]))
 			return list[i];
 	return STR_NULL;
 }
 
 struct str
-reach_hidden_by_home(struct str path)
+path_access_hidden_by_home(struct str path)
 {
 	static const struct str list[] = {STR("/root"), STR("/home"), STR("/run/user")};
 
-	return reach_first_above(path, list, sizeof list / sizeof *list);
+	return path_access_first_above(path, list, sizeof list / sizeof *list);
 }
 
 struct str
-reach_hidden_by_tmp(struct str path)
+path_access_hidden_by_tmp(struct str path)
 {
 	static const struct str list[] = {STR("/tmp"), STR("/var/tmp")};
 
-	return reach_first_above(path, list, sizeof list / sizeof *list);
+	return path_access_first_above(path, list, sizeof list / sizeof *list);
 }
 
 const char *
-reach_hint(struct str path, int error, char room[REACH_HINT_BYTES])
+path_access_hint(struct str path, int error, char room[PATH_ACCESS_HINT_BYTES])
 {
-	struct str home = reach_hidden_by_home(path), tmp = reach_hidden_by_tmp(path);
+	struct str home = path_access_hidden_by_home(path), tmp = path_access_hidden_by_tmp(path);
 	bool is_missing = error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM;
 	static const char where[] = "sallyportd(8), \"Paths outside the unit\"";
 	int kept = errno;
@@ -60,17 +60,17 @@ reach_hint(struct str path, int error, char room[REACH_HINT_BYTES])
 	if (!getenv("INVOCATION_ID"))
 		return room;
 	if (error == EROFS && !home.n)
-		snprintf(room, REACH_HINT_BYTES,
+		snprintf(room, PATH_ACCESS_HINT_BYTES,
 		    ": the unit lets the daemon write in few directories (ProtectSystem=strict): a "
 		    "drop-in with ReadWritePaths=%.*s is needed, see %s",
 		    STR_ARG(path), where);
 	else if (home.n && (is_missing || error == EROFS))
-		snprintf(room, REACH_HINT_BYTES,
+		snprintf(room, PATH_ACCESS_HINT_BYTES,
 		    ": the unit hides what is below %.*s (ProtectHome=): choose another place, or "
 		    "show it with ProtectHome=tmpfs and BindReadOnlyPaths= in a drop-in, see %s",
 		    STR_ARG(home), where);
 	else if (tmp.n && is_missing)
-		snprintf(room, REACH_HINT_BYTES,
+		snprintf(room, PATH_ACCESS_HINT_BYTES,
 		    ": the unit gives the daemon a %.*s of its own (PrivateTmp=): choose another "
 		    "place, see %s", STR_ARG(tmp), where);
 	errno = kept;
@@ -80,7 +80,7 @@ reach_hint(struct str path, int error, char room[REACH_HINT_BYTES])
 /* ---- mounts ---- */
 
 static bool
-reach_read(const char *name, struct buf *out)
+path_access_read(const char *name, struct buf *out)
 {
 	int fd = open(name, O_RDONLY | O_CLOEXEC);
 	bool is_read = fd >= 0 && buf_read_file(out, fd) == 0;
@@ -91,7 +91,7 @@ reach_read(const char *name, struct buf *out)
 }
 
 static bool
-reach_mount_of(int fd, uint64_t *out)
+path_access_mount_of(int fd, uint64_t *out)
 {
 	struct str rest, line;
 	bool is_found = false;
@@ -100,7 +100,7 @@ reach_mount_of(int fd, uint64_t *out)
 
 	snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
 	buf_init(&text, MOUNTS_BYTES_MAX);
-	if (reach_read(name, &text))
+	if (path_access_read(name, &text))
 		for (rest = buf_str(&text); !is_found && str_split(&rest, '\n', &line);)
 			is_found = str_starts(line, STR("mnt_id:")) &&
 			    str_u64(str_trim(str_from(line, 7)), out);
@@ -109,7 +109,7 @@ reach_mount_of(int fd, uint64_t *out)
 }
 
 static bool
-reach_is_option(struct str options, struct str wanted)
+path_access_is_option(struct str options, struct str wanted)
 {
 	struct str option;
 
@@ -121,7 +121,7 @@ reach_is_option(struct str options, struct str wanted)
 
 /* A line of proc(5)'s mountinfo: number parent device root place OPTIONS - type source OPTIONS. */
 static bool
-reach_is_line_of(struct str line, uint64_t mount, bool *is_read_only_out)
+path_access_is_line_of(struct str line, uint64_t mount, bool *is_read_only_out)
 {
 	struct str word = STR_NULL, own = STR_NULL, last = STR_NULL;
 	uint64_t number;
@@ -134,12 +134,12 @@ reach_is_line_of(struct str line, uint64_t mount, bool *is_read_only_out)
 		last = word;
 	}
 	*is_read_only_out =
-	    reach_is_option(own, STR("ro")) && !reach_is_option(last, STR("ro"));
+	    path_access_is_option(own, STR("ro")) && !path_access_is_option(last, STR("ro"));
 	return true;
 }
 
 bool
-reach_is_read_only_mount(int fd)
+path_access_is_read_only_mount(int fd)
 {
 	bool is_found = false, is_read_only = false;
 	struct str rest, line;
@@ -148,9 +148,9 @@ reach_is_read_only_mount(int fd)
 	uint64_t mount;
 
 	buf_init(&text, MOUNTS_BYTES_MAX);
-	if (reach_mount_of(fd, &mount) && reach_read("/proc/self/mountinfo", &text))
+	if (path_access_mount_of(fd, &mount) && path_access_read("/proc/self/mountinfo", &text))
 		for (rest = buf_str(&text); !is_found && str_split(&rest, '\n', &line);)
-			is_found = reach_is_line_of(line, mount, &is_read_only);
+			is_found = path_access_is_line_of(line, mount, &is_read_only);
 	buf_clear(&text);
 	errno = kept;
 	return is_found && is_read_only;

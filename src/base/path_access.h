@@ -7,21 +7,21 @@
 
 #include "base/str.h"
 
-enum { REACH_HINT_BYTES = 4096 + 400 };
+enum { PATH_ACCESS_HINT_BYTES = 4096 + 400 };
 
 /* Is the path this directory, or below it? */
-bool reach_is_below(struct str path, struct str directory);
+bool path_access_is_below(struct str path, struct str directory);
 
 /* The directory above the path that the setting of a unit hides; empty: it hides none. */
-struct str reach_hidden_by_home(struct str path); /* ProtectHome= */
-struct str reach_hidden_by_tmp(struct str path);  /* PrivateTmp= */
+struct str path_access_hidden_by_home(struct str path); /* ProtectHome= */
+struct str path_access_hidden_by_tmp(struct str path);  /* PrivateTmp= */
 
 /* What to say behind "PATH: ERROR" when systemd started this process: which setting of the unit may
  * be the reason, and the drop-in.  Empty: neither is likely.  errno is kept. */
-const char *reach_hint(struct str path, int error, char room[REACH_HINT_BYTES]);
+const char *path_access_hint(struct str path, int error, char room[PATH_ACCESS_HINT_BYTES]);
 
 /* Is the directory or file read-only because of how it is mounted here, while its file system is
  * not?  No further try cures that. */
-bool reach_is_read_only_mount(int fd);
+bool path_access_is_read_only_mount(int fd);
 
 #endif

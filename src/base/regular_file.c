@@ -14,7 +14,7 @@
 enum { NULL_MAJOR = 1, NULL_MINOR = 3 };
 
 int
-file_check(const struct stat *st)
+regular_file_check(const struct stat *st)
 {
 	if (S_ISREG(st->st_mode) ||
 	    (S_ISCHR(st->st_mode) && st->st_rdev == makedev(NULL_MAJOR, NULL_MINOR)))
@@ -23,7 +23,7 @@ file_check(const struct stat *st)
 }
 
 int
-file_open(const char *path, int flags)
+regular_file_open(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640), error;
 	struct stat st;
@@ -33,7 +33,7 @@ file_open(const char *path, int flags)
 		errno = EMEDIUMTYPE;
 	if (fd < 0)
 		return -1;
-	error = fstat(fd, &st) == 0 ? file_check(&st) : errno;
+	error = fstat(fd, &st) == 0 ? regular_file_check(&st) : errno;
 	if (error == 0)
 		return fd;
 	close(fd);
@@ -42,7 +42,7 @@ file_open(const char *path, int flags)
 }
 
 int
-file_open_str(struct str path, int flags)
+regular_file_open_str(struct str path, int flags)
 {
 	char name[4096];
 
@@ -51,11 +51,11 @@ file_open_str(struct str path, int flags)
 		return -1;
 	}
 	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
-	return file_open(name, flags);
+	return regular_file_open(name, flags);
 }
 
 const char *
-file_error(int error)
+regular_file_error(int error)
 {
 	return error == EMEDIUMTYPE ? "It is not a regular file" : strerror(error);
 }

@@ -13,13 +13,13 @@
  * O_CLOEXEC, O_NOCTTY and O_NONBLOCK, which is nothing to such files; one that is made has the mode
  * 0640, less the umask.  -1 with errno: EISDIR, EMEDIUMTYPE for all else that is not regular, or
  * that of open(2). */
-int file_open(const char *path, int flags) MUST_USE;
-int file_open_str(struct str path, int flags) MUST_USE;
+int regular_file_open(const char *path, int flags) MUST_USE;
+int regular_file_open_str(struct str path, int flags) MUST_USE;
 
 /* Is it such a file?  0, or the errno. */
-int file_check(const struct stat *st) MUST_USE;
+int regular_file_check(const struct stat *st) MUST_USE;
 
-/* What an errno of file_open means, in words. */
-const char *file_error(int error);
+/* What an errno of regular_file_open means, in words. */
+const char *regular_file_error(int error);
 
 #endif

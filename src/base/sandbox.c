@@ -28,7 +28,7 @@
 #define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
 #define SCOPE_SIGNAL (1ULL << 1)
 
-struct ruleset_attr {
+struct sandbox_ruleset_attr {
 	uint64_t files;
 	uint64_t net;
 	uint64_t scoped;
@@ -86,7 +86,7 @@ static const int threading[] = {
     END,
 };
 
-static const struct family {
+static const struct sandbox_call_family {
 	enum sandbox_need need;
 	const int *calls;
 } families[] = {
@@ -98,7 +98,7 @@ static const struct family {
 };
 
 static int
-allow(scmp_filter_ctx c, const int *calls)
+allow_calls(scmp_filter_ctx c, const int *calls)
 {
 	for (; *calls != END; calls++)
 		if (*calls != __NR_SCMP_ERROR &&
@@ -111,7 +111,7 @@ allow(scmp_filter_ctx c, const int *calls)
  * the kernel send a signal (F_SETOWN, F_SETSIG, F_NOTIFY) or a terminal take typed text (TIOCSTI).
  * Others may rely on what a descriptor is open for (O_APPEND and the like): only who makes sockets
  * that must not block may change that one flag. */
-static const struct command {
+static const struct sandbox_command {
 	unsigned needs; /* one of these; 0: every role */
 	int call;
 	unsigned value; /* of its second argument; prctl's first */
@@ -134,7 +134,7 @@ allow_commands(scmp_filter_ctx c, unsigned needs)
 	int bad = 0;
 
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-		const struct command *k = &commands[i];
+		const struct sandbox_command *k = &commands[i];
 		unsigned argument = k->call == CALL(prctl) ? 0 : 1;
 
 		if (k->needs == 0 || (k->needs & needs))
@@ -208,10 +208,11 @@ enter_seccomp(const struct sandbox *s)
 		errno = ENOMEM;
 		return -1;
 	}
-	if (allow(c, always) || allow_memory(c) || allow_self(c) || allow_commands(c, s->needs))
+	if (allow_calls(c, always) || allow_memory(c) || allow_self(c) ||
+	    allow_commands(c, s->needs))
 		goto out;
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		if ((s->needs & families[i].need) && allow(c, families[i].calls))
+		if ((s->needs & families[i].need) && allow_calls(c, families[i].calls))
 			goto out;
 	if ((s->needs & SANDBOX_CONNECT) && allow_sockets(c))
 		goto out;
@@ -259,7 +260,7 @@ rights_for(int fd, bool may_write, uint64_t handled)
 }
 
 static int
-add_path(int rules, const struct sandbox_path *path, uint64_t handled)
+sandbox_allow_path(int rules, const struct sandbox_path *path, uint64_t handled)
 {
 	struct landlock_path_beneath_attr rule = {.parent_fd = path->fd};
 	int r;
@@ -281,7 +282,7 @@ enter_landlock(const struct sandbox *s)
 {
 	int abi = (int)syscall(
 	    SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	struct ruleset_attr attr = {.files = file_rights(abi)};
+	struct sandbox_ruleset_attr attr = {.files = file_rights(abi)};
 	/* two fields from version 4 on, three from version 6 on */
 	size_t attr_bytes = sizeof(uint64_t) * (abi >= 6 ? 3 : abi >= 4 ? 2 : 1);
 	int rules, r = -1;
@@ -296,7 +297,7 @@ enter_landlock(const struct sandbox *s)
 	if (rules < 0)
 		return -1;
 	for (size_t i = 0; i < s->path_count; i++)
-		if (add_path(rules, &s->paths[i], attr.files))
+		if (sandbox_allow_path(rules, &s->paths[i], attr.files))
 			goto out;
 	r = (int)syscall(SYS_landlock_restrict_self, rules, 0);
 out:

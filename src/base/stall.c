@@ -77,7 +77,7 @@ stall_log(const struct stall *t, const struct stall_piece *p, bool is_over)
 }
 
 void
-stall_look(struct stall *t, int64_t longest_ms)
+stall_check(struct stall *t, int64_t longest_ms)
 {
 	struct stall_piece p = stall_now(t);
 	bool is_told = t->told.number == p.number && p.began_ms;

@@ -51,7 +51,7 @@ void stall_end(struct stall *t);
 /* In the loop.  How long the piece under way takes so far; 0: none is. */
 int64_t stall_ms(struct stall *t);
 /* Logs what takes longer than that, and the end of what was logged. */
-void stall_look(struct stall *t, int64_t longest_ms);
+void stall_check(struct stall *t, int64_t longest_ms);
 /* "thread writer waits 99 s for the disk: no mail is acknowledged meanwhile"; false, and out stays
  * as it is: nothing takes longer than that. */
 bool stall_text(struct stall *t, int64_t longest_ms, char *out, size_t bytes) MUST_USE;

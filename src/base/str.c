@@ -70,7 +70,7 @@ str_upto(struct str s, size_t n)
 }
 
 static bool
-is_blank(char c)
+char_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
@@ -78,9 +78,9 @@ is_blank(char c)
 struct str
 str_trim(struct str s)
 {
-	while (s.n && is_blank(s.p[0]))
+	while (s.n && char_is_blank(s.p[0]))
 		s = str_from(s, 1);
-	while (s.n && is_blank(s.p[s.n - 1]))
+	while (s.n && char_is_blank(s.p[s.n - 1]))
 		s.n--;
 	return s;
 }

@@ -21,7 +21,7 @@ tasks_init(struct tasks *t, const struct tasks_setup *setup)
 
 /* Called and left with the lock held. */
 static void
-tasks_work(struct tasks *t, struct task *one)
+tasks_run_piece(struct tasks *t, struct task *one)
 {
 	bool is_done;
 
@@ -44,7 +44,7 @@ tasks_work(struct tasks *t, struct task *one)
 }
 
 static void *
-tasks_run(void *arg)
+tasks_thread_main(void *arg)
 {
 	struct tasks *t = arg;
 	struct task *one;
@@ -54,7 +54,7 @@ tasks_run(void *arg)
 	while (!t->is_stopping) {
 		one = TAILQ_FIRST(&t->asked);
 		if (one) {
-			tasks_work(t, one);
+			tasks_run_piece(t, one);
 			continue;
 		}
 		t->is_waiting = true;
@@ -74,7 +74,7 @@ tasks_create_thread(struct tasks *t)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&t->thread, NULL, tasks_run, t);
+	error = pthread_create(&t->thread, NULL, tasks_thread_main, t);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
 }
@@ -145,7 +145,7 @@ tasks_clear(struct tasks *t, void *owner)
 }
 
 void
-tasks_ask(struct tasks *t, struct task *one, const struct task_kind *kind, void *of)
+tasks_submit(struct tasks *t, struct task *one, const struct task_kind *kind, void *of)
 {
 	bool wake;
 
@@ -184,12 +184,12 @@ tasks_step(struct tasks *t)
 
 	pthread_mutex_lock(&t->lock);
 	while ((one = TAILQ_FIRST(&t->asked)))
-		tasks_work(t, one);
+		tasks_run_piece(t, one);
 	pthread_mutex_unlock(&t->lock);
 }
 
 void
-tasks_answer(struct tasks *t, void *owner)
+tasks_dispatch(struct tasks *t, void *owner)
 {
 	struct task_list list = TAILQ_HEAD_INITIALIZER(list);
 	struct task *one;

@@ -1,8 +1,8 @@
 /*
  * tasks: what a thread does with files for a loop, one task after the other, so that a disk that
- * is slow, or stands still, stops nothing but the tasks behind; or by hand (tasks_answer).  A task
- * sees nothing of the loop's: what it needs was copied before it was asked for.  A long one is done
- * in pieces, and those that wait have their turns in between.  Turns are taken in the order in
+ * is slow, or stands still, stops nothing but the tasks behind; or by hand (tasks_dispatch).  A
+ * task sees nothing of the loop's: what it needs was copied before it was asked for.  A long one is
+ * done in pieces, and those that wait have their turns in between.  Turns are taken in the order in
  * which they were asked for, without ranks: who asks must not have more with a thread than others
  * can wait for.
  */
@@ -70,12 +70,12 @@ bool tasks_stop_within(struct tasks *t, int64_t ms) MUST_USE;
 /* Drops what is left; it has stopped. */
 void tasks_clear(struct tasks *t, void *owner);
 
-void tasks_ask(struct tasks *t, struct task *one, const struct task_kind *kind, void *of);
+void tasks_submit(struct tasks *t, struct task *one, const struct task_kind *kind, void *of);
 /* true: it will not be done, nor told, and may be asked for anew; false: a piece of it is under way
  * or all of it is done, and that will be told. */
 bool tasks_cancel(struct tasks *t, struct task *one) MUST_USE;
 /* Tells of all that was done.  By hand: does all that was asked before.  When event_fd can be read,
  * and now and then without it: a thread that fails to write to it tells nobody. */
-void tasks_answer(struct tasks *t, void *owner);
+void tasks_dispatch(struct tasks *t, void *owner);
 
 #endif

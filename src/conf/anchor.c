@@ -65,13 +65,13 @@ anchor_next(struct anchor_reader *r, struct buf *record_out, unsigned *line_out)
 
 /* ---- what a record must have ---- */
 
-struct words {
+struct anchor_words {
 	struct str word[WORDS_MAX];
 	size_t count;
 };
 
 static bool
-split(struct str record, struct words *out)
+split_record(struct str record, struct anchor_words *out)
 {
 	out->count = 0;
 	for (size_t i = 0; i < record.n;) {
@@ -159,10 +159,10 @@ is_dnskey(const struct str *field, size_t count)
 static bool
 is_record(struct str record)
 {
-	struct words w;
+	struct anchor_words w;
 	size_t at = 1;
 
-	if (!split(record, &w) || w.count < 2 || w.word[0].n >= ANCHOR_OWNER_BYTES)
+	if (!split_record(record, &w) || w.count < 2 || w.word[0].n >= ANCHOR_OWNER_BYTES)
 		return false;
 	/* a line that begins with a blank is for the name before: which libunbound does not know */
 	if (record.p[0] == ' ' || record.p[0] == '\t')
@@ -204,14 +204,14 @@ bool
 anchor_owner(struct str text, char owner_out[ANCHOR_OWNER_BYTES])
 {
 	struct anchor_reader r = anchor_read(text);
-	struct words w = {.count = 0};
+	struct anchor_words w = {.count = 0};
 	struct buf record;
 	unsigned line;
 	bool has_one;
 
 	buf_init(&record, ANCHOR_BYTES_MAX);
 	has_one = anchor_next(&r, &record, &line) && buf_ok(&record) &&
-	    split(buf_str(&record), &w) && w.count && w.word[0].n < ANCHOR_OWNER_BYTES;
+	    split_record(buf_str(&record), &w) && w.count && w.word[0].n < ANCHOR_OWNER_BYTES;
 	if (has_one)
 		snprintf(owner_out, ANCHOR_OWNER_BYTES, "%.*s", STR_ARG(w.word[0]));
 	buf_clear(&record);
@@ -221,9 +221,9 @@ anchor_owner(struct str text, char owner_out[ANCHOR_OWNER_BYTES])
 /* ---- the file ---- */
 
 static bool
-read_text(const char *path, struct buf *out)
+read_anchor_file(const char *path, struct buf *out)
 {
-	int fd = file_open(path, O_RDONLY), failed;
+	int fd = regular_file_open(path, O_RDONLY), failed;
 	bool is_read = fd >= 0 && buf_read_file(out, fd) == 0;
 
 	failed = errno;
@@ -234,10 +234,11 @@ read_text(const char *path, struct buf *out)
 }
 
 void
-anchor_check_file(const struct conf *c, const struct read_tree *tree, struct notes *notes)
+anchor_check_file(
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes)
 {
-	int at = read_line(tree, "dns.trust_anchor");
-	char path[4096], hint[REACH_HINT_BYTES];
+	int at = conf_parse_line(tree, "dns.trust_anchor");
+	char path[4096], hint[PATH_ACCESS_HINT_BYTES];
 	struct buf text;
 	const char *why;
 	unsigned line;
@@ -246,14 +247,16 @@ anchor_check_file(const struct conf *c, const struct read_tree *tree, struct not
 		return;
 	snprintf(path, sizeof path, "%.*s", STR_ARG(c->dns.trust_anchor));
 	buf_init(&text, ANCHOR_BYTES_MAX);
-	if (!read_text(path, &text))
-		notes_add(notes, at, NOTE_ERROR,
+	if (!read_anchor_file(path, &text))
+		diagnostics_add(notes, at, DIAGNOSTIC_ERROR,
 		    "dns.trust_anchor: %s: %s; Debian's package dns-root-data has the root's, and "
 		    "dnssec = \"off\" does without%s",
-		    path, file_error(errno), reach_hint(c->dns.trust_anchor, errno, hint));
+		    path, regular_file_error(errno),
+		    path_access_hint(c->dns.trust_anchor, errno, hint));
 	else if ((why = anchor_check(buf_str(&text), &line)) && line)
-		notes_add(notes, at, NOTE_ERROR, "dns.trust_anchor: %s:%u: %s", path, line, why);
+		diagnostics_add(
+		    notes, at, DIAGNOSTIC_ERROR, "dns.trust_anchor: %s:%u: %s", path, line, why);
 	else if (why)
-		notes_add(notes, at, NOTE_ERROR, "dns.trust_anchor: %s: %s", path, why);
+		diagnostics_add(notes, at, DIAGNOSTIC_ERROR, "dns.trust_anchor: %s: %s", path, why);
 	buf_clear(&text);
 }

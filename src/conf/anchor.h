@@ -26,6 +26,7 @@ const char *anchor_check(struct str text, unsigned *line_out) MUST_USE;
 bool anchor_owner(struct str text, char owner_out[ANCHOR_OWNER_BYTES]) MUST_USE;
 
 /* Notes an error when validation is on and dns.trust_anchor cannot be used. */
-void anchor_check_file(const struct conf *c, const struct read_tree *tree, struct notes *notes);
+void anchor_check_file(
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes);
 
 #endif

@@ -9,62 +9,63 @@
 #include "conf/login_name.h"
 #include "conf/network.h"
 
-struct checking {
+struct conf_check {
 	const struct conf *conf;
-	const struct read_tree *tree;
-	struct notes *notes;
+	const struct conf_parse_tree *tree;
+	struct diagnostics *notes;
 };
 
 static int
-item_line(const struct checking *k, const char *list, size_t i, const char *name)
+item_line(const struct conf_check *k, const char *list, size_t i, const char *name)
 {
 	char path[100];
 
 	snprintf(path, sizeof path, "%s.[%zu].%s", list, i, name);
-	return read_line(k->tree, path);
+	return conf_parse_line(k->tree, path);
 }
 
 static void
-check_top(const struct checking *k)
+check_top(const struct conf_check *k)
 {
 	const struct conf *c = k->conf;
 
 	if (c->hostname.n && !str_has(c->hostname, '.'))
-		notes_add(k->notes, read_line(k->tree, "hostname"), NOTE_WARNING,
+		diagnostics_add(k->notes, conf_parse_line(k->tree, "hostname"), DIAGNOSTIC_WARNING,
 		    "hostname: \"%.*s\" has no domain; many servers refuse such a name",
 		    STR_ARG(c->hostname));
-	if (c->domains.count == 0 && read_line(k->tree, "domains"))
-		notes_add(k->notes, read_line(k->tree, "domains"), NOTE_ERROR,
+	if (c->domains.count == 0 && conf_parse_line(k->tree, "domains"))
+		diagnostics_add(k->notes, conf_parse_line(k->tree, "domains"), DIAGNOSTIC_ERROR,
 		    "domains: at least one is needed, for example ( { name = \"example.com\"; } )");
 	if (c->listen.count && !c->tls.count)
-		notes_add(k->notes, read_line(k->tree, "listen"), NOTE_ERROR,
+		diagnostics_add(k->notes, conf_parse_line(k->tree, "listen"), DIAGNOSTIC_ERROR,
 		    "\"tls\" is missing: clients log in only inside TLS, for example "
 		    "tls: { certificate = \"/etc/sallyport/tls/mail.crt\"; "
 		    "private_key = \"/etc/sallyport/tls/mail.key\"; };");
 }
 
 static void
-check_logins(const struct checking *k)
+check_logins(const struct conf_check *k)
 {
 	struct str domain = k->conf->auth.default_domain;
 
 	/* a part of a configuration, as a role has it, may be without the list */
 	if (domain.n && k->conf->domains.count &&
-	    conf_order_find(&k->conf->domains_by_name, domain) == CONF_ORDER_NONE)
-		notes_add(k->notes, read_line(k->tree, "auth.default_domain"), NOTE_ERROR,
-		    "auth.default_domain: \"%.*s\" is none of \"domains\"", STR_ARG(domain));
+	    list_index_find(&k->conf->domains_by_name, domain) == LIST_INDEX_NONE)
+		diagnostics_add(k->notes, conf_parse_line(k->tree, "auth.default_domain"),
+		    DIAGNOSTIC_ERROR, "auth.default_domain: \"%.*s\" is none of \"domains\"",
+		    STR_ARG(domain));
 }
 
 /* Names are compared without regard to case: of two the first one is found. */
 static void
-check_domains(const struct checking *k)
+check_domains(const struct conf_check *k)
 {
 	const struct conf *c = k->conf;
 
 	for (size_t i = 0; i < c->domains.count; i++)
-		if (conf_order_find(&c->domains_by_name, c->domains.item[i].name) != (int64_t)i)
-			notes_add(k->notes, item_line(k, "domains", i, "name"), NOTE_WARNING,
-			    "domains: \"%.*s\" stands here a second time",
+		if (list_index_find(&c->domains_by_name, c->domains.item[i].name) != (int64_t)i)
+			diagnostics_add(k->notes, item_line(k, "domains", i, "name"),
+			    DIAGNOSTIC_WARNING, "domains: \"%.*s\" stands here a second time",
 			    STR_ARG(c->domains.item[i].name));
 }
 
@@ -82,7 +83,7 @@ is_same_listener(const struct conf_listen *a, const struct conf_listen *b)
 }
 
 static void
-check_doubles(const struct checking *k)
+check_doubles(const struct conf_check *k)
 {
 	const struct conf *c = k->conf;
 
@@ -90,12 +91,14 @@ check_doubles(const struct checking *k)
 		for (size_t j = 0; j < i; j++)
 			if (c->listen.item[i].port &&
 			    is_same_listener(&c->listen.item[i], &c->listen.item[j]))
-				notes_add(k->notes, item_line(k, "listen", i, "port"), NOTE_ERROR,
+				diagnostics_add(k->notes, item_line(k, "listen", i, "port"),
+				    DIAGNOSTIC_ERROR,
 				    "listen: port %lld is already listened on at the same address",
 				    (long long)c->listen.item[i].port);
 	for (size_t i = 0; i < c->listen.count; i++)
 		if (c->listen.item[i].port == 465 && c->listen.item[i].tls == LISTEN_STARTTLS)
-			notes_add(k->notes, item_line(k, "listen", i, "tls"), NOTE_WARNING,
+			diagnostics_add(k->notes, item_line(k, "listen", i, "tls"),
+			    DIAGNOSTIC_WARNING,
 			    "listen: mail programs expect implicit TLS on port 465 (RFC 8314)");
 }
 
@@ -106,43 +109,43 @@ protects_password(int64_t tls)
 }
 
 static void
-check_login(const struct checking *k, size_t i)
+check_login(const struct conf_check *k, size_t i)
 {
 	const struct conf_route *r = &k->conf->routes.item[i];
 
 	if (r->username.n && !r->password.n)
-		notes_add(k->notes, item_line(k, "routes", i, "username"), NOTE_ERROR,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "username"), DIAGNOSTIC_ERROR,
 		    "routes: a username needs a password, for example "
 		    "password = \"file:/etc/sallyport/secrets/smarthost\";");
 	if (r->password.n && !r->username.n)
-		notes_add(k->notes, item_line(k, "routes", i, "password"), NOTE_ERROR,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "password"), DIAGNOSTIC_ERROR,
 		    "routes: a password needs a username");
 	if (r->username.n && !protects_password(r->tls))
-		notes_add(k->notes, item_line(k, "routes", i, "tls"), NOTE_ERROR,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "tls"), DIAGNOSTIC_ERROR,
 		    "routes: a password is sent only to a host whose certificate is verified: "
 		    "tls = \"implicit\", \"starttls\" or \"verify\";");
 	if (r->username.n && r->via == VIA_MX)
-		notes_add(k->notes, item_line(k, "routes", i, "username"), NOTE_ERROR,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "username"), DIAGNOSTIC_ERROR,
 		    "routes: hosts found by MX take no login; did you mean via = \"smarthost\"?");
 }
 
 static void
-check_route(const struct checking *k, size_t i)
+check_route(const struct conf_check *k, size_t i)
 {
 	const struct conf_route *r = &k->conf->routes.item[i];
 
 	if (r->via != VIA_MX && !r->host.n)
-		notes_add(k->notes, item_line(k, "routes", i, "via"), NOTE_ERROR,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "via"), DIAGNOSTIC_ERROR,
 		    "routes: this way needs a host, for example host = \"smtp.example.net\";");
 	if (r->via == VIA_MX && r->host.n)
-		notes_add(k->notes, item_line(k, "routes", i, "host"), NOTE_ERROR,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "host"), DIAGNOSTIC_ERROR,
 		    "routes: via \"mx\" finds the hosts by DNS; did you mean via = \"smtp\" or "
 		    "\"smarthost\"?");
 	if (r->via == VIA_MX && r->tls == ROUTE_TLS_IMPLICIT)
-		notes_add(k->notes, item_line(k, "routes", i, "tls"), NOTE_ERROR,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "tls"), DIAGNOSTIC_ERROR,
 		    "routes: hosts found by MX do not speak TLS from the first byte");
 	if (r->ca_file.n && !protects_password(r->tls))
-		notes_add(k->notes, item_line(k, "routes", i, "ca_file"), NOTE_WARNING,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "ca_file"), DIAGNOSTIC_WARNING,
 		    "routes: ca_file has no effect unless tls is \"verify\", \"implicit\" or "
 		    "\"starttls\"");
 	check_login(k, i);
@@ -155,20 +158,20 @@ route_before(const struct conf *c, size_t i)
 {
 	struct str pattern = c->routes.item[i].to_domain;
 	struct str name = str_from(pattern, str_starts(pattern, STR("*.")));
-	int64_t first = conf_order_find(&c->routes_by_domain, name), above;
+	int64_t first = list_index_find(&c->routes_by_domain, name), above;
 
 	for (size_t at = 1; at < name.n; at++) {
 		if (name.p[at] != '.')
 			continue;
-		above = conf_order_find(&c->routes_by_domain, str_from(name, at));
-		if (above != CONF_ORDER_NONE && above < first)
+		above = list_index_find(&c->routes_by_domain, str_from(name, at));
+		if (above != LIST_INDEX_NONE && above < first)
 			first = above;
 	}
-	return first == CONF_ORDER_NONE ? i : (size_t)first;
+	return first == LIST_INDEX_NONE ? i : (size_t)first;
 }
 
 static void
-check_reach(const struct checking *k, size_t i)
+check_reach(const struct conf_check *k, size_t i)
 {
 	const struct conf_route *r = &k->conf->routes.item[i];
 	size_t before;
@@ -177,15 +180,17 @@ check_reach(const struct checking *k, size_t i)
 		return;
 	before = route_before(k->conf, i);
 	if (before < i)
-		notes_add(k->notes, item_line(k, "routes", i, "to_domain"), NOTE_WARNING,
+		diagnostics_add(k->notes, item_line(k, "routes", i, "to_domain"),
+		    DIAGNOSTIC_WARNING,
 		    "routes: \"%.*s\" is never reached, because route %zu, for \"%.*s\", takes "
-		    "its mail before", STR_ARG(r->to_domain), before + 1,
+		    "its mail before",
+		    STR_ARG(r->to_domain), before + 1,
 		    STR_ARG(k->conf->routes.item[before].to_domain));
 }
 
 /* What stands behind a route for every domain is never reached. */
 static void
-check_routes(const struct checking *k)
+check_routes(const struct conf_check *k)
 {
 	size_t count = k->conf->routes.count;
 
@@ -195,13 +200,15 @@ check_routes(const struct checking *k)
 		check_route(k, i);
 		check_reach(k, i);
 		if (is_for_all && !is_last) {
-			notes_add(k->notes, item_line(k, "routes", i + 1, "to_domain"), NOTE_ERROR,
+			diagnostics_add(k->notes, item_line(k, "routes", i + 1, "to_domain"),
+			    DIAGNOSTIC_ERROR,
 			    "routes: never reached, because the route before it is for every "
 			    "domain");
 			return;
 		}
 		if (is_last && !is_for_all)
-			notes_add(k->notes, item_line(k, "routes", i, "to_domain"), NOTE_WARNING,
+			diagnostics_add(k->notes, item_line(k, "routes", i, "to_domain"),
+			    DIAGNOSTIC_WARNING,
 			    "routes: the last one has a condition; mail that it does not match "
 			    "goes by MX");
 	}
@@ -219,49 +226,52 @@ longest_pause_ms(const struct conf *c)
 }
 
 static void
-check_queue(const struct checking *k)
+check_queue(const struct conf_check *k)
 {
 	const struct conf *c = k->conf;
 
 	if (c->queue.retry_count && c->queue.lifetime_ms <= c->queue.retry_ms[0])
-		notes_add(k->notes, read_line(k->tree, "queue.lifetime"), NOTE_ERROR,
+		diagnostics_add(k->notes, conf_parse_line(k->tree, "queue.lifetime"),
+		    DIAGNOSTIC_ERROR,
 		    "queue.lifetime must be longer than the first pause of queue.retry");
 	else if (c->queue.lifetime_ms < longest_pause_ms(c))
-		notes_add(k->notes, read_line(k->tree, "queue.lifetime"), NOTE_WARNING,
+		diagnostics_add(k->notes, conf_parse_line(k->tree, "queue.lifetime"),
+		    DIAGNOSTIC_WARNING,
 		    "queue.lifetime is shorter than the longest pause of queue.retry: the end of "
 		    "the lifetime ends that pause, with the last attempt");
 	if (c->queue.delay_warning_ms > c->queue.lifetime_ms)
-		notes_add(k->notes, read_line(k->tree, "queue.delay_warning"), NOTE_WARNING,
+		diagnostics_add(k->notes, conf_parse_line(k->tree, "queue.delay_warning"),
+		    DIAGNOSTIC_WARNING,
 		    "queue.delay_warning is longer than queue.lifetime: no warning will be sent");
 	for (size_t i = 1; i < c->queue.retry_count; i++)
 		if (c->queue.retry_ms[i] < c->queue.retry_ms[i - 1]) {
-			notes_add(k->notes, read_line(k->tree, "queue.retry"), NOTE_WARNING,
-			    "queue.retry: the pauses do not grow");
+			diagnostics_add(k->notes, conf_parse_line(k->tree, "queue.retry"),
+			    DIAGNOSTIC_WARNING, "queue.retry: the pauses do not grow");
 			return;
 		}
 }
 
 /* Of two limits for one login none is surely the one that is meant. */
 static void
-check_limit(const struct checking *k, size_t i, size_t first)
+check_limit(const struct conf_check *k, size_t i, size_t first)
 {
 	const struct conf_user_limit *limits = k->conf->limits.users.item;
 	struct str user = limits[i].user, other = limits[first].user;
 	int line = item_line(k, "limits.users", i, "user");
 
 	if (str_ieq(user, other))
-		notes_add(k->notes, line, NOTE_WARNING,
+		diagnostics_add(k->notes, line, DIAGNOSTIC_WARNING,
 		    "limits.users: \"%.*s\" stands here a second time; the first one holds",
 		    STR_ARG(user));
 	else
-		notes_add(k->notes, line, NOTE_ERROR,
+		diagnostics_add(k->notes, line, DIAGNOSTIC_ERROR,
 		    "limits.users: \"%.*s\" and \"%.*s\" may be one login: name it once",
 		    STR_ARG(user), STR_ARG(other));
 }
 
 /* What is given to a login that nobody can have, or that sends nothing. */
 static void
-check_login_name(const struct checking *k, const char *list, size_t i, struct str user)
+check_login_name(const struct conf_check *k, const char *list, size_t i, struct str user)
 {
 	struct str domain = login_name_domain(k->conf);
 	char room[LOGIN_NAME_BYTES];
@@ -270,18 +280,18 @@ check_login_name(const struct checking *k, const char *list, size_t i, struct st
 	if (login_name_is_covered(k->conf, whole))
 		return;
 	if (!str_has(user, '@') && !domain.n)
-		notes_add(k->notes, item_line(k, list, i, "user"), NOTE_WARNING,
+		diagnostics_add(k->notes, item_line(k, list, i, "user"), DIAGNOSTIC_WARNING,
 		    "%s: \"%.*s\" has no domain, and with several domains and without "
 		    "auth.default_domain it means an account of exactly this name alone",
 		    list, STR_ARG(user));
 	else
-		notes_add(k->notes, item_line(k, list, i, "user"), NOTE_WARNING,
+		diagnostics_add(k->notes, item_line(k, list, i, "user"), DIAGNOSTIC_WARNING,
 		    "%s: \"%.*s\": the domain of this login is none of \"domains\"", list,
 		    STR_ARG(user));
 }
 
 static void
-check_policy(const struct checking *k)
+check_policy(const struct conf_check *k)
 {
 	const struct conf *c = k->conf;
 
@@ -293,24 +303,26 @@ check_policy(const struct checking *k)
 	for (size_t i = 0; i < c->limits.users.count; i++) {
 		char room[LOGIN_NAME_BYTES];
 		struct str other = login_name_other(c, c->limits.users.item[i].user, room);
-		int64_t first = conf_order_find(&c->limits_by_user, other);
+		int64_t first = list_index_find(&c->limits_by_user, other);
 
-		if (first != CONF_ORDER_NONE && first != (int64_t)i)
+		if (first != LIST_INDEX_NONE && first != (int64_t)i)
 			check_limit(k, i, (size_t)first);
 	}
 }
 
 void
-check_for_reader(const struct conf *c, const struct read_tree *tree, struct notes *notes)
+conf_warn_ambiguous_logins(
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes)
 {
 	if (login_name_is_ambiguous(c))
-		notes_add(notes, read_line(tree, "domains"), NOTE_WARNING, LOGIN_NAME_AMBIGUOUS);
+		diagnostics_add(notes, conf_parse_line(tree, "domains"), DIAGNOSTIC_WARNING,
+		    LOGIN_NAME_AMBIGUOUS);
 }
 
 void
-check_conf(const struct conf *c, const struct read_tree *tree, struct notes *notes)
+conf_check(const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes)
 {
-	struct checking k = {c, tree, notes};
+	struct conf_check k = {c, tree, notes};
 
 	check_top(&k);
 	check_domains(&k);

@@ -6,8 +6,10 @@
 
 #include "conf/parser.h"
 
-void check_conf(const struct conf *c, const struct read_tree *tree, struct notes *notes);
+void conf_check(
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes);
 /* What is said to who checks a file, and not at each start and reload. */
-void check_for_reader(const struct conf *c, const struct read_tree *tree, struct notes *notes);
+void conf_warn_ambiguous_logins(
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes);
 
 #endif

@@ -27,7 +27,7 @@ conf_keep(struct conf *c)
 }
 
 static void
-wipe(struct str secret)
+wipe_route_password(struct str secret)
 {
 	if (secret.n)
 		mem_wipe((void *)(uintptr_t)secret.p, secret.n);
@@ -42,7 +42,7 @@ conf_drop(struct conf **c)
 	if (!old || __atomic_sub_fetch(&old->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	for (size_t i = 0; i < old->routes.count; i++)
-		wipe(old->routes.item[i].password);
+		wipe_route_password(old->routes.item[i].password);
 	arena_clear(&old->arena);
 	mem_free(old);
 }
@@ -75,32 +75,32 @@ struct conf *
 conf_default(void)
 {
 	struct conf *c = conf_new();
-	struct read_tree *tree = NULL;
-	struct source source;
-	struct notes notes;
+	struct conf_parse_tree *tree = NULL;
+	struct conf_source source;
+	struct diagnostics notes;
 	struct buf text;
 
 	buf_init(&text, 1 << 16);
-	notes_init(&notes);
-	source_init(&source);
-	write_defaults(&text);
-	if (source_read_text(&source, buf_str(&text), &notes))
-		tree = read_source(&source, false, c, &notes);
+	diagnostics_init(&notes);
+	conf_source_init(&source);
+	conf_write_defaults(&text);
+	if (conf_source_read_text(&source, buf_str(&text), &notes))
+		tree = conf_parse(&source, false, c, &notes);
 	if (!tree || notes.count)
 		die("the key table's defaults do not parse");
-	read_free(&tree);
-	source_clear(&source);
-	notes_clear(&notes);
+	conf_parse_free(&tree);
+	conf_source_clear(&source);
+	diagnostics_clear(&notes);
 	buf_clear(&text);
 	return c;
 }
 
 static void
-complete(struct conf *c)
+complete_conf(struct conf *c)
 {
 	if (!c->postmaster.n)
 		c->postmaster = conf_default_postmaster(c, &c->arena);
-	conf_order_make(c);
+	list_index_make_all(c);
 }
 
 struct str
@@ -113,21 +113,23 @@ conf_default_postmaster(const struct conf *c, struct arena *arena)
 
 /* Tells the report, and gives the tree up when there were errors. */
 static struct conf *
-finish(struct conf *c, struct notes *notes, struct source *source, struct conf_report *report)
+finish_conf_reading(struct conf *c, struct diagnostics *notes, struct conf_source *source,
+    struct conf_report *report)
 {
 	if (notes->errors)
 		conf_drop(&c);
-	notes_tell(notes, source, report);
-	source_clear(source);
-	notes_clear(notes);
+	diagnostics_report(notes, source, report);
+	conf_source_clear(source);
+	diagnostics_clear(notes);
 	return c;
 }
 
 static struct str
-conf_tls_place(struct conf *c, const struct read_tree *tree, const struct source *source,
-    size_t index, const char *name)
+conf_tls_location(struct conf *c, const struct conf_parse_tree *tree,
+    const struct conf_source *source, size_t index, const char *name)
 {
-	struct source_place at = source_place(source, read_item_line(tree, "tls", index, name));
+	struct conf_source_location at =
+	    conf_source_location(source, conf_parse_item_line(tree, "tls", index, name));
 
 	return arena_printf(&c->arena, "%s:%d", at.file, at.line);
 }
@@ -140,55 +142,56 @@ struct conf_reading {
 
 /* The files that they name are checked later, when this tree is all that is left of the file. */
 static void
-conf_note_tls_places(struct conf *c, const struct read_tree *tree, const struct source *source)
+conf_note_tls_locations(
+    struct conf *c, const struct conf_parse_tree *tree, const struct conf_source *source)
 {
 	struct conf_tls *items = ARENA_ARRAY(&c->arena, struct conf_tls, c->tls.count + 1);
 
 	for (size_t i = 0; i < c->tls.count; i++) {
 		items[i] = c->tls.item[i];
-		items[i].certificate_place = conf_tls_place(c, tree, source, i, "certificate");
-		items[i].private_key_place = conf_tls_place(c, tree, source, i, "private_key");
+		items[i].certificate_place = conf_tls_location(c, tree, source, i, "certificate");
+		items[i].private_key_place = conf_tls_location(c, tree, source, i, "private_key");
 	}
 	c->tls.item = items;
 }
 
 /* What the file names beside it, and the system's groups. */
 static void
-conf_look_up(struct conf *c, const struct source *source, const struct read_tree *tree,
-    const struct conf_reading *reading, struct notes *notes)
+conf_look_up(struct conf *c, const struct conf_source *source, const struct conf_parse_tree *tree,
+    const struct conf_reading *reading, struct diagnostics *notes)
 {
 	bool is_here = reading->secrets == CONF_SECRETS_READ_HERE;
 
 	if (reading->secrets == CONF_SECRETS_LEAVE)
 		return;
 	if (is_here)
-		check_for_reader(c, tree, notes);
-	secret_read_all(c, tree, source, is_here, notes);
+		conf_warn_ambiguous_logins(c, tree, notes);
+	conf_read_secrets(c, tree, source, is_here, notes);
 	anchor_check_file(c, tree, notes);
 	if (reading->secrets != CONF_SECRETS_COMPARE)
-		group_find(c, tree, reading->running, is_here, notes);
+		unix_group_find(c, tree, reading->running, is_here, notes);
 }
 
 static struct conf *
 conf_read(const struct conf_reading *reading, struct conf_report *report)
 {
 	struct conf *c = conf_default();
-	struct read_tree *tree = NULL;
-	struct source source;
-	struct notes notes;
+	struct conf_parse_tree *tree = NULL;
+	struct conf_source source;
+	struct diagnostics notes;
 
-	notes_init(&notes);
-	source_init(&source);
-	if (source_read_file(&source, reading->path, &notes))
-		tree = read_source(&source, true, c, &notes);
+	diagnostics_init(&notes);
+	conf_source_init(&source);
+	if (conf_source_read_file(&source, reading->path, &notes))
+		tree = conf_parse(&source, true, c, &notes);
 	if (tree) {
-		complete(c);
-		check_conf(c, tree, &notes);
-		conf_note_tls_places(c, tree, &source);
+		complete_conf(c);
+		conf_check(c, tree, &notes);
+		conf_note_tls_locations(c, tree, &source);
 		conf_look_up(c, &source, tree, reading, &notes);
 	}
-	read_free(&tree);
-	return finish(c, &notes, &source, report);
+	conf_parse_free(&tree);
+	return finish_conf_reading(c, &notes, &source, report);
 }
 
 struct conf *
@@ -212,19 +215,19 @@ struct conf *
 conf_read_run_directory(const char *path)
 {
 	struct conf *c = conf_default();
-	struct source source;
-	struct notes notes;
+	struct conf_source source;
+	struct diagnostics notes;
 	struct str found;
 
-	notes_init(&notes);
-	source_init(&source);
+	diagnostics_init(&notes);
+	conf_source_init(&source);
 	/* what could be read of it counts, also when that is not all */
-	(void)!source_read_file(&source, path, &notes);
-	found = scan_find_text(&source, STR("run_directory"));
+	(void)!conf_source_read_file(&source, path, &notes);
+	found = syntax_find_text(&source, STR("run_directory"));
 	if (found.n && !value_form(FORM_PATH, found))
 		c->run_directory = arena_str(&c->arena, found);
-	source_clear(&source);
-	notes_clear(&notes);
+	conf_source_clear(&source);
+	diagnostics_clear(&notes);
 	return c;
 }
 
@@ -232,16 +235,16 @@ struct conf *
 conf_read_text(struct str text, struct conf_report *report)
 {
 	struct conf *c = conf_default();
-	struct read_tree *tree = NULL;
-	struct source source;
-	struct notes notes;
+	struct conf_parse_tree *tree = NULL;
+	struct conf_source source;
+	struct diagnostics notes;
 
-	notes_init(&notes);
-	source_init(&source);
-	if (source_read_text(&source, text, &notes))
-		tree = read_source(&source, false, c, &notes);
+	diagnostics_init(&notes);
+	conf_source_init(&source);
+	if (conf_source_read_text(&source, text, &notes))
+		tree = conf_parse(&source, false, c, &notes);
 	if (tree)
-		complete(c);
-	read_free(&tree);
-	return finish(c, &notes, &source, report);
+		complete_conf(c);
+	conf_parse_free(&tree);
+	return finish_conf_reading(c, &notes, &source, report);
 }

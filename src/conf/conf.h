@@ -87,12 +87,12 @@ struct conf_route {
 };
 
 /* A list found by key: see conf/list_index.h. */
-struct conf_order_entry {
+struct list_index_entry {
 	struct str key; /* p NULL: a free place of the table */
 	uint32_t at;    /* position in the list */
 };
-struct conf_order {
-	const struct conf_order_entry *entry; /* a table with open addressing, half of it free */
+struct list_index {
+	const struct list_index_entry *entry; /* a table with open addressing, half of it free */
 	size_t mask;                          /* its places, a power of two, less one */
 };
 
@@ -107,7 +107,7 @@ struct conf {
 	int64_t node;
 	struct str state_directory, run_directory;
 	struct str help_desk_group;
-	bool has_help_desk;    /* group_find has looked it up: for main and the tool alone */
+	bool has_help_desk;    /* unix_group_find has looked it up: for main and the tool alone */
 	uint32_t help_desk;    /* the number of the group */
 	struct { const struct conf_listen *item; size_t count; } listen;
 	struct { const struct conf_tls *item; size_t count; } tls; /* the first is the default */
@@ -174,8 +174,8 @@ struct conf {
 		int64_t addresses; /* enum log_addresses */
 	} log;
 	/* made from the lists above */
-	struct conf_order limits_by_user, domains_by_name, routes_by_domain;
-	struct conf_order grants; /* of sender_policy.send_as, one for each address */
+	struct list_index limits_by_user, domains_by_name, routes_by_domain;
+	struct list_index grants; /* of sender_policy.send_as, one for each address */
 	struct arena arena;
 	unsigned references;
 };

@@ -16,7 +16,7 @@ enum {
 };
 
 static uint64_t
-lesser(uint64_t a, uint64_t b)
+smaller_count(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
@@ -32,13 +32,14 @@ share_of_sessions(const struct conf *c, long cores)
 }
 
 size_t
-conf_closing_of_submission(const struct conf *c)
+conf_submission_closing_max(const struct conf *c)
 {
-	return lesser((uint64_t)c->limits.sessions, DESCRIPTORS_BODIES) + DESCRIPTORS_CLOSING;
+	return smaller_count((uint64_t)c->limits.sessions, DESCRIPTORS_BODIES) +
+	       DESCRIPTORS_CLOSING;
 }
 
 size_t
-conf_closing_of_relay(const struct conf *c)
+conf_relay_closing_max(const struct conf *c)
 {
 	return (size_t)c->queue.concurrency + DESCRIPTORS_CLOSING;
 }
@@ -51,16 +52,16 @@ conf_descriptors(
 	uint64_t sessions = share_of_sessions(c, cores);
 
 	out[0] = (struct conf_descriptors){"relay", "queue.concurrency", c->queue.concurrency,
-	    DESCRIPTORS_BASE + DESCRIPTORS_A_DELIVERY * deliveries + conf_closing_of_relay(c)};
+	    DESCRIPTORS_BASE + DESCRIPTORS_A_DELIVERY * deliveries + conf_relay_closing_max(c)};
 	out[1] = (struct conf_descriptors){"queue", "queue.concurrency", c->queue.concurrency,
 	    DESCRIPTORS_BASE + DESCRIPTORS_A_CONTENT * deliveries};
 	out[2] = (struct conf_descriptors){"submission", "limits.sessions", c->limits.sessions,
-	    DESCRIPTORS_BASE + sessions + lesser(sessions, DESCRIPTORS_BODIES) +
-		conf_closing_of_submission(c)};
+	    DESCRIPTORS_BASE + sessions + smaller_count(sessions, DESCRIPTORS_BODIES) +
+		conf_submission_closing_max(c)};
 }
 
 bool
-conf_descriptors_lack(
+conf_descriptors_shortage(
     const struct conf_descriptors *d, uint64_t limit, char out[CONF_DESCRIPTORS_TEXT])
 {
 	if (d->needed <= limit)
@@ -85,7 +86,7 @@ conf_descriptors_check(const struct conf *c, const char *head, struct buf *text_
 		return 0;
 	conf_descriptors(c, sysconf(_SC_NPROCESSORS_ONLN), needs);
 	for (size_t i = 0; i < CONF_DESCRIPTORS; i++) {
-		if (!conf_descriptors_lack(&needs[i], files.rlim_max, text))
+		if (!conf_descriptors_shortage(&needs[i], files.rlim_max, text))
 			continue;
 		buf_addf(text_out, "%s%s\n", head, text);
 		count++;

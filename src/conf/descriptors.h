@@ -22,10 +22,10 @@ void conf_descriptors(
     const struct conf *c, long cores, struct conf_descriptors out[CONF_DESCRIPTORS]);
 /* So many files of bodies may wait to be closed in a process of submission, or in relay: one for
  * each that is in use there, and some. */
-size_t conf_closing_of_submission(const struct conf *c);
-size_t conf_closing_of_relay(const struct conf *c);
+size_t conf_submission_closing_max(const struct conf *c);
+size_t conf_relay_closing_max(const struct conf *c);
 /* One line without its end: what does not fit in the limit, and what to do; false: it fits. */
-bool conf_descriptors_lack(
+bool conf_descriptors_shortage(
     const struct conf_descriptors *d, uint64_t limit, char out[CONF_DESCRIPTORS_TEXT]) MUST_USE;
 /* The same for all of them, with this process's hard limit and this machine's cores: a line each,
  * head before it.  Returns how many. */

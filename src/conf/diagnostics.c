@@ -7,39 +7,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NOTES_MAX = 500, NOTE_BYTES = 512, NOTES_ARENA_MAX = 4 << 20 };
+enum { DIAGNOSTICS_MAX = 500, DIAGNOSTIC_BYTES = 512, DIAGNOSTICS_ARENA_MAX = 4 << 20 };
 
-struct note {
+struct diagnostic {
 	int line;
 	size_t order;
-	enum note_kind kind;
+	enum diagnostic_kind kind;
 	struct str text;
 };
 
 void
-notes_init(struct notes *n)
+diagnostics_init(struct diagnostics *n)
 {
-	*n = (struct notes){0};
-	arena_init(&n->arena, NOTES_ARENA_MAX);
+	*n = (struct diagnostics){0};
+	arena_init(&n->arena, DIAGNOSTICS_ARENA_MAX);
 }
 
 void
-notes_clear(struct notes *n)
+diagnostics_clear(struct diagnostics *n)
 {
 	arena_clear(&n->arena);
 }
 
 void
-notes_add(struct notes *n, int line, enum note_kind kind, const char *format, ...)
+diagnostics_add(struct diagnostics *n, int line, enum diagnostic_kind kind, const char *format, ...)
 {
-	char text[NOTE_BYTES];
+	char text[DIAGNOSTIC_BYTES];
 	va_list args;
 
-	n->errors += kind == NOTE_ERROR;
-	if (n->count == NOTES_MAX)
+	n->errors += kind == DIAGNOSTIC_ERROR;
+	if (n->count == DIAGNOSTICS_MAX)
 		return;
 	if (!n->list)
-		n->list = ARENA_ARRAY(&n->arena, struct note, NOTES_MAX);
+		n->list = ARENA_ARRAY(&n->arena, struct diagnostic, DIAGNOSTICS_MAX);
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
@@ -47,14 +47,15 @@ notes_add(struct notes *n, int line, enum note_kind kind, const char *format, ..
 	for (char *c = text; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
-	n->list[n->count] = (struct note){line, n->count, kind, arena_str(&n->arena, str_of(text))};
+	n->list[n->count] =
+	    (struct diagnostic){line, n->count, kind, arena_str(&n->arena, str_of(text))};
 	n->count++;
 }
 
 static int
-by_place(const void *a, const void *b)
+compare_diagnostics(const void *a, const void *b)
 {
-	const struct note *x = a, *y = b;
+	const struct diagnostic *x = a, *y = b;
 
 	if (x->line != y->line)
 		return x->line < y->line ? -1 : 1;
@@ -62,14 +63,14 @@ by_place(const void *a, const void *b)
 }
 
 void
-notes_tell(struct notes *n, const struct source *s, struct conf_report *report)
+diagnostics_report(struct diagnostics *n, const struct conf_source *s, struct conf_report *report)
 {
 	if (n->count)
-		qsort(n->list, n->count, sizeof *n->list, by_place);
+		qsort(n->list, n->count, sizeof *n->list, compare_diagnostics);
 	for (size_t i = 0; i < n->count; i++) {
-		const struct note *note = &n->list[i];
-		struct source_place place = source_place(s, note->line);
-		bool is_error = note->kind == NOTE_ERROR;
+		const struct diagnostic *note = &n->list[i];
+		struct conf_source_location place = conf_source_location(s, note->line);
+		bool is_error = note->kind == DIAGNOSTIC_ERROR;
 
 		buf_addf(&report->text, "%s:%d: %s: %s\n", place.file, place.line,
 		    is_error ? "error" : "warning", note->text.p);

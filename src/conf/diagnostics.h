@@ -6,23 +6,24 @@
 
 #include "conf/source_files.h"
 
-enum note_kind { NOTE_ERROR, NOTE_WARNING };
+enum diagnostic_kind { DIAGNOSTIC_ERROR, DIAGNOSTIC_WARNING };
 
-struct note;
+struct diagnostic;
 
-struct notes {
+struct diagnostics {
 	struct arena arena;
-	struct note *list;
+	struct diagnostic *list;
 	size_t count;
 	unsigned errors;
 };
 
-void notes_init(struct notes *n);
-void notes_clear(struct notes *n);
+void diagnostics_init(struct diagnostics *n);
+void diagnostics_clear(struct diagnostics *n);
 /* line: of the source's text; 0: at its beginning. */
-void notes_add(struct notes *n, int line, enum note_kind kind, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void diagnostics_add(struct diagnostics *n, int line, enum diagnostic_kind kind, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 /* Adds all to the report, sorted. */
-void notes_tell(struct notes *n, const struct source *s, struct conf_report *report);
+void diagnostics_report(
+    struct diagnostics *n, const struct conf_source *s, struct conf_report *report);
 
 #endif

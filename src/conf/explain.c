@@ -7,14 +7,14 @@
 enum { EXPLAIN_BYTES_MAX = 64 << 20 };
 
 static bool
-has_range(const struct key *k)
+has_range(const struct conf_key *k)
 {
 	return k->type == KEY_NUMBER || k->type == KEY_PERCENT || k->type == KEY_DURATION ||
 	       k->type == KEY_SIZE;
 }
 
 static void
-print_bound(const struct key *k, int64_t n, struct buf *out)
+explain_bound(const struct conf_key *k, int64_t n, struct buf *out)
 {
 	if (k->type == KEY_DURATION)
 		value_print_duration(n, out);
@@ -25,9 +25,9 @@ print_bound(const struct key *k, int64_t n, struct buf *out)
 }
 
 void
-explain_type(const struct key *k, struct buf *out)
+conf_explain_type(const struct conf_key *k, struct buf *out)
 {
-	buf_addz(out, key_type_name(k));
+	buf_addz(out, conf_key_type_name(k));
 	if (k->form != FORM_ANY)
 		buf_addf(out, ": %s", value_form(k->form, STR_NULL));
 	for (size_t i = 0; k->words && k->words[i]; i++)
@@ -37,13 +37,13 @@ explain_type(const struct key *k, struct buf *out)
 	if (!has_range(k))
 		return;
 	buf_addz(out, ", from ");
-	print_bound(k, k->min, out);
+	explain_bound(k, k->min, out);
 	buf_addz(out, " to ");
-	print_bound(k, k->max, out);
+	explain_bound(k, k->max, out);
 }
 
 static const char *
-default_text(const struct key *k)
+default_text(const struct conf_key *k)
 {
 	if (k->dflt)
 		return k->dflt;
@@ -51,12 +51,12 @@ default_text(const struct key *k)
 }
 
 static void
-print_items(const struct key *list, struct buf *out)
+print_items(const struct conf_key *list, struct buf *out)
 {
 	struct str path = str_of(list->path);
 
-	for (const struct key *k = list + 1; k < key_table + key_count; k++) {
-		if (!(k->flags & KEY_ITEM) || !str_eq(key_group(k), path))
+	for (const struct conf_key *k = list + 1; k < conf_key_table + conf_key_count; k++) {
+		if (!(k->flags & KEY_ITEM) || !str_eq(conf_key_group(k), path))
 			break;
 		buf_addf(out, "%s%s", k == list + 1 ? "in each  " : ", ", k->path);
 	}
@@ -69,10 +69,10 @@ explain_group(struct str group, struct buf *out)
 {
 	buf_addf(out, "%.*s\nA group of keys; `config explain KEY` tells more of one.\n\n",
 	    STR_ARG(group));
-	for (const struct key *k = key_table; k < key_table + key_count; k++) {
+	for (const struct conf_key *k = conf_key_table; k < conf_key_table + conf_key_count; k++) {
 		struct str help = str_of(k->help);
 
-		if ((k->flags & KEY_ITEM) || !str_eq(key_group(k), group))
+		if ((k->flags & KEY_ITEM) || !str_eq(conf_key_group(k), group))
 			continue;
 		while (help.n && !(help.p[0] == '.' && (help.n == 1 || help.p[1] == ' ')))
 			help = str_from(help, 1);
@@ -82,7 +82,7 @@ explain_group(struct str group, struct buf *out)
 
 /* The value of one of them, or of both where they differ. */
 static void
-explain_values(const struct key *k, const struct conf *running, const struct conf *file,
+explain_values(const struct conf_key *k, const struct conf *running, const struct conf *file,
     struct buf *out)
 {
 	struct buf now, written;
@@ -90,9 +90,9 @@ explain_values(const struct key *k, const struct conf *running, const struct con
 	buf_init(&now, EXPLAIN_BYTES_MAX);
 	buf_init(&written, EXPLAIN_BYTES_MAX);
 	if (running)
-		write_value(k, running, CONF_ALL, false, &now);
+		conf_write_value(k, running, CONF_ALL, false, &now);
 	if (file)
-		write_value(k, file, CONF_ALL, false, &written);
+		conf_write_value(k, file, CONF_ALL, false, &written);
 	if (running)
 		buf_addf(out, "now      %.*s\n", STR_ARG(buf_str(&now)));
 	if (file && !(running && str_eq(buf_str(&now), buf_str(&written)))) {
@@ -109,19 +109,20 @@ bool
 conf_explain(
     struct str key, const struct conf *running, const struct conf *file, struct buf *out)
 {
-	const struct key *k = key_find(key);
+	const struct conf_key *k = conf_key_find(key);
 
-	if (!k && key_is_group(key) && key.n) {
+	if (!k && conf_key_is_group(key) && key.n) {
 		explain_group(key, out);
 		return true;
 	}
 	if (!k)
 		return false;
 	buf_addf(out, "%s\n%s\n\ntype     ", k->path, k->help);
-	explain_type(k, out);
+	conf_explain_type(k, out);
 	buf_addf(out, "\ndefault  %s\n", default_text(k));
-	if (key_example(k))
-		buf_addf(out, "example  %.*s = %s;\n", STR_ARG(key_name(k)), key_example(k));
+	if (conf_key_example(k))
+		buf_addf(
+		    out, "example  %.*s = %s;\n", STR_ARG(conf_key_name(k)), conf_key_example(k));
 	buf_addf(out, "reload   %s\nsince    %s\n",
 	    k->flags & KEY_RESTART ? "no, needs a restart" : "yes", EXPLAIN_SINCE);
 	if (k->type == KEY_LIST)
@@ -133,7 +134,7 @@ conf_explain(
 
 /* How far the last line of out reaches. */
 static size_t
-line_bytes(const struct buf *out)
+last_line_bytes(const struct buf *out)
 {
 	struct str text = buf_str(out);
 	size_t newline = str_rfind(text, '\n');
@@ -154,12 +155,13 @@ add_mdoc(struct str text, struct buf *out)
 {
 	for (size_t i = 0; i < text.n; i++) {
 		char c = text.p[i];
-		bool is_start = line_bytes(out) == 0;
+		bool is_start = last_line_bytes(out) == 0;
 		bool is_end = i && (text.p[i - 1] == '.' || text.p[i - 1] == '?');
 
 		if (c == '\\')
 			buf_addz(out, "\\e");
-		else if (c == ' ' && (is_end || line_bytes(out) + word_bytes(text, i + 1) > 76))
+		else if (c == ' ' &&
+		         (is_end || last_line_bytes(out) + word_bytes(text, i + 1) > 76))
 			buf_addc(out, '\n');
 		else
 			buf_addf(out, "%s%c", is_start && (c == '.' || c == '\'') ? "\\&" : "", c);
@@ -175,12 +177,12 @@ add_mdoc_fact(const char *label, struct str text, struct buf *out)
 }
 
 static void
-add_mdoc_key(const struct key *k, struct buf *out)
+add_mdoc_key(const struct conf_key *k, struct buf *out)
 {
 	struct buf type;
 
 	buf_init(&type, 4096);
-	explain_type(k, &type);
+	conf_explain_type(k, &type);
 	buf_addf(out, ".It Ic %s\n", k->path);
 	add_mdoc(str_of(k->help), out);
 	buf_addz(out, ".Bl -tag -width \"Default:\" -compact\n");
@@ -196,7 +198,7 @@ add_mdoc_key(const struct key *k, struct buf *out)
 
 /* What stands together: a group, a list with what is in it, and the single keys. */
 static struct str
-section_of(const struct key *k)
+section_of(const struct conf_key *k)
 {
 	struct str path = str_of(k->path);
 	size_t dot = str_find(path, '.');
@@ -211,15 +213,15 @@ conf_write_mdoc(struct buf *out)
 {
 	struct str section = STR_NULL;
 
-	for (size_t i = 0; i < key_count; i++) {
-		struct str next = section_of(&key_table[i]);
+	for (size_t i = 0; i < conf_key_count; i++) {
+		struct str next = section_of(&conf_key_table[i]);
 
 		if (!str_eq(section, next)) {
 			buf_addf(out, "%s.Ss %.*s\n.Bl -tag -width Ds\n", i ? ".El\n" : "",
 			    STR_ARG(next));
 			section = next;
 		}
-		add_mdoc_key(&key_table[i], out);
+		add_mdoc_key(&conf_key_table[i], out);
 	}
 	buf_addz(out, ".El\n");
 }

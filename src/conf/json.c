@@ -9,7 +9,7 @@
 
 enum { JSON_BYTES_MAX = 64 << 20 };
 
-struct json {
+struct conf_json {
 	struct buf *out;
 	bool is_value;    /* what comes next is no name */
 	bool needs_comma; /* before the next name */
@@ -17,7 +17,7 @@ struct json {
 
 /* \xHH becomes \u00HH; what is no UTF-8 becomes U+FFFD, a byte at a time. */
 static void
-add_text(struct str text, struct buf *out)
+json_add_text(struct str text, struct buf *out)
 {
 	while (text.n) {
 		size_t step = str_utf8_step(text);
@@ -39,7 +39,7 @@ add_text(struct str text, struct buf *out)
 }
 
 static void
-add_mark(struct json *j, char mark)
+json_add_mark(struct conf_json *j, char mark)
 {
 	switch (mark) {
 	case '=':
@@ -69,16 +69,16 @@ add_mark(struct json *j, char mark)
 void
 conf_write_json(struct str settings, struct buf *out)
 {
-	struct json j = {.out = out};
-	struct lex_token t;
-	struct lex l;
+	struct conf_json j = {.out = out};
+	struct lexer_token t;
+	struct lexer l;
 
-	lex_init(&l, settings);
-	for (t = lex_next(&l); t.kind != LEX_END; t = lex_next(&l)) {
-		if (t.kind == LEX_MARK)
-			add_mark(&j, t.text.p[0]);
-		else if (t.kind == LEX_TEXT)
-			add_text(t.text, out);
+	lexer_init(&l, settings);
+	for (t = lexer_next(&l); t.kind != LEXER_END; t = lexer_next(&l)) {
+		if (t.kind == LEXER_MARK)
+			json_add_mark(&j, t.text.p[0]);
+		else if (t.kind == LEXER_TEXT)
+			json_add_text(t.text, out);
 		else if (j.is_value)
 			buf_adds(out, t.text);
 		else
@@ -89,7 +89,7 @@ conf_write_json(struct str settings, struct buf *out)
 /* ---- config explain ---- */
 
 static void
-add_setting(const char *name, const char *text, struct buf *out)
+json_add_setting(const char *name, const char *text, struct buf *out)
 {
 	buf_addf(out, "%s = ", name);
 	value_print_text(str_of(text), out);
@@ -98,13 +98,13 @@ add_setting(const char *name, const char *text, struct buf *out)
 
 /* The keys of a group, or those in each group of a list. */
 static void
-add_keys(struct str group, unsigned flag, struct buf *out)
+json_add_keys(struct str group, unsigned flag, struct buf *out)
 {
 	bool is_first = true;
 
 	buf_addz(out, "keys = [");
-	for (const struct key *k = key_table; k < key_table + key_count; k++) {
-		if ((k->flags & KEY_ITEM) != flag || !str_eq(key_group(k), group))
+	for (const struct conf_key *k = conf_key_table; k < conf_key_table + conf_key_count; k++) {
+		if ((k->flags & KEY_ITEM) != flag || !str_eq(conf_key_group(k), group))
 			continue;
 		buf_addf(out, "%s\"%s\"", is_first ? "" : ", ", k->path);
 		is_first = false;
@@ -113,34 +113,34 @@ add_keys(struct str group, unsigned flag, struct buf *out)
 }
 
 static void
-add_value(const char *name, const struct key *k, const struct conf *c, struct buf *out)
+json_add_value(const char *name, const struct conf_key *k, const struct conf *c, struct buf *out)
 {
 	if (!c || (k->flags & KEY_ITEM))
 		return;
 	buf_addf(out, "%s = ", name);
-	write_value(k, c, CONF_ALL, false, out);
+	conf_write_value(k, c, CONF_ALL, false, out);
 	buf_addz(out, ";\n");
 }
 
 static void
-add_key(const struct key *k, struct buf *out)
+json_add_key(const struct conf_key *k, struct buf *out)
 {
 	struct buf type;
 
 	buf_init(&type, 4096);
-	explain_type(k, &type);
+	conf_explain_type(k, &type);
 	buf_addc(&type, '\0');
-	add_setting("key", k->path, out);
-	add_setting("help", k->help, out);
-	add_setting("type", type.p, out);
+	json_add_setting("key", k->path, out);
+	json_add_setting("help", k->help, out);
+	json_add_setting("type", type.p, out);
 	if (k->dflt)
 		buf_addf(out, "default = %s;\n", k->dflt);
-	if (key_example(k))
-		add_setting("example", key_example(k), out);
+	if (conf_key_example(k))
+		json_add_setting("example", conf_key_example(k), out);
 	buf_addf(out, "restart = %s;\n", k->flags & KEY_RESTART ? "true" : "false");
-	add_setting("since", EXPLAIN_SINCE, out);
+	json_add_setting("since", EXPLAIN_SINCE, out);
 	if (k->type == KEY_LIST)
-		add_keys(str_of(k->path), KEY_ITEM, out);
+		json_add_keys(str_of(k->path), KEY_ITEM, out);
 	buf_clear(&type);
 }
 
@@ -148,19 +148,19 @@ bool
 conf_explain_json(
     struct str key, const struct conf *running, const struct conf *file, struct buf *out)
 {
-	const struct key *k = key_find(key);
+	const struct conf_key *k = conf_key_find(key);
 	struct buf settings;
 
-	if (!k && !(key_is_group(key) && key.n))
+	if (!k && !(conf_key_is_group(key) && key.n))
 		return false;
 	buf_init(&settings, JSON_BYTES_MAX);
 	if (k) {
-		add_key(k, &settings);
-		add_value("running", k, running, &settings);
-		add_value("file", k, file, &settings);
+		json_add_key(k, &settings);
+		json_add_value("running", k, running, &settings);
+		json_add_value("file", k, file, &settings);
 	} else {
 		buf_addf(&settings, "key = \"%.*s\";\n", STR_ARG(key));
-		add_keys(key, 0, &settings);
+		json_add_keys(key, 0, &settings);
 	}
 	conf_write_json(buf_str(&settings), out);
 	buf_clear(&settings);

@@ -28,7 +28,7 @@ static const char *const backend_words[] = {"users", NULL};
 static const char *const mechanism_words[] = {
 	"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN", NULL};
 
-const struct key key_table[] = {
+const struct conf_key conf_key_table[] = {
 	{"hostname", KEY_TEXT, AT(hostname), CONF_ALL, .form = FORM_HOSTNAME, .flags = KEY_REQUIRED,
 	    .example = "\"mail.example.com\"",
 	    .help = "The name of this gateway: in its greeting, in EHLO to others, in Received "
@@ -439,4 +439,4 @@ const struct key key_table[] = {
 		"part; hashed, under a secret, so that equal ones stay equal."},
 };
 
-const size_t key_count = sizeof key_table / sizeof key_table[0];
+const size_t conf_key_count = sizeof conf_key_table / sizeof conf_key_table[0];

@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 
 /* What stands at the row's offset. */
-enum key_type {
+enum conf_key_type {
 	KEY_TEXT,      /* struct str */
 	KEY_NUMBER,    /* int64_t */
 	KEY_PERCENT,   /* int64_t */
@@ -19,13 +19,13 @@ enum key_type {
 	KEY_RATE,      /* struct conf_rate */
 	KEY_RATES,     /* struct conf_rates */
 	KEY_TEXTS,     /* struct conf_strs */
-	KEY_DURATIONS, /* as struct key_span, of int64_t */
+	KEY_DURATIONS, /* as struct conf_key_span, of int64_t */
 	KEY_LOG,       /* int64_t enum conf_log_target, then struct str */
-	KEY_LIST,      /* as struct key_span, of groups */
+	KEY_LIST,      /* as struct conf_key_span, of groups */
 };
 
 /* What a text holds. */
-enum key_form {
+enum conf_key_form {
 	FORM_ANY,
 	FORM_HOSTNAME,
 	FORM_DOMAIN,
@@ -42,23 +42,24 @@ enum key_form {
 	FORM_SECRET
 };
 
-enum key_flag {
+enum conf_key_flag {
 	KEY_REQUIRED = 1, /* within its group, or in the file */
 	KEY_ITEM = 2,     /* belongs to each group of the list that its path names */
 	KEY_SINGLE = 4,   /* a list that may be written as one group */
-	KEY_RESTART = 8,  /* a reload does not change it; a text or a number (conf_hold) */
-	KEY_SHOWN = 16,   /* of an item: written even if it has the default */
+	KEY_RESTART =
+	    8, /* a reload does not change it; a text or a number (conf_copy_restart_keys) */
+	KEY_SHOWN = 16, /* of an item: written even if it has the default */
 };
 
 /* How lists lie in struct conf. */
-struct key_span {
+struct conf_key_span {
 	const void *p;
 	size_t n;
 };
 
-struct key {
+struct conf_key {
 	const char *path; /* "queue.retry", "routes.host" */
-	enum key_type type;
+	enum conf_key_type type;
 	size_t offset; /* in struct conf, or in the item's struct */
 	unsigned roles;
 	const char *dflt;         /* NULL: none; of an item: what zero bytes mean */
@@ -67,31 +68,31 @@ struct key {
 	const char *const *words; /* of KEY_WORD; of KEY_TEXTS: what may stand there, or NULL */
 	const char *unit;         /* the word that a rate may carry */
 	size_t item_bytes;
-	enum key_form form;
+	enum conf_key_form form;
 	unsigned flags;
 	const char *help;
 };
 
 /* All rows, groups together, the rows of a list's items right behind it. */
-extern const struct key key_table[];
-extern const size_t key_count;
+extern const struct conf_key conf_key_table[];
+extern const size_t conf_key_count;
 
-const struct key *key_find(struct str path);
+const struct conf_key *conf_key_find(struct str path);
 /* Some row's path begins with this and a dot. */
-bool key_is_group(struct str path);
+bool conf_key_is_group(struct str path);
 /* The path without its last name; empty at the top. */
-struct str key_group(const struct key *k);
-struct str key_name(const struct key *k);
+struct str conf_key_group(const struct conf_key *k);
+struct str conf_key_name(const struct conf_key *k);
 /* In words: "a duration". */
-const char *key_type_name(const struct key *k);
-const char *key_example(const struct key *k);
+const char *conf_key_type_name(const struct conf_key *k);
+const char *conf_key_example(const struct conf_key *k);
 /* The most similar name in the group, or NULL. */
-const struct key *key_nearest(struct str group, struct str name);
+const struct conf_key *conf_key_nearest(struct str group, struct str name);
 /* The same for the names of groups, of which all stand at the top. */
-const char *key_nearest_group(struct str group, struct str name);
+const char *conf_key_nearest_group(struct str group, struct str name);
 /* The first row of that name in any group, or NULL. */
-const struct key *key_elsewhere(struct str name);
+const struct conf_key *conf_key_elsewhere(struct str name);
 /* The path of a key, or a group, that was probably meant; or NULL. */
-const char *key_suggest(struct str path);
+const char *conf_key_suggest(struct str path);
 
 #endif

@@ -4,30 +4,30 @@
  */
 #include "conf/key.h"
 
-const struct key *
-key_find(struct str path)
+const struct conf_key *
+conf_key_find(struct str path)
 {
-	for (size_t i = 0; i < key_count; i++)
-		if (str_eq(str_of(key_table[i].path), path))
-			return &key_table[i];
+	for (size_t i = 0; i < conf_key_count; i++)
+		if (str_eq(str_of(conf_key_table[i].path), path))
+			return &conf_key_table[i];
 	return NULL;
 }
 
 bool
-key_is_group(struct str path)
+conf_key_is_group(struct str path)
 {
-	for (size_t i = 0; i < key_count; i++) {
-		struct str p = str_of(key_table[i].path);
+	for (size_t i = 0; i < conf_key_count; i++) {
+		struct str p = str_of(conf_key_table[i].path);
 
 		if (p.n > path.n && p.p[path.n] == '.' && str_starts(p, path) &&
-		    !(key_table[i].flags & KEY_ITEM))
+		    !(conf_key_table[i].flags & KEY_ITEM))
 			return true;
 	}
 	return false;
 }
 
 struct str
-key_group(const struct key *k)
+conf_key_group(const struct conf_key *k)
 {
 	struct str path = str_of(k->path);
 	size_t dot = str_rfind(path, '.');
@@ -36,7 +36,7 @@ key_group(const struct key *k)
 }
 
 struct str
-key_name(const struct key *k)
+conf_key_name(const struct conf_key *k)
 {
 	struct str path = str_of(k->path);
 	size_t dot = str_rfind(path, '.');
@@ -45,7 +45,7 @@ key_name(const struct key *k)
 }
 
 const char *
-key_type_name(const struct key *k)
+conf_key_type_name(const struct conf_key *k)
 {
 	static const char *const names[] = {
 	    [KEY_TEXT] = "a text in double quotes",
@@ -67,33 +67,33 @@ key_type_name(const struct key *k)
 }
 
 const char *
-key_example(const struct key *k)
+conf_key_example(const struct conf_key *k)
 {
 	return k->example ? k->example : k->dflt;
 }
 
-const struct key *
-key_nearest(struct str group, struct str name)
+const struct conf_key *
+conf_key_nearest(struct str group, struct str name)
 {
-	const struct key *best = NULL;
+	const struct conf_key *best = NULL;
 	size_t best_distance = name.n / 3 + 2;
 
-	for (size_t i = 0; i < key_count; i++) {
+	for (size_t i = 0; i < conf_key_count; i++) {
 		size_t d;
 
-		if (!str_eq(key_group(&key_table[i]), group))
+		if (!str_eq(conf_key_group(&conf_key_table[i]), group))
 			continue;
-		d = str_distance(key_name(&key_table[i]), name);
+		d = str_distance(conf_key_name(&conf_key_table[i]), name);
 		if (d < best_distance) {
 			best_distance = d;
-			best = &key_table[i];
+			best = &conf_key_table[i];
 		}
 	}
 	return best;
 }
 
 const char *
-key_nearest_group(struct str group, struct str name)
+conf_key_nearest_group(struct str group, struct str name)
 {
 	static const char *const groups[] = {
 	    "submission", "auth", "limits", "sender_policy", "queue", "timeouts", "dns", "log"};
@@ -104,26 +104,26 @@ key_nearest_group(struct str group, struct str name)
 	return NULL;
 }
 
-const struct key *
-key_elsewhere(struct str name)
+const struct conf_key *
+conf_key_elsewhere(struct str name)
 {
-	for (size_t i = 0; i < key_count; i++)
-		if (str_eq(key_name(&key_table[i]), name))
-			return &key_table[i];
+	for (size_t i = 0; i < conf_key_count; i++)
+		if (str_eq(conf_key_name(&conf_key_table[i]), name))
+			return &conf_key_table[i];
 	return NULL;
 }
 
 const char *
-key_suggest(struct str path)
+conf_key_suggest(struct str path)
 {
 	size_t dot = str_rfind(path, '.');
 	struct str group = dot < path.n ? str_upto(path, dot) : STR_NULL;
 	struct str name = dot < path.n ? str_from(path, dot + 1) : path;
-	const struct key *near = key_nearest(group, name);
-	const char *suggested = near ? near->path : key_nearest_group(group, name);
+	const struct conf_key *near = conf_key_nearest(group, name);
+	const char *suggested = near ? near->path : conf_key_nearest_group(group, name);
 
 	/* the group itself may be misspelt */
-	if (!suggested && (near = key_elsewhere(name)))
+	if (!suggested && (near = conf_key_elsewhere(name)))
 		suggested = near->path;
 	return suggested;
 }

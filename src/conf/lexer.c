@@ -5,19 +5,19 @@
 #include "conf/lexer.h"
 
 void
-lex_init(struct lex *l, struct str text)
+lexer_init(struct lexer *l, struct str text)
 {
-	*l = (struct lex){.text = text, .line = 1, .is_line_start = true};
+	*l = (struct lexer){.text = text, .line = 1, .is_line_start = true};
 }
 
 static char
-peek(const struct lex *l, size_t ahead)
+lexer_peek(const struct lexer *l, size_t ahead)
 {
 	return l->at + ahead < l->text.n ? l->text.p[l->at + ahead] : '\0';
 }
 
 static void
-step(struct lex *l)
+lexer_step(struct lexer *l)
 {
 	if (l->text.p[l->at] == '\n') {
 		l->line++;
@@ -27,28 +27,28 @@ step(struct lex *l)
 }
 
 static void
-skip_block(struct lex *l)
+skip_block(struct lexer *l)
 {
-	while (l->at < l->text.n && !(peek(l, 0) == '*' && peek(l, 1) == '/'))
-		step(l);
+	while (l->at < l->text.n && !(lexer_peek(l, 0) == '*' && lexer_peek(l, 1) == '/'))
+		lexer_step(l);
 	for (int i = 0; i < 2 && l->at < l->text.n; i++)
-		step(l);
+		lexer_step(l);
 }
 
 static void
-skip_blanks(struct lex *l)
+skip_blanks(struct lexer *l)
 {
 	while (l->at < l->text.n) {
-		char c = peek(l, 0);
+		char c = lexer_peek(l, 0);
 
-		if (c == '#' || (c == '/' && peek(l, 1) == '/')) {
-			while (l->at < l->text.n && peek(l, 0) != '\n')
-				step(l);
-		} else if (c == '/' && peek(l, 1) == '*') {
+		if (c == '#' || (c == '/' && lexer_peek(l, 1) == '/')) {
+			while (l->at < l->text.n && lexer_peek(l, 0) != '\n')
+				lexer_step(l);
+		} else if (c == '/' && lexer_peek(l, 1) == '*') {
 			l->at += 2;
 			skip_block(l);
 		} else if (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f') {
-			step(l);
+			lexer_step(l);
 		} else {
 			return;
 		}
@@ -62,25 +62,25 @@ is_word(char c)
 	       (c != '\0' && strchr("_*-+.%", c));
 }
 
-static enum lex_kind
-take_text(struct lex *l)
+static enum lexer_kind
+lexer_take_text(struct lexer *l)
 {
-	step(l);
-	while (l->at < l->text.n && peek(l, 0) != '"') {
-		if (peek(l, 0) == '\\' && l->at + 1 < l->text.n)
-			step(l);
-		step(l);
+	lexer_step(l);
+	while (l->at < l->text.n && lexer_peek(l, 0) != '"') {
+		if (lexer_peek(l, 0) == '\\' && l->at + 1 < l->text.n)
+			lexer_step(l);
+		lexer_step(l);
 	}
 	if (l->at == l->text.n)
-		return LEX_OPEN_TEXT;
-	step(l);
-	return LEX_TEXT;
+		return LEXER_OPEN_TEXT;
+	lexer_step(l);
+	return LEXER_TEXT;
 }
 
-struct lex_token
-lex_next(struct lex *l)
+struct lexer_token
+lexer_next(struct lexer *l)
 {
-	struct lex_token t = {.kind = LEX_END};
+	struct lexer_token t = {.kind = LEXER_END};
 	size_t from;
 
 	skip_blanks(l);
@@ -90,15 +90,15 @@ lex_next(struct lex *l)
 	l->is_line_start = false;
 	if (from == l->text.n)
 		return t;
-	if (peek(l, 0) == '"') {
-		t.kind = take_text(l);
-	} else if (is_word(peek(l, 0))) {
-		t.kind = LEX_WORD;
-		while (is_word(peek(l, 0)))
-			step(l);
+	if (lexer_peek(l, 0) == '"') {
+		t.kind = lexer_take_text(l);
+	} else if (is_word(lexer_peek(l, 0))) {
+		t.kind = LEXER_WORD;
+		while (is_word(lexer_peek(l, 0)))
+			lexer_step(l);
 	} else {
-		t.kind = LEX_MARK;
-		step(l);
+		t.kind = LEXER_MARK;
+		lexer_step(l);
 	}
 	t.text = str_make(l->text.p + from, l->at - from);
 	return t;

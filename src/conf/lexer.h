@@ -7,23 +7,23 @@
 
 #include "base/str.h"
 
-enum lex_kind { LEX_END, LEX_WORD, LEX_TEXT, LEX_OPEN_TEXT, LEX_MARK };
+enum lexer_kind { LEXER_END, LEXER_WORD, LEXER_TEXT, LEXER_OPEN_TEXT, LEXER_MARK };
 
-struct lex_token {
-	enum lex_kind kind;
+struct lexer_token {
+	enum lexer_kind kind;
 	struct str text; /* quotes included */
 	int line;        /* where it begins */
 	bool is_first;   /* nothing but blanks before it on its line */
 };
 
-struct lex {
+struct lexer {
 	struct str text;
 	size_t at;
 	int line;
 	bool is_line_start;
 };
 
-void lex_init(struct lex *l, struct str text);
-struct lex_token lex_next(struct lex *l);
+void lexer_init(struct lexer *l, struct str text);
+struct lexer_token lexer_next(struct lexer *l);
 
 #endif

@@ -10,35 +10,35 @@
 #include "conf/value.h"
 #include "conf/write.h"
 
-enum { ITEM_BYTES_MAX = 1 << 20, NAMES_TOLD = 10, NAMES_BYTES_MAX = 16384 };
+enum { ITEM_BYTES_MAX = 1 << 20, NAMES_SHOWN = 10, NAMES_BYTES_MAX = 16384 };
 /* of one changed group, so that all that are told fit */
-enum { KEYS_TOLD = 6, VALUE_TOLD_BYTES = 80 };
+enum { KEYS_SHOWN = 6, VALUE_SHOWN_BYTES = 80 };
 
 /* How many groups there are more after than before, with that text or that name. */
-struct tally {
+struct conf_item_count {
 	long more;
 	long paired; /* of that name: groups before that are one with a group after */
 };
 
 /* Names of one kind, the first of them. */
-struct told {
+struct conf_item_names {
 	const char *what;
 	size_t count;
 	struct buf names;
 };
 
-struct comparison {
-	const struct key *list;
+struct conf_list_changes {
+	const struct conf_key *list;
 	const struct conf *before;
 	struct map *by_text; /* by the text's hash */
 	struct map *by_name; /* of those whose text is on one side only */
-	struct told added, removed, changed;
+	struct conf_item_names added, removed, changed;
 };
 
 static const void *
-item_at(const struct key *list, const struct conf *c, size_t i, size_t *count_out)
+item_at(const struct conf_key *list, const struct conf *c, size_t i, size_t *count_out)
 {
-	struct key_span span;
+	struct conf_key_span span;
 
 	memcpy(&span, (const char *)c + list->offset, sizeof span);
 	*count_out = span.n;
@@ -47,7 +47,7 @@ item_at(const struct key *list, const struct conf *c, size_t i, size_t *count_ou
 
 /* What stands for everything where it is not given. */
 static const char *
-name_of_all(const struct key *k)
+name_of_all(const struct conf_key *k)
 {
 	if (str_eq(str_of(k->path), STR("routes.to_domain")))
 		return "every domain";
@@ -56,12 +56,13 @@ name_of_all(const struct key *k)
 
 /* "erp@example.com", "127.0.0.1 465": its first key, and the second if that is a number. */
 static void
-item_name(const struct key *list, const void *item, struct buf *out)
+item_name(const struct conf_key *list, const void *item, struct buf *out)
 {
 	struct buf value;
 
 	buf_init(&value, ITEM_BYTES_MAX);
-	for (const struct key *k = list + 1; k < list + 3 && k < key_table + key_count; k++) {
+	for (const struct conf_key *k = list + 1;
+	     k < list + 3 && k < conf_key_table + conf_key_count; k++) {
 		if (!(k->flags & KEY_ITEM) || (k > list + 1 && k->type != KEY_NUMBER))
 			break;
 		buf_reset(&value);
@@ -74,25 +75,25 @@ item_name(const struct key *list, const void *item, struct buf *out)
 	buf_clear(&value);
 }
 
-static struct tally *
-tally_of(struct map *m, struct str key)
+static struct conf_item_count *
+item_count_of(struct map *m, struct str key)
 {
-	struct tally *t = map_get(m, key);
+	struct conf_item_count *t = map_get(m, key);
 
 	if (!t) {
-		t = MEM_NEW(struct tally);
+		t = MEM_NEW(struct conf_item_count);
 		(void)map_put(m, key, t);
 	}
 	return t;
 }
 
 /* By its hash: no copy of a secret is left in freed memory. */
-static struct tally *
-tally_of_text(struct map *m, struct str text)
+static struct conf_item_count *
+item_count_of_text(struct map *m, struct str text)
 {
 	uint64_t hash = map_hash(text);
 
-	return tally_of(m, str_make((const char *)&hash, sizeof hash));
+	return item_count_of(m, str_make((const char *)&hash, sizeof hash));
 }
 
 static void
@@ -104,7 +105,7 @@ clear_text(struct buf *b)
 }
 
 static void
-count_texts(struct comparison *c, const struct conf *conf, long step)
+count_texts(struct conf_list_changes *c, const struct conf *conf, long step)
 {
 	const void *item;
 	struct buf text;
@@ -113,23 +114,23 @@ count_texts(struct comparison *c, const struct conf *conf, long step)
 	buf_init(&text, ITEM_BYTES_MAX);
 	for (size_t i = 0; (item = item_at(c->list, conf, i, &count)); i++) {
 		buf_reset(&text);
-		write_item(c->list, item, CONF_ALL, true, &text);
-		tally_of_text(c->by_text, buf_str(&text))->more += step;
+		conf_write_item(c->list, item, CONF_ALL, true, &text);
+		item_count_of_text(c->by_text, buf_str(&text))->more += step;
 	}
 	clear_text(&text);
 }
 
 static void
-tell_name(struct told *t, struct str name)
+add_item_name(struct conf_item_names *t, struct str name)
 {
-	if (t->count++ < NAMES_TOLD)
+	if (t->count++ < NAMES_SHOWN)
 		buf_addf(&t->names, "%s%.*s", t->names.n ? ", " : "", STR_ARG(name));
 }
 
 /* Each group of that side whose text the other side lacks.  step 1: of the new one. */
 static void
-each_odd(struct comparison *c, const struct conf *conf, long step,
-    void (*fn)(struct comparison *c, struct str name, const void *item))
+each_unmatched_item(struct conf_list_changes *c, const struct conf *conf, long step,
+    void (*fn)(struct conf_list_changes *c, struct str name, const void *item))
 {
 	struct buf text, name;
 	const void *item;
@@ -140,8 +141,8 @@ each_odd(struct comparison *c, const struct conf *conf, long step,
 	for (size_t i = 0; (item = item_at(c->list, conf, i, &count)); i++) {
 		buf_reset(&text);
 		buf_reset(&name);
-		write_item(c->list, item, CONF_ALL, true, &text);
-		if (tally_of_text(c->by_text, buf_str(&text))->more * step <= 0)
+		conf_write_item(c->list, item, CONF_ALL, true, &text);
+		if (item_count_of_text(c->by_text, buf_str(&text))->more * step <= 0)
 			continue;
 		item_name(c->list, item, &name);
 		fn(c, buf_str(&name), item);
@@ -151,17 +152,17 @@ each_odd(struct comparison *c, const struct conf *conf, long step,
 }
 
 static void
-count_name(struct comparison *c, struct str name, const void *item)
+count_name(struct conf_list_changes *c, struct str name, const void *item)
 {
 	(void)item;
-	tally_of(c->by_name, name)->more++;
+	item_count_of(c->by_name, name)->more++;
 }
 
 /* ---- the keys of a changed group ---- */
 
 /* The group before of that name, of those that changed, with so many of them in front of it. */
 static const void *
-find_partner(struct comparison *c, struct str wanted, long skip)
+find_item_before(struct conf_list_changes *c, struct str wanted, long skip)
 {
 	const void *item, *found = NULL;
 	struct buf text, name;
@@ -175,8 +176,8 @@ find_partner(struct comparison *c, struct str wanted, long skip)
 		if (!str_eq(buf_str(&name), wanted))
 			continue;
 		buf_reset(&text);
-		write_item(c->list, item, CONF_ALL, true, &text);
-		if (tally_of_text(c->by_text, buf_str(&text))->more < 0 && skip-- == 0)
+		conf_write_item(c->list, item, CONF_ALL, true, &text);
+		if (item_count_of_text(c->by_text, buf_str(&text))->more < 0 && skip-- == 0)
 			found = item;
 	}
 	clear_text(&text);
@@ -187,14 +188,14 @@ find_partner(struct comparison *c, struct str wanted, long skip)
 static void
 write_cut(struct str value, struct buf *out)
 {
-	buf_adds(out, str_upto(value, VALUE_TOLD_BYTES));
-	if (value.n > VALUE_TOLD_BYTES)
+	buf_adds(out, str_upto(value, VALUE_SHOWN_BYTES));
+	if (value.n > VALUE_SHOWN_BYTES)
 		buf_addz(out, "...");
 }
 
 /* False: both have the same value. */
 static bool
-write_key_change(const struct key *k, const void *before, const void *after, struct buf *out)
+write_key_change(const struct conf_key *k, const void *before, const void *after, struct buf *out)
 {
 	struct buf a, b;
 	bool is_other;
@@ -205,9 +206,9 @@ write_key_change(const struct key *k, const void *before, const void *after, str
 	value_print(k, after, &b);
 	is_other = !str_eq(buf_str(&a), buf_str(&b));
 	if (is_other && k->form == FORM_SECRET) {
-		buf_addf(out, "another %.*s", STR_ARG(key_name(k)));
+		buf_addf(out, "another %.*s", STR_ARG(conf_key_name(k)));
 	} else if (is_other) {
-		buf_addf(out, "%.*s ", STR_ARG(key_name(k)));
+		buf_addf(out, "%.*s ", STR_ARG(conf_key_name(k)));
 		write_cut(buf_str(&a), out);
 		buf_addz(out, " -> ");
 		write_cut(buf_str(&b), out);
@@ -220,20 +221,20 @@ write_key_change(const struct key *k, const void *before, const void *after, str
 /* " [port 24 -> 2424, another password]" */
 static void
 write_key_changes(
-    const struct key *list, const void *before, const void *after, struct buf *out)
+    const struct conf_key *list, const void *before, const void *after, struct buf *out)
 {
 	struct str path = str_of(list->path);
 	unsigned told = 0, more = 0;
 	struct buf one;
 
 	buf_init(&one, ITEM_BYTES_MAX);
-	for (const struct key *k = list + 1; k < key_table + key_count; k++) {
-		if (!(k->flags & KEY_ITEM) || !str_eq(key_group(k), path))
+	for (const struct conf_key *k = list + 1; k < conf_key_table + conf_key_count; k++) {
+		if (!(k->flags & KEY_ITEM) || !str_eq(conf_key_group(k), path))
 			break;
 		buf_reset(&one);
 		if (!write_key_change(k, before, after, &one))
 			continue;
-		if (told == KEYS_TOLD)
+		if (told == KEYS_SHOWN)
 			more++;
 		else
 			buf_addf(out, "%s%.*s", told++ ? ", " : " [", STR_ARG(buf_str(&one)));
@@ -246,7 +247,7 @@ write_key_changes(
 }
 
 static void
-tell_change(struct comparison *c, struct str name, const void *item, long partner)
+add_changed_item(struct conf_list_changes *c, struct str name, const void *item, long partner)
 {
 	const void *before = NULL;
 	struct buf text;
@@ -254,68 +255,68 @@ tell_change(struct comparison *c, struct str name, const void *item, long partne
 	buf_init(&text, ITEM_BYTES_MAX);
 	buf_adds(&text, name);
 	/* not for those that are only counted */
-	if (c->changed.count < NAMES_TOLD)
-		before = find_partner(c, name, partner);
+	if (c->changed.count < NAMES_SHOWN)
+		before = find_item_before(c, name, partner);
 	if (before)
 		write_key_changes(c->list, before, item, &text);
-	tell_name(&c->changed, buf_str(&text));
+	add_item_name(&c->changed, buf_str(&text));
 	buf_clear(&text);
 }
 
 /* The old side is counted by name: what has a partner there has changed. */
 static void
-tell_new(struct comparison *c, struct str name, const void *item)
+add_new_item(struct conf_list_changes *c, struct str name, const void *item)
 {
-	struct tally *old = map_get(c->by_name, name);
+	struct conf_item_count *old = map_get(c->by_name, name);
 
 	if (!old || old->more == 0) {
-		tell_name(&c->added, name);
+		add_item_name(&c->added, name);
 		return;
 	}
 	old->more--;
-	tell_change(c, name, item, old->paired++);
+	add_changed_item(c, name, item, old->paired++);
 }
 
 static void
-tell_old(struct comparison *c, struct str name, const void *item)
+add_removed_item(struct conf_list_changes *c, struct str name, const void *item)
 {
-	struct tally *old = map_get(c->by_name, name);
+	struct conf_item_count *old = map_get(c->by_name, name);
 
 	(void)item;
 	if (!old || old->more == 0)
 		return;
 	old->more--;
-	tell_name(&c->removed, name);
+	add_item_name(&c->removed, name);
 }
 
 static void
-write_told(const struct told *t, const char *before, struct buf *out)
+write_item_names(const struct conf_item_names *t, const char *before, struct buf *out)
 {
 	if (t->count == 0)
 		return;
 	buf_addf(out, "%s%zu %s (%.*s", before, t->count, t->what, STR_ARG(buf_str(&t->names)));
-	if (t->count > NAMES_TOLD)
-		buf_addf(out, " and %zu more", t->count - NAMES_TOLD);
+	if (t->count > NAMES_SHOWN)
+		buf_addf(out, " and %zu more", t->count - NAMES_SHOWN);
 	buf_addc(out, ')');
 }
 
 static void
-write_comparison(const struct comparison *c, struct buf *out)
+write_comparison(const struct conf_list_changes *c, struct buf *out)
 {
 	size_t any = c->added.count + c->removed.count + c->changed.count;
 
-	write_told(&c->added, "", out);
-	write_told(&c->removed, c->added.count ? ", " : "", out);
-	write_told(&c->changed, c->added.count + c->removed.count ? ", " : "", out);
+	write_item_names(&c->added, "", out);
+	write_item_names(&c->removed, c->added.count ? ", " : "", out);
+	write_item_names(&c->changed, c->added.count + c->removed.count ? ", " : "", out);
 	if (!any)
 		buf_addz(out, "another order");
 }
 
 void
-write_list_changes(
-    const struct key *list, const struct conf *before, const struct conf *after, struct buf *out)
+conf_write_list_changes(const struct conf_key *list, const struct conf *before,
+    const struct conf *after, struct buf *out)
 {
-	struct comparison c = {.list = list, .before = before, .by_text = map_new(),
+	struct conf_list_changes c = {.list = list, .before = before, .by_text = map_new(),
 	    .by_name = map_new(),
 	    .added.what = "added", .removed.what = "removed", .changed.what = "changed"};
 
@@ -324,9 +325,9 @@ write_list_changes(
 	buf_init(&c.changed.names, NAMES_BYTES_MAX);
 	count_texts(&c, after, 1);
 	count_texts(&c, before, -1);
-	each_odd(&c, before, -1, count_name);
-	each_odd(&c, after, 1, tell_new);
-	each_odd(&c, before, -1, tell_old);
+	each_unmatched_item(&c, before, -1, count_name);
+	each_unmatched_item(&c, after, 1, add_new_item);
+	each_unmatched_item(&c, before, -1, add_removed_item);
 	write_comparison(&c, out);
 	buf_clear(&c.added.names);
 	buf_clear(&c.removed.names);

@@ -9,22 +9,22 @@
 #include "conf/conf.h"
 
 enum {
-	CONF_ORDER_KEY_MAX = 1024, /* bytes; a longer key is not found */
-	CONF_ORDER_NONE = -1,
+	LIST_INDEX_KEY_MAX = 1024, /* bytes; a longer key is not found */
+	LIST_INDEX_NONE = -1,
 };
 
 /* Makes the orders of a complete tree. */
-void conf_order_make(struct conf *c);
+void list_index_make_all(struct conf *c);
 
-/* Position in the list, or CONF_ORDER_NONE.  The key is compared without regard to ASCII case. */
-int64_t conf_order_find(const struct conf_order *o, struct str key) MUST_USE;
+/* Position in the list, or LIST_INDEX_NONE.  The key is compared without regard to ASCII case. */
+int64_t list_index_find(const struct list_index *o, struct str key) MUST_USE;
 
 /*
  * The key of one grant of sender_policy.send_as: `user` may send as local@domain.  Needless quoting
  * of the local part does not matter.  An empty local part stands for every address of the domain.
  * False: longer than the room.
  */
-bool conf_order_grant_key(struct str user, struct str local, struct str domain,
-    char room[CONF_ORDER_KEY_MAX], struct str *key_out) MUST_USE;
+bool list_index_grant_key(struct str user, struct str local, struct str domain,
+    char room[LIST_INDEX_KEY_MAX], struct str *key_out) MUST_USE;
 
 #endif

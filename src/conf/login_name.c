@@ -61,5 +61,5 @@ login_name_is_covered(const struct conf *c, struct str name)
 {
 	struct str domain = login_name_own_domain(name);
 
-	return domain.n && conf_order_find(&c->domains_by_name, domain) != CONF_ORDER_NONE;
+	return domain.n && list_index_find(&c->domains_by_name, domain) != LIST_INDEX_NONE;
 }

@@ -14,85 +14,87 @@
 
 enum { PATH_BYTES = 200, WHY_BYTES = 1024 };
 
-struct read_tree {
+struct conf_parse_tree {
 	config_t config;
 };
 
-struct reader {
+struct conf_parser {
 	struct conf *conf;
-	struct notes *notes;
+	struct diagnostics *notes;
 	bool is_whole;
 };
 
-static void read_group(struct reader *r, config_setting_t *group, struct str path, void *base);
+static void conf_parse_group(
+    struct conf_parser *r, config_setting_t *group, struct str path, void *base);
 
 static int
-line_of(config_setting_t *s)
+setting_line(config_setting_t *s)
 {
 	return (int)config_setting_source_line(s);
 }
 
 /* A bare number where a unit is due is shown as it stands, so that the fix is plain. */
 static void
-wrong_type(struct reader *r, const struct key *k, config_setting_t *s)
+add_type_error(struct conf_parser *r, const struct conf_key *k, config_setting_t *s)
 {
-	const char *example = key_example(k);
+	const char *example = conf_key_example(k);
 	char shown[48] = "";
 
 	if (config_setting_type(s) == CONFIG_TYPE_INT)
 		snprintf(shown, sizeof shown, "%d: ", config_setting_get_int(s));
 	else if (config_setting_type(s) == CONFIG_TYPE_INT64)
 		snprintf(shown, sizeof shown, "%lld: ", config_setting_get_int64(s));
-	notes_add(r->notes, line_of(s), NOTE_ERROR, "%s\"%s\" must be %s%s%s", shown, k->path,
-	    key_type_name(k), example ? ", for example " : "", example ? example : "");
+	diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR, "%s\"%s\" must be %s%s%s",
+	    shown, k->path, conf_key_type_name(k), example ? ", for example " : "",
+	    example ? example : "");
 }
 
 static void
-read_text(struct reader *r, const struct key *k, config_setting_t *s, void *base)
+conf_parse_text(struct conf_parser *r, const struct conf_key *k, config_setting_t *s, void *base)
 {
 	struct buf why;
 
 	if (config_setting_type(s) != CONFIG_TYPE_STRING) {
-		wrong_type(r, k, s);
+		add_type_error(r, k, s);
 		return;
 	}
 	buf_init(&why, WHY_BYTES);
 	if (!value_set(k, str_of(config_setting_get_string(s)), base, &r->conf->arena, &why))
-		notes_add(
-		    r->notes, line_of(s), NOTE_ERROR, "%s: %.*s", k->path, STR_ARG(buf_str(&why)));
+		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR, "%s: %.*s", k->path,
+		    STR_ARG(buf_str(&why)));
 	buf_clear(&why);
 }
 
 static void
-read_number(struct reader *r, const struct key *k, config_setting_t *s, void *base)
+conf_parse_number(struct conf_parser *r, const struct conf_key *k, config_setting_t *s, void *base)
 {
 	int type = config_setting_type(s);
 	long long n;
 	struct buf why;
 
 	if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64) {
-		wrong_type(r, k, s);
+		add_type_error(r, k, s);
 		return;
 	}
 	n = type == CONFIG_TYPE_INT ? config_setting_get_int(s) : config_setting_get_int64(s);
 	buf_init(&why, WHY_BYTES);
 	if (!value_set_number(k, n, base, &why))
-		notes_add(r->notes, line_of(s), NOTE_ERROR, "%lld: %s %.*s", n, k->path,
-		    STR_ARG(buf_str(&why)));
+		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR, "%lld: %s %.*s", n,
+		    k->path, STR_ARG(buf_str(&why)));
 	buf_clear(&why);
 }
 
 static void
-read_switch(struct reader *r, const struct key *k, config_setting_t *s, void *base)
+conf_parse_switch(struct conf_parser *r, const struct conf_key *k, config_setting_t *s, void *base)
 {
 	if (config_setting_type(s) != CONFIG_TYPE_BOOL)
-		wrong_type(r, k, s);
+		add_type_error(r, k, s);
 	else
 		*(bool *)((char *)base + k->offset) = config_setting_get_bool(s);
 }
 
 static bool
-is_word_of(const struct key *k, struct str text)
+is_word_of(const struct conf_key *k, struct str text)
 {
 	for (size_t i = 0; k->words[i]; i++)
 		if (str_eq(str_of(k->words[i]), text))
@@ -102,25 +104,27 @@ is_word_of(const struct key *k, struct str text)
 
 /* One text of a list; false and a note when it does not fit. */
 static bool
-is_element(struct reader *r, const struct key *k, config_setting_t *s, struct str text)
+is_valid_element(
+    struct conf_parser *r, const struct conf_key *k, config_setting_t *s, struct str text)
 {
 	const char *wanted = k->words ? NULL : value_form(k->form, text);
 
 	if (k->words && !is_word_of(k, text)) {
-		notes_add(r->notes, line_of(s), NOTE_ERROR,
+		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
 		    "%s: \"%.*s\" is not known; for example %s", k->path,
-		    STR_ARG(str_upto(text, 60)), key_example(k));
+		    STR_ARG(str_upto(text, 60)), conf_key_example(k));
 		return false;
 	}
 	if (wanted)
-		notes_add(r->notes, line_of(s), NOTE_ERROR,
+		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
 		    "%s: \"%.*s\" is not %s, for example %s", k->path, STR_ARG(str_upto(text, 100)),
-		    wanted, key_example(k));
+		    wanted, conf_key_example(k));
 	return !wanted;
 }
 
 static void
-read_texts(struct reader *r, const struct key *k, config_setting_t *list, void *base)
+conf_parse_texts(
+    struct conf_parser *r, const struct conf_key *k, config_setting_t *list, void *base)
 {
 	int n = config_setting_length(list);
 	struct str *texts = ARENA_ARRAY(&r->conf->arena, struct str, n ? (size_t)n : 1);
@@ -130,11 +134,11 @@ read_texts(struct reader *r, const struct key *k, config_setting_t *list, void *
 		struct str text;
 
 		if (config_setting_type(s) != CONFIG_TYPE_STRING) {
-			wrong_type(r, k, s);
+			add_type_error(r, k, s);
 			return;
 		}
 		text = str_of(config_setting_get_string(s));
-		if (!is_element(r, k, s, text))
+		if (!is_valid_element(r, k, s, text))
 			return;
 		texts[i] = arena_str(&r->conf->arena, text);
 	}
@@ -142,22 +146,23 @@ read_texts(struct reader *r, const struct key *k, config_setting_t *list, void *
 }
 
 static void
-read_durations(struct reader *r, const struct key *k, config_setting_t *list, void *base)
+conf_parse_durations(
+    struct conf_parser *r, const struct conf_key *k, config_setting_t *list, void *base)
 {
 	int n = config_setting_length(list);
 	int64_t *ms = ARENA_ARRAY(&r->conf->arena, int64_t, n ? (size_t)n : 1);
-	struct key_span span = {ms, (size_t)n};
+	struct conf_key_span span = {ms, (size_t)n};
 
 	for (int i = 0; i < n; i++) {
 		config_setting_t *s = config_setting_get_elem(list, (unsigned)i);
 
 		if (config_setting_type(s) != CONFIG_TYPE_STRING) {
-			wrong_type(r, k, s);
+			add_type_error(r, k, s);
 			return;
 		}
 		if (!value_duration(str_of(config_setting_get_string(s)), &ms[i]) || ms[i] < 1000 ||
 		    ms[i] > INT64_C(30) * 86400000) {
-			notes_add(r->notes, line_of(s), NOTE_ERROR,
+			diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
 			    "%s: \"%s\" is not a duration between 1s and 30d, for example \"5m\"",
 			    k->path, config_setting_get_string(s));
 			return;
@@ -168,63 +173,64 @@ read_durations(struct reader *r, const struct key *k, config_setting_t *list, vo
 
 /* For lists of texts and durations: ( ) and [ ] are the same. */
 static void
-read_list_of_values(struct reader *r, const struct key *k, config_setting_t *s, void *base)
+conf_parse_value_list(
+    struct conf_parser *r, const struct conf_key *k, config_setting_t *s, void *base)
 {
 	int type = config_setting_type(s), n = config_setting_length(s);
 
 	if (type != CONFIG_TYPE_LIST && type != CONFIG_TYPE_ARRAY) {
-		wrong_type(r, k, s);
+		add_type_error(r, k, s);
 		return;
 	}
 	if (k->type == KEY_TEXTS)
-		read_texts(r, k, s, base);
+		conf_parse_texts(r, k, s, base);
 	else
-		read_durations(r, k, s, base);
+		conf_parse_durations(r, k, s, base);
 	if (n < k->min)
-		notes_add(r->notes, line_of(s), NOTE_ERROR,
-		    "%s: at least one is needed, for example %s", k->path, key_example(k));
+		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+		    "%s: at least one is needed, for example %s", k->path, conf_key_example(k));
 	if (n > k->max)
-		notes_add(r->notes, line_of(s), NOTE_ERROR, "%s: at most %lld may stand here",
-		    k->path, (long long)k->max);
+		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+		    "%s: at most %lld may stand here", k->path, (long long)k->max);
 }
 
 static void
-read_item(struct reader *r, const struct key *k, config_setting_t *s, void *item)
+conf_parse_item(struct conf_parser *r, const struct conf_key *k, config_setting_t *s, void *item)
 {
 	struct str path = str_of(k->path);
 
 	if (config_setting_type(s) != CONFIG_TYPE_GROUP) {
-		wrong_type(r, k, s);
+		add_type_error(r, k, s);
 		return;
 	}
-	read_group(r, s, path, item);
-	for (size_t i = 0; r->is_whole && i < key_count; i++) {
-		const struct key *child = &key_table[i];
+	conf_parse_group(r, s, path, item);
+	for (size_t i = 0; r->is_whole && i < conf_key_count; i++) {
+		const struct conf_key *child = &conf_key_table[i];
 
-		if ((child->flags & KEY_REQUIRED) && str_eq(key_group(child), path) &&
-		    !config_setting_get_member(s, key_name(child).p))
-			notes_add(r->notes, line_of(s), NOTE_ERROR,
+		if ((child->flags & KEY_REQUIRED) && str_eq(conf_key_group(child), path) &&
+		    !config_setting_get_member(s, conf_key_name(child).p))
+			diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
 			    "\"%s\" is missing in this group, for example %.*s = %s;", child->path,
-			    STR_ARG(key_name(child)), key_example(child));
+			    STR_ARG(conf_key_name(child)), conf_key_example(child));
 	}
 }
 
 static void
-read_list(struct reader *r, const struct key *k, config_setting_t *s, void *base)
+conf_parse_list(struct conf_parser *r, const struct conf_key *k, config_setting_t *s, void *base)
 {
 	bool is_single = (k->flags & KEY_SINGLE) && config_setting_type(s) == CONFIG_TYPE_GROUP;
 	int n = is_single ? 1 : config_setting_length(s);
-	struct key_span span = {.n = (size_t)n};
+	struct conf_key_span span = {.n = (size_t)n};
 	char *items;
 
 	/* an empty array is what a hurried hand writes for an empty list */
 	if (!is_single && config_setting_type(s) != CONFIG_TYPE_LIST &&
 	    !(config_setting_type(s) == CONFIG_TYPE_ARRAY && n == 0)) {
-		wrong_type(r, k, s);
+		add_type_error(r, k, s);
 		return;
 	}
 	if (n > k->max) {
-		notes_add(r->notes, line_of(s), NOTE_ERROR,
+		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
 		    "%s: at most %lld groups may stand here", k->path, (long long)k->max);
 		return;
 	}
@@ -232,117 +238,120 @@ read_list(struct reader *r, const struct key *k, config_setting_t *s, void *base
 	span.p = items;
 	memcpy((char *)base + k->offset, &span, sizeof span);
 	for (int i = 0; i < n; i++)
-		read_item(r, k, is_single ? s : config_setting_get_elem(s, (unsigned)i),
+		conf_parse_item(r, k, is_single ? s : config_setting_get_elem(s, (unsigned)i),
 		    items + (size_t)i * k->item_bytes);
 }
 
 static void
-read_key(struct reader *r, const struct key *k, config_setting_t *s, void *base)
+conf_parse_key(struct conf_parser *r, const struct conf_key *k, config_setting_t *s, void *base)
 {
 	switch (k->type) {
 	case KEY_LIST:
-		read_list(r, k, s, base);
+		conf_parse_list(r, k, s, base);
 		break;
 	case KEY_TEXTS:
 	case KEY_DURATIONS:
-		read_list_of_values(r, k, s, base);
+		conf_parse_value_list(r, k, s, base);
 		break;
 	case KEY_NUMBER:
-		read_number(r, k, s, base);
+		conf_parse_number(r, k, s, base);
 		break;
 	case KEY_SWITCH:
-		read_switch(r, k, s, base);
+		conf_parse_switch(r, k, s, base);
 		break;
 	default:
-		read_text(r, k, s, base);
+		conf_parse_text(r, k, s, base);
 		break;
 	}
 }
 
 static void
-unknown(struct reader *r, config_setting_t *s, struct str group, const char *path)
+add_unknown_key_error(
+    struct conf_parser *r, config_setting_t *s, struct str group, const char *path)
 {
 	struct str name = str_of(config_setting_name(s));
-	const struct key *near = key_nearest(group, name), *else_where = key_elsewhere(name);
-	const char *suggested = key_nearest_group(group, name);
-	int line = line_of(s);
+	const struct conf_key *near = conf_key_nearest(group, name),
+	                      *else_where = conf_key_elsewhere(name);
+	const char *suggested = conf_key_nearest_group(group, name);
+	int line = setting_line(s);
 
 	if (near)
-		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"; did you mean \"%.*s\"?",
-		    path, STR_ARG(key_name(near)));
+		diagnostics_add(r->notes, line, DIAGNOSTIC_ERROR,
+		    "unknown key \"%s\"; did you mean \"%.*s\"?", path,
+		    STR_ARG(conf_key_name(near)));
 	else if (suggested)
-		notes_add(r->notes, line, NOTE_ERROR,
+		diagnostics_add(r->notes, line, DIAGNOSTIC_ERROR,
 		    "unknown key \"%s\"; did you mean the group \"%s\"?", path, suggested);
 	else if (else_where)
-		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"; did you mean \"%s\"?",
-		    path, else_where->path);
+		diagnostics_add(r->notes, line, DIAGNOSTIC_ERROR,
+		    "unknown key \"%s\"; did you mean \"%s\"?", path, else_where->path);
 	else
-		notes_add(r->notes, line, NOTE_ERROR, "unknown key \"%s\"", path);
+		diagnostics_add(r->notes, line, DIAGNOSTIC_ERROR, "unknown key \"%s\"", path);
 }
 
 static void
-read_group(struct reader *r, config_setting_t *group, struct str path, void *base)
+conf_parse_group(struct conf_parser *r, config_setting_t *group, struct str path, void *base)
 {
 	for (int i = 0; i < config_setting_length(group); i++) {
 		config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
 		char full[PATH_BYTES];
-		const struct key *k;
+		const struct conf_key *k;
 
 		snprintf(full, sizeof full, "%.*s%s%s", STR_ARG(path), path.n ? "." : "",
 		    config_setting_name(s));
-		k = key_find(str_of(full));
+		k = conf_key_find(str_of(full));
 		if (k)
-			read_key(r, k, s, base);
-		else if (!key_is_group(str_of(full)))
-			unknown(r, s, path, full);
+			conf_parse_key(r, k, s, base);
+		else if (!conf_key_is_group(str_of(full)))
+			add_unknown_key_error(r, s, path, full);
 		else if (config_setting_type(s) == CONFIG_TYPE_GROUP)
-			read_group(r, s, str_of(full), base);
+			conf_parse_group(r, s, str_of(full), base);
 		else
-			notes_add(r->notes, line_of(s), NOTE_ERROR,
+			diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
 			    "\"%s\" must be a group: %s: { … };", full, full);
 	}
 }
 
 static void
-require(struct reader *r, const config_t *config)
+check_required_keys(struct conf_parser *r, const config_t *config)
 {
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *k = &key_table[i];
+	for (size_t i = 0; i < conf_key_count; i++) {
+		const struct conf_key *k = &conf_key_table[i];
 
 		if ((k->flags & KEY_REQUIRED) && !(k->flags & KEY_ITEM) &&
 		    !config_lookup(config, k->path))
-			notes_add(r->notes, 0, NOTE_ERROR,
+			diagnostics_add(r->notes, 0, DIAGNOSTIC_ERROR,
 			    "\"%s\" is missing, for example %s = %s;", k->path, k->path,
-			    key_example(k));
+			    conf_key_example(k));
 	}
 }
 
-struct read_tree *
-read_source(const struct source *s, bool is_whole, struct conf *c, struct notes *notes)
+struct conf_parse_tree *
+conf_parse(const struct conf_source *s, bool is_whole, struct conf *c, struct diagnostics *notes)
 {
-	struct reader r = {c, notes, is_whole};
-	struct read_tree *t;
+	struct conf_parser r = {c, notes, is_whole};
+	struct conf_parse_tree *t;
 
-	if (!scan_values(s, notes))
+	if (!syntax_check_values(s, notes))
 		return NULL;
-	t = MEM_NEW(struct read_tree);
+	t = MEM_NEW(struct conf_parse_tree);
 	config_init(&t->config);
 	/* includes are in the text already; should one slip through, it finds nothing here */
 	config_set_include_dir(&t->config, "/nonexistent");
 	if (!config_read_string(&t->config, s->text.p)) {
-		scan_syntax_error(
+		syntax_explain_error(
 		    s, config_error_line(&t->config), config_error_text(&t->config), notes);
-		read_free(&t);
+		conf_parse_free(&t);
 		return NULL;
 	}
-	read_group(&r, config_root_setting(&t->config), STR_NULL, c);
+	conf_parse_group(&r, config_root_setting(&t->config), STR_NULL, c);
 	if (is_whole)
-		require(&r, &t->config);
+		check_required_keys(&r, &t->config);
 	return t;
 }
 
 void
-read_free(struct read_tree **t)
+conf_parse_free(struct conf_parse_tree **t)
 {
 	if (!*t)
 		return;
@@ -352,7 +361,7 @@ read_free(struct read_tree **t)
 }
 
 int
-read_line(const struct read_tree *t, const char *path)
+conf_parse_line(const struct conf_parse_tree *t, const char *path)
 {
 	char part[PATH_BYTES];
 	config_setting_t *s;
@@ -362,7 +371,7 @@ read_line(const struct read_tree *t, const char *path)
 	for (;;) {
 		s = config_lookup(&t->config, part);
 		if (s)
-			return line_of(s);
+			return setting_line(s);
 		dot = strrchr(part, '.');
 		if (!dot)
 			return 0;
@@ -371,7 +380,8 @@ read_line(const struct read_tree *t, const char *path)
 }
 
 int
-read_item_line(const struct read_tree *t, const char *list, size_t index, const char *name)
+conf_parse_item_line(
+    const struct conf_parse_tree *t, const char *list, size_t index, const char *name)
 {
 	config_setting_t *s = config_lookup(&t->config, list), *key;
 
@@ -380,5 +390,5 @@ read_item_line(const struct read_tree *t, const char *list, size_t index, const 
 	if (!s)
 		return 0;
 	key = config_setting_get_member(s, name);
-	return line_of(key ? key : s);
+	return setting_line(key ? key : s);
 }

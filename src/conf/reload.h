@@ -11,6 +11,6 @@
 struct conf *conf_read_again(
     const char *path, const struct conf *running, struct conf_report *report);
 /* What a reload does not change has in c what it has in `running`. */
-void conf_hold(struct conf *c, const struct conf *running);
+void conf_copy_restart_keys(struct conf *c, const struct conf *running);
 
 #endif

@@ -17,33 +17,34 @@
 
 enum { SECRET_BYTES = 1024 };
 
-struct place {
-	const struct source *source;
+struct conf_secret_origin {
+	const struct conf_source *source;
 	int line;
-	struct notes *notes;
+	struct diagnostics *notes;
 	bool may_lack_credentials;
 	const char *path;
 };
 
 static struct str
-complain(const struct place *at, const char *what)
+add_secret_error(const struct conf_secret_origin *at, const char *what)
 {
-	notes_add(at->notes, at->line, NOTE_ERROR, "routes.password: %s: %s", at->path, what);
+	diagnostics_add(
+	    at->notes, at->line, DIAGNOSTIC_ERROR, "routes.password: %s: %s", at->path, what);
 	return STR_NULL;
 }
 
 static struct str
-complain_of_open(const struct place *at, int error)
+add_secret_open_error(const struct conf_secret_origin *at, int error)
 {
-	char what[REACH_HINT_BYTES + 100], hint[REACH_HINT_BYTES];
+	char what[PATH_ACCESS_HINT_BYTES + 100], hint[PATH_ACCESS_HINT_BYTES];
 
-	snprintf(what, sizeof what, "%s%s", file_error(error),
-	    reach_hint(str_of(at->path), error, hint));
-	return complain(at, what);
+	snprintf(what, sizeof what, "%s%s", regular_file_error(error),
+	    path_access_hint(str_of(at->path), error, hint));
+	return add_secret_error(at, what);
 }
 
 static struct str
-read_secret(const struct place *at, int fd, struct arena *arena)
+read_secret_line(const struct conf_secret_origin *at, int fd, struct arena *arena)
 {
 	char bytes[SECRET_BYTES + 1];
 	struct stat st;
@@ -51,23 +52,23 @@ read_secret(const struct place *at, int fd, struct arena *arena)
 	ssize_t n;
 
 	if (fstat(fd, &st) < 0)
-		return complain(at, strerror(errno));
+		return add_secret_error(at, strerror(errno));
 	if (st.st_mode & 077)
-		notes_add(at->notes, at->line, NOTE_WARNING,
+		diagnostics_add(at->notes, at->line, DIAGNOSTIC_WARNING,
 		    "routes.password: %s can be read by others than its owner (mode %03o)",
 		    at->path, (unsigned)st.st_mode & 0777);
 	n = read(fd, bytes, sizeof bytes);
 	if (n < 0)
-		return complain(at, strerror(errno));
+		return add_secret_error(at, strerror(errno));
 	if (n > SECRET_BYTES)
-		return complain(at, "longer than 1024 bytes");
+		return add_secret_error(at, "longer than 1024 bytes");
 	secret = str_make(bytes, (size_t)n);
 	if (secret.n && secret.p[secret.n - 1] == '\n')
 		secret.n--;
 	if (secret.n && secret.p[secret.n - 1] == '\r')
 		secret.n--;
 	if (secret.n == 0 || str_has(secret, '\n') || str_has(secret, '\0'))
-		secret = complain(at, "must hold one line");
+		secret = add_secret_error(at, "must hold one line");
 	else
 		secret = arena_str(arena, secret);
 	mem_wipe(bytes, sizeof bytes);
@@ -75,26 +76,26 @@ read_secret(const struct place *at, int fd, struct arena *arena)
 }
 
 static struct str
-read_file(const struct place *at, struct arena *arena)
+read_secret_file(const struct conf_secret_origin *at, struct arena *arena)
 {
-	int fd = file_open(at->path, O_RDONLY);
+	int fd = regular_file_open(at->path, O_RDONLY);
 	struct str secret;
 
 	if (fd < 0)
-		return complain_of_open(at, errno);
-	secret = read_secret(at, fd, arena);
+		return add_secret_open_error(at, errno);
+	secret = read_secret_line(at, fd, arena);
 	close(fd);
 	return secret;
 }
 
 static void
-warn_if_public(const struct place *at)
+warn_if_public(const struct conf_secret_origin *at)
 {
-	const char *file = source_place(at->source, at->line).file;
+	const char *file = conf_source_location(at->source, at->line).file;
 	struct stat st;
 
 	if (stat(file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
-		notes_add(at->notes, at->line, NOTE_WARNING,
+		diagnostics_add(at->notes, at->line, DIAGNOSTIC_WARNING,
 		    "routes.password: it stands in a file that everybody can read (mode %03o): "
 		    "chmod o-r %s, or let it stand in a file of its own: \"file:/path\"",
 		    (unsigned)st.st_mode & 0777, file);
@@ -102,12 +103,12 @@ warn_if_public(const struct place *at)
 
 /* Outside the daemon's unit nobody has the credential; only the daemon sees whether it is there. */
 static struct str
-without_credentials(const struct place *at, struct str password)
+without_credentials(const struct conf_secret_origin *at, struct str password)
 {
 	if (!at->may_lack_credentials)
-		return complain(
+		return add_secret_error(
 		    at, "CREDENTIALS_DIRECTORY is not set: no LoadCredential= in the unit?");
-	notes_add(at->notes, at->line, NOTE_WARNING,
+	diagnostics_add(at->notes, at->line, DIAGNOSTIC_WARNING,
 	    "routes.password: %s cannot be read here: systemd gives it to the daemon alone "
 	    "(LoadCredential= in its unit), which refuses to start without it",
 	    at->path);
@@ -115,13 +116,13 @@ without_credentials(const struct place *at, struct str password)
 }
 
 static struct str
-resolve(struct str password, struct place *at, struct arena *arena)
+resolve_route_password(struct str password, struct conf_secret_origin *at, struct arena *arena)
 {
 	const char *directory;
 
 	if (str_starts(password, STR("file:"))) {
 		at->path = arena_str(arena, str_from(password, 5)).p;
-		return read_file(at, arena);
+		return read_secret_file(at, arena);
 	}
 	if (!str_starts(password, STR("credential:"))) {
 		if (password.n > 0)
@@ -133,25 +134,25 @@ resolve(struct str password, struct place *at, struct arena *arena)
 	if (!directory)
 		return without_credentials(at, password);
 	at->path = arena_printf(arena, "%s/%.*s", directory, STR_ARG(str_from(password, 11))).p;
-	return read_file(at, arena);
+	return read_secret_file(at, arena);
 }
 
 void
-secret_read_all(struct conf *c, const struct read_tree *tree, const struct source *source,
-    bool may_lack_credentials, struct notes *notes)
+conf_read_secrets(struct conf *c, const struct conf_parse_tree *tree,
+    const struct conf_source *source, bool may_lack_credentials, struct diagnostics *notes)
 {
 	/* the tree is ours until it is handed out */
 	struct conf_route *routes = (struct conf_route *)(uintptr_t)c->routes.item;
 
 	for (size_t i = 0; i < c->routes.count; i++) {
-		struct place at = {.source = source, .notes = notes,
+		struct conf_secret_origin at = {.source = source, .notes = notes,
 		    .may_lack_credentials = may_lack_credentials};
 		char path[64];
 
 		snprintf(path, sizeof path, "routes.[%zu].password", i);
-		at.line = read_line(tree, path);
+		at.line = conf_parse_line(tree, path);
 		if (str_starts(routes[i].password, STR("file:")))
 			routes[i].password_file = str_from(routes[i].password, 5);
-		routes[i].password = resolve(routes[i].password, &at, &c->arena);
+		routes[i].password = resolve_route_password(routes[i].password, &at, &c->arena);
 	}
 }

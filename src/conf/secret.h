@@ -10,7 +10,7 @@
 /* Replaces "file:/path" and "credential:NAME" by what is in there.  A password that stands in the
  * configuration itself is warned of where everybody can read that file.  may_lack_credentials: as
  * CONF_SECRETS_READ_HERE says. */
-void secret_read_all(struct conf *c, const struct read_tree *tree, const struct source *source,
-    bool may_lack_credentials, struct notes *notes);
+void conf_read_secrets(struct conf *c, const struct conf_parse_tree *tree,
+    const struct conf_source *source, bool may_lack_credentials, struct diagnostics *notes);
 
 #endif

@@ -48,44 +48,45 @@ has_nul_escape(struct str text)
 }
 
 static void
-scan_value(const struct lex_token *t, struct notes *notes)
+syntax_check_value(const struct lexer_token *t, struct diagnostics *notes)
 {
-	if (t->kind == LEX_WORD && is_wrapped_number(t->text))
-		notes_add(notes, t->line, NOTE_ERROR, "%.*s: the number is too large",
+	if (t->kind == LEXER_WORD && is_wrapped_number(t->text))
+		diagnostics_add(notes, t->line, DIAGNOSTIC_ERROR, "%.*s: the number is too large",
 		    STR_ARG(str_upto(t->text, 40)));
-	if (t->kind == LEX_TEXT && has_nul_escape(t->text))
-		notes_add(notes, t->line, NOTE_ERROR, "a text cannot hold a NUL byte (\\x00)");
+	if (t->kind == LEXER_TEXT && has_nul_escape(t->text))
+		diagnostics_add(
+		    notes, t->line, DIAGNOSTIC_ERROR, "a text cannot hold a NUL byte (\\x00)");
 }
 
 static bool
-is_mark(const struct lex_token *t, const char *marks)
+is_mark(const struct lexer_token *t, const char *marks)
 {
-	return t->kind == LEX_MARK && strchr(marks, t->text.p[0]);
+	return t->kind == LEXER_MARK && strchr(marks, t->text.p[0]);
 }
 
 /* A text that goes on over a line's end has, nearly always, lost its quote. */
 static bool
-scan_skip_open_text(struct lex *l, const struct lex_token *t)
+syntax_skip_open_text(struct lexer *l, const struct lexer_token *t)
 {
 	size_t end = str_find(t->text, '\n');
 
-	if ((t->kind != LEX_TEXT && t->kind != LEX_OPEN_TEXT) || end == t->text.n)
+	if ((t->kind != LEXER_TEXT && t->kind != LEXER_OPEN_TEXT) || end == t->text.n)
 		return false;
 	l->at = (size_t)(t->text.p - l->text.p) + end;
 	return true;
 }
 
 struct str
-scan_find_text(const struct source *s, struct str name)
+syntax_find_text(const struct conf_source *s, struct str name)
 {
-	struct lex_token before[2] = {{0}}, t;
-	struct lex l;
+	struct lexer_token before[2] = {{0}}, t;
+	struct lexer l;
 
-	lex_init(&l, buf_str(&s->text));
-	for (t = lex_next(&l); t.kind != LEX_END; t = lex_next(&l)) {
-		if (scan_skip_open_text(&l, &t))
+	lexer_init(&l, buf_str(&s->text));
+	for (t = lexer_next(&l); t.kind != LEXER_END; t = lexer_next(&l)) {
+		if (syntax_skip_open_text(&l, &t))
 			continue;
-		if (t.kind == LEX_TEXT && is_mark(&before[1], "=:") &&
+		if (t.kind == LEXER_TEXT && is_mark(&before[1], "=:") &&
 		    str_eq(before[0].text, name) && !str_has(t.text, '\\'))
 			return str_make(t.text.p + 1, t.text.n - 2);
 		before[0] = before[1];
@@ -96,27 +97,28 @@ scan_find_text(const struct source *s, struct str name)
 
 /* "[ 1, ]": libconfig 1.5 refuses it, 1.7 takes it; a file must mean the same to both. */
 static bool
-is_comma_before_end(const struct lex_token *before, const struct lex_token *t)
+is_comma_before_end(const struct lexer_token *before, const struct lexer_token *t)
 {
 	return is_mark(before, ",") && is_mark(t, ")]");
 }
 
 bool
-scan_values(const struct source *s, struct notes *notes)
+syntax_check_values(const struct conf_source *s, struct diagnostics *notes)
 {
-	struct lex_token before = {.kind = LEX_MARK, .text = STR(";")}, t;
-	struct lex l;
+	struct lexer_token before = {.kind = LEXER_MARK, .text = STR(";")}, t;
+	struct lexer l;
 
-	lex_init(&l, buf_str(&s->text));
-	for (t = lex_next(&l); t.kind != LEX_END && t.kind != LEX_OPEN_TEXT; t = lex_next(&l)) {
+	lexer_init(&l, buf_str(&s->text));
+	for (t = lexer_next(&l); t.kind != LEXER_END && t.kind != LEXER_OPEN_TEXT;
+	     t = lexer_next(&l)) {
 		if (is_comma_before_end(&before, &t))
 			break;
-		scan_value(&t, notes);
+		syntax_check_value(&t, notes);
 		before = t;
 	}
-	if (t.kind != LEX_END)
-		scan_syntax_error(s, INT_MAX, "syntax error", notes);
-	return t.kind == LEX_END;
+	if (t.kind != LEXER_END)
+		syntax_explain_error(s, INT_MAX, "syntax error", notes);
+	return t.kind == LEXER_END;
 }
 
 static bool
@@ -129,28 +131,29 @@ is_amount(struct str word)
 }
 
 static bool
-is_bare_word(const struct lex_token *t)
+is_bare_word(const struct lexer_token *t)
 {
-	return t->kind == LEX_WORD && !char_is_digit(t->text.p[0]) && t->text.p[0] != '-' &&
+	return t->kind == LEXER_WORD && !char_is_digit(t->text.p[0]) && t->text.p[0] != '-' &&
 	       t->text.p[0] != '+' && !str_ieq(t->text, STR("true")) &&
 	       !str_ieq(t->text, STR("false"));
 }
 
 /* Why this token, between these two, cannot stand; NULL: it may. */
 static const char *
-fault(const struct lex_token *before, const struct lex_token *t, const struct lex_token *after)
+find_token_error(
+    const struct lexer_token *before, const struct lexer_token *t, const struct lexer_token *after)
 {
-	bool is_long = t->kind == LEX_TEXT && str_has(t->text, '\n') && after->kind == LEX_WORD;
+	bool is_long = t->kind == LEXER_TEXT && str_has(t->text, '\n') && after->kind == LEXER_WORD;
 
-	if (t->kind == LEX_OPEN_TEXT || is_long)
+	if (t->kind == LEXER_OPEN_TEXT || is_long)
 		return "the text that begins here has no closing quote";
 	if (is_comma_before_end(before, t))
 		return "no comma may stand before a closing bracket";
-	if (t->kind == LEX_MARK && t->text.p[0] == '\'')
+	if (t->kind == LEXER_MARK && t->text.p[0] == '\'')
 		return "a text stands in double quotes, not in single ones";
-	if (t->kind == LEX_WORD && is_amount(t->text))
+	if (t->kind == LEXER_WORD && is_amount(t->text))
 		return "a number with a unit needs double quotes, for example \"5m\"";
-	if (t->kind == LEX_WORD && is_mark(after, "=:"))
+	if (t->kind == LEXER_WORD && is_mark(after, "=:"))
 		return str_has(t->text, '.')
 		           ? "a name cannot hold a dot; a group is written auth: { … };"
 		           : NULL;
@@ -162,43 +165,44 @@ fault(const struct lex_token *before, const struct lex_token *t, const struct le
 }
 
 static void
-tell_duplicate(const struct source *s, int line, struct notes *notes)
+add_duplicate_name_error(const struct conf_source *s, int line, struct diagnostics *notes)
 {
-	struct lex_token t, name = {0};
-	struct lex l;
+	struct lexer_token t, name = {0};
+	struct lexer l;
 
-	lex_init(&l, buf_str(&s->text));
-	for (t = lex_next(&l); t.kind != LEX_END && t.line <= line; t = lex_next(&l))
-		if (t.kind == LEX_WORD && t.line == line && !name.text.n)
+	lexer_init(&l, buf_str(&s->text));
+	for (t = lexer_next(&l); t.kind != LEXER_END && t.line <= line; t = lexer_next(&l))
+		if (t.kind == LEXER_WORD && t.line == line && !name.text.n)
 			name = t;
-	notes_add(notes, line, NOTE_ERROR, "\"%.*s\" stands here a second time",
+	diagnostics_add(notes, line, DIAGNOSTIC_ERROR, "\"%.*s\" stands here a second time",
 	    STR_ARG(str_upto(name.text, 64)));
 }
 
 void
-scan_syntax_error(const struct source *s, int line, const char *said, struct notes *notes)
+syntax_explain_error(
+    const struct conf_source *s, int line, const char *said, struct diagnostics *notes)
 {
-	struct lex_token before = {.kind = LEX_MARK, .text = STR(";")}, t, after;
-	struct lex l;
+	struct lexer_token before = {.kind = LEXER_MARK, .text = STR(";")}, t, after;
+	struct lexer l;
 
 	if (strstr(said, "duplicate")) {
-		tell_duplicate(s, line, notes);
+		add_duplicate_name_error(s, line, notes);
 		return;
 	}
-	lex_init(&l, buf_str(&s->text));
-	t = lex_next(&l);
-	while (t.kind != LEX_END && t.line <= line && strstr(said, "syntax")) {
+	lexer_init(&l, buf_str(&s->text));
+	t = lexer_next(&l);
+	while (t.kind != LEXER_END && t.line <= line && strstr(said, "syntax")) {
 		const char *why;
 
-		after = lex_next(&l);
-		why = fault(&before, &t, &after);
+		after = lexer_next(&l);
+		why = find_token_error(&before, &t, &after);
 		if (why) {
-			notes_add(notes, t.line, NOTE_ERROR, "%.*s: %s",
+			diagnostics_add(notes, t.line, DIAGNOSTIC_ERROR, "%.*s: %s",
 			    STR_ARG(str_upto(t.text, str_find(str_upto(t.text, 64), '\n'))), why);
 			return;
 		}
 		before = t;
 		t = after;
 	}
-	notes_add(notes, line, NOTE_ERROR, "%s on this line or just before it", said);
+	diagnostics_add(notes, line, DIAGNOSTIC_ERROR, "%s on this line or just before it", said);
 }

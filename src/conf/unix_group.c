@@ -25,7 +25,7 @@ enum {
  * does not have it, and whether another one could be asked is not known (nsswitch.conf); else why
  * it cannot be asked for, which may be ENOENT: of the socket of a directory service. */
 static int
-group_ask(const char *name, gid_t *gid_out)
+unix_group_look_up(const char *name, gid_t *gid_out)
 {
 	struct group entry, *found = NULL;
 	char *room = NULL;
@@ -45,7 +45,7 @@ group_ask(const char *name, gid_t *gid_out)
 
 /* Who is not root may give a file to a group of his own only.  -1 with errno: not known. */
 static int
-group_is_own(gid_t gid)
+unix_group_is_own(gid_t gid)
 {
 	gid_t *groups;
 	int n, is_own = 0, failed;
@@ -63,77 +63,78 @@ group_is_own(gid_t gid)
 }
 
 static void
-group_check_own(const struct conf *c, int line, bool is_here, struct notes *notes)
+unix_group_check_own(const struct conf *c, int line, bool is_here, struct diagnostics *notes)
 {
-	int is_own = group_is_own((gid_t)c->help_desk);
+	int is_own = unix_group_is_own((gid_t)c->help_desk);
 
 	if (is_own < 0)
-		notes_add(notes, line, NOTE_ERROR, "help_desk_group: getgroups: %s",
+		diagnostics_add(notes, line, DIAGNOSTIC_ERROR, "help_desk_group: getgroups: %s",
 		    strerror(errno));
 	else if (!is_own)
-		notes_add(notes, line, is_here ? NOTE_WARNING : NOTE_ERROR,
+		diagnostics_add(notes, line, is_here ? DIAGNOSTIC_WARNING : DIAGNOSTIC_ERROR,
 		    "help_desk_group: uid %u is no member of the group \"%.*s\", and without root "
 		    "the daemon can give its socket only to a group of its own user",
 		    (unsigned)geteuid(), STR_ARG(c->help_desk_group));
 }
 
 static bool
-group_is_that_of(const struct conf *c, const struct conf *running)
+unix_group_is_that_of(const struct conf *c, const struct conf *running)
 {
 	return running && str_eq(c->help_desk_group, running->help_desk_group);
 }
 
-/* Returns as group_ask. */
+/* Returns as unix_group_look_up. */
 static int
-group_number(const struct conf *c, const struct conf *running, char name[NAME_BYTES], gid_t *out)
+unix_group_number(
+    const struct conf *c, const struct conf *running, char name[NAME_BYTES], gid_t *out)
 {
 	snprintf(name, NAME_BYTES, "%.*s", STR_ARG(c->help_desk_group));
-	if (group_is_that_of(c, running) && running->has_help_desk) {
+	if (unix_group_is_that_of(c, running) && running->has_help_desk) {
 		*out = (gid_t)running->help_desk;
 		return 0;
 	}
-	return c->help_desk_group.n < NAME_BYTES ? group_ask(name, out) : GROUP_NOT_FOUND;
+	return c->help_desk_group.n < NAME_BYTES ? unix_group_look_up(name, out) : GROUP_NOT_FOUND;
 }
 
 static void
-group_note_missed(const char *name, int error, bool is_refused, int line, struct notes *notes)
+group_note_missed(const char *name, int error, bool is_refused, int line, struct diagnostics *notes)
 {
 	static const char later[] = ": its members may do nothing before a reload that finds it";
-	enum note_kind kind = is_refused ? NOTE_ERROR : NOTE_WARNING;
+	enum diagnostic_kind kind = is_refused ? DIAGNOSTIC_ERROR : DIAGNOSTIC_WARNING;
 
 	if (error == GROUP_NOT_FOUND)
-		notes_add(notes, line, kind,
+		diagnostics_add(notes, line, kind,
 		    "help_desk_group: no group \"%s\" is found%s: groupadd --system makes one, "
 		    "usermod -aG adds a member", name, is_refused ? "" : later);
 	else
-		notes_add(notes, line, kind,
+		diagnostics_add(notes, line, kind,
 		    "help_desk_group: the group \"%s\" cannot be looked up: %s%s", name,
 		    strerror(error), is_refused ? "" : later);
 }
 
 void
-group_find(struct conf *c, const struct read_tree *tree, const struct conf *running, bool is_here,
-    struct notes *notes)
+unix_group_find(struct conf *c, const struct conf_parse_tree *tree, const struct conf *running,
+    bool is_here, struct diagnostics *notes)
 {
-	bool is_new = running && !group_is_that_of(c, running);
-	int line = read_line(tree, "help_desk_group"), error;
+	bool is_new = running && !unix_group_is_that_of(c, running);
+	int line = conf_parse_line(tree, "help_desk_group"), error;
 	char name[NAME_BYTES];
 	gid_t gid = 0;
 
 	if (!c->help_desk_group.n)
 		return;
-	error = group_number(c, running, name, &gid);
+	error = unix_group_number(c, running, name, &gid);
 	if (error) {
 		group_note_missed(name, error, is_new || (is_here && error == GROUP_NOT_FOUND),
 		    line, notes);
 	} else if (gid == NOGROUP_ID) {
-		notes_add(notes, line, NOTE_ERROR,
+		diagnostics_add(notes, line, DIAGNOSTIC_ERROR,
 		    "help_desk_group: \"%s\": it needs a group of its own, for example "
 		    "\"helpdesk\"",
 		    name);
 	} else {
 		c->help_desk = gid;
 		c->has_help_desk = true;
-		group_check_own(c, line, is_here, notes);
+		unix_group_check_own(c, line, is_here, notes);
 	}
 }

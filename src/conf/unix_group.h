@@ -13,7 +13,7 @@
  * is a file that is checked when the group is not found; all else goes on without the group.
  * is_here: the caller need not be the daemon; a group which is none of the caller's is a warning
  * then. */
-void group_find(struct conf *c, const struct read_tree *tree, const struct conf *running,
-    bool is_here, struct notes *notes);
+void unix_group_find(struct conf *c, const struct conf_parse_tree *tree, const struct conf *running,
+    bool is_here, struct diagnostics *notes);
 
 #endif

@@ -6,21 +6,21 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-struct unit {
+struct value_unit {
 	const char *name;
 	int64_t factor;
 };
 
-static const struct unit duration_units[] = {
+static const struct value_unit duration_units[] = {
     {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {"w", 604800000}};
-static const struct unit size_units[] = {
+static const struct value_unit size_units[] = {
     {"B", 1}, {"k", 1 << 10}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
 
 enum { DURATION_UNITS = 6, SIZE_UNITS = 5 };
 
 /* Takes digits and a unit off the front. */
 static bool
-take_amount(struct str *rest, const struct unit *units, size_t unit_count, int64_t *out)
+take_amount(struct str *rest, const struct value_unit *units, size_t unit_count, int64_t *out)
 {
 	size_t digits = 0, letters = 0;
 	struct str name;
@@ -108,7 +108,7 @@ value_rate(struct str text, const char *unit, struct conf_rate *out)
 
 /* In the largest unit that divides it. */
 static void
-print_amount(int64_t n, const struct unit *units, size_t unit_count, struct buf *out)
+print_amount(int64_t n, const struct value_unit *units, size_t unit_count, struct buf *out)
 {
 	size_t best = 0;
 

@@ -29,13 +29,14 @@ void value_print_rate(const struct conf_rate *rate, const char *unit, struct buf
 void value_print_text(struct str text, struct buf *out);
 
 /* Parses the text of a key, stores it at its place in `base`; false: why says what is wrong. */
-bool value_set(const struct key *k, struct str text, void *base, struct arena *arena,
+bool value_set(const struct conf_key *k, struct str text, void *base, struct arena *arena,
     struct buf *why) MUST_USE;
-bool value_set_number(const struct key *k, int64_t number, void *base, struct buf *why) MUST_USE;
+bool value_set_number(
+    const struct conf_key *k, int64_t number, void *base, struct buf *why) MUST_USE;
 /* The value in the file's grammar; a KEY_LIST only says how many items. */
-void value_print(const struct key *k, const void *base, struct buf *out);
+void value_print(const struct conf_key *k, const void *base, struct buf *out);
 
 /* Does the text have this form?  NULL: yes; else what it should be, "a domain name". */
-const char *value_form(enum key_form form, struct str text);
+const char *value_form(enum conf_key_form form, struct str text);
 
 #endif

@@ -10,7 +10,7 @@
 enum { LABEL_MAX = 63, DOMAIN_MAX = 253, LOCAL_MAX = 64 };
 
 static bool
-is_label(struct str label, bool may_utf8)
+has_label_form(struct str label, bool may_utf8)
 {
 	if (label.n == 0 || label.n > LABEL_MAX)
 		return false;
@@ -35,7 +35,7 @@ is_domain(struct str text, bool may_utf8)
 	if (text.n == 0 || text.n > DOMAIN_MAX || !str_is_utf8(text))
 		return false;
 	while (str_split(&rest, '.', &label)) {
-		if (!is_label(label, may_utf8))
+		if (!has_label_form(label, may_utf8))
 			return false;
 		labels++;
 	}
@@ -89,7 +89,7 @@ is_local(struct str local)
 }
 
 static bool
-is_address(struct str text, bool may_star)
+has_address_form(struct str text, bool may_star)
 {
 	size_t at = str_rfind(text, '@');
 	struct str local = str_upto(text, at);
@@ -111,7 +111,7 @@ is_path(struct str text)
 static bool
 is_login(struct str text)
 {
-	return is_address(text, false) || (!str_has(text, '@') && is_local(text));
+	return has_address_form(text, false) || (!str_has(text, '@') && is_local(text));
 }
 
 static bool
@@ -141,7 +141,7 @@ is_bracketed(struct str text)
 }
 
 const char *
-value_form(enum key_form form, struct str text)
+value_form(enum conf_key_form form, struct str text)
 {
 	struct network network;
 
@@ -156,7 +156,7 @@ value_form(enum key_form form, struct str text)
 					   "brackets, and a port in a key of its own"
 					 : "a host name or a numeric address";
 	case FORM_ADDRESS:
-		return is_address(text, false) ? NULL : "a mail address";
+		return has_address_form(text, false) ? NULL : "a mail address";
 	case FORM_PATH:
 		return is_path(text) ? NULL : "an absolute path";
 	case FORM_IP:
@@ -173,7 +173,7 @@ value_form(enum key_form form, struct str text)
 	case FORM_TO_DOMAIN:
 		return is_to_domain(text) ? NULL : "a domain, or *. and a domain";
 	case FORM_PATTERN:
-		return is_address(text, true) ? NULL : "a mail address, or *@ and a domain";
+		return has_address_form(text, true) ? NULL : "a mail address, or *@ and a domain";
 	case FORM_LOGIN:
 		return is_login(text) ? NULL : "a login";
 	case FORM_NETWORK:

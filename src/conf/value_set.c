@@ -7,36 +7,36 @@
 #include "conf/value.h"
 
 static void *
-place(const struct key *k, void *base)
+value_address(const struct conf_key *k, void *base)
 {
 	return (char *)base + k->offset;
 }
 
 static const void *
-place_const(const struct key *k, const void *base)
+value_address_const(const struct conf_key *k, const void *base)
 {
 	return (const char *)base + k->offset;
 }
 
 /* "…" is not what is wanted here: what is, with an example. */
 static bool
-expected(const struct key *k, struct str text, const char *what, struct buf *why)
+refuse_value(const struct conf_key *k, struct str text, const char *what, struct buf *why)
 {
 	buf_addf(why, "\"%.*s\" is not %s", STR_ARG(str_upto(text, 100)), what);
-	if (key_example(k))
-		buf_addf(why, ", for example %s", key_example(k));
+	if (conf_key_example(k))
+		buf_addf(why, ", for example %s", conf_key_example(k));
 	return false;
 }
 
 static void
-list_words(const struct key *k, struct buf *why)
+list_words(const struct conf_key *k, struct buf *why)
 {
 	for (size_t i = 0; k->words[i]; i++)
 		buf_addf(why, "%s\"%s\"", i ? ", " : "", k->words[i]);
 }
 
 static bool
-find_word(const struct key *k, struct str text, int64_t *out, struct buf *why)
+find_word(const struct conf_key *k, struct str text, int64_t *out, struct buf *why)
 {
 	for (size_t i = 0; k->words[i]; i++) {
 		if (str_eq(text, str_of(k->words[i]))) {
@@ -50,7 +50,7 @@ find_word(const struct key *k, struct str text, int64_t *out, struct buf *why)
 }
 
 static void
-print_bound(const struct key *k, int64_t n, struct buf *out)
+value_print_bound(const struct conf_key *k, int64_t n, struct buf *out)
 {
 	if (k->type == KEY_DURATION)
 		value_print_duration(n, out);
@@ -62,24 +62,25 @@ print_bound(const struct key *k, int64_t n, struct buf *out)
 
 /* For numbers and what is one inside. */
 static bool
-store_number(const struct key *k, int64_t n, void *base, struct buf *why)
+store_number(const struct conf_key *k, int64_t n, void *base, struct buf *why)
 {
 	if (n < k->min || n > k->max) {
 		buf_addz(why, "must lie between ");
-		print_bound(k, k->min, why);
+		value_print_bound(k, k->min, why);
 		buf_addz(why, " and ");
-		print_bound(k, k->max, why);
+		value_print_bound(k, k->max, why);
 		return false;
 	}
 	if (k->type == KEY_SIZE)
-		*(uint64_t *)place(k, base) = (uint64_t)n;
+		*(uint64_t *)value_address(k, base) = (uint64_t)n;
 	else
-		*(int64_t *)place(k, base) = n;
+		*(int64_t *)value_address(k, base) = n;
 	return true;
 }
 
 static bool
-set_rates(const struct key *k, struct str text, void *base, struct arena *arena, struct buf *why)
+set_rates(
+    const struct conf_key *k, struct str text, void *base, struct arena *arena, struct buf *why)
 {
 	struct conf_rate rates[VALUE_RATES_MAX], *kept;
 	struct str rest = text, part;
@@ -87,39 +88,40 @@ set_rates(const struct key *k, struct str text, void *base, struct arena *arena,
 
 	while (str_split(&rest, ',', &part)) {
 		if (n == VALUE_RATES_MAX || !value_rate(part, k->unit, &rates[n]))
-			return expected(
+			return refuse_value(
 			    k, text, "a rate: a count, a slash and a period with its unit", why);
 		n++;
 	}
 	kept = ARENA_ARRAY(arena, struct conf_rate, n);
 	memcpy(kept, rates, n * sizeof *kept);
-	*(struct conf_rates *)place(k, base) = (struct conf_rates){kept, n};
+	*(struct conf_rates *)value_address(k, base) = (struct conf_rates){kept, n};
 	return true;
 }
 
 static bool
-set_log(const struct key *k, struct str text, void *base, struct arena *arena, struct buf *why)
+set_log(const struct conf_key *k, struct str text, void *base, struct arena *arena, struct buf *why)
 {
-	struct str *file = (struct str *)((char *)place(k, base) + sizeof(int64_t));
+	struct str *file = (struct str *)((char *)value_address(k, base) + sizeof(int64_t));
 	int64_t target;
 
 	*file = STR_NULL;
 	if (str_starts(text, STR("file:"))) {
 		if (value_form(FORM_PATH, str_from(text, 5)))
-			return expected(k, text, "file: and an absolute path", why);
+			return refuse_value(k, text, "file: and an absolute path", why);
 		*file = arena_str(arena, str_from(text, 5));
 		target = CONF_LOG_FILE;
 	} else if (str_eq(text, STR("file"))) {
-		return expected(k, text, "file: and an absolute path", why);
+		return refuse_value(k, text, "file: and an absolute path", why);
 	} else if (!find_word(k, text, &target, why)) {
 		return false;
 	}
-	*(int64_t *)place(k, base) = target;
+	*(int64_t *)value_address(k, base) = target;
 	return true;
 }
 
 static bool
-set_text(const struct key *k, struct str text, void *base, struct arena *arena, struct buf *why)
+set_text_value(
+    const struct conf_key *k, struct str text, void *base, struct arena *arena, struct buf *why)
 {
 	const char *wanted = value_form(k->form, text);
 	bool is_name = k->form == FORM_HOSTNAME || k->form == FORM_DOMAIN ||
@@ -127,52 +129,54 @@ set_text(const struct key *k, struct str text, void *base, struct arena *arena, 
 
 	/* an empty text takes a key back to "not given", where it may be left out */
 	if (wanted && (text.n || (k->flags & KEY_REQUIRED)))
-		return expected(k, text, wanted, why);
-	*(struct str *)place(k, base) = is_name ? arena_lower(arena, text) : arena_str(arena, text);
+		return refuse_value(k, text, wanted, why);
+	*(struct str *)value_address(k, base) =
+	    is_name ? arena_lower(arena, text) : arena_str(arena, text);
 	return true;
 }
 
 bool
-value_set(const struct key *k, struct str text, void *base, struct arena *arena, struct buf *why)
+value_set(
+    const struct conf_key *k, struct str text, void *base, struct arena *arena, struct buf *why)
 {
 	uint64_t bytes;
 	int64_t n;
 
 	switch (k->type) {
 	case KEY_TEXT:
-		return set_text(k, text, base, arena, why);
+		return set_text_value(k, text, base, arena, why);
 	case KEY_WORD:
-		return find_word(k, text, (int64_t *)place(k, base), why);
+		return find_word(k, text, (int64_t *)value_address(k, base), why);
 	case KEY_LOG:
 		return set_log(k, text, base, arena, why);
 	case KEY_RATES:
 		return set_rates(k, text, base, arena, why);
 	case KEY_RATE:
-		return value_rate(text, k->unit, place(k, base)) ||
-		       expected(
+		return value_rate(text, k->unit, value_address(k, base)) ||
+		       refuse_value(
 		           k, text, "a rate: a count, a slash and a period with its unit", why);
 	case KEY_DURATION:
 		if (!value_duration(text, &n))
-			return expected(
+			return refuse_value(
 			    k, text, "a duration: a number and a unit (ms, s, m, h, d)", why);
 		return store_number(k, n, base, why);
 	case KEY_SIZE:
 		if (!value_size(text, &bytes))
-			return expected(k, text,
+			return refuse_value(k, text,
 			    "a size: a number and a unit of one letter (B, k, M, G; 1k is 1024B)",
 			    why);
 		return store_number(k, (int64_t)bytes, base, why);
 	case KEY_PERCENT:
 		if (!value_percent(text, &n))
-			return expected(k, text, "a percentage", why);
+			return refuse_value(k, text, "a percentage", why);
 		return store_number(k, n, base, why);
 	default:
-		return expected(k, text, key_type_name(k), why);
+		return refuse_value(k, text, conf_key_type_name(k), why);
 	}
 }
 
 bool
-value_set_number(const struct key *k, int64_t number, void *base, struct buf *why)
+value_set_number(const struct conf_key *k, int64_t number, void *base, struct buf *why)
 {
 	return store_number(k, number, base, why);
 }
@@ -189,12 +193,12 @@ print_texts(const struct conf_strs *texts, struct buf *out)
 }
 
 static void
-print_durations(const struct key *k, const void *base, struct buf *out)
+print_durations(const struct conf_key *k, const void *base, struct buf *out)
 {
-	struct key_span span;
+	struct conf_key_span span;
 	const int64_t *ms;
 
-	memcpy(&span, place_const(k, base), sizeof span);
+	memcpy(&span, value_address_const(k, base), sizeof span);
 	ms = span.p;
 	buf_addz(out, "[ ");
 	for (size_t i = 0; i < span.n; i++) {
@@ -206,7 +210,7 @@ print_durations(const struct key *k, const void *base, struct buf *out)
 }
 
 static void
-print_rates(const struct key *k, const struct conf_rates *rates, struct buf *out)
+print_rates(const struct conf_key *k, const struct conf_rates *rates, struct buf *out)
 {
 	for (size_t i = 0; i < rates->count; i++) {
 		buf_addz(out, i ? ", " : "");
@@ -215,10 +219,10 @@ print_rates(const struct key *k, const struct conf_rates *rates, struct buf *out
 }
 
 static void
-print_log(const struct key *k, const void *base, struct buf *out)
+print_log(const struct conf_key *k, const void *base, struct buf *out)
 {
-	int64_t target = *(const int64_t *)place_const(k, base);
-	const char *after = (const char *)place_const(k, base) + sizeof target;
+	int64_t target = *(const int64_t *)value_address_const(k, base);
+	const char *after = (const char *)value_address_const(k, base) + sizeof target;
 	const struct str *file = (const struct str *)after;
 
 	if (target == CONF_LOG_FILE)
@@ -228,9 +232,9 @@ print_log(const struct key *k, const void *base, struct buf *out)
 
 /* Values that stand in double quotes. */
 static void
-print_quoted(const struct key *k, const void *base, struct buf *out)
+print_quoted(const struct conf_key *k, const void *base, struct buf *out)
 {
-	const void *at = place_const(k, base);
+	const void *at = value_address_const(k, base);
 	struct buf text;
 
 	buf_init(&text, 1 << 16);
@@ -253,9 +257,9 @@ print_quoted(const struct key *k, const void *base, struct buf *out)
 }
 
 void
-value_print(const struct key *k, const void *base, struct buf *out)
+value_print(const struct conf_key *k, const void *base, struct buf *out)
 {
-	const void *at = place_const(k, base);
+	const void *at = value_address_const(k, base);
 
 	switch (k->type) {
 	case KEY_TEXT:
@@ -274,7 +278,7 @@ value_print(const struct key *k, const void *base, struct buf *out)
 		print_durations(k, base, out);
 		break;
 	case KEY_LIST:
-		buf_addf(out, "%zu groups", ((const struct key_span *)at)->n);
+		buf_addf(out, "%zu groups", ((const struct conf_key_span *)at)->n);
 		break;
 	default:
 		print_quoted(k, base, out);

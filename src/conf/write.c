@@ -12,13 +12,13 @@
 
 enum { VALUE_BYTES_MAX = 64 << 20 };
 
-struct writer {
+struct conf_writer {
 	struct buf *out;
 	struct str group;
 };
 
 static void
-enter_group(struct writer *w, struct str group)
+enter_group(struct conf_writer *w, struct str group)
 {
 	if (str_eq(w->group, group))
 		return;
@@ -30,34 +30,34 @@ enter_group(struct writer *w, struct str group)
 }
 
 static void
-write_key(struct writer *w, const struct key *k, struct str value)
+write_key(struct conf_writer *w, const struct conf_key *k, struct str value)
 {
-	enter_group(w, key_group(k));
-	buf_addf(w->out, "%s%.*s = ", w->group.n ? "\t" : "", STR_ARG(key_name(k)));
+	enter_group(w, conf_key_group(k));
+	buf_addf(w->out, "%s%.*s = ", w->group.n ? "\t" : "", STR_ARG(conf_key_name(k)));
 	buf_adds(w->out, value);
 	buf_addz(w->out, ";\n");
 }
 
 static bool
-is_for(const struct key *k, unsigned roles)
+is_for(const struct conf_key *k, unsigned roles)
 {
 	return ((k->roles | CONF_MAIN) & roles) != 0;
 }
 
 void
-write_defaults(struct buf *out)
+conf_write_defaults(struct buf *out)
 {
-	struct writer w = {out, STR_NULL};
+	struct conf_writer w = {out, STR_NULL};
 
-	for (size_t i = 0; i < key_count; i++)
-		if (key_table[i].dflt && !(key_table[i].flags & KEY_ITEM))
-			write_key(&w, &key_table[i], str_of(key_table[i].dflt));
+	for (size_t i = 0; i < conf_key_count; i++)
+		if (conf_key_table[i].dflt && !(conf_key_table[i].flags & KEY_ITEM))
+			write_key(&w, &conf_key_table[i], str_of(conf_key_table[i].dflt));
 	enter_group(&w, STR_NULL);
 }
 
 /* What an item has when its key is not written is zero bytes. */
 static bool
-is_unset(const struct key *k, const void *item)
+is_unset(const struct conf_key *k, const void *item)
 {
 	const char *at = (const char *)item + k->offset;
 
@@ -68,7 +68,7 @@ is_unset(const struct key *k, const void *item)
 		return !*(const bool *)(const void *)at;
 	case KEY_TEXTS:
 	case KEY_RATES:
-		return ((const struct key_span *)(const void *)at)->n == 0;
+		return ((const struct conf_key_span *)(const void *)at)->n == 0;
 	default:
 		return *(const int64_t *)(const void *)at == 0 &&
 		       !(k->flags & (KEY_REQUIRED | KEY_SHOWN));
@@ -76,18 +76,18 @@ is_unset(const struct key *k, const void *item)
 }
 
 void
-write_item(
-    const struct key *list, const void *item, unsigned roles, bool with_secrets, struct buf *out)
+conf_write_item(const struct conf_key *list, const void *item, unsigned roles, bool with_secrets,
+    struct buf *out)
 {
 	struct str path = str_of(list->path);
 
 	buf_addz(out, "{");
-	for (const struct key *k = list + 1; k < key_table + key_count; k++) {
-		if (!(k->flags & KEY_ITEM) || !str_eq(key_group(k), path))
+	for (const struct conf_key *k = list + 1; k < conf_key_table + conf_key_count; k++) {
+		if (!(k->flags & KEY_ITEM) || !str_eq(conf_key_group(k), path))
 			break;
 		if (!is_for(k, roles) || is_unset(k, item))
 			continue;
-		buf_addf(out, " %.*s = ", STR_ARG(key_name(k)));
+		buf_addf(out, " %.*s = ", STR_ARG(conf_key_name(k)));
 		if (k->form == FORM_SECRET && !with_secrets)
 			buf_addz(out, "\"***\"");
 		else
@@ -98,11 +98,11 @@ write_item(
 }
 
 void
-write_value(
-    const struct key *k, const struct conf *c, unsigned roles, bool with_secrets, struct buf *out)
+conf_write_value(const struct conf_key *k, const struct conf *c, unsigned roles, bool with_secrets,
+    struct buf *out)
 {
-	const char *indent = key_group(k).n ? "\n\t\t" : "\n\t";
-	struct key_span span;
+	const char *indent = conf_key_group(k).n ? "\n\t\t" : "\n\t";
+	struct conf_key_span span;
 
 	if (k->type != KEY_LIST) {
 		value_print(k, c, out);
@@ -113,7 +113,8 @@ write_value(
 	for (size_t i = 0; i < span.n; i++) {
 		buf_addz(out, i ? "," : "");
 		buf_addz(out, span.n > 1 ? indent : " ");
-		write_item(k, (const char *)span.p + i * k->item_bytes, roles, with_secrets, out);
+		conf_write_item(
+		    k, (const char *)span.p + i * k->item_bytes, roles, with_secrets, out);
 	}
 	buf_addz(out, " )");
 }
@@ -128,15 +129,15 @@ clear_secret(struct buf *b)
 
 /* Whether the key has another value in `other`, secrets compared but not shown. */
 static bool
-differs(const struct key *k, const struct conf *c, const struct conf *other)
+differs(const struct conf_key *k, const struct conf *c, const struct conf *other)
 {
 	struct buf a, b;
 	bool is_other;
 
 	buf_init(&a, VALUE_BYTES_MAX);
 	buf_init(&b, VALUE_BYTES_MAX);
-	write_value(k, c, CONF_ALL, true, &a);
-	write_value(k, other, CONF_ALL, true, &b);
+	conf_write_value(k, c, CONF_ALL, true, &a);
+	conf_write_value(k, other, CONF_ALL, true, &b);
 	is_other = !str_eq(buf_str(&a), buf_str(&b));
 	clear_secret(&a);
 	clear_secret(&b);
@@ -147,20 +148,20 @@ void
 conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, struct buf *out)
 {
 	struct conf *plain = conf_default();
-	struct writer w = {out, STR_NULL};
+	struct conf_writer w = {out, STR_NULL};
 	struct buf value;
 
 	plain->postmaster = conf_default_postmaster(c, &plain->arena);
 	buf_init(&value, VALUE_BYTES_MAX);
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *k = &key_table[i];
+	for (size_t i = 0; i < conf_key_count; i++) {
+		const struct conf_key *k = &conf_key_table[i];
 
 		if ((k->flags & KEY_ITEM) || !is_for(k, roles))
 			continue;
 		if (!all && !differs(k, c, plain))
 			continue;
 		buf_reset(&value);
-		write_value(k, c, roles, with_secrets, &value);
+		conf_write_value(k, c, roles, with_secrets, &value);
 		write_key(&w, k, buf_str(&value));
 	}
 	enter_group(&w, STR_NULL);
@@ -171,7 +172,7 @@ conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, st
 /* ---- changes ---- */
 
 static void
-tell_change(const struct key *k, const struct conf *before, const struct conf *after,
+report_key_change(const struct conf_key *k, const struct conf *before, const struct conf *after,
     conf_change_fn *fn, void *arg)
 {
 	struct conf_change change = {.key = k->path, .needs_restart = k->flags & KEY_RESTART};
@@ -181,7 +182,7 @@ tell_change(const struct key *k, const struct conf *before, const struct conf *a
 	buf_init(&now, VALUE_BYTES_MAX);
 	buf_init(&groups, VALUE_BYTES_MAX);
 	if (k->type == KEY_LIST) {
-		write_list_changes(k, before, after, &groups);
+		conf_write_list_changes(k, before, after, &groups);
 	} else {
 		value_print(k, before, &old);
 		value_print(k, after, &now);
@@ -199,9 +200,10 @@ void
 conf_each_change(
     const struct conf *before, const struct conf *after, conf_change_fn *fn, void *arg)
 {
-	for (size_t i = 0; i < key_count; i++)
-		if (!(key_table[i].flags & KEY_ITEM) && differs(&key_table[i], before, after))
-			tell_change(&key_table[i], before, after, fn, arg);
+	for (size_t i = 0; i < conf_key_count; i++)
+		if (!(conf_key_table[i].flags & KEY_ITEM) &&
+		    differs(&conf_key_table[i], before, after))
+			report_key_change(&conf_key_table[i], before, after, fn, arg);
 }
 
 void
@@ -223,10 +225,10 @@ add_change(const struct conf_change *change, void *arg)
 
 /* Such rows are texts and numbers. */
 void
-conf_hold(struct conf *c, const struct conf *running)
+conf_copy_restart_keys(struct conf *c, const struct conf *running)
 {
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *k = &key_table[i];
+	for (size_t i = 0; i < conf_key_count; i++) {
+		const struct conf_key *k = &conf_key_table[i];
 		const char *from = (const char *)running + k->offset;
 		char *to = (char *)c + k->offset;
 		struct str text;

@@ -46,7 +46,7 @@ control_of(struct role *r)
 /* The rows of a queue may be many and large: it says no more than it hears of.  The answers of the
  * others fit in what may wait in a channel. */
 static void
-command_tell_owner(struct command *q, bool is_gone)
+control_command_report_taken(struct control_command *q, bool is_gone)
 {
 	struct message_admin_taken m = {.bytes = q->untold_bytes, .is_gone = is_gone};
 	struct channel *owner = q->control->owners[q->owner];
@@ -59,7 +59,7 @@ command_tell_owner(struct command *q, bool is_gone)
 
 /* Nobody hears its rows any more, and it must not wait until they are taken. */
 static void
-command_tell_end(const struct command *q, enum request_end end)
+control_command_tell_end(const struct control_command *q, enum request_end end)
 {
 	struct message_admin_taken m = {.is_gone = true};
 	struct channel *owner = q->control->owners[q->owner];
@@ -69,11 +69,11 @@ command_tell_end(const struct command *q, enum request_end end)
 }
 
 static void
-command_free(struct command *q)
+control_command_free(struct control_command *q)
 {
-	struct client *k = q->client;
+	struct control_client *k = q->client;
 
-	command_tell_owner(q, true);
+	control_command_report_taken(q, true);
 	request_cancel(&q->request);
 	TAILQ_REMOVE(k ? &k->commands : &q->control->left, q, link);
 	if (k)
@@ -86,11 +86,11 @@ command_free(struct command *q)
 /* Its owner is at work for it until it answers, so it counts on: who connects again and again has
  * no more commands under way than who stays. */
 static void
-command_leave(struct command *q)
+control_command_detach(struct control_command *q)
 {
-	struct client *k = q->client;
+	struct control_client *k = q->client;
 
-	command_tell_owner(q, true);
+	control_command_report_taken(q, true);
 	request_renew(&q->request);
 	TAILQ_REMOVE(&k->commands, q, link);
 	k->command_count--;
@@ -100,15 +100,15 @@ command_leave(struct command *q)
 }
 
 static void
-client_free(struct client *k)
+control_client_free(struct control_client *k)
 {
-	struct command *q;
+	struct control_command *q;
 
 	while ((q = TAILQ_FIRST(&k->commands)))
 		if (k->caller.may_act)
-			command_free(q);
+			control_command_free(q);
 		else
-			command_leave(q);
+			control_command_detach(q);
 	TAILQ_REMOVE(&k->control->clients, k, link);
 	k->control->client_count--;
 	channel_free(&k->channel);
@@ -116,7 +116,7 @@ client_free(struct client *k)
 }
 
 static void
-refuse(struct client *k, uint64_t call, uint8_t exit_code, const char *text)
+refuse_control_command(struct control_client *k, uint64_t call, uint8_t exit_code, const char *text)
 {
 	struct message_admin_done m = {.exit_code = exit_code, .text = str_of(text)};
 
@@ -125,7 +125,7 @@ refuse(struct client *k, uint64_t call, uint8_t exit_code, const char *text)
 
 /* Which process did not answer, for how long, and what that means for the command. */
 static void
-command_unanswered(struct command *q, enum request_end end)
+control_command_unanswered(struct control_command *q, enum request_end end)
 {
 	long long waited_s = (clock_mono_ms() - q->asked_ms) / 1000;
 	char text[REQUEST_TEXT_BYTES], why[2 * REQUEST_TEXT_BYTES];
@@ -137,12 +137,12 @@ command_unanswered(struct command *q, enum request_end end)
 	else
 		snprintf(why, sizeof why, "%s%s", request_text(role, &q->request, end, text),
 		    end == REQUEST_EXPIRED ? "; it may still do what was asked" : "");
-	refuse(q->client, q->call, EXIT_UNAVAILABLE, why);
+	refuse_control_command(q->client, q->call, EXIT_UNAVAILABLE, why);
 }
 
 /* While rows wait for the client its owner has to wait as well, and no deadline runs. */
 static void
-command_pass_row(struct command *q, const struct packet *p)
+control_command_pass_row(struct control_command *q, const struct channel_packet *p)
 {
 	struct channel *client = q->client->channel;
 
@@ -151,31 +151,31 @@ command_pass_row(struct command *q, const struct packet *p)
 	if (channel_waiting(client) > 0)
 		request_hold(&q->request);
 	else if (q->untold_bytes >= MESSAGE_ROWS_WINDOW / 2)
-		command_tell_owner(q, false);
+		control_command_report_taken(q, false);
 }
 
 static void
-command_row(struct command *q, const struct packet *p)
+control_command_row(struct control_command *q, const struct channel_packet *p)
 {
-	struct client *k = q->client, *slowest;
+	struct control_client *k = q->client, *slowest;
 
 	if (!k)
 		return;
-	command_pass_row(q, p);
-	slowest = k->caller.may_act ? NULL : desk_slowest(k->control);
+	control_command_pass_row(q, p);
+	slowest = k->caller.may_act ? NULL : desk_rights_slowest_client(k->control);
 	if (!slowest)
 		return;
-	desk_log_refused(k->control, slowest->caller.uid, "answers are not taken");
-	client_free(slowest);
+	desk_rights_log_refused(k->control, slowest->caller.uid, "answers are not taken");
+	control_client_free(slowest);
 }
 
 static void
-command_answered(enum request_end end, const struct packet *p, void *arg)
+control_command_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct command *q = arg;
+	struct control_command *q = arg;
 
 	if (end == REQUEST_ROW) {
-		command_row(q, p);
+		control_command_row(q, p);
 		if (p->fd >= 0)
 			close(p->fd);
 		return;
@@ -186,16 +186,16 @@ command_answered(enum request_end end, const struct packet *p, void *arg)
 		(void)!channel_answer(
 		    q->client->channel, q->call, p->type, &p->message->admin_done, -1);
 	else
-		command_unanswered(q, end);
-	command_tell_end(q, end);
-	command_free(q);
+		control_command_unanswered(q, end);
+	control_command_tell_end(q, end);
+	control_command_free(q);
 }
 
 /* ---- questions ---- */
 
 /* Who asks, as the kernel knows it: the tool's word would not do. */
 static struct str
-name_of(uid_t uid, struct buf *room)
+name_of_uid(uid_t uid, struct buf *room)
 {
 	if (uid == 0)
 		return STR("root");
@@ -205,11 +205,11 @@ name_of(uid_t uid, struct buf *room)
 
 /* Whether the client has the right to it; else that is answered and logged. */
 static bool
-command_is_allowed(
-    struct client *k, uint64_t call, const struct rights *r, const struct message_admin *asked)
+control_command_is_allowed(struct control_client *k, uint64_t call, const struct verb_rights *r,
+    const struct message_admin *asked)
 {
 	bool is_member;
-	const char *lacks = desk_lacks(k, r, asked->values, &is_member);
+	const char *lacks = desk_rights_missing(k, r, asked->values, &is_member);
 	char text[WORDS_BYTES];
 
 	if (!lacks)
@@ -220,122 +220,123 @@ command_is_allowed(
 		    STR_ARG(k->control->role->conf->help_desk_group));
 	else
 		snprintf(text, sizeof text, "%s needs root\n", lacks);
-	if (desk_may_tell(k->control))
-		admin_log_refused(asked);
-	refuse(k, call, EXIT_FORBIDDEN, text);
+	if (desk_rights_may_log(k->control))
+		operator_log_refused(asked);
+	refuse_control_command(k, call, EXIT_FORBIDDEN, text);
 	return false;
 }
 
 static void
-command_begin(struct client *k, uint64_t call, const struct rights *r,
+control_command_begin(struct control_client *k, uint64_t call, const struct verb_rights *r,
     const struct message_admin *asked)
 {
 	enum role_kind kind = r->owner;
 	struct channel *owner =
 	    kind == ROLE_MAIN ? k->control->role->main : k->control->owners[kind];
 	char text[REQUEST_TEXT_BYTES];
-	struct command *q;
+	struct control_command *q;
 
 	if (!owner) {
 		snprintf(text, sizeof text, "%s is not running now, and is started again: repeat "
 		    "the command", role_name(kind));
-		refuse(k, call, EXIT_UNAVAILABLE, text);
+		refuse_control_command(k, call, EXIT_UNAVAILABLE, text);
 		return;
 	}
-	q = MEM_NEW(struct command);
-	*q = (struct command){
+	q = MEM_NEW(struct control_command);
+	*q = (struct control_command){
 	    .control = k->control, .client = k, .call = call, .owner = kind,
 	    .uid = k->caller.uid};
 	q->asked_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&k->commands, q, link);
 	k->command_count++;
-	request_init(&q->request, command_answered, q);
+	request_init(&q->request, control_command_answered, q);
 	if (message_is_quick(asked->verb))
 		request_quick(&q->request);
 	request_ask(&q->request, owner, MESSAGE_ADMIN, asked);
 }
 
 static void
-pass_on(struct client *k, uint64_t call, const struct message_admin *m)
+pass_command_on(struct control_client *k, uint64_t call, const struct message_admin *m)
 {
-	const struct rights *r = rights_find(m->verb);
+	const struct verb_rights *r = verb_rights_find(m->verb);
 	struct message_admin asked = *m;
 	struct buf name;
 
 	buf_init(&name, 64);
-	asked.by = name_of(k->caller.uid, &name);
+	asked.by = name_of_uid(k->caller.uid, &name);
 	if (!r)
-		refuse(k, call, EXIT_USAGE, "no such command\n");
-	else if (!command_is_allowed(k, call, r, &asked))
+		refuse_control_command(k, call, EXIT_USAGE, "no such command\n");
+	else if (!control_command_is_allowed(k, call, r, &asked))
 		; /* and told */
-	else if (!desk_may_begin(k))
-		refuse(k, call, EXIT_LATER, "too many commands at once: try again later\n");
+	else if (!desk_rights_may_begin(k))
+		refuse_control_command(
+		    k, call, EXIT_LATER, "too many commands at once: try again later\n");
 	else
-		command_begin(k, call, r, &asked);
+		control_command_begin(k, call, r, &asked);
 	buf_clear(&name);
 }
 
 static void
-from_client(struct channel *c, const struct packet *p, void *arg)
+on_control_client_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct client *k = arg;
+	struct control_client *k = arg;
 
 	(void)c;
 	if (p->fd >= 0)
 		close(p->fd);
 	if (p->type == MESSAGE_COMMAND && p->call)
-		pass_on(k, p->call, &p->message->command);
+		pass_command_on(k, p->call, &p->message->command);
 	else
-		client_free(k);
+		control_client_free(k);
 }
 
 /* It has taken all that waited for it. */
 static void
-client_emptied(void *arg)
+control_client_emptied(void *arg)
 {
-	struct client *k = arg;
-	struct command *q;
+	struct control_client *k = arg;
+	struct control_command *q;
 
 	TAILQ_FOREACH(q, &k->commands, link) {
 		request_renew(&q->request);
-		command_tell_owner(q, false);
+		control_command_report_taken(q, false);
 	}
 }
 
 static void
-client_lost(struct channel *c, void *arg)
+control_client_lost(struct channel *c, void *arg)
 {
 	(void)c;
-	client_free(arg);
+	control_client_free(arg);
 }
 
 static bool
-may_ask(struct control *c, int fd, struct caller *out)
+may_caller_connect(struct control *c, int fd, struct caller *out)
 {
 	if (!caller_read(fd, out)) {
 		log_error("control: who connected cannot be asked for: %m");
 		return false;
 	}
-	if (out->may_act || desk_may_look(c, fd, out))
+	if (out->may_act || desk_rights_may_look(c, fd, out))
 		return true;
-	desk_log_refused(c, out->uid, NULL);
+	desk_rights_log_refused(c, out->uid, NULL);
 	return false;
 }
 
 /* The build is said first: a tool of another one cannot know it from an answer that it does not
  * get. */
 static void
-take_client(struct control *c, int fd)
+accept_control_client(struct control *c, int fd)
 {
 	struct message_hello hello = {.build = role_build()};
 	struct caller caller;
-	struct client *k;
+	struct control_client *k;
 
-	if (!may_ask(c, fd, &caller) || !desk_may_connect(c, &caller)) {
+	if (!may_caller_connect(c, fd, &caller) || !desk_rights_may_connect(c, &caller)) {
 		close(fd);
 		return;
 	}
-	k = MEM_NEW(struct client);
+	k = MEM_NEW(struct control_client);
 	k->control = c;
 	k->fd = fd;
 	k->caller = caller;
@@ -343,26 +344,27 @@ take_client(struct control *c, int fd)
 	TAILQ_INSERT_TAIL(&c->clients, k, link);
 	c->client_count++;
 	/* large rows that do not fit in are answered with a refusal */
-	(void)!wire_make_room(fd);
-	k->channel = channel_new(c->role->base, fd, from_client, client_lost, k);
-	channel_tell_emptied(k->channel, client_emptied);
+	(void)!wire_grow_send_buffer(fd);
+	k->channel =
+	    channel_new(c->role->base, fd, on_control_client_packet, control_client_lost, k);
+	channel_tell_emptied(k->channel, control_client_emptied);
 	(void)!channel_send(k->channel, MESSAGE_HELLO, &hello, -1);
 }
 
 static void
-on_connection(evutil_socket_t listener, short what, void *arg)
+on_control_connection(evutil_socket_t listener, short what, void *arg)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
 	if (fd >= 0)
-		take_client(arg, fd);
+		accept_control_client(arg, fd);
 }
 
 /* ---- owners ---- */
 
 static void
-from_owner(struct channel *c, const struct packet *p, void *arg)
+on_owner_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)arg;
 	if (p->fd >= 0)
@@ -371,7 +373,7 @@ from_owner(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-owner_lost(struct channel *c, void *arg)
+on_owner_lost(struct channel *c, void *arg)
 {
 	struct control *control = arg;
 
@@ -386,7 +388,7 @@ owner_lost(struct channel *c, void *arg)
 /* ---- the role ---- */
 
 static void
-on_grant(struct role *r, const struct message_grant *grant, int fd)
+control_grant(struct role *r, const struct message_grant *grant, int fd)
 {
 	struct control *c = control_of(r);
 	uint64_t group;
@@ -404,7 +406,7 @@ on_grant(struct role *r, const struct message_grant *grant, int fd)
 }
 
 static void
-on_peer(struct role *r, struct role_peer who, int fd)
+control_peer(struct role *r, struct role_peer who, int fd)
 {
 	struct control *c = control_of(r);
 
@@ -414,32 +416,32 @@ on_peer(struct role *r, struct role_peer who, int fd)
 	}
 	channel_end(&c->owners[who.kind]);
 	c->owner_peers[who.kind] = who;
-	c->owners[who.kind] = channel_new(r->base, fd, from_owner, owner_lost, c);
+	c->owners[who.kind] = channel_new(r->base, fd, on_owner_packet, on_owner_lost, c);
 }
 
 static int
-start(struct role *r)
+control_start(struct role *r)
 {
 	struct control *c = control_of(r);
 
 	if (c->listener_fd < 0)
 		return -1;
 	c->listener =
-	    event_new(r->base, c->listener_fd, EV_READ | EV_PERSIST, on_connection, c);
+	    event_new(r->base, c->listener_fd, EV_READ | EV_PERSIST, on_control_connection, c);
 	return c->listener && event_add(c->listener, NULL) == 0 ? 0 : -1;
 }
 
 static void
-end(struct role *r)
+control_end(struct role *r)
 {
 	struct control *c = r->state;
 
 	if (!c)
 		return;
 	while (!TAILQ_EMPTY(&c->clients))
-		client_free(TAILQ_FIRST(&c->clients));
+		control_client_free(TAILQ_FIRST(&c->clients));
 	while (!TAILQ_EMPTY(&c->left))
-		command_free(TAILQ_FIRST(&c->left));
+		control_command_free(TAILQ_FIRST(&c->left));
 	for (int k = 0; k < ROLE_KINDS; k++)
 		channel_free(&c->owners[k]);
 	if (c->listener)
@@ -454,8 +456,8 @@ const struct role_spec control_role = {
     .name = "control",
     .conf = CONF_CONTROL,
     .sandbox = {.needs = SANDBOX_ACCEPT},
-    .grant = on_grant,
-    .peer = on_peer,
-    .start = start,
-    .end = end,
+    .grant = control_grant,
+    .peer = control_peer,
+    .start = control_start,
+    .end = control_end,
 };

@@ -8,14 +8,14 @@
 #include "control/caller.h"
 #include "ipc/role.h"
 
-struct client;
+struct control_client;
 struct control;
 
 /* One command of a tool, at its owner. */
-struct command {
-	TAILQ_ENTRY(command) link;
+struct control_command {
+	TAILQ_ENTRY(control_command) link;
 	struct control *control;
-	struct client *client; /* NULL: it left, and its owner is at work all the same */
+	struct control_client *client; /* NULL: it left, and its owner is at work all the same */
 	uint64_t call;         /* the tool's */
 	enum role_kind owner;
 	uid_t uid;             /* the client's, also when it left */
@@ -23,16 +23,16 @@ struct command {
 	uint32_t untold_bytes; /* of rows that were passed on, and the owner does not know it */
 	struct request request;
 };
-TAILQ_HEAD(command_list, command);
+TAILQ_HEAD(control_commands, control_command);
 
-struct client {
-	TAILQ_ENTRY(client) link;
+struct control_client {
+	TAILQ_ENTRY(control_client) link;
 	struct control *control;
 	struct channel *channel;
 	int fd;                /* the channel's */
 	struct caller caller;
 	unsigned command_count;
-	struct command_list commands;
+	struct control_commands commands;
 };
 
 struct control {
@@ -41,9 +41,9 @@ struct control {
 	struct event *listener;
 	struct channel *owners[ROLE_KINDS];
 	struct role_peer owner_peers[ROLE_KINDS];
-	TAILQ_HEAD(, client) clients;
+	TAILQ_HEAD(, control_client) clients;
 	unsigned client_count;
-	struct command_list left; /* of members of help_desk_group who left */
+	struct control_commands left; /* of members of help_desk_group who left */
 	unsigned left_count;
 	bool has_help_desk;
 	gid_t help_desk;       /* its group, as main found it */

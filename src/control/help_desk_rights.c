@@ -10,35 +10,36 @@ enum {
 	CLIENTS_MAX = 64,
 	COMMANDS_MAX = 16, /* of one client at once */
 	/* of members, who must not keep root out */
-	DESK_CLIENTS_MAX = 32,
-	DESK_CLIENTS_OF_UID = 8,
-	DESK_COMMANDS_MAX = 16,      /* of all of them at once */
-	DESK_COMMANDS_OF_UID = 8,    /* who takes no answers keeps them for as long as that */
-	DESK_WAITING_MAX = 64 << 20, /* bytes of answers that they do not take, of all of them */
-	REFUSALS_TOLD_MAX = 60,      /* lines of the log in a minute, and not more */
+	HELP_DESK_CLIENTS_MAX = 32,
+	HELP_DESK_CLIENTS_OF_UID = 8,
+	HELP_DESK_COMMANDS_MAX = 16,   /* of all of them at once */
+	HELP_DESK_COMMANDS_OF_UID = 8, /* who takes no answers keeps them for as long as that */
+	HELP_DESK_WAITING_MAX = 64
+	                        << 20, /* bytes of answers that they do not take, of all of them */
+	REFUSALS_LOGGED_MAX = 60,      /* lines of the log in a minute, and not more */
 };
 static const int64_t refusals_period_ms = 60 * 1000;
 
 /* False: so many refusals were told in the last minute that this one is not; who is refused could
  * fill the log. */
 bool
-desk_may_tell(struct control *c)
+desk_rights_may_log(struct control *c)
 {
 	int64_t now_ms = clock_mono_ms();
 
 	if (now_ms - c->refusals_ms >= refusals_period_ms) {
-		if (c->refusals > REFUSALS_TOLD_MAX)
+		if (c->refusals > REFUSALS_LOGGED_MAX)
 			log_warn("admin: %u refusals were not logged, of %u within a minute",
-			    c->refusals - REFUSALS_TOLD_MAX, c->refusals);
+			    c->refusals - REFUSALS_LOGGED_MAX, c->refusals);
 		c->refusals_ms = now_ms;
 		c->refusals = 0;
 	}
-	return ++c->refusals <= REFUSALS_TOLD_MAX;
+	return ++c->refusals <= REFUSALS_LOGGED_MAX;
 }
 
 /* By its uid alone, or as a member of help_desk_group now, whatever held when it connected. */
 bool
-desk_may_look(const struct control *c, int fd, const struct caller *caller)
+desk_rights_may_look(const struct control *c, int fd, const struct caller *caller)
 {
 	int is_in;
 
@@ -52,21 +53,22 @@ desk_may_look(const struct control *c, int fd, const struct caller *caller)
 
 /* What of it needs root: its words, or NULL: nothing, for this client. */
 const char *
-desk_lacks(const struct client *k, const struct rights *r, struct str values, bool *is_member_out)
+desk_rights_missing(const struct control_client *k, const struct verb_rights *r, struct str values,
+    bool *is_member_out)
 {
 	*is_member_out = false;
 	if (k->caller.may_act)
 		return NULL;
-	*is_member_out = desk_may_look(k->control, k->fd, &k->caller);
-	return *is_member_out ? rights_act_words(r, values) : r->words;
+	*is_member_out = desk_rights_may_look(k->control, k->fd, &k->caller);
+	return *is_member_out ? verb_rights_root_words(r, values) : r->words;
 }
 
 void
-desk_log_refused(struct control *c, uid_t uid, const char *why)
+desk_rights_log_refused(struct control *c, uid_t uid, const char *why)
 {
 	struct log_line l;
 
-	if (!desk_may_tell(c))
+	if (!desk_rights_may_log(c))
 		return;
 	log_begin(&l, LOG_WARNING, "admin refused");
 	log_num(&l, "uid", uid);
@@ -77,10 +79,10 @@ desk_log_refused(struct control *c, uid_t uid, const char *why)
 
 /* What members of help_desk_group have under way: all of them, and that one. */
 static void
-desk_commands(const struct control *c, uid_t uid, unsigned *all_out, unsigned *own_out)
+desk_rights_count_commands(const struct control *c, uid_t uid, unsigned *all_out, unsigned *own_out)
 {
-	const struct client *k;
-	const struct command *q;
+	const struct control_client *k;
+	const struct control_command *q;
 
 	*all_out = c->left_count;
 	*own_out = 0;
@@ -94,7 +96,7 @@ desk_commands(const struct control *c, uid_t uid, unsigned *all_out, unsigned *o
 
 /* Members leave room for one another, and for root. */
 bool
-desk_may_begin(const struct client *k)
+desk_rights_may_begin(const struct control_client *k)
 {
 	unsigned all, own;
 
@@ -102,15 +104,15 @@ desk_may_begin(const struct client *k)
 		return false;
 	if (k->caller.may_act)
 		return true;
-	desk_commands(k->control, k->caller.uid, &all, &own);
-	return all < DESK_COMMANDS_MAX && own < DESK_COMMANDS_OF_UID;
+	desk_rights_count_commands(k->control, k->caller.uid, &all, &own);
+	return all < HELP_DESK_COMMANDS_MAX && own < HELP_DESK_COMMANDS_OF_UID;
 }
 
 /* Members of help_desk_group leave room for root, and for one another. */
 bool
-desk_may_connect(struct control *c, const struct caller *caller)
+desk_rights_may_connect(struct control *c, const struct caller *caller)
 {
-	const struct client *k;
+	const struct control_client *k;
 	unsigned all = 0, own = 0;
 
 	if (c->client_count >= CLIENTS_MAX)
@@ -121,16 +123,16 @@ desk_may_connect(struct control *c, const struct caller *caller)
 		all += !k->caller.may_act;
 		own += k->caller.uid == caller->uid;
 	}
-	if (all < DESK_CLIENTS_MAX && own < DESK_CLIENTS_OF_UID)
+	if (all < HELP_DESK_CLIENTS_MAX && own < HELP_DESK_CLIENTS_OF_UID)
 		return true;
-	desk_log_refused(c, caller->uid, "too many connections");
+	desk_rights_log_refused(c, caller->uid, "too many connections");
 	return false;
 }
 
-struct client *
-desk_slowest(const struct control *c)
+struct control_client *
+desk_rights_slowest_client(const struct control *c)
 {
-	struct client *k, *slowest = NULL;
+	struct control_client *k, *slowest = NULL;
 	size_t all = 0, most = 0;
 
 	TAILQ_FOREACH(k, &c->clients, link) {
@@ -142,5 +144,5 @@ desk_slowest(const struct control *c)
 			slowest = k;
 		}
 	}
-	return all > DESK_WAITING_MAX ? slowest : NULL;
+	return all > HELP_DESK_WAITING_MAX ? slowest : NULL;
 }

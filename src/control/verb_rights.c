@@ -6,7 +6,7 @@
 
 #include "ipc/message.h"
 
-const struct rights rights_table[] = {
+const struct verb_rights verb_rights_table[] = {
     {"reload", ROLE_MAIN, RIGHT_ACT, "reload", NULL, NULL},
     {"main.status", ROLE_MAIN, RIGHT_LOOK, "status", NULL, NULL},
     {"main.config", ROLE_MAIN, RIGHT_ACT, "config show --running", NULL, NULL},
@@ -34,20 +34,20 @@ const struct rights rights_table[] = {
     {"route.test", ROLE_RELAY, RIGHT_LOOK, "test route", NULL, NULL},
     {"dns.status", ROLE_RELAY, RIGHT_LOOK, "status", NULL, NULL},
 };
-const size_t rights_count = sizeof rights_table / sizeof *rights_table;
+const size_t verb_rights_count = sizeof verb_rights_table / sizeof *verb_rights_table;
 
-const struct rights *
-rights_find(struct str verb)
+const struct verb_rights *
+verb_rights_find(struct str verb)
 {
-	for (size_t i = 0; i < rights_count; i++)
-		if (str_eq(verb, str_of(rights_table[i].verb)))
-			return &rights_table[i];
+	for (size_t i = 0; i < verb_rights_count; i++)
+		if (str_eq(verb, str_of(verb_rights_table[i].verb)))
+			return &verb_rights_table[i];
 	return NULL;
 }
 
 /* Anywhere among the values, whatever stands there: not only what its role would look at. */
 static bool
-rights_has_key(struct str values, const char *wanted)
+verb_rights_has_key(struct str values, const char *wanted)
 {
 	struct str key, value;
 
@@ -58,9 +58,9 @@ rights_has_key(struct str values, const char *wanted)
 }
 
 const char *
-rights_act_words(const struct rights *r, struct str values)
+verb_rights_root_words(const struct verb_rights *r, struct str values)
 {
-	if (r->act_key && rights_has_key(values, r->act_key))
+	if (r->act_key && verb_rights_has_key(values, r->act_key))
 		return r->act_words;
 	return r->right == RIGHT_ACT ? r->words : NULL;
 }

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 
-struct disk {
+struct async_io {
 	struct tasks tasks;
 	struct fsio *own_io;             /* NULL: a test's is used */
 	struct event *answers;
@@ -22,9 +22,9 @@ struct disk {
 	uint32_t stall_ms;
 };
 
-struct disk_file {
+struct async_io_file {
 	struct task task;
-	struct disk *disk;
+	struct async_io *disk;
 	int fd;
 	/* the piece; while it is under way the thread's alone */
 	char *room;
@@ -34,16 +34,16 @@ struct disk_file {
 	int error;
 	/* the loop's */
 	bool is_busy;
-	disk_fn *fn;                     /* NULL: the file was dropped */
+	async_io_fn *fn;                     /* NULL: the file was dropped */
 	void *arg;
 };
 
 /* ---- in the thread ---- */
 
 static bool
-disk_run_read(struct fsio *io, void *of)
+async_io_run_read(struct fsio *io, void *of)
 {
-	struct disk_file *f = of;
+	struct async_io_file *f = of;
 	size_t got;
 
 	f->error = 0;
@@ -55,9 +55,9 @@ disk_run_read(struct fsio *io, void *of)
 }
 
 static bool
-disk_run_write(struct fsio *io, void *of)
+async_io_run_write(struct fsio *io, void *of)
 {
-	struct disk_file *f = of;
+	struct async_io_file *f = of;
 	struct iovec v = {f->room, f->n};
 
 	f->error = fsio_write_all(io, f->fd, &v, 1, (off_t)f->at) == 0 ? 0 : errno;
@@ -65,9 +65,9 @@ disk_run_write(struct fsio *io, void *of)
 }
 
 static bool
-disk_run_close(struct fsio *io, void *of)
+async_io_run_close(struct fsio *io, void *of)
 {
-	struct disk_file *f = of;
+	struct async_io_file *f = of;
 
 	io->ops->close(io, f->fd);
 	f->fd = -1;
@@ -77,7 +77,7 @@ disk_run_close(struct fsio *io, void *of)
 /* ---- in the loop ---- */
 
 static void
-disk_look_later(struct disk *d)
+async_io_check_later(struct async_io *d)
 {
 	static const struct timeval second = {1, 0};
 
@@ -86,17 +86,17 @@ disk_look_later(struct disk *d)
 }
 
 static void
-disk_ask(struct disk_file *f, const struct task_kind *kind)
+async_io_ask(struct async_io_file *f, const struct task_kind *kind)
 {
 	f->disk->under_way++;
-	disk_look_later(f->disk);
-	tasks_ask(&f->disk->tasks, &f->task, kind, f);
+	async_io_check_later(f->disk);
+	tasks_submit(&f->disk->tasks, &f->task, kind, f);
 }
 
 static void
-disk_file_free(void *owner, void *of)
+async_io_file_free(void *owner, void *of)
 {
-	struct disk_file *f = of;
+	struct async_io_file *f = of;
 
 	(void)owner;
 	f->disk->under_way--;
@@ -108,20 +108,20 @@ disk_file_free(void *owner, void *of)
 }
 
 static void
-disk_file_close(struct disk_file *f)
+async_io_file_close(struct async_io_file *f)
 {
-	static const struct task_kind kind = {disk_run_close, disk_file_free, disk_file_free,
-	    "close a body's file"};
+	static const struct task_kind kind = {
+	    async_io_run_close, async_io_file_free, async_io_file_free, "close a body's file"};
 
 	mem_free(f->room);
 	f->room = NULL;
-	disk_ask(f, &kind);
+	async_io_ask(f, &kind);
 }
 
 static void
-disk_piece_done(void *owner, void *of)
+async_io_piece_done(void *owner, void *of)
 {
-	struct disk_file *f = of;
+	struct async_io_file *f = of;
 
 	(void)owner;
 	f->disk->under_way--;
@@ -129,22 +129,22 @@ disk_piece_done(void *owner, void *of)
 	if (f->fn)
 		f->fn(f->error, str_make(f->room, f->error ? 0 : f->n), f->arg);
 	else
-		disk_file_close(f);
+		async_io_file_close(f);
 }
 
 static void
-disk_begin(struct disk_file *f, const struct task_kind *kind, disk_fn *fn, void *arg)
+async_io_begin(struct async_io_file *f, const struct task_kind *kind, async_io_fn *fn, void *arg)
 {
 	f->is_busy = true;
 	f->fn = fn;
 	f->arg = arg;
-	disk_ask(f, kind);
+	async_io_ask(f, kind);
 }
 
 static void
-disk_prepare_piece(struct disk_file *f, uint64_t at, size_t n)
+async_io_prepare_piece(struct async_io_file *f, uint64_t at, size_t n)
 {
-	if (f->is_busy || n > DISK_PIECE_MAX)
+	if (f->is_busy || n > ASYNC_IO_PIECE_MAX)
 		die("disk: a piece is asked for beside another, or is too large");
 	if (n > f->room_bytes) {
 		mem_free(f->room);
@@ -156,37 +156,37 @@ disk_prepare_piece(struct disk_file *f, uint64_t at, size_t n)
 }
 
 void
-disk_read(struct disk_file *f, uint64_t at, size_t n, disk_fn *fn, void *arg)
+async_io_read(struct async_io_file *f, uint64_t at, size_t n, async_io_fn *fn, void *arg)
 {
-	static const struct task_kind kind = {disk_run_read, disk_piece_done, disk_file_free,
-	    "read the body"};
+	static const struct task_kind kind = {
+	    async_io_run_read, async_io_piece_done, async_io_file_free, "read the body"};
 
-	disk_prepare_piece(f, at, n);
-	disk_begin(f, &kind, fn, arg);
+	async_io_prepare_piece(f, at, n);
+	async_io_begin(f, &kind, fn, arg);
 }
 
 void
-disk_write(struct disk_file *f, uint64_t at, struct str bytes, disk_fn *fn, void *arg)
+async_io_write(struct async_io_file *f, uint64_t at, struct str bytes, async_io_fn *fn, void *arg)
 {
-	static const struct task_kind kind = {disk_run_write, disk_piece_done, disk_file_free,
-	    "write the body"};
+	static const struct task_kind kind = {
+	    async_io_run_write, async_io_piece_done, async_io_file_free, "write the body"};
 
-	disk_prepare_piece(f, at, bytes.n);
+	async_io_prepare_piece(f, at, bytes.n);
 	if (bytes.n)
 		memcpy(f->room, bytes.p, bytes.n);
-	disk_begin(f, &kind, fn, arg);
+	async_io_begin(f, &kind, fn, arg);
 }
 
 bool
-disk_file_is_busy(const struct disk_file *f)
+async_io_file_is_busy(const struct async_io_file *f)
 {
 	return f->is_busy;
 }
 
-struct disk_file *
-disk_file_new(struct disk *d, int fd, struct msgid id)
+struct async_io_file *
+async_io_file_new(struct async_io *d, int fd, struct msgid id)
 {
-	struct disk_file *f = MEM_NEW(struct disk_file);
+	struct async_io_file *f = MEM_NEW(struct async_io_file);
 
 	f->disk = d;
 	f->fd = fd;
@@ -195,9 +195,9 @@ disk_file_new(struct disk *d, int fd, struct msgid id)
 }
 
 void
-disk_file_drop(struct disk_file **p)
+async_io_file_drop(struct async_io_file **p)
 {
-	struct disk_file *f = *p;
+	struct async_io_file *f = *p;
 
 	*p = NULL;
 	if (!f)
@@ -208,62 +208,62 @@ disk_file_drop(struct disk_file **p)
 		return;
 	f->disk->under_way -= f->is_busy;
 	f->is_busy = false;
-	disk_file_close(f);
+	async_io_file_close(f);
 }
 
 /* ---- all of them ---- */
 
 size_t
-disk_closing(const struct disk *d)
+async_io_closing(const struct async_io *d)
 {
 	return d->closing;
 }
 
 int64_t
-disk_stalled_ms(struct disk *d)
+async_io_stalled_ms(struct async_io *d)
 {
 	return stall_ms(&d->tasks.stall);
 }
 
 static void
-disk_answer(evutil_socket_t fd, short what, void *arg)
+async_io_answer(evutil_socket_t fd, short what, void *arg)
 {
-	struct disk *d = arg;
+	struct async_io *d = arg;
 	eventfd_t count;
 
 	(void)what;
 	eventfd_read(fd, &count);
-	tasks_answer(&d->tasks, d);
+	tasks_dispatch(&d->tasks, d);
 }
 
 /* For `sallyport status`. */
 static void
-disk_show(struct disk *d)
+async_io_show_stall(struct async_io *d)
 {
 	char text[METRICS_TROUBLE_BYTES] = "";
 
 	(void)!stall_text(&d->tasks.stall, d->stall_ms, text, sizeof text);
 	metrics_trouble(text);
-	metrics_disk(disk_stalled_ms(d));
+	metrics_disk(async_io_stalled_ms(d));
 }
 
 static void
-disk_look(evutil_socket_t fd, short what, void *arg)
+async_io_check(evutil_socket_t fd, short what, void *arg)
 {
-	struct disk *d = arg;
+	struct async_io *d = arg;
 
 	(void)fd;
 	(void)what;
-	stall_look(&d->tasks.stall, d->stall_ms);
-	disk_show(d);
+	stall_check(&d->tasks.stall, d->stall_ms);
+	async_io_show_stall(d);
 	/* the thread may have failed to wake the loop */
-	tasks_answer(&d->tasks, d);
+	tasks_dispatch(&d->tasks, d);
 	if (d->under_way)
-		disk_look_later(d);
+		async_io_check_later(d);
 }
 
 static void
-disk_clear(struct disk *d)
+async_io_clear(struct async_io *d)
 {
 	if (d->answers)
 		event_free(d->answers);
@@ -277,21 +277,21 @@ disk_clear(struct disk *d)
 }
 
 static int
-disk_start(struct disk *d, struct event_base *base)
+async_io_start(struct async_io *d, struct event_base *base)
 {
 	if (d->event_fd < 0)
 		return -1;
-	d->answers = event_new(base, d->event_fd, EV_READ | EV_PERSIST, disk_answer, d);
-	d->look = evtimer_new(base, disk_look, d);
+	d->answers = event_new(base, d->event_fd, EV_READ | EV_PERSIST, async_io_answer, d);
+	d->look = evtimer_new(base, async_io_check, d);
 	if (!d->answers || !d->look || event_add(d->answers, NULL) != 0)
 		die("disk: no event");
 	return tasks_start(&d->tasks);
 }
 
-struct disk *
-disk_new(const struct disk_setup *setup)
+struct async_io *
+async_io_new(const struct async_io_setup *setup)
 {
-	struct disk *d = MEM_NEW(struct disk);
+	struct async_io *d = MEM_NEW(struct async_io);
 	struct tasks_setup t = {.thread = setup->thread, .is_thread = !setup->is_by_hand};
 	int error;
 
@@ -300,28 +300,28 @@ disk_new(const struct disk_setup *setup)
 	d->own_io = setup->io ? NULL : fsio_new(-1);
 	t.io = setup->io ? setup->io : d->own_io;
 	tasks_init(&d->tasks, &t);
-	if (disk_start(d, setup->base) == 0)
+	if (async_io_start(d, setup->base) == 0)
 		return d;
 	error = errno;
-	disk_clear(d);
+	async_io_clear(d);
 	errno = error;
 	return NULL;
 }
 
 void
-disk_free(struct disk **p)
+async_io_free(struct async_io **p)
 {
-	struct disk *d = *p;
+	struct async_io *d = *p;
 
 	*p = NULL;
 	if (!d)
 		return;
-	if (tasks_stop_within(&d->tasks, DISK_END_MS)) {
-		disk_clear(d);
+	if (tasks_stop_within(&d->tasks, ASYNC_IO_END_MS)) {
+		async_io_clear(d);
 		return;
 	}
 	/* the thread goes on to use the rest of it */
-	stall_look(&d->tasks.stall, 0); /* what it waits for */
+	stall_check(&d->tasks.stall, 0); /* what it waits for */
 	log_warn("%s: thread %s still waits for the disk at the end", d->tasks.o.thread->owner,
 	    d->tasks.o.thread->name);
 	event_free(d->answers);

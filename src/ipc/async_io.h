@@ -14,14 +14,14 @@
 #include "base/tasks.h"
 
 enum {
-	DISK_PIECE_MAX = 256 << 10,      /* the memory that a file has at most */
-	DISK_END_MS = 500,               /* the end waits so long for a piece that is under way */
+	ASYNC_IO_PIECE_MAX = 256 << 10, /* the memory that a file has at most */
+	ASYNC_IO_END_MS = 500,          /* the end waits so long for a piece that is under way */
 };
 
-struct disk;
-struct disk_file;
+struct async_io;
+struct async_io_file;
 
-struct disk_setup {
+struct async_io_setup {
 	struct event_base *base;
 	const struct stall_thread *thread; /* for its name, and for the log: see stall.h */
 	/* for tests: */
@@ -32,31 +32,33 @@ struct disk_setup {
 
 /* In the loop, once for each piece, and never from inside a call of these functions.  error: 0, or
  * as errno.  bytes: what was read, valid until the next call for this file. */
-typedef void disk_fn(int error, struct str bytes, void *arg);
+typedef void async_io_fn(int error, struct str bytes, void *arg);
 
 /* In the sandbox, which needs SANDBOX_THREADS.  NULL with errno: there is no thread. */
-struct disk *disk_new(const struct disk_setup *setup) MUST_USE;
-/* Every file was dropped before.  A piece that does not end in DISK_END_MS is left to the thread,
- * which the end of the process ends. */
-void disk_free(struct disk **d);
+struct async_io *async_io_new(const struct async_io_setup *setup) MUST_USE;
+/* Every file was dropped before.  A piece that does not end in ASYNC_IO_END_MS is left to the
+ * thread, which the end of the process ends. */
+void async_io_free(struct async_io **d);
 
 /* The descriptor belongs to the file from now on.  id: of its message, for the log. */
-struct disk_file *disk_file_new(struct disk *d, int fd, struct msgid id) MUST_USE;
+struct async_io_file *async_io_file_new(struct async_io *d, int fd, struct msgid id) MUST_USE;
 /* In any state: nothing is told any more.  The descriptor is closed after the piece that is under
  * way; one that waits is not begun. */
-void disk_file_drop(struct disk_file **f);
+void async_io_file_drop(struct async_io_file **f);
 /* How many were dropped and are not closed yet, each with its descriptor: behind a call that does
  * not end they are as many as the owner drops, so it takes no new ones beyond a bound. */
-size_t disk_closing(const struct disk *d);
+size_t async_io_closing(const struct async_io *d);
 /* A piece was asked for and its end was not told yet: none may be asked for. */
-bool disk_file_is_busy(const struct disk_file *f);
+bool async_io_file_is_busy(const struct async_io_file *f);
 
 /* For how long the thread has been at one piece, of whichever file; 0: at none. */
-int64_t disk_stalled_ms(struct disk *d);
+int64_t async_io_stalled_ms(struct async_io *d);
 
-/* n bytes from `at`, all of them: a file that ends before is EIO.  n: at most DISK_PIECE_MAX. */
-void disk_read(struct disk_file *f, uint64_t at, size_t n, disk_fn *fn, void *arg);
-/* All of the bytes, which are copied and at most DISK_PIECE_MAX; not synced. */
-void disk_write(struct disk_file *f, uint64_t at, struct str bytes, disk_fn *fn, void *arg);
+/* n bytes from `at`, all of them: a file that ends before is EIO.  n: at most ASYNC_IO_PIECE_MAX.
+ */
+void async_io_read(struct async_io_file *f, uint64_t at, size_t n, async_io_fn *fn, void *arg);
+/* All of the bytes, which are copied and at most ASYNC_IO_PIECE_MAX; not synced. */
+void async_io_write(
+    struct async_io_file *f, uint64_t at, struct str bytes, async_io_fn *fn, void *arg);
 
 #endif

@@ -18,7 +18,7 @@ enum { LOOKS_MAX = 256 };
 int
 blocking_prepare(int fd)
 {
-	int64_t ms = clock_patience(MESSAGE_SIGN_MS);
+	int64_t ms = clock_timeout_ms(MESSAGE_SIGN_MS);
 	struct timeval patience = {ms / 1000, ms % 1000 * 1000};
 	int off = 0;
 
@@ -65,14 +65,14 @@ wait_readable(int fd, int64_t until_us)
 }
 
 static enum request_end
-understand(enum message_type asked, const struct wire_head *head, const struct buf *room,
+check_blocking_answer(enum message_type asked, const struct wire_head *head, const struct buf *room,
     union message *out)
 {
 	enum message_type got;
 
 	if (head->kind == WIRE_ANSWER &&
 	    message_decode(str_from(buf_str(room), WIRE_HEAD_BYTES), &got, out) &&
-	    got == message_ask(asked)->answer)
+	    got == message_question(asked)->answer)
 		return REQUEST_ANSWERED;
 	return REQUEST_ERROR;
 }
@@ -80,7 +80,7 @@ understand(enum message_type asked, const struct wire_head *head, const struct b
 enum request_end
 blocking_ask(int fd, const struct blocking_question *q, struct buf *room, union message *out)
 {
-	int64_t patience_ms = clock_patience(message_ask(q->type)->deadline_ms);
+	int64_t patience_ms = clock_timeout_ms(message_question(q->type)->deadline_ms);
 	int64_t until_us = clock_mono_us() + patience_ms * 1000;
 	enum request_end end = blocking_send(fd, q, room);
 	struct wire_head head;
@@ -93,7 +93,7 @@ blocking_ask(int fd, const struct blocking_question *q, struct buf *room, union 
 			end = take_packet(fd, room, MSG_DONTWAIT, &head);
 		if (end == REQUEST_ANSWERED && head.kind != WIRE_MESSAGE &&
 		    head.request == q->number)
-			return understand(q->type, &head, room, out);
+			return check_blocking_answer(q->type, &head, room, out);
 		if (end == REQUEST_ANSWERED && clock_mono_us() >= until_us)
 			end = REQUEST_EXPIRED;
 		flags = MSG_DONTWAIT;
@@ -115,7 +115,7 @@ blocking_send(int fd, const struct blocking_question *q, struct buf *room)
 }
 
 enum request_end
-blocking_look(int fd, struct buf *room)
+blocking_poll(int fd, struct buf *room)
 {
 	bool has_answer = false;
 	struct wire_head head;

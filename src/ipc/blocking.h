@@ -28,6 +28,6 @@ enum request_end blocking_send(
     int fd, const struct blocking_question *q, struct buf *room) MUST_USE;
 /* Takes what has come without waiting.  REQUEST_ANSWERED: the peer answered something, however
  * late; REQUEST_EXPIRED: it did not. */
-enum request_end blocking_look(int fd, struct buf *room) MUST_USE;
+enum request_end blocking_poll(int fd, struct buf *room) MUST_USE;
 
 #endif

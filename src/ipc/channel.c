@@ -16,11 +16,11 @@
 enum {
 	TURNS = 8, /* batches of packets in one turn of the loop */
 	LAST_TURNS = 256, /* when nothing can be sent any more: above what a socket buffer holds */
-	STARVED_MS = 10,  /* the kernel has no memory: tried again after that */
+	NO_MEMORY_MS = 10,  /* the kernel has no memory: tried again after that */
 };
 
-struct waiting {
-	STAILQ_ENTRY(waiting) link;
+struct channel_unsent {
+	STAILQ_ENTRY(channel_unsent) link;
 	int fd;
 	size_t n;
 	char bytes[];
@@ -36,7 +36,7 @@ struct channel {
 	channel_lost_fn *lost;
 	channel_emptied_fn *emptied; /* or NULL */
 	void *arg;
-	STAILQ_HEAD(, waiting) queue;
+	STAILQ_HEAD(, channel_unsent) queue;
 	size_t waiting_bytes;
 	struct requests requests;
 	struct buf out;
@@ -50,9 +50,9 @@ struct channel {
 /* ---- sending ---- */
 
 static void
-drop_waiting(struct channel *c)
+channel_drop_unsent(struct channel *c)
 {
-	struct waiting *w = STAILQ_FIRST(&c->queue);
+	struct channel_unsent *w = STAILQ_FIRST(&c->queue);
 
 	STAILQ_REMOVE_HEAD(&c->queue, link);
 	c->waiting_bytes -= w->n;
@@ -65,7 +65,7 @@ drop_waiting(struct channel *c)
 
 /* No channel goes on that has lost a message: what the peer said is still heard, then it ends. */
 static void
-go_deaf(struct channel *c, const char *why)
+channel_stop_sending(struct channel *c, const char *why)
 {
 	struct timeval now = {0};
 
@@ -75,16 +75,16 @@ go_deaf(struct channel *c, const char *why)
 	if (why)
 		log_error("a channel to another process is closed: %s", why);
 	while (!STAILQ_EMPTY(&c->queue))
-		drop_waiting(c);
+		channel_drop_unsent(c);
 	event_del(c->writable);
 	evtimer_add(c->soon, &now);
 }
 
 /* 0, EAGAIN: when `writable` fires, or the errno of a channel that is closed now. */
 static int
-send_now(struct channel *c, char *bytes, size_t n, int fd)
+channel_send_now(struct channel *c, char *bytes, size_t n, int fd)
 {
-	struct timeval starved = {0, STARVED_MS * 1000};
+	struct timeval starved = {0, NO_MEMORY_MS * 1000};
 	int error = wire_send(c->fd, str_make(bytes, n), fd) == 0 ? 0 : errno;
 
 	if (error == ETOOMANYREFS || error == EMFILE || error == ENFILE || error == EBADF) {
@@ -99,36 +99,38 @@ send_now(struct channel *c, char *bytes, size_t n, int fd)
 	else if (error == ENOBUFS || error == ENOMEM) /* the socket may count as writable */
 		evtimer_add(c->soon, &starved);
 	else
-		go_deaf(c, error == EPIPE || error == ECONNRESET ? NULL : strerror(error));
+		channel_stop_sending(
+		    c, error == EPIPE || error == ECONNRESET ? NULL : strerror(error));
 	return error == ENOBUFS || error == ENOMEM ? EAGAIN : error;
 }
 
 static void
-send_waiting(struct channel *c)
+channel_send_unsent(struct channel *c)
 {
-	struct waiting *w;
+	struct channel_unsent *w;
 
-	while ((w = STAILQ_FIRST(&c->queue)) && send_now(c, w->bytes, w->n, w->fd) == 0)
-		drop_waiting(c);
+	while ((w = STAILQ_FIRST(&c->queue)) && channel_send_now(c, w->bytes, w->n, w->fd) == 0)
+		channel_drop_unsent(c);
 	if (!w && !c->is_deaf && c->emptied)
 		c->emptied(c->arg);
 }
 
 static void
-on_writable(evutil_socket_t fd, short what, void *arg)
+on_channel_writable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	send_waiting(arg);
+	channel_send_unsent(arg);
 }
 
 static int
-wait_for_room(struct channel *c, struct str packet, int fd)
+channel_keep_unsent(struct channel *c, struct str packet, int fd)
 {
-	struct waiting *w;
+	struct channel_unsent *w;
 
 	if (c->waiting_bytes + packet.n > CHANNEL_WAITING_MAX) {
-		go_deaf(c, "the other process does not read, and too much waits for it");
+		channel_stop_sending(
+		    c, "the other process does not read, and too much waits for it");
 		return -1;
 	}
 	w = mem_new(sizeof *w + packet.n);
@@ -145,26 +147,27 @@ wait_for_room(struct channel *c, struct str packet, int fd)
 }
 
 static int
-send_packet(struct channel *c, struct buf *packet, int fd)
+channel_send_packet(struct channel *c, struct buf *packet, int fd)
 {
 	int error = EAGAIN;
 
 	if (STAILQ_EMPTY(&c->queue))
-		error = send_now(c, packet->p, packet->n, fd);
+		error = channel_send_now(c, packet->p, packet->n, fd);
 	if (error == EAGAIN)
-		return wait_for_room(c, buf_str(packet), fd);
+		return channel_keep_unsent(c, buf_str(packet), fd);
 	return error ? -1 : 0;
 }
 
 static int
-say(struct channel *c, const struct wire_head *head, const struct packet *p, const void *message)
+channel_pack_and_send(struct channel *c, const struct wire_head *head,
+    const struct channel_packet *p, const void *message)
 {
 	int r = -1;
 
 	if (c->is_dead || c->is_deaf)
 		return -1;
 	if (wire_pack(&c->out, head, p->type, message))
-		r = send_packet(c, &c->out, p->fd);
+		r = channel_send_packet(c, &c->out, p->fd);
 	else
 		log_error("%s is too large for a channel", message_name(p->type));
 	if (message_is_secret(p->type) && c->out.p)
@@ -177,7 +180,8 @@ channel_send(struct channel *c, enum message_type type, const void *message, int
 {
 	struct wire_head head = {0, WIRE_MESSAGE, false};
 
-	return say(c, &head, &(struct packet){.type = type, .fd = fd}, message);
+	return channel_pack_and_send(
+	    c, &head, &(struct channel_packet){.type = type, .fd = fd}, message);
 }
 
 int
@@ -185,7 +189,8 @@ channel_ask(struct channel *c, uint64_t request, enum message_type type, const v
 {
 	struct wire_head head = {request, WIRE_MESSAGE, false};
 
-	return say(c, &head, &(struct packet){.type = type, .fd = -1}, message);
+	return channel_pack_and_send(
+	    c, &head, &(struct channel_packet){.type = type, .fd = -1}, message);
 }
 
 int
@@ -196,7 +201,8 @@ channel_answer(
 
 	if (call == 0)
 		return 0;
-	if (say(c, &head, &(struct packet){.type = type, .fd = fd}, message) == 0)
+	if (channel_pack_and_send(
+	        c, &head, &(struct channel_packet){.type = type, .fd = fd}, message) == 0)
 		return 0;
 	channel_refuse(c, call);
 	return -1;
@@ -208,13 +214,14 @@ channel_refuse(struct channel *c, uint64_t call)
 	struct wire_head head = {call, WIRE_REFUSAL, false};
 
 	if (call)
-		(void)!say(c, &head, &(struct packet){.type = MESSAGE_NONE, .fd = -1}, NULL);
+		(void)!channel_pack_and_send(
+		    c, &head, &(struct channel_packet){.type = MESSAGE_NONE, .fd = -1}, NULL);
 }
 
 /* ---- receiving ---- */
 
 static void
-tell_lost(struct channel *c)
+channel_report_lost(struct channel *c)
 {
 	bool freed = false;
 
@@ -231,7 +238,8 @@ tell_lost(struct channel *c)
 }
 
 static void
-hear_answer(struct channel *c, struct packet *p, struct str bytes, enum wire_kind kind)
+channel_handle_answer(
+    struct channel *c, struct channel_packet *p, struct str bytes, enum wire_kind kind)
 {
 	if (kind == WIRE_REFUSAL || !message_decode(bytes, &p->type, p->message))
 		p->type = MESSAGE_NONE;
@@ -240,10 +248,10 @@ hear_answer(struct channel *c, struct packet *p, struct str bytes, enum wire_kin
 
 /* False: what came is no packet of ours. */
 static bool
-hear(struct channel *c, const struct wire_packet *w)
+channel_handle_packet(struct channel *c, const struct wire_packet *w)
 {
 	union message message;
-	struct packet p = {.message = &message, .fd = w->fd};
+	struct channel_packet p = {.message = &message, .fd = w->fd};
 	struct str bytes = str_from(w->bytes, WIRE_HEAD_BYTES);
 	struct wire_head head;
 	bool is_fine = !w->is_foul && wire_head(w->bytes, &head);
@@ -253,7 +261,7 @@ hear(struct channel *c, const struct wire_packet *w)
 		p.is_fd_lost = w->is_fd_lost || head.is_fd_lost;
 	}
 	if (is_fine && head.kind != WIRE_MESSAGE) {
-		hear_answer(c, &p, bytes, head.kind);
+		channel_handle_answer(c, &p, bytes, head.kind);
 		return true;
 	}
 	if (is_fine && message_decode(bytes, &p.type, &message)) {
@@ -271,11 +279,12 @@ hear(struct channel *c, const struct wire_packet *w)
 
 /* What came after the channel died or was freed finds no one. */
 static void
-hear_all(struct channel *c, const struct wire_packet *got, int count, const bool *freed)
+channel_handle_packets(
+    struct channel *c, const struct wire_packet *got, int count, const bool *freed)
 {
 	for (int i = 0; i < count; i++) {
 		if (!*freed && !c->is_dead) {
-			if (!hear(c, &got[i]) && !*freed)
+			if (!channel_handle_packet(c, &got[i]) && !*freed)
 				c->is_dead = true;
 		} else if (got[i].fd >= 0) {
 			close(got[i].fd);
@@ -300,7 +309,7 @@ wipe_secrets(struct channel *c, const struct wire_packet *got, int count)
 }
 
 static void
-receive(struct channel *c, int turns, const bool *freed)
+channel_receive(struct channel *c, int turns, const bool *freed)
 {
 	struct wire_packet got[WIRE_BATCH];
 	int n = WIRE_BATCH;
@@ -310,7 +319,7 @@ receive(struct channel *c, int turns, const bool *freed)
 		if (n < 0 && errno != EAGAIN)
 			c->is_dead = true;
 		note_secrets(c, got, n);
-		hear_all(c, got, n, freed);
+		channel_handle_packets(c, got, n, freed);
 		if (*freed)
 			return;
 		wipe_secrets(c, got, n);
@@ -318,7 +327,7 @@ receive(struct channel *c, int turns, const bool *freed)
 }
 
 static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+on_channel_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *c = arg;
 	bool freed = false;
@@ -326,16 +335,16 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	c->freed = &freed;
-	receive(c, TURNS, &freed);
+	channel_receive(c, TURNS, &freed);
 	if (freed)
 		return;
 	c->freed = NULL;
 	if (c->is_dead)
-		tell_lost(c);
+		channel_report_lost(c);
 }
 
 static void
-on_soon(evutil_socket_t fd, short what, void *arg)
+on_channel_soon(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *c = arg;
 	bool freed = false;
@@ -343,19 +352,19 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (!c->is_deaf) {
-		send_waiting(c);
+		channel_send_unsent(c);
 		return;
 	}
 	c->freed = &freed;
-	receive(c, LAST_TURNS, &freed);
+	channel_receive(c, LAST_TURNS, &freed);
 	if (freed)
 		return;
 	c->freed = NULL;
-	tell_lost(c);
+	channel_report_lost(c);
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+on_channel_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *c = arg;
 	bool freed = false;
@@ -380,10 +389,10 @@ channel_new(struct event_base *base, int fd, channel_fn *fn, channel_lost_fn *lo
 	STAILQ_INIT(&c->queue);
 	buf_init(&c->out, WIRE_PACKET_MAX);
 	c->in = mem_grow(NULL, WIRE_BATCH * WIRE_PACKET_MAX); /* not touched before it is needed */
-	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
-	c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
-	c->timer = evtimer_new(base, on_timer, c);
-	c->soon = evtimer_new(base, on_soon, c);
+	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_channel_readable, c);
+	c->writable = event_new(base, fd, EV_WRITE, on_channel_writable, c);
+	c->timer = evtimer_new(base, on_channel_timer, c);
+	c->soon = evtimer_new(base, on_channel_soon, c);
 	if (!c->readable || !c->writable || !c->timer || !c->soon ||
 	    event_add(c->readable, NULL) != 0)
 		die("no event for a channel");
@@ -403,7 +412,7 @@ channel_free(struct channel **p)
 		*c->freed = true;
 	requests_clear(&c->requests);
 	while (!STAILQ_EMPTY(&c->queue))
-		drop_waiting(c);
+		channel_drop_unsent(c);
 	event_free(c->readable);
 	event_free(c->writable);
 	event_free(c->timer);
@@ -435,28 +444,6 @@ channel_end(struct channel **p)
 	c->freed = NULL;
 	if (!freed)
 		channel_free(&c);
-}
-
-int
-channel_pair(int ends_out[2])
-{
-	int error;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends_out) != 0)
-		return -1;
-	if (wire_make_room(ends_out[0]) == 0 && wire_make_room(ends_out[1]) == 0)
-		return 0;
-	error = errno;
-	close(ends_out[0]);
-	close(ends_out[1]);
-	errno = error;
-	return -1;
-}
-
-size_t
-channel_buffer_needed(void)
-{
-	return wire_room_needed();
 }
 
 bool

@@ -9,7 +9,7 @@
 #include "ipc/request.h"
 
 /* What came in: valid only during the call. */
-struct packet {
+struct channel_packet {
 	enum message_type type;
 	uint64_t call;  /* its request's number, for channel_answer; 0: it belongs to none */
 	union message *message;
@@ -18,7 +18,7 @@ struct packet {
 };
 
 /* A message that is no answer to one of our requests. */
-typedef void channel_fn(struct channel *c, const struct packet *p, void *arg);
+typedef void channel_fn(struct channel *c, const struct channel_packet *p, void *arg);
 /* The peer is gone or broke the rules, or does not take what we send; requests ended before.  The
  * channel is dead: the owner may channel_free it here.  Called from the loop only. */
 typedef void channel_lost_fn(struct channel *c, void *arg);

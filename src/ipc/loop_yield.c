@@ -9,15 +9,16 @@
 #include "base/clock.h"
 
 void
-turns_count(struct turns *t, int64_t now_us, int64_t used_us)
+loop_yield_count(struct loop_yield *t, int64_t now_us, int64_t used_us)
 {
-	t->is_busy = (used_us - t->used_us) * 100 >= (now_us - t->since_us) * TURNS_BUSY_PERCENT;
+	t->is_busy =
+	    (used_us - t->used_us) * 100 >= (now_us - t->since_us) * LOOP_YIELD_BUSY_PERCENT;
 	t->since_us = now_us;
 	t->used_us = used_us;
 }
 
 static int64_t
-turns_used_us(void)
+loop_yield_used_us(void)
 {
 	struct timespec used = {0};
 
@@ -26,12 +27,12 @@ turns_used_us(void)
 }
 
 void
-turns_next(struct turns *t)
+loop_yield_next(struct loop_yield *t)
 {
 	int64_t now_us = clock_mono_us();
 
-	if (turns_is_due(t, now_us))
-		turns_count(t, now_us, turns_used_us());
+	if (loop_yield_is_due(t, now_us))
+		loop_yield_count(t, now_us, loop_yield_used_us());
 	if (t->is_busy)
 		sched_yield();
 }

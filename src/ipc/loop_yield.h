@@ -10,24 +10,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TURNS_PERIOD_MS = 100, TURNS_BUSY_PERCENT = 25 };
+enum { LOOP_YIELD_PERIOD_MS = 100, LOOP_YIELD_BUSY_PERCENT = 25 };
 
-struct turns {
+struct loop_yield {
 	int64_t since_us; /* the period that runs; monotonic */
 	int64_t used_us;  /* of the processor, at its beginning */
 	bool is_busy;     /* in the period before */
 };
 
-/* True: a period is over, and turns_count is to be called. */
+/* True: a period is over, and loop_yield_count is to be called. */
 static inline bool
-turns_is_due(const struct turns *t, int64_t now_us)
+loop_yield_is_due(const struct loop_yield *t, int64_t now_us)
 {
-	return now_us - t->since_us >= TURNS_PERIOD_MS * 1000;
+	return now_us - t->since_us >= LOOP_YIELD_PERIOD_MS * 1000;
 }
 
 /* used_us: what the thread has used of the processor since it began. */
-void turns_count(struct turns *t, int64_t now_us, int64_t used_us);
+void loop_yield_count(struct loop_yield *t, int64_t now_us, int64_t used_us);
 /* Between two turns of the loop. */
-void turns_next(struct turns *t);
+void loop_yield_next(struct loop_yield *t);
 
 #endif

@@ -13,7 +13,11 @@
 #include "base/id.h"
 #include "mail/smtp_status.h"
 
-enum { MESSAGE_BYTES_MAX = 212960 - 64, MESSAGE_CONTENT_MAX = 131072, MESSAGE_CLAIM_MAX = 255 };
+enum {
+	MESSAGE_BYTES_MAX = 212960 - 64,
+	MESSAGE_CONTENT_MAX = 131072,
+	MESSAGE_CLAIMED_NAME_MAX = 255
+};
 
 enum message_type {
 	MESSAGE_NONE,
@@ -31,9 +35,9 @@ enum message_type {
 	MESSAGE_CHECK_START, MESSAGE_CHECK_ANSWER,
 	/* submission <-> queue */
 	MESSAGE_LEASE_ASK, MESSAGE_LEASE, MESSAGE_LEASE_RETURN, MESSAGE_LEASE_RECALL,
-	MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_VERDICT, MESSAGE_ROOM,
+	MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_STATUS, MESSAGE_ROOM,
 	/* queue <-> relay */
-	MESSAGE_SITE_ASK, MESSAGE_SITE, MESSAGE_DELIVER, MESSAGE_CANCEL,
+	MESSAGE_DESTINATION_ASK, MESSAGE_DESTINATION, MESSAGE_DELIVER, MESSAGE_CANCEL,
 	MESSAGE_RESULT, MESSAGE_RESULT_STORED,
 	MESSAGE_RUNNING_ASK, MESSAGE_RUNNING, MESSAGE_CAUGHT_UP,
 	/* the operator's commands: tool -> control, control -> owners */
@@ -93,7 +97,7 @@ struct message_auth_cancel { uint64_t session; };
 struct message_auth_answer {
 	uint8_t outcome;         /* enum auth_outcome */
 	struct str challenge;    /* CONTINUE: decoded */
-	struct status status;    /* OK: 235; else 535, 454, 501, 421 */
+	struct smtp_status status;    /* OK: 235; else 535, 454, 501, 421 */
 	struct str user;         /* OK: canonical login */
 	struct str backend;
 	bool from_cache;
@@ -129,7 +133,8 @@ struct message_lease_ask {    /* answer: LEASE */
 	uint32_t wanted;      /* at least 1 */
 };
 struct message_lease {
-	struct status status; struct str limit; /* 250; or why there are none, and of what limit */
+	struct smtp_status status;
+	struct str limit;     /* 250; or why there are none, and of what limit */
 	uint32_t tokens;      /* 250: at least 1; may be fewer or more than wanted */
 };
 struct message_lease_return { /* no answer */
@@ -140,17 +145,17 @@ struct message_lease_return { /* no answer */
 struct message_lease_recall { struct str user; }; /* queue: give back what is not in use */
 /* the file of SPOOL_FILE will not be committed; no answer */
 struct message_release { uint64_t session; uint32_t number; };
-/* answer: VERDICT and a descriptor */
+/* answer: STATUS and a descriptor */
 struct message_spool_file {
 	uint64_t session; uint32_t number; uint64_t size_hint; struct str user;
 };
-struct message_commit {      /* answer: VERDICT, 250 only when durable */
+struct message_commit {      /* answer: STATUS, 250 only when durable */
 	struct str envelope; /* envelope_encode */
 	struct str header;   /* without the empty line */
 	bool in_file;        /* the body is in the file of SPOOL_FILE, same session and number */
 	struct str body;     /* when not in_file */
 };
-struct message_verdict { struct status status; };
+struct message_status { struct smtp_status status; };
 /* queue: what the spool can take now; no answer */
 struct message_room {
 	uint64_t file_bytes; /* of a body in a file */
@@ -160,13 +165,13 @@ struct message_room {
 
 /* ---- queue <-> relay ---- */
 
-/* answer: SITE; lower case, A-label; or an address literal */
-struct message_site_ask { struct str domain; };
-struct message_site {
+/* answer: DESTINATION; lower case, A-label; or an address literal */
+struct message_destination_ask { struct str domain; };
+struct message_destination {
 	struct str domain;
 	struct str site;     /* what to schedule by; empty: could not be found, see status */
 	uint32_t ttl_s;
-	struct status status; /* when site is empty: 4xx or 5xx for every recipient there */
+	struct smtp_status status; /* when site is empty: 4xx or 5xx for every recipient there */
 };
 struct message_deliver {     /* fd: the body file when body_in_file */
 	uint64_t job;
@@ -188,13 +193,13 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	uint64_t job, ticket;
 	struct msgid id;
 	uint32_t recipient;
-	struct status status;    /* 2xx sent, 4xx deferred, 5xx failed */
+	struct smtp_status status;    /* 2xx sent, 4xx deferred, 5xx failed */
 	struct str reason;       /* closed set: none greylisted connect timeout dns tls refused … */
 	struct str host;         /* "mx1.example.net" */
 	struct str address;      /* "192.0.2.25" */
 	uint16_t port;
 	struct str source;       /* our own address */
-	struct str tls;          /* see visit_tls; empty: no host was met */
+	struct str tls;          /* see smtp_connection_tls; empty: no host was met */
 	uint16_t route;          /* of conf->routes, from 1; 0: the built-in one, or not known */
 	int64_t took_ms;
 	bool is_last;            /* of this job */
@@ -208,22 +213,12 @@ struct message_running_ask { uint8_t unused; };
 struct message_running { uint64_t job, ticket; struct msgid id; struct str numbers, site; };
 struct message_caught_up { uint8_t unused; }; /* all old results and running jobs are told */
 
-/* ---- operator ---- */
-
-/* Answer: ADMIN_ROWs and ADMIN_DONE.  Values are keyed lists: "key\0value\0key\0value\0".  The
- * tool says COMMAND to control, which finds out who asks, and says ADMIN to the owner. */
-/* by: "root"; claim: who the person is by the tool's word, MESSAGE_CLAIM_MAX of it count */
-struct message_admin { struct str verb, values, by, claim; };
-struct message_admin_row { struct str values; };
-struct message_admin_done { uint8_t exit_code; struct str text; };
-/* control -> queue, with the ADMIN's number, see queue/admin_flow.h; is_gone: nobody reads any
- * more. */
-struct message_admin_taken { uint32_t bytes; bool is_gone; };
-
 #include "ipc/message_notice.h"
+#include "ipc/message_operator.h"
 #include "ipc/message_union.h"
 
 /* ---- codec ---- */
+
 /* Appends type and fields; false when over the buffer's ceiling. */
 bool message_encode(enum message_type type, const void *message, struct buf *out) MUST_USE;
 /* One row of a type's table, for tests; false: it has no such row. */

@@ -12,7 +12,7 @@ enum notice_kind {
 };
 /* object: what it is about, by which one is known from another; text: one line */
 struct message_alert { uint8_t kind; struct str object, text; };
-/* A mail to the postmaster.  answer: VERDICT, 250 only when durable */
+/* A mail to the postmaster.  answer: STATUS, 250 only when durable */
 struct message_notice {
 	uint64_t notice;     /* its id; the same when it is asked again */
 	struct str kind;     /* of main's table: "certificate" */

@@ -10,8 +10,8 @@
 
 /* id, action, by, via, and who the person claims to be; the caller adds what it changed, and ends
  * the line. */
-void admin_log_begin(struct log_line *l, const struct message_admin *m);
+void operator_log_begin(struct log_line *l, const struct message_admin *m);
 /* The whole line about a command that who asked has no right to. */
-void admin_log_refused(const struct message_admin *m);
+void operator_log_refused(const struct message_admin *m);
 
 #endif

@@ -3,7 +3,7 @@
  */
 #include "ipc/questions.h"
 
-static const struct message_ask asks[MESSAGE_TYPES] = {
+static const struct message_question asks[MESSAGE_TYPES] = {
     [MESSAGE_SIGN] = {.answer = MESSAGE_SIGNED, .deadline_ms = MESSAGE_SIGN_MS},
     [MESSAGE_KEY_ASK] = {.answer = MESSAGE_KEY, .deadline_ms = MESSAGE_SIGN_MS},
     /* a step may wait for a worker, and then for its end */
@@ -12,10 +12,11 @@ static const struct message_ask asks[MESSAGE_TYPES] = {
     [MESSAGE_AUTH_USERS_ASK] = {.answer = MESSAGE_AUTH_USERS, .deadline_ms = MESSAGE_USERS_MS},
     [MESSAGE_CHECK_START] = {MESSAGE_CHECK_ANSWER, 0, .steps = 1},
     [MESSAGE_LEASE_ASK] = {.answer = MESSAGE_LEASE, .deadline_ms = MESSAGE_LEASE_MS},
-    [MESSAGE_SPOOL_FILE] = {MESSAGE_VERDICT, MESSAGE_LEASE_MS, .has_descriptor = true},
-    [MESSAGE_COMMIT] = {.answer = MESSAGE_VERDICT, .deadline_ms = MESSAGE_COMMIT_MS},
-    [MESSAGE_NOTICE] = {.answer = MESSAGE_VERDICT, .deadline_ms = MESSAGE_COMMIT_MS},
-    [MESSAGE_SITE_ASK] = {.answer = MESSAGE_SITE, .deadline_ms = MESSAGE_SITE_MS},
+    [MESSAGE_SPOOL_FILE] = {MESSAGE_STATUS, MESSAGE_LEASE_MS, .has_descriptor = true},
+    [MESSAGE_COMMIT] = {.answer = MESSAGE_STATUS, .deadline_ms = MESSAGE_COMMIT_MS},
+    [MESSAGE_NOTICE] = {.answer = MESSAGE_STATUS, .deadline_ms = MESSAGE_COMMIT_MS},
+    [MESSAGE_DESTINATION_ASK] = {.answer = MESSAGE_DESTINATION,
+	.deadline_ms = MESSAGE_DESTINATION_MS},
     [MESSAGE_RUNNING_ASK] = {.answer = MESSAGE_CAUGHT_UP, .deadline_ms = MESSAGE_RUNNING_MS},
     [MESSAGE_COMMAND] = {MESSAGE_ADMIN_DONE, MESSAGE_COMMAND_MS, MESSAGE_COMMAND_QUICK_MS,
 	.has_rows = true, .has_row_descriptors = true},
@@ -23,8 +24,8 @@ static const struct message_ask asks[MESSAGE_TYPES] = {
 	.has_rows = true, .has_row_descriptors = true},
 };
 
-const struct message_ask *
-message_ask(enum message_type type)
+const struct message_question *
+message_question(enum message_type type)
 {
 	return type < MESSAGE_TYPES && asks[type].answer ? &asks[type] : NULL;
 }

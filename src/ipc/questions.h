@@ -7,7 +7,7 @@
 
 #include "ipc/message.h"
 
-struct message_ask {
+struct message_question {
 	enum message_type answer;
 	int deadline_ms;     /* what waits before it at the other side must fit in */
 	int quick_ms;        /* when it is asked quickly: see request_quick; 0: never */
@@ -23,7 +23,7 @@ enum {
 	MESSAGE_USERS_MS = 15000,
 	MESSAGE_LEASE_MS = 15000, /* LEASE_ASK and SPOOL_FILE */
 	MESSAGE_COMMIT_MS = 120000, /* until the message, or a NOTICE, is durable */
-	MESSAGE_SITE_MS = 45000,    /* two questions to DNS, one after the other */
+	MESSAGE_DESTINATION_MS = 45000,    /* two questions to DNS, one after the other */
 	MESSAGE_RUNNING_MS = 30000,
 	/* The tool waits longer than control, so that it hears from it who did not answer. */
 	MESSAGE_ADMIN_MS = 60000,
@@ -36,7 +36,7 @@ enum {
 enum { MESSAGE_ROWS_WINDOW = 256 << 10 };
 
 /* NULL: no answer belongs to it. */
-const struct message_ask *message_ask(enum message_type type);
+const struct message_question *message_question(enum message_type type);
 /* Is this verb of an ADMIN asked quickly?  `status` must answer while a process hangs. */
 bool message_is_quick(struct str verb);
 

@@ -13,12 +13,12 @@
 #include "base/mem.h"
 #include "ipc/channel.h"
 
-enum { PLACES_FIRST = 16, STEP_TIMEOUT_MS = 20000, REQUESTS_LOSE_ROUNDS = 1000 };
+enum { SLOTS_FIRST = 16, STEP_TIMEOUT_MS = 20000, REQUESTS_LOSE_ROUNDS = 1000 };
 
 /* ---- the table ---- */
 
 static struct request **
-request_place(const struct requests *all, uint64_t number)
+request_slot(const struct requests *all, uint64_t number)
 {
 	return &all->places[number & (all->place_count - 1)];
 }
@@ -30,11 +30,11 @@ requests_grow(struct requests *all)
 	struct request **before = all->places, *r;
 	size_t count = all->place_count;
 
-	all->place_count = count ? count * 2 : PLACES_FIRST;
+	all->place_count = count ? count * 2 : SLOTS_FIRST;
 	all->places = mem_new(all->place_count * sizeof *all->places);
 	for (size_t i = 0; i < count; i++)
 		while ((r = before[i])) {
-			struct request **place = request_place(all, r->number);
+			struct request **place = request_slot(all, r->number);
 
 			before[i] = r->next;
 			r->next = *place;
@@ -46,7 +46,7 @@ requests_grow(struct requests *all)
 static struct request *
 requests_find(const struct requests *all, uint64_t number)
 {
-	struct request *r = all->place_count ? *request_place(all, number) : NULL;
+	struct request *r = all->place_count ? *request_slot(all, number) : NULL;
 
 	while (r && r->number != number)
 		r = r->next;
@@ -56,7 +56,7 @@ requests_find(const struct requests *all, uint64_t number)
 static void
 requests_remove(struct requests *all, struct request *r)
 {
-	struct request **at = request_place(all, r->number);
+	struct request **at = request_slot(all, r->number);
 
 	while (*at != r)
 		at = &(*at)->next;
@@ -80,13 +80,13 @@ requests_arm(struct requests *all, int64_t at_ms, int64_t now_ms)
 }
 
 static int64_t
-request_patience_ms(const struct requests *all, const struct request *r)
+request_timeout_ms(const struct requests *all, const struct request *r)
 {
-	const struct message_ask *ask = message_ask((enum message_type)r->type);
+	const struct message_question *ask = message_question((enum message_type)r->type);
 
 	if (r->is_quick && ask->quick_ms)
-		return clock_patience(ask->quick_ms);
-	return clock_patience(ask->deadline_ms + ask->steps * all->step_timeout_ms);
+		return clock_timeout_ms(ask->quick_ms);
+	return clock_timeout_ms(ask->deadline_ms + ask->steps * all->step_timeout_ms);
 }
 
 /* Nobody asks MESSAGE_NONE: its list is for those that have no deadline now. */
@@ -107,7 +107,7 @@ request_due(struct requests *all, struct request *r)
 	int64_t now_ms = clock_mono_ms();
 
 	r->is_held = false;
-	r->deadline_ms = now_ms + request_patience_ms(all, r);
+	r->deadline_ms = now_ms + request_timeout_ms(all, r);
 	while (after && after->deadline_ms <= r->deadline_ms)
 		after = TAILQ_NEXT(after, due);
 	if (after)
@@ -135,7 +135,7 @@ request_close(struct request *r)
 
 /* The owner may free or ask its request again. */
 static void
-request_finish(struct request *r, enum request_end end, const struct packet *p)
+request_finish(struct request *r, enum request_end end, const struct channel_packet *p)
 {
 	request_fn *fn = r->fn;
 	void *arg = r->arg;
@@ -230,7 +230,7 @@ request_ask(struct request *r, struct channel *c, enum message_type type, const 
 	struct requests *all = channel_requests(c);
 	struct request **place;
 
-	if (!message_ask(type) || r->asked)
+	if (!message_question(type) || r->asked)
 		die("%s cannot be asked%s", message_name(type), r->asked ? " twice" : "");
 	if (all->count == all->place_count)
 		requests_grow(all);
@@ -238,7 +238,7 @@ request_ask(struct request *r, struct channel *c, enum message_type type, const 
 	r->type = (uint16_t)type;
 	r->is_unsent = r->is_fd_lost = false;
 	r->number = ++all->last_number;
-	place = request_place(all, r->number);
+	place = request_slot(all, r->number);
 	r->next = *place;
 	*place = r;
 	all->count++;
@@ -250,7 +250,7 @@ request_ask(struct request *r, struct channel *c, enum message_type type, const 
 /* ---- what the channel hears ---- */
 
 static void
-requests_close_late(const struct requests *all, struct packet *p)
+requests_close_late(const struct requests *all, struct channel_packet *p)
 {
 	if (all->late)
 		all->late(p->fd, all->late_arg);
@@ -260,10 +260,11 @@ requests_close_late(const struct requests *all, struct packet *p)
 }
 
 void
-requests_answered(struct requests *all, struct packet *p)
+requests_answered(struct requests *all, struct channel_packet *p)
 {
 	struct request *r = requests_find(all, p->call);
-	const struct message_ask *ask = r ? message_ask((enum message_type)r->type) : NULL;
+	const struct message_question *ask =
+	    r ? message_question((enum message_type)r->type) : NULL;
 	bool is_row = ask && ask->has_rows && p->type == MESSAGE_ADMIN_ROW;
 	bool is_end = ask && p->type == ask->answer && !p->is_fd_lost;
 	bool has_fd = (is_end && ask->has_descriptor) || (is_row && ask->has_row_descriptors);
@@ -370,7 +371,7 @@ const char *
 request_text(const char *who, const struct request *r, enum request_end end,
     char out[REQUEST_TEXT_BYTES])
 {
-	const struct message_ask *ask = message_ask((enum message_type)r->type);
+	const struct message_question *ask = message_question((enum message_type)r->type);
 	int deadline_ms = r->is_quick ? ask->quick_ms : ask->deadline_ms;
 
 	if (end == REQUEST_EXPIRED)

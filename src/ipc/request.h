@@ -2,8 +2,8 @@
  * request: one question to another role.  It is a member of its owner's struct, is asked on a
  * channel, and ends exactly once: by its answer, an error, its deadline, or the loss of the peer.
  * Its owner may cancel it first, and then hears nothing.  What a type's answer is and how long it
- * may take stands in one table (message_ask); no role writes a deadline or looks at the type of an
- * answer.  The end is always heard from the loop, never from inside request_ask.
+ * may take stands in one table (message_question); no role writes a deadline or looks at the type
+ * of an answer.  The end is always heard from the loop, never from inside request_ask.
  */
 #ifndef IPC_REQUEST_H
 #define IPC_REQUEST_H
@@ -14,7 +14,7 @@
 #include "ipc/questions.h"
 
 struct channel;
-struct packet;
+struct channel_packet;
 
 enum request_end {
 	REQUEST_ROW, /* not the end: a part of the answer (ADMIN_ROW); it renews the deadline */
@@ -26,7 +26,7 @@ enum request_end {
 
 /* packet: with REQUEST_ROW and REQUEST_ANSWERED, of the type that was expected, valid only during
  * the call; else NULL.  A descriptor belongs to the owner; only types that have one bring one. */
-typedef void request_fn(enum request_end end, const struct packet *packet, void *arg);
+typedef void request_fn(enum request_end end, const struct channel_packet *packet, void *arg);
 
 /* All zeros: not asked.  Its members are request.c's. */
 struct request {
@@ -96,7 +96,7 @@ void requests_init(struct requests *all, struct event *timer);
 void requests_clear(struct requests *all);
 /* An answer came; type MESSAGE_NONE: a refusal, or nothing that can be read.  Takes the
  * descriptor. */
-void requests_answered(struct requests *all, struct packet *p);
+void requests_answered(struct requests *all, struct channel_packet *p);
 /* The timer fired.  *freed turns true when an owner freed the channel: nothing is touched then. */
 void requests_expire(struct requests *all, const bool *freed);
 void requests_lose(struct requests *all, const bool *freed);

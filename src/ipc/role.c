@@ -24,7 +24,7 @@
 
 enum { REFUSAL_BYTES = 512, ALERT_BYTES = 1600 };
 
-struct life {
+struct role_life {
 	struct role role;
 	int exit_status;
 };
@@ -53,9 +53,9 @@ role_build(void)
 }
 
 static void
-end(struct role *r, int status)
+end_role(struct role *r, int status)
 {
-	struct life *life = (struct life *)r;
+	struct role_life *life = (struct role_life *)r;
 
 	if (r->is_ending)
 		return;
@@ -70,7 +70,7 @@ role_stopped(struct role *r)
 	struct message_stopped m = {0};
 
 	(void)!channel_send(r->main, MESSAGE_STOPPED, &m, -1);
-	end(r, ROLE_EXIT_OK);
+	end_role(r, ROLE_EXIT_OK);
 }
 
 int
@@ -150,7 +150,7 @@ role_keep_peer(struct role *r, struct role_peer peer, int fd)
 }
 
 static void
-role_meet_peers(struct role *r)
+role_pass_peers(struct role *r)
 {
 	struct role_waiting *w;
 
@@ -174,7 +174,7 @@ role_drop_peers(struct role *r)
 /* ---- the configuration ---- */
 
 static struct conf *
-read_config(int fd)
+read_role_config(int fd)
 {
 	struct conf_report report;
 	struct conf *conf = NULL;
@@ -196,10 +196,10 @@ read_config(int fd)
 static void
 take_config(struct role *r, int fd)
 {
-	struct conf *before = r->conf, *conf = read_config(fd);
+	struct conf *before = r->conf, *conf = read_role_config(fd);
 
 	if (!conf) {
-		end(r, role_refuse(r, ROLE_EXIT_CONFIG,
+		end_role(r, role_refuse(r, ROLE_EXIT_CONFIG,
 			   "its part of the configuration cannot be read"));
 		return;
 	}
@@ -246,14 +246,14 @@ role_prepare_and_start(struct role *r)
 	metrics_work("enter the sandbox");
 	if (enter_sandbox(r) != 0)
 		return ROLE_EXIT_LATER;
-	role_meet_peers(r);
+	role_pass_peers(r);
 	metrics_work("start");
 	status = r->spec->start(r);
 	return status < 0 ? ROLE_EXIT_LATER : status;
 }
 
 static void
-begin(struct role *r, const struct message_start *m)
+begin_role(struct role *r, const struct message_start *m)
 {
 	struct message_ready ready = {0};
 	int status;
@@ -263,7 +263,7 @@ begin(struct role *r, const struct message_start *m)
 	id_source_init(&r->ids, m->node, m->slot, m->floor_ms);
 	status = role_prepare_and_start(r);
 	if (status) {
-		end(r, status);
+		end_role(r, status);
 		return;
 	}
 	r->is_started = true;
@@ -271,11 +271,11 @@ begin(struct role *r, const struct message_start *m)
 	if (r->spec->newest_ms)
 		ready.newest_ms = r->spec->newest_ms(r);
 	if (channel_send(r->main, MESSAGE_READY, &ready, -1) != 0)
-		end(r, ROLE_EXIT_OK);
+		end_role(r, ROLE_EXIT_OK);
 }
 
 static void
-stop(struct role *r, int64_t drain_ms)
+stop_role(struct role *r, int64_t drain_ms)
 {
 	if (r->is_stopping)
 		return;
@@ -332,7 +332,7 @@ role_answer_ping(struct role *r, const struct message_ping *m)
 }
 
 static void
-role_hear(struct role *r, const struct packet *p)
+role_handle_packet(struct role *r, const struct channel_packet *p)
 {
 	if (r->is_started && r->spec->hear) {
 		r->spec->hear(r, p);
@@ -345,7 +345,7 @@ role_hear(struct role *r, const struct packet *p)
 /* Is it of what main gives once, and the role cannot work right without?  A file would be taken for
  * one that is not there, and a key would stay beside another certificate. */
 static bool
-role_lacks_descriptor(const struct packet *p)
+role_lacks_descriptor(const struct channel_packet *p)
 {
 	if (!p->is_fd_lost)
 		return false;
@@ -355,18 +355,18 @@ role_lacks_descriptor(const struct packet *p)
 
 /* Main starts it again, and gives all anew. */
 static void
-role_end_incomplete(struct role *r, const struct packet *p)
+role_end_incomplete(struct role *r, const struct channel_packet *p)
 {
 	struct str name = p->type == MESSAGE_GRANT ? p->message->grant.name : STR_NULL;
 
 	log_error("%s: a descriptor from main was lost (%s%s%.*s), as too many are open: it ends, "
 		  "and is started again with all of them",
 	    r->spec->name, message_name(p->type), name.n ? " " : "", STR_ARG(name));
-	end(r, ROLE_EXIT_LATER);
+	end_role(r, ROLE_EXIT_LATER);
 }
 
 static void
-from_main(struct channel *c, const struct packet *p, void *arg)
+on_main_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct role *r = arg;
 	int fd = p->fd;
@@ -395,27 +395,27 @@ from_main(struct channel *c, const struct packet *p, void *arg)
 		role_answer_ping(r, &p->message->ping);
 		break;
 	case MESSAGE_START:
-		begin(r, &p->message->start);
+		begin_role(r, &p->message->start);
 		break;
 	case MESSAGE_STOP:
-		stop(r, p->message->stop.drain_ms);
+		stop_role(r, p->message->stop.drain_ms);
 		break;
 	case MESSAGE_HELLO:
 		if (!str_eq(p->message->hello.build, role_build()))
-			end(r, ROLE_EXIT_BUG);
+			end_role(r, ROLE_EXIT_BUG);
 		break;
 	default:
-		role_hear(r, p);
+		role_handle_packet(r, p);
 	}
 	if (fd >= 0)
 		close(fd);
 }
 
 static void
-main_lost(struct channel *c, void *arg)
+on_main_lost(struct channel *c, void *arg)
 {
 	(void)c;
-	end(arg, ROLE_EXIT_OK);
+	end_role(arg, ROLE_EXIT_OK);
 }
 
 /* ---- life ---- */
@@ -433,17 +433,17 @@ ignore_signals(void)
 static void
 role_loop(struct role *r)
 {
-	struct turns turns = {0};
+	struct loop_yield turns = {0};
 
 	while (!r->is_ending && event_base_loop(r->base, EVLOOP_ONCE) == 0)
-		turns_next(&turns);
+		loop_yield_next(&turns);
 }
 
 int
 role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int main_fd,
     bool is_thread)
 {
-	struct life life = {
+	struct role_life life = {
 	    .role = {.spec = spec, .kind = kind, .index = index, .is_thread = is_thread}};
 	struct role *r = &life.role;
 	struct message_hello hello = {.build = role_build()};
@@ -454,7 +454,7 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 	r->base = event_base_new();
 	if (!r->base)
 		die("no event loop");
-	r->main = channel_new(r->base, main_fd, from_main, main_lost, r);
+	r->main = channel_new(r->base, main_fd, on_main_packet, on_main_lost, r);
 	if (channel_send(r->main, MESSAGE_HELLO, &hello, -1) == 0)
 		role_loop(r);
 	if (spec->end)

@@ -92,7 +92,7 @@ struct role_spec {
 	/* r->conf is new; the old one is given */
 	void (*reload)(struct role *r, const struct conf *before);
 	/* once started: what main says beside all this; the descriptor stays the caller's */
-	void (*hear)(struct role *r, const struct packet *p);
+	void (*hear)(struct role *r, const struct channel_packet *p);
 	/* finish within drain_ms, then role_stopped(); NULL: stops at once */
 	void (*stop)(struct role *r, int64_t drain_ms);
 	/* newest id time known, told to main with READY (queue) */

@@ -163,28 +163,28 @@ wire_receive_one(int socket_fd, struct iovec room, int flags, struct wire_packet
 }
 
 size_t
-wire_room_needed(void)
+wire_send_buffer_needed(void)
 {
 	/* the kernel doubles what it is asked for, and what it allows */
 	return (WIRE_PACKET_MAX + KERNEL_OVERHEAD + 1) / 2;
 }
 
 int
-wire_make_room(int socket_fd)
+wire_grow_send_buffer(int socket_fd)
 {
 	int size = SEND_BUFFER_BYTES;
 
 	if (setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0 &&
 	    setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) != 0)
 		return -1;
-	if (wire_has_room(socket_fd))
+	if (wire_has_send_buffer(socket_fd))
 		return 0;
 	errno = ENOBUFS;
 	return -1;
 }
 
 bool
-wire_has_room(int socket_fd)
+wire_has_send_buffer(int socket_fd)
 {
 	int size = 0;
 	socklen_t n = sizeof size;

@@ -60,9 +60,9 @@ int wire_receive_one(int socket_fd, struct iovec room, int flags, struct wire_pa
 
 /* The socket's send buffer is made large enough for the largest packet.  -1: the system allows no
  * such buffer (errno ENOBUFS), or it is no socket. */
-int wire_make_room(int socket_fd) MUST_USE;
-bool wire_has_room(int socket_fd);
+int wire_grow_send_buffer(int socket_fd) MUST_USE;
+bool wire_has_send_buffer(int socket_fd);
 /* What net.core.wmem_max must be at least for that, where CAP_NET_ADMIN is missing. */
-size_t wire_room_needed(void);
+size_t wire_send_buffer_needed(void);
 
 #endif

@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "keys/libcrypto.h"
 
-struct key {
-	struct key *next;
+struct keyring_key {
+	struct keyring_key *next;
 	gnutls_privkey_t private;
 	struct libcrypto_key *fast; /* NULL: GnuTLS signs */
 	unsigned char id[KEYRING_ID_BYTES];
@@ -25,7 +25,7 @@ struct key {
 };
 
 struct keyring {
-	struct key *first;
+	struct keyring_key *first;
 	struct libcrypto *libcrypto; /* NULL: not installed */
 };
 
@@ -49,7 +49,7 @@ keyring_new(void)
 }
 
 static void
-key_free(struct key *key)
+free_keyring_key(struct keyring_key *key)
 {
 	if (key->private)
 		gnutls_privkey_deinit(key->private);
@@ -60,13 +60,13 @@ key_free(struct key *key)
 void
 keyring_free(struct keyring **k)
 {
-	struct key *next;
+	struct keyring_key *next;
 
 	if (!*k)
 		return;
-	for (struct key *key = (*k)->first; key; key = next) {
+	for (struct keyring_key *key = (*k)->first; key; key = next) {
 		next = key->next;
-		key_free(key);
+		free_keyring_key(key);
 	}
 	libcrypto_close(&(*k)->libcrypto);
 	mem_free(*k);
@@ -78,15 +78,15 @@ keyring_count(const struct keyring *k)
 {
 	size_t n = 0;
 
-	for (const struct key *key = k->first; key; key = key->next)
+	for (const struct keyring_key *key = k->first; key; key = key->next)
 		n++;
 	return n;
 }
 
-static struct key *
-find(const struct keyring *k, struct str id)
+static struct keyring_key *
+find_keyring_key(const struct keyring *k, struct str id)
 {
-	for (struct key *key = k->first; key && id.n == KEYRING_ID_BYTES; key = key->next)
+	for (struct keyring_key *key = k->first; key && id.n == KEYRING_ID_BYTES; key = key->next)
 		if (memcmp(key->id, id.p, KEYRING_ID_BYTES) == 0)
 			return key;
 	return NULL;
@@ -111,7 +111,7 @@ keyring_scheme(gnutls_sign_algorithm_t algorithm)
 }
 
 static size_t
-keyring_sign_fast(const struct key *key, const struct keyring_request *r,
+keyring_sign_by_libcrypto(const struct keyring_key *key, const struct keyring_request *r,
     unsigned char signature_out[KEYRING_SIGNATURE_MAX])
 {
 	gnutls_digest_algorithm_t hash = gnutls_sign_get_hash_algorithm(r->algorithm);
@@ -129,7 +129,7 @@ keyring_sign_fast(const struct key *key, const struct keyring_request *r,
 
 /* What libcrypto signs must be what GnuTLS takes for the signature of this key. */
 static bool
-keyring_is_same(const struct key *key, gnutls_pubkey_t public)
+keyring_is_same_key(const struct keyring_key *key, gnutls_pubkey_t public)
 {
 	static const char text[] = "is it the same key";
 	bool is_rsa = key->algorithm == GNUTLS_PK_RSA;
@@ -139,19 +139,20 @@ keyring_is_same(const struct key *key, gnutls_pubkey_t public)
 	unsigned char signature[KEYRING_SIGNATURE_MAX];
 	gnutls_datum_t in = {(unsigned char *)text, sizeof text - 1}, given = {signature, 0};
 
-	given.size = (unsigned)keyring_sign_fast(key, &r, signature);
+	given.size = (unsigned)keyring_sign_by_libcrypto(key, &r, signature);
 	return given.size > 0 &&
 	       gnutls_pubkey_verify_data2(public, r.algorithm, 0, &in, &given) >= 0;
 }
 
 static void
-keyring_read_fast(const struct keyring *k, struct key *key, struct str pem, gnutls_pubkey_t public)
+keyring_load_libcrypto_key(
+    const struct keyring *k, struct keyring_key *key, struct str pem, gnutls_pubkey_t public)
 {
 	if (!k->libcrypto ||
 	    (key->algorithm != GNUTLS_PK_RSA && key->algorithm != GNUTLS_PK_ECDSA))
 		return;
 	key->fast = libcrypto_key_new(k->libcrypto, pem);
-	if (key->fast && !keyring_is_same(key, public))
+	if (key->fast && !keyring_is_same_key(key, public))
 		libcrypto_key_free(&key->fast);
 }
 
@@ -159,7 +160,7 @@ keyring_read_fast(const struct keyring *k, struct key *key, struct str pem, gnut
 
 /* What is computed of its public half; false: nothing. */
 static bool
-read_public(const struct keyring *k, struct key *key, struct str pem)
+read_public_key(const struct keyring *k, struct keyring_key *key, struct str pem)
 {
 	gnutls_pubkey_t public;
 	size_t n = sizeof key->id;
@@ -171,13 +172,13 @@ read_public(const struct keyring *k, struct key *key, struct str pem)
 	     gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, key->id, &n) == 0 &&
 	     n == sizeof key->id;
 	if (ok)
-		keyring_read_fast(k, key, pem, public);
+		keyring_load_libcrypto_key(k, key, pem, public);
 	gnutls_pubkey_deinit(public);
 	return ok;
 }
 
 static bool
-is_known_kind(int algorithm)
+is_known_key_kind(int algorithm)
 {
 	return algorithm == GNUTLS_PK_RSA || algorithm == GNUTLS_PK_RSA_PSS ||
 	       algorithm == GNUTLS_PK_ECDSA || algorithm == GNUTLS_PK_EDDSA_ED25519 ||
@@ -185,7 +186,7 @@ is_known_kind(int algorithm)
 }
 
 static const char *
-read_key(const struct keyring *k, struct key *key, struct str pem)
+read_private_key(const struct keyring *k, struct keyring_key *key, struct str pem)
 {
 	gnutls_datum_t text = {(unsigned char *)pem.p, (unsigned)pem.n};
 	int r;
@@ -201,16 +202,16 @@ read_key(const struct keyring *k, struct key *key, struct str pem)
 	if (r != 0)
 		return gnutls_strerror(r);
 	r = gnutls_privkey_get_pk_algorithm(key->private, &key->bits);
-	if (!is_known_kind(r))
+	if (!is_known_key_kind(r))
 		return "a key of this kind is not supported (RSA, EC, Ed25519 and Ed448 are)";
 	key->algorithm = (uint32_t)r;
-	return read_public(k, key, pem) ? NULL : "its public half cannot be computed";
+	return read_public_key(k, key, pem) ? NULL : "its public half cannot be computed";
 }
 
 static void
-retire(struct keyring *k, unsigned place)
+retire_key(struct keyring *k, unsigned place)
 {
-	for (struct key *key = k->first; key; key = key->next)
+	for (struct keyring_key *key = k->first; key; key = key->next)
 		if (key->place == place && !key->is_old) {
 			key->is_old = true;
 			key->old_since_ms = clock_mono_ms();
@@ -218,18 +219,18 @@ retire(struct keyring *k, unsigned place)
 }
 
 static void
-forget_old(struct keyring *k)
+forget_old_keys(struct keyring *k)
 {
 	int64_t before = clock_mono_ms() - KEYRING_OLD_MS;
 	unsigned count = 0;
 
 	/* newest first: whatever comes after the sixteenth is older */
-	for (struct key **link = &k->first; *link;) {
-		struct key *key = *link;
+	for (struct keyring_key **link = &k->first; *link;) {
+		struct keyring_key *key = *link;
 
 		if (key->is_old && (++count > KEYRING_OLD_MAX || key->old_since_ms < before)) {
 			*link = key->next;
-			key_free(key);
+			free_keyring_key(key);
 		} else {
 			link = &key->next;
 		}
@@ -237,9 +238,9 @@ forget_old(struct keyring *k)
 }
 
 static void
-take_out(struct keyring *k, struct key *key)
+unlink_keyring_key(struct keyring *k, struct keyring_key *key)
 {
-	for (struct key **link = &k->first; *link; link = &(*link)->next)
+	for (struct keyring_key **link = &k->first; *link; link = &(*link)->next)
 		if (*link == key) {
 			*link = key->next;
 			return;
@@ -249,29 +250,29 @@ take_out(struct keyring *k, struct key *key)
 bool
 keyring_put(struct keyring *k, unsigned place, struct str pem, const char **why_out)
 {
-	struct key *key = MEM_NEW(struct key), *same;
+	struct keyring_key *key = MEM_NEW(struct keyring_key), *same;
 
-	*why_out = read_key(k, key, pem);
+	*why_out = read_private_key(k, key, pem);
 	if (*why_out) {
-		key_free(key);
+		free_keyring_key(key);
 		return false;
 	}
-	same = find(k, str_make((const char *)key->id, sizeof key->id));
+	same = find_keyring_key(k, str_make((const char *)key->id, sizeof key->id));
 	if (same && !same->is_old && same->place != place) {
 		/* one key for two certificates */
-		retire(k, place);
-		key_free(key);
+		retire_key(k, place);
+		free_keyring_key(key);
 		return true;
 	}
-	retire(k, place);
+	retire_key(k, place);
 	if (same) {
-		take_out(k, same);
-		key_free(same);
+		unlink_keyring_key(k, same);
+		free_keyring_key(same);
 	}
 	key->place = place;
 	key->next = k->first;
 	k->first = key;
-	forget_old(k);
+	forget_old_keys(k);
 	return true;
 }
 
@@ -280,7 +281,7 @@ keyring_put(struct keyring *k, unsigned place, struct str pem, const char **why_
 bool
 keyring_find(const struct keyring *k, struct str id, uint32_t *algorithm_out, uint32_t *bits_out)
 {
-	const struct key *key = find(k, id);
+	const struct keyring_key *key = find_keyring_key(k, id);
 
 	if (!key)
 		return false;
@@ -290,7 +291,7 @@ keyring_find(const struct keyring *k, struct str id, uint32_t *algorithm_out, ui
 }
 
 static bool
-may_sign(const struct key *key, const struct keyring_request *r)
+key_may_sign(const struct keyring_key *key, const struct keyring_request *r)
 {
 	gnutls_digest_algorithm_t hash = gnutls_sign_get_hash_algorithm(r->algorithm);
 
@@ -306,15 +307,15 @@ size_t
 keyring_sign(const struct keyring *k, const struct keyring_request *r,
     unsigned char signature_out[KEYRING_SIGNATURE_MAX])
 {
-	const struct key *key = find(k, r->id);
+	const struct keyring_key *key = find_keyring_key(k, r->id);
 	gnutls_datum_t in = {(unsigned char *)r->data.p, (unsigned)r->data.n}, out = {0};
 	size_t n = 0;
 	int e;
 
-	if (!key || !may_sign(key, r))
+	if (!key || !key_may_sign(key, r))
 		return 0;
 	if (key->fast)
-		n = keyring_sign_fast(key, r, signature_out);
+		n = keyring_sign_by_libcrypto(key, r, signature_out);
 	if (n)
 		return n;
 	e = r->is_hash ? gnutls_privkey_sign_hash2(key->private, r->algorithm, 0, &in, &out)

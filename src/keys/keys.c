@@ -16,30 +16,30 @@
 #include "base/metrics.h"
 #include "keys/keyring.h"
 
-enum { SECOND_LOOK_MS = 20 };
+enum { KEY_RETRY_MS = 20 };
 
 /* A question about an unknown key, asked once more a moment later: main gives a new key to us
  * before it gives the certificate to others, but what it says and what they ask come on different
  * channels. */
-struct question {
+struct keys_retry {
 	struct event timer;
 	uint64_t call;
 	char id[KEYRING_ID_BYTES];
 };
 
-struct peer {
+struct keys_peer {
 	struct keys *keys;
 	struct role_peer who;
 	struct channel *channel;
-	struct question *question; /* a peer asks and waits: at most one */
-	struct peer *next;
+	struct keys_retry *question; /* a peer asks and waits: at most one */
+	struct keys_peer *next;
 };
 
 struct keys {
 	struct role *role;
 	struct event_base *base;
 	struct keyring *ring;
-	struct peer *peers;
+	struct keys_peer *peers;
 };
 
 static struct keys *
@@ -85,7 +85,7 @@ keys_grant(struct role *r, const struct message_grant *grant, int fd)
 /* ---- requests ---- */
 
 static void
-answer_sign(struct keys *k, struct channel *c, const struct packet *p)
+answer_sign(struct keys *k, struct channel *c, const struct channel_packet *p)
 {
 	const struct message_sign *m = &p->message->sign;
 	struct keyring_request request = {m->key_id, m->algorithm, m->is_hash, m->data};
@@ -100,7 +100,7 @@ answer_sign(struct keys *k, struct channel *c, const struct packet *p)
 }
 
 static void
-question_free(struct peer *peer)
+free_key_retry(struct keys_peer *peer)
 {
 	event_del(&peer->question->timer);
 	mem_free(peer->question);
@@ -108,7 +108,7 @@ question_free(struct peer *peer)
 }
 
 static bool
-answer_key(struct peer *peer, uint64_t call, struct str id, bool is_last)
+answer_key(struct keys_peer *peer, uint64_t call, struct str id, bool is_last)
 {
 	struct message_key answer = {0};
 
@@ -119,43 +119,43 @@ answer_key(struct peer *peer, uint64_t call, struct str id, bool is_last)
 }
 
 static void
-on_second_look(evutil_socket_t fd, short what, void *arg)
+key_retry_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
-	struct peer *peer = arg;
+	struct keys_peer *peer = arg;
 
 	(void)fd;
 	(void)what;
 	answer_key(
 	    peer, peer->question->call, str_make(peer->question->id, KEYRING_ID_BYTES), true);
-	question_free(peer);
+	free_key_retry(peer);
 }
 
 static void
-hear_key_ask(struct peer *peer, uint64_t call, struct str id)
+handle_key_ask(struct keys_peer *peer, uint64_t call, struct str id)
 {
-	struct timeval wait = {0, SECOND_LOOK_MS * 1000};
+	struct timeval wait = {0, KEY_RETRY_MS * 1000};
 	bool may_wait = id.n == KEYRING_ID_BYTES && !peer->question;
 
 	if (answer_key(peer, call, id, !may_wait) || !may_wait)
 		return;
-	peer->question = MEM_NEW(struct question);
+	peer->question = MEM_NEW(struct keys_retry);
 	peer->question->call = call;
 	memcpy(peer->question->id, id.p, KEYRING_ID_BYTES);
-	event_assign(&peer->question->timer, peer->keys->base, -1, 0, on_second_look, peer);
+	event_assign(&peer->question->timer, peer->keys->base, -1, 0, key_retry_timer_fired, peer);
 	event_add(&peer->question->timer, &wait);
 }
 
 static void
-on_request(struct channel *c, const struct packet *p, void *arg)
+on_key_request(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct peer *peer = arg;
+	struct keys_peer *peer = arg;
 
 	if (p->fd >= 0)
 		close(p->fd);
 	if (p->type == MESSAGE_SIGN)
 		answer_sign(peer->keys, c, p);
 	else if (p->type == MESSAGE_KEY_ASK)
-		hear_key_ask(peer, p->call, p->message->key_ask.key_id);
+		handle_key_ask(peer, p->call, p->message->key_ask.key_id);
 	else if (p->type != MESSAGE_HELLO) {
 		log_error("keys: unexpected %s", message_name(p->type));
 		channel_refuse(c, p->call);
@@ -163,51 +163,51 @@ on_request(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-peer_free(struct peer *peer)
+free_keys_peer(struct keys_peer *peer)
 {
-	struct peer **link = &peer->keys->peers;
+	struct keys_peer **link = &peer->keys->peers;
 
 	while (*link != peer)
 		link = &(*link)->next;
 	*link = peer->next;
 	if (peer->question)
-		question_free(peer);
+		free_key_retry(peer);
 	channel_free(&peer->channel);
 	mem_free(peer);
 }
 
 static void
-on_lost(struct channel *c, void *arg)
+keys_peer_lost(struct channel *c, void *arg)
 {
-	struct peer *peer = arg;
+	struct keys_peer *peer = arg;
 
 	(void)c;
 	role_peer_lost(peer->keys->role, peer->who);
-	peer_free(peer);
+	free_keys_peer(peer);
 }
 
 /* Main has joined the two anew: the end of the former channel may not have been seen yet. */
 static void
-keys_drop_former(struct keys *k, struct role_peer who)
+keys_drop_former_peer(struct keys *k, struct role_peer who)
 {
-	struct peer *peer, *next;
+	struct keys_peer *peer, *next;
 
 	for (peer = k->peers; peer; peer = next) {
 		next = peer->next;
 		if (peer->who.kind == who.kind && peer->who.index == who.index)
-			peer_free(peer);
+			free_keys_peer(peer);
 	}
 }
 
 static void
-keys_peer(struct role *r, struct role_peer who, int fd)
+keys_add_peer(struct role *r, struct role_peer who, int fd)
 {
-	struct peer *peer = MEM_NEW(struct peer);
+	struct keys_peer *peer = MEM_NEW(struct keys_peer);
 
-	keys_drop_former(keys_of(r), who);
+	keys_drop_former_peer(keys_of(r), who);
 	peer->who = who;
 	peer->keys = keys_of(r);
-	peer->channel = channel_new(r->base, fd, on_request, on_lost, peer);
+	peer->channel = channel_new(r->base, fd, on_key_request, keys_peer_lost, peer);
 	peer->next = peer->keys->peers;
 	peer->keys->peers = peer;
 }
@@ -242,7 +242,7 @@ keys_end(struct role *r)
 	if (!k)
 		return;
 	while (k->peers)
-		peer_free(k->peers);
+		free_keys_peer(k->peers);
 	keyring_free(&k->ring);
 	mem_free(k);
 	r->state = NULL;
@@ -252,7 +252,7 @@ const struct role_spec keys_role = {
     .name = "keys",
     .conf = CONF_KEYS,
     .grant = keys_grant,
-    .peer = keys_peer,
+    .peer = keys_add_peer,
     .prepare = keys_prepare,
     .start = keys_start,
     .end = keys_end,

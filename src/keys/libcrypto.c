@@ -49,7 +49,7 @@ struct libcrypto_key {
 /* ---- the library ---- */
 
 static bool
-libcrypto_find(struct libcrypto *l)
+libcrypto_load_functions(struct libcrypto *l)
 {
 #define FIND(name)                                                                                 \
 	l->name = (__typeof__(l->name))dlsym(l->handle, #name);                                    \
@@ -66,7 +66,7 @@ libcrypto_open(void)
 	unsigned char some[16];
 
 	l->handle = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
-	if (!l->handle || !libcrypto_find(l) ||
+	if (!l->handle || !libcrypto_load_functions(l) ||
 	    l->OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL) !=
 	        1 ||
 	    l->RAND_bytes(some, sizeof some) != 1)
@@ -126,7 +126,7 @@ libcrypto_key_free(struct libcrypto_key **k)
 /* ---- signing ---- */
 
 static bool
-libcrypto_begin(struct libcrypto_key *k, const struct libcrypto_scheme *scheme)
+libcrypto_set_scheme(struct libcrypto_key *k, const struct libcrypto_scheme *scheme)
 {
 	const struct libcrypto *l = k->library;
 	const EVP_MD *digest = l->EVP_get_digestbyname(scheme->digest);
@@ -147,7 +147,7 @@ libcrypto_begin(struct libcrypto_key *k, const struct libcrypto_scheme *scheme)
 }
 
 static bool
-libcrypto_is_ready(const struct libcrypto_key *k, const struct libcrypto_scheme *scheme)
+libcrypto_has_scheme(const struct libcrypto_key *k, const struct libcrypto_scheme *scheme)
 {
 	return k->context && k->scheme.digest == scheme->digest &&
 	       k->scheme.is_pss == scheme->is_pss;
@@ -160,7 +160,7 @@ libcrypto_sign(struct libcrypto_key *k, const struct libcrypto_scheme *scheme, s
 	const struct libcrypto *l = k->library;
 	size_t n = max;
 
-	if ((libcrypto_is_ready(k, scheme) || libcrypto_begin(k, scheme)) &&
+	if ((libcrypto_has_scheme(k, scheme) || libcrypto_set_scheme(k, scheme)) &&
 	    l->EVP_PKEY_sign(
 	        k->context, signature_out, &n, (const unsigned char *)digest.p, digest.n) > 0)
 		return n;

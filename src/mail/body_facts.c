@@ -4,7 +4,7 @@
 #include "mail/body_facts.h"
 
 void
-facts_take(struct facts *f, struct str block)
+body_facts_take(struct body_facts *f, struct str block)
 {
 	if (!f->is_8bit)
 		f->is_8bit = !str_is_ascii(block);
@@ -13,7 +13,7 @@ facts_take(struct facts *f, struct str block)
 		bool is_end = n < block.n;
 
 		f->line_bytes += n;
-		f->has_long_lines = f->line_bytes > FACTS_LINE_MAX + 1;
+		f->has_long_lines = f->line_bytes > BODY_FACTS_LINE_MAX + 1;
 		if (is_end)
 			f->line_bytes = 0;
 		block = str_from(block, n + is_end);
@@ -22,9 +22,10 @@ facts_take(struct facts *f, struct str block)
 
 /* A last line without an end has no CR. */
 unsigned
-facts_bits(const struct facts *f)
+body_facts_bits(const struct body_facts *f)
 {
-	bool is_long = f->has_long_lines || f->line_bytes > FACTS_LINE_MAX;
+	bool is_long = f->has_long_lines || f->line_bytes > BODY_FACTS_LINE_MAX;
 
-	return FACTS_KNOWN | (f->is_8bit ? FACTS_8BIT : 0u) | (is_long ? FACTS_LONG_LINES : 0u);
+	return BODY_FACTS_KNOWN | (f->is_8bit ? BODY_FACTS_8BIT : 0u) |
+	       (is_long ? BODY_FACTS_LONG_LINES : 0u);
 }

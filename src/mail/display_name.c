@@ -16,7 +16,7 @@ struct display_name_reader {
 	unsigned depth;  /* of comments */
 	bool after_word; /* an encoded word was the last thing */
 	bool owes_blank; /* blanks since then; they count only when no encoded word follows */
-	struct status status;
+	struct smtp_status status;
 	struct str shown;
 };
 
@@ -30,7 +30,7 @@ static void
 display_name_refuse(struct display_name_reader *n, const char *why)
 {
 	n->status =
-	    status_make(554, "5.6.0", "%.*s header field: %s", STR_ARG(n->check->field), why);
+	    smtp_status_make(554, "5.6.0", "%.*s header field: %s", STR_ARG(n->check->field), why);
 }
 
 /* ---- addresses in a name ---- */
@@ -99,12 +99,12 @@ display_name_check_address(struct display_name_reader *n, const struct display_n
 	const struct display_name *c = n->check;
 	struct str text =
 	    arena_printf(c->arena, "%.*s@%.*s", STR_ARG(a->local), STR_ARG(a->domain));
-	struct address parsed;
+	struct mail_address parsed;
 
-	if (address_parse(text, &parsed, NULL) && c->may(&parsed, c->may_arg))
+	if (mail_address_parse(text, &parsed, NULL) && c->may(&parsed, c->may_arg))
 		return;
 	n->shown = text;
-	n->status = status_make(550, "5.7.1", "%.*s may not use %.*s as a name in %.*s",
+	n->status = smtp_status_make(550, "5.7.1", "%.*s may not use %.*s as a name in %.*s",
 	    STR_ARG(c->user), STR_ARG(text), STR_ARG(c->field));
 }
 
@@ -294,7 +294,7 @@ display_name_take(struct display_name_reader *n, struct str rest)
 		display_name_end(n);
 }
 
-struct status
+struct smtp_status
 display_name_check(const struct display_name *d, struct str body, const struct header_address *list,
     size_t count, struct str *shown_out)
 {

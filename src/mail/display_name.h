@@ -9,7 +9,7 @@
 #include "mail/header.h"
 
 /* May this login use the address?  `address` is complete. */
-typedef bool display_name_may_fn(const struct address *address, void *arg);
+typedef bool display_name_may_fn(const struct mail_address *address, void *arg);
 
 struct display_name {
 	struct str field; /* the field's name and the login, for the refusal */
@@ -27,7 +27,7 @@ struct display_name {
  * an ASCII name one that is the whole name or stands in angle brackets, or
  * several such, when the domain has a dot; punctuation around it does not count.  Commas, quotes
  * and other signs pass. */
-struct status display_name_check(const struct display_name *d, struct str body,
+struct smtp_status display_name_check(const struct display_name *d, struct str body,
     const struct header_address *list, size_t count, struct str *shown_out);
 
 #endif

@@ -8,7 +8,7 @@
 enum state { LINE_START, TEXT, TEXT_CR, DOT, DOT_CR };
 
 static size_t
-find(struct str in, size_t from, char c)
+find_octet_from(struct str in, size_t from, char c)
 {
 	return from + str_find(str_from(in, from), c);
 }
@@ -18,8 +18,8 @@ find(struct str in, size_t from, char c)
 static size_t
 scan_line(struct str in, size_t at, unsigned *faults, enum state *state_out)
 {
-	size_t lf = find(in, at, '\n');
-	size_t cr = find(str_upto(in, lf), at, '\r');
+	size_t lf = find_octet_from(in, at, '\n');
+	size_t cr = find_octet_from(str_upto(in, lf), at, '\r');
 
 	*state_out = TEXT;
 	if (cr + 1 < lf)
@@ -44,7 +44,7 @@ dot_init(struct dot *d)
 
 /* The states of one octet; returns how many octets are used up. */
 static size_t
-step(struct dot *d, char c)
+dot_step(struct dot *d, char c)
 {
 	enum state now = (enum state)d->state;
 
@@ -71,7 +71,7 @@ step(struct dot *d, char c)
 }
 
 static void
-add_run(struct dot *d, struct str in, size_t from, size_t to, struct buf *out)
+add_dot_run(struct dot *d, struct str in, size_t from, size_t to, struct buf *out)
 {
 	if (d->faults == 0 && to > from)
 		buf_add(out, in.p + from, to - from);
@@ -93,24 +93,24 @@ dot_take(struct dot *d, struct str in, struct buf *out, size_t *used_out)
 			d->state = (uint8_t)next;
 			continue;
 		}
-		used = step(d, in.p[i]);
+		used = dot_step(d, in.p[i]);
 		/* the first dot of a line and what belongs to the final dot are no content */
 		if (used && now != TEXT_CR) {
-			add_run(d, in, from, i, out);
+			add_dot_run(d, in, from, i, out);
 			from = i + used;
 		}
 		i += used;
 	}
-	if (find(str_upto(in, i), 0, '\0') < i)
+	if (find_octet_from(str_upto(in, i), 0, '\0') < i)
 		d->faults |= DOT_NUL;
-	add_run(d, in, from, i, out);
+	add_dot_run(d, in, from, i, out);
 	*used_out = i;
 	return d->is_done;
 }
 
 /* The control character at in.p[i], in.p[i - 1] being no CR; returns where to go on. */
 static size_t
-check_control(struct dot_check *c, struct str in, size_t i)
+check_dot_control(struct dot_check *c, struct str in, size_t i)
 {
 	if (in.p[i] == '\r' && i + 1 == in.n)
 		c->after_cr = true;
@@ -138,7 +138,7 @@ dot_check(struct dot_check *c, struct str in)
 		c->faults |= DOT_BARE_CR;
 	c->after_cr = false;
 	while ((i = str_find_control(in, i)) < in.n)
-		i = check_control(c, in, i);
+		i = check_dot_control(c, in, i);
 }
 
 unsigned
@@ -155,7 +155,7 @@ dot_stuff(struct str in, bool *at_line_start, struct buf *out)
 	bool is_start = *at_line_start;
 	size_t from = 0;
 
-	for (size_t i = 0; i < in.n; i = find(in, i, '\n') + 1) {
+	for (size_t i = 0; i < in.n; i = find_octet_from(in, i, '\n') + 1) {
 		if (is_start && in.p[i] == '.') {
 			buf_add(out, in.p + from, i + 1 - from);
 			from = i; /* the dot once more */

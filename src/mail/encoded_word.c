@@ -27,13 +27,13 @@ enum charset_form {
 #define JIS_AT "\x81\x81\x83\x84\x89\x9f\xe0\xea"
 #define CP932_AT JIS_AT "\x87\x87\xed\xee"
 
-struct charset {
+struct encoded_word_charset {
 	const char *name; /* '#' stands for one digit, or for two at the end */
 	enum charset_form form;
 	const char *at; /* ..._AT; NULL: none */
 };
 
-static const struct charset charsets[] = {
+static const struct encoded_word_charset charsets[] = {
     {"utf-8", FORM_UTF8, NULL},
     {"utf8", FORM_UTF8, NULL},
     {"us-ascii", FORM_SINGLE, NULL},
@@ -84,7 +84,7 @@ charset_matches(struct str name, const char *pattern)
 }
 
 /* A language may follow the name behind a star (RFC 2231 section 5). */
-static const struct charset *
+static const struct encoded_word_charset *
 charset_of(struct str name)
 {
 	name = str_upto(name, str_find(name, '*'));
@@ -133,7 +133,7 @@ charset_is_lead(unsigned char c, enum charset_form form)
 }
 
 static bool
-charset_has_at(const struct charset *set, unsigned char lead)
+charset_has_at(const struct encoded_word_charset *set, unsigned char lead)
 {
 	for (const char *r = set->at; r && *r; r += 2)
 		if (lead >= (unsigned char)r[0] && lead <= (unsigned char)r[1])
@@ -143,7 +143,7 @@ charset_has_at(const struct charset *set, unsigned char lead)
 
 /* Octets of the character whose first one is above 0x7f; 1: that one stands alone. */
 static size_t
-charset_wide_octets(const struct charset *set, struct str in)
+charset_wide_octets(const struct encoded_word_charset *set, struct str in)
 {
 	unsigned char lead = (unsigned char)in.p[0], next;
 
@@ -168,7 +168,7 @@ charset_is_line_end(struct str four)
 
 /* false: a line end is hidden in it. */
 static bool
-charset_show_wide(struct str in, const struct charset *set, struct buf *out)
+charset_show_wide(struct str in, const struct encoded_word_charset *set, struct buf *out)
 {
 	size_t n;
 
@@ -213,7 +213,7 @@ charset_show_single(struct str in, struct buf *out)
 }
 
 static const char *
-charset_show(struct str in, const struct charset *set, struct buf *out)
+charset_show(struct str in, const struct encoded_word_charset *set, struct buf *out)
 {
 	switch (set->form) {
 	case FORM_UTF8:
@@ -276,7 +276,7 @@ const char *
 encoded_word_take(struct str *rest, struct buf *out)
 {
 	struct str charset, text;
-	const struct charset *known;
+	const struct encoded_word_charset *known;
 	const char *why = NULL;
 	struct buf plain;
 	char how;

@@ -14,7 +14,7 @@ enum { TAG_ID = 1, TAG_RECIPIENT = 2 };
 
 enum kind { TEXT, NUMBER, ID };
 
-struct field {
+struct envelope_field {
 	uint16_t tag;
 	uint8_t kind;
 	uint8_t size; /* of the member, for numbers */
@@ -44,12 +44,12 @@ envelope_is_text(struct str s)
 	return s.n <= ENVELOPE_TEXT_MAX && str_is_utf8(s);
 }
 
-static const struct field envelope_fields[] = {
+static const struct envelope_field envelope_fields[] = {
     {TAG_ID, ID, MEMBER(struct envelope, id), 0, NULL},
     F_NUMBER(3, struct envelope, kind, ENVELOPE_REPORT),
     F_NUMBER(4, struct envelope, arrival_ms, UINT64_MAX),
     F_TEXT(5, struct envelope, user, envelope_is_text),
-    F_TEXT(6, struct envelope, sender, address_is_storable),
+    F_TEXT(6, struct envelope, sender, mail_address_is_storable),
     F_TEXT(7, struct envelope, header_from, envelope_is_text),
     F_TEXT(8, struct envelope, client, envelope_is_text),
     F_TEXT(9, struct envelope, credential, envelope_is_text),
@@ -58,7 +58,7 @@ static const struct field envelope_fields[] = {
     F_NUMBER(12, struct envelope, smtputf8, 1),
     F_NUMBER(13, struct envelope, requiretls, 1),
     F_NUMBER(14, struct envelope, ret, RETURN_HEADERS),
-    F_TEXT(15, struct envelope, envid, command_is_envid),
+    F_TEXT(15, struct envelope, envid, smtp_command_is_envid),
     F_NUMBER(16, struct envelope, priority, UINT32_MAX),
     F_NUMBER(17, struct envelope, hold_until_ms, UINT64_MAX),
     F_NUMBER(18, struct envelope, deliver_by_ms, UINT64_MAX),
@@ -68,17 +68,17 @@ static const struct field envelope_fields[] = {
     {0},
 };
 
-static const struct field recipient_fields[] = {
-    F_TEXT(1, struct recipient, address, address_is_storable),
-    F_TEXT(2, struct recipient, orcpt, command_is_orcpt),
-    F_NUMBER(3, struct recipient, notify, 15),
+static const struct envelope_field recipient_fields[] = {
+    F_TEXT(1, struct envelope_recipient, address, mail_address_is_storable),
+    F_TEXT(2, struct envelope_recipient, orcpt, smtp_command_is_orcpt),
+    F_NUMBER(3, struct envelope_recipient, notify, 15),
     {0},
 };
 
 /* ---- numbers ---- */
 
 static uint64_t
-load(const void *member, size_t size)
+load_envelope_member(const void *member, size_t size)
 {
 	uint64_t v = 0;
 
@@ -89,7 +89,7 @@ load(const void *member, size_t size)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "members are read by their low bytes");
 
 static uint64_t
-get_number(struct str s)
+get_envelope_number(struct str s)
 {
 	uint64_t v = 0;
 
@@ -101,7 +101,7 @@ get_number(struct str s)
 /* ---- encode ---- */
 
 static void
-put_head(struct buf *out, unsigned tag, size_t n)
+put_envelope_field_head(struct buf *out, unsigned tag, size_t n)
 {
 	char head[HEAD_BYTES] = {(char)tag, (char)(tag >> 8), (char)n, (char)(n >> 8)};
 
@@ -111,56 +111,56 @@ put_head(struct buf *out, unsigned tag, size_t n)
 }
 
 static void
-put_text(struct buf *out, unsigned tag, struct str s)
+put_envelope_text(struct buf *out, unsigned tag, struct str s)
 {
 	if (s.n == 0)
 		return;
-	put_head(out, tag, s.n);
+	put_envelope_field_head(out, tag, s.n);
 	buf_adds(out, s);
 }
 
 static void
-put_number(struct buf *out, unsigned tag, uint64_t v)
+put_envelope_number(struct buf *out, unsigned tag, uint64_t v)
 {
 	char bytes[NUMBER_BYTES];
 	size_t n = 0;
 
 	for (; v; v >>= 8)
 		bytes[n++] = (char)v;
-	put_text(out, tag, str_make(bytes, n));
+	put_envelope_text(out, tag, str_make(bytes, n));
 }
 
 static void
-put_id(struct buf *out, unsigned tag, const struct msgid *id)
+put_envelope_id(struct buf *out, unsigned tag, const struct msgid *id)
 {
 	char bytes[ID_BYTES];
 
 	memcpy(bytes, &id->session, 8);
 	memcpy(bytes + 8, &id->number, 4);
-	put_text(out, tag, str_make(bytes, sizeof bytes));
+	put_envelope_text(out, tag, str_make(bytes, sizeof bytes));
 }
 
 static void
-put_fields(struct buf *out, const struct field *fields, const void *from)
+put_fields(struct buf *out, const struct envelope_field *fields, const void *from)
 {
-	for (const struct field *f = fields; f->tag; f++) {
+	for (const struct envelope_field *f = fields; f->tag; f++) {
 		const char *member = (const char *)from + f->offset;
 
 		if (f->kind == TEXT)
-			put_text(out, f->tag, *(const struct str *)(const void *)member);
+			put_envelope_text(out, f->tag, *(const struct str *)(const void *)member);
 		else if (f->kind == NUMBER)
-			put_number(out, f->tag, load(member, f->size));
+			put_envelope_number(out, f->tag, load_envelope_member(member, f->size));
 		else
-			put_id(out, f->tag, (const struct msgid *)(const void *)member);
+			put_envelope_id(out, f->tag, (const struct msgid *)(const void *)member);
 	}
 }
 
 static void
-put_recipient(struct buf *out, const struct recipient *r)
+put_recipient(struct buf *out, const struct envelope_recipient *r)
 {
 	size_t at = out->n, n;
 
-	put_head(out, TAG_RECIPIENT, 0);
+	put_envelope_field_head(out, TAG_RECIPIENT, 0);
 	put_fields(out, recipient_fields, r);
 	buf_adds(out, r->unknown);
 	if (!buf_ok(out))
@@ -188,14 +188,14 @@ envelope_encode(const struct envelope *e, struct buf *out)
 /* ---- decode ---- */
 
 static bool
-take_field(struct str *rest, unsigned *tag_out, struct str *value_out)
+take_envelope_field(struct str *rest, unsigned *tag_out, struct str *value_out)
 {
 	size_t n;
 
 	if (rest->n < HEAD_BYTES)
 		return false;
-	*tag_out = (unsigned)get_number(str_upto(*rest, 2));
-	n = (size_t)get_number(str_make(rest->p + 2, 2));
+	*tag_out = (unsigned)get_envelope_number(str_upto(*rest, 2));
+	n = (size_t)get_envelope_number(str_make(rest->p + 2, 2));
 	*rest = str_from(*rest, HEAD_BYTES);
 	if (n > rest->n)
 		return false;
@@ -205,13 +205,13 @@ take_field(struct str *rest, unsigned *tag_out, struct str *value_out)
 }
 
 static bool
-set_number(const struct field *f, void *member, struct str value)
+set_envelope_number(const struct envelope_field *f, void *member, struct str value)
 {
 	uint64_t v;
 
 	if (value.n > NUMBER_BYTES)
 		return false;
-	v = get_number(value);
+	v = get_envelope_number(value);
 	if (v > f->max)
 		return false;
 	memcpy(member, &v, f->size);
@@ -219,7 +219,7 @@ set_number(const struct field *f, void *member, struct str value)
 }
 
 static bool
-set_id(struct msgid *id, struct str value)
+set_envelope_id(struct msgid *id, struct str value)
 {
 	if (value.n != ID_BYTES)
 		return false;
@@ -229,20 +229,20 @@ set_id(struct msgid *id, struct str value)
 }
 
 static bool
-set_field(const struct field *f, void *to, struct str value)
+set_envelope_field(const struct envelope_field *f, void *to, struct str value)
 {
 	void *member = (char *)to + f->offset;
 
 	if (f->kind == NUMBER)
-		return set_number(f, member, value);
+		return set_envelope_number(f, member, value);
 	if (f->kind == ID)
-		return set_id(member, value);
+		return set_envelope_id(member, value);
 	*(struct str *)member = value;
 	return value.n == 0 || f->may_be(value);
 }
 
-static const struct field *
-find_field(const struct field *fields, unsigned tag)
+static const struct envelope_field *
+find_envelope_field(const struct envelope_field *fields, unsigned tag)
 {
 	while (fields->tag && fields->tag != tag)
 		fields++;
@@ -250,8 +250,8 @@ find_field(const struct field *fields, unsigned tag)
 }
 
 /* One container (the envelope, or one recipient) on its way in. */
-struct decoder {
-	const struct field *fields;
+struct envelope_decoder {
+	const struct envelope_field *fields;
 	void *to;
 	uint64_t seen; /* bit per known tag: each at most once */
 	char *kept;    /* unknown fields; room for the whole container */
@@ -259,36 +259,36 @@ struct decoder {
 };
 
 static bool
-decode_known(struct decoder *d, unsigned tag, struct str value)
+decode_known(struct envelope_decoder *d, unsigned tag, struct str value)
 {
-	const struct field *f = find_field(d->fields, tag);
+	const struct envelope_field *f = find_envelope_field(d->fields, tag);
 
 	if (d->seen & UINT64_C(1) << tag)
 		return false;
 	d->seen |= UINT64_C(1) << tag;
-	return set_field(f, d->to, value);
+	return set_envelope_field(f, d->to, value);
 }
 
 static void
-keep_unknown(struct decoder *d, struct str raw)
+keep_unknown(struct envelope_decoder *d, struct str raw)
 {
 	memcpy(d->kept + d->kept_bytes, raw.p, raw.n);
 	d->kept_bytes += raw.n;
 }
 
 static bool
-decode_recipient(struct str bytes, struct arena *arena, struct recipient *out)
+decode_recipient(struct str bytes, struct arena *arena, struct envelope_recipient *out)
 {
-	struct decoder d = {.fields = recipient_fields, .to = out};
+	struct envelope_decoder d = {.fields = recipient_fields, .to = out};
 	struct str rest = bytes, value;
 	unsigned tag;
 
 	while (rest.n) {
 		const char *at = rest.p;
 
-		if (!take_field(&rest, &tag, &value))
+		if (!take_envelope_field(&rest, &tag, &value))
 			return false;
-		if (find_field(d.fields, tag)) {
+		if (find_envelope_field(d.fields, tag)) {
 			if (!decode_known(&d, tag, value))
 				return false;
 			continue;
@@ -310,11 +310,11 @@ count_recipients(struct str rest, uint32_t *count_out, bool *has_unknown_out)
 	*count_out = 0;
 	*has_unknown_out = false;
 	while (rest.n) {
-		if (!take_field(&rest, &tag, &value))
+		if (!take_envelope_field(&rest, &tag, &value))
 			return false;
 		if (tag == TAG_RECIPIENT)
 			++*count_out;
-		else if (!find_field(envelope_fields, tag))
+		else if (!find_envelope_field(envelope_fields, tag))
 			*has_unknown_out = true;
 	}
 	return *count_out <= ENVELOPE_RECIPIENTS_MAX;
@@ -322,21 +322,22 @@ count_recipients(struct str rest, uint32_t *count_out, bool *has_unknown_out)
 
 /* The fields are whole, as count_recipients has seen. */
 static bool
-decode_fields(struct decoder *d, struct str rest, struct arena *arena, struct envelope *out)
+decode_fields(
+    struct envelope_decoder *d, struct str rest, struct arena *arena, struct envelope *out)
 {
-	struct recipient *next = out->recipients;
+	struct envelope_recipient *next = out->recipients;
 	struct str value;
 	unsigned tag;
 
 	while (rest.n) {
 		const char *at = rest.p;
 
-		if (!take_field(&rest, &tag, &value))
+		if (!take_envelope_field(&rest, &tag, &value))
 			return false;
 		if (tag == TAG_RECIPIENT) {
 			if (!decode_recipient(value, arena, next++))
 				return false;
-		} else if (find_field(envelope_fields, tag)) {
+		} else if (find_envelope_field(envelope_fields, tag)) {
 			if (!decode_known(d, tag, value))
 				return false;
 		} else {
@@ -349,14 +350,14 @@ decode_fields(struct decoder *d, struct str rest, struct arena *arena, struct en
 bool
 envelope_decode(struct str bytes, struct arena *arena, struct envelope *out)
 {
-	struct decoder d = {.fields = envelope_fields, .to = out};
+	struct envelope_decoder d = {.fields = envelope_fields, .to = out};
 	bool has_unknown;
 
 	*out = (struct envelope){0};
 	if (bytes.n > ENVELOPE_BYTES_MAX ||
 	    !count_recipients(bytes, &out->recipient_count, &has_unknown))
 		return false;
-	out->recipients = ARENA_ARRAY(arena, struct recipient, out->recipient_count);
+	out->recipients = ARENA_ARRAY(arena, struct envelope_recipient, out->recipient_count);
 	if (has_unknown)
 		d.kept = arena_new(arena, bytes.n);
 	if (!decode_fields(&d, bytes, arena, out))

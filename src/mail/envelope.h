@@ -21,7 +21,7 @@ enum {
 	ENVELOPE_NUMBER_MAX = 999999, /* transactions of one session; reports have larger numbers */
 };
 
-struct recipient {
+struct envelope_recipient {
 	struct str address; /* as given in RCPT, no brackets */
 	struct str orcpt;   /* "rfc822;…" still in xtext, as given; empty: none */
 	unsigned notify;    /* enum envelope_notify bits; 0: not given */
@@ -48,8 +48,8 @@ struct envelope {
 	int64_t deliver_by_ms; /* 0: none */
 	uint32_t header_bytes; /* of the stored header */
 	uint64_t body_bytes;
-	uint32_t facts;           /* enum facts_bit, of the body; 0: nobody has looked */
-	struct recipient *recipients; /* number n (from 1) is recipients[n - 1] */
+	uint32_t facts;           /* enum body_facts_bit, of the body; 0: nobody has looked */
+	struct envelope_recipient *recipients; /* number n (from 1) is recipients[n - 1] */
 	uint32_t recipient_count;
 	struct str unknown; /* fields with tags of another version, kept as they came */
 };
@@ -57,9 +57,9 @@ struct envelope {
 /* False when the result would be larger than ENVELOPE_BYTES_MAX. */
 bool envelope_encode(const struct envelope *e, struct buf *out) MUST_USE;
 /* Total.  Strings point into `bytes`, the recipient array into the arena.  False also when a text
- * is not what submission may have accepted: an address that is not address_is_storable, an ENVID or
- * ORCPT that MAIL and RCPT would refuse, a login, client address, credential or pool with control
- * characters, malformed UTF-8 or more than ENVELOPE_TEXT_MAX octets, a recipient without an
+ * is not what submission may have accepted: an address that is not mail_address_is_storable, an
+ * ENVID or ORCPT that MAIL and RCPT would refuse, a login, client address, credential or pool with
+ * control characters, malformed UTF-8 or more than ENVELOPE_TEXT_MAX octets, a recipient without an
  * address.  Fields of other versions are not judged. */
 bool envelope_decode(struct str bytes, struct arena *arena, struct envelope *out) MUST_USE;
 

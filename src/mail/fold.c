@@ -90,7 +90,7 @@ fold_blank(struct fold *f)
 }
 
 void
-fold_apart(struct fold *f)
+fold_require_blank(struct fold *f)
 {
 	f->owes_blank = true;
 }

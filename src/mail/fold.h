@@ -33,7 +33,7 @@ void fold_blank(struct fold *f);
  * Empty text writes nothing. */
 void fold_encoded(struct fold *f, struct str text);
 /* Whatever follows is set apart by a blank, as behind an encoded word. */
-void fold_apart(struct fold *f);
+void fold_require_blank(struct fold *f);
 /* CRLF. */
 void fold_end(struct fold *f);
 

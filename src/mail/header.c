@@ -5,20 +5,20 @@
 #include "mail/header.h"
 
 static bool
-is_blank(char c)
+header_is_blank(char c)
 {
 	return c == ' ' || c == '\t';
 }
 
-static struct status
-refuse(const char *what, size_t number)
+static struct smtp_status
+refuse_header_field(const char *what, size_t number)
 {
-	return status_make(554, "5.6.0", "Header field %zu: %s", number, what);
+	return smtp_status_make(554, "5.6.0", "Header field %zu: %s", number, what);
 }
 
 /* The line at the front of s with its CRLF; the last one of a block may come without. */
 static size_t
-line_bytes(struct str s)
+header_line_bytes(struct str s)
 {
 	size_t lf = str_find(s, '\n');
 
@@ -27,7 +27,7 @@ line_bytes(struct str s)
 
 /* The line without its end; NULL, or why it is none. */
 static const char *
-check_line(struct str line)
+check_header_line(struct str line)
 {
 	if (line.n && line.p[line.n - 1] == '\n') {
 		if (line.n < 2 || line.p[line.n - 2] != '\r')
@@ -41,7 +41,7 @@ check_line(struct str line)
 
 /* Name, blanks (obsolete, but receivers read over them), colon. */
 static const char *
-split_field(struct header_field *f)
+split_header_field(struct header_field *f)
 {
 	size_t colon = str_find(f->raw, ':'), n = 0;
 
@@ -49,7 +49,7 @@ split_field(struct header_field *f)
 		n++;
 	f->name = str_upto(f->raw, n);
 	for (size_t i = n; i < colon; i++)
-		if (!is_blank(f->raw.p[i]))
+		if (!header_is_blank(f->raw.p[i]))
 			return "no field name";
 	if (n == 0 || colon == f->raw.n)
 		return "no field name";
@@ -68,49 +68,50 @@ header_take(struct str *rest, struct header_field *out)
 	do {
 		const char *why;
 
-		line = line_bytes(str_from(block, n));
-		why = check_line(str_make(block.p + n, line));
+		line = header_line_bytes(str_from(block, n));
+		why = check_header_line(str_make(block.p + n, line));
 		if (why)
 			return why;
 		n += line;
-	} while (n < block.n && is_blank(block.p[n]));
+	} while (n < block.n && header_is_blank(block.p[n]));
 	out->raw = str_upto(block, n);
 	*rest = str_from(block, n);
-	return split_field(out);
+	return split_header_field(out);
 }
 
 static size_t
-count_fields(struct str block)
+count_header_fields(struct str block)
 {
 	size_t count = 0;
 
-	for (size_t at = 0; at < block.n; at += line_bytes(str_from(block, at)))
-		count += !is_blank(block.p[at]);
+	for (size_t at = 0; at < block.n; at += header_line_bytes(str_from(block, at)))
+		count += !header_is_blank(block.p[at]);
 	return count;
 }
 
-struct status
+struct smtp_status
 header_parse(struct str block, struct arena *arena, struct header *out)
 {
-	size_t count = count_fields(block);
+	size_t count = count_header_fields(block);
 
 	*out = (struct header){0};
 	if (block.n > HEADER_BYTES_MAX)
-		return status_make(
+		return smtp_status_make(
 		    552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
 	if (count > HEADER_FIELDS_MAX)
-		return status_make(552, "5.3.4", "More than %d header fields", HEADER_FIELDS_MAX);
-	if (block.n && is_blank(block.p[0]))
-		return refuse("begins with a blank", 1);
+		return smtp_status_make(
+		    552, "5.3.4", "More than %d header fields", HEADER_FIELDS_MAX);
+	if (block.n && header_is_blank(block.p[0]))
+		return refuse_header_field("begins with a blank", 1);
 	out->fields = ARENA_ARRAY(arena, struct header_field, count);
 	while (block.n) {
 		const char *why = header_take(&block, &out->fields[out->count]);
 
 		if (why)
-			return refuse(why, out->count + 1);
+			return refuse_header_field(why, out->count + 1);
 		out->count++;
 	}
-	return status_make(250, "2.0.0", "Ok");
+	return smtp_status_make(250, "2.0.0", "Ok");
 }
 
 bool

@@ -25,7 +25,7 @@ struct header {
  * (a line that is no field, CR or NUL in a line, control characters in a name).  A first line
  * that is no field means there is no header at all: 554 5.6.0 as well.  Lines may have any length
  * and values may hold other control characters: header_is_sendable judges what leaves. */
-struct status header_parse(struct str block, struct arena *arena, struct header *out);
+struct smtp_status header_parse(struct str block, struct arena *arena, struct header *out);
 
 /* Takes one field with its folded lines off the front of *rest, which is not empty.  NULL, or why
  * none stands there: a phrase, and *rest is as it was. */

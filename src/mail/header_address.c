@@ -8,7 +8,7 @@
 
 enum { NESTING_MAX = 64 };
 
-struct reader {
+struct header_address_reader {
 	struct str in;
 	size_t at;
 	struct arena *arena;
@@ -19,13 +19,13 @@ struct reader {
 /* ---- octets ---- */
 
 static bool
-is_white(char c)
+header_is_white_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static bool
-is_atext(char c)
+header_is_atext(char c)
 {
 	return char_is_alpha(c) || char_is_digit(c) || (unsigned char)c >= 0x80 ||
 	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
@@ -33,7 +33,7 @@ is_atext(char c)
 
 /* No control characters but TAB, and CRLF only where it folds. */
 static bool
-is_sound(struct str s)
+is_clean_header_body(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '\r') {
@@ -49,13 +49,13 @@ is_sound(struct str s)
 }
 
 static char
-peek(const struct reader *r)
+peek_header_octet(const struct header_address_reader *r)
 {
 	return r->at < r->in.n ? r->in.p[r->at] : '\0';
 }
 
 static bool
-take(struct reader *r, char c)
+take_header_octet(struct header_address_reader *r, char c)
 {
 	if (r->at == r->in.n || r->in.p[r->at] != c)
 		return false;
@@ -65,10 +65,10 @@ take(struct reader *r, char c)
 
 /* A backslash and what it quotes, which may not be a fold. */
 static bool
-take_pair(struct reader *r)
+take_quoted_pair(struct header_address_reader *r)
 {
 	r->at++;
-	if (r->at == r->in.n || (is_white(r->in.p[r->at]) && r->in.p[r->at] != ' '))
+	if (r->at == r->in.n || (header_is_white_space(r->in.p[r->at]) && r->in.p[r->at] != ' '))
 		return false;
 	r->at++;
 	return true;
@@ -77,7 +77,7 @@ take_pair(struct reader *r)
 /* ---- comments, words ---- */
 
 static bool
-skip_comment(struct reader *r)
+skip_comment(struct header_address_reader *r)
 {
 	int depth = 0;
 
@@ -85,7 +85,7 @@ skip_comment(struct reader *r)
 		char c = r->in.p[r->at];
 
 		if (c == '\\') {
-			if (!take_pair(r))
+			if (!take_quoted_pair(r))
 				return false;
 			continue;
 		}
@@ -100,10 +100,10 @@ skip_comment(struct reader *r)
 
 /* Blanks, folding and comments; false when a comment is not closed. */
 static bool
-skip(struct reader *r)
+skip_cfws(struct header_address_reader *r)
 {
 	while (r->at < r->in.n) {
-		if (is_white(r->in.p[r->at]))
+		if (header_is_white_space(r->in.p[r->at]))
 			r->at++;
 		else if (r->in.p[r->at] != '(')
 			return true;
@@ -114,13 +114,13 @@ skip(struct reader *r)
 }
 
 static bool
-take_quoted(struct reader *r)
+take_quoted_string(struct header_address_reader *r)
 {
 	for (r->at++; r->at < r->in.n;) {
 		char c = r->in.p[r->at];
 
 		if (c == '\\') {
-			if (!take_pair(r))
+			if (!take_quoted_pair(r))
 				return false;
 			continue;
 		}
@@ -133,15 +133,15 @@ take_quoted(struct reader *r)
 
 /* An atom or a quoted string. */
 static bool
-take_word(struct reader *r, struct str *out)
+take_header_word(struct header_address_reader *r, struct str *out)
 {
 	size_t from = r->at;
 
-	if (peek(r) == '"') {
-		if (!take_quoted(r))
+	if (peek_header_octet(r) == '"') {
+		if (!take_quoted_string(r))
 			return false;
 	} else {
-		while (r->at < r->in.n && is_atext(r->in.p[r->at]))
+		while (r->at < r->in.n && header_is_atext(r->in.p[r->at]))
 			r->at++;
 	}
 	*out = str_make(r->in.p + from, r->at - from);
@@ -152,7 +152,7 @@ take_word(struct reader *r, struct str *out)
 
 /* The words in front of an '@', '<', ':' or the end: a local part or a display name, which one is
  * known only then. */
-struct words {
+struct header_words {
 	size_t from, to;
 	size_t count;
 	bool is_local;  /* words with single dots between: may be a local part */
@@ -162,11 +162,11 @@ struct words {
 };
 
 static bool
-add_word(struct reader *r, struct words *w)
+add_header_word(struct header_address_reader *r, struct header_words *w)
 {
 	struct str word;
 
-	if (!take_word(r, &word))
+	if (!take_header_word(r, &word))
 		return false;
 	if (w->count++ && !w->ends_dot)
 		w->is_local = false;
@@ -181,22 +181,23 @@ add_word(struct reader *r, struct words *w)
 }
 
 static bool
-take_words(struct reader *r, struct words *w)
+take_header_words(struct header_address_reader *r, struct header_words *w)
 {
-	*w = (struct words){.is_local = true};
-	if (!skip(r))
+	*w = (struct header_words){.is_local = true};
+	if (!skip_cfws(r))
 		return false;
 	w->from = w->to = r->at;
-	while (is_atext(peek(r)) || peek(r) == '"' || peek(r) == '.') {
-		if (take(r, '.')) {
+	while (header_is_atext(peek_header_octet(r)) || peek_header_octet(r) == '"' ||
+	       peek_header_octet(r) == '.') {
+		if (take_header_octet(r, '.')) {
 			if (w->count == 0 || w->ends_dot)
 				w->is_local = false;
 			w->ends_dot = true;
 			w->to = r->at;
-		} else if (!add_word(r, w)) {
+		} else if (!add_header_word(r, w)) {
 			return false;
 		}
-		if (!skip(r))
+		if (!skip_cfws(r))
 			return false;
 	}
 	if (w->count == 0 || w->ends_dot)
@@ -205,7 +206,7 @@ take_words(struct reader *r, struct words *w)
 }
 
 static bool
-take_literal(struct reader *r)
+take_domain_literal(struct header_address_reader *r)
 {
 	for (r->at++; r->at < r->in.n; r->at++) {
 		char c = r->in.p[r->at];
@@ -221,42 +222,42 @@ take_literal(struct reader *r)
 /* A literal, or atoms with dots between; *end_out: behind its last octet.  Blanks and comments
  * behind are taken too. */
 static bool
-take_domain(struct reader *r, size_t *end_out)
+take_header_domain(struct header_address_reader *r, size_t *end_out)
 {
 	struct str label;
 
-	if (!skip(r))
+	if (!skip_cfws(r))
 		return false;
-	if (peek(r) == '[') {
-		if (!take_literal(r))
+	if (peek_header_octet(r) == '[') {
+		if (!take_domain_literal(r))
 			return false;
 		*end_out = r->at;
-		return skip(r);
+		return skip_cfws(r);
 	}
 	do {
-		if (!skip(r) || peek(r) == '"' || !take_word(r, &label))
+		if (!skip_cfws(r) || peek_header_octet(r) == '"' || !take_header_word(r, &label))
 			return false;
 		*end_out = r->at;
-		if (!skip(r))
+		if (!skip_cfws(r))
 			return false;
-	} while (take(r, '.'));
+	} while (take_header_octet(r, '.'));
 	return true;
 }
 
 /* in[from, to) without blanks and comments, which are known to be well-formed. */
 static struct str
-without_comments(struct reader *r, size_t from, size_t to)
+without_comments(struct header_address_reader *r, size_t from, size_t to)
 {
-	struct reader inner = {.in = str_upto(r->in, to), .at = from};
+	struct header_address_reader inner = {.in = str_upto(r->in, to), .at = from};
 	char *p = arena_new(r->arena, to - from);
 	size_t n = 0;
 
-	while (skip(&inner) && inner.at < to) {
+	while (skip_cfws(&inner) && inner.at < to) {
 		size_t at = inner.at++;
 
 		if (r->in.p[at] == '"') {
 			inner.at = at;
-			if (!take_quoted(&inner))
+			if (!take_quoted_string(&inner))
 				break;
 		}
 		memcpy(p + n, r->in.p + at, inner.at - at);
@@ -266,7 +267,7 @@ without_comments(struct reader *r, size_t from, size_t to)
 }
 
 static bool
-add_address(struct reader *r, size_t from, size_t to)
+add_header_address(struct header_address_reader *r, size_t from, size_t to)
 {
 	struct header_address *a;
 
@@ -285,97 +286,99 @@ add_address(struct reader *r, size_t from, size_t to)
 
 /* A fold inside a quoted local part would end up in the text. */
 static bool
-is_local_part(const struct words *w)
+is_local_part(const struct header_words *w)
 {
 	return w->is_local && !w->has_encoded && !w->has_quoted_fold;
 }
 
 /* What follows the local part; without '@' the address has no domain. */
 static bool
-finish_address(struct reader *r, const struct words *w)
+finish_header_address(struct header_address_reader *r, const struct header_words *w)
 {
 	size_t end = w->to;
 
 	if (!is_local_part(w))
 		return false;
-	if (take(r, '@') && !take_domain(r, &end))
+	if (take_header_octet(r, '@') && !take_header_domain(r, &end))
 		return false;
-	return add_address(r, w->from, end);
+	return add_header_address(r, w->from, end);
 }
 
 /* "@a,@b:" in angle brackets is read over. */
 static bool
-skip_route(struct reader *r)
+skip_obs_route(struct header_address_reader *r)
 {
 	size_t end;
 
-	while (take(r, '@') || take(r, ',')) {
-		if (r->in.p[r->at - 1] == '@' && !take_domain(r, &end))
+	while (take_header_octet(r, '@') || take_header_octet(r, ',')) {
+		if (r->in.p[r->at - 1] == '@' && !take_header_domain(r, &end))
 			return false;
-		if (!skip(r))
+		if (!skip_cfws(r))
 			return false;
 	}
-	return take(r, ':');
+	return take_header_octet(r, ':');
 }
 
 static bool
-take_angle(struct reader *r)
+take_angle_addr(struct header_address_reader *r)
 {
-	struct words w;
+	struct header_words w;
 
-	if (!skip(r) || (peek(r) == '@' && !skip_route(r)))
+	if (!skip_cfws(r) || (peek_header_octet(r) == '@' && !skip_obs_route(r)))
 		return false;
-	return take_words(r, &w) && finish_address(r, &w) && take(r, '>') && skip(r);
+	return take_header_words(r, &w) && finish_header_address(r, &w) &&
+	       take_header_octet(r, '>') && skip_cfws(r);
 }
 
 static bool
-is_at_end_of_one(const struct reader *r, bool in_group)
+is_at_address_end(const struct header_address_reader *r, bool in_group)
 {
-	return r->at == r->in.n || peek(r) == ',' || (in_group && peek(r) == ';');
+	return r->at == r->in.n || peek_header_octet(r) == ',' ||
+	       (in_group && peek_header_octet(r) == ';');
 }
 
 /* A mailbox, or nothing at all (obsolete lists have empty elements). */
 static bool
-take_mailbox(struct reader *r, const struct words *w, bool in_group)
+take_mailbox(struct header_address_reader *r, const struct header_words *w, bool in_group)
 {
 	bool ok;
 
-	if (take(r, '<'))
-		ok = (w->to == w->from || r->in.p[w->from] != '.') && take_angle(r);
+	if (take_header_octet(r, '<'))
+		ok = (w->to == w->from || r->in.p[w->from] != '.') && take_angle_addr(r);
 	else if (w->to == w->from)
 		ok = true;
 	else
-		ok = finish_address(r, w);
-	return ok && is_at_end_of_one(r, in_group);
+		ok = finish_header_address(r, w);
+	return ok && is_at_address_end(r, in_group);
 }
 
 static bool
-take_group(struct reader *r)
+take_address_group(struct header_address_reader *r)
 {
-	struct words w;
+	struct header_words w;
 
 	do {
-		if (!take_words(r, &w) || !take_mailbox(r, &w, true))
+		if (!take_header_words(r, &w) || !take_mailbox(r, &w, true))
 			return false;
-	} while (take(r, ','));
-	return take(r, ';') && skip(r) && is_at_end_of_one(r, false);
+	} while (take_header_octet(r, ','));
+	return take_header_octet(r, ';') && skip_cfws(r) && is_at_address_end(r, false);
 }
 
 static bool
-take_list(struct reader *r)
+take_address_list(struct header_address_reader *r)
 {
-	struct words w;
+	struct header_words w;
 
 	do {
-		if (!take_words(r, &w))
+		if (!take_header_words(r, &w))
 			return false;
-		if (w.count && take(r, ':')) {
-			if (!take_group(r))
+		if (w.count && take_header_octet(r, ':')) {
+			if (!take_address_group(r))
 				return false;
 		} else if (!take_mailbox(r, &w, false)) {
 			return false;
 		}
-	} while (take(r, ','));
+	} while (take_header_octet(r, ','));
 	return r->at == r->in.n;
 }
 
@@ -383,14 +386,14 @@ bool
 header_addresses(struct str body, struct arena *arena, struct header_address **out,
     size_t *count_out)
 {
-	struct reader r = {.in = body, .arena = arena};
+	struct header_address_reader r = {.in = body, .arena = arena};
 
 	*out = NULL;
 	*count_out = 0;
-	if (!is_sound(body) || !take_list(&r))
+	if (!is_clean_header_body(body) || !take_address_list(&r))
 		return false;
 	*count_out = r.count;
 	r.out = *out = ARENA_ARRAY(arena, struct header_address, r.count);
 	r.at = r.count = 0;
-	return take_list(&r);
+	return take_address_list(&r);
 }

@@ -36,7 +36,7 @@ static const struct {
 	"arc-message-signature arc-authentication-results authentication-results autocrypt "},
 };
 
-struct ascii_field {
+struct header_ascii_field {
 	struct fold fold;
 	struct arena *arena;
 	bool in_angle; /* between "<" and ">" */
@@ -111,12 +111,12 @@ ascii_put_comment(struct fold *f, struct str comment)
 		while (f->closing < FOLD_COLUMNS && n + f->closing < comment.n &&
 		       comment.p[n + f->closing] == ')')
 			f->closing++;
-		text_encode(f, TEXT_COMMENT, str_upto(comment, n));
+		header_text_encode(f, HEADER_TEXT_COMMENT, str_upto(comment, n));
 		fold_text(f, str_upto(str_from(comment, n), 1));
 		comment = str_from(comment, n + 1);
 	}
 	f->closing = 0;
-	fold_apart(f);
+	fold_require_blank(f);
 }
 
 /* ---- structured fields ---- */
@@ -137,7 +137,7 @@ ascii_quotes_are_whole(struct str words)
 }
 
 static void
-ascii_put_words(struct ascii_field *w, struct str words, bool may_phrase)
+ascii_put_words(struct header_ascii_field *w, struct str words, bool may_phrase)
 {
 	/* a fold inside a quoted local part would be part of the address for some readers */
 	w->fold.is_whole = !may_phrase && str_has(words, '"');
@@ -148,13 +148,13 @@ ascii_put_words(struct ascii_field *w, struct str words, bool may_phrase)
 	else if (!ascii_quotes_are_whole(words))
 		w->why = "words that cannot be read";
 	else
-		text_encode(&w->fold, TEXT_PHRASE, words);
+		header_text_encode(&w->fold, HEADER_TEXT_PHRASE, words);
 	w->fold.is_whole = false;
 }
 
 /* One token, with which s begins: its octets. */
 static size_t
-ascii_put_token(struct ascii_field *w, struct str s, bool may_phrase)
+ascii_put_token(struct header_ascii_field *w, struct str s, bool may_phrase)
 {
 	size_t n = ascii_blanks(s);
 
@@ -182,14 +182,14 @@ ascii_put_token(struct ascii_field *w, struct str s, bool may_phrase)
 
 /* may_phrase: outside angle brackets words are phrases. */
 static void
-ascii_put_tokens(struct ascii_field *w, struct str s, bool may_phrase)
+ascii_put_tokens(struct header_ascii_field *w, struct str s, bool may_phrase)
 {
 	while (s.n && !w->why)
 		s = str_from(s, ascii_put_token(w, s, may_phrase));
 }
 
 static void
-ascii_put_addresses(struct ascii_field *w, struct str body)
+ascii_put_addresses(struct header_ascii_field *w, struct str body)
 {
 	struct header_address *list;
 	size_t count, at = 0;
@@ -209,7 +209,7 @@ ascii_put_addresses(struct ascii_field *w, struct str body)
 }
 
 static void
-ascii_put_parameters(struct ascii_field *w, struct str body)
+ascii_put_parameters(struct header_ascii_field *w, struct str body)
 {
 	size_t at = header_parameters_at(body);
 
@@ -236,7 +236,7 @@ ascii_unfold(struct str body, struct arena *arena)
 static const char *
 ascii_put_field(const struct header_field *f, struct arena *arena, struct buf *out)
 {
-	struct ascii_field w = {.arena = arena};
+	struct header_ascii_field w = {.arena = arena};
 	struct str body = ascii_unfold(f->body, arena);
 	enum header_form form = header_form_of(f->name, arena);
 
@@ -244,7 +244,7 @@ ascii_put_field(const struct header_field *f, struct arena *arena, struct buf *o
 	w.fold.has_pairs = form != FORM_TEXT;
 	switch (form) {
 	case FORM_TEXT:
-		text_encode(&w.fold, TEXT_UNSTRUCTURED, body);
+		header_text_encode(&w.fold, HEADER_TEXT_UNSTRUCTURED, body);
 		break;
 	case FORM_TOKENS:
 		ascii_put_tokens(&w, body, false);

@@ -8,7 +8,7 @@ enum {
 	PARAMETERS_MAX = 64,     /* beyond ASCII: for each one all names are compared */
 };
 
-struct parameter {
+struct header_parameter {
 	struct str name, value; /* the value as it stands, with its quotation marks */
 };
 
@@ -42,12 +42,12 @@ parameter_take(struct str *rest, struct str *raw_out)
 	return true;
 }
 
-static struct parameter
+static struct header_parameter
 parameter_read(struct str raw)
 {
 	size_t sign = str_find(raw, '=');
 
-	return (struct parameter){.name = str_trim(str_make(raw.p + 1, sign ? sign - 1 : 0)),
+	return (struct header_parameter){.name = str_trim(str_make(raw.p + 1, sign ? sign - 1 : 0)),
 	    .value = str_trim(str_from(raw, sign + 1))};
 }
 
@@ -170,7 +170,7 @@ parameter_unquote(struct str value, struct buf *out)
 static const char *
 parameter_encode(struct fold *f, struct str raw, struct str all)
 {
-	struct parameter p = parameter_read(raw);
+	struct header_parameter p = parameter_read(raw);
 	struct buf plain;
 
 	if (!parameter_is_token(p.name) || p.name.n > PARAMETER_NAME_MAX ||

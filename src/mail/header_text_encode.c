@@ -6,7 +6,7 @@
 #include "mail/encoded_word.h"
 
 static size_t
-text_blanks(struct str s)
+header_text_blanks(struct str s)
 {
 	size_t n = 0;
 
@@ -16,27 +16,27 @@ text_blanks(struct str s)
 }
 
 size_t
-text_word_bytes(struct str s, enum text_form form)
+header_text_word_bytes(struct str s, enum header_text_form form)
 {
 	bool is_quoted = false;
 	size_t n = 0;
 
 	while (n < s.n && (is_quoted || (s.p[n] != ' ' && s.p[n] != '\t'))) {
-		if (form == TEXT_PHRASE && s.p[n] == '"')
+		if (form == HEADER_TEXT_PHRASE && s.p[n] == '"')
 			is_quoted = !is_quoted;
-		n += form != TEXT_UNSTRUCTURED && s.p[n] == '\\' ? 2 : 1;
+		n += form != HEADER_TEXT_UNSTRUCTURED && s.p[n] == '\\' ? 2 : 1;
 	}
 	return n < s.n ? n : s.n;
 }
 
 /* As readers understand it. */
 static void
-text_unquote(struct str raw, enum text_form form, struct buf *out)
+header_text_unquote(struct str raw, enum header_text_form form, struct buf *out)
 {
 	for (size_t i = 0; i < raw.n; i++) {
-		if (form == TEXT_PHRASE && raw.p[i] == '"')
+		if (form == HEADER_TEXT_PHRASE && raw.p[i] == '"')
 			continue;
-		if (form != TEXT_UNSTRUCTURED && raw.p[i] == '\\' && i + 1 < raw.n)
+		if (form != HEADER_TEXT_UNSTRUCTURED && raw.p[i] == '\\' && i + 1 < raw.n)
 			i++;
 		buf_addc(out, raw.p[i]);
 	}
@@ -45,12 +45,12 @@ text_unquote(struct str raw, enum text_form form, struct buf *out)
 /* From a word beyond ASCII, with which s begins, to the last one before an encoded word or the
  * end; with the blanks behind it when an encoded word follows at once. */
 static size_t
-text_span_bytes(struct str s, enum text_form form)
+header_text_span_bytes(struct str s, enum header_text_form form)
 {
 	size_t at = 0, end = 0, span = 0;
 
 	while (at < s.n) {
-		size_t n = text_word_bytes(str_from(s, at), form);
+		size_t n = header_text_word_bytes(str_from(s, at), form);
 		struct str word = str_make(s.p + at, n);
 
 		if (encoded_word_is(word))
@@ -58,40 +58,40 @@ text_span_bytes(struct str s, enum text_form form)
 		end = at + n;
 		if (!str_is_ascii(word))
 			span = end;
-		at = end + text_blanks(str_from(s, end));
+		at = end + header_text_blanks(str_from(s, end));
 	}
 	return span;
 }
 
 static void
-text_put_span(struct fold *f, enum text_form form, struct str raw)
+header_text_put_span(struct fold *f, enum header_text_form form, struct str raw)
 {
 	struct buf plain;
 
 	buf_init(&plain, raw.n + 1);
-	text_unquote(raw, form, &plain);
+	header_text_unquote(raw, form, &plain);
 	fold_encoded(f, buf_str(&plain));
 	buf_clear(&plain);
 }
 
 void
-text_encode(struct fold *f, enum text_form form, struct str raw)
+header_text_encode(struct fold *f, enum header_text_form form, struct str raw)
 {
 	bool after_encoded = false;
 
 	while (raw.n) {
-		size_t blanks = text_blanks(raw);
-		size_t n = blanks + text_word_bytes(str_from(raw, blanks), form);
+		size_t blanks = header_text_blanks(raw);
+		size_t n = blanks + header_text_word_bytes(str_from(raw, blanks), form);
 		struct str word = str_make(raw.p + blanks, n - blanks);
 
 		if (str_is_ascii(word)) {
 			fold_text(f, str_upto(raw, n));
 			after_encoded = encoded_word_is(word);
 		} else {
-			n = blanks + text_span_bytes(str_from(raw, blanks), form);
+			n = blanks + header_text_span_bytes(str_from(raw, blanks), form);
 			if (!after_encoded)
 				fold_text(f, str_upto(raw, blanks));
-			text_put_span(f, form,
+			header_text_put_span(f, form,
 			    str_make(raw.p + (after_encoded ? 0 : blanks),
 			        after_encoded ? n : n - blanks));
 			after_encoded = false;

@@ -9,7 +9,7 @@
 enum { LABEL_MAX = 63 };
 
 static bool
-refuse(const char **why_out, const char *why)
+refuse_mail_address(const char **why_out, const char *why)
 {
 	if (why_out)
 		*why_out = why;
@@ -35,7 +35,7 @@ is_clean_utf8(struct str s)
 /* ---- domain ---- */
 
 static bool
-is_label(struct str s)
+mail_address_is_label(struct str s)
 {
 	size_t characters = 0;
 
@@ -50,21 +50,21 @@ is_label(struct str s)
 }
 
 bool
-address_is_domain(struct str domain)
+mail_address_is_domain(struct str domain)
 {
 	struct str rest = domain, label;
 
-	if (domain.n == 0 || domain.n > ADDRESS_DOMAIN_MAX || !is_clean_utf8(domain))
+	if (domain.n == 0 || domain.n > MAIL_ADDRESS_DOMAIN_MAX || !is_clean_utf8(domain))
 		return false;
-	/* a trailing dot leaves an empty last label, which is_label refuses */
+	/* a trailing dot leaves an empty last label, which mail_address_is_label refuses */
 	while (str_split(&rest, '.', &label))
-		if (!is_label(label))
+		if (!mail_address_is_label(label))
 			return false;
 	return domain.p[domain.n - 1] != '.';
 }
 
 bool
-address_is_literal(struct str domain)
+mail_address_is_literal(struct str domain)
 {
 	char text[64], value[sizeof(struct in6_addr)];
 	int family = AF_INET;
@@ -86,7 +86,7 @@ address_is_literal(struct str domain)
 /* ---- local part ---- */
 
 static bool
-is_atext(char c)
+mail_address_is_atext(char c)
 {
 	return char_is_alpha(c) || char_is_digit(c) || is_utf8_octet(c) ||
 	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
@@ -98,7 +98,7 @@ is_dot_string(struct str s)
 	if (s.n == 0 || s.p[0] == '.' || s.p[s.n - 1] == '.')
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (!is_atext(s.p[i]) && (s.p[i] != '.' || s.p[i + 1] == '.'))
+		if (!mail_address_is_atext(s.p[i]) && (s.p[i] != '.' || s.p[i + 1] == '.'))
 			return false;
 	return true;
 }
@@ -128,7 +128,7 @@ quoted_bytes(struct str s)
 
 /* Takes the next character of the local part off *rest, quoting undone; false at the end. */
 static bool
-next_plain(struct str *rest, bool is_quoted, char *out)
+next_local_part_octet(struct str *rest, bool is_quoted, char *out)
 {
 	if (is_quoted && rest->n && rest->p[0] == '\\')
 		*rest = str_from(*rest, 1);
@@ -139,9 +139,9 @@ next_plain(struct str *rest, bool is_quoted, char *out)
 	return true;
 }
 
-/* What next_plain runs over. */
+/* What next_local_part_octet runs over. */
 static struct str
-inner(struct str local, bool *is_quoted_out)
+local_part_inside(struct str local, bool *is_quoted_out)
 {
 	*is_quoted_out = local.n >= 2 && local.p[0] == '"';
 	return *is_quoted_out ? str_make(local.p + 1, local.n - 2) : local;
@@ -150,54 +150,56 @@ inner(struct str local, bool *is_quoted_out)
 /* ---- mailbox ---- */
 
 static bool
-check_parts(const struct address *a, const char **why_out)
+check_mail_address_parts(const struct mail_address *a, const char **why_out)
 {
-	if (a->local.n > ADDRESS_LOCAL_MAX)
-		return refuse(why_out, "local part longer than 64 octets");
-	if (a->domain.n > ADDRESS_DOMAIN_MAX)
-		return refuse(why_out, "domain longer than 255 octets");
+	if (a->local.n > MAIL_ADDRESS_LOCAL_MAX)
+		return refuse_mail_address(why_out, "local part longer than 64 octets");
+	if (a->domain.n > MAIL_ADDRESS_DOMAIN_MAX)
+		return refuse_mail_address(why_out, "domain longer than 255 octets");
 	if (!is_clean_utf8(a->text))
-		return refuse(why_out, "not well-formed UTF-8");
+		return refuse_mail_address(why_out, "not well-formed UTF-8");
 	if (!is_dot_string(a->local) && (a->local.n == 0 || quoted_bytes(a->local) != a->local.n))
-		return refuse(why_out, "malformed local part");
-	if (a->is_literal ? !address_is_literal(a->domain) : !address_is_domain(a->domain))
-		return refuse(
+		return refuse_mail_address(why_out, "malformed local part");
+	if (a->is_literal ? !mail_address_is_literal(a->domain)
+	                  : !mail_address_is_domain(a->domain))
+		return refuse_mail_address(
 		    why_out, a->is_literal ? "malformed address literal" : "malformed domain");
 	return true;
 }
 
 bool
-address_parse(struct str text, struct address *out, const char **why_out)
+mail_address_parse(struct str text, struct mail_address *out, const char **why_out)
 {
 	size_t at = quoted_bytes(text);
 
-	*out = (struct address){.text = text};
+	*out = (struct mail_address){.text = text};
 	if (text.n == 0)
-		return refuse(why_out, "empty address");
+		return refuse_mail_address(why_out, "empty address");
 	if (at == 0)
 		at = str_find(text, '@');
 	if (at >= text.n || text.p[at] != '@')
-		return refuse(why_out, "not of the form local-part@domain");
+		return refuse_mail_address(why_out, "not of the form local-part@domain");
 	out->local = str_upto(text, at);
 	out->domain = str_from(text, at + 1);
 	out->is_literal = out->domain.n && out->domain.p[0] == '[';
 	out->is_utf8 = !str_is_ascii(text);
-	return check_parts(out, why_out);
+	return check_mail_address_parts(out, why_out);
 }
 
 bool
-address_is_storable(struct str text)
+mail_address_is_storable(struct str text)
 {
-	struct address a;
+	struct mail_address a;
 	size_t at;
 
-	if (address_parse(text, &a, NULL))
+	if (mail_address_parse(text, &a, NULL))
 		return true;
 	at = str_rfind(text, '@');
-	if (at == 0 || at > ADDRESS_LOCAL_MAX || !address_is_domain(str_from(text, at + 1)))
+	if (at == 0 || at > MAIL_ADDRESS_LOCAL_MAX ||
+	    !mail_address_is_domain(str_from(text, at + 1)))
 		return false;
 	for (size_t i = 0; i < at; i++)
-		if (!is_atext(text.p[i]) && text.p[i] != '.')
+		if (!mail_address_is_atext(text.p[i]) && text.p[i] != '.')
 			return false;
 	return is_clean_utf8(text);
 }
@@ -223,7 +225,7 @@ path_end(struct str s)
 
 /* "@x,@y:" off the front of *inside; every hop must be a domain. */
 static bool
-drop_route(struct str *inside)
+drop_source_route(struct str *inside)
 {
 	size_t colon = str_find(*inside, ':');
 	struct str route = str_upto(*inside, colon), hop;
@@ -231,40 +233,40 @@ drop_route(struct str *inside)
 	if (colon == inside->n)
 		return false;
 	while (str_split(&route, ',', &hop))
-		if (!str_starts(hop, STR("@")) || !address_is_domain(str_from(hop, 1)))
+		if (!str_starts(hop, STR("@")) || !mail_address_is_domain(str_from(hop, 1)))
 			return false;
 	*inside = str_from(*inside, colon + 1);
 	return true;
 }
 
 static bool
-path_inside(struct str inside, struct address *out, const char **why_out)
+path_inside(struct str inside, struct mail_address *out, const char **why_out)
 {
-	*out = (struct address){.text = inside};
+	*out = (struct mail_address){.text = inside};
 	if (inside.n == 0)
 		return true;
 	if (str_ieq(inside, STR("postmaster"))) {
 		out->local = inside;
 		return true;
 	}
-	if (inside.p[0] == '@' && !drop_route(&inside))
-		return refuse(why_out, "malformed source route");
-	return address_parse(inside, out, why_out);
+	if (inside.p[0] == '@' && !drop_source_route(&inside))
+		return refuse_mail_address(why_out, "malformed source route");
+	return mail_address_parse(inside, out, why_out);
 }
 
 bool
-address_path(struct str *rest, struct address *out, const char **why_out)
+mail_address_path(struct str *rest, struct mail_address *out, const char **why_out)
 {
 	struct str inside;
 	size_t end;
 
-	*out = (struct address){0};
+	*out = (struct mail_address){0};
 	if (!str_starts(*rest, STR("<")))
-		return refuse(why_out, "address not in angle brackets");
+		return refuse_mail_address(why_out, "address not in angle brackets");
 	inside = str_from(*rest, 1);
 	end = path_end(inside);
 	if (end == inside.n)
-		return refuse(why_out, "angle bracket or quote not closed");
+		return refuse_mail_address(why_out, "angle bracket or quote not closed");
 	if (!path_inside(str_upto(inside, end), out, why_out))
 		return false;
 	*rest = str_from(inside, end + 1);
@@ -274,17 +276,18 @@ address_path(struct str *rest, struct address *out, const char **why_out)
 /* ---- comparison ---- */
 
 bool
-address_same(const struct address *a, const struct address *b)
+mail_address_same(const struct mail_address *a, const struct mail_address *b)
 {
 	bool a_quoted, b_quoted, a_more, b_more;
-	struct str x = inner(a->local, &a_quoted), y = inner(b->local, &b_quoted);
+	struct str x = local_part_inside(a->local, &a_quoted),
+	           y = local_part_inside(b->local, &b_quoted);
 	char c = 0, d = 0;
 
 	if (!str_ieq(a->domain, b->domain))
 		return false;
 	do {
-		a_more = next_plain(&x, a_quoted, &c);
-		b_more = next_plain(&y, b_quoted, &d);
+		a_more = next_local_part_octet(&x, a_quoted, &c);
+		b_more = next_local_part_octet(&y, b_quoted, &d);
 		if (a_more != b_more || (a_more && char_lower(c) != char_lower(d)))
 			return false;
 	} while (a_more);

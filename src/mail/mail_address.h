@@ -8,9 +8,9 @@
 
 #include "base/arena.h"
 
-enum { ADDRESS_LOCAL_MAX = 64, ADDRESS_DOMAIN_MAX = 255, ADDRESS_MAX = 320 };
+enum { MAIL_ADDRESS_LOCAL_MAX = 64, MAIL_ADDRESS_DOMAIN_MAX = 255, MAIL_ADDRESS_MAX = 320 };
 
-struct address {
+struct mail_address {
 	struct str text;   /* as it stands between < and >, without a source route; empty: <> */
 	struct str local;  /* within text; quotes included */
 	struct str domain; /* within text; empty for <postmaster> */
@@ -20,25 +20,25 @@ struct address {
 
 /* A whole Mailbox ("a@b", "\"a b\"@b", "a@[192.0.2.1]").  *why_out (may be NULL): what is wrong,
  * a sentence for the reply. */
-bool address_parse(struct str text, struct address *out, const char **why_out) MUST_USE;
+bool mail_address_parse(struct str text, struct mail_address *out, const char **why_out) MUST_USE;
 
 /* What an envelope may hold as an address: a Mailbox, or the postmaster of a configuration, whose
  * local part may also have dots at its ends or in a row.  Nothing in it can end a path or a
  * command. */
-bool address_is_storable(struct str text);
+bool mail_address_is_storable(struct str text);
 
 /* Takes a path in angle brackets off the front of *rest: <>, <a@b>, <@x,@y:a@b> (the source route
  * is dropped, RFC 5321 appendix C), and <postmaster>, which has no domain. */
-bool address_path(struct str *rest, struct address *out, const char **why_out) MUST_USE;
+bool mail_address_path(struct str *rest, struct mail_address *out, const char **why_out) MUST_USE;
 
 /* A domain by RFC 5321 (letters, digits, hyphens between dots, labels of 1..63), or UTF-8
  * labels. */
-bool address_is_domain(struct str domain);
+bool mail_address_is_domain(struct str domain);
 /* [192.0.2.1], [IPv6:...], brackets included, value checked. */
-bool address_is_literal(struct str domain);
+bool mail_address_is_literal(struct str domain);
 
 /* The same mailbox for policy: domain without case, local part unquoted and, ASCII, without
  * case. */
-bool address_same(const struct address *a, const struct address *b);
+bool mail_address_same(const struct mail_address *a, const struct mail_address *b);
 
 #endif

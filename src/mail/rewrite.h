@@ -34,7 +34,7 @@ enum { REWRITE_RECEIVED_MAX = 50 };
  * sender to make one of; a field given twice that may be there once; a control character in a field
  * that is read here; the result is not header_is_sendable), 554 5.4.6 (more than 50 Received), 554
  * 5.6.7 (UTF-8 without SMTPUTF8), 552 5.3.4 (out too large). */
-struct status rewrite_submission(const struct header *h, const struct rewrite *r,
+struct smtp_status rewrite_submission(const struct header *h, const struct rewrite *r,
     struct arena *arena, struct buf *out, struct str *from_out);
 
 #endif

@@ -14,22 +14,22 @@ enum {
 	PARAMETER_SHOWN_MAX = 40, /* of one that is not known, in the reply */
 };
 
-static struct status
-fine(void)
+static struct smtp_status
+smtp_command_ok(void)
 {
-	return status_make(250, "2.0.0", "Ok");
+	return smtp_status_make(250, "2.0.0", "Ok");
 }
 
-static struct status
-malformed(const char *what)
+static struct smtp_status
+smtp_command_malformed(const char *what)
 {
-	return status_make(501, "5.5.4", "Syntax error in %s", what);
+	return smtp_status_make(501, "5.5.4", "Syntax error in %s", what);
 }
 
 /* ---- line ---- */
 
 bool
-command_has_control(struct str s)
+smtp_command_has_control(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] == '\t' || header_control_bytes(str_from(s, i)))
@@ -39,7 +39,7 @@ command_has_control(struct str s)
 
 /* Takes the word in front of the first blank off *rest, with the blanks behind it. */
 static struct str
-take_word(struct str *rest)
+smtp_command_take_word(struct str *rest)
 {
 	struct str all = *rest;
 	size_t n = 0;
@@ -51,10 +51,10 @@ take_word(struct str *rest)
 }
 
 bool
-command_split(struct str line, struct str *verb_out, struct str *args_out)
+smtp_command_split(struct str line, struct str *verb_out, struct str *args_out)
 {
 	*args_out = line;
-	*verb_out = take_word(args_out);
+	*verb_out = smtp_command_take_word(args_out);
 	for (size_t i = 0; i < verb_out->n; i++)
 		if (!char_is_alpha(verb_out->p[i]))
 			return false;
@@ -65,9 +65,10 @@ command_split(struct str line, struct str *verb_out, struct str *args_out)
 }
 
 bool
-command_is_helo(struct str args)
+smtp_command_is_helo(struct str args)
 {
-	if (args.n == 0 || args.n > HELO_MAX || command_has_control(args) || !str_is_utf8(args))
+	if (args.n == 0 || args.n > HELO_MAX || smtp_command_has_control(args) ||
+	    !str_is_utf8(args))
 		return false;
 	if (args.p[0] == '[' && args.p[args.n - 1] == ']' && args.n > 2)
 		args = str_make(args.p + 1, args.n - 2);
@@ -83,11 +84,11 @@ command_is_helo(struct str args)
 
 /* ---- parameters ---- */
 
-struct param {
+struct smtp_command_parameter {
 	const char *name;
 	bool has_value;
 	/* `value` has no bytes when none was given.  out: the command's struct. */
-	struct status (*parse)(struct str value, void *out);
+	struct smtp_status (*parse)(struct str value, void *out);
 };
 
 /* RFC 5321 section 4.1.2, esmtp-value; beyond ASCII only xtext may carry it. */
@@ -107,20 +108,20 @@ is_printable_xtext(struct str value)
 	struct buf plain;
 	bool ok;
 
-	buf_init(&plain, COMMAND_LINE_MAX);
+	buf_init(&plain, SMTP_COMMAND_LINE_MAX);
 	ok = value.n > 0 && decode_xtext(&plain, value) && str_is_printable(buf_str(&plain));
 	buf_clear(&plain);
 	return ok;
 }
 
 bool
-command_is_envid(struct str value)
+smtp_command_is_envid(struct str value)
 {
 	return value.n <= ENVID_MAX && is_printable_xtext(value);
 }
 
 bool
-command_is_orcpt(struct str value)
+smtp_command_is_orcpt(struct str value)
 {
 	size_t at = str_find(value, ';');
 
@@ -132,80 +133,82 @@ command_is_orcpt(struct str value)
 	return true;
 }
 
-static struct status
+static struct smtp_status
 param_size(struct str value, void *out)
 {
-	struct command_mail *m = out;
+	struct smtp_command_mail *m = out;
 
 	for (size_t i = 0; i < value.n; i++)
 		if (!char_is_digit(value.p[i]))
-			return malformed("SIZE");
+			return smtp_command_malformed("SIZE");
 	if (!str_u64(value, &m->size))
-		return status_make(552, "5.3.4", "Message size exceeds fixed maximum message size");
+		return smtp_status_make(
+		    552, "5.3.4", "Message size exceeds fixed maximum message size");
 	m->has_size = true;
-	return fine();
+	return smtp_command_ok();
 }
 
-static struct status
+static struct smtp_status
 param_body(struct str value, void *out)
 {
-	struct command_mail *m = out;
+	struct smtp_command_mail *m = out;
 
 	if (str_ieq(value, STR("8BITMIME")))
 		m->body = BODY_8BITMIME;
 	else if (str_ieq(value, STR("7BIT")))
 		m->body = BODY_7BIT;
 	else
-		return status_make(555, "5.5.4", "BODY value not recognized, use 7BIT or 8BITMIME");
-	return fine();
+		return smtp_status_make(
+		    555, "5.5.4", "BODY value not recognized, use 7BIT or 8BITMIME");
+	return smtp_command_ok();
 }
 
-static struct status
+static struct smtp_status
 param_smtputf8(struct str value, void *out)
 {
-	struct command_mail *m = out;
+	struct smtp_command_mail *m = out;
 
 	(void)value;
 	m->smtputf8 = true;
-	return fine();
+	return smtp_command_ok();
 }
 
-static struct status
+static struct smtp_status
 param_ret(struct str value, void *out)
 {
-	struct command_mail *m = out;
+	struct smtp_command_mail *m = out;
 
 	if (str_ieq(value, STR("FULL")))
 		m->ret = RETURN_FULL;
 	else if (str_ieq(value, STR("HDRS")))
 		m->ret = RETURN_HEADERS;
 	else
-		return malformed("RET");
-	return fine();
+		return smtp_command_malformed("RET");
+	return smtp_command_ok();
 }
 
-static struct status
+static struct smtp_status
 param_envid(struct str value, void *out)
 {
-	struct command_mail *m = out;
+	struct smtp_command_mail *m = out;
 
-	if (!command_is_envid(value))
-		return malformed("ENVID");
+	if (!smtp_command_is_envid(value))
+		return smtp_command_malformed("ENVID");
 	m->envid = value;
-	return fine();
+	return smtp_command_ok();
 }
 
 /* RFC 4954 section 5.  Only the syntax counts: the sender is the login, whatever is claimed
  * here. */
-static struct status
+static struct smtp_status
 param_auth(struct str value, void *out)
 {
-	struct command_mail *m = out;
+	struct smtp_command_mail *m = out;
 
 	if (!str_eq(value, STR("<>")) && !is_printable_xtext(value))
-		return malformed("AUTH");
+		return smtp_command_malformed("AUTH");
 	m->has_auth = true;
-	return fine();
+	return smtp_command_ok();
 }
 
 static unsigned
@@ -223,36 +226,36 @@ notify_word(struct str word)
 	return 0;
 }
 
-static struct status
+static struct smtp_status
 param_notify(struct str value, void *out)
 {
-	struct command_rcpt *r = out;
+	struct smtp_command_rcpt *r = out;
 	struct str word;
 
 	while (str_split(&value, ',', &word)) {
 		unsigned bit = notify_word(word);
 
 		if (bit == 0 || (r->notify & bit))
-			return malformed("NOTIFY");
+			return smtp_command_malformed("NOTIFY");
 		r->notify |= bit;
 	}
 	if ((r->notify & NOTIFY_NEVER) && r->notify != NOTIFY_NEVER)
-		return malformed("NOTIFY");
-	return fine();
+		return smtp_command_malformed("NOTIFY");
+	return smtp_command_ok();
 }
 
-static struct status
+static struct smtp_status
 param_orcpt(struct str value, void *out)
 {
-	struct command_rcpt *r = out;
+	struct smtp_command_rcpt *r = out;
 
-	if (!command_is_orcpt(value))
-		return malformed("ORCPT");
+	if (!smtp_command_is_orcpt(value))
+		return smtp_command_malformed("ORCPT");
 	r->orcpt = value;
-	return fine();
+	return smtp_command_ok();
 }
 
-static const struct param mail_params[] = {
+static const struct smtp_command_parameter mail_params[] = {
     {"SIZE", true, param_size},
     {"BODY", true, param_body},
     {"SMTPUTF8", false, param_smtputf8},
@@ -262,7 +265,7 @@ static const struct param mail_params[] = {
     {NULL, false, NULL},
 };
 
-static const struct param rcpt_params[] = {
+static const struct smtp_command_parameter rcpt_params[] = {
     {"NOTIFY", true, param_notify},
     {"ORCPT", true, param_orcpt},
     {NULL, false, NULL},
@@ -278,37 +281,37 @@ is_keyword(struct str s)
 }
 
 /* word: "KEY" or "KEY=value"; *seen: a bit per row, for what was said before. */
-static struct status
-parse_param(const struct param *params, struct str word, unsigned *seen, void *out)
+static struct smtp_status
+parse_param(const struct smtp_command_parameter *params, struct str word, unsigned *seen, void *out)
 {
 	size_t at = str_find(word, '=');
 	struct str key = str_upto(word, at), value = str_from(word, at + 1);
 	bool has_value = at < word.n;
 
 	if (!is_keyword(key) || (has_value && !is_value(value)))
-		return malformed("parameters");
+		return smtp_command_malformed("parameters");
 	for (size_t i = 0; params[i].name; i++) {
 		if (!str_ieq(key, str_of(params[i].name)))
 			continue;
 		if ((*seen & 1u << i) || has_value != params[i].has_value)
-			return malformed(params[i].name);
+			return smtp_command_malformed(params[i].name);
 		*seen |= 1u << i;
 		return params[i].parse(value, out);
 	}
-	return status_make(555, "5.5.4", "Parameter %.*s not recognized or not implemented",
+	return smtp_status_make(555, "5.5.4", "Parameter %.*s not recognized or not implemented",
 	    STR_ARG(str_upto(key, PARAMETER_SHOWN_MAX)));
 }
 
 /* rest: empty, or blanks before each parameter. */
-static struct status
-parse_params(const struct param *params, struct str rest, void *out)
+static struct smtp_status
+parse_params(const struct smtp_command_parameter *params, struct str rest, void *out)
 {
-	struct status s = fine();
+	struct smtp_status s = smtp_command_ok();
 	unsigned seen = 0;
 	struct str word;
 
 	if (rest.n > 0 && rest.p[0] != ' ' && str_trim(rest).n > 0)
-		return malformed("parameters");
+		return smtp_command_malformed("parameters");
 	rest = str_trim(rest);
 	while (s.code == 250 && rest.n > 0 && str_split(&rest, ' ', &word))
 		if (word.n > 0)
@@ -320,7 +323,7 @@ parse_params(const struct param *params, struct str rest, void *out)
 
 /* "FROM:" or "TO:", and the blanks that some clients put behind it. */
 static bool
-take_label(struct str *args, struct str label)
+take_path_label(struct str *args, struct str label)
 {
 	if (!str_istarts(*args, label))
 		return false;
@@ -328,53 +331,53 @@ take_label(struct str *args, struct str label)
 	return true;
 }
 
-struct status
-command_parse_mail(struct str args, struct command_mail *out)
+struct smtp_status
+smtp_command_parse_mail(struct str args, struct smtp_command_mail *out)
 {
 	const char *why = "";
 
-	*out = (struct command_mail){0};
-	if (!take_label(&args, STR("FROM:")))
-		return malformed("MAIL, expected FROM:<address>");
-	if (!address_path(&args, &out->sender, &why))
-		return status_make(553, "5.1.7", "Sender address: %s", why);
+	*out = (struct smtp_command_mail){0};
+	if (!take_path_label(&args, STR("FROM:")))
+		return smtp_command_malformed("MAIL, expected FROM:<address>");
+	if (!mail_address_path(&args, &out->sender, &why))
+		return smtp_status_make(553, "5.1.7", "Sender address: %s", why);
 	if (out->sender.text.n && out->sender.domain.n == 0)
-		return status_make(553, "5.1.7", "Sender address: no domain");
+		return smtp_status_make(553, "5.1.7", "Sender address: no domain");
 	return parse_params(mail_params, args, out);
 }
 
-struct status
-command_parse_rcpt(struct str args, struct command_rcpt *out)
+struct smtp_status
+smtp_command_parse_rcpt(struct str args, struct smtp_command_rcpt *out)
 {
 	const char *why = "";
 
-	*out = (struct command_rcpt){0};
-	if (!take_label(&args, STR("TO:")))
-		return malformed("RCPT, expected TO:<address>");
-	if (!address_path(&args, &out->recipient, &why))
-		return status_make(553, "5.1.3", "Recipient address: %s", why);
+	*out = (struct smtp_command_rcpt){0};
+	if (!take_path_label(&args, STR("TO:")))
+		return smtp_command_malformed("RCPT, expected TO:<address>");
+	if (!mail_address_path(&args, &out->recipient, &why))
+		return smtp_status_make(553, "5.1.3", "Recipient address: %s", why);
 	if (out->recipient.text.n == 0)
-		return status_make(553, "5.1.3", "Recipient address: empty");
+		return smtp_status_make(553, "5.1.3", "Recipient address: empty");
 	return parse_params(rcpt_params, args, out);
 }
 
 /* ---- BDAT, AUTH ---- */
 
-struct status
-command_parse_bdat(struct str args, struct command_bdat *out)
+struct smtp_status
+smtp_command_parse_bdat(struct str args, struct smtp_command_bdat *out)
 {
 	size_t at = str_find(args, ' ');
 
-	*out = (struct command_bdat){.is_last = at < args.n};
+	*out = (struct smtp_command_bdat){.is_last = at < args.n};
 	if (!str_u64(str_upto(args, at), &out->size))
-		return malformed("BDAT, expected a size");
+		return smtp_command_malformed("BDAT, expected a size");
 	if (out->is_last && !str_ieq(str_from(args, at + 1), STR("LAST")))
-		return malformed("BDAT, expected LAST");
-	return fine();
+		return smtp_command_malformed("BDAT, expected LAST");
+	return smtp_command_ok();
 }
 
 static bool
-is_mechanism(struct str s)
+is_auth_argument_mechanism(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!char_is_alpha(s.p[i]) && !char_is_digit(s.p[i]) && s.p[i] != '-' &&
@@ -383,17 +386,17 @@ is_mechanism(struct str s)
 	return s.n > 0 && s.n <= MECHANISM_MAX;
 }
 
-struct status
-command_parse_auth(struct str args, struct command_auth *out)
+struct smtp_status
+smtp_command_parse_auth(struct str args, struct smtp_command_auth *out)
 {
-	*out = (struct command_auth){.mechanism = take_word(&args)};
-	if (!is_mechanism(out->mechanism))
-		return malformed("AUTH, expected a mechanism");
-	out->initial = take_word(&args);
+	*out = (struct smtp_command_auth){.mechanism = smtp_command_take_word(&args)};
+	if (!is_auth_argument_mechanism(out->mechanism))
+		return smtp_command_malformed("AUTH, expected a mechanism");
+	out->initial = smtp_command_take_word(&args);
 	out->has_initial = out->initial.n > 0;
 	if (args.n > 0)
-		return malformed("AUTH, malformed initial response");
+		return smtp_command_malformed("AUTH, malformed initial response");
 	if (str_eq(out->initial, STR("=")))
 		out->initial.n = 0;
-	return fine();
+	return smtp_command_ok();
 }

@@ -1,12 +1,12 @@
 /*
  * smtp_reply: lines are collected in a fixed buffer and judged one by one; the limits hold however
  * the stream is cut.  Tolerated: LF alone at a line's end, second digits above 5, no text at all,
- * any byte in a text (reply_status cleans it), and the obsolete "AUTH=" of EHLO.
+ * any byte in a text (smtp_reply_status cleans it), and the obsolete "AUTH=" of EHLO.
  */
 #include "mail/smtp_reply.h"
 
 void
-reply_init(struct reply *r, struct extensions *extensions)
+smtp_reply_init(struct smtp_reply *r, struct smtp_extensions *extensions)
 {
 	r->code = 0;
 	r->is_done = false;
@@ -16,13 +16,13 @@ reply_init(struct reply *r, struct extensions *extensions)
 	r->line_bytes = 0;
 	r->is_line_cut = false;
 	r->extensions = extensions;
-	buf_init(&r->text, REPLY_TEXT_MAX);
+	buf_init(&r->text, SMTP_REPLY_TEXT_MAX);
 	if (extensions)
-		*extensions = (struct extensions){0};
+		*extensions = (struct smtp_extensions){0};
 }
 
 void
-reply_clear(struct reply *r)
+smtp_reply_clear(struct smtp_reply *r)
 {
 	buf_clear(&r->text);
 }
@@ -30,7 +30,7 @@ reply_clear(struct reply *r)
 /* ---- extensions ---- */
 
 static bool
-is_mechanism(struct str s)
+is_ehlo_mechanism(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!char_is_alpha(s.p[i]) && !char_is_digit(s.p[i]) && s.p[i] != '-' &&
@@ -40,12 +40,12 @@ is_mechanism(struct str s)
 }
 
 static void
-add_mechanism(struct extensions *x, struct str name)
+add_mechanism(struct smtp_extensions *x, struct str name)
 {
 	size_t n = strlen(x->auth);
 	char word[24] = " ";
 
-	if (!is_mechanism(name) || n + name.n + 3 > sizeof x->auth)
+	if (!is_ehlo_mechanism(name) || n + name.n + 3 > sizeof x->auth)
 		return;
 	for (size_t i = 0; i < name.n; i++)
 		word[i + 1] = (char)(char_is_alpha(name.p[i]) ? name.p[i] & ~32 : name.p[i]);
@@ -56,7 +56,7 @@ add_mechanism(struct extensions *x, struct str name)
 }
 
 static void
-add_auth(struct extensions *x, struct str mechanisms)
+add_auth_extension(struct smtp_extensions *x, struct str mechanisms)
 {
 	struct str name;
 
@@ -66,7 +66,7 @@ add_auth(struct extensions *x, struct str mechanisms)
 }
 
 static void
-add_size(struct extensions *x, struct str value)
+add_size_extension(struct smtp_extensions *x, struct str value)
 {
 	uint64_t size;
 
@@ -76,11 +76,11 @@ add_size(struct extensions *x, struct str value)
 
 /* One line of an EHLO reply: keyword and parameters. */
 static void
-add_extension(struct extensions *x, struct str line)
+add_extension(struct smtp_extensions *x, struct str line)
 {
 	static const struct {
 		const char *name;
-		enum extension bit;
+		enum smtp_extension bit;
 	} plain[] = {{"PIPELINING", EXT_PIPELINING}, {"SIZE", EXT_SIZE},
 		{"8BITMIME", EXT_8BITMIME}, {"SMTPUTF8", EXT_SMTPUTF8}, {"DSN", EXT_DSN},
 		{"CHUNKING", EXT_CHUNKING}, {"STARTTLS", EXT_STARTTLS},
@@ -89,19 +89,19 @@ add_extension(struct extensions *x, struct str line)
 	struct str key = str_upto(line, at), value = str_from(line, at + 1);
 
 	if (str_ieq(key, STR("AUTH")) || str_istarts(line, STR("AUTH=")))
-		add_auth(x, str_from(line, 5));
+		add_auth_extension(x, str_from(line, 5));
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (str_ieq(key, str_of(plain[i].name)))
 			x->has |= plain[i].bit;
 	if (str_ieq(key, STR("SIZE")))
-		add_size(x, value);
+		add_size_extension(x, value);
 }
 
 /* ---- lines ---- */
 
 /* "5.1.1" in front of each line of a reply is told once. */
 static struct str
-without_repeated_code(const struct reply *r, struct str text)
+without_repeated_code(const struct smtp_reply *r, struct str text)
 {
 	struct str before = buf_str(&r->text);
 	size_t n = str_find(text, ' ');
@@ -114,20 +114,20 @@ without_repeated_code(const struct reply *r, struct str text)
 }
 
 static void
-add_text(struct reply *r, struct str text)
+smtp_reply_add_text(struct smtp_reply *r, struct str text)
 {
 	if (r->lines > 1)
 		text = without_repeated_code(r, text);
-	if (text.n == 0 || r->text.n + 1 >= REPLY_TEXT_MAX)
+	if (text.n == 0 || r->text.n + 1 >= SMTP_REPLY_TEXT_MAX)
 		return;
 	if (r->text.n)
 		buf_addc(&r->text, ' ');
-	buf_adds(&r->text, str_upto(text, REPLY_TEXT_MAX - r->text.n));
+	buf_adds(&r->text, str_upto(text, SMTP_REPLY_TEXT_MAX - r->text.n));
 }
 
 /* "250-text", "250 text" or "250". */
 static bool
-take_line(struct reply *r, struct str line)
+smtp_reply_take_line(struct smtp_reply *r, struct str line)
 {
 	struct str text = str_from(line, 4);
 	uint64_t code;
@@ -143,13 +143,13 @@ take_line(struct reply *r, struct str line)
 	r->is_done = line.n == 3 || line.p[3] == ' ';
 	if (r->extensions && r->lines > 1)
 		add_extension(r->extensions, text);
-	add_text(r, text);
+	smtp_reply_add_text(r, text);
 	return true;
 }
 
 /* The line without its end; of a long one what there was room for. */
 static struct str
-whole_line(const struct reply *r)
+whole_line(const struct smtp_reply *r)
 {
 	size_t n = r->line_bytes;
 
@@ -162,9 +162,9 @@ whole_line(const struct reply *r)
 
 /* A piece of a line, with its LF if the line ends there. */
 static bool
-take_piece(struct reply *r, struct str piece, bool is_end)
+smtp_reply_take_part(struct smtp_reply *r, struct str piece, bool is_end)
 {
-	struct str kept = str_upto(piece, REPLY_LINE_MAX - r->line_bytes);
+	struct str kept = str_upto(piece, SMTP_REPLY_LINE_MAX - r->line_bytes);
 	bool ok = true;
 
 	if (kept.n)
@@ -173,15 +173,15 @@ take_piece(struct reply *r, struct str piece, bool is_end)
 	r->is_line_cut |= kept.n < piece.n;
 	r->bytes += piece.n;
 	if (is_end) {
-		ok = take_line(r, whole_line(r));
+		ok = smtp_reply_take_line(r, whole_line(r));
 		r->line_bytes = 0;
 		r->is_line_cut = false;
 	}
-	return ok && (r->is_done || r->bytes <= REPLY_BYTES_MAX);
+	return ok && (r->is_done || r->bytes <= SMTP_REPLY_BYTES_MAX);
 }
 
-enum reply_progress
-reply_take(struct reply *r, struct str in, size_t *used_out)
+enum smtp_reply_progress
+smtp_reply_take(struct smtp_reply *r, struct str in, size_t *used_out)
 {
 	size_t used = 0;
 
@@ -190,16 +190,16 @@ reply_take(struct reply *r, struct str in, size_t *used_out)
 		bool is_end = lf < in.n;
 		size_t next = is_end ? lf + 1 : in.n;
 
-		if (!take_piece(r, str_make(in.p + used, next - used), is_end))
+		if (!smtp_reply_take_part(r, str_make(in.p + used, next - used), is_end))
 			r->is_bad = true;
 		used = next;
 	}
 	*used_out = used;
-	return r->is_bad ? REPLY_BAD : r->is_done ? REPLY_DONE : REPLY_MORE;
+	return r->is_bad ? SMTP_REPLY_BAD : r->is_done ? SMTP_REPLY_DONE : SMTP_REPLY_MORE;
 }
 
-struct status
-reply_status(const struct reply *r)
+struct smtp_status
+smtp_reply_status(const struct smtp_reply *r)
 {
-	return status_remote(r->code, buf_str(&r->text));
+	return smtp_status_remote(r->code, buf_str(&r->text));
 }

@@ -8,14 +8,14 @@
 #include "mail/smtp_status.h"
 
 enum {
-	REPLY_TEXT_MAX = 2048,
-	REPLY_LINE_MAX = 2048,     /* what is longer is cut */
-	REPLY_BYTES_MAX = 1 << 20, /* a reply without an end before that is none */
+	SMTP_REPLY_TEXT_MAX = 2048,
+	SMTP_REPLY_LINE_MAX = 2048,     /* what is longer is cut */
+	SMTP_REPLY_BYTES_MAX = 1 << 20, /* a reply without an end before that is none */
 };
 
-enum reply_progress { REPLY_MORE, REPLY_DONE, REPLY_BAD };
+enum smtp_reply_progress { SMTP_REPLY_MORE, SMTP_REPLY_DONE, SMTP_REPLY_BAD };
 
-enum extension {
+enum smtp_extension {
 	EXT_PIPELINING = 1 << 0,
 	EXT_SIZE = 1 << 1,
 	EXT_8BITMIME = 1 << 2,
@@ -27,13 +27,13 @@ enum extension {
 	EXT_ENHANCEDSTATUSCODES = 1 << 8,
 };
 
-struct extensions {
+struct smtp_extensions {
 	unsigned has;
 	uint64_t size;      /* 0: no limit told */
 	char auth[200];     /* " PLAIN LOGIN " upper case, a blank at both ends */
 };
 
-struct reply {
+struct smtp_reply {
 	uint16_t code;
 	bool is_done;
 	bool is_bad; /* stays so, whatever comes */
@@ -41,19 +41,19 @@ struct reply {
 	size_t lines;
 	size_t line_bytes;
 	bool is_line_cut;
-	char line[REPLY_LINE_MAX];
-	/* the lines' texts joined by a blank, cut at REPLY_TEXT_MAX */
+	char line[SMTP_REPLY_LINE_MAX];
+	/* the lines' texts joined by a blank, cut at SMTP_REPLY_TEXT_MAX */
 	struct buf text;
-	struct extensions *extensions; /* or NULL: filled from each line but the first */
+	struct smtp_extensions *extensions; /* or NULL: filled from each line but the first */
 };
 
 /* extensions: where EHLO's keywords go, or NULL. */
-void reply_init(struct reply *r, struct extensions *extensions);
-void reply_clear(struct reply *r);
+void smtp_reply_init(struct smtp_reply *r, struct smtp_extensions *extensions);
+void smtp_reply_clear(struct smtp_reply *r);
 /* Takes what belongs to this reply from `in`.  The code decides: a long line is cut, LF alone ends
  * a line too, and text may hold any byte.  A reply whose lines differ in code, that is no reply, or
- * that does not end within REPLY_BYTES_MAX is BAD: its stream cannot be trusted any more. */
-enum reply_progress reply_take(struct reply *r, struct str in, size_t *used_out);
-struct status reply_status(const struct reply *r);
+ * that does not end within SMTP_REPLY_BYTES_MAX is BAD: its stream cannot be trusted any more. */
+enum smtp_reply_progress smtp_reply_take(struct smtp_reply *r, struct str in, size_t *used_out);
+struct smtp_status smtp_reply_status(const struct smtp_reply *r);
 
 #endif

@@ -27,7 +27,7 @@ shown_bytes(struct str s)
 }
 
 static void
-set_text(struct status *s, struct str text)
+smtp_status_set_text(struct smtp_status *s, struct str text)
 {
 	size_t n = 0;
 
@@ -48,7 +48,7 @@ set_text(struct status *s, struct str text)
 
 /* 1*3DIGIT at the front of *rest. */
 static bool
-take_number(struct str *rest, uint16_t *out)
+take_enhanced_number(struct str *rest, uint16_t *out)
 {
 	uint64_t v;
 	size_t n = 0;
@@ -63,7 +63,7 @@ take_number(struct str *rest, uint16_t *out)
 }
 
 static bool
-take_dot(struct str *rest)
+take_enhanced_dot(struct str *rest)
 {
 	if (!str_starts(*rest, STR(".")))
 		return false;
@@ -73,13 +73,14 @@ take_dot(struct str *rest)
 
 /* RFC 3463 section 2, followed by a blank or the end; the class must be the reply code's. */
 static bool
-take_enhanced(struct status *s, struct str *rest)
+take_enhanced_code(struct smtp_status *s, struct str *rest)
 {
 	struct str in = *rest;
 	uint16_t class, subject, detail;
 
-	if (!take_number(&in, &class) || !take_dot(&in) || !take_number(&in, &subject) ||
-	    !take_dot(&in) || !take_number(&in, &detail))
+	if (!take_enhanced_number(&in, &class) || !take_enhanced_dot(&in) ||
+	    !take_enhanced_number(&in, &subject) || !take_enhanced_dot(&in) ||
+	    !take_enhanced_number(&in, &detail))
 		return false;
 	if ((in.n && in.p[0] != ' ') || class != s->code / 100 || class == 3)
 		return false;
@@ -90,49 +91,49 @@ take_enhanced(struct status *s, struct str *rest)
 	return true;
 }
 
-struct status
-status_make(unsigned code, const char *enhanced, const char *format, ...)
+struct smtp_status
+smtp_status_make(unsigned code, const char *enhanced, const char *format, ...)
 {
-	struct status s = {.code = (uint16_t)code};
+	struct smtp_status s = {.code = (uint16_t)code};
 	struct str given = str_of(enhanced);
 	char text[FORMAT_BYTES];
 	va_list args;
 
 	if (given.n)
-		(void)take_enhanced(&s, &given);
+		(void)take_enhanced_code(&s, &given);
 	if (!strchr(format, '%')) {
-		set_text(&s, str_of(format));
+		smtp_status_set_text(&s, str_of(format));
 		return s;
 	}
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	set_text(&s, str_of(text));
+	smtp_status_set_text(&s, str_of(text));
 	return s;
 }
 
-struct status
-status_remote(unsigned code, struct str text)
+struct smtp_status
+smtp_status_remote(unsigned code, struct str text)
 {
-	struct status s = {.code = 451, .is_remote = true};
+	struct smtp_status s = {.code = 451, .is_remote = true};
 
 	if (code >= 200 && code <= 599)
 		s.code = (uint16_t)code;
-	(void)take_enhanced(&s, &text);
-	set_text(&s, text);
+	(void)take_enhanced_code(&s, &text);
+	smtp_status_set_text(&s, text);
 	return s;
 }
 
 void
-status_reply(const struct status *s, struct buf *out)
+smtp_status_reply(const struct smtp_status *s, struct buf *out)
 {
-	char enhanced[STATUS_ENHANCED_BYTES];
+	char enhanced[SMTP_STATUS_ENHANCED_BYTES];
 	char code[] = {(char)('0' + s->code / 100 % 10), (char)('0' + s->code / 10 % 10),
 	    (char)('0' + s->code % 10), ' '};
 
 	buf_add(out, code, sizeof code);
 	if (s->class)
-		buf_addz(out, status_enhanced(s, enhanced));
+		buf_addz(out, smtp_status_enhanced(s, enhanced));
 	if (s->class && s->text[0])
 		buf_addz(out, " ");
 	buf_addz(out, s->text);
@@ -141,7 +142,7 @@ status_reply(const struct status *s, struct buf *out)
 
 /* At most three digits. */
 static char *
-add_part(char *to, unsigned value)
+add_enhanced_part(char *to, unsigned value)
 {
 	if (value >= 100)
 		*to++ = (char)('0' + value / 100 % 10);
@@ -152,39 +153,39 @@ add_part(char *to, unsigned value)
 }
 
 char *
-status_enhanced(const struct status *s, char out[STATUS_ENHANCED_BYTES])
+smtp_status_enhanced(const struct smtp_status *s, char out[SMTP_STATUS_ENHANCED_BYTES])
 {
 	unsigned class = s->class;
 	char *to;
 
 	if (class == 0)
-		class = s->code >= 500 ? 5 : status_is_ok(s) ? 2 : 4;
-	to = add_part(out, class);
+		class = s->code >= 500 ? 5 : smtp_status_is_ok(s) ? 2 : 4;
+	to = add_enhanced_part(out, class);
 	*to++ = '.';
-	to = add_part(to, s->class ? s->subject : 0);
+	to = add_enhanced_part(to, s->class ? s->subject : 0);
 	*to++ = '.';
-	to = add_part(to, s->class ? s->detail : 0);
+	to = add_enhanced_part(to, s->class ? s->detail : 0);
 	*to = '\0';
 	return out;
 }
 
-struct status
-status_no_room(uint64_t bytes)
+struct smtp_status
+smtp_status_no_room(uint64_t bytes)
 {
 	if (bytes == 0)
-		return status_make(
+		return smtp_status_make(
 		    452, "4.3.1", "Insufficient system storage, try again later");
-	return status_make(452, "4.3.1",
+	return smtp_status_make(452, "4.3.1",
 	    "Insufficient system storage for a message of %llu bytes, try again later",
 	    (unsigned long long)bytes);
 }
 
-struct status
-status_not_stored(int error)
+struct smtp_status
+smtp_status_not_stored(int error)
 {
 	if (fsio_is_full(error))
-		return status_no_room(0);
-	return status_make(451, "4.3.0", "The message could not be stored, try again later");
+		return smtp_status_no_room(0);
+	return smtp_status_make(451, "4.3.0", "The message could not be stored, try again later");
 }
 
 /* ---- after the final dot ---- */
@@ -192,14 +193,14 @@ status_not_stored(int error)
 static const char may_have_arrived[] =
     "connection lost after the message was sent; it may have arrived";
 
-struct status
-status_may_have_arrived(void)
+struct smtp_status
+smtp_status_may_have_arrived(void)
 {
-	return status_make(451, "4.4.2", "%s", may_have_arrived);
+	return smtp_status_make(451, "4.4.2", "%s", may_have_arrived);
 }
 
 bool
-status_is_may_have_arrived(const struct status *s)
+smtp_status_is_may_have_arrived(const struct smtp_status *s)
 {
 	return !s->is_remote && str_eq(str_of(s->text), str_of(may_have_arrived));
 }

@@ -7,57 +7,57 @@
 
 #include "base/buf.h"
 
-enum { STATUS_TEXT_BYTES = 240 };
+enum { SMTP_STATUS_TEXT_BYTES = 240 };
 
-struct status {
+struct smtp_status {
 	uint16_t code; /* 200..599; 0: nothing said yet */
 	uint8_t class; /* enhanced: 2, 4 or 5; 0: none given */
 	uint16_t subject;
 	uint16_t detail;
 	bool is_remote; /* another host said so; else it is our own diagnosis */
 	/* printable ASCII or valid UTF-8, one line, zero-terminated */
-	char text[STATUS_TEXT_BYTES];
+	char text[SMTP_STATUS_TEXT_BYTES];
 };
 
 /* enhanced: "5.7.1", or NULL for none.  Words of strangers in the text are made printable. */
-struct status status_make(unsigned code, const char *enhanced, const char *format, ...)
+struct smtp_status smtp_status_make(unsigned code, const char *enhanced, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A reply of another host, the only status that is_remote: takes a leading enhanced code off the
  * text when its class fits. */
-struct status status_remote(unsigned code, struct str text);
+struct smtp_status smtp_status_remote(unsigned code, struct str text);
 
 static inline bool
-status_is_ok(const struct status *s)
+smtp_status_is_ok(const struct smtp_status *s)
 {
 	return s->code >= 200 && s->code < 400;
 }
 
 static inline bool
-status_is_temporary(const struct status *s)
+smtp_status_is_temporary(const struct smtp_status *s)
 {
 	return s->code >= 400 && s->code < 500;
 }
 
 static inline bool
-status_is_permanent(const struct status *s)
+smtp_status_is_permanent(const struct smtp_status *s)
 {
 	return s->code >= 500;
 }
 
 /* "550 5.7.1 text\r\n" */
-void status_reply(const struct status *s, struct buf *out);
+void smtp_status_reply(const struct smtp_status *s, struct buf *out);
 
 /* 452: there is no room for a message of that size; 0: for none. */
-struct status status_no_room(uint64_t bytes);
+struct smtp_status smtp_status_no_room(uint64_t bytes);
 /* A message could not be stored, by errno: 452 for want of room, else 451. */
-struct status status_not_stored(int error);
+struct smtp_status smtp_status_not_stored(int error);
 
 /* The connection ended behind the final dot: only the host knows whether it has the message. */
-struct status status_may_have_arrived(void);
-bool status_is_may_have_arrived(const struct status *s);
+struct smtp_status smtp_status_may_have_arrived(void);
+bool smtp_status_is_may_have_arrived(const struct smtp_status *s);
 
-enum { STATUS_ENHANCED_BYTES = 16 };
+enum { SMTP_STATUS_ENHANCED_BYTES = 16 };
 /* "5.7.1"; where none was given, one made of the reply code's class: "5.0.0"; returns out. */
-char *status_enhanced(const struct status *s, char out[STATUS_ENHANCED_BYTES]);
+char *smtp_status_enhanced(const struct smtp_status *s, char out[SMTP_STATUS_ENHANCED_BYTES]);
 
 #endif

@@ -17,25 +17,25 @@
 #include "net/tls_credentials.h"
 
 enum {
-	INSTANCES_MAX = 64,
+	INSTANCE_COUNT_MAX = 64,
 	SUBMISSION_MAX = 32,
 	LISTEN_MAX = 16,
 	EXIT_USAGE = 64, EXIT_OS = 71, EXIT_IO = 74, EXIT_LATER = 75, EXIT_NOT_ALLOWED = 77,
 	EXIT_CONFIG = 78,
-	REASON_BYTES = 512,
-	LEFT_MAX = 8, /* processes of one instance that do not end */
+	DAEMON_REASON_BYTES = 512,
+	INSTANCE_ABANDONED_MAX = 8, /* processes of one instance that do not end */
 };
 
 enum instance_state { INSTANCE_DOWN, INSTANCE_STARTING, INSTANCE_READY, INSTANCE_STOPPING };
 
 struct daemon;
-struct watch;
-struct spool_watch;
+struct watch_files;
+struct watch_spool;
 struct notices;
 struct liveness;
 struct logger;
-struct joint;
-struct offer;
+struct role_link;
+struct resources;
 
 struct instance {
 	struct daemon *daemon;
@@ -63,16 +63,16 @@ struct instance {
 	int64_t ended_ms;        /* SIGABRT was sent; 0: not */
 	bool is_killed;          /* SIGKILL was sent: after SIGABRT, or by the stop */
 	bool is_told_stuck;      /* the log has that it does not end and nothing replaces it */
-	pid_t left[LEFT_MAX];    /* given up: SIGKILL has not ended them yet; 0: none */
-	char refusal[REASON_BYTES]; /* why its last start failed, in its own words */
+	pid_t left[INSTANCE_ABANDONED_MAX]; /* given up: SIGKILL has not ended them yet; 0: none */
+	char refusal[DAEMON_REASON_BYTES]; /* why its last start failed, in its own words */
 };
 
-enum { IDENTITY_NAME_BYTES = 64 };
+enum { OS_USER_NAME_BYTES = 64 };
 
-struct identity {
+struct os_user {
 	uid_t uid;
 	gid_t gid;
-	char name[IDENTITY_NAME_BYTES]; /* as a command takes it: "sallyport-queue", "1000" */
+	char name[OS_USER_NAME_BYTES]; /* as a command takes it: "sallyport-queue", "1000" */
 };
 
 struct daemon {
@@ -84,24 +84,24 @@ struct daemon {
 	bool in_threads;
 	bool accepts_damage;     /* of the spool, until the queue is ready for the first time */
 	struct event_base *base;
-	struct instance instances[INSTANCES_MAX];
+	struct instance instances[INSTANCE_COUNT_MAX];
 	unsigned instance_count;
-	struct identity identities[ROLE_KINDS];
+	struct os_user identities[ROLE_KINDS];
 	int exe_fd;
 	bool is_first_start;     /* an account store may be made; until auth is ready */
 	int run_fd;              /* the run directory */
 	int run_lock_fd;         /* held as long as the daemon lives */
 	int spool_fd, state_fd, admin_fd, clients_fd;
-	struct offer *offer;     /* what is open for the roles; a crash loses no waiting client */
+	struct resources *offer; /* what is open for the roles; a crash loses no waiting client */
 	unsigned submission_count;
 	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	uint64_t log_secret;
 	struct logger *logger;   /* NULL with -d: threads write for themselves */
-	struct slots slots;
+	struct instance_slots slots;
 	uint64_t incarnations;
 	bool was_ready;          /* all roles were ready once */
 	struct liveness *liveness;
-	struct joint *joints;
+	struct role_link *joints;
 	uint32_t joint_numbers;
 	int64_t floor_ms;        /* newest id time in the spool; -1: the queue has not said */
 	int stage;               /* of stopping; -1: running */
@@ -110,8 +110,8 @@ struct daemon {
 	int exit_status;
 	struct event *signals[5];
 	uint64_t files_print;    /* of certificate files, before they were opened at the start */
-	struct watch *watch;     /* of certificate files */
-	struct spool_watch *spool_watch; /* of the path of the spool */
+	struct watch_files *watch;     /* of certificate files */
+	struct watch_spool *spool_watch; /* of the path of the spool */
 	struct notices *notices; /* to the postmaster; NULL: there are none */
 	struct event *stop_limit;
 };

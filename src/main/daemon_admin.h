@@ -5,14 +5,14 @@
 
 #include "main/daemon.h"
 
-enum { ADMIN_ANSWER_BYTES = 60000 }; /* of the words of an answer */
+enum { DAEMON_ADMIN_ANSWER_BYTES = 60000 }; /* of the words of an answer */
 
 /* Answers with rows and done. */
-void admin_hear(struct daemon *d, struct channel *control, uint64_t call,
+void daemon_admin_handle(struct daemon *d, struct channel *control, uint64_t call,
     const struct message_admin *m);
 /* SIGHUP, or "reload": reads and checks the file; the old configuration stays when anything is
  * wrong or cannot be opened, and its log is opened anew then, too.  What changed, or what is wrong,
  * is appended to `text`.  0, or an exit status: nothing was applied. */
-int admin_reload(struct daemon *d, struct buf *text);
+int daemon_admin_reload(struct daemon *d, struct buf *text);
 
 #endif

@@ -18,58 +18,58 @@
 enum { ROW_BYTES_MAX = 8192 };
 
 /* The first finding about one certificate. */
-struct status_certificate {
+struct daemon_status_certificate {
 	size_t index;
 	char why[1500];
 };
 
 static const char *
-status_state(const struct instance *i, const char *trouble)
+daemon_status_state(const struct instance *i, const char *trouble)
 {
 	static const char *const names[] = {"down", "starting", "ready", "stopping"};
 
 	if (liveness_is_overdue(i))
 		return "not answering";
 	if (i->kind == ROLE_SUBMISSION && i->state == INSTANCE_READY &&
-	    i->daemon->conf->listen.count && !offer_has_certificate(i->daemon->offer))
+	    i->daemon->conf->listen.count && !resources_has_certificate(i->daemon->offer))
 		return "no certificate";
 	return i->state == INSTANCE_READY && trouble[0] ? "failing" : names[i->state];
 }
 
 const char *
-status_trouble_of_work(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
+daemon_status_trouble_of_work(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
 {
-	char file[OFFER_SYSTEM_TEXT_BYTES];
+	char file[RESOURCES_SYSTEM_TEXT_BYTES];
 
 	metrics_read_trouble(i->region, out);
 	if (i->kind == ROLE_RELAY && !out[0])
 		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s",
-		    offer_system_trouble(i->daemon->offer, file));
+		    resources_system_trouble(i->daemon->offer, file));
 	return out;
 }
 
 /* A spool that was moved is shown rather than what may come of it. */
 static const char *
-status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
+daemon_status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
 {
-	(void)status_trouble_of_work(i, out);
-	if (i->kind == ROLE_QUEUE && spool_watch_trouble(i->daemon)[0])
-		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s", spool_watch_trouble(i->daemon));
+	(void)daemon_status_trouble_of_work(i, out);
+	if (i->kind == ROLE_QUEUE && watch_spool_trouble(i->daemon)[0])
+		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s", watch_spool_trouble(i->daemon));
 	return out;
 }
 
 static void
-status_row(const struct instance *i, struct buf *values)
+daemon_status_add_instance(const struct instance *i, struct buf *values)
 {
 	int pid = i->daemon->in_threads ? (int)getpid() : (int)i->pid;
 	int64_t uptime_ms = clock_mono_ms() - i->started_ms;
 	char work[METRICS_TEXT_BYTES], trouble[METRICS_TROUBLE_TEXT_BYTES];
 
-	(void)status_trouble(i, trouble);
+	(void)daemon_status_trouble(i, trouble);
 	message_values_add(values, "row", STR("process"));
 	message_values_add(values, "role", str_of(role_name(i->kind)));
 	message_values_add_signed(values, "index", i->index);
-	message_values_add(values, "state", str_of(status_state(i, trouble)));
+	message_values_add(values, "state", str_of(daemon_status_state(i, trouble)));
 	message_values_add_signed(values, "pid", pid);
 	message_values_add_signed(values, "restarts", i->restarts);
 	message_values_add_signed(
@@ -85,7 +85,7 @@ status_row(const struct instance *i, struct buf *values)
 /* ---- certificates ---- */
 
 static void
-status_names(struct str names, struct buf *values)
+daemon_status_add_names(struct str names, struct buf *values)
 {
 	struct str name;
 
@@ -94,27 +94,27 @@ status_names(struct str names, struct buf *values)
 }
 
 static void
-status_take_finding(const struct tls_finding *finding, void *arg)
+daemon_status_note_finding(const struct tls_files_finding *finding, void *arg)
 {
-	struct status_certificate *s = arg;
+	struct daemon_status_certificate *s = arg;
 
 	if (finding->index == s->index && !s->why[0])
 		snprintf(s->why, sizeof s->why, "%s", finding->text);
 }
 
 static void
-status_certificate(const struct daemon *d, size_t index, struct buf *values)
+daemon_status_add_certificate(const struct daemon *d, size_t index, struct buf *values)
 {
-	const struct tls_pair *p = &d->offer->tls->pair[index];
-	struct status_certificate first = {.index = index};
-	struct watch_refusal refused;
-	bool is_refused = watch_is_refused(d, index, &refused);
+	const struct tls_files_pair *p = &d->offer->tls->pair[index];
+	struct daemon_status_certificate first = {.index = index};
+	struct watch_files_refusal refused;
+	bool is_refused = watch_files_is_refused(d, index, &refused);
 	int64_t now_s = clock_ms() / 1000;
 	char day[CERTIFICATE_DAY_BYTES], since[CLOCK_TEXT_BYTES];
 
 	message_values_add(values, "row", STR("certificate"));
 	message_values_add(values, "certificate", d->conf->tls.item[index].certificate);
-	if (tls_pair_is_usable(p)) {
+	if (tls_files_pair_is_usable(p)) {
 		message_values_add(values, "state",
 		    is_refused ? STR("files not usable")
 			       : str_of(certificate_state_name(
@@ -123,21 +123,21 @@ status_certificate(const struct daemon *d, size_t index, struct buf *values)
 		    values, "not_after", str_of(certificate_day(p->facts.until_s, day)));
 		message_values_add_signed(
 		    values, "days_left", certificate_days_left(&p->facts, now_s));
-		status_names(str_of(p->facts.names), values);
+		daemon_status_add_names(str_of(p->facts.names), values);
 	} else {
 		message_values_add(values, "state", STR("not usable"));
 	}
 	if (is_refused)
 		snprintf(first.why, sizeof first.why, "the former ones are served since %s: %s",
 		    clock_iso(refused.since_ms, since), refused.why);
-	tls_files_tell(d->conf, d->offer->tls, now_s, status_take_finding, &first);
+	tls_files_each_finding(d->conf, d->offer->tls, now_s, daemon_status_note_finding, &first);
 	message_values_add(values, "why", str_of(first.why));
 }
 
 /* ---- rows ---- */
 
 static void
-status_daemon(const struct daemon *d, struct buf *values)
+daemon_status_add_daemon(const struct daemon *d, struct buf *values)
 {
 	char loaded[CLOCK_TEXT_BYTES];
 	int64_t age_ms = clock_ms() - d->loaded_ms;
@@ -145,14 +145,14 @@ status_daemon(const struct daemon *d, struct buf *values)
 	message_values_add(values, "row", STR("daemon"));
 	message_values_add(values, "version", STR(PACKAGE_VERSION));
 	message_values_add_signed(values, "uptime_s", (clock_mono_ms() - d->started_ms) / 1000);
-	message_values_add_signed(values, "sessions", (int64_t)clients_count(d->clients_fd));
+	message_values_add_signed(values, "sessions", (int64_t)client_counts_total(d->clients_fd));
 	message_values_add_signed(values, "generation", d->generation);
 	message_values_add(values, "config_loaded", str_of(clock_iso(d->loaded_ms, loaded)));
 	message_values_add_signed(values, "config_age_s", age_ms > 0 ? age_ms / 1000 : 0);
 }
 
 static void
-status_say(struct channel *control, uint64_t call, struct buf *values)
+daemon_status_send_row(struct channel *control, uint64_t call, struct buf *values)
 {
 	struct message_admin_row row = {.values = buf_str(values)};
 
@@ -161,25 +161,25 @@ status_say(struct channel *control, uint64_t call, struct buf *values)
 }
 
 void
-status_rows(struct daemon *d, struct channel *control, uint64_t call)
+daemon_status_send_rows(struct daemon *d, struct channel *control, uint64_t call)
 {
 	struct buf values;
 
 	buf_init(&values, ROW_BYTES_MAX);
-	status_daemon(d, &values);
-	status_say(control, call, &values);
+	daemon_status_add_daemon(d, &values);
+	daemon_status_send_row(control, call, &values);
 	buf_init(&values, ROW_BYTES_MAX);
 	if (notices_status(d, &values))
-		status_say(control, call, &values);
+		daemon_status_send_row(control, call, &values);
 	buf_clear(&values);
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		buf_init(&values, ROW_BYTES_MAX);
-		status_row(&d->instances[n], &values);
-		status_say(control, call, &values);
+		daemon_status_add_instance(&d->instances[n], &values);
+		daemon_status_send_row(control, call, &values);
 	}
 	for (size_t i = 0; i < d->offer->tls->count; i++) {
 		buf_init(&values, ROW_BYTES_MAX);
-		status_certificate(d, i, &values);
-		status_say(control, call, &values);
+		daemon_status_add_certificate(d, i, &values);
+		daemon_status_send_row(control, call, &values);
 	}
 }

@@ -37,7 +37,7 @@ struct directory_walk {
 	unsigned links;
 	const char *trouble;       /* when errno does not say it; literal */
 	bool is_made;              /* the last part was missing */
-	const struct identity *owner; /* of the last part, when it is made */
+	const struct os_user *owner; /* of the last part, when it is made */
 	mode_t mode;               /* likewise */
 };
 
@@ -204,15 +204,15 @@ directory_walk(struct directory_walk *w, struct str path)
 /* ---- owners ---- */
 
 static int
-directory_refuse(const struct directory_walk *w, const struct directory_wish *wish, int *status_out)
+directory_refuse(const struct directory_walk *w, const struct directory_spec *wish, int *status_out)
 {
 	bool is_forbidden = errno == EACCES || errno == EPERM;
-	bool is_in_vain = errno == EROFS && reach_is_read_only_mount(w->fd);
-	char why[128], hint[REACH_HINT_BYTES];
+	bool is_in_vain = errno == EROFS && path_access_is_read_only_mount(w->fd);
+	char why[128], hint[PATH_ACCESS_HINT_BYTES];
 
-	(void)reach_hint(wish->path, errno, hint);
+	(void)path_access_hint(wish->path, errno, hint);
 	snprintf(why, sizeof why, "%s", w->trouble ? w->trouble : strerror(errno));
-	*status_out = host_refuse(is_forbidden ? EXIT_NOT_ALLOWED
+	*status_out = daemon_report_failure(is_forbidden ? EXIT_NOT_ALLOWED
 		: is_in_vain                   ? EXIT_CONFIG
 					       : EXIT_IO,
 	    "%s: %.*s cannot be opened for uid %u (%s): %s: %s%s", wish->key, STR_ARG(wish->path),
@@ -224,7 +224,7 @@ directory_refuse(const struct directory_walk *w, const struct directory_wish *wi
 
 /* What belongs to somebody else: the directory itself (name NULL) or a file in it. */
 static int
-directory_refuse_owner(const struct directory_wish *wish, const char *name, const struct stat *st,
+directory_refuse_owner(const struct directory_spec *wish, const char *name, const struct stat *st,
     int *status_out)
 {
 	struct buf words;
@@ -233,7 +233,7 @@ directory_refuse_owner(const struct directory_wish *wish, const char *name, cons
 	encode_shell_word(&words, str_of(wish->owner->name));
 	buf_addz(&words, ": ");
 	encode_shell_word(&words, wish->path);
-	*status_out = host_refuse(EXIT_NOT_ALLOWED,
+	*status_out = daemon_report_failure(EXIT_NOT_ALLOWED,
 	    "%s: %.*s%s%s belongs to uid %u (mode %04o), and uid %u (%s) needs it: chown -R %.*s",
 	    wish->key, STR_ARG(wish->path), name ? "/" : "", name ? name : "", st->st_uid,
 	    st->st_mode & 07777, wish->owner->uid, wish->owner->name,
@@ -245,7 +245,7 @@ directory_refuse_owner(const struct directory_wish *wish, const char *name, cons
 /* A file that the daemon itself makes in the spool or the state directory, or one that it would
  * take for that.  Whatever else somebody put there (a note, lost+found) is no reason to refuse. */
 static bool
-directory_is_ours(const char *name)
+directory_is_own_file(const char *name)
 {
 	struct str n = str_of(name);
 
@@ -254,7 +254,7 @@ directory_is_ours(const char *name)
 }
 
 static int
-directory_check_files(int fd, const struct directory_wish *wish, int *status_out)
+directory_check_files(int fd, const struct directory_spec *wish, int *status_out)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
 	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
@@ -262,14 +262,14 @@ directory_check_files(int fd, const struct directory_wish *wish, int *status_out
 	struct stat st;
 
 	if (!d) {
-		*status_out = host_refuse(EXIT_IO, "%s: %.*s cannot be read: %s", wish->key,
-		    STR_ARG(wish->path), strerror(errno));
+		*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s cannot be read: %s",
+		    wish->key, STR_ARG(wish->path), strerror(errno));
 		if (copy >= 0)
 			close(copy);
 		return -1;
 	}
 	while (result == 0 && (e = readdir(d)))
-		if (directory_is_ours(e->d_name) &&
+		if (directory_is_own_file(e->d_name) &&
 		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
 		    st.st_uid != wish->owner->uid)
 			result = directory_refuse_owner(wish, e->d_name, &st, status_out);
@@ -278,7 +278,7 @@ directory_check_files(int fd, const struct directory_wish *wish, int *status_out
 }
 
 int
-directory_open(const struct directory_wish *wish, int *status_out)
+directory_open(const struct directory_spec *wish, int *status_out)
 {
 	struct directory_walk w = {.owner = wish->owner, .mode = 0700};
 	struct stat st;
@@ -295,12 +295,12 @@ directory_open(const struct directory_wish *wish, int *status_out)
 		return -1;
 	}
 	if (st.st_mode & 077)
-		host_warn_of_mode(wish->path, "is open to others", &st);
+		os_warn_of_mode(wish->path, "is open to others", &st);
 	return w.fd;
 }
 
 bool
-directory_has(int fd, struct str beginning, struct str end)
+directory_has_name(int fd, struct str beginning, struct str end)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
@@ -325,13 +325,13 @@ directory_has(int fd, struct str beginning, struct str end)
 /* ---- the run directory ---- */
 
 static int
-directory_refuse_run(const struct directory_wish *wish, const struct stat *st, int *status_out)
+directory_refuse_run(const struct directory_spec *wish, const struct stat *st, int *status_out)
 {
 	struct buf word;
 
 	buf_init(&word, WORD_BYTES_MAX);
 	encode_shell_word(&word, wish->path);
-	*status_out = host_refuse(EXIT_NOT_ALLOWED,
+	*status_out = daemon_report_failure(EXIT_NOT_ALLOWED,
 	    "%s: %.*s belongs to uid %u (mode %04o), and uid %u needs it: chown %u: %.*s",
 	    wish->key, STR_ARG(wish->path), st->st_uid, st->st_mode & 07777, geteuid(), geteuid(),
 	    STR_ARG(buf_str(&word)));
@@ -340,9 +340,9 @@ directory_refuse_run(const struct directory_wish *wish, const struct stat *st, i
 }
 
 int
-directory_open_run(const struct directory_wish *wish, int *status_out)
+directory_open_run(const struct directory_spec *wish, int *status_out)
 {
-	const struct identity caller = {.uid = geteuid(), .gid = getegid()};
+	const struct os_user caller = {.uid = geteuid(), .gid = getegid()};
 	mode_t mode = caller.uid == 0 ? 0755 : 0700;
 	struct directory_walk w = {.owner = &caller, .mode = mode};
 	struct stat st;
@@ -385,7 +385,7 @@ directory_open_lock(int run_fd)
 /* The lock is of the open file, not of the process: it ends with the last descriptor.  A daemon
  * that was killed while it started a role leaves a child that has it until its exec. */
 static int
-directory_await_lock(int fd, const struct directory_wish *wish)
+directory_await_lock(int fd, const struct directory_spec *wish)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
 	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -402,19 +402,19 @@ directory_await_lock(int fd, const struct directory_wish *wish)
 }
 
 int
-directory_lock(int run_fd, const struct directory_wish *wish, int *status_out)
+directory_lock(int run_fd, const struct directory_spec *wish, int *status_out)
 {
 	int fd = directory_open_lock(run_fd);
 
 	if (fd >= 0 && directory_await_lock(fd, wish) == 0)
 		return fd;
 	if (errno == EAGAIN || errno == EACCES)
-		*status_out = host_refuse(EXIT_LATER,
+		*status_out = daemon_report_failure(EXIT_LATER,
 		    "%s: %.*s: another sallyportd is running with this directory; nothing was "
 		    "changed",
 		    wish->key, STR_ARG(wish->path));
 	else
-		*status_out = host_refuse(EXIT_IO, "%s: %.*s/%s: %s", wish->key,
+		*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s/%s: %s", wish->key,
 		    STR_ARG(wish->path), lock_name, strerror(errno));
 	if (fd >= 0)
 		close(fd);
@@ -422,7 +422,7 @@ directory_lock(int run_fd, const struct directory_wish *wish, int *status_out)
 }
 
 bool
-directory_is_run(int run_fd)
+directory_has_daemon(int run_fd)
 {
 	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int lock = openat(run_fd, lock_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -436,7 +436,7 @@ directory_is_run(int run_fd)
 }
 
 bool
-directory_is_locked(int fd)
+directory_spool_is_locked(int fd)
 {
 	int lock = openat(fd, lock_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	bool is_locked;
@@ -466,17 +466,17 @@ directory_bind(int socket_fd, int run_fd)
 }
 
 int
-directory_open_socket(int run_fd, const struct directory_wish *wish, int *status_out)
+directory_open_socket(int run_fd, const struct directory_spec *wish, int *status_out)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const struct identity *to = wish->owner;
+	const struct os_user *to = wish->owner;
 
 	if (fd >= 0 && directory_bind(fd, run_fd) == 0 && listen(fd, SOCKET_BACKLOG) == 0 &&
 	    (geteuid() != 0 ||
 		fchownat(run_fd, directory_socket, to->uid, to->gid, AT_SYMLINK_NOFOLLOW) == 0))
 		return fd;
-	*status_out = host_refuse(EXIT_IO, "%s: %.*s/%s: %s", wish->key, STR_ARG(wish->path),
-	    directory_socket, strerror(errno));
+	*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s/%s: %s", wish->key,
+	    STR_ARG(wish->path), directory_socket, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;

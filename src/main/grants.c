@@ -27,11 +27,11 @@ enum { SPOOL_WAIT_MS = 3000, SPOOL_PAUSE_MS = 100 };
 /* ---- opening ---- */
 
 static int
-open_clients(void)
+open_client_table(void)
 {
 	int fd = memfd_create("clients", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd < 0 || ftruncate(fd, (off_t)clients_bytes()) != 0 ||
+	if (fd < 0 || ftruncate(fd, (off_t)client_counts_bytes()) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
 		log_error("shared client table: %s", strerror(errno));
 		return -1;
@@ -46,11 +46,11 @@ grants_await_spool(const struct daemon *d)
 	const struct timespec pause = {.tv_nsec = SPOOL_PAUSE_MS * 1000000};
 
 	for (int i = 0; i < SPOOL_WAIT_MS / SPOOL_PAUSE_MS; i++) {
-		if (!directory_is_locked(d->spool_fd))
+		if (!directory_spool_is_locked(d->spool_fd))
 			return 0;
 		nanosleep(&pause, NULL);
 	}
-	return host_refuse(EXIT_LATER,
+	return daemon_report_failure(EXIT_LATER,
 	    "spool %.*s cannot be opened: another process has it, is there a second daemon?",
 	    STR_ARG(d->conf->queue.directory));
 }
@@ -58,14 +58,16 @@ grants_await_spool(const struct daemon *d)
 /* What only this mount forbids no further try cures; whether the disk itself takes anything, the
  * queue finds. */
 static int
-grants_check_mount(int fd, const struct directory_wish *wish)
+grants_check_mount(int fd, const struct directory_spec *wish)
 {
-	char hint[REACH_HINT_BYTES];
+	char hint[PATH_ACCESS_HINT_BYTES];
 
-	if (faccessat(fd, ".", W_OK, 0) == 0 || errno != EROFS || !reach_is_read_only_mount(fd))
+	if (faccessat(fd, ".", W_OK, 0) == 0 || errno != EROFS ||
+	    !path_access_is_read_only_mount(fd))
 		return 0;
-	return host_refuse(EXIT_CONFIG, "%s: %.*s cannot be written: it is mounted read-only%s",
-	    wish->key, STR_ARG(wish->path), reach_hint(wish->path, EROFS, hint));
+	return daemon_report_failure(EXIT_CONFIG,
+	    "%s: %.*s cannot be written: it is mounted read-only%s", wish->key, STR_ARG(wish->path),
+	    path_access_hint(wish->path, EROFS, hint));
 }
 
 /* Before anything that a daemon which runs already could notice: 0, or the exit status. */
@@ -73,9 +75,9 @@ static int
 grants_open_stores(struct daemon *d)
 {
 	const struct conf *c = d->conf;
-	struct directory_wish spool = {
+	struct directory_spec spool = {
 	    "queue.directory", c->queue.directory, &d->identities[ROLE_QUEUE]};
-	struct directory_wish state = {
+	struct directory_spec state = {
 	    "state_directory", c->state_directory, &d->identities[ROLE_AUTH]};
 	int status = 0;
 
@@ -90,17 +92,17 @@ grants_open_stores(struct daemon *d)
 		status = grants_check_mount(d->state_fd, &state);
 	/* an account store leaves its journal, and who moves it away often keeps it beside its
 	 * place */
-	d->is_first_start = status == 0 && !spool_watch_has_spool(d->spool_fd) &&
-	    !directory_has(d->state_fd, STR("accounts."), STR(""));
-	return status ? status : spool_watch_check_new(d);
+	d->is_first_start = status == 0 && !watch_spool_has_spool(d->spool_fd) &&
+	    !directory_has_name(d->state_fd, STR("accounts."), STR(""));
+	return status ? status : watch_spool_check_new(d);
 }
 
 static int
-open_directories(struct daemon *d)
+open_daemon_directories(struct daemon *d)
 {
-	struct directory_wish run = {
+	struct directory_spec run = {
 	    "run_directory", d->conf->run_directory, &d->identities[ROLE_CONTROL]};
-	char why[REASON_BYTES];
+	char why[DAEMON_REASON_BYTES];
 	int status = 0;
 
 	d->run_fd = directory_open_run(&run, &status);
@@ -111,36 +113,36 @@ open_directories(struct daemon *d)
 		status = grants_open_stores(d);
 	if (status == 0)
 		d->admin_fd = directory_open_socket(d->run_fd, &run, &status);
-	if (status == 0 && !help_desk_open(d, NULL, d->conf, why))
-		status = host_refuse(EXIT_IO, "%s", why);
+	if (status == 0 && !socket_access_set(d, NULL, d->conf, why))
+		status = daemon_report_failure(EXIT_IO, "%s", why);
 	return status;
 }
 
 int
 grants_open(struct daemon *d)
 {
-	struct offer_refusal refusal;
+	struct resources_refusal refusal;
 	int status;
 
 	d->run_fd = d->run_lock_fd = d->spool_fd = d->state_fd = d->admin_fd = d->clients_fd = -1;
 	if (getrandom(d->ticket_key, sizeof d->ticket_key, 0) != (ssize_t)sizeof d->ticket_key)
 		die("no random bytes");
-	status = open_directories(d);
+	status = open_daemon_directories(d);
 	if (status)
 		return status;
-	d->clients_fd = open_clients();
+	d->clients_fd = open_client_table();
 	if (d->clients_fd < 0)
 		return EXIT_OS;
-	d->offer = offer_new(d->conf, NULL, d->submission_count, &refusal);
-	return d->offer ? 0 : host_refuse(refusal.status, "%s", refusal.why);
+	d->offer = resources_new(d->conf, NULL, d->submission_count, &refusal);
+	return d->offer ? 0 : daemon_report_failure(refusal.status, "%s", refusal.why);
 }
 
 void
 grants_close(struct daemon *d)
 {
 	if (d->offer)
-		offer_end_listeners(d->offer, NULL);
-	offer_free(&d->offer);
+		resources_shut_listeners(d->offer, NULL);
+	resources_free(&d->offer);
 	close(d->spool_fd);
 	close(d->state_fd);
 	close(d->admin_fd);
@@ -153,31 +155,32 @@ grants_close(struct daemon *d)
 /* ---- giving ---- */
 
 static bool
-grant(struct instance *i, const struct message_grant *m, int fd)
+send_role_grant(struct instance *i, const struct message_grant *m, int fd)
 {
 	return channel_send(i->channel, MESSAGE_GRANT, m, fd) == 0;
 }
 
 static bool
-grant_one(struct instance *i, enum role_grant kind, struct str name, int fd)
+send_grant_of_kind(struct instance *i, enum role_grant kind, struct str name, int fd)
 {
-	return grant(i, &(struct message_grant){.kind = (uint8_t)kind, .name = name}, fd);
+	return send_role_grant(i, &(struct message_grant){.kind = (uint8_t)kind, .name = name}, fd);
 }
 
-/* The files of one kind for this role; what is missing was logged when the offer was made. */
+/* The files of one kind for this role; what is missing was logged when the resources were opened.
+ */
 static bool
-grant_files(struct instance *i, enum role_grant kind)
+send_file_grants(struct instance *i, enum role_grant kind)
 {
-	const struct offer *o = i->daemon->offer;
+	const struct resources *o = i->daemon->offer;
 	bool ok = true;
 
 	for (size_t n = 0; n < o->file_count; n++) {
-		const struct offer_file *f = &o->files[n];
+		const struct resources_file *f = &o->files[n];
 		struct message_grant m = {
 		    .kind = (uint8_t)kind, .index = (uint8_t)f->index, .name = f->path};
 
 		if (f->role == i->kind && f->kind == kind && f->fd >= 0)
-			ok &= grant(i, &m, f->fd);
+			ok &= send_role_grant(i, &m, f->fd);
 	}
 	return ok;
 }
@@ -185,20 +188,20 @@ grant_files(struct instance *i, enum role_grant kind)
 bool
 grants_give_certificates(struct instance *i)
 {
-	return grant_files(i, GRANT_PRIVATE_KEY) && grant_files(i, GRANT_CERTIFICATE);
+	return send_file_grants(i, GRANT_PRIVATE_KEY) && send_file_grants(i, GRANT_CERTIFICATE);
 }
 
 bool
 grants_give_files(struct instance *i)
 {
-	return grant_files(i, GRANT_FILE);
+	return send_file_grants(i, GRANT_FILE);
 }
 
 bool
 grants_give_listeners(struct instance *i)
 {
 	const struct conf *c = i->daemon->conf;
-	const struct offer *o = i->daemon->offer;
+	const struct resources *o = i->daemon->offer;
 	bool ok = true;
 
 	for (size_t l = 0; l < c->listen.count && l < LISTEN_MAX; l++) {
@@ -206,7 +209,7 @@ grants_give_listeners(struct instance *i)
 		    .name = c->listen.item[l].address};
 
 		if (i->kind == ROLE_SUBMISSION && o->listeners[i->index][l] >= 0)
-			ok &= grant(i, &m, o->listeners[i->index][l]);
+			ok &= send_role_grant(i, &m, o->listeners[i->index][l]);
 	}
 	return ok;
 }
@@ -232,7 +235,7 @@ grants_give_log(struct instance *i)
 bool
 grants_give_metrics(struct instance *i, int fd)
 {
-	return grant_one(i, GRANT_METRICS, STR(""), fd);
+	return send_grant_of_kind(i, GRANT_METRICS, STR(""), fd);
 }
 
 bool
@@ -245,18 +248,18 @@ grants_give_help_desk(struct instance *i)
 		return true;
 	if (c->has_help_desk)
 		snprintf(group, sizeof group, "%u", c->help_desk);
-	return grant_one(i, GRANT_HELP_DESK, str_of(group), -1);
+	return send_grant_of_kind(i, GRANT_HELP_DESK, str_of(group), -1);
 }
 
 static bool
-grant_to_submission(struct instance *i)
+send_submission_grants(struct instance *i)
 {
 	const struct daemon *d = i->daemon;
 	struct message_grant clients = {.kind = GRANT_CLIENTS, .index = (uint8_t)i->slot};
 
-	return grant_one(i, GRANT_TICKET_KEY,
+	return send_grant_of_kind(i, GRANT_TICKET_KEY,
 		   str_make((const char *)d->ticket_key, sizeof d->ticket_key), -1) &&
-	    grant(i, &clients, d->clients_fd) && grants_give_certificates(i) &&
+	    send_role_grant(i, &clients, d->clients_fd) && grants_give_certificates(i) &&
 	    grants_give_listeners(i);
 }
 
@@ -269,15 +272,15 @@ grants_give(struct instance *i)
 	case ROLE_KEYS:
 		return grants_give_certificates(i);
 	case ROLE_AUTH:
-		return grant(i,
+		return send_role_grant(i,
 		    &(struct message_grant){.kind = GRANT_STATE,
 			.index = d->is_first_start ? GRANT_STATE_NEW : 0,
 			.name = d->conf->state_directory},
 		    d->state_fd);
 	case ROLE_SUBMISSION:
-		return grant_to_submission(i);
+		return send_submission_grants(i);
 	case ROLE_QUEUE:
-		return grant(i,
+		return send_role_grant(i,
 		    &(struct message_grant){.kind = GRANT_SPOOL,
 			.index = d->accepts_damage ? GRANT_SPOOL_DAMAGED : 0,
 			.name = d->conf->queue.directory},
@@ -285,7 +288,8 @@ grants_give(struct instance *i)
 	case ROLE_RELAY:
 		return grants_give_files(i);
 	case ROLE_CONTROL:
-		return grant_one(i, GRANT_ADMIN, STR(""), d->admin_fd) && grants_give_help_desk(i);
+		return send_grant_of_kind(i, GRANT_ADMIN, STR(""), d->admin_fd) &&
+		       grants_give_help_desk(i);
 	default:
 		return true;
 	}

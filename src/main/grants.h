@@ -1,5 +1,5 @@
 /*
- * grants: what main passes on to a role: from the offer of the configuration in use
+ * grants: what main passes on to a role: from the resources of the configuration in use
  * (main/resources.h), and what never changes: directories, the shared client table, the tool's
  * socket.  Each function returns false when the role took something not; it then holds less than it
  * needs.

@@ -6,20 +6,21 @@
 #include "base/mem.h"
 
 void
-slots_init(struct slots *s, unsigned first)
+instance_slots_init(struct instance_slots *s, unsigned first)
 {
-	*s = (struct slots){.next = first % ID_SLOTS};
+	*s = (struct instance_slots){.next = first % ID_SLOTS};
 }
 
 int
-slots_take(struct slots *s, int64_t now_ms)
+instance_slots_take(struct instance_slots *s, int64_t now_ms)
 {
 	for (unsigned n = 0; n < ID_SLOTS; n++) {
 		unsigned slot = (s->next + n) % ID_SLOTS;
 
 		if (s->slot[slot].is_lent)
 			continue;
-		if (s->slot[slot].was_lent && now_ms - s->slot[slot].returned_ms < SLOTS_REST_MS)
+		if (s->slot[slot].was_lent &&
+		    now_ms - s->slot[slot].returned_ms < INSTANCE_SLOTS_REST_MS)
 			continue;
 		s->slot[slot].is_lent = s->slot[slot].was_lent = true;
 		s->next = (slot + 1) % ID_SLOTS;
@@ -29,7 +30,7 @@ slots_take(struct slots *s, int64_t now_ms)
 }
 
 void
-slots_return(struct slots *s, int slot, int64_t now_ms)
+instance_slots_return(struct instance_slots *s, int slot, int64_t now_ms)
 {
 	if (slot < 0 || slot >= ID_SLOTS || !s->slot[slot].is_lent)
 		die("slot %d is given back and was not lent", slot);

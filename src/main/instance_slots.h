@@ -10,9 +10,9 @@
 #include "base/id.h"
 #include "base/str.h"
 
-enum { SLOTS_REST_MS = 1000 };
+enum { INSTANCE_SLOTS_REST_MS = 1000 };
 
-struct slots {
+struct instance_slots {
 	struct {
 		bool is_lent;
 		bool was_lent;
@@ -22,10 +22,10 @@ struct slots {
 };
 
 /* first: where the search begins, so that a quick restart of the daemon repeats none. */
-void slots_init(struct slots *s, unsigned first);
-/* A free slot, or -1: none is free now; try again after SLOTS_REST_MS. */
-int slots_take(struct slots *s, int64_t now_ms) MUST_USE;
+void instance_slots_init(struct instance_slots *s, unsigned first);
+/* A free slot, or -1: none is free now; try again after INSTANCE_SLOTS_REST_MS. */
+int instance_slots_take(struct instance_slots *s, int64_t now_ms) MUST_USE;
 /* The process that had it is gone. */
-void slots_return(struct slots *s, int slot, int64_t now_ms);
+void instance_slots_return(struct instance_slots *s, int slot, int64_t now_ms);
 
 #endif

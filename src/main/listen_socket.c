@@ -15,18 +15,18 @@
 
 enum { BACKLOG = 1024 };
 
-struct place {
+struct listen_socket_address {
 	struct sockaddr_storage sa;
 	socklen_t len;
 };
 
 static bool
-place_v4(struct str address, uint16_t port, struct place *out)
+listen_socket_address_v4(struct str address, uint16_t port, struct listen_socket_address *out)
 {
 	struct sockaddr_in *a = (struct sockaddr_in *)&out->sa;
 	char text[INET6_ADDRSTRLEN];
 
-	*out = (struct place){.len = sizeof *a};
+	*out = (struct listen_socket_address){.len = sizeof *a};
 	snprintf(text, sizeof text, "%.*s", STR_ARG(address.n ? address : STR("0.0.0.0")));
 	a->sin_family = AF_INET;
 	a->sin_port = htons(port);
@@ -34,12 +34,12 @@ place_v4(struct str address, uint16_t port, struct place *out)
 }
 
 static bool
-place_v6(struct str address, uint16_t port, struct place *out)
+listen_socket_address_v6(struct str address, uint16_t port, struct listen_socket_address *out)
 {
 	struct sockaddr_in6 *a = (struct sockaddr_in6 *)&out->sa;
 	char text[INET6_ADDRSTRLEN];
 
-	*out = (struct place){.len = sizeof *a};
+	*out = (struct listen_socket_address){.len = sizeof *a};
 	snprintf(text, sizeof text, "%.*s", STR_ARG(address.n ? address : STR("::")));
 	a->sin6_family = AF_INET6;
 	a->sin6_port = htons(port);
@@ -47,16 +47,16 @@ place_v6(struct str address, uint16_t port, struct place *out)
 }
 
 static bool
-place_of(const struct conf_listen *l, struct place *out)
+listen_socket_address_of(const struct conf_listen *l, struct listen_socket_address *out)
 {
-	return place_v6(l->address, (uint16_t)l->port, out) ||
-	    place_v4(l->address, (uint16_t)l->port, out);
+	return listen_socket_address_v6(l->address, (uint16_t)l->port, out) ||
+	    listen_socket_address_v4(l->address, (uint16_t)l->port, out);
 }
 
 /* The kernel compares SO_REUSEPORT of both sockets when one is bound, so what did not have it then
  * was bound against everybody, and what has it afterwards can be joined. */
 static int
-open_at(const struct place *at, bool takes_both, bool joins)
+listen_socket_open_at(const struct listen_socket_address *at, bool takes_both, bool joins)
 {
 	int fd = socket(at->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, off = 0, failed;
@@ -78,28 +78,28 @@ open_at(const struct place *at, bool takes_both, bool joins)
 }
 
 int
-listen_open(const struct conf_listen *l, bool joins)
+listen_socket_open(const struct conf_listen *l, bool joins)
 {
-	struct place at;
+	struct listen_socket_address at;
 	int fd = -1;
 
 	errno = EINVAL;
-	if (place_v6(l->address, (uint16_t)l->port, &at))
-		fd = open_at(&at, l->address.n == 0, joins);
-	if (fd < 0 && place_v4(l->address, (uint16_t)l->port, &at) &&
+	if (listen_socket_address_v6(l->address, (uint16_t)l->port, &at))
+		fd = listen_socket_open_at(&at, l->address.n == 0, joins);
+	if (fd < 0 && listen_socket_address_v4(l->address, (uint16_t)l->port, &at) &&
 	    (l->address.n || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
-		fd = open_at(&at, false, joins);
+		fd = listen_socket_open_at(&at, false, joins);
 	return fd;
 }
 
 int
-listen_probe(struct str address)
+listen_socket_probe(struct str address)
 {
 	const struct conf_listen l = {.address = address};
-	struct place at;
+	struct listen_socket_address at;
 	int fd, error;
 
-	if (!place_of(&l, &at))
+	if (!listen_socket_address_of(&l, &at))
 		return EINVAL;
 	fd = socket(at.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -110,7 +110,7 @@ listen_probe(struct str address)
 }
 
 static bool
-place_is_wildcard(const struct place *p)
+listen_socket_is_wildcard(const struct listen_socket_address *p)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&p->sa;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&p->sa;
@@ -120,28 +120,29 @@ place_is_wildcard(const struct place *p)
 }
 
 bool
-listen_is_same(const struct conf_listen *a, const struct conf_listen *b)
+listen_socket_is_same(const struct conf_listen *a, const struct conf_listen *b)
 {
-	struct place of_a, of_b;
+	struct listen_socket_address of_a, of_b;
 
 	if (a->port != b->port || (a->address.n == 0) != (b->address.n == 0))
 		return false;
 	return a->address.n == 0 ||
-	    (place_of(a, &of_a) && place_of(b, &of_b) && of_a.len == of_b.len &&
-		memcmp(&of_a.sa, &of_b.sa, of_a.len) == 0);
+	       (listen_socket_address_of(a, &of_a) && listen_socket_address_of(b, &of_b) &&
+	           of_a.len == of_b.len && memcmp(&of_a.sa, &of_b.sa, of_a.len) == 0);
 }
 
 bool
-listen_overlaps(const struct conf_listen *a, const struct conf_listen *b)
+listen_socket_overlaps(const struct conf_listen *a, const struct conf_listen *b)
 {
-	struct place of_a, of_b;
+	struct listen_socket_address of_a, of_b;
 
 	if (a->port != b->port)
 		return false;
 	if (a->address.n == 0 || b->address.n == 0)
 		return true;
-	if (!place_of(a, &of_a) || !place_of(b, &of_b) || of_a.sa.ss_family != of_b.sa.ss_family)
+	if (!listen_socket_address_of(a, &of_a) || !listen_socket_address_of(b, &of_b) ||
+	    of_a.sa.ss_family != of_b.sa.ss_family)
 		return false;
-	return place_is_wildcard(&of_a) || place_is_wildcard(&of_b) ||
+	return listen_socket_is_wildcard(&of_a) || listen_socket_is_wildcard(&of_b) ||
 	    memcmp(&of_a.sa, &of_b.sa, of_a.len) == 0;
 }

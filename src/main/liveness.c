@@ -25,18 +25,18 @@ struct liveness {
 /* ---- signs ---- */
 
 void
-liveness_sign(struct instance *i)
+liveness_note_sign(struct instance *i)
 {
 	i->sign_ms = i->daemon->liveness->now_ms;
 }
 
 void
-liveness_begin(struct instance *i)
+liveness_init_instance(struct instance *i)
 {
 	i->is_asked = i->is_told_to_start = i->is_killed = i->is_told_stuck = false;
 	i->progress = 0;
 	i->ended_ms = i->next_ping_ms = 0;
-	liveness_sign(i);
+	liveness_note_sign(i);
 }
 
 /* Between START and READY only progress counts: the loop of a role does not run then. */
@@ -47,7 +47,7 @@ liveness_pong(struct instance *i, uint32_t number)
 		return;
 	i->is_asked = false;
 	if (i->state == INSTANCE_READY || !i->is_told_to_start)
-		liveness_sign(i);
+		liveness_note_sign(i);
 }
 
 /* The manager's own limit of a start (TimeoutStartSec) must not end one that goes on. */
@@ -61,23 +61,23 @@ liveness_extend_start(struct daemon *d)
 		return;
 	v->extended_ms = v->now_ms;
 	snprintf(text, sizeof text, "EXTEND_TIMEOUT_USEC=%u000", LIVENESS_EXTEND_MS);
-	notify_state(text);
+	systemd_notify_state(text);
 }
 
 static void
-liveness_see_progress(struct instance *i)
+liveness_note_progress(struct instance *i)
 {
 	uint64_t progress = metrics_read_progress(i->region);
 
 	if (i->state == INSTANCE_STARTING && progress != i->progress) {
-		liveness_sign(i);
+		liveness_note_sign(i);
 		liveness_extend_start(i->daemon);
 	}
 	i->progress = progress;
 }
 
 static void
-liveness_ask(struct instance *i)
+liveness_send_ping(struct instance *i)
 {
 	struct message_ping m = {.number = i->ping_number + 1};
 
@@ -156,7 +156,7 @@ liveness_log(const struct instance *i)
 
 /* A thread of -d cannot be ended from outside: it is only told of. */
 static void
-liveness_end(struct instance *i)
+liveness_send_abort(struct instance *i)
 {
 	liveness_log(i);
 	i->ended_ms = i->daemon->liveness->now_ms;
@@ -181,9 +181,9 @@ static const char does_not_end[] =
 
 /* Its place among those that were given up, or a free one; NULL: there is none. */
 static pid_t *
-liveness_left(struct instance *i, pid_t pid)
+liveness_abandoned_place(struct instance *i, pid_t pid)
 {
-	for (size_t n = 0; n < LEFT_MAX; n++)
+	for (size_t n = 0; n < INSTANCE_ABANDONED_MAX; n++)
 		if (i->left[n] == pid)
 			return &i->left[n];
 	return NULL;
@@ -191,17 +191,17 @@ liveness_left(struct instance *i, pid_t pid)
 
 /* NULL, or why nothing can take its place.  The stop waits for no successor. */
 static const char *
-liveness_needs(struct instance *i)
+liveness_why_not_replaced(struct instance *i)
 {
 	if (i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY)
 		return "its locks or files are needed";
-	if (i->daemon->stage < 0 && !liveness_left(i, 0))
+	if (i->daemon->stage < 0 && !liveness_abandoned_place(i, 0))
 		return "as many as may be left running are there already";
 	return NULL;
 }
 
 static void
-liveness_tell_stuck(struct instance *i, const char *why)
+liveness_log_stuck(struct instance *i, const char *why)
 {
 	if (i->is_told_stuck)
 		return;
@@ -209,41 +209,41 @@ liveness_tell_stuck(struct instance *i, const char *why)
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
 		  "most likely for a disk that stands still; %s, so nothing replaces it before it "
 		  "has ended", role_name(i->kind), i->index, (int)i->pid, why);
-	notices_add_end(i, does_not_end);
+	notices_add_process_end(i, does_not_end);
 }
 
 /* SIGKILL was sent, so no instruction of it runs any more; but a thread in a call of the kernel
  * that does not return keeps all that the process has open.  The queue's lock is among that. */
 bool
-liveness_leave(struct instance *i, const char *what_follows)
+liveness_abandon(struct instance *i, const char *what_follows)
 {
-	const char *why = liveness_needs(i);
-	pid_t *place = liveness_left(i, 0);
+	const char *why = liveness_why_not_replaced(i);
+	pid_t *place = liveness_abandoned_place(i, 0);
 
 	if (i->pid <= 0)
 		return false;
 	if (why) {
-		liveness_tell_stuck(i, why);
+		liveness_log_stuck(i, why);
 		return false;
 	}
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
 		  "most likely for a disk that stands still; %s", role_name(i->kind), i->index,
 	    (int)i->pid, what_follows);
-	notices_add_end(i, does_not_end);
+	notices_add_process_end(i, does_not_end);
 	if (place)
 		*place = i->pid;
 	i->pid = 0;
 	i->daemon->ended_early += i->daemon->stage >= 0;
-	supervise_gone(i);
+	supervise_instance_gone(i);
 	return true;
 }
 
 bool
-liveness_see_end(struct daemon *d, pid_t pid)
+liveness_abandoned_ended(struct daemon *d, pid_t pid)
 {
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		struct instance *i = &d->instances[n];
-		pid_t *place = liveness_left(i, pid);
+		pid_t *place = liveness_abandoned_place(i, pid);
 
 		if (!place)
 			continue;
@@ -261,41 +261,41 @@ static void
 liveness_replace(struct instance *i)
 {
 	if (i->daemon->liveness->now_ms - i->ended_ms >= LIVENESS_LEAVE_MS)
-		(void)!liveness_leave(i, "another process takes its place, and its clients get "
+		(void)!liveness_abandon(i, "another process takes its place, and its clients get "
 					 "no reply until the disk answers");
 }
 
 static void
-liveness_look_at(struct instance *i)
+liveness_check_instance(struct instance *i)
 {
 	if (i->state != INSTANCE_READY && i->state != INSTANCE_STARTING)
 		return;
-	liveness_see_progress(i);
+	liveness_note_progress(i);
 	if (i->is_killed)
 		liveness_replace(i);
 	else if (i->ended_ms)
 		liveness_kill(i);
 	else if (liveness_silent_ms(i) > liveness_limit_ms(i))
-		liveness_end(i);
+		liveness_send_abort(i);
 	else
-		liveness_ask(i);
+		liveness_send_ping(i);
 }
 
 /* ---- all ---- */
 
 static void
-liveness_feed(struct daemon *d)
+liveness_feed_watchdog(struct daemon *d)
 {
 	struct liveness *v = d->liveness;
 
 	if (!v->feed_ms || v->looked_ms - v->fed_ms < v->feed_ms || !liveness_is_healthy(d))
 		return;
 	v->fed_ms = v->looked_ms;
-	notify_state("WATCHDOG=1");
+	systemd_notify_state("WATCHDOG=1");
 }
 
 void
-liveness_look(struct daemon *d)
+liveness_check_all(struct daemon *d)
 {
 	struct liveness *v = d->liveness;
 	int64_t now_ms = clock_mono_ms(), step_ms = now_ms - v->looked_ms;
@@ -304,23 +304,23 @@ liveness_look(struct daemon *d)
 	v->now_ms += step_ms < LIVENESS_STEP_MAX_MS ? step_ms : LIVENESS_STEP_MAX_MS;
 	/* while stopping, each stage has its own limit */
 	for (unsigned n = 0; n < d->instance_count && d->stage < 0; n++)
-		liveness_look_at(&d->instances[n]);
-	liveness_feed(d);
+		liveness_check_instance(&d->instances[n]);
+	liveness_feed_watchdog(d);
 }
 
 static void
-liveness_tick(evutil_socket_t fd, short what, void *arg)
+liveness_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	liveness_look(arg);
+	liveness_check_all(arg);
 }
 
 void
 liveness_start(struct daemon *d)
 {
 	struct liveness *v = d->liveness = MEM_NEW(struct liveness);
-	int64_t watchdog_ms = notify_watchdog_ms();
+	int64_t watchdog_ms = systemd_notify_watchdog_ms();
 	int64_t every_ms = LIVENESS_LOOK_MS;
 	struct timeval tv;
 
@@ -332,7 +332,7 @@ liveness_start(struct daemon *d)
 	v->fed_ms = v->looked_ms - v->feed_ms;
 	v->now_ms = 1;
 	tv = (struct timeval){.tv_sec = every_ms / 1000, .tv_usec = every_ms % 1000 * 1000};
-	v->timer = event_new(d->base, -1, EV_PERSIST, liveness_tick, d);
+	v->timer = event_new(d->base, -1, EV_PERSIST, liveness_timer_fired, d);
 	if (!v->timer || event_add(v->timer, &tv) != 0)
 		die("no timer");
 }

@@ -11,7 +11,7 @@
  *
  * One that does not end even so (a disk that stands still keeps a thread in the kernel) is left
  * behind after LIVENESS_LEAVE_MS, if it is submission or relay: another takes its place.  At most
- * LEFT_MAX of one instance are there at a time, each with what it has open.
+ * INSTANCE_ABANDONED_MAX of one instance are there at a time, each with what it has open.
  *
  * Time is counted on a clock of its own, which advances by at most LIVENESS_STEP_MAX_MS from one
  * look to the next: while main itself, or the whole machine, is stopped, no role becomes overdue.
@@ -42,22 +42,22 @@ void liveness_start(struct daemon *d);
 void liveness_stop(struct daemon *d);
 
 /* A new process, or START was sent to it, or it is ready. */
-void liveness_sign(struct instance *i);
+void liveness_note_sign(struct instance *i);
 /* A new process: nothing is known of it yet. */
-void liveness_begin(struct instance *i);
+void liveness_init_instance(struct instance *i);
 void liveness_pong(struct instance *i, uint32_t number);
 
 int64_t liveness_silent_ms(const struct instance *i);
 bool liveness_is_overdue(const struct instance *i);
 /* A process that SIGKILL did not end is given up, with a line of the log that ends with what
  * follows; false: nothing can take its place, which is told once. */
-bool liveness_leave(struct instance *i, const char *what_follows) MUST_USE;
+bool liveness_abandon(struct instance *i, const char *what_follows) MUST_USE;
 /* One that was given up has ended; false: it is none of those. */
-bool liveness_see_end(struct daemon *d, pid_t pid);
+bool liveness_abandoned_ended(struct daemon *d, pid_t pid);
 /* Every role answers, or is being replaced within the limits. */
 bool liveness_is_healthy(const struct daemon *d);
 
 /* One look at all; the timer calls it. */
-void liveness_look(struct daemon *d);
+void liveness_check_all(struct daemon *d);
 
 #endif

@@ -59,7 +59,7 @@ static const char usage[] =
     "  -V       version (--version)\n"
     "  -h       this text (--help)\n";
 
-struct options {
+struct daemon_options {
 	const char *config;
 	bool checks_only;
 	bool in_threads;
@@ -68,7 +68,7 @@ struct options {
 
 /* -1: go on; else the exit status. */
 static int
-read_options(int argc, char **argv, struct options *o)
+read_daemon_options(int argc, char **argv, struct daemon_options *o)
 {
 	static const struct option words[] = {
 	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
@@ -109,17 +109,17 @@ read_options(int argc, char **argv, struct options *o)
 }
 
 static void
-check_beyond_file(const char *file, const struct conf *c, struct conf_report *report)
+check_start_conditions(const char *file, const struct conf *c, struct conf_report *report)
 {
-	host_report_log(file, c, report);
-	offer_system_report(file, c, report);
+	os_report_log(file, c, report);
+	resources_system_report(file, c, report);
 	tls_files_report(c, report);
-	probe_host(file, c, report);
-	service_check("", file, c, report);
+	start_check_report(file, c, report);
+	systemd_unit_check("", file, c, report);
 }
 
 static struct conf *
-read_config(const struct options *o)
+read_daemon_config(const struct daemon_options *o)
 {
 	struct conf_report report;
 	struct conf *c;
@@ -128,7 +128,7 @@ read_config(const struct options *o)
 	c = conf_read_file(
 	    o->config, o->checks_only ? CONF_SECRETS_READ_HERE : CONF_SECRETS_READ, &report);
 	if (c && o->checks_only)
-		check_beyond_file(o->config, c, &report);
+		check_start_conditions(o->config, c, &report);
 	if (report.text.n)
 		fwrite(report.text.p, 1, report.text.n, stderr);
 	if (o->checks_only || !c)
@@ -142,7 +142,7 @@ read_config(const struct options *o)
 }
 
 static void
-on_signal(evutil_socket_t number, short what, void *arg)
+daemon_signal_received(evutil_socket_t number, short what, void *arg)
 {
 	struct daemon *d = arg;
 	struct buf text;
@@ -150,8 +150,8 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	switch ((int)number) {
 	case SIGHUP:
-		buf_init(&text, ADMIN_ANSWER_BYTES);
-		(void)admin_reload(d, &text);
+		buf_init(&text, DAEMON_ADMIN_ANSWER_BYTES);
+		(void)daemon_admin_reload(d, &text);
 		buf_clear(&text);
 		return;
 	case SIGCHLD:
@@ -163,13 +163,13 @@ on_signal(evutil_socket_t number, short what, void *arg)
 }
 
 static void
-hear_signals(struct daemon *d)
+add_daemon_signals(struct daemon *d)
 {
 	static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
 
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-		d->signals[i] = evsignal_new(d->base, numbers[i], on_signal, d);
+		d->signals[i] = evsignal_new(d->base, numbers[i], daemon_signal_received, d);
 		if (!d->signals[i] || evsignal_add(d->signals[i], NULL) != 0)
 			die("no signal event");
 	}
@@ -199,10 +199,10 @@ warn_of_limits(const struct conf *c)
 }
 
 static int
-prepare(struct daemon *d)
+prepare_daemon(struct daemon *d)
 {
 	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct host_log log;
+	struct os_log log;
 	int status;
 
 	/* out of the way of the child's descriptor 3 */
@@ -210,40 +210,40 @@ prepare(struct daemon *d)
 	close(exe);
 	if (d->exe_fd < 0 || getrandom(&d->log_secret, sizeof d->log_secret, 0) < 0)
 		die("/proc/self/exe: %s", strerror(errno));
-	(void)!host_open_log(d->conf, &log);
-	host_use_log(d->conf, d->log_secret, &log);
-	host_raise_limits();
+	(void)!os_open_log(d->conf, &log);
+	os_use_log(d->conf, d->log_secret, &log);
+	os_raise_limits();
 	warn_of_limits(d->conf);
-	status = host_check_channels();
+	status = os_check_channels();
 	if (status)
 		return status;
-	if (!host_identities(d->conf, d->identities))
+	if (!os_role_users(d->conf, d->identities))
 		return EXIT_CONFIG;
 	/* a random first slot, and ids above the spool's newest: a quick restart repeats none */
-	slots_init(&d->slots, (unsigned)(d->log_secret % ID_SLOTS));
+	instance_slots_init(&d->slots, (unsigned)(d->log_secret % ID_SLOTS));
 	d->submission_count = count_submissions(d->conf, d->in_threads);
 	/* before they are opened: what changes meanwhile is seen */
-	watch_note_files(d);
+	watch_files_note_initial(d);
 	status = grants_open(d);
 	return status;
 }
 
 static void
-run(struct daemon *d)
+run_daemon(struct daemon *d)
 {
 	d->base = event_base_new();
 	if (!d->base)
 		die("no event loop");
-	hear_signals(d);
+	add_daemon_signals(d);
 	if (!d->in_threads && !(d->logger = logger_new()))
 		die("no thread for the log: %s", strerror(errno));
 	notices_start(d);
 	supervise_start(d);
-	watch_start(d);
-	spool_watch_start(d);
+	watch_files_start(d);
+	watch_spool_start(d);
 	event_base_dispatch(d->base);
-	spool_watch_stop(d);
-	watch_stop(d);
+	watch_spool_stop(d);
+	watch_files_stop(d);
 	notices_stop(d);
 	supervise_end(d);
 	logger_free(&d->logger);
@@ -262,21 +262,21 @@ run(struct daemon *d)
 int
 main(int argc, char **argv)
 {
-	struct options o = {.config = "/etc/sallyport/sallyport.cfg"};
+	struct daemon_options o = {.config = "/etc/sallyport/sallyport.cfg"};
 	struct daemon d = {.stage = -1, .floor_ms = -1};
 	int status;
 
 	if (argc == 4 && strcmp(argv[1], "--role") == 0)
 		return spawn_role_main(argv[2], argv[3]);
-	status = read_options(argc, argv, &o);
+	status = read_daemon_options(argc, argv, &o);
 	if (status >= 0)
 		return status;
 	umask(077);
-	host_fill_standard_descriptors();
+	os_fill_standard_descriptors();
 	d.config_path = o.config;
 	d.in_threads = o.in_threads;
 	d.accepts_damage = o.accepts_damage;
-	d.conf = read_config(&o);
+	d.conf = read_daemon_config(&o);
 	if (!d.conf)
 		return EXIT_CONFIG;
 	if (o.checks_only) {
@@ -292,9 +292,9 @@ main(int argc, char **argv)
 		evthread_use_pthreads();
 		tls_files_use_no_child();
 	}
-	status = prepare(&d);
+	status = prepare_daemon(&d);
 	if (status == 0) {
-		run(&d);
+		run_daemon(&d);
 		grants_close(&d);
 		status = d.exit_status;
 	}

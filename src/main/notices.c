@@ -29,16 +29,16 @@ struct notices_trouble {
 struct notices {
 	struct daemon *daemon;
 	struct event *timer;
-	struct notice_list list;
+	struct notices_list list;
 	struct id_source ids;
 	bool has_ids;
 	struct request request;
-	struct notice *asked;  /* of the request; NULL: none is open */
+	struct notices_pending *asked;  /* of the request; NULL: none is open */
 	int64_t again_ms;      /* monotonic: not asked before */
 	int64_t pause_ms;
 	int64_t ends_ms[ROLE_KINDS][ENDS_MAX]; /* of processes, UTC */
 	unsigned next_end[ROLE_KINDS];
-	struct notices_trouble troubles[INSTANCES_MAX];
+	struct notices_trouble troubles[INSTANCE_COUNT_MAX];
 };
 
 static bool
@@ -61,7 +61,7 @@ notices_read_sent(struct notices *all)
 	if (n < 0)
 		log_warn("%.*s/%s cannot be read: %m; notices of the last day may be told again",
 		    STR_ARG(d->conf->state_directory), sent_name);
-	else if (!notice_list_read(&all->list, str_make(text, (size_t)n)))
+	else if (!notices_list_read(&all->list, str_make(text, (size_t)n)))
 		log_warn("%.*s/%s makes no sense; notices of the last day may be told again",
 		    STR_ARG(d->conf->state_directory), sent_name);
 }
@@ -75,7 +75,7 @@ notices_write_sent(struct notices *all)
 	struct buf text;
 
 	buf_init(&text, NOTICES_TEXT_MAX);
-	notice_list_write(&all->list, &text);
+	notices_list_write(&all->list, &text);
 	if (state_file_write(d->state_fd, sent_name, buf_str(&text), false) != 0)
 		log_warn("%.*s/%s cannot be written: %m; after a restart notices of the last day "
 			 "may be told again", STR_ARG(d->conf->state_directory), sent_name);
@@ -85,7 +85,7 @@ notices_write_sent(struct notices *all)
 /* ---- the queue ---- */
 
 static struct instance *
-notices_queue(struct daemon *d)
+notices_find_queue(struct daemon *d)
 {
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].kind == ROLE_QUEUE && d->instances[n].channel &&
@@ -95,12 +95,12 @@ notices_queue(struct daemon *d)
 }
 
 static void
-notices_log(const struct notice *n, const char *status, const char *why, int64_t pause_ms)
+notices_log(const struct notices_pending *n, const char *status, const char *why, int64_t pause_ms)
 {
 	struct log_line l;
 
 	log_begin(&l, LOG_WARNING, "notice");
-	log_str(&l, "kind", str_of(notice_kinds[n->kind].name));
+	log_str(&l, "kind", str_of(notices_kinds[n->kind].name));
 	log_str(&l, "status", str_of(status));
 	if (pause_ms)
 		log_seconds(&l, "again_in", pause_ms);
@@ -109,7 +109,7 @@ notices_log(const struct notice *n, const char *status, const char *why, int64_t
 }
 
 static void
-notices_be_late(struct notices *all, struct notice *n, const char *why)
+notices_request_failed(struct notices *all, struct notices_pending *n, const char *why)
 {
 	int64_t twice_ms = all->pause_ms * 2;
 
@@ -123,36 +123,36 @@ notices_be_late(struct notices *all, struct notice *n, const char *why)
 }
 
 static void
-notices_answered(enum request_end end, const struct packet *p, void *arg)
+notices_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct notices *all = arg;
-	struct notice *n = all->asked;
-	const struct status *s = p ? &p->message->verdict.status : NULL;
+	struct notices_pending *n = all->asked;
+	const struct smtp_status *s = p ? &p->message->verdict.status : NULL;
 	char text[REQUEST_TEXT_BYTES];
 
 	all->asked = NULL;
 	if (s && s->code == 250) {
 		all->pause_ms = 0;
-		notice_list_sent(&all->list, n, clock_ms());
+		notices_list_sent(&all->list, n, clock_ms());
 		notices_write_sent(all);
 	} else if (s && s->code >= 500) {
 		notices_log(n, "dropped", s->text, 0);
-		notice_list_sent(&all->list, n, clock_ms());
+		notices_list_sent(&all->list, n, clock_ms());
 	} else {
 		/* without an answer it may be stored */
 		if (s)
-			notice_list_refused(&all->list, n);
-		notices_be_late(all, n,
+			notices_list_refused(&all->list, n);
+		notices_request_failed(all, n,
 		    s ? s->text : request_text("queue", &all->request, end, text));
 	}
 }
 
 /* The same id as long as it is not answered: the queue makes one mail of it. */
 static void
-notices_ask(struct notices *all, struct instance *queue, struct notice *n)
+notices_send_request(struct notices *all, struct instance *queue, struct notices_pending *n)
 {
-	struct message_notice m = {.kind = str_of(notice_kinds[n->kind].name),
-	    .subject = str_of(notice_kinds[n->kind].subject)};
+	struct message_notice m = {.kind = str_of(notices_kinds[n->kind].name),
+	    .subject = str_of(notices_kinds[n->kind].subject)};
 	struct daemon *d = all->daemon;
 	struct buf text;
 
@@ -162,7 +162,7 @@ notices_ask(struct notices *all, struct instance *queue, struct notice *n)
 	if (!n->id)
 		n->id = id_next(&all->ids);
 	buf_init(&text, NOTICES_LINES_BYTES + NOTICES_TEXT_MAX);
-	notice_list_text(&all->list, n, &text);
+	notices_list_compose(&all->list, n, &text);
 	m.notice = n->id;
 	m.text = buf_str(&text);
 	n->asks++;
@@ -172,19 +172,19 @@ notices_ask(struct notices *all, struct instance *queue, struct notice *n)
 }
 
 static void
-notices_ask_next(struct notices *all)
+notices_send_next_request(struct notices *all)
 {
-	struct instance *queue = notices_queue(all->daemon);
-	struct notice *n;
+	struct instance *queue = notices_find_queue(all->daemon);
+	struct notices_pending *n;
 
 	/* the queue was replaced before its channel was seen to end */
 	if (all->asked && !request_is_open(&all->request))
 		all->asked = NULL;
 	if (all->asked || !queue || all->daemon->stage >= 0 || clock_mono_ms() < all->again_ms)
 		return;
-	n = notice_list_next(&all->list, clock_ms());
+	n = notices_list_next(&all->list, clock_ms());
 	if (n)
-		notices_ask(all, queue, n);
+		notices_send_request(all, queue, n);
 }
 
 void
@@ -193,7 +193,7 @@ notices_queue_is_ready(struct daemon *d)
 	if (!notices_are_wanted(d))
 		return;
 	d->notices->again_ms = d->notices->pause_ms = 0;
-	notices_ask_next(d->notices);
+	notices_send_next_request(d->notices);
 }
 
 /* ---- events ---- */
@@ -201,7 +201,7 @@ notices_queue_is_ready(struct daemon *d)
 void
 notices_add(struct daemon *d, enum notice_kind kind, struct str object, const char *format, ...)
 {
-	char line[NOTICE_LINE_BYTES];
+	char line[NOTICES_LINE_BYTES];
 	va_list args;
 
 	if (!notices_are_wanted(d))
@@ -209,13 +209,13 @@ notices_add(struct daemon *d, enum notice_kind kind, struct str object, const ch
 	va_start(args, format);
 	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
-	(void)notice_list_add(&d->notices->list, kind, object, str_of(line), clock_ms());
+	(void)notices_list_add(&d->notices->list, kind, object, str_of(line), clock_ms());
 }
 
 void
 notices_set(struct daemon *d, enum notice_kind kind, struct str object, const char *format, ...)
 {
-	char line[NOTICE_LINE_BYTES];
+	char line[NOTICES_LINE_BYTES];
 	va_list args;
 
 	if (!notices_are_wanted(d))
@@ -223,7 +223,7 @@ notices_set(struct daemon *d, enum notice_kind kind, struct str object, const ch
 	va_start(args, format);
 	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
-	(void)notice_list_set(&d->notices->list, kind, object, str_of(line), clock_ms());
+	(void)notices_list_set(&d->notices->list, kind, object, str_of(line), clock_ms());
 }
 
 /* Of all processes of that role, in the last hour. */
@@ -241,7 +241,7 @@ notices_count_ends(struct notices *all, enum role_kind kind)
 }
 
 void
-notices_add_end(struct instance *i, const char *how)
+notices_add_process_end(struct instance *i, const char *how)
 {
 	struct daemon *d = i->daemon;
 	const char *name = role_name(i->kind);
@@ -259,7 +259,7 @@ notices_add_end(struct instance *i, const char *how)
 
 /* A role may be broken: of each, only what is its own affair. */
 static bool
-notices_may_say(const struct instance *i, unsigned kind)
+notices_may_report(const struct instance *i, unsigned kind)
 {
 	if (i->kind == ROLE_QUEUE)
 		return kind == NOTICE_MESSAGES || kind == NOTICE_LIMIT || kind == NOTICE_ACCESS;
@@ -267,12 +267,12 @@ notices_may_say(const struct instance *i, unsigned kind)
 }
 
 void
-notices_hear(struct instance *i, const struct message_alert *m)
+notices_handle_alert(struct instance *i, const struct message_alert *m)
 {
-	if (!notices_may_say(i, m->kind))
+	if (!notices_may_report(i, m->kind))
 		log_error("%s: an alert that is not its affair", role_name(i->kind));
 	else if (notices_are_wanted(i->daemon))
-		(void)notice_list_add(&i->daemon->notices->list, (enum notice_kind)m->kind,
+		(void)notices_list_add(&i->daemon->notices->list, (enum notice_kind)m->kind,
 		    m->object, m->text, clock_ms());
 }
 
@@ -280,33 +280,33 @@ notices_hear(struct instance *i, const struct message_alert *m)
 
 /* Where it could not be stored meanwhile, it tells from when to when. */
 static void
-notices_tell_trouble(struct daemon *d, const struct notices_trouble *t, const struct instance *i,
+notices_add_trouble(struct daemon *d, const struct notices_trouble *t, const struct instance *i,
     const char *text)
 {
-	char object[NOTICE_OBJECT_BYTES], since[CLOCK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+	char object[NOTICES_OBJECT_BYTES], since[CLOCK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
 
 	snprintf(object, sizeof object, "%s %u", role_name(i->kind), i->index);
 	clock_iso(t->since_ms, since);
 	if (text[0])
 		notices_set(d, NOTICE_TROUBLE, str_of(object), "%s: since %s: %s", object, since,
 		    text);
-	else if (notice_list_is_pending(&d->notices->list, NOTICE_TROUBLE, object))
+	else if (notices_list_is_pending(&d->notices->list, NOTICE_TROUBLE, object))
 		notices_set(d, NOTICE_TROUBLE, str_of(object), "%s: from %s to %s: %s", object,
 		    since, clock_iso(clock_ms(), until), t->text);
 }
 
 static void
-notices_look_at(struct daemon *d, struct notices_trouble *t, const struct instance *i)
+notices_check_instance(struct daemon *d, struct notices_trouble *t, const struct instance *i)
 {
 	char text[METRICS_TROUBLE_TEXT_BYTES] = "";
 	int64_t now_ms = clock_ms();
 
 	if (i->state == INSTANCE_READY)
-		(void)status_trouble_of_work(i, text);
+		(void)daemon_status_trouble_of_work(i, text);
 	if (text[0] && (!t->since_ms || t->since_ms > now_ms))
 		t->since_ms = now_ms;
 	if (t->since_ms && now_ms - t->since_ms >= NOTICES_STEADY_MS)
-		notices_tell_trouble(d, t, i, text);
+		notices_add_trouble(d, t, i, text);
 	memcpy(t->text, text, sizeof t->text);
 	if (!text[0])
 		t->since_ms = 0;
@@ -315,28 +315,28 @@ notices_look_at(struct daemon *d, struct notices_trouble *t, const struct instan
 /* ---- life ---- */
 
 void
-notices_look(struct daemon *d)
+notices_check_all(struct daemon *d)
 {
 	struct notices *all = d->notices;
 
 	if (!notices_are_wanted(d)) {
 		request_cancel(&all->request);
 		all->asked = NULL;
-		notice_list_clear(&all->list);
+		notices_list_clear(&all->list);
 		return;
 	}
-	notice_list_forget_old(&all->list, clock_ms());
+	notices_list_forget_old(&all->list, clock_ms());
 	for (unsigned n = 0; n < d->instance_count && d->stage < 0; n++)
-		notices_look_at(d, &all->troubles[n], &d->instances[n]);
-	notices_ask_next(all);
+		notices_check_instance(d, &all->troubles[n], &d->instances[n]);
+	notices_send_next_request(all);
 }
 
 static void
-notices_on_time(evutil_socket_t fd, short what, void *arg)
+notices_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	notices_look(arg);
+	notices_check_all(arg);
 }
 
 void
@@ -346,9 +346,9 @@ notices_start(struct daemon *d)
 	struct notices *all = MEM_NEW(struct notices);
 
 	all->daemon = d;
-	notice_list_init(&all->list);
+	notices_list_init(&all->list);
 	request_init(&all->request, notices_answered, all);
-	all->timer = event_new(d->base, -1, EV_PERSIST, notices_on_time, d);
+	all->timer = event_new(d->base, -1, EV_PERSIST, notices_timer_fired, d);
 	if (!all->timer || event_add(all->timer, &every) != 0)
 		die("no timer");
 	d->notices = all;
@@ -362,7 +362,7 @@ notices_stop(struct daemon *d)
 
 	request_cancel(&all->request);
 	event_free(all->timer);
-	notice_list_clear(&all->list);
+	notices_list_clear(&all->list);
 	mem_free(all);
 	d->notices = NULL;
 }
@@ -372,8 +372,8 @@ notices_stop(struct daemon *d)
 bool
 notices_status(const struct daemon *d, struct buf *values)
 {
-	const struct notice_list *l = d->notices ? &d->notices->list : NULL;
-	const struct notice_sent *last = l && l->sent_count ? &l->sent[l->sent_count - 1] : NULL;
+	const struct notices_list *l = d->notices ? &d->notices->list : NULL;
+	const struct notices_sent *last = l && l->sent_count ? &l->sent[l->sent_count - 1] : NULL;
 	char stamp[CLOCK_TEXT_BYTES];
 
 	if (!notices_are_wanted(d))
@@ -383,7 +383,7 @@ notices_status(const struct daemon *d, struct buf *values)
 	message_values_add_number(values, "sent", l->sent_count);
 	if (last) {
 		message_values_add(values, "last", str_of(clock_iso(last->at_ms, stamp)));
-		message_values_add(values, "kind", str_of(notice_kinds[last->kind].name));
+		message_values_add(values, "kind", str_of(notices_kinds[last->kind].name));
 		message_values_add(values, "object", str_of(last->object));
 	}
 	return true;

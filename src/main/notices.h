@@ -23,7 +23,7 @@ void notices_start(struct daemon *d);
 void notices_stop(struct daemon *d);
 
 /* Every second: asks the queue for what is due. */
-void notices_look(struct daemon *d);
+void notices_check_all(struct daemon *d);
 /* An event.  Nothing for a daemon without notices, as those of tests are. */
 void notices_add(
     struct daemon *d, enum notice_kind kind, struct str object, const char *format, ...)
@@ -33,9 +33,9 @@ void notices_set(
     struct daemon *d, enum notice_kind kind, struct str object, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* A process has ended that should run; its region is still there. */
-void notices_add_end(struct instance *i, const char *how);
+void notices_add_process_end(struct instance *i, const char *how);
 /* From a role. */
-void notices_hear(struct instance *i, const struct message_alert *m);
+void notices_handle_alert(struct instance *i, const struct message_alert *m);
 /* The queue is there: it is asked at once. */
 void notices_queue_is_ready(struct daemon *d);
 /* For `sallyport status`: false: there are none. */

@@ -12,23 +12,23 @@
 /* ---- life ---- */
 
 void
-notice_list_init(struct notice_list *l)
+notices_list_init(struct notices_list *l)
 {
-	*l = (struct notice_list){0};
+	*l = (struct notices_list){0};
 	TAILQ_INIT(&l->pending);
 }
 
 void
-notice_list_clear(struct notice_list *l)
+notices_list_clear(struct notices_list *l)
 {
-	struct notice *n;
+	struct notices_pending *n;
 
 	while ((n = TAILQ_FIRST(&l->pending)))
-		notice_list_drop(l, n);
+		notices_list_drop(l, n);
 }
 
 void
-notice_list_drop(struct notice_list *l, struct notice *n)
+notices_list_drop(struct notices_list *l, struct notices_pending *n)
 {
 	TAILQ_REMOVE(&l->pending, n, link);
 	l->count--;
@@ -40,7 +40,7 @@ notice_list_drop(struct notice_list *l, struct notice *n)
 
 /* Returns out, which ends in NUL; a character beyond ASCII is left out whole where it is cut. */
 static char *
-notice_one_line(struct str text, char *out, size_t bytes)
+notices_one_line(struct str text, char *out, size_t bytes)
 {
 	size_t n = 0;
 
@@ -64,12 +64,12 @@ notice_one_line(struct str text, char *out, size_t bytes)
 /* ---- what was told ---- */
 
 void
-notice_list_forget_old(struct notice_list *l, int64_t now_ms)
+notices_list_forget_old(struct notices_list *l, int64_t now_ms)
 {
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < l->sent_count; i++) {
-		struct notice_sent *s = &l->sent[i];
+		struct notices_sent *s = &l->sent[i];
 
 		/* the clock was set back: it counts from now on */
 		if (s->at_ms > now_ms)
@@ -82,11 +82,12 @@ notice_list_forget_old(struct notice_list *l, int64_t now_ms)
 
 /* When the last one about this was told; 0: not in the last day. */
 static int64_t
-notice_told_ms(struct notice_list *l, enum notice_kind kind, const char *object, int64_t now_ms)
+notices_last_sent_ms(
+    struct notices_list *l, enum notice_kind kind, const char *object, int64_t now_ms)
 {
 	int64_t at_ms = 0;
 
-	notice_list_forget_old(l, now_ms);
+	notices_list_forget_old(l, now_ms);
 	for (unsigned i = 0; i < l->sent_count; i++)
 		if (l->sent[i].kind == kind && strcmp(l->sent[i].object, object) == 0)
 			at_ms = l->sent[i].at_ms;
@@ -94,23 +95,23 @@ notice_told_ms(struct notice_list *l, enum notice_kind kind, const char *object,
 }
 
 static bool
-notice_may_be_told(struct notice_list *l, const struct notice *n, int64_t now_ms)
+notices_may_be_sent(struct notices_list *l, const struct notices_pending *n, int64_t now_ms)
 {
 	unsigned of_users = 0;
 
-	notice_list_forget_old(l, now_ms);
+	notices_list_forget_old(l, now_ms);
 	for (unsigned i = 0; i < l->sent_count; i++)
-		of_users += notice_kinds[l->sent[i].kind].is_of_users;
+		of_users += notices_kinds[l->sent[i].kind].is_of_users;
 	return l->sent_count < NOTICES_A_DAY &&
-	    (!notice_kinds[n->kind].is_of_users || of_users < NOTICES_A_DAY_OF_USERS);
+	    (!notices_kinds[n->kind].is_of_users || of_users < NOTICES_A_DAY_OF_USERS);
 }
 
 /* ---- events ---- */
 
 /* An object of a collected kind that had its line in the last day. */
 static bool
-notice_object_is_known(
-    struct notice_list *l, enum notice_kind kind, struct str object, int64_t now_ms)
+notices_object_is_known(
+    struct notices_list *l, enum notice_kind kind, struct str object, int64_t now_ms)
 {
 	uint64_t hash = map_hash(object) + (uint64_t)kind;
 
@@ -129,25 +130,25 @@ notice_object_is_known(
 }
 
 static bool
-notice_is_about(const struct notice *n, enum notice_kind kind, const char *object)
+notices_is_about(const struct notices_pending *n, enum notice_kind kind, const char *object)
 {
 	return n->kind == kind && strcmp(n->object, object) == 0;
 }
 
 /* One that takes more. */
-static struct notice *
-notice_find(struct notice_list *l, enum notice_kind kind, const char *object)
+static struct notices_pending *
+notices_find_pending(struct notices_list *l, enum notice_kind kind, const char *object)
 {
-	struct notice *n;
+	struct notices_pending *n;
 
 	TAILQ_FOREACH(n, &l->pending, link)
-		if (n->asks == 0 && notice_is_about(n, kind, object))
+		if (n->asks == 0 && notices_is_about(n, kind, object))
 			return n;
 	return NULL;
 }
 
 static bool
-notice_has_line(const struct notice *n, struct str line)
+notices_has_line(const struct notices_pending *n, struct str line)
 {
 	return n->lines.n && memmem(n->lines.p, n->lines.n, line.p, line.n);
 }
@@ -163,14 +164,14 @@ notice_without_digits(struct str text, struct buf *out)
 }
 
 static bool
-notice_says(const struct notice *n, struct str line)
+notice_says(const struct notices_pending *n, struct str line)
 {
 	struct buf said, asked;
 	struct str here, there;
 	bool is_said;
 
-	if (!notice_kinds[n->kind].has_counters)
-		return notice_has_line(n, line);
+	if (!notices_kinds[n->kind].has_counters)
+		return notices_has_line(n, line);
 	here = notice_without_digits(buf_str(&n->lines), &said);
 	there = notice_without_digits(line, &asked);
 	is_said = here.n && memmem(here.p, here.n, there.p, there.n);
@@ -180,26 +181,27 @@ notice_says(const struct notice *n, struct str line)
 }
 
 /* One that was asked for, and says the same already. */
-static struct notice *
-notice_find_said(
-    struct notice_list *l, enum notice_kind kind, const char *object, struct str text)
+static struct notices_pending *
+notices_find_with_line(
+    struct notices_list *l, enum notice_kind kind, const char *object, struct str text)
 {
-	char line[NOTICE_LINE_BYTES];
-	struct str shown = str_of(notice_one_line(text, line, sizeof line));
-	struct notice *n;
+	char line[NOTICES_LINE_BYTES];
+	struct str shown = str_of(notices_one_line(text, line, sizeof line));
+	struct notices_pending *n;
 
 	TAILQ_FOREACH(n, &l->pending, link)
-		if (n->asks && notice_is_about(n, kind, object) && notice_says(n, shown))
+		if (n->asks && notices_is_about(n, kind, object) && notice_says(n, shown))
 			return n;
 	return NULL;
 }
 
-static struct notice *
-notice_new(struct notice_list *l, enum notice_kind kind, const char *object, int64_t now_ms)
+static struct notices_pending *
+notices_new_pending(
+    struct notices_list *l, enum notice_kind kind, const char *object, int64_t now_ms)
 {
-	bool is_collected = notice_kinds[kind].is_collected;
-	int64_t told_ms = notice_told_ms(l, kind, object, now_ms);
-	struct notice *n;
+	bool is_collected = notices_kinds[kind].is_collected;
+	int64_t told_ms = notices_last_sent_ms(l, kind, object, now_ms);
+	struct notices_pending *n;
 
 	if (told_ms && !is_collected && now_ms - told_ms < NOTICES_DAY_MS - NOTICES_SLACK_MS)
 		return NULL;
@@ -207,7 +209,7 @@ notice_new(struct notice_list *l, enum notice_kind kind, const char *object, int
 		l->untold_count++;
 		return NULL;
 	}
-	n = MEM_NEW(struct notice);
+	n = MEM_NEW(struct notices_pending);
 	n->kind = kind;
 	snprintf(n->object, sizeof n->object, "%s", object);
 	n->since_ms = now_ms;
@@ -222,10 +224,10 @@ notice_new(struct notice_list *l, enum notice_kind kind, const char *object, int
 
 /* Has it room for one more line?  Else that is counted. */
 static bool
-notice_count_line(struct notice *n)
+notice_count_line(struct notices_pending *n)
 {
 	bool has_room = n->line_count < NOTICES_LINES_MAX &&
-	    n->lines.n + NOTICE_LINE_BYTES + CLOCK_TEXT_BYTES <= n->lines.max;
+	    n->lines.n + NOTICES_LINE_BYTES + CLOCK_TEXT_BYTES <= n->lines.max;
 
 	n->line_count += has_room;
 	n->more_count += !has_room;
@@ -233,18 +235,18 @@ notice_count_line(struct notice *n)
 }
 
 static void
-notice_add_line(struct notice *n, struct str text, int64_t now_ms)
+notices_add_line(struct notices_pending *n, struct str text, int64_t now_ms)
 {
-	char stamp[CLOCK_TEXT_BYTES], line[NOTICE_LINE_BYTES];
+	char stamp[CLOCK_TEXT_BYTES], line[NOTICES_LINE_BYTES];
 
-	if (notice_has_line(n, str_of(notice_one_line(text, line, sizeof line))))
+	if (notices_has_line(n, str_of(notices_one_line(text, line, sizeof line))))
 		return;
 	if (notice_count_line(n))
 		buf_addf(&n->lines, " %s %s\n", clock_iso(now_ms, stamp), line);
 }
 
 static void
-notice_clear_lines(struct notice *n)
+notice_clear_lines(struct notices_pending *n)
 {
 	buf_reset(&n->lines);
 	n->line_count = n->more_count = 0;
@@ -252,7 +254,7 @@ notice_clear_lines(struct notice *n)
 
 /* What the younger one has is in the older one, in place of its lines or behind them. */
 static void
-notice_merge(struct notice *n, const struct notice *younger)
+notice_merge(struct notices_pending *n, const struct notices_pending *younger)
 {
 	struct str rest = buf_str(&younger->lines), line;
 
@@ -265,90 +267,90 @@ notice_merge(struct notice *n, const struct notice *younger)
 }
 
 /* The one that takes the line; NULL: none does, or it was said already. */
-static struct notice *
-notice_ensure(struct notice_list *l, enum notice_kind kind, struct str object, struct str line,
-    int64_t now_ms)
+static struct notices_pending *
+notices_ensure_pending(struct notices_list *l, enum notice_kind kind, struct str object,
+    struct str line, int64_t now_ms)
 {
-	char name[NOTICE_OBJECT_BYTES] = "";
-	struct notice *n;
+	char name[NOTICES_OBJECT_BYTES] = "";
+	struct notices_pending *n;
 
-	if (notice_kinds[kind].is_collected) {
-		if (notice_object_is_known(l, kind, object, now_ms))
+	if (notices_kinds[kind].is_collected) {
+		if (notices_object_is_known(l, kind, object, now_ms))
 			return NULL;
 	} else {
-		(void)notice_one_line(object, name, sizeof name);
+		(void)notices_one_line(object, name, sizeof name);
 	}
-	n = notice_find(l, kind, name);
-	if (!n && notice_find_said(l, kind, name, line))
+	n = notices_find_pending(l, kind, name);
+	if (!n && notices_find_with_line(l, kind, name, line))
 		return NULL;
-	return n ? n : notice_new(l, kind, name, now_ms);
+	return n ? n : notices_new_pending(l, kind, name, now_ms);
 }
 
-struct notice *
-notice_list_add(struct notice_list *l, enum notice_kind kind, struct str object, struct str line,
+struct notices_pending *
+notices_list_add(struct notices_list *l, enum notice_kind kind, struct str object, struct str line,
     int64_t now_ms)
 {
-	struct notice *n = notice_ensure(l, kind, object, line, now_ms);
+	struct notices_pending *n = notices_ensure_pending(l, kind, object, line, now_ms);
 
 	if (n)
-		notice_add_line(n, line, now_ms);
+		notices_add_line(n, line, now_ms);
 	return n;
 }
 
-struct notice *
-notice_list_set(struct notice_list *l, enum notice_kind kind, struct str object, struct str line,
+struct notices_pending *
+notices_list_set(struct notices_list *l, enum notice_kind kind, struct str object, struct str line,
     int64_t now_ms)
 {
-	struct notice *n = notice_ensure(l, kind, object, line, now_ms);
+	struct notices_pending *n = notices_ensure_pending(l, kind, object, line, now_ms);
 
 	if (!n)
 		return NULL;
 	notice_clear_lines(n);
 	n->is_set = true;
-	notice_add_line(n, line, now_ms);
+	notices_add_line(n, line, now_ms);
 	return n;
 }
 
 /* There is at most one that was begun meanwhile: it took all that came. */
 void
-notice_list_refused(struct notice_list *l, struct notice *n)
+notices_list_refused(struct notices_list *l, struct notices_pending *n)
 {
-	struct notice *younger = TAILQ_NEXT(n, link);
+	struct notices_pending *younger = TAILQ_NEXT(n, link);
 
 	n->asks--;
 	if (n->asks)
 		return;
-	while (younger && (younger->asks || !notice_is_about(younger, n->kind, n->object)))
+	while (younger && (younger->asks || !notices_is_about(younger, n->kind, n->object)))
 		younger = TAILQ_NEXT(younger, link);
 	if (!younger)
 		return;
 	notice_merge(n, younger);
-	notice_list_drop(l, younger);
+	notices_list_drop(l, younger);
 }
 
 bool
-notice_list_is_pending(const struct notice_list *l, enum notice_kind kind, const char *object)
+notices_list_is_pending(const struct notices_list *l, enum notice_kind kind, const char *object)
 {
-	const struct notice *n;
+	const struct notices_pending *n;
 
 	TAILQ_FOREACH(n, &l->pending, link)
-		if (notice_is_about(n, kind, object))
+		if (notices_is_about(n, kind, object))
 			return true;
 	return false;
 }
 
 /* ---- telling ---- */
 
-struct notice *
-notice_list_next(struct notice_list *l, int64_t now_ms)
+struct notices_pending *
+notices_list_next(struct notices_list *l, int64_t now_ms)
 {
-	struct notice *n;
+	struct notices_pending *n;
 
 	TAILQ_FOREACH(n, &l->pending, link) {
 		/* the clock was set back */
 		if (n->due_ms > now_ms + NOTICES_HOUR_MS)
 			n->due_ms = now_ms + NOTICES_HOUR_MS;
-		if (n->due_ms <= now_ms && notice_may_be_told(l, n, now_ms))
+		if (n->due_ms <= now_ms && notices_may_be_sent(l, n, now_ms))
 			return n;
 	}
 	return NULL;
@@ -356,9 +358,9 @@ notice_list_next(struct notice_list *l, int64_t now_ms)
 
 /* One of the same collected kind that began meanwhile waits for its hour. */
 static void
-notice_put_off(struct notice_list *l, enum notice_kind kind, int64_t until_ms)
+notices_postpone(struct notices_list *l, enum notice_kind kind, int64_t until_ms)
 {
-	struct notice *n;
+	struct notices_pending *n;
 
 	TAILQ_FOREACH(n, &l->pending, link)
 		if (n->kind == kind && n->due_ms < until_ms)
@@ -366,33 +368,33 @@ notice_put_off(struct notice_list *l, enum notice_kind kind, int64_t until_ms)
 }
 
 void
-notice_list_sent(struct notice_list *l, struct notice *n, int64_t now_ms)
+notices_list_sent(struct notices_list *l, struct notices_pending *n, int64_t now_ms)
 {
-	if (notice_kinds[n->kind].is_collected)
-		notice_put_off(l, n->kind, now_ms + NOTICES_HOUR_MS);
-	notice_list_forget_old(l, now_ms);
+	if (notices_kinds[n->kind].is_collected)
+		notices_postpone(l, n->kind, now_ms + NOTICES_HOUR_MS);
+	notices_list_forget_old(l, now_ms);
 	if (l->sent_count == NOTICES_A_DAY) {
 		memmove(&l->sent[0], &l->sent[1], sizeof l->sent - sizeof l->sent[0]);
 		l->sent_count--;
 	}
-	l->sent[l->sent_count] = (struct notice_sent){.at_ms = now_ms, .kind = n->kind};
+	l->sent[l->sent_count] = (struct notices_sent){.at_ms = now_ms, .kind = n->kind};
 	memcpy(l->sent[l->sent_count++].object, n->object, sizeof n->object);
 	l->untold_count -= n->untold_count < l->untold_count ? n->untold_count : l->untold_count;
-	notice_list_drop(l, n);
+	notices_list_drop(l, n);
 }
 
 /* ---- the file ---- */
 
 void
-notice_list_write(const struct notice_list *l, struct buf *out)
+notices_list_write(const struct notices_list *l, struct buf *out)
 {
 	for (unsigned i = 0; i < l->sent_count; i++)
 		buf_addf(out, "%lld %s %s\n", (long long)l->sent[i].at_ms,
-		    notice_kinds[l->sent[i].kind].name, l->sent[i].object);
+		    notices_kinds[l->sent[i].kind].name, l->sent[i].object);
 }
 
 static bool
-notice_read_line(struct str line, struct notice_sent *out)
+notices_read_line(struct str line, struct notices_sent *out)
 {
 	size_t first = str_find(line, ' ');
 	struct str rest = str_from(line, first + 1), name;
@@ -402,18 +404,18 @@ notice_read_line(struct str line, struct notice_sent *out)
 	if (!str_u64(str_upto(line, first), &at_ms) || at_ms == 0 || at_ms > INT64_MAX)
 		return false;
 	for (int kind = 0; kind < NOTICE_KINDS; kind++) {
-		if (!str_eq(name, str_of(notice_kinds[kind].name)))
+		if (!str_eq(name, str_of(notices_kinds[kind].name)))
 			continue;
 		out->at_ms = (int64_t)at_ms;
 		out->kind = (enum notice_kind)kind;
-		(void)notice_one_line(str_from(rest, name.n + 1), out->object, sizeof out->object);
+		(void)notices_one_line(str_from(rest, name.n + 1), out->object, sizeof out->object);
 		return name.n < rest.n;
 	}
 	return false;
 }
 
 bool
-notice_list_read(struct notice_list *l, struct str text)
+notices_list_read(struct notices_list *l, struct str text)
 {
 	struct str line;
 
@@ -422,7 +424,7 @@ notice_list_read(struct notice_list *l, struct str text)
 		if (line.n == 0 && text.n == 0)
 			return true;
 		if (l->sent_count == NOTICES_A_DAY ||
-		    !notice_read_line(line, &l->sent[l->sent_count])) {
+		    !notices_read_line(line, &l->sent[l->sent_count])) {
 			l->sent_count = 0;
 			return false;
 		}

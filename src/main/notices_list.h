@@ -27,8 +27,8 @@ enum {
 	NOTICES_A_DAY = 30,
 	NOTICES_A_DAY_OF_USERS = 15,  /* of the kinds that clients can cause */
 	NOTICES_OBJECTS_MAX = 512,    /* objects of collected kinds that are remembered */
-	NOTICE_OBJECT_BYTES = 256,    /* a longer one is cut */
-	NOTICE_LINE_BYTES = 1600,     /* a longer one is cut */
+	NOTICES_OBJECT_BYTES = 256,    /* a longer one is cut */
+	NOTICES_LINE_BYTES = 1600,     /* a longer one is cut */
 	NOTICES_GATHER_MS = 5000,     /* from the first event to its notice */
 	NOTICES_COLLECT_MS = 60000,   /* the same of collected kinds */
 	NOTICES_TEXT_MAX = 16 << 10,  /* of what was told, as a file */
@@ -39,7 +39,7 @@ enum {
 /* What is looked at once a day is not to be missed every second time. */
 #define NOTICES_SLACK_MS (15 * 60 * INT64_C(1000))
 
-struct notice_kind_row {
+struct notices_kind_row {
 	const char *name;
 	const char *subject;
 	const char *what;     /* what the lines are */
@@ -48,13 +48,13 @@ struct notice_kind_row {
 	bool is_of_users;     /* clients can cause as many as they like */
 	bool has_counters;    /* a line in which only numbers differ says nothing else */
 };
-extern const struct notice_kind_row notice_kinds[NOTICE_KINDS];
+extern const struct notices_kind_row notices_kinds[NOTICE_KINDS];
 
 /* One that is pending. */
-struct notice {
-	TAILQ_ENTRY(notice) link;
+struct notices_pending {
+	TAILQ_ENTRY(notices_pending) link;
 	enum notice_kind kind;
-	char object[NOTICE_OBJECT_BYTES]; /* of collected kinds: empty */
+	char object[NOTICES_OBJECT_BYTES]; /* of collected kinds: empty */
 	uint64_t id;         /* of the mail; 0: it was not asked for yet */
 	int64_t since_ms;    /* of the first event, UTC */
 	int64_t due_ms;      /* UTC */
@@ -64,21 +64,21 @@ struct notice {
 	unsigned untold_count; /* that its mail names */
 	unsigned asks;       /* not refused: it may be stored, with the text that it had */
 	bool is_late;        /* it was asked for in vain, and the log knows it */
-	bool is_set;         /* by notice_list_set: it has the newest line alone */
+	bool is_set;         /* by notices_list_set: it has the newest line alone */
 };
 
 /* One that was told. */
-struct notice_sent {
+struct notices_sent {
 	int64_t at_ms;
 	enum notice_kind kind;
-	char object[NOTICE_OBJECT_BYTES];
+	char object[NOTICES_OBJECT_BYTES];
 };
 
-struct notice_list {
-	TAILQ_HEAD(, notice) pending; /* the oldest first */
+struct notices_list {
+	TAILQ_HEAD(, notices_pending) pending; /* the oldest first */
 	unsigned count;
 	unsigned untold_count;        /* events for which the list had no place, not told yet */
-	struct notice_sent sent[NOTICES_A_DAY]; /* in the last day, the oldest first */
+	struct notices_sent sent[NOTICES_A_DAY]; /* in the last day, the oldest first */
 	unsigned sent_count;
 	struct {
 		uint64_t hash;
@@ -87,32 +87,32 @@ struct notice_list {
 	unsigned next_object;
 };
 
-void notice_list_init(struct notice_list *l);
-void notice_list_clear(struct notice_list *l);
+void notices_list_init(struct notices_list *l);
+void notices_list_clear(struct notices_list *l);
 
 /* An event, a line of its own.  NULL: it is not told.  Both texts are cut, and made one line of
  * printable characters. */
-struct notice *notice_list_add(struct notice_list *l, enum notice_kind kind, struct str object,
-    struct str line, int64_t now_ms);
+struct notices_pending *notices_list_add(struct notices_list *l, enum notice_kind kind,
+    struct str object, struct str line, int64_t now_ms);
 /* The same, and the line stands in place of those that were there. */
-struct notice *notice_list_set(struct notice_list *l, enum notice_kind kind, struct str object,
-    struct str line, int64_t now_ms);
+struct notices_pending *notices_list_set(struct notices_list *l, enum notice_kind kind,
+    struct str object, struct str line, int64_t now_ms);
 /* n was asked for, and that ask stored nothing. */
-void notice_list_refused(struct notice_list *l, struct notice *n);
-bool notice_list_is_pending(
-    const struct notice_list *l, enum notice_kind kind, const char *object);
+void notices_list_refused(struct notices_list *l, struct notices_pending *n);
+bool notices_list_is_pending(
+    const struct notices_list *l, enum notice_kind kind, const char *object);
 /* Forgets what was told more than a day ago. */
-void notice_list_forget_old(struct notice_list *l, int64_t now_ms);
+void notices_list_forget_old(struct notices_list *l, int64_t now_ms);
 /* The first that may be told now; NULL: none. */
-struct notice *notice_list_next(struct notice_list *l, int64_t now_ms);
+struct notices_pending *notices_list_next(struct notices_list *l, int64_t now_ms);
 /* It was told, or is given up: it is out of the list, and freed. */
-void notice_list_sent(struct notice_list *l, struct notice *n, int64_t now_ms);
-void notice_list_drop(struct notice_list *l, struct notice *n);
+void notices_list_sent(struct notices_list *l, struct notices_pending *n, int64_t now_ms);
+void notices_list_drop(struct notices_list *l, struct notices_pending *n);
 /* What the mail says. */
-void notice_list_text(const struct notice_list *l, struct notice *n, struct buf *out);
+void notices_list_compose(const struct notices_list *l, struct notices_pending *n, struct buf *out);
 
 /* What was told, as a text, and back; false: it makes no sense, and nothing was told. */
-void notice_list_write(const struct notice_list *l, struct buf *out);
-bool notice_list_read(struct notice_list *l, struct str text) MUST_USE;
+void notices_list_write(const struct notices_list *l, struct buf *out);
+bool notices_list_read(struct notices_list *l, struct str text) MUST_USE;
 
 #endif

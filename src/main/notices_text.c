@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "main/notices_list.h"
 
-const struct notice_kind_row notice_kinds[NOTICE_KINDS] = {
+const struct notices_kind_row notices_kinds[NOTICE_KINDS] = {
     [NOTICE_CERTIFICATE] = {.name = "certificate",
 	.subject = "A certificate needs attention",
 	.what = "With the certificates of this gateway something is wrong, or soon will be:",
@@ -84,7 +84,7 @@ const struct notice_kind_row notice_kinds[NOTICE_KINDS] = {
 };
 
 static void
-notice_add_rest(const struct notice_list *l, const struct notice *n, struct buf *out)
+notices_add_omitted(const struct notices_list *l, const struct notices_pending *n, struct buf *out)
 {
 	if (n->more_count)
 		buf_addf(out, "\nAnd %u more of this kind, see the log.\n", n->more_count);
@@ -97,9 +97,9 @@ notice_add_rest(const struct notice_list *l, const struct notice *n, struct buf 
 }
 
 void
-notice_list_text(const struct notice_list *l, struct notice *n, struct buf *out)
+notices_list_compose(const struct notices_list *l, struct notices_pending *n, struct buf *out)
 {
-	const struct notice_kind_row *kind = &notice_kinds[n->kind];
+	const struct notices_kind_row *kind = &notices_kinds[n->kind];
 	char stamp[CLOCK_TEXT_BYTES];
 
 	/* the text of one that may be stored is what it was */
@@ -107,7 +107,7 @@ notice_list_text(const struct notice_list *l, struct notice *n, struct buf *out)
 		n->untold_count = l->untold_count;
 	buf_addf(out, "%s\n\n", kind->what);
 	buf_adds(out, buf_str(&n->lines));
-	notice_add_rest(l, n, out);
+	notices_add_omitted(l, n, out);
 	buf_addf(out, "\nThe first of this was at %s.\n\n%s\n%s\n",
 	    clock_rfc5322(n->since_ms, stamp), kind->advice,
 	    kind->is_collected

@@ -27,13 +27,13 @@ enum { REFUSAL_BYTES = 4096, WORD_BYTES_MAX = 1 << 20 };
 enum { NOBODY_UID = 65534 };
 
 static bool
-find_user(const char *name, struct identity *out)
+os_find_user(const char *name, struct os_user *out)
 {
 	struct passwd *p = getpwnam(name);
 
 	if (!p)
 		return false;
-	*out = (struct identity){.uid = p->pw_uid, .gid = p->pw_gid};
+	*out = (struct os_user){.uid = p->pw_uid, .gid = p->pw_gid};
 	snprintf(out->name, sizeof out->name, "%.*s", (int)sizeof out->name - 1, name);
 	return true;
 }
@@ -41,7 +41,7 @@ find_user(const char *name, struct identity *out)
 /* Files and processes of many kinds belong to nobody: whoever is that user could do with ours what
  * he likes.  And a role that is root would not be confined. */
 static bool
-host_is_fit_user(const char *name, const struct identity *who, struct buf *why)
+os_is_suitable_user(const char *name, const struct os_user *who, struct buf *why)
 {
 	if (who->uid == NOBODY_UID)
 		buf_addf(why,
@@ -53,14 +53,14 @@ host_is_fit_user(const char *name, const struct identity *who, struct buf *why)
 }
 
 static bool
-find_base_user(const struct conf *c, struct identity *out, struct buf *why)
+os_find_base_user(const struct conf *c, struct os_user *out, struct buf *why)
 {
-	char name[IDENTITY_NAME_BYTES];
+	char name[OS_USER_NAME_BYTES];
 	struct buf word;
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(c->user.n ? c->user : STR("sallyport")));
-	if (find_user(name, out))
-		return host_is_fit_user(name, out, why);
+	if (os_find_user(name, out))
+		return os_is_suitable_user(name, out, why);
 	buf_init(&word, WORD_BYTES_MAX);
 	encode_shell_word(&word, str_of(name));
 	buf_addf(why,
@@ -73,44 +73,44 @@ find_base_user(const struct conf *c, struct identity *out, struct buf *why)
 }
 
 bool
-host_check_user(const struct conf *c, struct buf *why)
+os_check_user(const struct conf *c, struct buf *why)
 {
-	struct identity who;
+	struct os_user who;
 
-	return find_base_user(c, &who, why);
+	return os_find_base_user(c, &who, why);
 }
 
 static bool
-host_caller(struct identity *out, struct buf *why)
+os_calling_user(struct os_user *out, struct buf *why)
 {
-	*out = (struct identity){.uid = getuid(), .gid = getgid()};
+	*out = (struct os_user){.uid = getuid(), .gid = getgid()};
 	snprintf(out->name, sizeof out->name, "%u", out->uid);
-	return out->uid == 0 || host_is_fit_user("nobody", out, why);
+	return out->uid == 0 || os_is_suitable_user("nobody", out, why);
 }
 
 /* The user of those roles that have none of their own; false: refused. */
 static bool
-host_shared_user(const struct conf *c, struct identity *out)
+os_shared_user(const struct conf *c, struct os_user *out)
 {
 	struct buf why;
 	bool is_found;
 
 	buf_init(&why, REFUSAL_BYTES);
-	is_found = host_caller(out, &why) && (getuid() != 0 || find_base_user(c, out, &why));
+	is_found = os_calling_user(out, &why) && (getuid() != 0 || os_find_base_user(c, out, &why));
 	if (!is_found)
-		host_refuse(EXIT_CONFIG, "%.*s", STR_ARG(buf_str(&why)));
+		daemon_report_failure(EXIT_CONFIG, "%.*s", STR_ARG(buf_str(&why)));
 	buf_clear(&why);
 	return is_found;
 }
 
 bool
-host_identities(const struct conf *c, struct identity identities[ROLE_KINDS])
+os_role_users(const struct conf *c, struct os_user identities[ROLE_KINDS])
 {
 	static const enum role_kind own[] = {ROLE_KEYS, ROLE_AUTH, ROLE_QUEUE};
-	char full[IDENTITY_NAME_BYTES + 16];
-	struct identity shared;
+	char full[OS_USER_NAME_BYTES + 16];
+	struct os_user shared;
 
-	if (!host_shared_user(c, &shared))
+	if (!os_shared_user(c, &shared))
 		return false;
 	for (int k = 0; k < ROLE_KINDS; k++)
 		identities[k] = shared;
@@ -118,7 +118,7 @@ host_identities(const struct conf *c, struct identity identities[ROLE_KINDS])
 		return true;
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
 		snprintf(full, sizeof full, "%s-%s", shared.name, role_name(own[i]));
-		(void)find_user(full, &identities[own[i]]);
+		(void)os_find_user(full, &identities[own[i]]);
 	}
 	identities[ROLE_WORKER] = identities[ROLE_AUTH];
 	return true;
@@ -127,7 +127,7 @@ host_identities(const struct conf *c, struct identity identities[ROLE_KINDS])
 /* ---- log ---- */
 
 static int
-connect_log(const char *path)
+os_connect_log(const char *path)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), failed;
@@ -144,21 +144,21 @@ connect_log(const char *path)
 }
 
 static int
-open_log_file(struct str file, bool *is_made_out)
+os_open_log_file(struct str file, bool *is_made_out)
 {
 	enum { HOW = O_WRONLY | O_APPEND };
-	int fd = file_open_str(file, HOW);
+	int fd = regular_file_open_str(file, HOW);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	fd = file_open_str(file, HOW | O_CREAT | O_EXCL);
+	fd = regular_file_open_str(file, HOW | O_CREAT | O_EXCL);
 	*is_made_out = fd >= 0;
 	/* somebody else made it, or the name is a link to a file that is not there yet */
-	return fd < 0 && errno == EEXIST ? file_open_str(file, HOW | O_CREAT) : fd;
+	return fd < 0 && errno == EEXIST ? regular_file_open_str(file, HOW | O_CREAT) : fd;
 }
 
 struct str
-host_log_path(const struct conf *c)
+os_log_path(const struct conf *c)
 {
 	switch ((enum conf_log_target)c->log.target) {
 	case CONF_LOG_JOURNAL:
@@ -173,22 +173,22 @@ host_log_path(const struct conf *c)
 }
 
 bool
-host_open_log(const struct conf *c, struct host_log *out)
+os_open_log(const struct conf *c, struct os_log *out)
 {
-	*out = (struct host_log){.fd = 2, .target = LOG_TO_STDERR};
+	*out = (struct os_log){.fd = 2, .target = LOG_TO_STDERR};
 	switch ((enum conf_log_target)c->log.target) {
 	case CONF_LOG_STDERR:
 		break;
 	case CONF_LOG_JOURNAL:
-		out->fd = connect_log(host_log_path(c).p);
+		out->fd = os_connect_log(os_log_path(c).p);
 		out->target = LOG_TO_JOURNAL;
 		break;
 	case CONF_LOG_SYSLOG:
-		out->fd = connect_log(host_log_path(c).p);
+		out->fd = os_connect_log(os_log_path(c).p);
 		out->target = LOG_TO_SYSLOG;
 		break;
 	case CONF_LOG_FILE:
-		out->fd = open_log_file(c->log.file, &out->is_made);
+		out->fd = os_open_log_file(c->log.file, &out->is_made);
 		out->target = LOG_TO_FILE;
 		break;
 	}
@@ -197,7 +197,7 @@ host_open_log(const struct conf *c, struct host_log *out)
 }
 
 void
-host_undo_log(const struct conf *c, const struct host_log *log)
+os_discard_log(const struct conf *c, const struct os_log *log)
 {
 	struct stat mine, named;
 	char name[4096];
@@ -210,9 +210,9 @@ host_undo_log(const struct conf *c, const struct host_log *log)
 }
 
 void
-host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
+os_use_log(const struct conf *c, uint64_t secret, struct os_log *log)
 {
-	char hint[REACH_HINT_BYTES];
+	char hint[PATH_ACCESS_HINT_BYTES];
 
 	log_show_addresses((enum log_addresses)c->log.addresses, secret);
 	if (log->fd >= 0) {
@@ -222,29 +222,29 @@ host_use_log(const struct conf *c, uint64_t secret, struct host_log *log)
 	}
 	if (!log->is_former)
 		log_open(2, LOG_TO_STDERR);
-	log_warn("log.target: %.*s cannot be opened (%s): logging %s%s", STR_ARG(host_log_path(c)),
-	    file_error(log->error), log->is_former ? "goes on as before" : "to stderr",
-	    reach_hint(host_log_path(c), log->error, hint));
+	log_warn("log.target: %.*s cannot be opened (%s): logging %s%s", STR_ARG(os_log_path(c)),
+	    regular_file_error(log->error), log->is_former ? "goes on as before" : "to stderr",
+	    path_access_hint(os_log_path(c), log->error, hint));
 }
 
 void
-host_report_log(const char *config, const struct conf *c, struct conf_report *report)
+os_report_log(const char *config, const struct conf *c, struct conf_report *report)
 {
 	char name[4096];
 	struct stat st;
 
-	snprintf(name, sizeof name, "%.*s", STR_ARG(host_log_path(c)));
-	if (c->log.target != CONF_LOG_FILE || stat(name, &st) != 0 || file_check(&st) == 0)
+	snprintf(name, sizeof name, "%.*s", STR_ARG(os_log_path(c)));
+	if (c->log.target != CONF_LOG_FILE || stat(name, &st) != 0 || regular_file_check(&st) == 0)
 		return;
 	buf_addf(&report->text, "%s: error: log.target: %s: %s\n", config, name,
-	    file_error(file_check(&st)));
+	    regular_file_error(regular_file_check(&st)));
 	report->errors++;
 }
 
 /* ---- the rest ---- */
 
 void
-host_fill_standard_descriptors(void)
+os_fill_standard_descriptors(void)
 {
 	int fd;
 
@@ -256,7 +256,7 @@ host_fill_standard_descriptors(void)
 }
 
 void
-host_raise_limits(void)
+os_raise_limits(void)
 {
 	struct rlimit files;
 
@@ -268,7 +268,7 @@ host_raise_limits(void)
 }
 
 void
-host_warn_of_mode(struct str path, const char *what, const struct stat *st)
+os_warn_of_mode(struct str path, const char *what, const struct stat *st)
 {
 	struct buf word;
 
@@ -280,7 +280,7 @@ host_warn_of_mode(struct str path, const char *what, const struct stat *st)
 }
 
 int
-host_refuse(int exit_status, const char *format, ...)
+daemon_report_failure(int exit_status, const char *format, ...)
 {
 	char text[REFUSAL_BYTES];
 	va_list args;
@@ -291,12 +291,12 @@ host_refuse(int exit_status, const char *format, ...)
 	log_error("%s", text);
 	if (log_target() != LOG_TO_STDERR)
 		fprintf(stderr, "sallyportd: %s\n", text);
-	notify_status("%s", text);
+	systemd_notify_status("%s", text);
 	return exit_status;
 }
 
 int
-host_check_channels(void)
+os_check_channels(void)
 {
 	int ends[2];
 
@@ -306,9 +306,10 @@ host_check_channels(void)
 		return 0;
 	}
 	if (errno == ENOBUFS)
-		return host_refuse(EXIT_OS,
+		return daemon_report_failure(EXIT_OS,
 		    "socket buffers are too small for the processes to talk to one another: "
 		    "net.core.wmem_max must be at least %zu (sysctl -w net.core.wmem_max=212992)",
 		    channel_buffer_needed());
-	return host_refuse(EXIT_OS, "no sockets for the daemon's processes: %s", strerror(errno));
+	return daemon_report_failure(
+	    EXIT_OS, "no sockets for the daemon's processes: %s", strerror(errno));
 }

@@ -12,12 +12,12 @@
 /* Whom each role becomes: as root conf->user (absent: sallyport), with an account of its own
  * "<user>-keys", "-auth", "-queue" where the system has it; else the caller.  False: there is no
  * such user, or it is not fit (nobody, root); refused in words. */
-bool host_identities(const struct conf *c, struct identity identities[ROLE_KINDS]) MUST_USE;
+bool os_role_users(const struct conf *c, struct os_user identities[ROLE_KINDS]) MUST_USE;
 
 /* Is the user of the configuration there, and fit?  False: why says why not. */
-bool host_check_user(const struct conf *c, struct buf *why) MUST_USE;
+bool os_check_user(const struct conf *c, struct buf *why) MUST_USE;
 
-struct host_log {
+struct os_log {
 	int fd; /* -1: none; 2 is never closed */
 	enum log_target target;
 	int error;      /* why there is none */
@@ -26,31 +26,33 @@ struct host_log {
 };
 
 /* What log.target leads to, as a path. */
-struct str host_log_path(const struct conf *c);
+struct str os_log_path(const struct conf *c);
 
 /* Opens the configured log target; false with errno, which is out->error too, and out->fd is -1. */
-bool host_open_log(const struct conf *c, struct host_log *out) MUST_USE;
+bool os_open_log(const struct conf *c, struct os_log *out) MUST_USE;
 /* It was opened for nothing: a file that was made for it, and is empty, is removed. */
-void host_undo_log(const struct conf *c, const struct host_log *log);
+void os_discard_log(const struct conf *c, const struct os_log *log);
 /* Lines go there from now on, and log->fd is taken; without one to stderr, or as before, which is
  * said. */
-void host_use_log(const struct conf *c, uint64_t secret, struct host_log *log);
+void os_use_log(const struct conf *c, uint64_t secret, struct os_log *log);
 /* For a person who checks a file: an error when there is something else than a file where the log
  * is to be written. */
-void host_report_log(const char *config, const struct conf *c, struct conf_report *report);
+void os_report_log(const char *config, const struct conf *c, struct conf_report *report);
 
 /* Of 0 to 2 those that the caller left closed become /dev/null: no socket gets such a number. */
-void host_fill_standard_descriptors(void);
+void os_fill_standard_descriptors(void);
 /* As many descriptors as the system allows. */
-void host_raise_limits(void);
+void os_raise_limits(void);
 
-/* Do sockets between processes take our largest packets?  0, or what host_refuse returned. */
-int host_check_channels(void) MUST_USE;
+/* Do sockets between processes take our largest packets?  0, or what daemon_report_failure
+ * returned. */
+int os_check_channels(void) MUST_USE;
 
 /* That a path "is open to others", and the command that mends it. */
-void host_warn_of_mode(struct str path, const char *what, const struct stat *st);
+void os_warn_of_mode(struct str path, const char *what, const struct stat *st);
 /* Why the daemon does not start, or ends: one line in the log, on standard error and for the
  * service manager.  Returns the exit status. */
-int host_refuse(int exit_status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int daemon_report_failure(int exit_status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

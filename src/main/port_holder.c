@@ -42,7 +42,7 @@ port_holder_clashes(const struct conf_listen *l, const char *address, unsigned p
 	bool is_all = strcmp(address, "::") == 0;
 	struct conf_listen other = {.port = port, .address = is_all ? STR("") : str_of(address)};
 
-	return listen_overlaps(l, &other);
+	return listen_socket_overlaps(l, &other);
 }
 
 static bool

@@ -28,19 +28,19 @@ enum {
 	LISTEN_PAUSE_MS = 100,
 };
 
-struct offer_making {
-	struct offer *offer;
-	const struct offer *before;
-	struct offer_refusal *refusal;
+struct resources_making {
+	struct resources *offer;
+	const struct resources *before;
+	struct resources_refusal *refusal;
 };
 
 __attribute__((format(printf, 2, 3))) static bool
-offer_fails(const struct offer_making *m, const char *format, ...)
+resources_fail(const struct resources_making *m, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(m->refusal->why, REASON_BYTES, format, args);
+	vsnprintf(m->refusal->why, DAEMON_REASON_BYTES, format, args);
 	va_end(args);
 	m->refusal->status = EXIT_OS;
 	return false;
@@ -49,7 +49,7 @@ offer_fails(const struct offer_making *m, const char *format, ...)
 /* ---- configurations ---- */
 
 static enum conf_role
-offer_keys_of(enum role_kind kind)
+resources_keys_of(enum role_kind kind)
 {
 	static const enum conf_role keys[ROLE_KINDS] = {
 	    [ROLE_MAIN] = CONF_MAIN,
@@ -66,7 +66,7 @@ offer_keys_of(enum role_kind kind)
 }
 
 static bool
-offer_write(int fd, struct str text)
+resources_write(int fd, struct str text)
 {
 	while (text.n) {
 		ssize_t n = write(fd, text.p, text.n);
@@ -83,7 +83,7 @@ offer_write(int fd, struct str text)
 }
 
 static bool
-offer_config(const struct offer_making *m, enum role_kind kind)
+resources_make_config(const struct resources_making *m, enum role_kind kind)
 {
 	int fd = memfd_create("configuration", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct buf text;
@@ -91,13 +91,13 @@ offer_config(const struct offer_making *m, enum role_kind kind)
 
 	m->offer->configs[kind] = fd;
 	buf_init(&text, CONF_TEXT_BYTES_MAX);
-	conf_write(m->offer->conf, offer_keys_of(kind), false, true, &text);
+	conf_write(m->offer->conf, resources_keys_of(kind), false, true, &text);
 	if (fd >= 0 && !buf_ok(&text))
 		errno = EFBIG;
-	is_done = fd >= 0 && buf_ok(&text) && offer_write(fd, buf_str(&text)) &&
-	    offer_seal(fd) == 0;
+	is_done = fd >= 0 && buf_ok(&text) && resources_write(fd, buf_str(&text)) &&
+	    resources_seal(fd) == 0;
 	if (!is_done)
-		(void)offer_fails(m, "the configuration of %s cannot be written to memory: %s",
+		(void)resources_fail(m, "the configuration of %s cannot be written to memory: %s",
 		    role_name(kind), strerror(errno));
 	if (text.p)
 		mem_wipe(text.p, text.n);
@@ -106,10 +106,10 @@ offer_config(const struct offer_making *m, enum role_kind kind)
 }
 
 static bool
-offer_configs(const struct offer_making *m)
+resources_make_configs(const struct resources_making *m)
 {
 	for (int k = ROLE_MAIN + 1; k < ROLE_KINDS; k++)
-		if (!offer_config(m, (enum role_kind)k))
+		if (!resources_make_config(m, (enum role_kind)k))
 			return false;
 	return true;
 }
@@ -117,28 +117,28 @@ offer_configs(const struct offer_making *m)
 /* ---- listeners ---- */
 
 static int
-offer_kept_listener(const struct offer_making *m, unsigned s, const struct conf_listen *l)
+resources_former_listener(const struct resources_making *m, unsigned s, const struct conf_listen *l)
 {
-	const struct offer *b = m->before;
+	const struct resources *b = m->before;
 
 	for (size_t n = 0; b && n < b->conf->listen.count && n < LISTEN_MAX; n++)
-		if (listen_is_same(&b->conf->listen.item[n], l) && b->listeners[s][n] >= 0)
+		if (listen_socket_is_same(&b->conf->listen.item[n], l) && b->listeners[s][n] >= 0)
 			return b->listeners[s][n];
 	return -1;
 }
 
 /* Does this daemon itself listen there: with one of the n listeners before, or the former ones? */
 static bool
-offer_overlaps(const struct offer_making *m, size_t n)
+resources_overlaps(const struct resources_making *m, size_t n)
 {
 	const struct conf *c = m->offer->conf, *b = m->before ? m->before->conf : NULL;
 	const struct conf_listen *l = &c->listen.item[n];
 
 	for (size_t i = 0; i < n; i++)
-		if (listen_overlaps(&c->listen.item[i], l))
+		if (listen_socket_overlaps(&c->listen.item[i], l))
 			return true;
 	for (size_t i = 0; b && i < b->listen.count && i < LISTEN_MAX; i++)
-		if (listen_overlaps(&b->listen.item[i], l))
+		if (listen_socket_overlaps(&b->listen.item[i], l))
 			return true;
 	return false;
 }
@@ -147,26 +147,26 @@ offer_overlaps(const struct offer_making *m, size_t n)
  * processes of a daemon that was just killed may need a moment to end; at a reload, our own to
  * close what the reload before has taken out. */
 static int
-offer_open_listener(const struct offer_making *m, unsigned s, size_t n)
+resources_open_listener(const struct resources_making *m, unsigned s, size_t n)
 {
 	const struct timespec pause = {.tv_nsec = LISTEN_PAUSE_MS * 1000000};
 	const struct conf_listen *l = &m->offer->conf->listen.item[n];
 	int wait_ms = m->before ? LISTEN_AGAIN_MS : LISTEN_WAIT_MS;
-	int fd = listen_open(l, s > 0);
+	int fd = listen_socket_open(l, s > 0);
 
-	if (fd < 0 && errno == EADDRINUSE && s == 0 && offer_overlaps(m, n))
-		return listen_open(l, true);
+	if (fd < 0 && errno == EADDRINUSE && s == 0 && resources_overlaps(m, n))
+		return listen_socket_open(l, true);
 	for (int ms = 0; fd < 0 && errno == EADDRINUSE && ms < wait_ms;
 	     ms += LISTEN_PAUSE_MS) {
 		nanosleep(&pause, NULL);
-		fd = listen_open(l, s > 0);
+		fd = listen_socket_open(l, s > 0);
 	}
 	return fd;
 }
 
 /* Who has it, and what to do. */
 static void
-offer_tell_holder(const struct conf_listen *l, char *out, size_t size)
+resources_describe_port_holder(const struct conf_listen *l, char *out, size_t size)
 {
 	struct port_holder h;
 
@@ -184,14 +184,14 @@ offer_tell_holder(const struct conf_listen *l, char *out, size_t size)
 }
 
 static bool
-offer_tell_listener(const struct offer_making *m, unsigned s, const struct conf_listen *l,
-    int error)
+resources_describe_listener(
+    const struct resources_making *m, unsigned s, const struct conf_listen *l, int error)
 {
 	char why[200] = "";
 
 	if (error == EADDRINUSE)
-		offer_tell_holder(l, why, sizeof why);
-	return offer_fails(m, "listen: cannot listen on %.*s port %lld (submission %u): %s%s%s",
+		resources_describe_port_holder(l, why, sizeof why);
+	return resources_fail(m, "listen: cannot listen on %.*s port %lld (submission %u): %s%s%s",
 	    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, s,
 	    strerror(error), why,
 	    error == EADDRINUSE           ? ": stop it, or change listen"
@@ -203,26 +203,26 @@ offer_tell_listener(const struct offer_making *m, unsigned s, const struct conf_
 }
 
 static bool
-offer_listener(const struct offer_making *m, unsigned s, size_t n)
+resources_add_listener(const struct resources_making *m, unsigned s, size_t n)
 {
 	const struct conf_listen *l = &m->offer->conf->listen.item[n];
-	int kept = offer_kept_listener(m, s, l);
-	int fd = kept >= 0 ? fcntl(kept, F_DUPFD_CLOEXEC, 0) : offer_open_listener(m, s, n);
+	int kept = resources_former_listener(m, s, l);
+	int fd = kept >= 0 ? fcntl(kept, F_DUPFD_CLOEXEC, 0) : resources_open_listener(m, s, n);
 
 	m->offer->listeners[s][n] = fd;
 	if (fd >= 0)
 		return true;
-	return offer_tell_listener(m, s, l, errno);
+	return resources_describe_listener(m, s, l, errno);
 }
 
 static bool
-offer_listeners(const struct offer_making *m)
+resources_add_listeners(const struct resources_making *m)
 {
 	const struct conf *c = m->offer->conf;
 
 	for (unsigned s = 0; s < m->offer->submission_count; s++)
 		for (size_t n = 0; n < c->listen.count && n < LISTEN_MAX; n++)
-			if (!offer_listener(m, s, n))
+			if (!resources_add_listener(m, s, n))
 				return false;
 	return true;
 }
@@ -230,7 +230,7 @@ offer_listeners(const struct offer_making *m)
 /* ---- files ---- */
 
 static void
-offer_add_file(struct offer *o, enum role_kind role, enum role_grant kind, size_t index,
+resources_add_file(struct resources *o, enum role_kind role, enum role_grant kind, size_t index,
     struct str path)
 {
 	for (size_t n = 0; n < o->file_count; n++)
@@ -238,53 +238,53 @@ offer_add_file(struct offer *o, enum role_kind role, enum role_grant kind, size_
 		    str_eq(o->files[n].path, path))
 			return;
 	o->files = mem_grow(o->files, (o->file_count + 1) * sizeof *o->files);
-	o->files[o->file_count++] = (struct offer_file){
+	o->files[o->file_count++] = (struct resources_file){
 	    .role = role, .kind = kind, .index = (unsigned)index, .path = path, .fd = -1};
 }
 
 /* Keys come before certificates: that is the order in which they are given. */
 static void
-offer_name_files(struct offer *o)
+resources_list_files(struct resources *o)
 {
 	const struct conf *c = o->conf;
 
 	for (size_t t = 0; t < c->tls.count; t++)
-		offer_add_file(
+		resources_add_file(
 		    o, ROLE_KEYS, GRANT_PRIVATE_KEY, t, c->tls.item[t].private_key);
 	for (size_t t = 0; t < c->tls.count; t++)
-		offer_add_file(
+		resources_add_file(
 		    o, ROLE_SUBMISSION, GRANT_CERTIFICATE, t, c->tls.item[t].certificate);
 	if (c->dns.dnssec != DNSSEC_OFF)
-		offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.trust_anchor);
+		resources_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.trust_anchor);
 	if (str_eq(c->dns.resolver, STR("system")))
-		offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.resolv_conf);
-	offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.hosts_file);
+		resources_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.resolv_conf);
+	resources_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->dns.hosts_file);
 	for (size_t n = 0; n < c->routes.count; n++)
 		if (c->routes.item[n].ca_file.n)
-			offer_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->routes.item[n].ca_file);
+			resources_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->routes.item[n].ca_file);
 }
 
 static void
-offer_check_mode(const struct offer_file *f)
+resources_check_mode(const struct resources_file *f)
 {
 	struct stat st;
 
 	if (f->kind == GRANT_PRIVATE_KEY && fstat(f->fd, &st) == 0 && (st.st_mode & 077))
-		host_warn_of_mode(f->path, "can be read by others", &st);
+		os_warn_of_mode(f->path, "can be read by others", &st);
 }
 
 /* Missing, or not to be read: that is how it is, and not a want of main. */
 static bool
-offer_is_absent(int error)
+resources_is_absent(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM;
 }
 
 /* The same file as it is in use, or NULL. */
-static const struct offer_file *
-offer_former(const struct offer_making *m, const struct offer_file *f)
+static const struct resources_file *
+resources_former_file(const struct resources_making *m, const struct resources_file *f)
 {
-	const struct offer *b = m->before;
+	const struct resources *b = m->before;
 
 	for (size_t n = 0; b && n < b->file_count; n++)
 		if (b->files[n].kind == f->kind && str_eq(b->files[n].path, f->path))
@@ -294,16 +294,16 @@ offer_former(const struct offer_making *m, const struct offer_file *f)
 
 /* So it was at the start: what worked without it works on. */
 static bool
-offer_was_absent(const struct offer_making *m, const struct offer_file *f)
+resources_was_absent(const struct resources_making *m, const struct resources_file *f)
 {
-	const struct offer_file *former = offer_former(m, f);
+	const struct resources_file *former = resources_former_file(m, f);
 
 	return former ? former->fd < 0 : !m->before;
 }
 
 /* The names for which the hosts file was filtered before. */
 static bool
-offer_has_former_hosts(const struct offer_making *m)
+resources_has_former_hosts(const struct resources_making *m)
 {
 	const struct conf *a = m->before->conf, *c = m->offer->conf;
 	bool has = true;
@@ -318,65 +318,66 @@ offer_has_former_hosts(const struct offer_making *m)
 
 /* Does the copy that was made before hold all that is needed of it? */
 static bool
-offer_has_former(const struct offer_making *m, const struct offer_file *f)
+resources_has_former_file(const struct resources_making *m, const struct resources_file *f)
 {
-	if (!offer_former(m, f))
+	if (!resources_former_file(m, f))
 		return false;
-	return !str_eq(f->path, m->offer->conf->dns.hosts_file) || offer_has_former_hosts(m);
+	return !str_eq(f->path, m->offer->conf->dns.hosts_file) || resources_has_former_hosts(m);
 }
 
 /* What cannot be read refuses the reload that brings its name, or the name of a host for which
  * nothing was read; else the daemon goes on. */
 static bool
-offer_open_system(const struct offer_making *m, struct offer_file *f)
+resources_open_system(const struct resources_making *m, struct resources_file *f)
 {
-	const struct offer_file *former = offer_former(m, f);
-	bool is_open = offer_system_open(m->offer->conf, f, former);
-	bool is_wrong = f->error && !offer_system_is_absent(f);
-	char why[OFFER_SYSTEM_TEXT_BYTES];
+	const struct resources_file *former = resources_former_file(m, f);
+	bool is_open = resources_system_open(m->offer->conf, f, former);
+	bool is_wrong = f->error && !resources_system_is_absent(f);
+	char why[RESOURCES_SYSTEM_TEXT_BYTES];
 
-	if (!is_open || (is_wrong && m->before && !offer_has_former(m, f)))
-		return offer_fails(m, "%.*s (for %s): %s", STR_ARG(f->path), role_name(f->role),
-		    is_open ? offer_system_why(m->offer->conf, f, why) : file_error(errno));
-	offer_system_tell(m->offer->conf, f);
+	if (!is_open || (is_wrong && m->before && !resources_has_former_file(m, f)))
+		return resources_fail(m, "%.*s (for %s): %s", STR_ARG(f->path), role_name(f->role),
+		    is_open ? resources_system_error(m->offer->conf, f, why)
+		            : regular_file_error(errno));
+	resources_system_log(m->offer->conf, f);
 	return true;
 }
 
 static bool
-offer_open_file(const struct offer_making *m, struct offer_file *f)
+resources_open_file(const struct resources_making *m, struct resources_file *f)
 {
-	char name[4096], hint[REACH_HINT_BYTES];
+	char name[4096], hint[PATH_ACCESS_HINT_BYTES];
 
-	if (offer_system_is(m->offer->conf, f))
-		return offer_open_system(m, f);
+	if (resources_system_is_file(m->offer->conf, f))
+		return resources_open_system(m, f);
 	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
-	f->fd = file_open(name, O_RDONLY);
+	f->fd = regular_file_open(name, O_RDONLY);
 	if (f->fd >= 0)
-		offer_check_mode(f);
+		resources_check_mode(f);
 	if (f->fd >= 0 && f->kind != GRANT_FILE)
-		f->fd = offer_tls_copy(f->fd);
+		f->fd = resources_tls_copy(f->fd);
 	f->error = f->fd < 0 ? errno : 0;
 	if (f->fd >= 0)
 		return true;
-	(void)reach_hint(f->path, errno, hint);
+	(void)path_access_hint(f->path, errno, hint);
 	/* what that means for a certificate or key, the check of both together tells */
 	if (f->kind != GRANT_FILE && errno != EMFILE && errno != ENFILE && errno != ENOMEM)
 		return true;
-	if (offer_is_absent(errno) && offer_was_absent(m, f)) {
+	if (resources_is_absent(errno) && resources_was_absent(m, f)) {
 		log_error("%s (for %s) cannot be opened: %s%s; it is read again at the next reload",
 		    name, role_name(f->role), strerror(errno), hint);
 		return true;
 	}
-	return offer_fails(
-	    m, "%s (for %s): %s%s", name, role_name(f->role), file_error(errno), hint);
+	return resources_fail(
+	    m, "%s (for %s): %s%s", name, role_name(f->role), regular_file_error(errno), hint);
 }
 
 static bool
-offer_files(const struct offer_making *m)
+resources_open_files(const struct resources_making *m)
 {
-	offer_name_files(m->offer);
+	resources_list_files(m->offer);
 	for (size_t n = 0; n < m->offer->file_count; n++)
-		if (!offer_open_file(m, &m->offer->files[n]))
+		if (!resources_open_file(m, &m->offer->files[n]))
 			return false;
 	return true;
 }
@@ -385,14 +386,14 @@ offer_files(const struct offer_making *m)
 
 /* The same names in the same order: what was opened is exchanged. */
 static void
-offer_exchange_tls(struct offer *offer, struct offer *fresh)
+resources_replace_tls(struct resources *offer, struct resources *fresh)
 {
 	struct tls_files *tls = offer->tls;
 
 	offer->tls = fresh->tls;
 	fresh->tls = tls;
 	for (size_t n = 0; n < fresh->file_count; n++) {
-		struct offer_file mine = offer->files[n];
+		struct resources_file mine = offer->files[n];
 
 		if (mine.kind == GRANT_FILE)
 			continue;
@@ -402,19 +403,19 @@ offer_exchange_tls(struct offer *offer, struct offer *fresh)
 }
 
 bool
-offer_renew_certificates(struct offer *offer, struct offer_refusal *out)
+resources_renew_certificates(struct resources *offer, struct resources_refusal *out)
 {
-	struct offer fresh = {.conf = offer->conf};
-	struct offer_making m = {.offer = &fresh, .before = offer, .refusal = out};
+	struct resources fresh = {.conf = offer->conf};
+	struct resources_making m = {.offer = &fresh, .before = offer, .refusal = out};
 	bool is_done = true;
 
-	offer_name_files(&fresh);
+	resources_list_files(&fresh);
 	for (size_t n = 0; n < fresh.file_count && is_done; n++)
 		if (fresh.files[n].kind != GRANT_FILE)
-			is_done = offer_open_file(&m, &fresh.files[n]);
-	is_done = is_done && offer_tls_check(&fresh, offer, out);
+			is_done = resources_open_file(&m, &fresh.files[n]);
+	is_done = is_done && resources_tls_check(&fresh, offer, out);
 	if (is_done)
-		offer_exchange_tls(offer, &fresh);
+		resources_replace_tls(offer, &fresh);
 	for (size_t n = 0; n < fresh.file_count; n++)
 		if (fresh.files[n].fd >= 0)
 			close(fresh.files[n].fd);
@@ -427,37 +428,37 @@ offer_renew_certificates(struct offer *offer, struct offer_refusal *out)
 
 /* Where there is no journal, the log went to stderr from the start: no reason to refuse. */
 static bool
-offer_keeps_log(const struct offer_making *m)
+resources_keeps_log(const struct resources_making *m)
 {
 	const struct conf *before = m->before->conf, *c = m->offer->conf;
 
 	m->offer->log.is_former = c->log.target == before->log.target &&
-	    c->log.target != CONF_LOG_FILE && (offer_is_absent(errno) || errno == ECONNREFUSED);
+	    c->log.target != CONF_LOG_FILE && (resources_is_absent(errno) || errno == ECONNREFUSED);
 	return m->offer->log.is_former;
 }
 
 static bool
-offer_log(const struct offer_making *m)
+resources_open_log(const struct resources_making *m)
 {
 	const struct conf *c = m->offer->conf;
 	bool is_file = c->log.target == CONF_LOG_FILE;
 
 	/* at the start it is open already */
-	if (!m->before || host_open_log(c, &m->offer->log) || offer_keeps_log(m))
+	if (!m->before || os_open_log(c, &m->offer->log) || resources_keeps_log(m))
 		return true;
-	return offer_fails(m, "log.target: %.*s cannot be opened: %s%s", STR_ARG(host_log_path(c)),
-	    file_error(errno),
+	return resources_fail(m, "log.target: %.*s cannot be opened: %s%s", STR_ARG(os_log_path(c)),
+	    regular_file_error(errno),
 	    is_file && (errno == EROFS || errno == EACCES)
 		? ": the shipped unit and AppArmor profile allow /var/log/sallyport/*.log"
 		: "");
 }
 
-struct offer *
-offer_new(struct conf *c, const struct offer *before, unsigned submission_count,
-    struct offer_refusal *out)
+struct resources *
+resources_new(struct conf *c, const struct resources *before, unsigned submission_count,
+    struct resources_refusal *out)
 {
-	struct offer *o = MEM_NEW(struct offer);
-	struct offer_making m = {.offer = o, .before = before, .refusal = out};
+	struct resources *o = MEM_NEW(struct resources);
+	struct resources_making m = {.offer = o, .before = before, .refusal = out};
 
 	o->conf = conf_keep(c);
 	o->submission_count = submission_count;
@@ -465,10 +466,11 @@ offer_new(struct conf *c, const struct offer *before, unsigned submission_count,
 	memset(o->configs, -1, sizeof o->configs);
 	memset(o->listeners, -1, sizeof o->listeners);
 	/* sockets come last: nobody is to connect to one that is then given up */
-	if (offer_configs(&m) && offer_files(&m) && offer_tls_check(o, before, out) &&
-	    offer_log(&m) && offer_listeners(&m))
+	if (resources_make_configs(&m) && resources_open_files(&m) &&
+	    resources_tls_check(o, before, out) && resources_open_log(&m) &&
+	    resources_add_listeners(&m))
 		return o;
-	host_undo_log(c, &o->log);
-	offer_free(&o);
+	os_discard_log(c, &o->log);
+	resources_free(&o);
 	return NULL;
 }

@@ -1,5 +1,5 @@
 /*
- * resources_close: the end of an offer: its listeners, and all its descriptors.
+ * resources_close: the end of them: the listeners, and all descriptors.
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 
 /* A listener that is kept is another descriptor of the same socket. */
 static bool
-offer_has_socket(const struct offer *o, unsigned s, int fd)
+resources_has_socket(const struct resources *o, unsigned s, int fd)
 {
 	struct stat wanted, st;
 
@@ -24,40 +24,40 @@ offer_has_socket(const struct offer *o, unsigned s, int fd)
 }
 
 void
-offer_end_listeners(const struct offer *o, const struct offer *now)
+resources_shut_listeners(const struct resources *o, const struct resources *now)
 {
 	for (unsigned s = 0; s < SUBMISSION_MAX; s++)
 		for (unsigned l = 0; l < LISTEN_MAX; l++) {
 			int fd = o->listeners[s][l];
 
-			if (fd >= 0 && (!now || !offer_has_socket(now, s, fd)))
+			if (fd >= 0 && (!now || !resources_has_socket(now, s, fd)))
 				(void)shutdown(fd, SHUT_RD);
 		}
 }
 
 static void
-offer_close(int fd)
+resources_close(int fd)
 {
 	if (fd >= 0)
 		close(fd);
 }
 
 void
-offer_free(struct offer **offer)
+resources_free(struct resources **offer)
 {
-	struct offer *o = *offer;
+	struct resources *o = *offer;
 
 	if (!o)
 		return;
 	for (int k = 0; k < ROLE_KINDS; k++)
-		offer_close(o->configs[k]);
+		resources_close(o->configs[k]);
 	for (unsigned s = 0; s < SUBMISSION_MAX; s++)
 		for (unsigned l = 0; l < LISTEN_MAX; l++)
-			offer_close(o->listeners[s][l]);
+			resources_close(o->listeners[s][l]);
 	for (size_t n = 0; n < o->file_count; n++)
-		offer_close(o->files[n].fd);
+		resources_close(o->files[n].fd);
 	if (o->log.fd > 2)
-		offer_close(o->log.fd);
+		resources_close(o->log.fd);
 	mem_free(o->files);
 	mem_free(o->tls);
 	conf_drop(&o->conf);

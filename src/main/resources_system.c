@@ -20,7 +20,7 @@
 enum { SYSTEM_BYTES_MAX = 64 << 20 };
 
 bool
-offer_system_is(const struct conf *c, const struct offer_file *f)
+resources_system_is_file(const struct conf *c, const struct resources_file *f)
 {
 	return f->kind == GRANT_FILE &&
 	    (str_eq(f->path, c->dns.resolv_conf) || str_eq(f->path, c->dns.hosts_file));
@@ -30,7 +30,7 @@ offer_system_is(const struct conf *c, const struct offer_file *f)
 
 /* False with errno. */
 static bool
-system_write(int fd, struct str text)
+system_file_write(int fd, struct str text)
 {
 	while (text.n) {
 		ssize_t n = write(fd, text.p, text.n);
@@ -46,7 +46,7 @@ system_write(int fd, struct str text)
 
 /* Devices have no size, and pipes no beginning: all are read to the end.  False with errno. */
 static bool
-system_read(int fd, struct buf *out)
+system_file_read(int fd, struct buf *out)
 {
 	enum { PIECE_BYTES = 64 << 10 };
 	ssize_t n;
@@ -65,7 +65,7 @@ system_read(int fd, struct buf *out)
 }
 
 static bool
-system_is_hosts(const struct conf *c, struct str path)
+system_file_is_hosts(const struct conf *c, struct str path)
 {
 	return str_eq(path, c->dns.hosts_file);
 }
@@ -73,14 +73,14 @@ system_is_hosts(const struct conf *c, struct str path)
 /* Of the hosts file what counts for the routes, and relay takes no more; of resolv.conf all, with
  * interfaces as numbers.  False with errno. */
 static bool
-system_read_for_relay(const struct conf *c, struct offer_file *f, int fd, struct buf *out)
+system_file_read_for_relay(const struct conf *c, struct resources_file *f, int fd, struct buf *out)
 {
-	bool is_hosts = system_is_hosts(c, f->path), is_read, is_done = true;
+	bool is_hosts = system_file_is_hosts(c, f->path), is_read, is_done = true;
 	struct buf whole;
 	int failed;
 
 	buf_init(&whole, is_hosts ? SYSTEM_BYTES_MAX : HOSTS_COUNTS_BYTES_MAX);
-	is_read = system_read(fd, &whole);
+	is_read = system_file_read(fd, &whole);
 	failed = errno;
 	if (is_read && is_hosts)
 		hosts_filter(buf_str(&whole), c, out);
@@ -97,15 +97,15 @@ system_read_for_relay(const struct conf *c, struct offer_file *f, int fd, struct
 
 /* Takes fd; -1 with errno. */
 static int
-system_copy(const struct conf *c, struct offer_file *f, int fd)
+system_file_copy(const struct conf *c, struct resources_file *f, int fd)
 {
 	int copy = memfd_create("file of the system", MFD_CLOEXEC), failed;
 	struct buf text;
 	bool is_copied;
 
 	buf_init(&text, HOSTS_COUNTS_BYTES_MAX);
-	is_copied = copy >= 0 && system_read_for_relay(c, f, fd, &text) &&
-	    system_write(copy, buf_str(&text));
+	is_copied = copy >= 0 && system_file_read_for_relay(c, f, fd, &text) &&
+	    system_file_write(copy, buf_str(&text));
 	failed = errno;
 	buf_clear(&text);
 	close(fd);
@@ -118,7 +118,7 @@ system_copy(const struct conf *c, struct offer_file *f, int fd)
 }
 
 bool
-offer_system_is_absent(const struct offer_file *f)
+resources_system_is_absent(const struct resources_file *f)
 {
 	return f->error == ENOENT || f->error == ENOTDIR;
 }
@@ -131,15 +131,15 @@ system_is_for_now(int error)
 }
 
 bool
-offer_system_open(
-    const struct conf *c, struct offer_file *f, const struct offer_file *former)
+resources_system_open(
+    const struct conf *c, struct resources_file *f, const struct resources_file *former)
 {
-	f->links = (struct resolv_links){0};
-	f->fd = file_open_str(f->path, O_RDONLY);
+	f->links = (struct resolv_conf_links){0};
+	f->fd = regular_file_open_str(f->path, O_RDONLY);
 	if (f->fd >= 0)
-		f->fd = system_copy(c, f, f->fd);
+		f->fd = system_file_copy(c, f, f->fd);
 	f->error = f->fd < 0 ? errno : 0;
-	if (f->fd >= 0 || offer_system_is_absent(f))
+	if (f->fd >= 0 || resources_system_is_absent(f))
 		return true;
 	if (system_is_for_now(f->error))
 		return false;
@@ -155,71 +155,73 @@ offer_system_open(
 /* ---- all of them ---- */
 
 static unsigned
-system_most_mib(const struct conf *c, struct str path)
+system_file_most_mib(const struct conf *c, struct str path)
 {
-	return (system_is_hosts(c, path) ? SYSTEM_BYTES_MAX : HOSTS_COUNTS_BYTES_MAX) >> 20;
+	return (system_file_is_hosts(c, path) ? SYSTEM_BYTES_MAX : HOSTS_COUNTS_BYTES_MAX) >> 20;
 }
 
 const char *
-offer_system_why(const struct conf *c, const struct offer_file *f,
-    char out[OFFER_SYSTEM_TEXT_BYTES])
+resources_system_error(const struct conf *c, const struct resources_file *f,
+    char out[RESOURCES_SYSTEM_TEXT_BYTES])
 {
 	if (f->error == EOVERFLOW)
-		snprintf(out, OFFER_SYSTEM_TEXT_BYTES,
+		snprintf(out, RESOURCES_SYSTEM_TEXT_BYTES,
 		    "more than %u MiB of it count for the hosts of routes",
 		    (unsigned)HOSTS_COUNTS_BYTES_MAX >> 20);
 	else if (f->error == EFBIG)
-		snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%s, at most %u MiB are read",
-		    file_error(f->error), system_most_mib(c, f->path));
+		snprintf(out, RESOURCES_SYSTEM_TEXT_BYTES, "%s, at most %u MiB are read",
+		    regular_file_error(f->error), system_file_most_mib(c, f->path));
 	else
-		snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%s", file_error(f->error));
+		snprintf(out, RESOURCES_SYSTEM_TEXT_BYTES, "%s", regular_file_error(f->error));
 	return out;
 }
 
 /* Something is wrong with one: "/etc/resolv.conf cannot be read (Input/output error): …". */
 static const char *
-system_text(const struct conf *c, const struct offer_file *f, char out[OFFER_SYSTEM_TEXT_BYTES])
+system_file_text(
+    const struct conf *c, const struct resources_file *f, char out[RESOURCES_SYSTEM_TEXT_BYTES])
 {
-	char text[OFFER_SYSTEM_TEXT_BYTES];
-	const char *why = f->put_off ? file_error(f->put_off) : offer_system_why(c, f, text);
+	char text[RESOURCES_SYSTEM_TEXT_BYTES];
+	const char *why =
+	    f->put_off ? regular_file_error(f->put_off) : resources_system_error(c, f, text);
 
-	snprintf(out, OFFER_SYSTEM_TEXT_BYTES, "%.*s cannot be read%s (%s): %s", STR_ARG(f->path),
-	    f->put_off ? " now" : "", why,
+	snprintf(out, RESOURCES_SYSTEM_TEXT_BYTES, "%.*s cannot be read%s (%s): %s",
+	    STR_ARG(f->path), f->put_off ? " now" : "", why,
 	    f->fd >= 0 ? "what was read before is used" : "nothing of it is used until it can");
 	return out;
 }
 
 void
-offer_system_tell(const struct conf *c, const struct offer_file *f)
+resources_system_log(const struct conf *c, const struct resources_file *f)
 {
-	char text[OFFER_SYSTEM_TEXT_BYTES], hint[REACH_HINT_BYTES];
+	char text[RESOURCES_SYSTEM_TEXT_BYTES], hint[PATH_ACCESS_HINT_BYTES];
 
-	if (offer_system_is_absent(f))
+	if (resources_system_is_absent(f))
 		log_warn("%.*s does not exist: %s%s", STR_ARG(f->path),
-		    system_is_hosts(c, f->path)
+		    system_file_is_hosts(c, f->path)
 		        ? "the hosts that routes name are looked up in DNS alone"
 		        : "names are looked up by 127.0.0.1",
-		    reach_hint(f->path, f->error, hint));
+		    path_access_hint(f->path, f->error, hint));
 	else if (f->error)
-		log_error("%s", system_text(c, f, text));
+		log_error("%s", system_file_text(c, f, text));
 }
 
 const char *
-offer_system_trouble(const struct offer *o, char out[OFFER_SYSTEM_TEXT_BYTES])
+resources_system_trouble(const struct resources *o, char out[RESOURCES_SYSTEM_TEXT_BYTES])
 {
 	out[0] = '\0';
 	for (size_t n = 0; n < o->file_count && !out[0]; n++) {
-		const struct offer_file *f = &o->files[n];
+		const struct resources_file *f = &o->files[n];
 
-		if (offer_system_is(o->conf, f) &&
-		    (f->put_off || (f->error && !offer_system_is_absent(f))))
-			(void)system_text(o->conf, f, out);
+		if (resources_system_is_file(o->conf, f) &&
+		    (f->put_off || (f->error && !resources_system_is_absent(f))))
+			(void)system_file_text(o->conf, f, out);
 	}
 	return out;
 }
 
 static bool
-system_is_same(int a, int b)
+system_file_is_same(int a, int b)
 {
 	struct buf of_a, of_b;
 	bool is_same;
@@ -237,31 +239,31 @@ system_is_same(int a, int b)
 
 /* Where it is not for the file's sake, it is tried again. */
 static void
-system_put_off(const struct conf *c, struct offer_file *f, int error)
+system_put_off(const struct conf *c, struct resources_file *f, int error)
 {
-	char text[OFFER_SYSTEM_TEXT_BYTES];
+	char text[RESOURCES_SYSTEM_TEXT_BYTES];
 	bool is_told = f->put_off;
 
 	f->put_off = error;
 	if (!is_told)
-		log_error("%s", system_text(c, f, text));
+		log_error("%s", system_file_text(c, f, text));
 }
 
 /* True: what is to be given is another. */
 static bool
-system_renew(const struct conf *c, struct offer_file *f)
+system_file_renew(const struct conf *c, struct resources_file *f)
 {
-	struct offer_file fresh = *f;
+	struct resources_file fresh = *f;
 	bool has_changed, was_put_off = f->put_off;
 
 	fresh.put_off = 0;
-	if (!offer_system_open(c, &fresh, f)) {
+	if (!resources_system_open(c, &fresh, f)) {
 		system_put_off(c, f, errno);
 		return false;
 	}
-	has_changed = !system_is_same(fresh.fd, f->fd);
+	has_changed = !system_file_is_same(fresh.fd, f->fd);
 	if (fresh.error != f->error)
-		offer_system_tell(c, &fresh);
+		resources_system_log(c, &fresh);
 	if (fresh.error == 0 && (has_changed || f->error || was_put_off))
 		log_info("%.*s %s", STR_ARG(f->path),
 		    has_changed ? "changed: loading it" : "can be read again: it is the same");
@@ -272,18 +274,18 @@ system_renew(const struct conf *c, struct offer_file *f)
 }
 
 bool
-offer_system_renew(struct offer *o)
+resources_system_renew(struct resources *o)
 {
 	bool has_changed = false;
 
 	for (size_t n = 0; n < o->file_count; n++)
-		if (offer_system_is(o->conf, &o->files[n]))
-			has_changed |= system_renew(o->conf, &o->files[n]);
+		if (resources_system_is_file(o->conf, &o->files[n]))
+			has_changed |= system_file_renew(o->conf, &o->files[n]);
 	return has_changed;
 }
 
 bool
-offer_system_is_put_off(const struct offer *o)
+resources_system_is_postponed(const struct resources *o)
 {
 	for (size_t n = 0; n < o->file_count; n++)
 		if (o->files[n].put_off)
@@ -294,30 +296,32 @@ offer_system_is_put_off(const struct offer *o)
 /* ---- what config check says ---- */
 
 static void
-system_report(const char *file, const struct conf *c, struct str path, struct conf_report *report)
+system_file_report(
+    const char *file, const struct conf *c, struct str path, struct conf_report *report)
 {
-	struct offer_file f = {.kind = GRANT_FILE, .path = path, .fd = -1};
-	const char *key = system_is_hosts(c, path) ? "hosts_file" : "resolv_conf";
-	char why[OFFER_SYSTEM_TEXT_BYTES];
+	struct resources_file f = {.kind = GRANT_FILE, .path = path, .fd = -1};
+	const char *key = system_file_is_hosts(c, path) ? "hosts_file" : "resolv_conf";
+	char why[RESOURCES_SYSTEM_TEXT_BYTES];
 	bool is_warning;
 
-	(void)!offer_system_open(c, &f, NULL);
+	(void)!resources_system_open(c, &f, NULL);
 	if (f.fd >= 0)
 		close(f.fd);
 	if (f.error == 0)
 		return;
 	/* that another user may not read it says nothing of the daemon */
-	is_warning = offer_system_is_absent(&f) || (f.error == EACCES && geteuid() != 0);
+	is_warning = resources_system_is_absent(&f) || (f.error == EACCES && geteuid() != 0);
 	buf_addf(&report->text, "%s: %s: dns.%s: %.*s: %s\n", file,
-	    is_warning ? "warning" : "error", key, STR_ARG(path), offer_system_why(c, &f, why));
+	    is_warning ? "warning" : "error", key, STR_ARG(path),
+	    resources_system_error(c, &f, why));
 	report->warnings += is_warning;
 	report->errors += !is_warning;
 }
 
 void
-offer_system_report(const char *file, const struct conf *c, struct conf_report *report)
+resources_system_report(const char *file, const struct conf *c, struct conf_report *report)
 {
 	if (str_eq(c->dns.resolver, STR("system")))
-		system_report(file, c, c->dns.resolv_conf, report);
-	system_report(file, c, c->dns.hosts_file, report);
+		system_file_report(file, c, c->dns.resolv_conf, report);
+	system_file_report(file, c, c->dns.hosts_file, report);
 }

@@ -10,27 +10,28 @@
 
 #include "main/resources.h"
 
-enum { OFFER_SYSTEM_TEXT_BYTES = 400 };
+enum { RESOURCES_SYSTEM_TEXT_BYTES = 400 };
 
-bool offer_system_is(const struct conf *c, const struct offer_file *f);
+bool resources_system_is_file(const struct conf *c, const struct resources_file *f);
 /* f->fd is a copy, or, with f->error, one of the former's copy, or -1: there is none.  False with
  * errno: no descriptor or memory for it. */
-bool offer_system_open(
-    const struct conf *c, struct offer_file *f, const struct offer_file *former) MUST_USE;
+bool resources_system_open(
+    const struct conf *c, struct resources_file *f, const struct resources_file *former) MUST_USE;
 /* The error of f in words. */
-const char *offer_system_why(const struct conf *c, const struct offer_file *f,
-    char out[OFFER_SYSTEM_TEXT_BYTES]);
+const char *resources_system_error(const struct conf *c, const struct resources_file *f,
+    char out[RESOURCES_SYSTEM_TEXT_BYTES]);
 /* Is the error of f that it is not there? */
-bool offer_system_is_absent(const struct offer_file *f);
+bool resources_system_is_absent(const struct resources_file *f);
 /* Logs what is wrong with it, if something is. */
-void offer_system_tell(const struct conf *c, const struct offer_file *f);
+void resources_system_log(const struct conf *c, const struct resources_file *f);
 /* Reads all anew, and logs what changed.  True: what is to be given is another. */
-bool offer_system_renew(struct offer *o) MUST_USE;
+bool resources_system_renew(struct resources *o) MUST_USE;
 /* Could one not be read anew, for want of a descriptor or memory? */
-bool offer_system_is_put_off(const struct offer *o);
+bool resources_system_is_postponed(const struct resources *o);
 /* Of the first one that cannot be read, or not anew, what and why; empty: there is none. */
-const char *offer_system_trouble(const struct offer *o, char out[OFFER_SYSTEM_TEXT_BYTES]);
+const char *resources_system_trouble(
+    const struct resources *o, char out[RESOURCES_SYSTEM_TEXT_BYTES]);
 /* What the daemon would find, as lines of a report about the configuration `file`. */
-void offer_system_report(const char *file, const struct conf *c, struct conf_report *report);
+void resources_system_report(const char *file, const struct conf *c, struct conf_report *report);
 
 #endif

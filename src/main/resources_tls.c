@@ -19,14 +19,14 @@
 enum { COPY_BYTES_MAX = 1 << 20 };
 
 int
-offer_seal(int fd)
+resources_seal(int fd)
 {
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
 }
 
 /* False with errno. */
 static bool
-offer_copy_bytes(int to, int from)
+resources_copy_bytes(int to, int from)
 {
 	struct stat st;
 	off_t at = 0;
@@ -42,14 +42,14 @@ offer_copy_bytes(int to, int from)
 	while (n > 0 && at <= COPY_BYTES_MAX);
 	if (n > 0)
 		errno = EFBIG;
-	return n == 0 && offer_seal(to) == 0;
+	return n == 0 && resources_seal(to) == 0;
 }
 
 int
-offer_tls_copy(int fd)
+resources_tls_copy(int fd)
 {
 	int copy = memfd_create("certificate or key", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	bool is_copied = copy >= 0 && offer_copy_bytes(copy, fd);
+	bool is_copied = copy >= 0 && resources_copy_bytes(copy, fd);
 	int failed = errno;
 
 	close(fd);
@@ -60,32 +60,32 @@ offer_tls_copy(int fd)
 }
 
 static void
-offer_list_tls(struct offer *o)
+resources_list_tls(struct resources *o)
 {
 	o->tls = MEM_NEW(struct tls_files);
 	for (size_t n = 0; n < o->file_count; n++) {
-		const struct offer_file *f = &o->files[n];
+		const struct resources_file *f = &o->files[n];
 
 		if (f->index < TLS_FILES_MAX && f->kind == GRANT_CERTIFICATE)
-			o->tls->certificate[f->index] = (struct tls_file){f->fd, f->error};
+			o->tls->certificate[f->index] = (struct tls_files_file){f->fd, f->error};
 		if (f->index < TLS_FILES_MAX && f->kind == GRANT_PRIVATE_KEY)
-			o->tls->key[f->index] = (struct tls_file){f->fd, f->error};
+			o->tls->key[f->index] = (struct tls_files_file){f->fd, f->error};
 	}
 }
 
 static bool
-offer_is_same_pair(const struct conf_tls *a, const struct conf_tls *b)
+resources_is_same_pair(const struct conf_tls *a, const struct conf_tls *b)
 {
 	return str_eq(a->certificate, b->certificate) && str_eq(a->private_key, b->private_key);
 }
 
 /* Was this pair left out before?  What worked without it works on. */
 static bool
-offer_left_out(const struct offer *before, const struct conf_tls *pair)
+resources_was_left_out(const struct resources *before, const struct conf_tls *pair)
 {
 	for (size_t i = 0; i < before->tls->count; i++)
-		if (offer_is_same_pair(&before->conf->tls.item[i], pair))
-			return !tls_pair_is_usable(&before->tls->pair[i]);
+		if (resources_is_same_pair(&before->conf->tls.item[i], pair))
+			return !tls_files_pair_is_usable(&before->tls->pair[i]);
 	return false;
 }
 
@@ -93,33 +93,33 @@ offer_left_out(const struct offer *before, const struct conf_tls *pair)
  * another pair can be used: after a reboot mail for most names is better than for none.  At a
  * reload each is, for what it replaces works. */
 static uint32_t
-offer_needed_pairs(const struct offer *o, const struct offer *before)
+resources_needed_pairs(const struct resources *o, const struct resources *before)
 {
 	uint32_t needed = 0, usable = 0;
 
 	for (size_t i = 0; i < o->tls->count; i++) {
-		usable |= (uint32_t)tls_pair_is_usable(&o->tls->pair[i]) << i;
-		if (before && !offer_left_out(before, &o->conf->tls.item[i]))
+		usable |= (uint32_t)tls_files_pair_is_usable(&o->tls->pair[i]) << i;
+		if (before && !resources_was_left_out(before, &o->conf->tls.item[i]))
 			needed |= (uint32_t)1 << i;
 	}
 	return !usable && o->conf->listen.count ? UINT32_MAX : needed & ~usable;
 }
 
-struct offer_faults {
-	struct offer_refusal *refusal;
+struct resources_faults {
+	struct resources_refusal *refusal;
 	uint32_t needed;
 	unsigned count;
 };
 
 /* The first one is the reason; of each pair its first one is kept. */
 static void
-offer_take_fault(const struct tls_finding *finding, void *arg)
+resources_note_fault(const struct tls_files_finding *finding, void *arg)
 {
-	struct offer_faults *f = arg;
+	struct resources_faults *f = arg;
 	uint32_t pair = (uint32_t)1 << finding->index;
-	char why[REASON_BYTES];
+	char why[DAEMON_REASON_BYTES];
 
-	if (finding->kind != TLS_FAULT || !(f->needed & pair))
+	if (finding->kind != TLS_FILES_FAULT || !(f->needed & pair))
 		return;
 	snprintf(why, sizeof why, "%.*s: error: %s: %s", STR_ARG(finding->place), finding->key,
 	    finding->text);
@@ -135,13 +135,13 @@ offer_take_fault(const struct tls_finding *finding, void *arg)
 }
 
 static void
-offer_leave_out(struct offer *o)
+resources_leave_out(struct resources *o)
 {
 	for (size_t n = 0; n < o->file_count; n++) {
-		struct offer_file *f = &o->files[n];
+		struct resources_file *f = &o->files[n];
 
 		if (f->kind == GRANT_FILE || f->fd < 0 || f->index >= o->tls->count ||
-		    tls_pair_is_usable(&o->tls->pair[f->index]))
+		    tls_files_pair_is_usable(&o->tls->pair[f->index]))
 			continue;
 		close(f->fd);
 		f->fd = -1;
@@ -149,31 +149,33 @@ offer_leave_out(struct offer *o)
 }
 
 bool
-offer_tls_check(struct offer *o, const struct offer *before, struct offer_refusal *out)
+resources_tls_check(
+    struct resources *o, const struct resources *before, struct resources_refusal *out)
 {
-	struct offer_faults faults = {.refusal = out};
+	struct resources_faults faults = {.refusal = out};
 
 	out->pairs = 0;
-	offer_list_tls(o);
+	resources_list_tls(o);
 	if (!tls_files_check_apart(o->conf, o->tls)) {
 		snprintf(out->why, sizeof out->why, "certificates cannot be checked: %s",
 		    strerror(errno));
 		out->status = EXIT_OS;
 		return false;
 	}
-	faults.needed = offer_needed_pairs(o, before);
+	faults.needed = resources_needed_pairs(o, before);
 	if (faults.needed)
-		tls_files_tell(o->conf, o->tls, clock_ms() / 1000, offer_take_fault, &faults);
+		tls_files_each_finding(
+		    o->conf, o->tls, clock_ms() / 1000, resources_note_fault, &faults);
 	if (faults.count == 0)
-		offer_leave_out(o);
+		resources_leave_out(o);
 	return faults.count == 0;
 }
 
 bool
-offer_has_certificate(const struct offer *offer)
+resources_has_certificate(const struct resources *offer)
 {
 	for (size_t i = 0; i < offer->tls->count; i++)
-		if (tls_pair_is_usable(&offer->tls->pair[i]))
+		if (tls_files_pair_is_usable(&offer->tls->pair[i]))
 			return true;
 	return false;
 }

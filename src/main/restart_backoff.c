@@ -4,19 +4,19 @@
 #include "main/restart_backoff.h"
 
 int64_t
-backoff_ms(unsigned failures)
+restart_backoff_ms(unsigned failures)
 {
-	int64_t wait_ms = BACKOFF_FIRST_MS;
+	int64_t wait_ms = RESTART_BACKOFF_FIRST_MS;
 
-	for (unsigned n = 0; n < failures && wait_ms < BACKOFF_MAX_MS; n++)
+	for (unsigned n = 0; n < failures && wait_ms < RESTART_BACKOFF_MAX_MS; n++)
 		wait_ms *= 2;
-	return wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS;
+	return wait_ms < RESTART_BACKOFF_MAX_MS ? wait_ms : RESTART_BACKOFF_MAX_MS;
 }
 
 struct timeval
-backoff_timeval(unsigned failures)
+restart_backoff_timeval(unsigned failures)
 {
-	int64_t wait_ms = backoff_ms(failures);
+	int64_t wait_ms = restart_backoff_ms(failures);
 
 	return (struct timeval){.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
 }

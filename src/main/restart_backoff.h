@@ -9,13 +9,14 @@
 #include <sys/time.h>
 
 enum {
-	BACKOFF_FIRST_MS = 100,
-	BACKOFF_MAX_MS = 30000,
-	BACKOFF_STEADY_MS = 10000, /* what held that long begins anew with the first pause */
+	RESTART_BACKOFF_FIRST_MS = 100,
+	RESTART_BACKOFF_MAX_MS = 30000,
+	RESTART_BACKOFF_STEADY_MS =
+	    10000, /* what held that long begins anew with the first pause */
 };
 
 /* failures: in a row, before this one. */
-int64_t backoff_ms(unsigned failures);
-struct timeval backoff_timeval(unsigned failures);
+int64_t restart_backoff_ms(unsigned failures);
+struct timeval restart_backoff_timeval(unsigned failures);
 
 #endif

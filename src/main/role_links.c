@@ -13,7 +13,7 @@
 #include "main/restart_backoff.h"
 
 /* Who talks to whom; main talks to all. */
-static const struct link {
+static const struct role_link_kinds {
 	enum role_kind a, b;
 } links[] = {
     {ROLE_SUBMISSION, ROLE_KEYS},
@@ -26,8 +26,8 @@ static const struct link {
     {ROLE_CONTROL, ROLE_RELAY},
 };
 
-struct joint {
-	struct joint *next;
+struct role_link {
+	struct role_link *next;
 	struct instance *a, *b;
 	uint64_t a_incarnation, b_incarnation; /* of the processes that were joined */
 	uint32_t number;                       /* of the newest pair; 0: there is none */
@@ -37,7 +37,7 @@ struct joint {
 };
 
 static bool
-joint_is_linked(enum role_kind a, enum role_kind b)
+role_link_is_wanted(enum role_kind a, enum role_kind b)
 {
 	for (size_t l = 0; l < sizeof links / sizeof *links; l++)
 		if ((links[l].a == a && links[l].b == b) || (links[l].a == b && links[l].b == a))
@@ -46,7 +46,7 @@ joint_is_linked(enum role_kind a, enum role_kind b)
 }
 
 static bool
-joint_is_current(const struct joint *j)
+role_link_is_current(const struct role_link *j)
 {
 	return j->a->channel && j->b->channel && j->a->incarnation == j->a_incarnation &&
 	    j->b->incarnation == j->b_incarnation;
@@ -55,7 +55,8 @@ joint_is_current(const struct joint *j)
 /* ---- giving ---- */
 
 static bool
-joint_give(const struct joint *j, struct instance *to, const struct instance *other, int fd)
+role_link_send_channel(
+    const struct role_link *j, struct instance *to, const struct instance *other, int fd)
 {
 	struct message_peer m = {.role = (uint8_t)other->kind, .index = (uint8_t)other->index,
 	    .number = j->number};
@@ -65,11 +66,11 @@ joint_give(const struct joint *j, struct instance *to, const struct instance *ot
 	return is_sent;
 }
 
-static void joint_retry(struct joint *j);
+static void role_link_retry(struct role_link *j);
 
 /* Each of the two replaces the channel that it has to the other. */
 static void
-joint_make(struct joint *j)
+role_link_connect(struct role_link *j)
 {
 	int fds[2];
 	bool is_given;
@@ -82,57 +83,57 @@ joint_make(struct joint *j)
 		log_error("no channel between %s %u and %s %u: %s; main tries again",
 		    role_name(j->a->kind), j->a->index, role_name(j->b->kind), j->b->index,
 		    strerror(errno));
-		joint_retry(j);
+		role_link_retry(j);
 		return;
 	}
 	/* each end is given, also when the other one could not be */
-	is_given = joint_give(j, j->a, j->b, fds[0]);
-	is_given &= joint_give(j, j->b, j->a, fds[1]);
+	is_given = role_link_send_channel(j, j->a, j->b, fds[0]);
+	is_given &= role_link_send_channel(j, j->b, j->a, fds[1]);
 	if (!is_given)
-		joint_retry(j);
+		role_link_retry(j);
 }
 
 static void
-joint_again(evutil_socket_t fd, short what, void *arg)
+role_link_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
-	struct joint *j = arg;
+	struct role_link *j = arg;
 
 	(void)fd;
 	(void)what;
-	if (!joint_is_current(j) || j->a->daemon->stage >= 0)
+	if (!role_link_is_current(j) || j->a->daemon->stage >= 0)
 		return;
 	log_warn("%s %u and %s %u have lost their channel while both run: they get a new one",
 	    role_name(j->a->kind), j->a->index, role_name(j->b->kind), j->b->index);
-	joint_make(j);
+	role_link_connect(j);
 }
 
 static void
-joint_retry(struct joint *j)
+role_link_retry(struct role_link *j)
 {
 	struct timeval tv;
 
 	if (evtimer_pending(j->again, NULL))
 		return;
-	if (clock_mono_ms() - j->joined_ms > BACKOFF_STEADY_MS)
+	if (clock_mono_ms() - j->joined_ms > RESTART_BACKOFF_STEADY_MS)
 		j->failures = 0;
-	tv = backoff_timeval(j->failures++);
+	tv = restart_backoff_timeval(j->failures++);
 	event_add(j->again, &tv);
 }
 
 /* ---- all ---- */
 
-static struct joint *
-joint_between(struct instance *a, struct instance *b)
+static struct role_link *
+role_link_between(struct instance *a, struct instance *b)
 {
 	struct daemon *d = a->daemon;
-	struct joint *j;
+	struct role_link *j;
 
 	for (j = d->joints; j; j = j->next)
 		if ((j->a == a && j->b == b) || (j->a == b && j->b == a))
 			return j;
-	j = MEM_NEW(struct joint);
-	*j = (struct joint){.a = a, .b = b, .next = d->joints};
-	j->again = evtimer_new(d->base, joint_again, j);
+	j = MEM_NEW(struct role_link);
+	*j = (struct role_link){.a = a, .b = b, .next = d->joints};
+	j->again = evtimer_new(d->base, role_link_timer_fired, j);
 	if (!j->again)
 		die("no timer");
 	d->joints = j;
@@ -140,41 +141,41 @@ joint_between(struct instance *a, struct instance *b)
 }
 
 void
-joints_make(struct instance *i)
+role_links_make(struct instance *i)
 {
 	struct daemon *d = i->daemon;
 
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		struct instance *other = &d->instances[n];
-		struct joint *j;
+		struct role_link *j;
 
-		if (other == i || !other->channel || !joint_is_linked(i->kind, other->kind))
+		if (other == i || !other->channel || !role_link_is_wanted(i->kind, other->kind))
 			continue;
-		j = joint_between(i, other);
+		j = role_link_between(i, other);
 		j->failures = 0;
 		event_del(j->again);
-		joint_make(j);
+		role_link_connect(j);
 	}
 }
 
 void
-joints_lost(struct instance *from, const struct message_peer_lost *m)
+role_links_lost(struct instance *from, const struct message_peer_lost *m)
 {
-	for (struct joint *j = from->daemon->joints; j; j = j->next) {
+	for (struct role_link *j = from->daemon->joints; j; j = j->next) {
 		const struct instance *other = j->a == from ? j->b : j->a;
 
 		if ((j->a != from && j->b != from) || other->kind != m->role ||
 		    other->index != m->index)
 			continue;
-		if (j->number == m->number && joint_is_current(j))
-			joint_retry(j);
+		if (j->number == m->number && role_link_is_current(j))
+			role_link_retry(j);
 	}
 }
 
 void
-joints_free(struct daemon *d)
+role_links_free(struct daemon *d)
 {
-	struct joint *j;
+	struct role_link *j;
 
 	while ((j = d->joints)) {
 		d->joints = j->next;

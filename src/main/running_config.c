@@ -15,7 +15,7 @@ enum {
 };
 
 static void
-say(struct channel *control, uint64_t call, struct buf *values)
+running_config_send_row(struct channel *control, uint64_t call, struct buf *values)
 {
 	struct message_admin_row row = {.values = buf_str(values)};
 
@@ -24,7 +24,7 @@ say(struct channel *control, uint64_t call, struct buf *values)
 }
 
 void
-running_add_some(struct buf *out, struct str text, size_t most)
+running_config_add_lines(struct buf *out, struct str text, size_t most)
 {
 	unsigned left = 0;
 	struct str line;
@@ -44,7 +44,8 @@ running_add_some(struct buf *out, struct str text, size_t most)
 }
 
 int
-running_tell(const struct daemon *d, struct channel *control, uint64_t call, struct buf *text_out)
+running_config_send(
+    const struct daemon *d, struct channel *control, uint64_t call, struct buf *text_out)
 {
 	struct buf text, values;
 	struct str rest;
@@ -61,22 +62,22 @@ running_tell(const struct daemon *d, struct channel *control, uint64_t call, str
 		buf_init(&values, MESSAGE_CONTENT_MAX);
 		message_values_add(&values, "row", STR("config"));
 		message_values_add(&values, "text", str_upto(rest, PART_BYTES));
-		say(control, call, &values);
+		running_config_send_row(control, call, &values);
 	}
 	buf_clear(&text);
 	return is_whole ? 0 : EXIT_CONFIG;
 }
 
-struct comparing {
+struct running_config_comparison {
 	struct channel *control;
 	uint64_t call;
 	unsigned count;
 };
 
 static void
-tell_change(const struct conf_change *change, void *arg)
+running_config_send_change(const struct conf_change *change, void *arg)
 {
-	struct comparing *c = arg;
+	struct running_config_comparison *c = arg;
 	struct buf values;
 
 	buf_init(&values, MESSAGE_CONTENT_MAX);
@@ -91,7 +92,7 @@ tell_change(const struct conf_change *change, void *arg)
 		message_values_add(&values, "file", change->after);
 	}
 	message_values_add(&values, "restart", change->needs_restart ? STR("yes") : STR("no"));
-	say(c->control, c->call, &values);
+	running_config_send_row(c->control, c->call, &values);
 	c->count++;
 }
 
@@ -109,8 +110,8 @@ tell_group(const struct conf *running, const struct conf *file)
 }
 
 static void
-tell_total(const struct daemon *d, const struct comparing *c, const struct conf *file,
-    struct buf *text)
+running_config_send_total(const struct daemon *d, const struct running_config_comparison *c,
+    const struct conf *file, struct buf *text)
 {
 	bool is_ambiguous = login_name_is_ambiguous(file) && !login_name_is_ambiguous(d->conf);
 	const char *of_group = tell_group(d->conf, file);
@@ -125,7 +126,7 @@ tell_total(const struct daemon *d, const struct comparing *c, const struct conf 
 		message_values_add(&values, "warning", STR(LOGIN_NAME_AMBIGUOUS));
 	if (of_group)
 		message_values_add(&values, "note", str_of(of_group));
-	say(c->control, c->call, &values);
+	running_config_send_row(c->control, c->call, &values);
 	if (is_ambiguous)
 		buf_addz(text, "warning: " LOGIN_NAME_AMBIGUOUS "\n");
 	if (of_group)
@@ -136,22 +137,22 @@ tell_total(const struct daemon *d, const struct comparing *c, const struct conf 
 }
 
 int
-running_compare(
+running_config_compare(
     const struct daemon *d, struct channel *control, uint64_t call, struct buf *text)
 {
-	struct comparing comparing = {.control = control, .call = call};
+	struct running_config_comparison comparing = {.control = control, .call = call};
 	struct conf *file;
 	struct conf_report report;
 
 	conf_report_init(&report);
 	file = conf_read_file(d->config_path, CONF_SECRETS_COMPARE, &report);
 	if (!file)
-		running_add_some(text, buf_str(&report.text), RUNNING_REPORT_BYTES);
+		running_config_add_lines(text, buf_str(&report.text), RUNNING_CONFIG_REPORT_BYTES);
 	conf_report_clear(&report);
 	if (!file)
 		return EXIT_CONFIG;
-	conf_each_change(d->conf, file, tell_change, &comparing);
-	tell_total(d, &comparing, file, text);
+	conf_each_change(d->conf, file, running_config_send_change, &comparing);
+	running_config_send_total(d, &comparing, file, text);
 	conf_drop(&file);
 	return 0;
 }

@@ -13,7 +13,7 @@
 
 #include "main/directory.h"
 
-struct access {
+struct socket_access {
 	uid_t uid;
 	gid_t gid;
 	mode_t mode;
@@ -22,11 +22,11 @@ struct access {
 static const uid_t same_uid = (uid_t)-1;
 static const gid_t same_gid = (gid_t)-1;
 
-static struct access
-help_desk_wanted(const struct daemon *d, const struct conf *c)
+static struct socket_access
+socket_access_wanted(const struct daemon *d, const struct conf *c)
 {
-	const struct identity *to = &d->identities[ROLE_CONTROL];
-	struct access a = {.uid = to->uid, .gid = to->gid, .mode = 0600};
+	const struct os_user *to = &d->identities[ROLE_CONTROL];
+	struct socket_access a = {.uid = to->uid, .gid = to->gid, .mode = 0600};
 
 	if (c->has_help_desk) {
 		a.gid = (gid_t)c->help_desk;
@@ -36,7 +36,7 @@ help_desk_wanted(const struct daemon *d, const struct conf *c)
 }
 
 static bool
-help_desk_own(int run_fd, uid_t uid, gid_t gid)
+socket_access_set_owner(int run_fd, uid_t uid, gid_t gid)
 {
 	return fchownat(run_fd, directory_socket, uid, gid, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -44,7 +44,7 @@ help_desk_own(int run_fd, uid_t uid, gid_t gid)
 /* It is open to nobody while its group changes; and root owns it meanwhile, for to change the mode
  * of what is another's takes CAP_FOWNER. */
 static bool
-help_desk_set_socket(int run_fd, const struct access *a)
+socket_access_set_socket(int run_fd, const struct socket_access *a)
 {
 	bool is_root = geteuid() == 0;
 	struct stat st;
@@ -57,35 +57,35 @@ help_desk_set_socket(int run_fd, const struct access *a)
 	}
 	if (st.st_uid == a->uid && st.st_gid == a->gid && (st.st_mode & 07777) == a->mode)
 		return true;
-	return (!is_root || help_desk_own(run_fd, 0, same_gid)) &&
+	return (!is_root || socket_access_set_owner(run_fd, 0, same_gid)) &&
 	    fchmodat(run_fd, directory_socket, 0600, 0) == 0 &&
-	    help_desk_own(run_fd, same_uid, a->gid) &&
+	    socket_access_set_owner(run_fd, same_uid, a->gid) &&
 	    fchmodat(run_fd, directory_socket, a->mode, 0) == 0 &&
-	    (!is_root || help_desk_own(run_fd, a->uid, same_gid));
+	    (!is_root || socket_access_set_owner(run_fd, a->uid, same_gid));
 }
 
 static bool
-help_desk_may_search(const struct stat *st, gid_t gid)
+socket_access_may_search(const struct stat *st, gid_t gid)
 {
 	return st->st_gid == gid ? st->st_mode & S_IXGRP : st->st_mode & S_IXOTH;
 }
 
 /* Its members can search it, and do no more there. */
 static bool
-help_desk_open_directory(int run_fd, gid_t gid)
+socket_access_open_directory(int run_fd, gid_t gid)
 {
 	struct stat st;
 
 	if (fstat(run_fd, &st) != 0)
 		return false;
-	return help_desk_may_search(&st, gid) ||
+	return socket_access_may_search(&st, gid) ||
 	    (fchown(run_fd, same_uid, gid) == 0 &&
 		fchmod(run_fd, (st.st_mode & 07707) | S_IXGRP) == 0);
 }
 
 /* What was opened for the former group. */
 static bool
-help_desk_shut_directory(int run_fd, gid_t gid)
+socket_access_shut_directory(int run_fd, gid_t gid)
 {
 	struct stat st;
 
@@ -96,21 +96,21 @@ help_desk_shut_directory(int run_fd, gid_t gid)
 }
 
 bool
-help_desk_open(const struct daemon *d, const struct conf *before, const struct conf *now,
-    char why[REASON_BYTES])
+socket_access_set(const struct daemon *d, const struct conf *before, const struct conf *now,
+    char why[DAEMON_REASON_BYTES])
 {
-	struct access a = help_desk_wanted(d, now);
+	struct socket_access a = socket_access_wanted(d, now);
 	bool had_group = before && before->has_help_desk, is_done;
 
 	if (!now->has_help_desk && !had_group)
 		return true;
-	is_done = help_desk_set_socket(d->run_fd, &a);
+	is_done = socket_access_set_socket(d->run_fd, &a);
 	if (is_done && now->has_help_desk)
-		is_done = help_desk_open_directory(d->run_fd, a.gid);
+		is_done = socket_access_open_directory(d->run_fd, a.gid);
 	else if (is_done)
-		is_done = help_desk_shut_directory(d->run_fd, (gid_t)before->help_desk);
+		is_done = socket_access_shut_directory(d->run_fd, (gid_t)before->help_desk);
 	if (!is_done)
-		snprintf(why, REASON_BYTES,
+		snprintf(why, DAEMON_REASON_BYTES,
 		    "help_desk_group: group %u and mode %04o cannot be given to %.*s/%s, or to its "
 		    "directory: %s", (unsigned)a.gid, (unsigned)a.mode,
 		    STR_ARG(now->run_directory), directory_socket, strerror(errno));

@@ -11,7 +11,7 @@
 /* Sets owner, group and mode of the socket as `now` says, and lets the members of its group search
  * the run directory.  before: what was in force; NULL at the start.  Nothing is touched where
  * neither has a group.  False: why says what failed, and nobody else reaches the socket. */
-bool help_desk_open(const struct daemon *d, const struct conf *before, const struct conf *now,
-    char why[REASON_BYTES]) MUST_USE;
+bool socket_access_set(const struct daemon *d, const struct conf *before, const struct conf *now,
+    char why[DAEMON_REASON_BYTES]) MUST_USE;
 
 #endif

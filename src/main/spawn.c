@@ -39,7 +39,7 @@ static const struct role_spec *const specs[ROLE_KINDS] = {
  * (sched_autogroup), and on a busy machine every step from role to role would wait for the turn of
  * another group. */
 static bool
-leave_session(void)
+spawn_leave_session(void)
 {
 	int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	bool has_left = terminal >= 0 ? ioctl(terminal, TIOCNOTTY) == 0 : errno == ENXIO;
@@ -52,20 +52,20 @@ leave_session(void)
 /* Nothing of the terminal from which main may have been started.  What is written to stderr goes to
  * the log, over a socket of this process's own. */
 static bool
-leave_terminal(int log_fd)
+spawn_leave_terminal(int log_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	return leave_session() && null >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
+	return spawn_leave_session() && null >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
 	    dup2(log_fd >= 0 ? log_fd : null, 2) >= 0;
 }
 
 /* The new process: never returns. */
 static void
-become(const struct instance *i, int fd, int log_fd)
+spawn_exec_role(const struct instance *i, int fd, int log_fd)
 {
 	static const char name[] = "sallyportd";
-	const struct identity *a = &i->daemon->identities[i->kind];
+	const struct os_user *a = &i->daemon->identities[i->kind];
 	char *const env[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
 	char index[12];
 	char *const argv[] = {
@@ -75,7 +75,7 @@ become(const struct instance *i, int fd, int log_fd)
 	snprintf(index, sizeof index, "%u", i->index);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (!leave_terminal(log_fd) || dup2(fd, SPAWN_CHANNEL_FD) < 0 || chdir("/") != 0)
+	if (!spawn_leave_terminal(log_fd) || dup2(fd, SPAWN_CHANNEL_FD) < 0 || chdir("/") != 0)
 		_exit(EXIT_OS);
 	if (fd == SPAWN_CHANNEL_FD)
 		fcntl(fd, F_SETFD, 0);
@@ -110,7 +110,7 @@ spawn_process(struct instance *i, int fd)
 	i->pid = fork();
 	failed = errno;
 	if (i->pid == 0)
-		become(i, fd, log_fd);
+		spawn_exec_role(i, fd, log_fd);
 	close(fd);
 	if (log_fd >= 0)
 		close(log_fd);
@@ -128,7 +128,7 @@ spawn_process(struct instance *i, int fd)
 /* ---- threads ---- */
 
 static void *
-thread_main(void *arg)
+spawn_thread_main(void *arg)
 {
 	struct instance *i = arg;
 
@@ -142,7 +142,7 @@ spawn_thread(struct instance *i, int fd)
 	int failed;
 
 	i->thread_fd = fd;
-	failed = pthread_create(&i->thread, NULL, thread_main, i);
+	failed = pthread_create(&i->thread, NULL, spawn_thread_main, i);
 	if (failed)
 		log_error("%s %u: no thread can be made: %s", role_name(i->kind), i->index,
 		    strerror(failed));
@@ -152,7 +152,7 @@ spawn_thread(struct instance *i, int fd)
 /* ---- both ---- */
 
 int
-spawn(struct instance *i)
+spawn_instance(struct instance *i)
 {
 	int fds[2];
 
@@ -179,7 +179,7 @@ spawn_kill(struct instance *i)
 }
 
 static enum role_kind
-find_role(const char *name)
+spawn_find_role(const char *name)
 {
 	for (int k = 0; k < ROLE_KINDS; k++)
 		if (specs[k] && strcmp(role_name((enum role_kind)k), name) == 0)
@@ -190,10 +190,10 @@ find_role(const char *name)
 int
 spawn_role_main(const char *name, const char *index)
 {
-	enum role_kind kind = find_role(name);
+	enum role_kind kind = spawn_find_role(name);
 	uint64_t number;
 
-	if (kind == ROLE_KINDS || !str_u64(str_of(index), &number) || number >= INSTANCES_MAX)
+	if (kind == ROLE_KINDS || !str_u64(str_of(index), &number) || number >= INSTANCE_COUNT_MAX)
 		return EXIT_USAGE;
 	fcntl(SPAWN_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
 	log_open(2, LOG_TO_MAIN);

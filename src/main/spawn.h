@@ -10,7 +10,7 @@
 enum { SPAWN_CHANNEL_FD = 3 };
 
 /* Main's end of the channel; -1 when it could not be started (logged). */
-int spawn(struct instance *i) MUST_USE;
+int spawn_instance(struct instance *i) MUST_USE;
 /* Ends a process at once; a thread is asked to stop. */
 void spawn_kill(struct instance *i);
 

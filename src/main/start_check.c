@@ -16,14 +16,14 @@
 
 enum { PATH_BYTES = 4096, WHY_BYTES = 4096 };
 
-struct probing {
+struct start_check {
 	const char *file;
 	const struct conf *conf;
 	struct conf_report *report;
 };
 
 static void __attribute__((format(printf, 3, 4)))
-probe_found(const struct probing *p, bool is_error, const char *format, ...)
+start_check_add_finding(const struct start_check *p, bool is_error, const char *format, ...)
 {
 	char text[PATH_BYTES + WHY_BYTES];
 	va_list args;
@@ -38,26 +38,27 @@ probe_found(const struct probing *p, bool is_error, const char *format, ...)
 
 /* Who is not root becomes nobody else, and does not know who starts the daemon. */
 static void
-probe_user(const struct probing *p)
+start_check_user(const struct start_check *p)
 {
 	struct buf why;
 
 	if (geteuid() != 0)
 		return;
 	buf_init(&why, WHY_BYTES);
-	if (!host_check_user(p->conf, &why))
-		probe_found(p, p->conf->user.n > 0, "user: %.*s", STR_ARG(buf_str(&why)));
+	if (!os_check_user(p->conf, &why))
+		start_check_add_finding(
+		    p, p->conf->user.n > 0, "user: %.*s", STR_ARG(buf_str(&why)));
 	buf_clear(&why);
 }
 
 static void
-probe_listeners(const struct probing *p)
+start_check_listeners(const struct start_check *p)
 {
 	for (size_t i = 0; i < p->conf->listen.count; i++) {
 		struct str address = p->conf->listen.item[i].address;
 
-		if (address.n && listen_probe(address) == EADDRNOTAVAIL)
-			probe_found(p, true,
+		if (address.n && listen_socket_probe(address) == EADDRNOTAVAIL)
+			start_check_add_finding(p, true,
 			    "listen: this host has no address %.*s (`ip address` shows those that "
 			    "it has)", STR_ARG(address));
 	}
@@ -65,13 +66,13 @@ probe_listeners(const struct probing *p)
 
 /* The file, or the directory that it would be made in.  0, or errno. */
 static int
-probe_log_file(struct str file)
+start_check_log_file(struct str file)
 {
 	char path[PATH_BYTES];
 	struct stat st;
 
 	snprintf(path, sizeof path, "%.*s", STR_ARG(file));
-	/* what is no regular file host_report_log tells */
+	/* what is no regular file os_report_log tells */
 	if (stat(path, &st) == 0)
 		return !S_ISREG(st.st_mode) || access(path, W_OK) == 0 ? 0 : errno;
 	if (errno != ENOENT)
@@ -81,60 +82,62 @@ probe_log_file(struct str file)
 }
 
 static void
-probe_log(const struct probing *p)
+start_check_log(const struct start_check *p)
 {
 	const struct conf *c = p->conf;
 	int error;
 
 	if (c->log.target != CONF_LOG_FILE)
 		return;
-	error = probe_log_file(c->log.file);
+	error = start_check_log_file(c->log.file);
 	/* that another user may not write there says nothing of the daemon */
 	if (error && !(geteuid() != 0 && (error == EACCES || error == EPERM)))
-		probe_found(p, true, "log.target: %.*s cannot be opened: %s", STR_ARG(c->log.file),
-		    strerror(error));
+		start_check_add_finding(p, true, "log.target: %.*s cannot be opened: %s",
+		    STR_ARG(c->log.file), strerror(error));
 }
 
 static void
-probe_file(const struct probing *p, const char *key, struct str path)
+start_check_file(const struct start_check *p, const char *key, struct str path)
 {
 	char name[PATH_BYTES];
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
 	if (path.n && access(name, R_OK) != 0)
-		probe_found(p, errno != EACCES, "%s: %s: %s", key, name, strerror(errno));
+		start_check_add_finding(
+		    p, errno != EACCES, "%s: %s: %s", key, name, strerror(errno));
 }
 
-/* Of resolv.conf and the hosts file offer_system_report tells. */
+/* Of resolv.conf and the hosts file resources_system_report tells. */
 static void
-probe_files(const struct probing *p)
+start_check_files(const struct start_check *p)
 {
 	const struct conf *c = p->conf;
 
 	for (size_t i = 0; i < c->routes.count; i++)
-		probe_file(p, "routes.ca_file", c->routes.item[i].ca_file);
+		start_check_file(p, "routes.ca_file", c->routes.item[i].ca_file);
 }
 
 /* ---- routes ---- */
 
 static bool
-probe_is_own(const struct conf *c, const struct conf_route *r, const struct conf_listen *l)
+start_check_is_own_listener(
+    const struct conf *c, const struct conf_route *r, const struct conf_listen *l)
 {
 	struct str host = r->host;
 	struct conf_listen at;
 
-	if (route_port(r) != l->port)
+	if (routing_port(r) != l->port)
 		return false;
 	if (str_ieq(host, c->hostname))
 		return true;
 	if (str_ieq(host, STR("localhost")))
 		host = STR("127.0.0.1");
 	at = (struct conf_listen){.address = host, .port = l->port};
-	return listen_probe(host) == 0 && listen_overlaps(&at, l);
+	return listen_socket_probe(host) == 0 && listen_socket_overlaps(&at, l);
 }
 
 static void
-probe_routes(const struct probing *p)
+start_check_routes(const struct start_check *p)
 {
 	const struct conf *c = p->conf;
 
@@ -143,22 +146,22 @@ probe_routes(const struct probing *p)
 		bool is_own = false;
 
 		for (size_t l = 0; r->host.n && l < c->listen.count && !is_own; l++)
-			is_own = probe_is_own(c, r, &c->listen.item[l]);
+			is_own = start_check_is_own_listener(c, r, &c->listen.item[l]);
 		if (is_own)
-			probe_found(p, false,
+			start_check_add_finding(p, false,
 			    "routes: route %zu, to %.*s port %u, leads to a listener of this "
-			    "gateway itself", i + 1, STR_ARG(r->host), route_port(r));
+			    "gateway itself", i + 1, STR_ARG(r->host), routing_port(r));
 	}
 }
 
 void
-probe_host(const char *file, const struct conf *c, struct conf_report *report)
+start_check_report(const char *file, const struct conf *c, struct conf_report *report)
 {
-	struct probing p = {file, c, report};
+	struct start_check p = {file, c, report};
 
-	probe_user(&p);
-	probe_listeners(&p);
-	probe_log(&p);
-	probe_files(&p);
-	probe_routes(&p);
+	start_check_user(&p);
+	start_check_listeners(&p);
+	start_check_log(&p);
+	start_check_files(&p);
+	start_check_routes(&p);
 }

@@ -8,6 +8,6 @@
 #include "conf/conf.h"
 
 /* Adds what is missing to the report: an error where a start or a reload would refuse it. */
-void probe_host(const char *file, const struct conf *c, struct conf_report *report);
+void start_check_report(const char *file, const struct conf *c, struct conf_report *report);
 
 #endif

@@ -22,7 +22,7 @@ enum {
 };
 
 static bool
-stage_is_empty(const struct daemon *d, int stage)
+stopping_stage_is_empty(const struct daemon *d, int stage)
 {
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].kind == stages[stage] && d->instances[n].state != INSTANCE_DOWN)
@@ -31,7 +31,7 @@ stage_is_empty(const struct daemon *d, int stage)
 }
 
 static int64_t
-drain_of(const struct daemon *d, enum role_kind kind)
+stopping_drain_ms(const struct daemon *d, enum role_kind kind)
 {
 	if (kind == ROLE_SUBMISSION)
 		return d->conf->submission.drain_timeout_ms;
@@ -40,13 +40,13 @@ drain_of(const struct daemon *d, enum role_kind kind)
 
 /* The queue stores its last statuses, with as many syncs of a slow disk. */
 static int64_t
-grace_of(enum role_kind kind)
+stopping_grace_ms(enum role_kind kind)
 {
 	return kind == ROLE_QUEUE ? QUEUE_GRACE_MS : STOP_GRACE_MS;
 }
 
 static void
-set_limit(struct daemon *d, int64_t limit_ms)
+stopping_set_limit(struct daemon *d, int64_t limit_ms)
 {
 	struct timeval tv = {.tv_sec = limit_ms / 1000, .tv_usec = limit_ms % 1000 * 1000};
 
@@ -54,30 +54,32 @@ set_limit(struct daemon *d, int64_t limit_ms)
 }
 
 static void
-stop_stage(struct daemon *d, int stage)
+stopping_stop_stage(struct daemon *d, int stage)
 {
-	struct message_stop m = {.drain_ms = d->stops_at_once ? 0 : drain_of(d, stages[stage])};
+	struct message_stop m = {
+	    .drain_ms = d->stops_at_once ? 0 : stopping_drain_ms(d, stages[stage])};
 
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].kind == stages[stage] && d->instances[n].channel)
 			(void)!channel_send(d->instances[n].channel, MESSAGE_STOP, &m, -1);
-	set_limit(d, d->stops_at_once ? STOP_GRACE_MS : m.drain_ms + grace_of(stages[stage]));
+	stopping_set_limit(
+	    d, d->stops_at_once ? STOP_GRACE_MS : m.drain_ms + stopping_grace_ms(stages[stage]));
 }
 
 void
-stopping_go_on(struct daemon *d)
+stopping_role_ended(struct daemon *d)
 {
-	while (d->stage < STAGES && stage_is_empty(d, d->stage))
-		if (++d->stage < STAGES && !stage_is_empty(d, d->stage))
-			stop_stage(d, d->stage);
+	while (d->stage < STAGES && stopping_stage_is_empty(d, d->stage))
+		if (++d->stage < STAGES && !stopping_stage_is_empty(d, d->stage))
+			stopping_stop_stage(d, d->stage);
 	if (d->stage == STAGES)
 		event_base_loopbreak(d->base);
 }
 
 static void
-stopping_end_one(struct instance *i)
+stopping_end_instance(struct instance *i)
 {
-	if (i->is_killed && liveness_leave(i, "the stop goes on without it"))
+	if (i->is_killed && liveness_abandon(i, "the stop goes on without it"))
 		return;
 	if (!i->is_killed)
 		log_warn("%s %u does not stop in time", role_name(i->kind), i->index);
@@ -86,7 +88,7 @@ stopping_end_one(struct instance *i)
 }
 
 static void
-stopping_at_limit(evutil_socket_t fd, short what, void *arg)
+stopping_limit_reached(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
 	int stage = d->stage;
@@ -98,15 +100,15 @@ stopping_at_limit(evutil_socket_t fd, short what, void *arg)
 	for (unsigned n = 0; n < d->instance_count && d->stage == stage; n++)
 		if (d->instances[n].kind == stages[stage] &&
 		    d->instances[n].state != INSTANCE_DOWN)
-			stopping_end_one(&d->instances[n]);
+			stopping_end_instance(&d->instances[n]);
 	if (d->stage == stage)
-		set_limit(d, STOP_GRACE_MS);
+		stopping_set_limit(d, STOP_GRACE_MS);
 }
 
 void
 stopping_prepare(struct daemon *d)
 {
-	d->stop_limit = evtimer_new(d->base, stopping_at_limit, d);
+	d->stop_limit = evtimer_new(d->base, stopping_limit_reached, d);
 	if (!d->stop_limit)
 		die("no timer");
 }
@@ -118,7 +120,7 @@ stopping_clear(struct daemon *d)
 }
 
 static void
-stop_at_once(struct daemon *d)
+stopping_at_once(struct daemon *d)
 {
 	if (d->stops_at_once)
 		return;
@@ -129,21 +131,21 @@ stop_at_once(struct daemon *d)
 			d->instances[n].is_killed = true;
 			spawn_kill(&d->instances[n]);
 		}
-	set_limit(d, STOP_GRACE_MS);
+	stopping_set_limit(d, STOP_GRACE_MS);
 }
 
 void
 stopping_begin(struct daemon *d)
 {
 	if (d->stage >= 0) {
-		stop_at_once(d);
+		stopping_at_once(d);
 		return;
 	}
-	notify_state("STOPPING=1");
+	systemd_notify_state("STOPPING=1");
 	log_info("stopping");
 	d->stage = 0;
 	for (unsigned n = 0; n < d->instance_count; n++)
 		event_del(d->instances[n].again);
-	stop_stage(d, 0);
-	stopping_go_on(d);
+	stopping_stop_stage(d, 0);
+	stopping_role_ended(d);
 }

@@ -14,6 +14,6 @@ void stopping_clear(struct daemon *d);
  * so is left behind. */
 void stopping_begin(struct daemon *d);
 /* One of the roles is gone. */
-void stopping_go_on(struct daemon *d);
+void stopping_role_ended(struct daemon *d);
 
 #endif

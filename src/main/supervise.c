@@ -29,20 +29,20 @@ enum {
 	START_FAILURES_MAX = 5, /* of one role in a row, before the daemon was ever ready */
 };
 
-static void start_instance(struct instance *i);
-static void supervise_give_up(struct instance *i, const char *why);
+static void supervise_start_instance(struct instance *i);
+static void supervise_force_restart(struct instance *i, const char *why);
 
 /* ---- starting ---- */
 
 /* Submission waits for the queue's first word, so that ids begin above all that the spool saw. */
 static bool
-may_begin(const struct instance *i)
+supervise_may_start(const struct instance *i)
 {
 	return i->kind != ROLE_SUBMISSION || i->daemon->floor_ms >= 0;
 }
 
 static void
-send_start(struct instance *i)
+supervise_send_start(struct instance *i)
 {
 	struct daemon *d = i->daemon;
 	struct message_start m = {.node = (uint8_t)d->conf->node,
@@ -50,45 +50,45 @@ send_start(struct instance *i)
 	    .floor_ms = d->floor_ms > 0 ? d->floor_ms : 0};
 
 	i->is_told_to_start = true;
-	liveness_sign(i);
+	liveness_note_sign(i);
 	if (channel_send(i->channel, MESSAGE_START, &m, -1) != 0)
-		supervise_give_up(i, "it takes no START");
+		supervise_force_restart(i, "it takes no START");
 }
 
 static void
-all_ready(struct daemon *d)
+supervise_check_all_ready(struct daemon *d)
 {
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].state != INSTANCE_READY)
 			return;
 	d->was_ready = true;
 	log_info("ready: %u processes", d->instance_count + 1);
-	notify_status("ready: %u processes", d->instance_count + 1);
-	notify_state("READY=1");
+	systemd_notify_status("ready: %u processes", d->instance_count + 1);
+	systemd_notify_state("READY=1");
 }
 
 static void
-is_ready(struct instance *i, const struct message_ready *m)
+supervise_instance_ready(struct instance *i, const struct message_ready *m)
 {
 	struct daemon *d = i->daemon;
 
 	i->state = INSTANCE_READY;
-	liveness_sign(i);
+	liveness_note_sign(i);
 	d->accepts_damage &= i->kind != ROLE_QUEUE;
 	d->is_first_start &= i->kind != ROLE_AUTH;
 	if (i->kind == ROLE_QUEUE && d->floor_ms < 0) {
 		d->floor_ms = m->newest_ms;
 		for (unsigned n = 0; n < d->instance_count; n++)
 			if (d->instances[n].kind == ROLE_SUBMISSION && d->instances[n].channel)
-				send_start(&d->instances[n]);
+				supervise_send_start(&d->instances[n]);
 	}
 	if (i->kind == ROLE_QUEUE)
 		notices_queue_is_ready(d);
-	all_ready(d);
+	supervise_check_all_ready(d);
 }
 
 static void
-end_worker(struct daemon *d, const struct message_restart *m)
+supervise_kill_worker(struct daemon *d, const struct message_restart *m)
 {
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		struct instance *i = &d->instances[n];
@@ -101,7 +101,7 @@ end_worker(struct daemon *d, const struct message_restart *m)
 }
 
 static void
-from_role(struct channel *c, const struct packet *p, void *arg)
+supervise_receive(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct instance *i = arg;
 
@@ -116,27 +116,27 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 		spawn_kill(i);
 		return;
 	case MESSAGE_READY:
-		is_ready(i, &p->message->ready);
+		supervise_instance_ready(i, &p->message->ready);
 		return;
 	case MESSAGE_PONG:
 		liveness_pong(i, p->message->pong.number);
 		return;
 	case MESSAGE_ALERT:
-		notices_hear(i, &p->message->alert);
+		notices_handle_alert(i, &p->message->alert);
 		return;
 	case MESSAGE_PEER_LOST:
-		joints_lost(i, &p->message->peer_lost);
+		role_links_lost(i, &p->message->peer_lost);
 		return;
 	case MESSAGE_REFUSED:
 		snprintf(i->refusal, sizeof i->refusal, "%.*s", STR_ARG(p->message->refused.text));
 		return;
 	case MESSAGE_RESTART:
 		if (i->kind == ROLE_AUTH)
-			end_worker(i->daemon, &p->message->restart);
+			supervise_kill_worker(i->daemon, &p->message->restart);
 		return;
 	case MESSAGE_ADMIN:
 		if (i->kind == ROLE_CONTROL)
-			admin_hear(i->daemon, c, p->call, &p->message->admin);
+			daemon_admin_handle(i->daemon, c, p->call, &p->message->admin);
 		else
 			channel_refuse(c, p->call);
 		return;
@@ -152,24 +152,24 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 /* ---- ending ---- */
 
 static void
-try_again(evutil_socket_t fd, short what, void *arg)
+supervise_restart_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct instance *i = arg;
 
 	(void)fd;
 	(void)what;
 	if (i->daemon->stage < 0)
-		start_instance(i);
+		supervise_start_instance(i);
 }
 
 static void
-plan_return(struct instance *i)
+supervise_plan_restart(struct instance *i)
 {
 	struct timeval tv;
 
-	if (clock_mono_ms() - i->started_ms > BACKOFF_STEADY_MS)
+	if (clock_mono_ms() - i->started_ms > RESTART_BACKOFF_STEADY_MS)
 		i->failures = 0;
-	tv = backoff_timeval(i->failures++);
+	tv = restart_backoff_timeval(i->failures++);
 	i->restarts++;
 	event_add(i->again, &tv);
 }
@@ -179,13 +179,13 @@ supervise_return_slot(struct instance *i)
 {
 	if (i->slot < 0)
 		return;
-	clients_wipe(i->daemon->clients_fd, (unsigned)i->slot);
-	slots_return(&i->daemon->slots, i->slot, clock_mono_ms());
+	client_counts_wipe(i->daemon->clients_fd, (unsigned)i->slot);
+	instance_slots_return(&i->daemon->slots, i->slot, clock_mono_ms());
 	i->slot = -1;
 }
 
 void
-supervise_gone(struct instance *i)
+supervise_instance_gone(struct instance *i)
 {
 	struct daemon *d = i->daemon;
 
@@ -194,14 +194,14 @@ supervise_gone(struct instance *i)
 	i->state = INSTANCE_DOWN;
 	supervise_return_slot(i);
 	if (d->stage >= 0)
-		stopping_go_on(d);
+		stopping_role_ended(d);
 	else
-		plan_return(i);
+		supervise_plan_restart(i);
 }
 
 /* A start that failed before the daemon was ready once, and that a further try does not cure. */
 static bool
-supervise_is_hopeless(const struct instance *i, int status)
+supervise_is_permanent_failure(const struct instance *i, int status)
 {
 	if (i->daemon->was_ready || i->daemon->stage >= 0 || !WIFEXITED(status))
 		return false;
@@ -211,19 +211,19 @@ supervise_is_hopeless(const struct instance *i, int status)
 }
 
 static void
-supervise_fail(struct instance *i, int role_status)
+supervise_fail_start(struct instance *i, int role_status)
 {
 	int exit_status = role_status == ROLE_EXIT_FORBIDDEN ? EXIT_NOT_ALLOWED
 	    : role_status == ROLE_EXIT_CONFIG                ? EXIT_CONFIG
 	                                                     : EXIT_LATER;
 
-	i->daemon->exit_status = host_refuse(exit_status, "%s %u cannot start: %s",
+	i->daemon->exit_status = daemon_report_failure(exit_status, "%s %u cannot start: %s",
 	    role_name(i->kind), i->index, i->refusal[0] ? i->refusal : "see the log");
 	stopping_begin(i->daemon);
 }
 
 static void
-supervise_note_death(struct instance *i, int status)
+supervise_note_end(struct instance *i, int status)
 {
 	const char *name = role_name(i->kind);
 	char how[80];
@@ -239,7 +239,7 @@ supervise_note_death(struct instance *i, int status)
 	if (i->ended_ms)
 		snprintf(how + strlen(how), sizeof how - strlen(how),
 		    ", for it gave no sign of life");
-	notices_add_end(i, how);
+	notices_add_process_end(i, how);
 }
 
 void
@@ -249,25 +249,25 @@ supervise_reap(struct daemon *d)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (liveness_see_end(d, pid))
+		if (liveness_abandoned_ended(d, pid))
 			continue;
 		for (unsigned n = 0; n < d->instance_count; n++) {
 			struct instance *i = &d->instances[n];
 
 			if (i->pid != pid)
 				continue;
-			supervise_note_death(i, status);
+			supervise_note_end(i, status);
 			i->pid = 0;
-			if (supervise_is_hopeless(i, status))
-				supervise_fail(i, WEXITSTATUS(status));
-			supervise_gone(i);
+			if (supervise_is_permanent_failure(i, status))
+				supervise_fail_start(i, WEXITSTATUS(status));
+			supervise_instance_gone(i);
 		}
 	}
 }
 
 /* A process is reaped by SIGCHLD; only a thread is known to be gone by its channel. */
 static void
-role_lost(struct channel *c, void *arg)
+supervise_channel_lost(struct channel *c, void *arg)
 {
 	struct instance *i = arg;
 
@@ -276,12 +276,12 @@ role_lost(struct channel *c, void *arg)
 	if (!i->daemon->in_threads)
 		return;
 	pthread_join(i->thread, NULL);
-	supervise_gone(i);
+	supervise_instance_gone(i);
 }
 
 /* The process holds less than it needs: it begins anew. */
 static void
-supervise_give_up(struct instance *i, const char *why)
+supervise_force_restart(struct instance *i, const char *why)
 {
 	log_error("%s %u: %s: it is started again", role_name(i->kind), i->index, why);
 	spawn_kill(i);
@@ -289,16 +289,16 @@ supervise_give_up(struct instance *i, const char *why)
 
 /* Only submission makes ids and counts clients. */
 static bool
-supervise_lend_slot(struct instance *i)
+supervise_take_slot(struct instance *i)
 {
 	struct daemon *d = i->daemon;
 
 	i->slot = -1;
 	if (i->kind != ROLE_SUBMISSION)
 		return true;
-	i->slot = slots_take(&d->slots, clock_mono_ms());
+	i->slot = instance_slots_take(&d->slots, clock_mono_ms());
 	if (i->slot >= 0)
-		clients_wipe(d->clients_fd, (unsigned)i->slot);
+		client_counts_wipe(d->clients_fd, (unsigned)i->slot);
 	return i->slot >= 0;
 }
 
@@ -319,55 +319,56 @@ supervise_make_region(struct instance *i)
 
 /* All that it may hold, in the order in which the role expects it. */
 static void
-supervise_equip(struct instance *i, int region_fd)
+supervise_send_grants(struct instance *i, int region_fd)
 {
 	bool ok = grants_give_log(i) && grants_give_metrics(i, region_fd) && grants_give_config(i);
 
-	joints_make(i);
+	role_links_make(i);
 	if (!ok || !grants_give(i))
-		supervise_give_up(i, "it cannot be given what it needs");
-	else if (may_begin(i))
-		send_start(i);
+		supervise_force_restart(i, "it cannot be given what it needs");
+	else if (supervise_may_start(i))
+		supervise_send_start(i);
 }
 
 static void
-start_instance(struct instance *i)
+supervise_start_instance(struct instance *i)
 {
 	int fd = -1, region_fd = -1;
 
 	i->started_ms = clock_mono_ms();
 	i->incarnation = ++i->daemon->incarnations;
 	i->refusal[0] = 0;
-	if (!supervise_lend_slot(i))
+	if (!supervise_take_slot(i))
 		log_error(
 		    "%s %u: no slot is free, it is not started", role_name(i->kind), i->index);
 	else if ((region_fd = supervise_make_region(i)) < 0)
 		log_error("%s %u: no shared memory: %s", role_name(i->kind), i->index,
 		    strerror(errno));
 	else
-		fd = spawn(i);
+		fd = spawn_instance(i);
 	if (fd >= 0) {
 		i->state = INSTANCE_STARTING;
-		liveness_begin(i);
-		i->channel = channel_new(i->daemon->base, fd, from_role, role_lost, i);
-		supervise_equip(i, region_fd);
+		liveness_init_instance(i);
+		i->channel =
+		    channel_new(i->daemon->base, fd, supervise_receive, supervise_channel_lost, i);
+		supervise_send_grants(i, region_fd);
 	} else {
 		metrics_unmap(&i->region);
 		supervise_return_slot(i);
-		plan_return(i);
+		supervise_plan_restart(i);
 	}
 	if (region_fd >= 0)
 		close(region_fd);
 }
 
 static void
-add_instances(struct daemon *d, enum role_kind kind, unsigned count)
+supervise_add_instances(struct daemon *d, enum role_kind kind, unsigned count)
 {
-	for (unsigned n = 0; n < count && d->instance_count < INSTANCES_MAX; n++) {
+	for (unsigned n = 0; n < count && d->instance_count < INSTANCE_COUNT_MAX; n++) {
 		struct instance *i = &d->instances[d->instance_count++];
 
 		*i = (struct instance){.daemon = d, .kind = kind, .index = n, .slot = -1};
-		i->again = evtimer_new(d->base, try_again, i);
+		i->again = evtimer_new(d->base, supervise_restart_timer_fired, i);
 		if (!i->again)
 			die("no timer");
 	}
@@ -378,15 +379,15 @@ supervise_start(struct daemon *d)
 {
 	stopping_prepare(d);
 	liveness_start(d);
-	add_instances(d, ROLE_KEYS, 1);
-	add_instances(d, ROLE_AUTH, 1);
-	add_instances(d, ROLE_WORKER, (unsigned)d->conf->auth.workers);
-	add_instances(d, ROLE_QUEUE, 1);
-	add_instances(d, ROLE_RELAY, 1);
-	add_instances(d, ROLE_CONTROL, 1);
-	add_instances(d, ROLE_SUBMISSION, d->submission_count);
+	supervise_add_instances(d, ROLE_KEYS, 1);
+	supervise_add_instances(d, ROLE_AUTH, 1);
+	supervise_add_instances(d, ROLE_WORKER, (unsigned)d->conf->auth.workers);
+	supervise_add_instances(d, ROLE_QUEUE, 1);
+	supervise_add_instances(d, ROLE_RELAY, 1);
+	supervise_add_instances(d, ROLE_CONTROL, 1);
+	supervise_add_instances(d, ROLE_SUBMISSION, d->submission_count);
 	for (unsigned n = 0; n < d->instance_count; n++)
-		start_instance(&d->instances[n]);
+		supervise_start_instance(&d->instances[n]);
 }
 
 static bool
@@ -401,7 +402,7 @@ supervise_reload(struct daemon *d)
 {
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].channel && !supervise_renew(&d->instances[n]))
-			supervise_give_up(&d->instances[n], "it takes no new configuration");
+			supervise_force_restart(&d->instances[n], "it takes no new configuration");
 	supervise_renew_certificates(d);
 }
 
@@ -415,7 +416,7 @@ supervise_renew_certificates(struct daemon *d)
 			struct instance *i = &d->instances[n];
 
 			if (i->kind == order[o] && i->channel && !grants_give_certificates(i))
-				supervise_give_up(i, "it takes no new certificate");
+				supervise_force_restart(i, "it takes no new certificate");
 		}
 }
 
@@ -427,7 +428,7 @@ supervise_renew_files(struct daemon *d)
 
 		if (i->kind == ROLE_RELAY && i->channel &&
 		    (!grants_give_files(i) || !grants_give_config(i)))
-			supervise_give_up(i, "it takes no file that changed");
+			supervise_force_restart(i, "it takes no file that changed");
 	}
 }
 
@@ -440,5 +441,5 @@ supervise_end(struct daemon *d)
 	}
 	stopping_clear(d);
 	liveness_stop(d);
-	joints_free(d);
+	role_links_free(d);
 }

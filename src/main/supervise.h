@@ -12,7 +12,7 @@ void supervise_start(struct daemon *d);
 /* SIGCHLD: takes the dead, plans their return. */
 void supervise_reap(struct daemon *d);
 /* It is dead, or will not do a thing again: another takes its place, or the next stage stops. */
-void supervise_gone(struct instance *i);
+void supervise_instance_gone(struct instance *i);
 /* A new configuration for all. */
 void supervise_reload(struct daemon *d);
 /* Certificates and keys to those who hold them, keys first. */

@@ -14,10 +14,10 @@
 
 #include "base/str.h"
 
-enum { NOTIFY_TEXT_BYTES = 700 };
+enum { SYSTEMD_NOTIFY_TEXT_BYTES = 700 };
 
 void
-notify_state(const char *state)
+systemd_notify_state(const char *state)
 {
 	static int fd = -1; /* kept, so that a want of descriptors silences nobody */
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -38,9 +38,9 @@ notify_state(const char *state)
 }
 
 void
-notify_status(const char *format, ...)
+systemd_notify_status(const char *format, ...)
 {
-	char text[NOTIFY_TEXT_BYTES] = "STATUS=";
+	char text[SYSTEMD_NOTIFY_TEXT_BYTES] = "STATUS=";
 	size_t begin = strlen(text);
 	va_list args;
 
@@ -51,11 +51,11 @@ notify_status(const char *format, ...)
 	for (char *p = text; *p; p++)
 		if ((unsigned char)*p < 0x20)
 			*p = ' ';
-	notify_state(text);
+	systemd_notify_state(text);
 }
 
 int64_t
-notify_watchdog_ms(void)
+systemd_notify_watchdog_ms(void)
 {
 	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
 	uint64_t usec_number, pid_number;

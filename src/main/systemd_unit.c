@@ -22,17 +22,17 @@ enum {
 };
 
 /* Where units and their drop-ins are: the first place with one of that name counts. */
-static const char *const service_places[] = {"/etc/systemd/system", "/run/systemd/system",
+static const char *const systemd_unit_directories[] = {"/etc/systemd/system", "/run/systemd/system",
     "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"};
-enum { PLACES = sizeof service_places / sizeof *service_places };
+enum { PLACES = sizeof systemd_unit_directories / sizeof *systemd_unit_directories };
 
-struct service {
+struct systemd_unit {
 	bool is_strict, hides_home, home_takes_binds, hides_tmp;
 	struct buf writable, bound; /* paths, each behind a line's end */
 };
 
-struct service_checking {
-	const struct service *service;
+struct systemd_unit_checking {
+	const struct systemd_unit *service;
 	const char *file;
 	struct conf_report *report;
 };
@@ -40,7 +40,7 @@ struct service_checking {
 /* ---- reading ---- */
 
 static void
-service_add(struct buf *list, const char *before, struct str path)
+systemd_unit_add_path(struct buf *list, const char *before, struct str path)
 {
 	struct str target;
 
@@ -56,25 +56,25 @@ service_add(struct buf *list, const char *before, struct str path)
 
 /* Each word of the value; none at all empties the list. */
 static void
-service_list(struct buf *list, const char *before, struct str value)
+systemd_unit_add_list(struct buf *list, const char *before, struct str value)
 {
 	struct str word;
 
 	if (!value.n)
 		buf_reset(list);
 	while (str_split(&value, ' ', &word))
-		service_add(list, before, word);
+		systemd_unit_add_path(list, before, word);
 }
 
 static bool
-service_is_yes(struct str value)
+systemd_unit_is_yes(struct str value)
 {
 	return !(str_eq(value, STR("no")) || str_eq(value, STR("false")) ||
 	    str_eq(value, STR("off")) || str_eq(value, STR("0")));
 }
 
 static void
-service_setting(struct service *s, struct str name, struct str value)
+systemd_unit_read_setting(struct systemd_unit *s, struct str name, struct str value)
 {
 	static const struct {
 		struct str name;
@@ -87,21 +87,21 @@ service_setting(struct service *s, struct str name, struct str value)
 		s->is_strict = str_eq(value, STR("strict"));
 	if (str_eq(name, STR("ProtectHome"))) {
 		s->home_takes_binds = str_eq(value, STR("tmpfs"));
-		s->hides_home = service_is_yes(value) && !str_eq(value, STR("read-only"));
+		s->hides_home = systemd_unit_is_yes(value) && !str_eq(value, STR("read-only"));
 	}
 	if (str_eq(name, STR("PrivateTmp")))
-		s->hides_tmp = service_is_yes(value);
+		s->hides_tmp = systemd_unit_is_yes(value);
 	if (str_eq(name, STR("ReadWritePaths")) || str_eq(name, STR("BindPaths")))
-		service_list(&s->writable, "", value);
+		systemd_unit_add_list(&s->writable, "", value);
 	if (str_eq(name, STR("BindPaths")) || str_eq(name, STR("BindReadOnlyPaths")))
-		service_list(&s->bound, "", value);
+		systemd_unit_add_list(&s->bound, "", value);
 	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
 		if (str_eq(name, directories[i].name))
-			service_list(&s->writable, directories[i].before, value);
+			systemd_unit_add_list(&s->writable, directories[i].before, value);
 }
 
 static bool
-service_read_file(struct service *s, const char *path)
+systemd_unit_read_file(struct systemd_unit *s, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct str rest, line;
@@ -116,7 +116,7 @@ service_read_file(struct service *s, const char *path)
 	for (rest = buf_str(&text); is_read && str_split(&rest, '\n', &line);) {
 		size_t equals = str_find(line, '=');
 
-		service_setting(s, str_trim(str_upto(line, equals)),
+		systemd_unit_read_setting(s, str_trim(str_upto(line, equals)),
 		    str_trim(str_from(line, equals + 1)));
 	}
 	buf_clear(&text);
@@ -125,18 +125,18 @@ service_read_file(struct service *s, const char *path)
 
 /* ---- drop-ins ---- */
 
-struct drop_in {
+struct systemd_drop_in {
 	const char *place;
 	char name[NAME_MAX + 1];
 };
 
-struct drop_ins {
+struct systemd_drop_ins {
 	size_t count;
-	struct drop_in item[DROP_INS_MAX];
+	struct systemd_drop_in item[DROP_INS_MAX];
 };
 
 static bool
-drop_ins_have(const struct drop_ins *all, const char *name)
+systemd_drop_ins_have(const struct systemd_drop_ins *all, const char *name)
 {
 	for (size_t i = 0; i < all->count; i++)
 		if (strcmp(all->item[i].name, name) == 0)
@@ -145,7 +145,7 @@ drop_ins_have(const struct drop_ins *all, const char *name)
 }
 
 static void
-drop_ins_add(struct drop_ins *all, const char *root, const char *place)
+systemd_drop_ins_add(struct systemd_drop_ins *all, const char *root, const char *place)
 {
 	char directory[PATH_BYTES];
 	const struct dirent *e;
@@ -156,9 +156,10 @@ drop_ins_add(struct drop_ins *all, const char *root, const char *place)
 	if (!d)
 		return;
 	while (all->count < DROP_INS_MAX && (e = readdir(d))) {
-		struct drop_in *in = &all->item[all->count];
+		struct systemd_drop_in *in = &all->item[all->count];
 
-		if (!str_iends(str_of(e->d_name), STR(".conf")) || drop_ins_have(all, e->d_name))
+		if (!str_iends(str_of(e->d_name), STR(".conf")) ||
+		    systemd_drop_ins_have(all, e->d_name))
 			continue;
 		in->place = place;
 		snprintf(in->name, sizeof in->name, "%s", e->d_name);
@@ -168,32 +169,33 @@ drop_ins_add(struct drop_ins *all, const char *root, const char *place)
 }
 
 static int
-drop_ins_compare(const void *a, const void *b)
+systemd_drop_ins_compare(const void *a, const void *b)
 {
-	return strcmp(((const struct drop_in *)a)->name, ((const struct drop_in *)b)->name);
+	return strcmp(
+	    ((const struct systemd_drop_in *)a)->name, ((const struct systemd_drop_in *)b)->name);
 }
 
 /* As systemd: in the order of their names, wherever they are; the last value counts. */
 static void
-service_read_drop_ins(const char *root, struct service *s)
+systemd_unit_read_drop_ins(const char *root, struct systemd_unit *s)
 {
-	struct drop_ins *all = MEM_NEW(struct drop_ins);
+	struct systemd_drop_ins *all = MEM_NEW(struct systemd_drop_ins);
 	char path[PATH_BYTES + NAME_MAX + 2];
 
 	for (size_t i = 0; i < PLACES; i++)
-		drop_ins_add(all, root, service_places[i]);
-	qsort(all->item, all->count, sizeof *all->item, drop_ins_compare);
+		systemd_drop_ins_add(all, root, systemd_unit_directories[i]);
+	qsort(all->item, all->count, sizeof *all->item, systemd_drop_ins_compare);
 	for (size_t i = 0; i < all->count; i++) {
 		snprintf(path, sizeof path, "%s%s/sallyport.service.d/%s", root,
 		    all->item[i].place, all->item[i].name);
-		(void)service_read_file(s, path);
+		(void)systemd_unit_read_file(s, path);
 	}
 	mem_free(all);
 }
 
 /* The first unit counts, and the drop-ins of all places. */
 static bool
-service_read(const char *root, struct service *s)
+systemd_unit_read(const char *root, struct systemd_unit *s)
 {
 	char path[PATH_BYTES - 2];
 	bool is_there = false;
@@ -202,29 +204,30 @@ service_read(const char *root, struct service *s)
 	if (access(path, F_OK) != 0)
 		return false;
 	for (size_t i = 0; i < PLACES && !is_there; i++) {
-		snprintf(path, sizeof path, "%s%s/sallyport.service", root, service_places[i]);
-		is_there = service_read_file(s, path);
+		snprintf(
+		    path, sizeof path, "%s%s/sallyport.service", root, systemd_unit_directories[i]);
+		is_there = systemd_unit_read_file(s, path);
 	}
 	if (is_there)
-		service_read_drop_ins(root, s);
+		systemd_unit_read_drop_ins(root, s);
 	return is_there;
 }
 
 /* ---- checking ---- */
 
 static bool
-service_lists(const struct buf *list, struct str path)
+systemd_unit_lists_path(const struct buf *list, struct str path)
 {
 	struct str rest = buf_str(list), line;
 
 	while (str_split(&rest, '\n', &line))
-		if (line.n && reach_is_below(path, line))
+		if (line.n && path_access_is_below(path, line))
 			return true;
 	return false;
 }
 
 static void
-service_warn(const struct service_checking *k, const char *key, struct str path,
+systemd_unit_warn(const struct systemd_unit_checking *k, const char *key, struct str path,
     const char *setting, const char *remedy)
 {
 	buf_addf(&k->report->text,
@@ -234,19 +237,20 @@ service_warn(const struct service_checking *k, const char *key, struct str path,
 }
 
 static bool
-service_check_read(const struct service_checking *k, const char *key, struct str path)
+systemd_unit_check_read(const struct systemd_unit_checking *k, const char *key, struct str path)
 {
-	const struct service *s = k->service;
-	bool is_bound = service_lists(&s->bound, path);
+	const struct systemd_unit *s = k->service;
+	bool is_bound = systemd_unit_lists_path(&s->bound, path);
 
-	if (s->hides_home && reach_hidden_by_home(path).n && !(s->home_takes_binds && is_bound)) {
-		service_warn(k, key, path, "hides it from the daemon (ProtectHome=)",
+	if (s->hides_home && path_access_hidden_by_home(path).n &&
+	    !(s->home_takes_binds && is_bound)) {
+		systemd_unit_warn(k, key, path, "hides it from the daemon (ProtectHome=)",
 		    "choose another place, or a drop-in with ProtectHome=tmpfs and BindPaths= or "
 		    "BindReadOnlyPaths=");
 		return false;
 	}
-	if (s->hides_tmp && reach_hidden_by_tmp(path).n && !is_bound) {
-		service_warn(k, key, path, "hides it from the daemon (PrivateTmp=)",
+	if (s->hides_tmp && path_access_hidden_by_tmp(path).n && !is_bound) {
+		systemd_unit_warn(k, key, path, "hides it from the daemon (PrivateTmp=)",
 		    "choose another place");
 		return false;
 	}
@@ -254,46 +258,48 @@ service_check_read(const struct service_checking *k, const char *key, struct str
 }
 
 static void
-service_check_write(const struct service_checking *k, const char *key, struct str path)
+systemd_unit_check_write(const struct systemd_unit_checking *k, const char *key, struct str path)
 {
-	if (path.n && service_check_read(k, key, path) && k->service->is_strict &&
-	    !service_lists(&k->service->writable, path))
-		service_warn(k, key, path, "does not let the daemon write there (ProtectSystem=)",
+	if (path.n && systemd_unit_check_read(k, key, path) && k->service->is_strict &&
+	    !systemd_unit_lists_path(&k->service->writable, path))
+		systemd_unit_warn(k, key, path,
+		    "does not let the daemon write there (ProtectSystem=)",
 		    "choose another place, or a drop-in with ReadWritePaths=");
 }
 
 static void
-service_check_paths(const struct service_checking *k, const struct conf *c)
+systemd_unit_check_paths(const struct systemd_unit_checking *k, const struct conf *c)
 {
-	service_check_write(k, "queue.directory", c->queue.directory);
-	service_check_write(k, "state_directory", c->state_directory);
-	service_check_write(k, "run_directory", c->run_directory);
+	systemd_unit_check_write(k, "queue.directory", c->queue.directory);
+	systemd_unit_check_write(k, "state_directory", c->state_directory);
+	systemd_unit_check_write(k, "run_directory", c->run_directory);
 	if (c->log.target == CONF_LOG_FILE)
-		service_check_write(k, "log.target", c->log.file);
+		systemd_unit_check_write(k, "log.target", c->log.file);
 	for (size_t i = 0; i < c->tls.count; i++) {
-		service_check_read(k, "tls.certificate", c->tls.item[i].certificate);
-		service_check_read(k, "tls.private_key", c->tls.item[i].private_key);
+		systemd_unit_check_read(k, "tls.certificate", c->tls.item[i].certificate);
+		systemd_unit_check_read(k, "tls.private_key", c->tls.item[i].private_key);
 	}
 	for (size_t i = 0; i < c->routes.count; i++) {
-		service_check_read(k, "routes.ca_file", c->routes.item[i].ca_file);
-		service_check_read(k, "routes.password", c->routes.item[i].password_file);
+		systemd_unit_check_read(k, "routes.ca_file", c->routes.item[i].ca_file);
+		systemd_unit_check_read(k, "routes.password", c->routes.item[i].password_file);
 	}
 	if (c->dns.dnssec != DNSSEC_OFF)
-		service_check_read(k, "dns.trust_anchor", c->dns.trust_anchor);
-	service_check_read(k, "dns.resolv_conf", c->dns.resolv_conf);
-	service_check_read(k, "dns.hosts_file", c->dns.hosts_file);
+		systemd_unit_check_read(k, "dns.trust_anchor", c->dns.trust_anchor);
+	systemd_unit_check_read(k, "dns.resolv_conf", c->dns.resolv_conf);
+	systemd_unit_check_read(k, "dns.hosts_file", c->dns.hosts_file);
 }
 
 void
-service_check(const char *root, const char *file, const struct conf *c, struct conf_report *report)
+systemd_unit_check(
+    const char *root, const char *file, const struct conf *c, struct conf_report *report)
 {
-	struct service s = {0};
-	struct service_checking k = {&s, file, report};
+	struct systemd_unit s = {0};
+	struct systemd_unit_checking k = {&s, file, report};
 
 	buf_init(&s.writable, LISTS_BYTES_MAX);
 	buf_init(&s.bound, LISTS_BYTES_MAX);
-	if (service_read(root, &s))
-		service_check_paths(&k, c);
+	if (systemd_unit_read(root, &s))
+		systemd_unit_check_paths(&k, c);
 	buf_clear(&s.writable);
 	buf_clear(&s.bound);
 }

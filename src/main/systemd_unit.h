@@ -9,7 +9,7 @@
 
 /* Warns of each such path.  root stands before every path that is read ("" in use).  Where systemd
  * does not run, or there is no such unit, nothing is said. */
-void service_check(const char *root, const char *file, const struct conf *c,
+void systemd_unit_check(const char *root, const char *file, const struct conf *c,
     struct conf_report *report);
 
 #endif

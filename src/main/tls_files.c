@@ -24,13 +24,14 @@ enum { CERTIFICATE_FILE_MAX = 1 << 20, CHILD_WAIT_MS = 10000, NAME_SHOWN_MAX = 2
 
 /* Always false: a check ends with it. */
 static bool __attribute__((format(printf, 3, 4)))
-tls_files_fault(char fault[TLS_FAULT_BYTES], struct str name, const char *format, ...)
+tls_files_fault(char fault[TLS_FILES_FAULT_BYTES], struct str name, const char *format, ...)
 {
-	int n = snprintf(fault, TLS_FAULT_BYTES, "%.*s: ", STR_ARG(str_upto(name, NAME_SHOWN_MAX)));
+	int n = snprintf(
+	    fault, TLS_FILES_FAULT_BYTES, "%.*s: ", STR_ARG(str_upto(name, NAME_SHOWN_MAX)));
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(fault + n, TLS_FAULT_BYTES - (size_t)n, format, args);
+	vsnprintf(fault + n, TLS_FILES_FAULT_BYTES - (size_t)n, format, args);
 	va_end(args);
 	for (char *c = fault; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -41,13 +42,13 @@ tls_files_fault(char fault[TLS_FAULT_BYTES], struct str name, const char *format
 /* ---- one pair ---- */
 
 static bool
-tls_files_read(const struct tls_file *f, struct buf *out, struct str name, char *fault)
+tls_files_read(const struct tls_files_file *f, struct buf *out, struct str name, char *fault)
 {
-	char hint[REACH_HINT_BYTES];
+	char hint[PATH_ACCESS_HINT_BYTES];
 
 	if (f->fd < 0)
-		return tls_files_fault(
-		    fault, name, "%s%s", file_error(f->error), reach_hint(name, f->error, hint));
+		return tls_files_fault(fault, name, "%s%s", regular_file_error(f->error),
+		    path_access_hint(name, f->error, hint));
 	if (buf_read_file(out, f->fd) != 0)
 		return tls_files_fault(fault, name, "%s", strerror(errno));
 	return out->n > 0 || tls_files_fault(fault, name, "the file is empty");
@@ -55,7 +56,7 @@ tls_files_read(const struct tls_file *f, struct buf *out, struct str name, char 
 
 static bool
 tls_files_read_certificate(
-    const struct tls_file *f, struct str name, struct certificate *c, char *fault)
+    const struct tls_files_file *f, struct str name, struct certificate *c, char *fault)
 {
 	struct tls_certificate from = {.name = name};
 	char why[200] = "";
@@ -66,7 +67,7 @@ tls_files_read_certificate(
 	is_read = tls_files_read(f, &pem, name, fault);
 	from.pem = buf_str(&pem);
 	if (is_read && !certificate_read(c, &from, why)) {
-		snprintf(fault, TLS_FAULT_BYTES, "%s", why);
+		snprintf(fault, TLS_FILES_FAULT_BYTES, "%s", why);
 		is_read = false;
 	}
 	buf_clear(&pem);
@@ -75,7 +76,7 @@ tls_files_read_certificate(
 
 static bool
 tls_files_read_key(
-    const struct tls_file *f, struct str name, struct keyring *ring, char *fault)
+    const struct tls_files_file *f, struct str name, struct keyring *ring, char *fault)
 {
 	const char *why = "";
 	struct buf pem;
@@ -94,7 +95,7 @@ tls_files_read_key(
 
 /* The place in the chain of the certificate that the key belongs to; beyond its end: none. */
 static unsigned
-tls_files_place_of_key(const struct certificate *c, const struct keyring *ring)
+tls_files_find_key_position(const struct certificate *c, const struct keyring *ring)
 {
 	unsigned char id[TLS_KEY_ID_BYTES];
 	uint32_t algorithm, bits;
@@ -109,9 +110,9 @@ tls_files_place_of_key(const struct certificate *c, const struct keyring *ring)
 
 static void
 tls_files_match(const struct conf_tls *t, const struct certificate *c, const struct keyring *ring,
-    struct tls_pair *out)
+    struct tls_files_pair *out)
 {
-	unsigned place = tls_files_place_of_key(c, ring);
+	unsigned place = tls_files_find_key_position(c, ring);
 
 	if (place == c->chain_count)
 		(void)tls_files_fault(out->key_fault, t->private_key,
@@ -128,11 +129,11 @@ tls_files_check_pair(const struct conf *c, struct tls_files *f, size_t i)
 {
 	const struct conf_tls *t = &c->tls.item[i];
 	struct keyring *ring = keyring_new();
-	struct tls_pair *out = &f->pair[i];
+	struct tls_files_pair *out = &f->pair[i];
 	struct certificate crt;
 	bool has_crt, has_key;
 
-	*out = (struct tls_pair){0};
+	*out = (struct tls_files_pair){0};
 	has_crt = tls_files_read_certificate(
 	    &f->certificate[i], t->certificate, &crt, out->certificate_fault);
 	has_key = tls_files_read_key(&f->key[i], t->private_key, ring, out->key_fault);
@@ -146,7 +147,7 @@ tls_files_check_pair(const struct conf *c, struct tls_files *f, size_t i)
 }
 
 bool
-tls_pair_is_usable(const struct tls_pair *p)
+tls_files_pair_is_usable(const struct tls_files_pair *p)
 {
 	return !p->certificate_fault[0] && !p->key_fault[0];
 }
@@ -162,14 +163,14 @@ tls_files_check(const struct conf *c, struct tls_files *f)
 }
 
 /* What a child hands back. */
-struct tls_answer {
+struct tls_files_answer {
 	struct tls_files files;
 	bool is_complete;
 };
 
 /* False with errno: it did not end in time. */
 static bool
-tls_files_await(pid_t child)
+tls_files_await_child(pid_t child)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
 	pid_t ended = 0;
@@ -203,7 +204,7 @@ tls_files_use_no_child(void)
 bool
 tls_files_check_apart(const struct conf *c, struct tls_files *f)
 {
-	struct tls_answer *answer;
+	struct tls_files_answer *answer;
 	bool is_checked = false;
 	int failed;
 	pid_t child;
@@ -223,7 +224,7 @@ tls_files_check_apart(const struct conf *c, struct tls_files *f)
 		answer->is_complete = true;
 		_exit(0);
 	}
-	is_checked = child > 0 && tls_files_await(child);
+	is_checked = child > 0 && tls_files_await_child(child);
 	failed = errno;
 	if (is_checked && !answer->is_complete) {
 		is_checked = false;
@@ -238,16 +239,16 @@ tls_files_check_apart(const struct conf *c, struct tls_files *f)
 
 /* ---- findings ---- */
 
-struct tls_telling {
+struct tls_files_listing {
 	const struct conf *conf;
-	tls_finding_fn *hear;
+	tls_files_finding_fn *hear;
 	void *arg;
 };
 
 static void
-tls_files_tell_key(const struct tls_telling *t, size_t i, const char *text)
+tls_files_add_key_finding(const struct tls_files_listing *t, size_t i, const char *text)
 {
-	struct tls_finding finding = {.kind = TLS_FAULT, .index = i,
+	struct tls_files_finding finding = {.kind = TLS_FILES_FAULT, .index = i,
 	    .place = t->conf->tls.item[i].private_key_place, .key = "tls.private_key",
 	    .text = text};
 
@@ -256,12 +257,12 @@ tls_files_tell_key(const struct tls_telling *t, size_t i, const char *text)
 }
 
 static void __attribute__((format(printf, 4, 5)))
-tls_files_tell_certificate(
-    const struct tls_telling *t, size_t i, enum tls_finding_kind kind, const char *format, ...)
+tls_files_certificate_findings(const struct tls_files_listing *t, size_t i,
+    enum tls_files_finding_kind kind, const char *format, ...)
 {
 	const struct conf_tls *item = &t->conf->tls.item[i];
 	char text[NAME_SHOWN_MAX + CERTIFICATE_NAMES_BYTES];
-	struct tls_finding finding = {.kind = kind, .index = i,
+	struct tls_files_finding finding = {.kind = kind, .index = i,
 	    .place = item->certificate_place, .key = "tls.certificate", .text = text};
 	va_list args;
 	int n;
@@ -275,8 +276,8 @@ tls_files_tell_certificate(
 }
 
 static void
-tls_files_tell_dates(
-    const struct tls_telling *t, size_t i, const struct certificate_facts *f, int64_t now_s)
+tls_files_date_findings(
+    const struct tls_files_listing *t, size_t i, const struct certificate_facts *f, int64_t now_s)
 {
 	char day[CERTIFICATE_DAY_BYTES];
 
@@ -284,16 +285,17 @@ tls_files_tell_dates(
 	case CERTIFICATE_OK:
 		return;
 	case CERTIFICATE_SOON:
-		tls_files_tell_certificate(t, i, TLS_WARNING, "expires on %s: %lld days left",
-		    certificate_day(f->until_s, day), (long long)certificate_days_left(f, now_s));
+		tls_files_certificate_findings(t, i, TLS_FILES_WARNING,
+		    "expires on %s: %lld days left", certificate_day(f->until_s, day),
+		    (long long)certificate_days_left(f, now_s));
 		return;
 	case CERTIFICATE_EXPIRED:
-		tls_files_tell_certificate(t, i, TLS_EXPIRED,
+		tls_files_certificate_findings(t, i, TLS_FILES_EXPIRED,
 		    "expired on %s: it is served, and clients refuse it",
 		    certificate_day(f->until_s, day));
 		return;
 	case CERTIFICATE_EARLY:
-		tls_files_tell_certificate(t, i, TLS_EXPIRED,
+		tls_files_certificate_findings(t, i, TLS_FILES_EXPIRED,
 		    "is not valid before %s: it is served, and clients refuse it (is the clock "
 		    "right?)", certificate_day(f->from_s, day));
 	}
@@ -301,7 +303,7 @@ tls_files_tell_dates(
 
 /* Several certificates are for several names: one of them must have the host's. */
 static void
-tls_files_tell_hostname(const struct tls_telling *t, const struct tls_files *f)
+tls_files_hostname_finding(const struct tls_files_listing *t, const struct tls_files *f)
 {
 	size_t first = f->count;
 
@@ -315,64 +317,67 @@ tls_files_tell_hostname(const struct tls_telling *t, const struct tls_files *f)
 	if (first == f->count)
 		return;
 	if (f->pair[first].facts.has_dns_name)
-		tls_files_tell_certificate(t, first, TLS_WARNING,
+		tls_files_certificate_findings(t, first, TLS_FILES_WARNING,
 		    "hostname \"%.*s\" is not among the names of %s: %.300s",
 		    STR_ARG(t->conf->hostname), f->count > 1 ? "any certificate" : "it",
 		    f->pair[first].facts.names);
 	else
-		tls_files_tell_certificate(t, first, TLS_WARNING,
+		tls_files_certificate_findings(t, first, TLS_FILES_WARNING,
 		    "has no subject alternative name for hostname \"%.*s\", and clients look at "
 		    "nothing else", STR_ARG(t->conf->hostname));
 }
 
 void
-tls_files_tell(const struct conf *c, const struct tls_files *f, int64_t now_s,
-    tls_finding_fn *hear, void *arg)
+tls_files_each_finding(const struct conf *c, const struct tls_files *f, int64_t now_s,
+    tls_files_finding_fn *hear, void *arg)
 {
-	struct tls_telling t = {c, hear, arg};
+	struct tls_files_listing t = {c, hear, arg};
 
 	for (size_t i = 0; i < f->count; i++) {
-		const struct tls_pair *p = &f->pair[i];
+		const struct tls_files_pair *p = &f->pair[i];
 		struct str fault = str_of(p->certificate_fault);
 
 		if (fault.n)
-			hear(&(struct tls_finding){TLS_FAULT, i, c->tls.item[i].certificate_place,
-			         "tls.certificate", p->certificate_fault}, arg);
-		tls_files_tell_key(&t, i, p->key_fault);
+			hear(&(struct tls_files_finding){TLS_FILES_FAULT, i,
+			         c->tls.item[i].certificate_place, "tls.certificate",
+			         p->certificate_fault},
+			    arg);
+		tls_files_add_key_finding(&t, i, p->key_fault);
 		if (fault.n)
 			continue;
-		tls_files_tell_dates(&t, i, &p->facts, now_s);
+		tls_files_date_findings(&t, i, &p->facts, now_s);
 		if (p->facts.chain[0])
-			tls_files_tell_certificate(&t, i, TLS_WARNING, "%s", p->facts.chain);
+			tls_files_certificate_findings(
+			    &t, i, TLS_FILES_WARNING, "%s", p->facts.chain);
 	}
-	tls_files_tell_hostname(&t, f);
+	tls_files_hostname_finding(&t, f);
 }
 
 /* ---- for a person who checks a file ---- */
 
-static struct tls_file
+static struct tls_files_file
 tls_files_open(struct str path)
 {
-	struct tls_file f = {.fd = -1};
-	f.fd = file_open_str(path, O_RDONLY);
+	struct tls_files_file f = {.fd = -1};
+	f.fd = regular_file_open_str(path, O_RDONLY);
 	f.error = f.fd < 0 ? errno : 0;
 	return f;
 }
 
-struct tls_reporting {
+struct tls_files_reporting {
 	const struct tls_files *files;
 	struct conf_report *report;
 };
 
 static void
-tls_files_add_finding(const struct tls_finding *finding, void *arg)
+tls_files_add_finding(const struct tls_files_finding *finding, void *arg)
 {
-	struct tls_reporting *r = arg;
+	struct tls_files_reporting *r = arg;
 	bool is_key = strcmp(finding->key, "tls.private_key") == 0;
-	const struct tls_file *file = is_key ? &r->files->key[finding->index]
+	const struct tls_files_file *file = is_key ? &r->files->key[finding->index]
 	                                     : &r->files->certificate[finding->index];
 	bool is_hidden = file->fd < 0 && file->error == EACCES && geteuid() != 0;
-	bool is_error = finding->kind == TLS_FAULT && !is_hidden;
+	bool is_error = finding->kind == TLS_FILES_FAULT && !is_hidden;
 
 	buf_addf(&r->report->text, "%.*s: %s: %s: %s%s\n", STR_ARG(finding->place),
 	    is_error ? "error" : "warning", finding->key, finding->text,
@@ -385,14 +390,14 @@ void
 tls_files_report(const struct conf *c, struct conf_report *report)
 {
 	struct tls_files *f = MEM_NEW(struct tls_files);
-	struct tls_reporting r = {f, report};
+	struct tls_files_reporting r = {f, report};
 
 	for (size_t i = 0; i < c->tls.count && i < TLS_FILES_MAX; i++) {
 		f->certificate[i] = tls_files_open(c->tls.item[i].certificate);
 		f->key[i] = tls_files_open(c->tls.item[i].private_key);
 	}
 	tls_files_check(c, f);
-	tls_files_tell(c, f, clock_ms() / 1000, tls_files_add_finding, &r);
+	tls_files_each_finding(c, f, clock_ms() / 1000, tls_files_add_finding, &r);
 	for (size_t i = 0; i < f->count; i++) {
 		if (f->certificate[i].fd >= 0)
 			close(f->certificate[i].fd);

@@ -19,14 +19,15 @@
 enum { LOOK_EVERY_S = 2, TRY_EVERY_MS = 60 * 1000, TELL_EVERY_MS = 24 * 60 * 60 * 1000,
 	NOTICE_PATH_BYTES = 4200 };
 
-struct watch {
+struct watch_files {
 	struct daemon *daemon;
 	struct event *timer;
 	uint64_t given; /* print of the files as last passed on */
 	uint64_t seen;  /* print at the last look */
 	uint64_t refused; /* print of those that could not be used */
-	struct offer_refusal refusal; /* why not; pairs 0: for another reason than what they hold */
-	struct offer_refusal tried;   /* the same of the last try */
+	struct resources_refusal
+	    refusal; /* why not; pairs 0: for another reason than what they hold */
+	struct resources_refusal tried;   /* the same of the last try */
 	int64_t refused_ms; /* since when (clock_ms); 0: what was tried last is in use */
 	int64_t again_ms; /* when these are tried again, for want of something else; 0: never */
 	int64_t tell_ms;  /* when what is wrong with those in use is told next */
@@ -36,7 +37,7 @@ struct watch {
 };
 
 static void
-add_print(struct buf *all, struct str path)
+watch_files_add_file(struct buf *all, struct str path)
 {
 	struct stat st = {0};
 	char name[4096];
@@ -49,7 +50,7 @@ add_print(struct buf *all, struct str path)
 }
 
 static void
-add_mode(struct buf *all, struct str path)
+watch_files_add_mode(struct buf *all, struct str path)
 {
 	struct stat st = {0};
 	char name[4096];
@@ -61,10 +62,10 @@ add_mode(struct buf *all, struct str path)
 
 /* One that comes, goes or gets another number changes what is given of the file that names it. */
 static void
-add_links(struct buf *all, const struct resolv_links *links)
+add_links(struct buf *all, const struct resolv_conf_links *links)
 {
 	for (size_t l = 0; l < links->count; l++) {
-		const struct resolv_link *link = &links->link[l];
+		const struct resolv_conf_link *link = &links->link[l];
 		unsigned index;
 
 		/* nothing is known to have changed */
@@ -75,15 +76,15 @@ add_links(struct buf *all, const struct resolv_links *links)
 }
 
 static uint64_t
-print_of(const struct conf *c)
+watch_files_fingerprint(const struct conf *c)
 {
 	struct buf all;
 	uint64_t print;
 
 	buf_init(&all, 1 << 20);
 	for (size_t t = 0; t < c->tls.count; t++) {
-		add_print(&all, c->tls.item[t].certificate);
-		add_print(&all, c->tls.item[t].private_key);
+		watch_files_add_file(&all, c->tls.item[t].certificate);
+		watch_files_add_file(&all, c->tls.item[t].private_key);
 	}
 	print = map_hash(buf_str(&all));
 	buf_clear(&all);
@@ -93,22 +94,22 @@ print_of(const struct conf *c)
 /* ---- what is wrong with those in use ---- */
 
 static void
-watch_log_finding(const struct tls_finding *finding, void *arg)
+watch_files_log_finding(const struct tls_files_finding *finding, void *arg)
 {
 	struct daemon *d = arg;
 
 	notices_add(d, NOTICE_CERTIFICATE, d->conf->tls.item[finding->index].certificate,
 	    "%.*s: %s: %s", STR_ARG(finding->place), finding->key, finding->text);
-	if (finding->kind == TLS_WARNING)
+	if (finding->kind == TLS_FILES_WARNING)
 		log_warn("%.*s: %s: %s", STR_ARG(finding->place), finding->key, finding->text);
 	else
 		log_error("%.*s: %s: %s%s", STR_ARG(finding->place), finding->key, finding->text,
-		    finding->kind == TLS_FAULT ? "; the other certificates are served" : "");
+		    finding->kind == TLS_FILES_FAULT ? "; the other certificates are served" : "");
 }
 
 /* Why that pair was refused; NULL: it was not. */
 static const char *
-watch_fault(const struct offer_refusal *r, size_t index)
+watch_fault(const struct resources_refusal *r, size_t index)
 {
 	if (!r->pairs)
 		return r->why;
@@ -118,7 +119,7 @@ watch_fault(const struct offer_refusal *r, size_t index)
 /* It differs with the certificates, so that each one more that is refused on the same day is told:
  * "changed files of /etc/a.crt", "changed files of certificates 1, 4", "changed files". */
 static void
-watch_refused_object(const struct watch *w, struct buf *out)
+watch_refused_object(const struct watch_files *w, struct buf *out)
 {
 	const struct conf *c = w->daemon->conf;
 	uint32_t pairs = w->refusal.pairs;
@@ -138,7 +139,7 @@ watch_refused_object(const struct watch *w, struct buf *out)
 
 /* One notice with a line for each certificate, beside those about what is in use. */
 static void
-watch_add_refusal(const struct watch *w, const char *since)
+watch_files_add_refusal(const struct watch_files *w, const char *since)
 {
 	static const char words[] = "certificate files changed, and the former ones stay";
 	const struct conf *c = w->daemon->conf;
@@ -159,7 +160,7 @@ watch_add_refusal(const struct watch *w, const char *since)
 }
 
 static void
-watch_log_refusal(const struct watch *w, const char *since)
+watch_log_refusal(const struct watch_files *w, const char *since)
 {
 	static const char words[] = "certificate files changed, and the former ones stay since";
 
@@ -172,45 +173,45 @@ watch_log_refusal(const struct watch *w, const char *since)
 
 /* Who did not read it on the first day may read it on another. */
 static void
-watch_tell(struct watch *w)
+watch_files_log_findings(struct watch_files *w)
 {
 	char since[CLOCK_TEXT_BYTES];
 
 	if (clock_mono_ms() < w->tell_ms)
 		return;
 	w->tell_ms = clock_mono_ms() + TELL_EVERY_MS;
-	tls_files_tell(
+	tls_files_each_finding(
 	    w->daemon->conf, w->daemon->offer->tls, clock_ms() / 1000,
-	    watch_log_finding, w->daemon);
+	    watch_files_log_finding, w->daemon);
 	if (!w->refused_ms)
 		return;
 	watch_log_refusal(w, clock_iso(w->refused_ms, since));
-	watch_add_refusal(w, since);
+	watch_files_add_refusal(w, since);
 }
 
 static void
-watch_forget_refusal(struct watch *w)
+watch_files_forget_refusal(struct watch_files *w)
 {
 	w->refused = 0;
 	w->refused_ms = w->again_ms = 0;
 }
 
 void
-watch_certificates_changed(struct daemon *d)
+watch_files_certificates_changed(struct daemon *d)
 {
-	watch_forget_refusal(d->watch);
+	watch_files_forget_refusal(d->watch);
 	d->watch->tell_ms = 0;
 }
 
 bool
-watch_is_refused(const struct daemon *d, size_t index, struct watch_refusal *out)
+watch_files_is_refused(const struct daemon *d, size_t index, struct watch_files_refusal *out)
 {
-	const struct watch *w = d->watch;
+	const struct watch_files *w = d->watch;
 	const char *why = w && w->refused_ms ? watch_fault(&w->refusal, index) : NULL;
 
 	if (!why)
 		return false;
-	*out = (struct watch_refusal){why, w->refused_ms};
+	*out = (struct watch_files_refusal){why, w->refused_ms};
 	return true;
 }
 
@@ -219,13 +220,13 @@ watch_is_refused(const struct daemon *d, size_t index, struct watch_refusal *out
 /* Files that cannot be used are not tried again before they change; where it was not for them,
  * once a minute. */
 static bool
-watch_waits(const struct watch *w, uint64_t now)
+watch_files_must_wait(const struct watch_files *w, uint64_t now)
 {
 	return w->refused == now && (!w->again_ms || clock_mono_ms() < w->again_ms);
 }
 
 static bool
-watch_refusals_are_same(const struct offer_refusal *a, const struct offer_refusal *b)
+watch_refusals_are_same(const struct resources_refusal *a, const struct resources_refusal *b)
 {
 	bool is_same = a->pairs == b->pairs && strcmp(a->why, b->why) == 0;
 
@@ -237,17 +238,17 @@ watch_refusals_are_same(const struct offer_refusal *a, const struct offer_refusa
 
 /* The same files may be tried again, and then refused for another reason. */
 static void
-watch_give(struct watch *w, uint64_t now)
+watch_files_apply(struct watch_files *w, uint64_t now)
 {
 	bool is_told;
 
 	w->tried.pairs = 0;
-	if (offer_renew_certificates(w->daemon->offer, &w->tried)) {
+	if (resources_renew_certificates(w->daemon->offer, &w->tried)) {
 		log_info("certificate files changed: loading them");
 		supervise_renew_certificates(w->daemon);
 		w->given = now;
 		w->tell_ms = 0;
-		watch_forget_refusal(w);
+		watch_files_forget_refusal(w);
 		return;
 	}
 	is_told = w->refused == now && watch_refusals_are_same(&w->tried, &w->refusal);
@@ -256,7 +257,7 @@ watch_give(struct watch *w, uint64_t now)
 	if (!is_told) {
 		log_error(
 		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
-		watch_add_refusal(w, NULL);
+		watch_files_add_refusal(w, NULL);
 	}
 	w->refused = now;
 	if (!w->refused_ms)
@@ -267,17 +268,17 @@ watch_give(struct watch *w, uint64_t now)
 
 /* A change of the mode alone counts as well: it may be why a file could not be read. */
 static uint64_t
-system_print_of(const struct offer *o)
+watch_files_system_fingerprint(const struct resources *o)
 {
 	struct buf all;
 	uint64_t print;
 
 	buf_init(&all, 1 << 20);
 	for (size_t n = 0; n < o->file_count; n++) {
-		if (!offer_system_is(o->conf, &o->files[n]))
+		if (!resources_system_is_file(o->conf, &o->files[n]))
 			continue;
-		add_print(&all, o->files[n].path);
-		add_mode(&all, o->files[n].path);
+		watch_files_add_file(&all, o->files[n].path);
+		watch_files_add_mode(&all, o->files[n].path);
 		add_links(&all, &o->files[n].links);
 	}
 	print = map_hash(buf_str(&all));
@@ -286,75 +287,76 @@ system_print_of(const struct offer *o)
 }
 
 static bool
-watch_reads_again(const struct watch *w)
+watch_files_retries_system(const struct watch_files *w)
 {
-	char text[OFFER_SYSTEM_TEXT_BYTES];
+	char text[RESOURCES_SYSTEM_TEXT_BYTES];
 
-	return offer_system_trouble(w->daemon->offer, text)[0] &&
+	return resources_system_trouble(w->daemon->offer, text)[0] &&
 	    clock_mono_ms() >= w->system_again_ms;
 }
 
 static void
-watch_system(struct watch *w)
+watch_files_check_system(struct watch_files *w)
 {
-	uint64_t now = system_print_of(w->daemon->offer);
+	uint64_t now = watch_files_system_fingerprint(w->daemon->offer);
 	bool has_changed = now != w->system_given && now == w->system_seen;
 
 	w->system_seen = now;
-	if (w->daemon->stage >= 0 || (!has_changed && !watch_reads_again(w)))
+	if (w->daemon->stage >= 0 || (!has_changed && !watch_files_retries_system(w)))
 		return;
 	w->system_again_ms = clock_mono_ms() + TRY_EVERY_MS;
-	if (offer_system_renew(w->daemon->offer))
+	if (resources_system_renew(w->daemon->offer))
 		supervise_renew_files(w->daemon);
 	/* else the next look tries again */
-	if (!offer_system_is_put_off(w->daemon->offer))
+	if (!resources_system_is_postponed(w->daemon->offer))
 		w->system_given = now;
 }
 
 /* ---- a look ---- */
 
 static void
-look(evutil_socket_t fd, short what, void *arg)
+watch_files_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
-	struct watch *w = arg;
-	uint64_t now = print_of(w->daemon->conf);
+	struct watch_files *w = arg;
+	uint64_t now = watch_files_fingerprint(w->daemon->conf);
 
 	(void)fd;
 	(void)what;
-	if (now != w->given && now == w->seen && w->daemon->stage < 0 && !watch_waits(w, now))
-		watch_give(w, now);
+	if (now != w->given && now == w->seen && w->daemon->stage < 0 &&
+	    !watch_files_must_wait(w, now))
+		watch_files_apply(w, now);
 	else if (now == w->given && now == w->seen)
-		watch_forget_refusal(w);
+		watch_files_forget_refusal(w);
 	w->seen = now;
-	watch_tell(w);
-	watch_system(w);
+	watch_files_log_findings(w);
+	watch_files_check_system(w);
 }
 
 void
-watch_note_files(struct daemon *d)
+watch_files_note_initial(struct daemon *d)
 {
-	d->files_print = print_of(d->conf);
+	d->files_print = watch_files_fingerprint(d->conf);
 }
 
 void
-watch_start(struct daemon *d)
+watch_files_start(struct daemon *d)
 {
 	struct timeval every = {.tv_sec = LOOK_EVERY_S};
-	struct watch *w = MEM_NEW(struct watch);
+	struct watch_files *w = MEM_NEW(struct watch_files);
 
 	w->daemon = d;
 	w->given = w->seen = d->files_print;
 	/* those may have changed since they were read: the first look reads them again */
-	w->system_seen = system_print_of(d->offer);
-	w->timer = event_new(d->base, -1, EV_PERSIST, look, w);
+	w->system_seen = watch_files_system_fingerprint(d->offer);
+	w->timer = event_new(d->base, -1, EV_PERSIST, watch_files_timer_fired, w);
 	if (!w->timer || event_add(w->timer, &every) != 0)
 		die("no timer");
 	d->watch = w;
-	watch_tell(w);
+	watch_files_log_findings(w);
 }
 
 void
-watch_stop(struct daemon *d)
+watch_files_stop(struct daemon *d)
 {
 	event_free(d->watch->timer);
 	mem_free(d->watch);

@@ -9,18 +9,19 @@
 #include "main/daemon.h"
 
 /* The files as they are now, to be called before they are opened for the first time. */
-void watch_note_files(struct daemon *d);
-void watch_start(struct daemon *d);
+void watch_files_note_initial(struct daemon *d);
+void watch_files_start(struct daemon *d);
 /* What the files hold now cannot be used, and what they held before is served. */
-struct watch_refusal {
+struct watch_files_refusal {
 	const char *why;
 	int64_t since_ms; /* clock_ms */
 };
 /* Is it so for that certificate and its key?  False: the files are those in use, or were not looked
  * at yet. */
-bool watch_is_refused(const struct daemon *d, size_t index, struct watch_refusal *out) MUST_USE;
+bool watch_files_is_refused(
+    const struct daemon *d, size_t index, struct watch_files_refusal *out) MUST_USE;
 /* By a reload: what is wrong with them is logged at the next look. */
-void watch_certificates_changed(struct daemon *d);
-void watch_stop(struct daemon *d);
+void watch_files_certificates_changed(struct daemon *d);
+void watch_files_stop(struct daemon *d);
 
 #endif

@@ -20,13 +20,13 @@
 
 enum {
 	LOOK_EVERY_S = 2,
-	SPOOL_WATCH_LINE_BYTES = PATH_MAX + 2,
-	SPOOL_WATCH_TEXT_BYTES = 3 * PATH_MAX + 512,
+	WATCH_SPOOL_LINE_BYTES = PATH_MAX + 2,
+	WATCH_SPOOL_TEXT_BYTES = 3 * PATH_MAX + 512,
 };
 
 static const char made_name[] = "spool.made";
 
-struct spool_watch {
+struct watch_spool {
 	struct event *timer;
 	char path[PATH_MAX]; /* of the start: a reload may name another one */
 	bool is_marked;      /* spool.made says it, or that was tried */
@@ -37,28 +37,28 @@ struct spool_watch {
 
 /* A start makes a segment, and what says which one is the newest; a body has a message. */
 bool
-spool_watch_has_spool(int spool_fd)
+watch_spool_has_spool(int spool_fd)
 {
-	return directory_has(spool_fd, STR("seg-"), STR("")) ||
-	    directory_has(spool_fd, STR("newest-segment"), STR("")) ||
-	    directory_has(spool_fd, STR(""), STR(".body"));
+	return directory_has_name(spool_fd, STR("seg-"), STR("")) ||
+	    directory_has_name(spool_fd, STR("newest-segment"), STR("")) ||
+	    directory_has_name(spool_fd, STR(""), STR(".body"));
 }
 
 int
-spool_watch_check_new(const struct daemon *d)
+watch_spool_check_new(const struct daemon *d)
 {
 	const struct conf *c = d->conf;
 
-	if (spool_watch_has_spool(d->spool_fd))
+	if (watch_spool_has_spool(d->spool_fd))
 		return 0;
 	if (state_file_is_there(d->state_fd, made_name))
-		return host_refuse(EXIT_LATER,
+		return daemon_report_failure(EXIT_LATER,
 		    "queue.directory: there is no spool in %.*s, but there was one at an earlier "
 		    "start: mount its file system, or correct queue.directory (%.*s/%s says where "
 		    "it was); to begin with an empty spool, remove that file",
 		    STR_ARG(c->queue.directory), STR_ARG(c->state_directory), made_name);
 	/* so is the very first start, after `user add`; 0.1.0 left no note of its spool */
-	if (directory_has(d->state_fd, STR("accounts."), STR("")))
+	if (directory_has_name(d->state_fd, STR("accounts."), STR("")))
 		log_info("queue.directory: there is no spool in %.*s, and nothing says that there "
 			 "was one before: the first start that succeeds makes one",
 		    STR_ARG(c->queue.directory));
@@ -68,9 +68,9 @@ spool_watch_check_new(const struct daemon *d)
 /* ---- spool.made ---- */
 
 static bool
-spool_watch_is_written(int state_fd, struct str line)
+watch_spool_marker_is_written(int state_fd, struct str line)
 {
-	char text[SPOOL_WATCH_LINE_BYTES];
+	char text[WATCH_SPOOL_LINE_BYTES];
 	ssize_t n = state_file_read(state_fd, made_name, text, sizeof text);
 
 	return n >= 0 && str_eq(str_make(text, (size_t)n), line);
@@ -78,16 +78,16 @@ spool_watch_is_written(int state_fd, struct str line)
 
 /* What it says is for a reader; that it is there is what counts. */
 static void
-spool_watch_mark(struct spool_watch *w, const struct daemon *d)
+watch_spool_write_marker(struct watch_spool *w, const struct daemon *d)
 {
-	char text[SPOOL_WATCH_LINE_BYTES];
+	char text[WATCH_SPOOL_LINE_BYTES];
 	struct str line = {text, 0};
 	bool is_there;
 	int error;
 
 	w->is_marked = true;
 	line.n = (size_t)snprintf(text, sizeof text, "%s\n", w->path);
-	if (spool_watch_is_written(d->state_fd, line) ||
+	if (watch_spool_marker_is_written(d->state_fd, line) ||
 	    state_file_write(d->state_fd, made_name, line, true) == 0)
 		return;
 	error = errno;
@@ -103,7 +103,7 @@ spool_watch_mark(struct spool_watch *w, const struct daemon *d)
 /* ---- the path ---- */
 
 static bool
-spool_watch_is_away(const struct spool_watch *w, int spool_fd)
+watch_spool_is_away(const struct watch_spool *w, int spool_fd)
 {
 	struct stat used, named;
 
@@ -115,9 +115,9 @@ spool_watch_is_away(const struct spool_watch *w, int spool_fd)
 }
 
 static void
-spool_watch_tell(const struct spool_watch *w, struct daemon *d)
+watch_spool_report(const struct watch_spool *w, struct daemon *d)
 {
-	char link[64], now[PATH_MAX], text[SPOOL_WATCH_TEXT_BYTES];
+	char link[64], now[PATH_MAX], text[WATCH_SPOOL_TEXT_BYTES];
 	ssize_t n;
 
 	snprintf(link, sizeof link, "/proc/self/fd/%d", d->spool_fd);
@@ -139,25 +139,25 @@ spool_watch_tell(const struct spool_watch *w, struct daemon *d)
 }
 
 static void
-spool_watch_look(evutil_socket_t fd, short what, void *arg)
+watch_spool_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
-	struct spool_watch *w = d->spool_watch;
-	bool is_away = spool_watch_is_away(w, d->spool_fd);
+	struct watch_spool *w = d->spool_watch;
+	bool is_away = watch_spool_is_away(w, d->spool_fd);
 
 	(void)fd;
 	(void)what;
 	if (!w->is_marked && d->floor_ms >= 0)
-		spool_watch_mark(w, d);
+		watch_spool_write_marker(w, d);
 	if (is_away && !w->is_away)
-		spool_watch_tell(w, d);
+		watch_spool_report(w, d);
 	if (!is_away && w->is_away)
 		log_info("spool: %s is the directory that is in use again", w->path);
 	w->is_away = is_away;
 }
 
 const char *
-spool_watch_trouble(const struct daemon *d)
+watch_spool_trouble(const struct daemon *d)
 {
 	return d->spool_watch && d->spool_watch->is_away
 	    ? "the spool was moved or removed, see the log"
@@ -165,20 +165,20 @@ spool_watch_trouble(const struct daemon *d)
 }
 
 void
-spool_watch_start(struct daemon *d)
+watch_spool_start(struct daemon *d)
 {
 	struct timeval every = {.tv_sec = LOOK_EVERY_S};
-	struct spool_watch *w = MEM_NEW(struct spool_watch);
+	struct watch_spool *w = MEM_NEW(struct watch_spool);
 
 	snprintf(w->path, sizeof w->path, "%.*s", STR_ARG(d->conf->queue.directory));
-	w->timer = event_new(d->base, -1, EV_PERSIST, spool_watch_look, d);
+	w->timer = event_new(d->base, -1, EV_PERSIST, watch_spool_timer_fired, d);
 	if (!w->timer || event_add(w->timer, &every) != 0)
 		die("no timer");
 	d->spool_watch = w;
 }
 
 void
-spool_watch_stop(struct daemon *d)
+watch_spool_stop(struct daemon *d)
 {
 	event_free(d->spool_watch->timer);
 	mem_free(d->spool_watch);

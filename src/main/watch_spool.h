@@ -9,19 +9,19 @@
 
 /* Whether a directory holds any file by which the queue knows that there was a log: then the queue
  * tells what is missing of it, and refuses or accepts that; else there is no spool in it. */
-bool spool_watch_has_spool(int spool_fd) MUST_USE;
+bool watch_spool_has_spool(int spool_fd) MUST_USE;
 
 /* Before the roles start, with both directories open: 0, or the exit status (refused in words),
  * for a spool is made once.  That there was one is known by the file spool.made in the state
  * directory; without it, as 0.1.0 leaves it, a new spool beside existing accounts is told of. */
-int spool_watch_check_new(const struct daemon *d) MUST_USE;
+int watch_spool_check_new(const struct daemon *d) MUST_USE;
 
 /* From now on it looks every two seconds.  When the queue is ready it writes spool.made, unless
  * that says so already: the file that is there stays until a new one is durable. */
-void spool_watch_start(struct daemon *d);
-void spool_watch_stop(struct daemon *d);
+void watch_spool_start(struct daemon *d);
+void watch_spool_stop(struct daemon *d);
 
 /* What `sallyport status` says of it; empty: the path leads to the directory that is in use. */
-const char *spool_watch_trouble(const struct daemon *d) MUST_USE;
+const char *watch_spool_trouble(const struct daemon *d) MUST_USE;
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 static bool __attribute__((format(printf, 3, 4)))
-refuse(struct str name, char why[200], const char *format, ...)
+certificate_fault(struct str name, char why[200], const char *format, ...)
 {
 	int n = snprintf(why, 200, "%.*s: ", (int)(name.n < 100 ? name.n : 100), name.p);
 	va_list args;
@@ -25,7 +25,7 @@ refuse(struct str name, char why[200], const char *format, ...)
 /* ---- the key in another process ---- */
 
 static int
-sign(const struct certificate *c, gnutls_sign_algorithm_t algorithm, bool is_hash,
+sign_with_signer(const struct certificate *c, gnutls_sign_algorithm_t algorithm, bool is_hash,
     const gnutls_datum_t *data, gnutls_datum_t *signature)
 {
 	unsigned char out[TLS_SIGNATURE_MAX];
@@ -48,7 +48,7 @@ sign_data(gnutls_privkey_t k, gnutls_sign_algorithm_t algorithm, void *arg, unsi
 {
 	(void)k;
 	(void)flags;
-	return sign(arg, algorithm, false, data, signature);
+	return sign_with_signer(arg, algorithm, false, data, signature);
 }
 
 static int
@@ -57,7 +57,7 @@ sign_hash(gnutls_privkey_t k, gnutls_sign_algorithm_t algorithm, void *arg, unsi
 {
 	(void)k;
 	(void)flags;
-	return sign(arg, algorithm, true, hash, signature);
+	return sign_with_signer(arg, algorithm, true, hash, signature);
 }
 
 static int
@@ -79,7 +79,7 @@ key_info(gnutls_privkey_t k, unsigned flags, void *arg)
 /* ---- reading ---- */
 
 static bool
-parse(struct certificate *c, const struct tls_certificate *from, char why[200])
+parse_certificate_chain(struct certificate *c, const struct tls_certificate *from, char why[200])
 {
 	gnutls_datum_t text = {(unsigned char *)from->pem.p, (unsigned)from->pem.n};
 	unsigned count = CERTIFICATE_CHAIN_MAX;
@@ -87,12 +87,12 @@ parse(struct certificate *c, const struct tls_certificate *from, char why[200])
 	    GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
 
 	if (r == GNUTLS_E_SHORT_MEMORY_BUFFER)
-		return refuse(from->name, why, "more than 16 certificates in the chain");
+		return certificate_fault(from->name, why, "more than 16 certificates in the chain");
 	if (r < 0)
-		return refuse(
+		return certificate_fault(
 		    from->name, why, "does not parse as a PEM certificate: %s", gnutls_strerror(r));
 	c->chain_count = (unsigned)r;
-	return r > 0 || refuse(from->name, why, "no certificate in it");
+	return r > 0 || certificate_fault(from->name, why, "no certificate in it");
 }
 
 static void
@@ -105,7 +105,7 @@ find_dates(struct certificate *c)
 }
 
 static void
-add_name(struct certificate *c, const char *name, size_t n)
+add_certificate_name(struct certificate *c, const char *name, size_t n)
 {
 	if (c->name_count < CERTIFICATE_NAMES_MAX && n > 0)
 		c->names[c->name_count++] = mem_text(name, n);
@@ -125,12 +125,12 @@ find_names(struct certificate *c)
 		if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 			break;
 		if (r == GNUTLS_SAN_DNSNAME)
-			add_name(c, name, strnlen(name, size));
+			add_certificate_name(c, name, strnlen(name, size));
 	}
 	size = sizeof name;
 	if (c->name_count == 0 && gnutls_x509_crt_get_dn_by_oid(c->chain[0],
 	                              GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size) == 0)
-		add_name(c, name, size);
+		add_certificate_name(c, name, size);
 }
 
 static bool
@@ -154,11 +154,12 @@ find_key(struct certificate *c, struct str name, char why[200])
 	int algorithm = gnutls_x509_crt_get_pk_algorithm(c->chain[0], NULL);
 
 	if (!certificate_key_id(c, 0, c->key_id))
-		return refuse(name, why, "has a public key of an unknown kind");
+		return certificate_fault(name, why, "has a public key of an unknown kind");
 	if (!c->signer->find(c->signer->arg, c->key_id, &c->key_algorithm, &c->key_bits))
-		return refuse(name, why, "no private key belongs to this certificate");
+		return certificate_fault(name, why, "no private key belongs to this certificate");
 	if ((int)c->key_algorithm != algorithm)
-		return refuse(name, why, "the private key is of another kind than the certificate");
+		return certificate_fault(
+		    name, why, "the private key is of another kind than the certificate");
 	return true;
 }
 
@@ -166,7 +167,7 @@ bool
 certificate_read(struct certificate *c, const struct tls_certificate *from, char why[200])
 {
 	*c = (struct certificate){0};
-	if (!parse(c, from, why))
+	if (!parse_certificate_chain(c, from, why))
 		return false;
 	find_dates(c);
 	find_names(c);
@@ -210,7 +211,7 @@ certificate_install(
 	int r = gnutls_pcert_import_x509_list(list, c->chain, &count, GNUTLS_X509_CRT_LIST_SORT);
 
 	if (r < 0)
-		return refuse(name, why, "cannot be used: %s", gnutls_strerror(r));
+		return certificate_fault(name, why, "cannot be used: %s", gnutls_strerror(r));
 	r = gnutls_privkey_init(&key);
 	if (r == 0)
 		r = gnutls_privkey_import_ext4(
@@ -222,7 +223,7 @@ certificate_install(
 	for (unsigned i = 0; i < count; i++)
 		gnutls_pcert_deinit(&list[i]);
 	gnutls_privkey_deinit(key);
-	return refuse(name, why, "cannot be used: %s", gnutls_strerror(r));
+	return certificate_fault(name, why, "cannot be used: %s", gnutls_strerror(r));
 }
 
 bool

@@ -13,7 +13,7 @@
 enum { TYPE_RRSIG = 46 };
 
 static uint32_t
-clamp(uint32_t ttl_s)
+clamp_ttl(uint32_t ttl_s)
 {
 	if (ttl_s < DNS_TTL_MIN_S)
 		return DNS_TTL_MIN_S;
@@ -140,7 +140,7 @@ read_records(struct dns_answer *a, ns_msg *m, enum dns_type type, bool *has_type
 }
 
 static void
-conclude(struct dns_answer *a, ns_msg *m, enum dns_type type)
+set_answer_outcome(struct dns_answer *a, ns_msg *m, enum dns_type type)
 {
 	bool has_type;
 
@@ -149,10 +149,10 @@ conclude(struct dns_answer *a, ns_msg *m, enum dns_type type)
 		a->ttl_s = DNS_TTL_FAILED_S;
 	} else if (has_type) {
 		a->outcome = RESOLVER_FOUND;
-		a->ttl_s = clamp(a->ttl_s);
+		a->ttl_s = clamp_ttl(a->ttl_s);
 	} else {
 		a->outcome = RESOLVER_NO_DATA;
-		a->ttl_s = clamp(negative_ttl(m));
+		a->ttl_s = clamp_ttl(negative_ttl(m));
 	}
 }
 
@@ -198,7 +198,7 @@ dns_answer_read(struct str packet, enum dns_type type, struct dns_answer *out)
 		return;
 	if (ns_msg_getflag(m, ns_f_rcode) == ns_r_nxdomain) {
 		out->outcome = RESOLVER_NO_NAME;
-		out->ttl_s = clamp(negative_ttl(&m));
+		out->ttl_s = clamp_ttl(negative_ttl(&m));
 		return;
 	}
 	if (ns_msg_getflag(m, ns_f_rcode) != ns_r_noerror)
@@ -207,7 +207,7 @@ dns_answer_read(struct str packet, enum dns_type type, struct dns_answer *out)
 		out->mx = mem_new(RESOLVER_MX_MAX * sizeof *out->mx);
 	else
 		out->addresses = mem_new(RESOLVER_ADDRESSES_MAX * sizeof *out->addresses);
-	conclude(out, &m, type);
+	set_answer_outcome(out, &m, type);
 	if (type == DNS_MX)
 		order_mx(out);
 	else

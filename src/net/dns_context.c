@@ -111,7 +111,7 @@ add_forward(struct ub_ctx *ub, struct str to)
 }
 
 static void
-ignore(void *arg, int rcode, void *packet, int size, int sec, char *why, int limited)
+ignore_unbound_answer(void *arg, int rcode, void *packet, int size, int sec, char *why, int limited)
 {
 	(void)arg, (void)rcode, (void)packet, (void)size, (void)sec, (void)why, (void)limited;
 }
@@ -119,9 +119,9 @@ ignore(void *arg, int rcode, void *packet, int size, int sec, char *why, int lim
 /* The first query makes the context read its files: one that is answered at once does that while
  * the files can still be opened, and shows whether they are good. */
 static int
-settle(struct ub_ctx *ub)
+load_unbound_files(struct ub_ctx *ub)
 {
-	int id, r = ub_resolve_event(ub, "localhost.", DNS_A, 1, NULL, ignore, &id);
+	int id, r = ub_resolve_event(ub, "localhost.", DNS_A, 1, NULL, ignore_unbound_answer, &id);
 
 	if (r)
 		log_error("dns: the resolver does not start: %s", ub_strerror(r));
@@ -145,7 +145,7 @@ dns_context_new(const struct dns_context_setup *s)
 	if (!bad && s->server.n)
 		bad = add_forward(c->ub, s->server);
 	if (!bad)
-		bad = settle(c->ub);
+		bad = load_unbound_files(c->ub);
 	if (bad)
 		dns_context_free(&c);
 	return c;
@@ -164,7 +164,7 @@ dns_context_free(struct dns_context **c)
 /* ---- questions ---- */
 
 static void
-on_answer(void *arg, int rcode, void *packet, int size, int sec, char *why, int limited)
+on_unbound_answer(void *arg, int rcode, void *packet, int size, int sec, char *why, int limited)
 {
 	struct dns_question *q = arg;
 	bool has_answer = packet && size > 0 && (rcode == 0 || rcode == RCODE_NO_NAME);
@@ -190,7 +190,7 @@ dns_question_ask(struct dns_question *q, struct str name, enum dns_type type)
 		return DNS_NO_NAME;
 	snprintf(text, sizeof text, "%.*s", STR_ARG(name));
 	q->is_open = true;
-	r = ub_resolve_event(q->context->ub, text, (int)type, 1, q, on_answer, &q->id);
+	r = ub_resolve_event(q->context->ub, text, (int)type, 1, q, on_unbound_answer, &q->id);
 	if (r == 0)
 		return DNS_ASKED;
 	q->is_open = false;

@@ -20,7 +20,7 @@ dns_part_clear(struct dns_part *p)
 /* A server that is not the first may not know the names that the first one knows, as those of the
  * inside: that it has none shows nothing. */
 static void
-doubt_absence(struct dns_answer *a)
+turn_absence_into_failure(struct dns_answer *a)
 {
 	if (a->outcome == RESOLVER_NO_DATA || a->outcome == RESOLVER_NO_NAME) {
 		dns_answer_clear(a);
@@ -40,7 +40,7 @@ dns_part_take(struct dns_part *p, enum dns_validity validity, struct str packet,
 	else if (packet.n)
 		dns_answer_read(packet, p->type, &a);
 	if (!is_first)
-		doubt_absence(&a);
+		turn_absence_into_failure(&a);
 	p->is_settled = a.outcome != RESOLVER_FAILED;
 	p->is_secure = validity == DNS_SECURE;
 	dns_answer_clear(&p->answer);
@@ -57,7 +57,7 @@ dns_part_not_asked(struct dns_part *p, enum dns_asked why)
 
 /* IPv6 and IPv4 in turn. */
 static size_t
-mix(const struct dns_part *parts, struct resolver_address *out)
+interleave_addresses(const struct dns_part *parts, struct resolver_address *out)
 {
 	size_t n = 0, i = 0;
 	const struct dns_answer *a = &parts[0].answer, *b = &parts[1].answer;
@@ -106,7 +106,7 @@ dns_parts_tell(const struct dns_part *parts, size_t count, resolver_fn *fn, void
 		a.count = parts[0].answer.count;
 	} else if (a.outcome == RESOLVER_FOUND) {
 		a.addresses = addresses;
-		a.count = mix(parts, addresses);
+		a.count = interleave_addresses(parts, addresses);
 	}
 	fn(&a, arg);
 }

@@ -34,7 +34,7 @@ struct dns_probe {
 };
 
 static void
-stop(struct dns_probe *p)
+dns_probe_stop(struct dns_probe *p)
 {
 	event_del(&p->timer);
 	event_del(&p->done);
@@ -49,13 +49,13 @@ stop(struct dns_probe *p)
 }
 
 static void
-on_done(evutil_socket_t fd, short what, void *arg)
+on_dns_probe_done(evutil_socket_t fd, short what, void *arg)
 {
 	struct dns_probe *p = arg;
 
 	(void)fd;
 	(void)what;
-	stop(p);
+	dns_probe_stop(p);
 	p->fn(p->end, p->arg);
 }
 
@@ -67,7 +67,7 @@ end_as(struct dns_probe *p, enum dns_probe_end end)
 }
 
 static void
-set_timer(struct dns_probe *p, int ms)
+set_dns_probe_timer(struct dns_probe *p, int ms)
 {
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
@@ -85,7 +85,7 @@ look_at_error(struct dns_probe *p)
 }
 
 static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+on_dns_probe_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct dns_probe *p = arg;
 	unsigned char reply[512];
@@ -107,7 +107,7 @@ send_question(struct dns_probe *p)
 
 	memcpy(packet, p->id, sizeof p->id);
 	p->sent++;
-	set_timer(p, SEND_EVERY_MS);
+	set_dns_probe_timer(p, SEND_EVERY_MS);
 	if (send(p->fd, packet, sizeof packet, MSG_NOSIGNAL) < 0)
 		look_at_error(p);
 }
@@ -121,7 +121,7 @@ begin_server(struct dns_probe *p)
 		end_as(p, DNS_PROBE_UNKNOWN);
 		return;
 	}
-	event_assign(&p->readable, p->base, p->fd, EV_READ | EV_PERSIST, on_readable, p);
+	event_assign(&p->readable, p->base, p->fd, EV_READ | EV_PERSIST, on_dns_probe_readable, p);
 	event_add(&p->readable, NULL);
 	/* without a way to the network a packet fails like one that is lost */
 	(void)!connect(p->fd, (const struct sockaddr *)&p->server, p->server_len);
@@ -131,7 +131,7 @@ begin_server(struct dns_probe *p)
 /* ---- the root servers ---- */
 
 static void
-on_answer(struct dns_question *question, enum dns_validity validity, struct str packet)
+on_dns_probe_answer(struct dns_question *question, enum dns_validity validity, struct str packet)
 {
 	(void)validity;
 	end_as(question->arg, packet.n ? DNS_PROBE_ANSWERED : DNS_PROBE_SILENT);
@@ -141,8 +141,9 @@ static void
 begin_root(struct dns_probe *p)
 {
 	p->context = dns_context_new(&(struct dns_context_setup){.base = p->base});
-	p->question = (struct dns_question){.context = p->context, .fn = on_answer, .arg = p};
-	set_timer(p, DNS_PROBE_MS);
+	p->question =
+	    (struct dns_question){.context = p->context, .fn = on_dns_probe_answer, .arg = p};
+	set_dns_probe_timer(p, DNS_PROBE_MS);
 	if (!p->context || dns_question_ask(&p->question, STR("."), DNS_SOA) != DNS_ASKED)
 		end_as(p, DNS_PROBE_UNKNOWN);
 }
@@ -150,7 +151,7 @@ begin_root(struct dns_probe *p)
 /* ---- both ---- */
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+on_dns_probe_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct dns_probe *p = arg;
 
@@ -206,8 +207,8 @@ dns_probe_new(const struct dns_probe_setup *setup)
 	p->arg = setup->arg;
 	p->fd = -1;
 	read_server(p, setup->server);
-	event_assign(&p->timer, p->base, -1, 0, on_timer, p);
-	event_assign(&p->done, p->base, -1, 0, on_done, p);
+	event_assign(&p->timer, p->base, -1, 0, on_dns_probe_timer, p);
+	event_assign(&p->done, p->base, -1, 0, on_dns_probe_done, p);
 	return p;
 }
 
@@ -216,7 +217,7 @@ dns_probe_free(struct dns_probe **p)
 {
 	if (!*p)
 		return;
-	stop(*p);
+	dns_probe_stop(*p);
 	mem_free(*p);
 	*p = NULL;
 }

@@ -14,15 +14,15 @@
 
 enum {
 	NAME_BYTES = 80,
-	LOOK_MS = 4000,         /* for each of the two questions of a look */
-	LOOK_AGAIN_MS = 10000,  /* after one that told nothing */
+	DNSSEC_CHECK_MS = 4000,         /* for each of the two questions of a look */
+	DNSSEC_CHECK_AGAIN_MS = 10000,  /* after one that told nothing */
 	STRIPS_AGAIN_MS = 120000, /* longer than libunbound remembers a key that did not validate */
 	SILENT_MS = 60000,
 	PROBE_AGAIN_MS = 10000, /* of one that does not answer */
 };
 
 enum passes { PASSES_UNKNOWN, PASSES_SIGNATURES, PASSES_NONE };
-enum look { LOOK_NONE, LOOK_KEYS, LOOK_ALIVE };
+enum look { DNSSEC_CHECK_NONE, DNSSEC_CHECK_KEYS, DNSSEC_CHECK_ANSWERS };
 
 struct dns_server {
 	struct event_base *base;
@@ -71,7 +71,7 @@ dns_server_answers(const struct dns_server *s)
 }
 
 static void
-probe(struct dns_server *s)
+probe_dns_server(struct dns_server *s)
 {
 	if (dns_probe_begin(s->probe))
 		s->answers_before_probe = s->answers;
@@ -81,7 +81,7 @@ void
 dns_server_failed(struct dns_server *s, uint64_t answers_before)
 {
 	if (s->answers == answers_before)
-		probe(s);
+		probe_dns_server(s);
 }
 
 void
@@ -122,7 +122,7 @@ on_probe_again(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	probe(s);
+	probe_dns_server(s);
 }
 
 bool
@@ -144,7 +144,7 @@ dns_server_state(const struct dns_server *s, int64_t *since_ms_out)
 /* ---- what it passes on ---- */
 
 static void
-tell(struct dns_server *s)
+report_dns_server_known(struct dns_server *s)
 {
 	if (s->passes == PASSES_SIGNATURES && s->is_told)
 		log_info("dns: %s passes DNSSEC signatures on again: answers are validated",
@@ -160,19 +160,19 @@ tell(struct dns_server *s)
 }
 
 static void
-end_look(struct dns_server *s, enum passes passes)
+end_dnssec_check(struct dns_server *s, enum passes passes)
 {
-	int64_t pause_ms = passes == PASSES_NONE ? STRIPS_AGAIN_MS : LOOK_AGAIN_MS;
+	int64_t pause_ms = passes == PASSES_NONE ? STRIPS_AGAIN_MS : DNSSEC_CHECK_AGAIN_MS;
 
 	dns_question_cancel(&s->question);
 	event_del(&s->timer);
 	event_del(&s->answered);
-	s->look = LOOK_NONE;
+	s->look = DNSSEC_CHECK_NONE;
 	s->look_again_ms = clock_mono_ms() + pause_ms;
 	/* a look that tells nothing takes nothing back */
 	if (passes != PASSES_UNKNOWN) {
 		s->passes = passes;
-		tell(s);
+		report_dns_server_known(s);
 	}
 	s->known(s, s->arg);
 }
@@ -202,10 +202,10 @@ plain_context(struct dns_server *s)
 }
 
 static void
-ask(struct dns_server *s, enum look look, struct dns_context *context)
+ask_dns_server(struct dns_server *s, enum look look, struct dns_context *context)
 {
-	struct timeval tv = {LOOK_MS / 1000, LOOK_MS % 1000 * 1000};
-	enum dns_type type = look == LOOK_KEYS ? DNS_DNSKEY : DNS_SOA;
+	struct timeval tv = {DNSSEC_CHECK_MS / 1000, DNSSEC_CHECK_MS % 1000 * 1000};
+	enum dns_type type = look == DNSSEC_CHECK_KEYS ? DNS_DNSKEY : DNS_SOA;
 
 	s->look = look;
 	s->is_signed = s->is_alive = false;
@@ -229,21 +229,21 @@ on_step(evutil_socket_t fd, short what, void *arg)
 	dns_question_cancel(&s->question);
 	event_del(&s->timer);
 	event_del(&s->answered);
-	if (s->look == LOOK_KEYS && s->is_signed)
-		end_look(s, PASSES_SIGNATURES);
-	else if (s->look == LOOK_KEYS)
-		ask(s, LOOK_ALIVE, plain_context(s));
+	if (s->look == DNSSEC_CHECK_KEYS && s->is_signed)
+		end_dnssec_check(s, PASSES_SIGNATURES);
+	else if (s->look == DNSSEC_CHECK_KEYS)
+		ask_dns_server(s, DNSSEC_CHECK_ANSWERS, plain_context(s));
 	else
-		end_look(s, s->is_alive ? PASSES_NONE : PASSES_UNKNOWN);
+		end_dnssec_check(s, s->is_alive ? PASSES_NONE : PASSES_UNKNOWN);
 }
 
 void
-dns_server_look(struct dns_server *s)
+dns_server_check_dnssec(struct dns_server *s)
 {
-	if (s->dnssec == DNSSEC_OFF || s->passes == PASSES_SIGNATURES || s->look != LOOK_NONE ||
-	    clock_mono_ms() < s->look_again_ms)
+	if (s->dnssec == DNSSEC_OFF || s->passes == PASSES_SIGNATURES ||
+	    s->look != DNSSEC_CHECK_NONE || clock_mono_ms() < s->look_again_ms)
 		return;
-	ask(s, LOOK_KEYS, s->validating);
+	ask_dns_server(s, DNSSEC_CHECK_KEYS, s->validating);
 }
 
 struct dns_context *
@@ -251,12 +251,12 @@ dns_server_context(struct dns_server *s)
 {
 	if (s->dnssec == DNSSEC_OFF)
 		return plain_context(s);
-	dns_server_look(s);
+	dns_server_check_dnssec(s);
 	if (s->dnssec == DNSSEC_REQUIRE || s->passes == PASSES_SIGNATURES)
 		return s->validating;
 	if (s->passes == PASSES_NONE)
 		return plain_context(s);
-	return s->look == LOOK_NONE ? s->validating : NULL;
+	return s->look == DNSSEC_CHECK_NONE ? s->validating : NULL;
 }
 
 /* ---- life ---- */

@@ -35,7 +35,7 @@ struct dns_server *dns_server_new(const struct dns_server_setup *setup) MUST_USE
 void dns_server_free(struct dns_server **s);
 
 /* Finds out now what it passes on, rather than with the first question. */
-void dns_server_look(struct dns_server *s);
+void dns_server_check_dnssec(struct dns_server *s);
 /* The context to ask; NULL: wait for `known`. */
 struct dns_context *dns_server_context(struct dns_server *s);
 

@@ -16,7 +16,7 @@ struct hosts {
 
 /* In lower case, without a final dot.  False: too long for a host name. */
 static bool
-fold(struct str name, char room[HOST_NAME_MAX_], struct str *out)
+fold_host_name(struct str name, char room[HOST_NAME_MAX_], struct str *out)
 {
 	if (name.n && name.p[name.n - 1] == '.')
 		name.n--;
@@ -29,12 +29,12 @@ fold(struct str name, char room[HOST_NAME_MAX_], struct str *out)
 }
 
 static void
-want(struct hosts *h, struct str host)
+add_wanted_host(struct hosts *h, struct str host)
 {
 	char room[HOST_NAME_MAX_];
 	struct str name;
 
-	if (fold(host, room, &name) && !map_get(h->entries, name))
+	if (fold_host_name(host, room, &name) && !map_get(h->entries, name))
 		(void)!map_put(h->entries, name, MEM_NEW(struct hosts_entry));
 }
 
@@ -54,7 +54,7 @@ next_word(struct str *line)
 typedef void line_fn(struct hosts *h, struct str name, struct str address, void *arg);
 
 static void
-add(struct hosts *h, struct str name, struct str address, void *arg)
+add_host_address(struct hosts *h, struct str name, struct str address, void *arg)
 {
 	struct hosts_entry *e = map_get(h->entries, name);
 	struct resolver_address a;
@@ -66,7 +66,7 @@ add(struct hosts *h, struct str name, struct str address, void *arg)
 }
 
 static void
-copy(struct hosts *h, struct str name, struct str address, void *arg)
+copy_host_line(struct hosts *h, struct str name, struct str address, void *arg)
 {
 	struct hosts_entry *e = map_get(h->entries, name);
 
@@ -93,7 +93,7 @@ read_line_of(struct hosts *h, struct str line, line_fn *fn, void *arg)
 	if (endpoint_parse(address, 0, &parsed.sa) == 0)
 		return;
 	while ((name = next_word(&line)).n)
-		if (fold(name, room, &name) && map_get(h->entries, name))
+		if (fold_host_name(name, room, &name) && map_get(h->entries, name))
 			fn(h, name, address, arg);
 }
 
@@ -105,7 +105,7 @@ new_for(const struct conf *conf)
 	h->entries = map_new();
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (conf->routes.item[i].via != VIA_MX)
-			want(h, conf->routes.item[i].host);
+			add_wanted_host(h, conf->routes.item[i].host);
 	return h;
 }
 
@@ -116,7 +116,7 @@ hosts_new(struct str text, const struct conf *conf)
 	struct str line;
 
 	while (map_count(h->entries) && str_split(&text, '\n', &line))
-		read_line_of(h, line, add, NULL);
+		read_line_of(h, line, add_host_address, NULL);
 	return h;
 }
 
@@ -127,7 +127,7 @@ hosts_filter(struct str text, const struct conf *conf, struct buf *out)
 	struct str line;
 
 	while (map_count(h->entries) && str_split(&text, '\n', &line))
-		read_line_of(h, line, copy, out);
+		read_line_of(h, line, copy_host_line, out);
 	hosts_free(&h);
 }
 
@@ -148,7 +148,7 @@ hosts_find(const struct hosts *h, struct str host)
 	const struct hosts_entry *e;
 	struct str name;
 
-	if (!h || !fold(host, room, &name))
+	if (!h || !fold_host_name(host, room, &name))
 		return NULL;
 	e = map_get(h->entries, name);
 	return e && e->count ? e : NULL;

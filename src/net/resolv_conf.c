@@ -16,7 +16,7 @@
 enum { DNS_PORT = 53 };
 
 static bool
-is_address(const char *z)
+is_nameserver_address(const char *z)
 {
 	unsigned char bytes[sizeof(struct in6_addr)];
 
@@ -34,7 +34,7 @@ interface_index(struct str number)
 
 /* An address of a link (fe80::1%eth0) needs its interface, which libunbound wants as a number. */
 static void
-add_server(struct resolv_conf *c, struct str address)
+add_nameserver(struct resolv_conf *c, struct str address)
 {
 	size_t at = str_find(address, '%');
 	char *host = mem_text(address.p, at);
@@ -42,7 +42,7 @@ add_server(struct resolv_conf *c, struct str address)
 	struct str shown = str_upto(address, RESOLV_CONF_SERVER_BYTES);
 	char *out = c->servers[c->count];
 
-	if (!is_address(host)) {
+	if (!is_nameserver_address(host)) {
 		log_warn("dns: \"nameserver %.*s\" in dns.resolv_conf has no effect: this is no "
 			 "numeric address",
 		    STR_ARG(shown));
@@ -84,10 +84,10 @@ resolv_conf_read(struct str text, struct resolv_conf *out)
 	while (out->count < RESOLVER_SERVERS_MAX && str_split(&text, '\n', &line)) {
 		address = address_of(line);
 		if (address.n)
-			add_server(out, address);
+			add_nameserver(out, address);
 	}
 	if (out->count == 0)
-		add_server(out, STR("127.0.0.1"));
+		add_nameserver(out, STR("127.0.0.1"));
 }
 
 bool
@@ -99,7 +99,7 @@ resolv_conf_link_index(const char *name, unsigned *out)
 }
 
 static void
-note_link(struct resolv_links *links, const struct resolv_link *link)
+note_link(struct resolv_conf_links *links, const struct resolv_conf_link *link)
 {
 	for (size_t l = 0; l < links->count; l++)
 		if (strcmp(links->link[l].name, link->name) == 0)
@@ -110,10 +110,10 @@ note_link(struct resolv_links *links, const struct resolv_link *link)
 
 /* 0: the address has none, or this host has no such interface.  False with errno. */
 static bool
-index_by_name(struct str address, struct resolv_links *links, unsigned *out)
+index_by_name(struct str address, struct resolv_conf_links *links, unsigned *out)
 {
 	struct str name = str_from(address, str_find(address, '%') + 1);
-	struct resolv_link link;
+	struct resolv_conf_link link;
 
 	*out = 0;
 	if (name.n == 0 || name.n >= sizeof link.name)
@@ -127,13 +127,13 @@ index_by_name(struct str address, struct resolv_links *links, unsigned *out)
 }
 
 bool
-resolv_conf_number_links(struct str text, struct buf *out, struct resolv_links *links)
+resolv_conf_number_links(struct str text, struct buf *out, struct resolv_conf_links *links)
 {
 	const char *end = text.p + text.n;
 	struct str line, address;
 	unsigned index = 0;
 
-	*links = (struct resolv_links){0};
+	*links = (struct resolv_conf_links){0};
 	while (str_split(&text, '\n', &line)) {
 		address = address_of(line);
 		if (!index_by_name(address, links, &index))

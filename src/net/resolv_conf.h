@@ -18,9 +18,9 @@ struct resolv_conf {
 };
 
 /* Interfaces that the file names. */
-struct resolv_links {
+struct resolv_conf_links {
 	size_t count; /* more than the first ones are not noted */
-	struct resolv_link {
+	struct resolv_conf_link {
 		char name[IF_NAMESIZE];
 		unsigned index; /* 0: this host has none of that name */
 	} link[RESOLV_CONF_LINKS_MAX];
@@ -30,7 +30,7 @@ struct resolv_links {
  * host has them now.  In its sandbox a role may not ask for them.  False with errno: one cannot be
  * asked for, as there is no descriptor or memory for it. */
 bool resolv_conf_number_links(
-    struct str text, struct buf *out, struct resolv_links *links) MUST_USE;
+    struct str text, struct buf *out, struct resolv_conf_links *links) MUST_USE;
 /* 0: this host has no such interface.  False with errno: see above. */
 bool resolv_conf_link_index(const char *name, unsigned *out) MUST_USE;
 

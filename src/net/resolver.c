@@ -79,7 +79,7 @@ query_free(struct resolver_query *q)
 }
 
 static void
-tell_entry(struct resolver_query *q)
+report_hosts_entry(struct resolver_query *q)
 {
 	struct resolver_answer a = {.outcome = RESOLVER_FOUND,
 	    .ttl_s = DNS_TTL_MAX_S,
@@ -90,12 +90,12 @@ tell_entry(struct resolver_query *q)
 }
 
 static void
-finish(struct resolver_query *q)
+finish_query(struct resolver_query *q)
 {
 	unlink_query(q);
 	q->is_answering = true;
 	if (q->entry)
-		tell_entry(q);
+		report_hosts_entry(q);
 	else
 		dns_parts_tell(q->parts, q->part_count, q->fn, q->arg);
 	query_free(q);
@@ -103,7 +103,7 @@ finish(struct resolver_query *q)
 
 /* Parts that are still open stay at what they are, TIMEOUT at first. */
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+on_query_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver_query *q = arg;
 
@@ -111,11 +111,11 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (q->server)
 		dns_server_was_silent(q->server, q->answers_before);
-	finish(q);
+	finish_query(q);
 }
 
 static void
-set_timer(struct event *timer, int ms)
+set_query_timer(struct event *timer, int ms)
 {
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
@@ -123,7 +123,7 @@ set_timer(struct event *timer, int ms)
 }
 
 static bool
-is_open(const struct resolver_query *q)
+is_query_open(const struct resolver_query *q)
 {
 	bool is_open = q->is_waiting || q->is_asking;
 
@@ -133,15 +133,15 @@ is_open(const struct resolver_query *q)
 }
 
 static void
-tell_if_done(struct resolver_query *q)
+report_if_done(struct resolver_query *q)
 {
 	/* one that is late may be BOGUS: what is found so far is not told before */
-	if (!is_open(q))
+	if (!is_query_open(q))
 		event_active(&q->done, EV_TIMEOUT, 0);
 }
 
 static void
-on_answer(struct dns_question *question, enum dns_validity validity, struct str packet)
+on_query_answer(struct dns_question *question, enum dns_validity validity, struct str packet)
 {
 	struct dns_part *p = question->arg;
 	struct resolver_query *q = p->query;
@@ -151,16 +151,16 @@ on_answer(struct dns_question *question, enum dns_validity validity, struct str 
 	else if (!q->is_asking)
 		dns_server_answered(q->server);
 	dns_part_take(p, validity, packet, q->number == 0);
-	tell_if_done(q);
+	report_if_done(q);
 }
 
 static void
-ask(struct dns_part *p, struct dns_context *context)
+ask_query_part(struct dns_part *p, struct dns_context *context)
 {
 	enum dns_asked asked = DNS_FAILED;
 
 	p->question =
-	    (struct dns_question){.context = context, .fn = on_answer, .arg = p};
+	    (struct dns_question){.context = context, .fn = on_query_answer, .arg = p};
 	if (context)
 		asked = dns_question_ask(&p->question, p->query->name, p->type);
 	if (asked != DNS_ASKED)
@@ -176,9 +176,9 @@ ask_parts(struct resolver_query *q, struct dns_context *context)
 	q->is_asking = true;
 	for (size_t i = 0; i < q->part_count; i++)
 		if (!q->parts[i].is_settled)
-			ask(&q->parts[i], context);
+			ask_query_part(&q->parts[i], context);
 	q->is_asking = false;
-	tell_if_done(q);
+	report_if_done(q);
 }
 
 /* The next server to ask: in their order, but those that were silent lately come last.  -1: all
@@ -210,7 +210,7 @@ ask_server(struct resolver_query *q, unsigned n)
 	q->number = n;
 	q->answers_before = dns_server_answers(q->server);
 	q->tried |= 1U << n;
-	set_timer(&q->patience, RESOLVER_PATIENCE_MS);
+	set_query_timer(&q->patience, RESOLVER_NEXT_SERVER_MS);
 	context = dns_server_context(q->server);
 	q->is_waiting = context == NULL;
 	if (context)
@@ -218,15 +218,15 @@ ask_server(struct resolver_query *q, unsigned n)
 }
 
 static void
-on_impatience(evutil_socket_t fd, short what, void *arg)
+on_server_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver_query *q = arg;
 	int next = next_server(q);
 
 	(void)fd;
 	(void)what;
-	/* the last answer may have come at this very moment: on_done follows */
-	if (!is_open(q))
+	/* the last answer may have come at this very moment: on_query_done follows */
+	if (!is_query_open(q))
 		return;
 	dns_server_was_silent(q->server, q->answers_before);
 	if (next >= 0)
@@ -234,7 +234,7 @@ on_impatience(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_done(evutil_socket_t fd, short what, void *arg)
+on_query_done(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver_query *q = arg;
 	bool is_failed = !q->entry &&
@@ -247,7 +247,7 @@ on_done(evutil_socket_t fd, short what, void *arg)
 	if (next >= 0 && !dns_server_is_silent(q->resolver->servers[next]))
 		ask_server(q, (unsigned)next);
 	else
-		finish(q);
+		finish_query(q);
 }
 
 /* It is known now how this server is to be asked. */
@@ -299,19 +299,19 @@ new_query(struct resolver *r, struct str name, resolver_fn *fn, void *arg)
 	if (q->next)
 		q->next->link = &q->next;
 	r->queries = q;
-	event_assign(&q->timer, r->base, -1, 0, on_timer, q);
-	event_assign(&q->patience, r->base, -1, 0, on_impatience, q);
-	event_assign(&q->done, r->base, -1, 0, on_done, q);
+	event_assign(&q->timer, r->base, -1, 0, on_query_timer, q);
+	event_assign(&q->patience, r->base, -1, 0, on_server_timeout, q);
+	event_assign(&q->done, r->base, -1, 0, on_query_done, q);
 	return q;
 }
 
 static struct resolver_query *
-query(struct resolver *r, struct str name, const enum dns_type types[DNS_PARTS_MAX],
+start_query(struct resolver *r, struct str name, const enum dns_type types[DNS_PARTS_MAX],
     resolver_fn *fn, void *arg)
 {
 	struct resolver_query *q = new_query(r, name, fn, arg);
 
-	set_timer(&q->timer, RESOLVER_DEADLINE_MS);
+	set_query_timer(&q->timer, RESOLVER_DEADLINE_MS);
 	for (size_t i = 0; i < DNS_PARTS_MAX && types[i]; i++)
 		dns_part_init(&q->parts[q->part_count++], q, types[i]);
 	ask_server(q, (unsigned)next_server(q));
@@ -323,7 +323,7 @@ resolver_ask_mx(struct resolver *r, struct str domain, resolver_fn *fn, void *ar
 {
 	static const enum dns_type types[DNS_PARTS_MAX] = {DNS_MX};
 
-	return query(r, domain, types, fn, arg);
+	return start_query(r, domain, types, fn, arg);
 }
 
 struct resolver_query *
@@ -331,7 +331,7 @@ resolver_ask_addresses(struct resolver *r, struct str host, resolver_fn *fn, voi
 {
 	static const enum dns_type types[DNS_PARTS_MAX] = {DNS_AAAA, DNS_A};
 
-	return query(r, host, types, fn, arg);
+	return start_query(r, host, types, fn, arg);
 }
 
 struct resolver_query *
@@ -363,7 +363,7 @@ resolver_cancel(struct resolver_query **q)
 /* ---- life ---- */
 
 static void
-on_ending(evutil_socket_t fd, short what, void *arg)
+on_resolver_idle(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver *r = arg;
 
@@ -374,7 +374,7 @@ on_ending(evutil_socket_t fd, short what, void *arg)
 }
 
 static bool
-add_server(struct resolver *r, const struct resolver_setup *setup, struct str name)
+add_resolver_server(struct resolver *r, const struct resolver_setup *setup, struct str name)
 {
 	struct dns_server_setup server = {
 	    .context = {.base = r->base, .server = name, .insecure_zones = setup->insecure_zones},
@@ -399,13 +399,13 @@ resolver_new(const struct resolver_setup *setup)
 
 	r->base = setup->base;
 	r->hosts = setup->hosts;
-	event_assign(&r->ending, r->base, -1, 0, on_ending, r);
+	event_assign(&r->ending, r->base, -1, 0, on_resolver_idle, r);
 	if (setup->server_count == 0)
-		is_good = add_server(r, setup, STR(""));
+		is_good = add_resolver_server(r, setup, STR(""));
 	for (size_t i = 0; is_good && i < setup->server_count; i++)
-		is_good = add_server(r, setup, setup->servers[i]);
+		is_good = add_resolver_server(r, setup, setup->servers[i]);
 	if (is_good) {
-		dns_server_look(r->servers[0]);
+		dns_server_check_dnssec(r->servers[0]);
 	} else {
 		resolver_free(&r);
 		errno = EINVAL;
@@ -447,7 +447,7 @@ resolver_retire(struct resolver *r, resolver_idle_fn *idle, void *arg)
 }
 
 void
-resolver_hurry(struct resolver *r)
+resolver_expire_queries(struct resolver *r)
 {
 	for (struct resolver_query *q = r->queries; q; q = q->next)
 		event_active(&q->timer, EV_TIMEOUT, 0);

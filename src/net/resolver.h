@@ -5,7 +5,7 @@
  *
  * Of several resolvers the first is asked, as resolv.conf(5) has it: it may know names that the
  * others do not.  The next one is asked for what is still open when it fails or says nothing for
- * RESOLVER_PATIENCE_MS; one that answers nothing at all (dns_server.h) comes last.  That a name
+ * RESOLVER_NEXT_SERVER_MS; one that answers nothing at all (dns_server.h) comes last.  That a name
  * does not exist, or has no such record, only the first can say: from another it counts as FAILED.
  */
 #ifndef NET_RESOLVER_H
@@ -77,7 +77,7 @@ typedef void resolver_idle_fn(struct resolver *r, void *arg);
  * answer; it may free it. */
 void resolver_retire(struct resolver *r, resolver_idle_fn *idle, void *arg);
 /* Its open queries end soon, as if their time were over. */
-void resolver_hurry(struct resolver *r);
+void resolver_expire_queries(struct resolver *r);
 
 struct resolver_server {
 	const char *name;   /* "127.0.0.1@53" */
@@ -88,7 +88,7 @@ struct resolver_server {
 /* The n-th one that is asked; false: there are fewer. */
 bool resolver_server(const struct resolver *r, size_t n, struct resolver_server *out) MUST_USE;
 
-enum { RESOLVER_DEADLINE_MS = 20000, RESOLVER_PATIENCE_MS = 5000 };
+enum { RESOLVER_DEADLINE_MS = 20000, RESOLVER_NEXT_SERVER_MS = 5000 };
 
 /* Each ends with one call of fn, at the latest after RESOLVER_DEADLINE_MS. */
 struct resolver_query *resolver_ask_mx(

@@ -42,7 +42,7 @@ stream_new(struct event_base *base, int fd, const struct stream_events *events, 
 }
 
 struct stream *
-stream_connect(struct event_base *base, const struct stream_ends *ends,
+stream_connect(struct event_base *base, const struct stream_addresses *ends,
     const struct stream_events *events, void *arg)
 {
 	int fd = socket(ends->to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -123,7 +123,7 @@ stream_has_unseen(struct stream *s)
 {
 	char c;
 
-	if ((s->facts & FACT_INPUT) || (s->tunnel && tunnel_has_input(s->tunnel)))
+	if ((s->facts & FACT_INPUT) || (s->tunnel && tls_session_has_input(s->tunnel)))
 		return true;
 	return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
@@ -174,7 +174,7 @@ stream_start_tls_server(struct stream *s, struct tls_server *tls)
 {
 	if (!stream_may_start_tls(s))
 		return;
-	s->tunnel = tunnel_new_server(tls, &s->output);
+	s->tunnel = tls_session_new_server(tls, &s->output);
 	stream_enter(s, STREAM_SECURING);
 	stream_arm(s);
 }
@@ -184,7 +184,7 @@ stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *na
 {
 	if (!stream_may_start_tls(s))
 		return;
-	s->tunnel = tunnel_new_client(tls, name, &s->output);
+	s->tunnel = tls_session_new_client(tls, name, &s->output);
 	stream_enter(s, STREAM_SECURING);
 	stream_arm(s);
 	stream_handshake(s);
@@ -197,37 +197,37 @@ stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *na
 bool
 stream_is_tls(const struct stream *s)
 {
-	return s->tunnel && tunnel_is_up(s->tunnel);
+	return s->tunnel && tls_session_is_established(s->tunnel);
 }
 
 const char *
 stream_tls_version(const struct stream *s)
 {
-	return stream_is_tls(s) ? tunnel_version(s->tunnel) : "";
+	return stream_is_tls(s) ? tls_session_version(s->tunnel) : "";
 }
 
 bool
 stream_tls_has_exporter(const struct stream *s)
 {
-	return stream_is_tls(s) && tunnel_has_exporter(s->tunnel);
+	return stream_is_tls(s) && tls_session_has_exporter(s->tunnel);
 }
 
 bool
 stream_tls_exporter(const struct stream *s, unsigned char out[32])
 {
-	return stream_is_tls(s) && tunnel_exporter(s->tunnel, out);
+	return stream_is_tls(s) && tls_session_exporter(s->tunnel, out);
 }
 
 bool
 stream_tls_is_verified(const struct stream *s)
 {
-	return stream_is_tls(s) && tunnel_is_verified(s->tunnel);
+	return stream_is_tls(s) && tls_session_is_verified(s->tunnel);
 }
 
 bool
 stream_tls_is_resumed(const struct stream *s)
 {
-	return stream_is_tls(s) && tunnel_is_resumed(s->tunnel);
+	return stream_is_tls(s) && tls_session_is_resumed(s->tunnel);
 }
 
 int

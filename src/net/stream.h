@@ -20,7 +20,7 @@ struct stream;
 
 enum stream_end {
 	STREAM_EOF,        /* orderly end by the peer; for TLS: close_notify */
-	STREAM_CUT,        /* TLS: the socket ended without close_notify */
+	STREAM_TRUNCATED,        /* TLS: the socket ended without close_notify */
 	STREAM_ERROR,      /* errno in stream_error() */
 	STREAM_TLS_FAILED, /* handshake or record failure, see stream_error_text() */
 	STREAM_EXPIRED,    /* the deadline passed */
@@ -48,7 +48,7 @@ enum {
 };
 
 /* Where to connect to; source NULL: the kernel chooses. */
-struct stream_ends {
+struct stream_addresses {
 	const struct sockaddr *to;
 	socklen_t to_len;
 	const struct sockaddr *source;
@@ -60,7 +60,7 @@ struct stream_ends {
 struct stream *stream_new(
     struct event_base *base, int fd, const struct stream_events *events, void *arg);
 /* Connects; source (may be NULL) is bound first.  Never NULL: failures come through `ended`. */
-struct stream *stream_connect(struct event_base *base, const struct stream_ends *ends,
+struct stream *stream_connect(struct event_base *base, const struct stream_addresses *ends,
     const struct stream_events *events, void *arg);
 /* Sends nothing more, closes at once. */
 void stream_free(struct stream **s);

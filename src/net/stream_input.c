@@ -58,9 +58,9 @@ static void
 stream_secured(struct stream *s)
 {
 	stream_enter(s, STREAM_SECURED);
-	if (tunnel_sent_ticket(s->tunnel) && s->sending == SENDING_FREE)
+	if (tls_session_sent_ticket(s->tunnel) && s->sending == SENDING_FREE)
 		s->sending = SENDING_TICKET;
-	if (tunnel_has_input(s->tunnel))
+	if (tls_session_has_input(s->tunnel))
 		s->facts |= FACT_STALLED;
 	stream_add_fact(s, FACT_SECURED);
 	if (s->is_flush_held)
@@ -70,71 +70,71 @@ stream_secured(struct stream *s)
 void
 stream_handshake(struct stream *s)
 {
-	enum tunnel_result r = tunnel_handshake(s->tunnel);
+	enum tls_session_result r = tls_session_handshake(s->tunnel);
 
-	if (r == TUNNEL_DONE)
+	if (r == TLS_SESSION_DONE)
 		stream_secured(s);
-	else if (r != TUNNEL_WAIT)
-		stream_tunnel_failed(s);
+	else if (r != TLS_SESSION_WAIT)
+		stream_tls_session_failed(s);
 }
 
 /* Takes FACT_STALLED away, or adds input. */
 void
 stream_decrypt(struct stream *s)
 {
-	enum tunnel_result r;
+	enum tls_session_result r;
 	size_t before;
 
 	stream_compact_input(s);
 	before = s->input.n;
-	r = tunnel_read(s->tunnel, &s->input, STREAM_INPUT_MAX);
+	r = tls_session_read(s->tunnel, &s->input, STREAM_INPUT_MAX);
 	s->facts &= (unsigned char)~FACT_STALLED;
-	if (r == TUNNEL_FULL)
+	if (r == TLS_SESSION_FULL)
 		s->facts |= FACT_STALLED;
-	s->has_progress |= r != TUNNEL_FULL || s->input.n > before;
+	s->has_progress |= r != TLS_SESSION_FULL || s->input.n > before;
 	if (s->input.n > before)
 		stream_add_fact(s, FACT_INPUT);
 	else if (s->input.n == 0)
 		buf_clear(&s->input);
-	if (r == TUNNEL_FAILED)
-		stream_tunnel_failed(s);
-	else if (r == TUNNEL_CLOSED || r == TUNNEL_CUT)
-		stream_end_of_input(s, r == TUNNEL_CUT ? STREAM_CUT : STREAM_EOF,
-		    r == TUNNEL_CUT ? tunnel_text(s->tunnel) : "");
+	if (r == TLS_SESSION_FAILED)
+		stream_tls_session_failed(s);
+	else if (r == TLS_SESSION_CLOSED || r == TLS_SESSION_TRUNCATED)
+		stream_end_of_input(s, r == TLS_SESSION_TRUNCATED ? STREAM_TRUNCATED : STREAM_EOF,
+		    r == TLS_SESSION_TRUNCATED ? tls_session_failure_text(s->tunnel) : "");
 }
 
 void
 stream_received_records(struct stream *s, struct str bytes)
 {
-	tunnel_lend(s->tunnel, bytes);
+	tls_session_feed(s->tunnel, bytes);
 	s->facts |= FACT_STALLED;
 	if (stream_due(s) & FACT_STALLED)
 		stream_decrypt(s);
-	tunnel_unlend(s->tunnel);
+	tls_session_feed_end(s->tunnel);
 }
 
 /* What follows the handshake at once is shown behind `secured`. */
 void
 stream_received_handshake(struct stream *s, struct str bytes)
 {
-	tunnel_lend(s->tunnel, bytes);
+	tls_session_feed(s->tunnel, bytes);
 	stream_handshake(s);
 	if (s->state == STREAM_SECURED && stream_due(s) & FACT_STALLED)
 		stream_decrypt(s);
-	tunnel_unlend(s->tunnel);
+	tls_session_feed_end(s->tunnel);
 }
 
 void
 stream_ended_records(struct stream *s)
 {
-	tunnel_end_input(s->tunnel);
+	tls_session_end_input(s->tunnel);
 	stream_received_records(s, STR_NULL);
 }
 
 void
 stream_ended_handshake(struct stream *s)
 {
-	tunnel_end_input(s->tunnel);
+	tls_session_end_input(s->tunnel);
 	stream_received_handshake(s, STR_NULL);
 }
 
@@ -164,42 +164,42 @@ stream_receive(struct stream *s)
 /* The end is decided already: what is read here is shown, and an alert of the peer says better than
  * the error of the send what went wrong. */
 static void
-stream_take_last_words(struct stream *s, struct str bytes)
+stream_take_final_input(struct stream *s, struct str bytes)
 {
-	enum tunnel_result r;
+	enum tls_session_result r;
 
 	if (!s->tunnel) {
 		stream_received_plain(s, bytes);
 		return;
 	}
-	tunnel_lend(s->tunnel, bytes);
-	if (tunnel_is_up(s->tunnel)) {
+	tls_session_feed(s->tunnel, bytes);
+	if (tls_session_is_established(s->tunnel)) {
 		stream_compact_input(s);
-		r = tunnel_read(s->tunnel, &s->input, STREAM_INPUT_MAX);
+		r = tls_session_read(s->tunnel, &s->input, STREAM_INPUT_MAX);
 		if (stream_unread(s))
 			s->facts |= FACT_INPUT;
 	} else {
-		r = tunnel_handshake(s->tunnel);
+		r = tls_session_handshake(s->tunnel);
 	}
-	tunnel_forget(s->tunnel);
-	if (r != TUNNEL_FAILED || !tunnel_has_alert(s->tunnel))
+	tls_session_drop_input(s->tunnel);
+	if (r != TLS_SESSION_FAILED || !tls_session_has_alert(s->tunnel))
 		return;
 	s->end = STREAM_TLS_FAILED;
-	s->text = tunnel_text(s->tunnel);
+	s->text = tls_session_failure_text(s->tunnel);
 }
 
 void
-stream_read_last_words(struct stream *s)
+stream_read_final_input(struct stream *s)
 {
 	char scratch[STREAM_RECV_BYTES];
-	bool is_securing = s->tunnel && !tunnel_is_up(s->tunnel);
+	bool is_securing = s->tunnel && !tls_session_is_established(s->tunnel);
 	ssize_t n = 0;
 
-	s->facts &= (unsigned char)~FACT_LAST_WORDS;
+	s->facts &= (unsigned char)~FACT_FINAL_INPUT;
 	if (is_securing || (s->wants_input && stream_unread(s) < STREAM_INPUT_MAX))
 		n = recv(s->fd, scratch, sizeof scratch, 0);
 	if (n > 0 || (s->facts & FACT_STALLED))
-		stream_take_last_words(s, str_make(scratch, n > 0 ? (size_t)n : 0));
+		stream_take_final_input(s, str_make(scratch, n > 0 ? (size_t)n : 0));
 	stream_enter(s, STREAM_ENDING);
 	stream_add_fact(s, FACT_END);
 }

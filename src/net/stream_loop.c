@@ -124,11 +124,11 @@ stream_on_wake(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	stream_begin_event(s);
-	if (stream_due(s) & FACT_LAST_WORDS)
-		stream_read_last_words(s);
+	if (stream_due(s) & FACT_FINAL_INPUT)
+		stream_read_final_input(s);
 	if (stream_due(s) & FACT_STALLED) {
 		stream_decrypt(s);
-		tunnel_unlend(s->tunnel);
+		tls_session_feed_end(s->tunnel);
 	}
 	stream_arm(s);
 	stream_end_event(s, 0);
@@ -169,7 +169,7 @@ stream_loop_init(struct stream *s, struct event_base *base)
 void
 stream_destroy(struct stream *s)
 {
-	tunnel_free(&s->tunnel);
+	tls_session_free(&s->tunnel);
 	buf_clear(&s->input);
 	buf_clear(&s->written);
 	buf_clear(&s->output);

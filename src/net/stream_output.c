@@ -51,11 +51,11 @@ stream_move(struct stream *s)
 		return false;
 	if (!s->tunnel) {
 		stream_move_written(s);
-	} else if (tunnel_write(s->tunnel, buf_str(&s->written))) {
+	} else if (tls_session_write(s->tunnel, buf_str(&s->written))) {
 		buf_clear(&s->written);
 	} else {
 		buf_clear(&s->written);
-		stream_tunnel_failed(s);
+		stream_tls_session_failed(s);
 		return false;
 	}
 	return true;
@@ -139,7 +139,7 @@ stream_send(struct stream *s)
 }
 
 void
-stream_tunnel_failed(struct stream *s)
+stream_tls_session_failed(struct stream *s)
 {
 	bool is_free = s->sending != SENDING_BLOCKED;
 
@@ -147,7 +147,7 @@ stream_tunnel_failed(struct stream *s)
 		stream_end_errno(s, ENOBUFS);
 		return;
 	}
-	stream_end_now(s, STREAM_TLS_FAILED, tunnel_text(s->tunnel));
+	stream_end_now(s, STREAM_TLS_FAILED, tls_session_failure_text(s->tunnel));
 	/* whether the alert arrives changes nothing: no second try, and no error of its own */
 	if (is_free && s->output_at < s->output.n)
 		(void)!send(s->fd, s->output.p + s->output_at, s->output.n - s->output_at,

@@ -114,13 +114,13 @@ stream_end_errno(struct stream *s, int error)
 }
 
 void
-stream_end_after_last_words(struct stream *s, int error)
+stream_end_after_final_input(struct stream *s, int error)
 {
 	s->error = error;
 	s->end = STREAM_ERROR;
 	s->text = stream_errno_text(error);
 	stream_enter(s, STREAM_SEND_FAILED);
-	stream_add_fact(s, FACT_LAST_WORDS);
+	stream_add_fact(s, FACT_FINAL_INPUT);
 }
 
 /* ---- the deadline ---- */

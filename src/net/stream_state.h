@@ -41,7 +41,7 @@ enum stream_fact {
 	FACT_DRAINED = 8,
 	FACT_END = 16,
 	FACT_STALLED = 32,    /* to be done: the tunnel holds more than was shown */
-	FACT_LAST_WORDS = 64, /* to be done: read the socket for the last time */
+	FACT_FINAL_INPUT = 64, /* to be done: read the socket for the last time */
 };
 
 enum stream_life { LIFE_IDLE, LIFE_BUSY, LIFE_FREED };
@@ -54,7 +54,7 @@ enum {
 struct stream {
 	const struct stream_events *events;
 	void *arg;
-	struct tunnel *tunnel;
+	struct tls_session *tunnel;
 	struct event read_event, write_event, timer_event, wake_event;
 	struct buf input;   /* shown to the owner, */
 	size_t input_at;    /* but for what it dropped */
@@ -130,7 +130,7 @@ void stream_end_of_input(struct stream *s, enum stream_end why, const char *text
 void stream_end_now(struct stream *s, enum stream_end why, const char *text);
 void stream_end_errno(struct stream *s, int error);
 /* A send failed: the same, but what the peer said before may still be there to read. */
-void stream_end_after_last_words(struct stream *s, int error);
+void stream_end_after_final_input(struct stream *s, int error);
 void stream_set_timer(struct stream *s, int64_t now_ms);
 
 /* ---- stream_input.c ---- */
@@ -147,7 +147,7 @@ void stream_ended_records(struct stream *s);
 void stream_ended_handshake(struct stream *s);
 void stream_decrypt(struct stream *s);
 void stream_handshake(struct stream *s);
-void stream_read_last_words(struct stream *s);
+void stream_read_final_input(struct stream *s);
 
 /* ---- stream_output.c ---- */
 
@@ -157,7 +157,7 @@ void stream_send(struct stream *s);
 /* What the owner wrote is ready to be sent; false: nothing is, or it has to wait. */
 bool stream_move(struct stream *s);
 /* After a failure inside the tunnel: ends, and tries once to send the alert. */
-void stream_tunnel_failed(struct stream *s);
+void stream_tls_session_failed(struct stream *s);
 
 /* ---- stream_loop.c ---- */
 

@@ -97,8 +97,8 @@ stream_finish_connecting(struct stream *s)
 static void
 stream_finish_as(struct stream *s, enum stream_state state)
 {
-	if (s->tunnel && tunnel_is_up(s->tunnel))
-		tunnel_bye(s->tunnel);
+	if (s->tunnel && tls_session_is_established(s->tunnel))
+		tls_session_close_notify(s->tunnel);
 	buf_clear(&s->input);
 	s->input_at = 0;
 	s->facts = 0;
@@ -122,7 +122,7 @@ stream_finish_half_closed(struct stream *s)
 
 /* ---- the table ---- */
 
-#define NEWS (FACT_CONNECTED | FACT_SECURED | FACT_INPUT | FACT_DRAINED)
+#define FACTS_TOLD (FACT_CONNECTED | FACT_SECURED | FACT_INPUT | FACT_DRAINED)
 
 /* clang-format off */
 const struct stream_row stream_rows[] = {
@@ -131,28 +131,28 @@ const struct stream_row stream_rows[] = {
 	.writable = stream_connected,
 	.expired = stream_ask_owner,
 	.finish = stream_finish_connecting},
-[STREAM_OPEN] = {"open", INPUT_WHEN_WANTED, FLUSH_NOW, NEWS, 0,
+[STREAM_OPEN] = {"open", INPUT_WHEN_WANTED, FLUSH_NOW, FACTS_TOLD, 0,
 	.received = stream_received_plain,
 	.peer_ended = stream_ended_plain,
 	.writable = stream_send,
-	.send_failed = stream_end_after_last_words,
+	.send_failed = stream_end_after_final_input,
 	.expired = stream_ask_owner,
 	.finish = stream_finish_open},
-[STREAM_SECURING] = {"securing", INPUT_ALWAYS, FLUSH_LATER, NEWS, STREAM_LIMIT_MS,
+[STREAM_SECURING] = {"securing", INPUT_ALWAYS, FLUSH_LATER, FACTS_TOLD, STREAM_LIMIT_MS,
 	.received = stream_received_handshake,
 	.peer_ended = stream_ended_handshake,
 	.writable = stream_send,
-	.send_failed = stream_end_after_last_words,
+	.send_failed = stream_end_after_final_input,
 	.expired = stream_ask_owner,
 	.finish = stream_finish_open},
-[STREAM_SECURED] = {"secured", INPUT_WHEN_WANTED, FLUSH_NOW, NEWS | FACT_STALLED, 0,
+[STREAM_SECURED] = {"secured", INPUT_WHEN_WANTED, FLUSH_NOW, FACTS_TOLD | FACT_STALLED, 0,
 	.received = stream_received_records,
 	.peer_ended = stream_ended_records,
 	.writable = stream_send,
-	.send_failed = stream_end_after_last_words,
+	.send_failed = stream_end_after_final_input,
 	.expired = stream_ask_owner,
 	.finish = stream_finish_open},
-[STREAM_HALF_CLOSED] = {"half closed", INPUT_NEVER, FLUSH_NOW, NEWS | FACT_END, 0,
+[STREAM_HALF_CLOSED] = {"half closed", INPUT_NEVER, FLUSH_NOW, FACTS_TOLD | FACT_END, 0,
 	.writable = stream_send,
 	.send_failed = stream_end_errno,
 	.expired = stream_ask_owner,
@@ -173,9 +173,9 @@ const struct stream_row stream_rows[] = {
 	.all_sent = stream_all_sent_flushing,
 	.send_failed = stream_end_errno,
 	.expired = stream_expired},
-[STREAM_SEND_FAILED] = {"send failed", INPUT_NEVER, FLUSH_NEVER, FACT_LAST_WORDS, 0,
+[STREAM_SEND_FAILED] = {"send failed", INPUT_NEVER, FLUSH_NEVER, FACT_FINAL_INPUT, 0,
 	.expired = stream_expired},
-[STREAM_ENDING] = {"ending", INPUT_NEVER, FLUSH_NEVER, NEWS | FACT_END, 0,
+[STREAM_ENDING] = {"ending", INPUT_NEVER, FLUSH_NEVER, FACTS_TOLD | FACT_END, 0,
 	.expired = stream_expired},
 [STREAM_ENDED] = {"ended", INPUT_NEVER, FLUSH_NEVER, 0, 0,
 	.expired = stream_expired},

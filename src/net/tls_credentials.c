@@ -314,7 +314,7 @@ tls_client_drop(struct tls_client **t)
 }
 
 static bool
-is_address(const char *name)
+is_numeric_name(const char *name)
 {
 	unsigned char a[sizeof(struct in6_addr)];
 
@@ -333,7 +333,7 @@ tls_client_begin(struct tls_client *t, const char *name)
 	gnutls_handshake_set_timeout(s, GNUTLS_INDEFINITE_TIMEOUT);
 	/* RFC 6066 section 3: no literal addresses.  A name that IDNA refuses is simply not sent,
 	 * and no ALPN: some hosts refuse any. */
-	if (*name && !is_address(name))
+	if (*name && !is_numeric_name(name))
 		(void)gnutls_server_name_set(s, GNUTLS_NAME_DNS, name, strlen(name));
 	return s;
 }

@@ -18,7 +18,7 @@ enum {
 	WORDS_BYTES = 192,
 };
 
-struct tunnel {
+struct tls_session {
 	gnutls_session_t session;
 	struct tls_server *server;
 	struct tls_client *client;
@@ -40,7 +40,7 @@ struct tunnel {
 };
 
 static size_t
-take_kept(struct tunnel *t, char *to, size_t n)
+tls_session_take_kept(struct tls_session *t, char *to, size_t n)
 {
 	size_t have = t->kept.n - t->kept_at;
 
@@ -58,10 +58,10 @@ take_kept(struct tunnel *t, char *to, size_t n)
 }
 
 static ssize_t
-pull(gnutls_transport_ptr_t arg, void *to, size_t n)
+tls_session_pull(gnutls_transport_ptr_t arg, void *to, size_t n)
 {
-	struct tunnel *t = arg;
-	size_t got = take_kept(t, to, n);
+	struct tls_session *t = arg;
+	size_t got = tls_session_take_kept(t, to, n);
 	size_t more = n - got < t->lent.n ? n - got : t->lent.n;
 
 	if (more) {
@@ -75,9 +75,9 @@ pull(gnutls_transport_ptr_t arg, void *to, size_t n)
 }
 
 static ssize_t
-push(gnutls_transport_ptr_t arg, const giovec_t *v, int count)
+tls_session_push(gnutls_transport_ptr_t arg, const giovec_t *v, int count)
 {
-	struct tunnel *t = arg;
+	struct tls_session *t = arg;
 	ssize_t n = 0;
 
 	for (int i = 0; i < count; i++) {
@@ -90,25 +90,25 @@ push(gnutls_transport_ptr_t arg, const giovec_t *v, int count)
 	return -1;
 }
 
-static struct tunnel *
-tunnel_new(gnutls_session_t session, struct buf *out)
+static struct tls_session *
+tls_session_new(gnutls_session_t session, struct buf *out)
 {
-	struct tunnel *t = MEM_NEW(struct tunnel);
+	struct tls_session *t = MEM_NEW(struct tls_session);
 
 	t->session = session;
 	t->out = out;
 	t->text = "";
 	buf_init(&t->kept, KEPT_MAX);
 	gnutls_transport_set_ptr(session, t);
-	gnutls_transport_set_pull_function(session, pull);
-	gnutls_transport_set_vec_push_function(session, push);
+	gnutls_transport_set_pull_function(session, tls_session_pull);
+	gnutls_transport_set_vec_push_function(session, tls_session_push);
 	return t;
 }
 
-struct tunnel *
-tunnel_new_server(struct tls_server *tls, struct buf *out)
+struct tls_session *
+tls_session_new_server(struct tls_server *tls, struct buf *out)
 {
-	struct tunnel *t = tunnel_new(tls_server_begin(tls), out);
+	struct tls_session *t = tls_session_new(tls_server_begin(tls), out);
 
 	t->server = tls_server_keep(tls);
 	return t;
@@ -116,32 +116,32 @@ tunnel_new_server(struct tls_server *tls, struct buf *out)
 
 /* In the handshake, or after it when nobody insists. */
 static int
-tunnel_verify(gnutls_session_t session)
+tls_session_verify(gnutls_session_t session)
 {
-	struct tunnel *t = gnutls_session_get_ptr(session);
+	struct tls_session *t = gnutls_session_get_ptr(session);
 
 	t->is_verified = peer_certificate_is_valid(session, t->name, &t->text);
 	return t->is_verified ? 0 : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
 /* A name with its final dot is the same name without it (RFC 6066 section 3). */
-struct tunnel *
-tunnel_new_client(struct tls_client *tls, const char *name, struct buf *out)
+struct tls_session *
+tls_session_new_client(struct tls_client *tls, const char *name, struct buf *out)
 {
 	size_t n = strlen(name);
 	char *own = mem_text(name, n > 1 && name[n - 1] == '.' ? n - 1 : n);
-	struct tunnel *t = tunnel_new(tls_client_begin(tls, own), out);
+	struct tls_session *t = tls_session_new(tls_client_begin(tls, own), out);
 
 	t->client = tls_client_keep(tls);
 	t->name = own;
 	gnutls_session_set_ptr(t->session, t);
 	if (tls_client_must_verify(tls))
-		gnutls_session_set_verify_function(t->session, tunnel_verify);
+		gnutls_session_set_verify_function(t->session, tls_session_verify);
 	return t;
 }
 
 void
-tunnel_free(struct tunnel **t)
+tls_session_free(struct tls_session **t)
 {
 	if (!*t)
 		return;
@@ -155,13 +155,13 @@ tunnel_free(struct tunnel **t)
 }
 
 void
-tunnel_lend(struct tunnel *t, struct str bytes)
+tls_session_feed(struct tls_session *t, struct str bytes)
 {
 	t->lent = bytes;
 }
 
 void
-tunnel_unlend(struct tunnel *t)
+tls_session_feed_end(struct tls_session *t)
 {
 	if (t->kept_at) {
 		buf_drop(&t->kept, t->kept_at);
@@ -173,7 +173,7 @@ tunnel_unlend(struct tunnel *t)
 }
 
 void
-tunnel_forget(struct tunnel *t)
+tls_session_drop_input(struct tls_session *t)
 {
 	buf_clear(&t->kept);
 	t->kept_at = 0;
@@ -181,49 +181,49 @@ tunnel_forget(struct tunnel *t)
 }
 
 void
-tunnel_end_input(struct tunnel *t)
+tls_session_end_input(struct tls_session *t)
 {
 	t->is_ended = true;
 }
 
 bool
-tunnel_sent_ticket(const struct tunnel *t)
+tls_session_sent_ticket(const struct tls_session *t)
 {
 	return t->sent_ticket;
 }
 
 bool
-tunnel_has_input(const struct tunnel *t)
+tls_session_has_input(const struct tls_session *t)
 {
 	return t->is_ended || t->lent.n || t->kept.n > t->kept_at ||
 	       gnutls_record_check_pending(t->session);
 }
 
 bool
-tunnel_is_up(const struct tunnel *t)
+tls_session_is_established(const struct tls_session *t)
 {
 	return t->is_up;
 }
 
 bool
-tunnel_has_alert(const struct tunnel *t)
+tls_session_has_alert(const struct tls_session *t)
 {
 	return t->has_alert;
 }
 
-static enum tunnel_result
-tunnel_fail_as(struct tunnel *t, const char *text)
+static enum tls_session_result
+tls_session_fail_as(struct tls_session *t, const char *text)
 {
 	t->text = text;
 	t->is_failed = true;
-	tunnel_forget(t);
-	return TUNNEL_FAILED;
+	tls_session_drop_input(t);
+	return TLS_SESSION_FAILED;
 }
 
 /* A client that refuses our certificate sends its alert in TLS 1.3 perhaps in clear, or under a key
  * that we do not have yet: OpenSSL does.  What comes cannot be read, and nothing else comes. */
 static bool
-tunnel_is_refused(const struct tunnel *t, int error)
+tls_session_is_refused(const struct tls_session *t, int error)
 {
 	return t->server && !t->is_up &&
 	    gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3 &&
@@ -234,7 +234,7 @@ tunnel_is_refused(const struct tunnel *t, int error)
 
 /* An alert tells more than "a fatal alert was received". */
 static const char *
-tunnel_alert_text(struct tunnel *t)
+tls_session_alert_text(struct tls_session *t)
 {
 	const char *name = gnutls_alert_get_name(gnutls_alert_get(t->session));
 
@@ -244,11 +244,11 @@ tunnel_alert_text(struct tunnel *t)
 }
 
 static const char *
-tunnel_error_text(struct tunnel *t, int error)
+tls_session_error_text(struct tls_session *t, int error)
 {
 	const char *text = gnutls_strerror(error);
 
-	if (!tunnel_is_refused(t, error))
+	if (!tls_session_is_refused(t, error))
 		return text;
 	snprintf(t->words, sizeof t->words,
 	    "the client broke off the handshake: it probably does not accept our certificate (%s)",
@@ -256,26 +256,26 @@ tunnel_error_text(struct tunnel *t, int error)
 	return t->words;
 }
 
-static enum tunnel_result
-tunnel_fail(struct tunnel *t, int error)
+static enum tls_session_result
+tls_session_fail(struct tls_session *t, int error)
 {
 	const char *text;
 
 	t->has_alert = error == GNUTLS_E_FATAL_ALERT_RECEIVED;
 	if (t->has_alert)
-		text = tunnel_alert_text(t);
+		text = tls_session_alert_text(t);
 	else if (error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR && t->client)
 		text = t->text;
 	else
-		text = tunnel_error_text(t, error);
+		text = tls_session_error_text(t, error);
 	if (!t->has_alert && error != GNUTLS_E_PUSH_ERROR)
 		gnutls_alert_send_appropriate(t->session, error);
-	return tunnel_fail_as(t, text);
+	return tls_session_fail_as(t, text);
 }
 
 /* True: the call is to be repeated. */
 static bool
-is_harmless(struct tunnel *t, int error)
+tls_session_may_go_on(struct tls_session *t, int error)
 {
 	if (error == GNUTLS_E_INTERRUPTED)
 		return true;
@@ -284,58 +284,58 @@ is_harmless(struct tunnel *t, int error)
 	return ++t->warnings <= WARNINGS_MAX;
 }
 
-enum tunnel_result
-tunnel_handshake(struct tunnel *t)
+enum tls_session_result
+tls_session_handshake(struct tls_session *t)
 {
 	int r;
 
 	if (t->is_failed)
-		return TUNNEL_FAILED;
+		return TLS_SESSION_FAILED;
 	do
 		r = gnutls_handshake(t->session);
-	while (is_harmless(t, r));
+	while (tls_session_may_go_on(t, r));
 	if (r == GNUTLS_E_AGAIN)
-		return TUNNEL_WAIT;
+		return TLS_SESSION_WAIT;
 	if (r == GNUTLS_E_PREMATURE_TERMINATION)
-		return tunnel_fail_as(t, "closed during the TLS handshake");
+		return tls_session_fail_as(t, "closed during the TLS handshake");
 	if (r < 0)
-		return tunnel_fail(t, r);
+		return tls_session_fail(t, r);
 	/* one ticket instead of GnuTLS' two; TLS 1.2 sends its own within the handshake */
 	if (t->server && gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3) {
 		r = gnutls_session_ticket_send(t->session, 1, 0);
 		if (r < 0)
-			return tunnel_fail(t, r);
+			return tls_session_fail(t, r);
 		t->sent_ticket = true;
 	}
 	if (t->client && !tls_client_must_verify(t->client))
-		(void)tunnel_verify(t->session);
+		(void)tls_session_verify(t->session);
 	t->is_up = true;
-	return TUNNEL_DONE;
+	return TLS_SESSION_DONE;
 }
 
-static enum tunnel_result
-read_end(struct tunnel *t, ssize_t r)
+static enum tls_session_result
+read_end(struct tls_session *t, ssize_t r)
 {
 	switch (r) {
 	case 0:
-		tunnel_forget(t);
-		return TUNNEL_CLOSED;
+		tls_session_drop_input(t);
+		return TLS_SESSION_CLOSED;
 	case GNUTLS_E_AGAIN:
-		return TUNNEL_WAIT;
+		return TLS_SESSION_WAIT;
 	case GNUTLS_E_PREMATURE_TERMINATION:
 		t->text = "closed without the end of TLS";
-		tunnel_forget(t);
-		return TUNNEL_CUT;
+		tls_session_drop_input(t);
+		return TLS_SESSION_TRUNCATED;
 	case GNUTLS_E_REHANDSHAKE:
 		gnutls_alert_send(t->session, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
-		return tunnel_fail_as(t, "renegotiation refused");
+		return tls_session_fail_as(t, "renegotiation refused");
 	default:
-		return tunnel_fail(t, (int)r);
+		return tls_session_fail(t, (int)r);
 	}
 }
 
 static size_t
-waiting_bytes(const struct tunnel *t)
+waiting_bytes(const struct tls_session *t)
 {
 	return t->lent.n + t->kept.n - t->kept_at;
 }
@@ -343,13 +343,13 @@ waiting_bytes(const struct tunnel *t)
 /* GnuTLS wants to be called again behind a record that is not for us (a ticket), although what
  * follows it is here already and no wakeup will come for it. */
 static bool
-has_more(const struct tunnel *t, ssize_t r, size_t before)
+has_more(const struct tls_session *t, ssize_t r, size_t before)
 {
 	return r == GNUTLS_E_AGAIN && waiting_bytes(t) > 0 && waiting_bytes(t) < before;
 }
 
-enum tunnel_result
-tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
+enum tls_session_result
+tls_session_read(struct tls_session *t, struct buf *in, size_t max_bytes)
 {
 	size_t waiting = waiting_bytes(t);
 	gnutls_packet_t packet;
@@ -357,7 +357,7 @@ tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 	ssize_t r;
 
 	if (t->is_failed)
-		return TUNNEL_FAILED;
+		return TLS_SESSION_FAILED;
 	/* one growth for all records that are here */
 	if (waiting < in->max - in->n && !buf_room(in, waiting))
 		die("tunnel: no room");
@@ -372,21 +372,21 @@ tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes)
 		}
 		if (packet)
 			gnutls_packet_deinit(packet);
-		if (r > 0 && tunnel_has_input(t))
+		if (r > 0 && tls_session_has_input(t))
 			continue;
 		/* a call that can only say so is spared */
 		if (r > 0)
-			return TUNNEL_WAIT;
-		if (!has_more(t, r, waiting) && !is_harmless(t, (int)r))
+			return TLS_SESSION_WAIT;
+		if (!has_more(t, r, waiting) && !tls_session_may_go_on(t, (int)r))
 			return read_end(t, r);
 		if (++t->silent > SILENT_MAX)
-			return tunnel_fail(t, GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS);
+			return tls_session_fail(t, GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS);
 	}
-	return TUNNEL_FULL;
+	return TLS_SESSION_FULL;
 }
 
 bool
-tunnel_write(struct tunnel *t, struct str plain)
+tls_session_write(struct tls_session *t, struct str plain)
 {
 	while (plain.n && !t->is_failed) {
 		ssize_t r = gnutls_record_send(t->session, plain.p, plain.n);
@@ -396,19 +396,19 @@ tunnel_write(struct tunnel *t, struct str plain)
 		if (r > 0)
 			plain = str_from(plain, (size_t)r);
 		else
-			tunnel_fail_as(t, gnutls_strerror((int)r));
+			tls_session_fail_as(t, gnutls_strerror((int)r));
 	}
 	return !t->is_failed;
 }
 
 void
-tunnel_bye(struct tunnel *t)
+tls_session_close_notify(struct tls_session *t)
 {
 	gnutls_bye(t->session, GNUTLS_SHUT_WR);
 }
 
 const char *
-tunnel_version(const struct tunnel *t)
+tls_session_version(const struct tls_session *t)
 {
 	switch (gnutls_protocol_get_version(t->session)) {
 	case GNUTLS_TLS1_3:
@@ -422,19 +422,19 @@ tunnel_version(const struct tunnel *t)
 
 /* RFC 9266 section 4.2: without the extended master secret two sessions could share one. */
 bool
-tunnel_has_exporter(const struct tunnel *t)
+tls_session_has_exporter(const struct tls_session *t)
 {
 	return gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3 ||
 	       gnutls_session_ext_master_secret_status(t->session);
 }
 
 bool
-tunnel_exporter(const struct tunnel *t, unsigned char out[32])
+tls_session_exporter(const struct tls_session *t, unsigned char out[32])
 {
 	gnutls_datum_t binding;
 	bool ok;
 
-	if (!tunnel_has_exporter(t))
+	if (!tls_session_has_exporter(t))
 		return false;
 	if (gnutls_session_channel_binding(t->session, GNUTLS_CB_TLS_EXPORTER, &binding) != 0)
 		return false;
@@ -446,19 +446,19 @@ tunnel_exporter(const struct tunnel *t, unsigned char out[32])
 }
 
 bool
-tunnel_is_verified(const struct tunnel *t)
+tls_session_is_verified(const struct tls_session *t)
 {
 	return t->is_verified;
 }
 
 bool
-tunnel_is_resumed(const struct tunnel *t)
+tls_session_is_resumed(const struct tls_session *t)
 {
 	return gnutls_session_is_resumed(t->session);
 }
 
 const char *
-tunnel_text(const struct tunnel *t)
+tls_session_failure_text(const struct tls_session *t)
 {
 	return t->text;
 }

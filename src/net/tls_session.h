@@ -8,57 +8,59 @@
 #include "base/buf.h"
 #include "net/tls_credentials.h"
 
-struct tunnel;
+struct tls_session;
 
-enum tunnel_result {
-	TUNNEL_WAIT,   /* all that was fed is used up */
-	TUNNEL_DONE,   /* the handshake is complete */
-	TUNNEL_FULL,   /* the reader has enough; something may be left */
-	TUNNEL_CLOSED, /* close_notify; whatever follows is ignored */
-	TUNNEL_CUT,    /* the bytes ended without it */
-	TUNNEL_FAILED, /* see tunnel_text; an alert may stand in the output */
+enum tls_session_result {
+	TLS_SESSION_WAIT,   /* all that was fed is used up */
+	TLS_SESSION_DONE,   /* the handshake is complete */
+	TLS_SESSION_FULL,   /* the reader has enough; something may be left */
+	TLS_SESSION_CLOSED, /* close_notify; whatever follows is ignored */
+	TLS_SESSION_TRUNCATED,    /* the bytes ended without it */
+	TLS_SESSION_FAILED, /* see tls_session_failure_text; an alert may stand in the output */
 };
 
 /* out: where encrypted bytes go; it outlives the tunnel.  Each holds a reference to its
  * credentials. */
-struct tunnel *tunnel_new_server(struct tls_server *tls, struct buf *out);
+struct tls_session *tls_session_new_server(struct tls_server *tls, struct buf *out);
 /* name is copied. */
-struct tunnel *tunnel_new_client(struct tls_client *tls, const char *name, struct buf *out);
-void tunnel_free(struct tunnel **t);
+struct tls_session *tls_session_new_client(
+    struct tls_client *tls, const char *name, struct buf *out);
+void tls_session_free(struct tls_session **t);
 
-/* Lends bytes until tunnel_unlend, which copies what was not used. */
-void tunnel_lend(struct tunnel *t, struct str bytes);
-void tunnel_unlend(struct tunnel *t);
+/* Lends bytes until tls_session_feed_end, which copies what was not used. */
+void tls_session_feed(struct tls_session *t, struct str bytes);
+void tls_session_feed_end(struct tls_session *t);
 /* Drops what was lent and what was kept. */
-void tunnel_forget(struct tunnel *t);
+void tls_session_drop_input(struct tls_session *t);
 /* No more bytes will ever come. */
-void tunnel_end_input(struct tunnel *t);
+void tls_session_end_input(struct tls_session *t);
 /* TLS 1.3: the server's last act in the handshake was a ticket, for which nobody waits. */
-bool tunnel_sent_ticket(const struct tunnel *t);
+bool tls_session_sent_ticket(const struct tls_session *t);
 /* Encrypted bytes that no record was made of. */
-bool tunnel_has_input(const struct tunnel *t);
+bool tls_session_has_input(const struct tls_session *t);
 
 /* The handshake is complete, also after a later end or failure. */
-bool tunnel_is_up(const struct tunnel *t);
+bool tls_session_is_established(const struct tls_session *t);
 /* The failure is a fatal alert of the peer. */
-bool tunnel_has_alert(const struct tunnel *t);
+bool tls_session_has_alert(const struct tls_session *t);
 
 /* After FAILED every call fails at once: nothing is tried twice. */
 /* WAIT, DONE or FAILED. */
-enum tunnel_result tunnel_handshake(struct tunnel *t) MUST_USE;
+enum tls_session_result tls_session_handshake(struct tls_session *t) MUST_USE;
 /* Appends plain bytes until `in` holds max_bytes or more: all results but DONE. */
-enum tunnel_result tunnel_read(struct tunnel *t, struct buf *in, size_t max_bytes) MUST_USE;
-bool tunnel_write(struct tunnel *t, struct str plain) MUST_USE;
+enum tls_session_result tls_session_read(
+    struct tls_session *t, struct buf *in, size_t max_bytes) MUST_USE;
+bool tls_session_write(struct tls_session *t, struct str plain) MUST_USE;
 /* Appends close_notify. */
-void tunnel_bye(struct tunnel *t);
+void tls_session_close_notify(struct tls_session *t);
 
-const char *tunnel_version(const struct tunnel *t);
-bool tunnel_has_exporter(const struct tunnel *t);
-bool tunnel_exporter(const struct tunnel *t, unsigned char out[32]) MUST_USE;
+const char *tls_session_version(const struct tls_session *t);
+bool tls_session_has_exporter(const struct tls_session *t);
+bool tls_session_exporter(const struct tls_session *t, unsigned char out[32]) MUST_USE;
 /* Client: the peer's certificate is trusted and valid for the name. */
-bool tunnel_is_verified(const struct tunnel *t);
-bool tunnel_is_resumed(const struct tunnel *t);
+bool tls_session_is_verified(const struct tls_session *t);
+bool tls_session_is_resumed(const struct tls_session *t);
 /* What failed; static. */
-const char *tunnel_text(const struct tunnel *t);
+const char *tls_session_failure_text(const struct tls_session *t);
 
 #endif

@@ -12,16 +12,16 @@
 
 enum { SAVE_VERSION = 1, BUCKETS_MAX = LIMITS_RATES_MAX, NAME_MAX_BYTES = 1024 };
 
-struct bucket {
+struct limits_bucket {
 	uint64_t count;
 	uint64_t period_ms;
 	uint64_t used; /* in 1/period_ms */
 	int64_t at_ms; /* when `used` was true */
 };
 
-struct entry {
+struct limits_buckets {
 	size_t count;
-	struct bucket bucket[BUCKETS_MAX];
+	struct limits_bucket bucket[BUCKETS_MAX];
 };
 
 struct limits {
@@ -48,15 +48,15 @@ limits_free(struct limits **l)
 }
 
 static uint64_t
-capacity(const struct bucket *b)
+bucket_capacity(const struct limits_bucket *b)
 {
 	return b->count * b->period_ms;
 }
 
 /* A bucket after the time that went by.  A clock that was set back gives nothing and takes nothing.
  */
-static struct bucket
-at(struct bucket b, int64_t now_ms)
+static struct limits_bucket
+bucket_at(struct limits_bucket b, int64_t now_ms)
 {
 	uint64_t gone_ms = now_ms > b.at_ms ? (uint64_t)now_ms - (uint64_t)b.at_ms : 0, back;
 
@@ -68,14 +68,14 @@ at(struct bucket b, int64_t now_ms)
 }
 
 /* The bucket for a rate that a reload may have changed: what is used stays used. */
-static struct bucket
-fitted(struct bucket b, const struct conf_rate *rate, int64_t now_ms)
+static struct limits_bucket
+fit_bucket(struct limits_bucket b, const struct conf_rate *rate, int64_t now_ms)
 {
 	uint64_t period_ms = (uint64_t)rate->period_ms;
 
 	if (b.period_ms == 0)
-		return (struct bucket){rate->count, period_ms, 0, now_ms};
-	b = at(b, now_ms);
+		return (struct limits_bucket){rate->count, period_ms, 0, now_ms};
+	b = bucket_at(b, now_ms);
 	if (b.count == rate->count && b.period_ms == period_ms)
 		return b;
 	if (b.period_ms != period_ms) {
@@ -85,8 +85,8 @@ fitted(struct bucket b, const struct conf_rate *rate, int64_t now_ms)
 	}
 	b.count = rate->count;
 	b.period_ms = period_ms;
-	if (b.used > capacity(&b))
-		b.used = capacity(&b);
+	if (b.used > bucket_capacity(&b))
+		b.used = bucket_capacity(&b);
 	return b;
 }
 
@@ -97,21 +97,23 @@ bucket_count(const struct conf_rates *rates)
 }
 
 static void
-fit(const struct entry *old, const struct conf_rates *rates, int64_t now_ms, struct entry *out)
+fit_buckets(const struct limits_buckets *old, const struct conf_rates *rates, int64_t now_ms,
+    struct limits_buckets *out)
 {
-	*out = (struct entry){.count = bucket_count(rates)};
+	*out = (struct limits_buckets){.count = bucket_count(rates)};
 	for (size_t i = 0; i < out->count; i++) {
-		struct bucket b = old && i < old->count ? old->bucket[i] : (struct bucket){0};
+		struct limits_bucket b =
+		    old && i < old->count ? old->bucket[i] : (struct limits_bucket){0};
 
-		out->bucket[i] = fitted(b, &rates->rate[i], now_ms);
+		out->bucket[i] = fit_bucket(b, &rates->rate[i], now_ms);
 	}
 }
 
 /* Milliseconds until n more fit; 0: now; -1: never. */
 static int64_t
-wait_for(const struct bucket *b, uint64_t n)
+bucket_wait_ms(const struct limits_bucket *b, uint64_t n)
 {
-	uint64_t spare = capacity(b) - b->used, lacking;
+	uint64_t spare = bucket_capacity(b) - b->used, lacking;
 
 	if (n > b->count)
 		return -1;
@@ -125,12 +127,12 @@ int64_t
 limits_take(
     struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n, int64_t now_ms)
 {
-	struct entry *kept = map_get(l->names, name), now;
+	struct limits_buckets *kept = map_get(l->names, name), now;
 	int64_t longest_ms = 0;
 
-	fit(kept, rates, now_ms, &now);
+	fit_buckets(kept, rates, now_ms, &now);
 	for (size_t i = 0; i < now.count; i++) {
-		int64_t wait_ms = wait_for(&now.bucket[i], n);
+		int64_t wait_ms = bucket_wait_ms(&now.bucket[i], n);
 
 		if (wait_ms < 0)
 			return -1;
@@ -140,7 +142,7 @@ limits_take(
 	if (longest_ms || !now.count || !n)
 		return longest_ms;
 	if (!kept) {
-		kept = MEM_NEW(struct entry);
+		kept = MEM_NEW(struct limits_buckets);
 		(void)map_put(l->names, name, kept);
 	}
 	for (size_t i = 0; i < now.count; i++)
@@ -152,10 +154,10 @@ limits_take(
 void
 limits_give_back(struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n)
 {
-	struct entry *e = map_get(l->names, name);
+	struct limits_buckets *e = map_get(l->names, name);
 
 	for (size_t i = 0; e && i < e->count && i < rates->count; i++) {
-		struct bucket *b = &e->bucket[i];
+		struct limits_bucket *b = &e->bucket[i];
 		uint64_t back;
 
 		if (__builtin_mul_overflow(n, b->period_ms, &back) || back > b->used)
@@ -166,9 +168,9 @@ limits_give_back(struct limits *l, struct str name, const struct conf_rates *rat
 
 /* Whole units that could be taken from it. */
 static uint64_t
-bucket_spare(const struct bucket *b)
+bucket_spare(const struct limits_bucket *b)
 {
-	return (capacity(b) - b->used) / b->period_ms;
+	return (bucket_capacity(b) - b->used) / b->period_ms;
 }
 
 uint64_t
@@ -176,11 +178,11 @@ limits_spare(
     const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
 {
 	uint64_t least = UINT64_MAX;
-	struct entry now;
+	struct limits_buckets now;
 
-	fit(map_get(l->names, name), rates, now_ms, &now);
+	fit_buckets(map_get(l->names, name), rates, now_ms, &now);
 	for (size_t i = 0; i < now.count; i++) {
-		const struct bucket *b = &now.bucket[i];
+		const struct limits_bucket *b = &now.bucket[i];
 		uint64_t spare = bucket_spare(b);
 
 		least = spare < least ? spare : least;
@@ -192,11 +194,11 @@ bool
 limits_is_near(const struct limits *l, struct str name, const struct conf_rates *rates,
     unsigned part, int64_t now_ms)
 {
-	struct entry now;
+	struct limits_buckets now;
 
-	fit(map_get(l->names, name), rates, now_ms, &now);
+	fit_buckets(map_get(l->names, name), rates, now_ms, &now);
 	for (size_t i = 0; i < now.count; i++) {
-		const struct bucket *b = &now.bucket[i];
+		const struct limits_bucket *b = &now.bucket[i];
 
 		if (bucket_spare(b) <= b->count / part)
 			return true;
@@ -207,26 +209,26 @@ limits_is_near(const struct limits *l, struct str name, const struct conf_rates 
 uint64_t
 limits_used(const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
 {
-	const struct entry *e = map_get(l->names, name);
-	struct bucket b;
+	const struct limits_buckets *e = map_get(l->names, name);
+	struct limits_bucket b;
 
 	if (!e || !e->count || !rates->count)
 		return 0;
-	b = fitted(e->bucket[0], &rates->rate[0], now_ms);
+	b = fit_bucket(e->bucket[0], &rates->rate[0], now_ms);
 	return b.used / b.period_ms + (b.used % b.period_ms != 0);
 }
 
 void
-limits_look(const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms,
-    struct limits_use *out)
+limits_get_use(const struct limits *l, struct str name, const struct conf_rates *rates,
+    int64_t now_ms, struct limits_use *out)
 {
-	struct entry now;
+	struct limits_buckets now;
 
-	fit(map_get(l->names, name), rates, now_ms, &now);
+	fit_buckets(map_get(l->names, name), rates, now_ms, &now);
 	*out = (struct limits_use){.count = now.count};
 	for (size_t i = 0; i < now.count; i++) {
-		const struct bucket *b = &now.bucket[i];
-		int64_t wait_ms = wait_for(b, 1);
+		const struct limits_bucket *b = &now.bucket[i];
+		int64_t wait_ms = bucket_wait_ms(b, 1);
 
 		out->used[i] = b->used / b->period_ms + (b->used % b->period_ms != 0);
 		if (wait_ms < 0 || out->wait_ms < 0)
@@ -236,19 +238,19 @@ limits_look(const struct limits *l, struct str name, const struct conf_rates *ra
 	}
 }
 
-struct pruning {
+struct limits_pruning {
 	struct limits *limits;
 	int64_t now_ms;
 };
 
 static void
-prune_entry(struct str name, void *value, void *arg)
+prune_buckets(struct str name, void *value, void *arg)
 {
-	struct pruning *p = arg;
-	struct entry *e = value;
+	struct limits_pruning *p = arg;
+	struct limits_buckets *e = value;
 
 	for (size_t i = 0; i < e->count; i++)
-		if (at(e->bucket[i], p->now_ms).used)
+		if (bucket_at(e->bucket[i], p->now_ms).used)
 			return;
 	(void)map_remove(p->limits->names, name);
 	mem_free(e);
@@ -257,9 +259,9 @@ prune_entry(struct str name, void *value, void *arg)
 void
 limits_prune(struct limits *l, int64_t now_ms)
 {
-	struct pruning p = {l, now_ms};
+	struct limits_pruning p = {l, now_ms};
 
-	map_each(l->names, prune_entry, &p);
+	map_each(l->names, prune_buckets, &p);
 }
 
 static void
@@ -273,9 +275,9 @@ save_u64(struct buf *out, uint64_t v)
 }
 
 static void
-save_entry(struct str name, void *value, void *arg)
+save_buckets(struct str name, void *value, void *arg)
 {
-	const struct entry *e = value;
+	const struct limits_buckets *e = value;
 	struct buf *out = arg;
 
 	if (name.n > NAME_MAX_BYTES)
@@ -295,7 +297,7 @@ void
 limits_save(const struct limits *l, struct buf *out)
 {
 	save_u64(out, SAVE_VERSION);
-	map_each(l->names, save_entry, out);
+	map_each(l->names, save_buckets, out);
 }
 
 static bool
@@ -311,7 +313,7 @@ load_u64(struct str *rest, uint64_t *out)
 }
 
 static bool
-load_bucket(struct str *rest, struct bucket *out)
+load_bucket(struct str *rest, struct limits_bucket *out)
 {
 	uint64_t at_ms, all;
 
@@ -324,7 +326,7 @@ load_bucket(struct str *rest, struct bucket *out)
 }
 
 static bool
-load_entry(struct str *rest, struct str *name_out, struct entry *out)
+load_buckets(struct str *rest, struct str *name_out, struct limits_buckets *out)
 {
 	uint64_t n;
 
@@ -334,7 +336,7 @@ load_entry(struct str *rest, struct str *name_out, struct entry *out)
 	*rest = str_from(*rest, n);
 	if (!load_u64(rest, &n) || n == 0 || n > BUCKETS_MAX)
 		return false;
-	*out = (struct entry){.count = n};
+	*out = (struct limits_buckets){.count = n};
 	for (size_t i = 0; i < out->count; i++)
 		if (!load_bucket(rest, &out->bucket[i]))
 			return false;
@@ -342,18 +344,18 @@ load_entry(struct str *rest, struct str *name_out, struct entry *out)
 }
 
 static bool
-load_all(struct limits *into, struct str rest)
+load_limits(struct limits *into, struct str rest)
 {
-	struct entry e, *kept;
+	struct limits_buckets e, *kept;
 	struct str name;
 	uint64_t version;
 
 	if (!load_u64(&rest, &version) || version != SAVE_VERSION)
 		return false;
 	while (rest.n) {
-		if (!load_entry(&rest, &name, &e) || map_get(into->names, name))
+		if (!load_buckets(&rest, &name, &e) || map_get(into->names, name))
 			return false;
-		kept = MEM_NEW(struct entry);
+		kept = MEM_NEW(struct limits_buckets);
 		*kept = e;
 		(void)map_put(into->names, name, kept);
 	}
@@ -365,7 +367,7 @@ limits_load(struct limits *l, struct str bytes)
 {
 	struct limits *loaded = limits_new();
 	struct map *old = l->names;
-	bool is_loaded = load_all(loaded, bytes);
+	bool is_loaded = load_limits(loaded, bytes);
 
 	if (is_loaded) {
 		l->names = loaded->names;
@@ -376,9 +378,9 @@ limits_load(struct limits *l, struct str bytes)
 }
 
 const struct conf_rates *
-limits_of(const struct conf *c, struct str user)
+limits_of_user(const struct conf *c, struct str user)
 {
-	int64_t at = conf_order_find(&c->limits_by_user, user);
+	int64_t at = list_index_find(&c->limits_by_user, user);
 
-	return at == CONF_ORDER_NONE ? &c->limits.per_user : &c->limits.users.item[at].per_user;
+	return at == LIST_INDEX_NONE ? &c->limits.per_user : &c->limits.users.item[at].per_user;
 }

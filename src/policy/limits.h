@@ -38,7 +38,7 @@ struct limits_use {
 	uint64_t used[LIMITS_RATES_MAX];
 	int64_t wait_ms;
 };
-void limits_look(const struct limits *l, struct str name, const struct conf_rates *rates,
+void limits_get_use(const struct limits *l, struct str name, const struct conf_rates *rates,
     int64_t now_ms, struct limits_use *out);
 /* Forgets names whose buckets are full again. */
 void limits_prune(struct limits *l, int64_t now_ms);
@@ -49,6 +49,6 @@ void limits_save(const struct limits *l, struct buf *out);
 bool limits_load(struct limits *l, struct str bytes) MUST_USE;
 
 /* The rates that hold for a user: limits.users first, else limits.per_user. */
-const struct conf_rates *limits_of(const struct conf *c, struct str user);
+const struct conf_rates *limits_of_user(const struct conf *c, struct str user);
 
 #endif

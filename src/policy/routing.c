@@ -9,39 +9,40 @@
 static const struct conf_route built_in;
 
 static int64_t
-route_earlier(int64_t a, int64_t b)
+routing_earlier(int64_t a, int64_t b)
 {
-	if (a == CONF_ORDER_NONE || b == CONF_ORDER_NONE)
-		return a == CONF_ORDER_NONE ? b : a;
+	if (a == LIST_INDEX_NONE || b == LIST_INDEX_NONE)
+		return a == LIST_INDEX_NONE ? b : a;
 	return a < b ? a : b;
 }
 
 /* "*.example.com" is for all below, not for example.com itself. */
 static int64_t
-route_find_below(const struct conf *c, struct str domain)
+routing_find_below(const struct conf *c, struct str domain)
 {
-	int64_t first = CONF_ORDER_NONE;
+	int64_t first = LIST_INDEX_NONE;
 
 	for (size_t i = 1; i < domain.n; i++)
 		if (domain.p[i] == '.')
-			first = route_earlier(first,
-			    conf_order_find(&c->routes_by_domain, str_from(domain, i)));
+			first = routing_earlier(first,
+			    list_index_find(&c->routes_by_domain, str_from(domain, i)));
 	return first;
 }
 
 const struct conf_route *
-route_find(const struct conf *c, struct str domain)
+routing_find_route(const struct conf *c, struct str domain)
 {
-	int64_t for_all = conf_order_find(&c->routes_by_domain, STR_NULL);
+	int64_t for_all = list_index_find(&c->routes_by_domain, STR_NULL);
 	bool is_name = domain.n > 0 && domain.p[0] != '.';
-	int64_t exact = is_name ? conf_order_find(&c->routes_by_domain, domain) : for_all;
-	int64_t first = route_earlier(exact, route_earlier(for_all, route_find_below(c, domain)));
+	int64_t exact = is_name ? list_index_find(&c->routes_by_domain, domain) : for_all;
+	int64_t first =
+	    routing_earlier(exact, routing_earlier(for_all, routing_find_below(c, domain)));
 
-	return first == CONF_ORDER_NONE ? &built_in : &c->routes.item[first];
+	return first == LIST_INDEX_NONE ? &built_in : &c->routes.item[first];
 }
 
 unsigned
-route_number(const struct conf *c, const struct conf_route *r)
+routing_route_number(const struct conf *c, const struct conf_route *r)
 {
 	const struct conf_route *first = c->routes.item;
 
@@ -49,7 +50,7 @@ route_number(const struct conf *c, const struct conf_route *r)
 }
 
 uint16_t
-route_port(const struct conf_route *r)
+routing_port(const struct conf_route *r)
 {
 	if (r->port)
 		return (uint16_t)r->port;
@@ -61,7 +62,7 @@ route_port(const struct conf_route *r)
 }
 
 const char *
-route_via_name(int64_t via)
+routing_via_name(int64_t via)
 {
 	switch (via) {
 	case VIA_SMARTHOST:
@@ -76,7 +77,7 @@ route_via_name(int64_t via)
 }
 
 const char *
-route_tls_name(int64_t tls)
+routing_tls_name(int64_t tls)
 {
 	switch (tls) {
 	case ROUTE_TLS_NONE:

@@ -7,11 +7,11 @@
 #include "conf/conf.h"
 
 /* domain: lower case.  Never NULL: without a match, the built-in route via MX. */
-const struct conf_route *route_find(const struct conf *c, struct str domain);
+const struct conf_route *routing_find_route(const struct conf *c, struct str domain);
 /* 1-based number for the log; 0: the built-in one. */
-unsigned route_number(const struct conf *c, const struct conf_route *r);
-uint16_t route_port(const struct conf_route *r);
-const char *route_via_name(int64_t via);
-const char *route_tls_name(int64_t tls);
+unsigned routing_route_number(const struct conf *c, const struct conf_route *r);
+uint16_t routing_port(const struct conf_route *r);
+const char *routing_via_name(int64_t via);
+const char *routing_tls_name(int64_t tls);
 
 #endif

@@ -9,18 +9,18 @@
 #include "conf/login_name.h"
 
 static bool
-is_same_as(const struct address *address, struct str text)
+is_same_as(const struct mail_address *address, struct str text)
 {
-	struct address other;
+	struct mail_address other;
 
-	return address_parse(text, &other, NULL) && address_same(address, &other);
+	return mail_address_parse(text, &other, NULL) && mail_address_same(address, &other);
 }
 
 /* user@domain, for a login that has no domain of its own. */
 static bool
-is_user_at(const struct address *address, struct str user)
+is_user_at(const struct mail_address *address, struct str user)
 {
-	char text[ADDRESS_MAX + 1];
+	char text[MAIL_ADDRESS_MAX + 1];
 	size_t n = user.n + 1 + address->domain.n;
 
 	if (n > sizeof text)
@@ -32,60 +32,62 @@ is_user_at(const struct address *address, struct str user)
 }
 
 static bool
-is_own(const struct conf *c, struct str user, const struct address *address)
+is_login_address(const struct conf *c, struct str user, const struct mail_address *address)
 {
 	if (str_has(user, '@'))
 		return is_same_as(address, user);
-	return conf_order_find(&c->domains_by_name, address->domain) != CONF_ORDER_NONE &&
+	return list_index_find(&c->domains_by_name, address->domain) != LIST_INDEX_NONE &&
 	       is_user_at(address, user);
 }
 
 static bool
-is_granted(const struct conf *c, struct str user, struct str local, struct str domain)
+send_as_is_granted(const struct conf *c, struct str user, struct str local, struct str domain)
 {
-	char room[CONF_ORDER_KEY_MAX];
+	char room[LIST_INDEX_KEY_MAX];
 	struct str key;
 
-	return conf_order_grant_key(user, local, domain, room, &key) &&
-	       conf_order_find(&c->grants, key) != CONF_ORDER_NONE;
+	return list_index_grant_key(user, local, domain, room, &key) &&
+	       list_index_find(&c->grants, key) != LIST_INDEX_NONE;
 }
 
 /* As it is written, without regard to subaddresses. */
 static bool
-is_named(const struct conf *c, struct str user, const struct address *address)
+is_permitted_address(const struct conf *c, struct str user, const struct mail_address *address)
 {
-	return is_own(c, user, address) || is_granted(c, user, address->local, address->domain);
+	return is_login_address(c, user, address) ||
+	       send_as_is_granted(c, user, address->local, address->domain);
 }
 
 /* Each "+" may be the one that separates: names of mailboxes may hold some as well. */
 static bool
-is_subaddress(const struct conf *c, struct str user, const struct address *address)
+is_subaddress(const struct conf *c, struct str user, const struct mail_address *address)
 {
-	struct address without = *address;
+	struct mail_address without = *address;
 
 	if (!c->sender_policy.subaddresses || address->local.p[0] == '"')
 		return false;
 	for (size_t i = 1; i < address->local.n; i++) {
 		without.local.n = i;
-		if (address->local.p[i] == '+' && is_named(c, user, &without))
+		if (address->local.p[i] == '+' && is_permitted_address(c, user, &without))
 			return true;
 	}
 	return false;
 }
 
 bool
-rules_may_login_send(const struct conf *c, struct str user)
+sender_rules_may_login_send(const struct conf *c, struct str user)
 {
 	return !str_has(user, '@') || login_name_is_covered(c, user);
 }
 
 bool
-rules_may_send(const struct conf *c, struct str user, const struct address *address)
+sender_rules_may_send(const struct conf *c, struct str user, const struct mail_address *address)
 {
 	if (user.n == 0 || address->local.n == 0 || address->domain.n == 0)
 		return false;
-	if (!rules_may_login_send(c, user))
+	if (!sender_rules_may_login_send(c, user))
 		return false;
-	return is_named(c, user, address) || is_granted(c, user, STR_NULL, address->domain) ||
+	return is_permitted_address(c, user, address) ||
+	       send_as_is_granted(c, user, STR_NULL, address->domain) ||
 	       is_subaddress(c, user, address);
 }

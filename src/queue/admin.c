@@ -23,9 +23,9 @@ enum {
 	EXIT_USAGE = 64,
 	EXIT_NO_MESSAGE = 67,
 	EXIT_STORAGE = 74, EXIT_LATER = 75,
-	ENTRIES_PER_TURN = 200,
-	ERRAND_BYTES_MAX = 1 << 20,
-	ERRANDS_MAX = 64,
+	MESSAGES_PER_TURN = 200,
+	ADMIN_COMMAND_BYTES_MAX = 1 << 20,
+	ADMIN_COMMANDS_MAX = 64,
 	SHOWS_MAX = 32,           /* of them: a disk that stands still leaves room for others */
 	SHOW_READ_MS = 20 * 1000, /* then that is told; less than control's patience */
 };
@@ -33,24 +33,24 @@ enum {
 /* ---- answers ---- */
 
 static void
-say_row_with(struct errand *errand, struct buf *values, int fd)
+send_admin_row(struct admin_command *errand, struct buf *values, int fd)
 {
 	struct message_admin_row m = {.values = buf_str(values)};
 
-	if (credit_use(errand, m.values.n))
+	if (admin_flow_count_row(errand, m.values.n))
 		(void)!channel_answer(
 		    errand->peer->channel, errand->call, MESSAGE_ADMIN_ROW, &m, fd);
 	buf_clear(values);
 }
 
 void
-errand_say_row(struct errand *errand, struct buf *values)
+admin_command_send_row(struct admin_command *errand, struct buf *values)
 {
-	say_row_with(errand, values, -1);
+	send_admin_row(errand, values, -1);
 }
 
 static void
-say_done(struct peer *peer, uint64_t call, uint8_t exit_code, const char *text)
+send_admin_done(struct queue_peer *peer, uint64_t call, uint8_t exit_code, const char *text)
 {
 	struct message_admin_done m = {.exit_code = exit_code, .text = str_of(text)};
 
@@ -59,121 +59,123 @@ say_done(struct peer *peer, uint64_t call, uint8_t exit_code, const char *text)
 }
 
 void
-errand_changed(struct errand *errand, struct msgid id)
+admin_command_changed(struct admin_command *errand, struct msgid id)
 {
 	char text[ID_NUMBER_TEXT_BYTES];
 	struct buf values;
 
-	if (errand->changed < ERRAND_IDS_TOLD)
+	if (errand->changed < ADMIN_COMMAND_IDS_TOLD)
 		errand->first[errand->changed] = id;
 	errand->changed++;
-	buf_init(&values, ROW_BYTES_MAX);
+	buf_init(&values, ADMIN_ROW_BYTES_MAX);
 	message_values_add(&values, "id", str_of(msgid_text(id, 0, text)));
-	errand_say_row(errand, &values);
+	admin_command_send_row(errand, &values);
 }
 
 /* ---- verbs ---- */
 
 static void
-list(struct errand *errand, struct entry *e)
+list_queued_message(struct admin_command *errand, struct queued_message *e)
 {
 	struct buf values;
 
-	buf_init(&values, ROW_BYTES_MAX);
-	rows_message(errand->queue, e, &values);
-	errand_say_row(errand, &values);
+	buf_init(&values, ADMIN_ROW_BYTES_MAX);
+	admin_format_message(errand->queue, e, &values);
+	admin_command_send_row(errand, &values);
 }
 
 /* A large body is a file, which the tool is given to read.  Only of one message, so that those that
  * a tool does not take are few. */
 static void
-say_body(struct errand *errand, const struct spool_content *content)
+send_admin_body(struct admin_command *errand, const struct spool_content *content)
 {
 	bool is_alone = errand->filter.id_count == 1 && !errand->filter.has_sessions;
 	struct buf values;
 
-	buf_init(&values, ROW_BODY_BYTES_MAX);
-	rows_body(content, &values);
-	say_row_with(errand, &values, is_alone ? content->fd : -1);
+	buf_init(&values, ADMIN_ROW_BODY_BYTES_MAX);
+	admin_format_body(content, &values);
+	send_admin_row(errand, &values, is_alone ? content->fd : -1);
 }
 
 static void
-got_content(const struct spool_content *content, int error, void *arg)
+admin_message_read(const struct spool_content *content, int error, void *arg)
 {
-	struct errand *errand = arg;
+	struct admin_command *errand = arg;
 	struct buf values;
 
 	if (!content) {
 		errand->error = error;
 	} else {
-		buf_init(&values, ROW_BYTES_MAX);
-		rows_envelope(content, &values);
-		errand_say_row(errand, &values);
+		buf_init(&values, ADMIN_ROW_BYTES_MAX);
+		admin_format_envelope(content, &values);
+		admin_command_send_row(errand, &values);
 		if (errand->wants_body)
-			say_body(errand, content);
+			send_admin_body(errand, content);
 	}
-	queue_wake_errands(errand->queue);
+	queue_wake_admin(errand->queue);
 }
 
 static void
-show(struct errand *errand, struct entry *e)
+show_queued_message(struct admin_command *errand, struct queued_message *e)
 {
 	struct buf values;
 
-	list(errand, e);
+	list_queued_message(errand, e);
 	for (uint32_t i = 1; i <= e->addressee_count; i++) {
-		buf_init(&values, ROW_BYTES_MAX);
-		rows_recipient(errand->queue, e, i, &values);
-		errand_say_row(errand, &values);
+		buf_init(&values, ADMIN_ROW_BYTES_MAX);
+		admin_format_recipient(errand->queue, e, i, &values);
+		admin_command_send_row(errand, &values);
 	}
-	errand->read_until_ms = clock_mono_ms() + clock_patience(SHOW_READ_MS);
-	spool_read(errand->queue->spool, &errand->reading, e->id, got_content, errand);
+	errand->read_until_ms = clock_mono_ms() + clock_timeout_ms(SHOW_READ_MS);
+	spool_read(errand->queue->spool, &errand->reading, e->id, admin_message_read, errand);
 }
 
 static void
-errand_say_total(struct errand *errand)
+admin_command_send_total(struct admin_command *errand)
 {
 	struct buf values;
 
-	buf_init(&values, ROW_BYTES_MAX);
-	rows_total(errand, &values);
-	errand_say_row(errand, &values);
+	buf_init(&values, ADMIN_ROW_BYTES_MAX);
+	admin_format_total(errand, &values);
+	admin_command_send_row(errand, &values);
 }
 
 static void
-count_held(struct errand *errand, struct entry *e)
+count_held(struct admin_command *errand, struct queued_message *e)
 {
 	errand->held += e->is_held;
 }
 
 static void
-say_user(struct errand *errand)
+send_admin_user(struct admin_command *errand)
 {
 	struct buf values;
 
-	buf_init(&values, ROW_BYTES_MAX);
-	rows_user(errand, &values);
-	errand_say_row(errand, &values);
+	buf_init(&values, ADMIN_ROW_BYTES_MAX);
+	admin_format_user(errand, &values);
+	admin_command_send_row(errand, &values);
 }
 
-static const struct verb verbs[] = {
-    {"queue.user", count_held, NULL, NULL, say_user},
-    {"queue.list", list, NULL, NULL, NULL},
-    {"queue.show", show, NULL, NULL, NULL},
-    {"queue.retry", changes_retry, changes_would_retry,
-	"held, under way, or with no recipient left to try", errand_say_total},
-    {"queue.hold", changes_hold, changes_would_hold, "held already", errand_say_total},
-    {"queue.release", changes_release, changes_would_release, "not held", errand_say_total},
-    {"queue.delete", changes_delete, changes_would_delete, "at an end already",
-	errand_say_total},
+static const struct admin_verb verbs[] = {
+    {"queue.user", count_held, NULL, NULL, send_admin_user},
+    {"queue.list", list_queued_message, NULL, NULL, NULL},
+    {"queue.show", show_queued_message, NULL, NULL, NULL},
+    {"queue.retry", admin_changes_retry, admin_changes_would_retry,
+	"held, under way, or with no recipient left to try", admin_command_send_total},
+    {"queue.hold", admin_changes_hold, admin_changes_would_hold, "held already",
+	admin_command_send_total},
+    {"queue.release", admin_changes_release, admin_changes_would_release, "not held",
+	admin_command_send_total},
+    {"queue.delete", admin_changes_delete, admin_changes_would_delete, "at an end already",
+	admin_command_send_total},
 };
 
 /* ---- walking ---- */
 
 static void
-visit(struct errand *errand, struct entry *e)
+apply_admin_verb(struct admin_command *errand, struct queued_message *e)
 {
-	if (!filter_fits(&errand->filter, errand->queue->schedule, e, clock_ms()))
+	if (!admin_filter_fits(&errand->filter, errand->queue->schedule, e, clock_ms()))
 		return;
 	errand->matched++;
 	if (errand->verb->would && !errand->verb->would(errand, e)) {
@@ -181,20 +183,20 @@ visit(struct errand *errand, struct entry *e)
 		return;
 	}
 	if (errand->verb->would && errand->is_dry_run)
-		errand_changed(errand, e->id);
+		admin_command_changed(errand, e->id);
 	else
 		errand->verb->fn(errand, e);
 }
 
 /* The cursor has moved on before the entry can go. */
 static void
-step(struct errand *errand)
+step_admin_command(struct admin_command *errand)
 {
-	struct filter *f = &errand->filter;
-	struct entry *e;
+	struct admin_filter *f = &errand->filter;
+	struct queued_message *e;
 
 	if (f->id_count && !f->has_sessions) {
-		e = book_find(&errand->queue->book, f->ids[errand->next_id++]);
+		e = queued_find(&errand->queue->book, f->ids[errand->next_id++]);
 		errand->is_walked = errand->next_id == f->id_count;
 	} else {
 		e = errand->next;
@@ -202,14 +204,14 @@ step(struct errand *errand)
 		errand->is_walked = errand->next == NULL;
 	}
 	if (e)
-		visit(errand, e);
+		apply_admin_verb(errand, e);
 }
 
 static void
-free_errand(struct errand *errand)
+free_admin_command(struct admin_command *errand)
 {
 	spool_read_cancel(&errand->reading);
-	coming_errand_gone(errand);
+	suspended_hold_command_ended(errand);
 	TAILQ_REMOVE(&errand->queue->errands, errand, link);
 	arena_clear(&errand->arena);
 	mem_free(errand);
@@ -217,7 +219,7 @@ free_errand(struct errand *errand)
 
 /* What was really done, and how many that fit stay as they were. */
 static void
-errand_tell_counts(const struct errand *errand, char *out, size_t size)
+admin_command_count_text(const struct admin_command *errand, char *out, size_t size)
 {
 	size_t same = errand->matched - errand->changed - errand->failed;
 	const char *why_not = errand->held_for.n ? "not held, or for another reason"
@@ -236,18 +238,18 @@ errand_tell_counts(const struct errand *errand, char *out, size_t size)
 }
 
 static void
-finish(struct errand *errand)
+finish_admin_command(struct admin_command *errand)
 {
 	char text[256] = "";
 	uint8_t exit_code = 0;
 
 	if (errand->verb->would && !errand->is_dry_run)
-		errand_log(errand);
-	coming_alert(errand);
+		admin_command_log(errand);
+	suspended_hold_alert(errand);
 	if (errand->verb->end)
 		errand->verb->end(errand);
 	if (errand->verb->would)
-		errand_tell_counts(errand, text, sizeof text);
+		admin_command_count_text(errand, text, sizeof text);
 	if (errand->is_late) {
 		exit_code = EXIT_LATER;
 		snprintf(text, sizeof text, "the message could not be read within %d s: the disk "
@@ -259,7 +261,7 @@ finish(struct errand *errand)
 		    errand->changed + errand->failed, strerror(errand->error));
 	} else if (errand->is_coming_lost) {
 		exit_code = EXIT_LATER;
-		snprintf(text, sizeof text, "%s", coming_too_many);
+		snprintf(text, sizeof text, "%s", suspended_hold_too_many);
 	} else if (errand->error == ENOENT ||
 		   (errand->filter.id_count && errand->matched == 0)) {
 		exit_code = EXIT_NO_MESSAGE;
@@ -268,31 +270,31 @@ finish(struct errand *errand)
 	} else if (errand->error) {
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "the message cannot be read: %s\n",
-		    finding_text(errand->error));
+		    spool_fault_text(errand->error));
 	}
-	say_done(errand->peer, errand->call, exit_code, text);
-	free_errand(errand);
+	send_admin_done(errand->peer, errand->call, exit_code, text);
+	free_admin_command(errand);
 }
 
 /* True: it waits for the spool or for its client. */
 static bool
-walk(struct errand *errand)
+walk_queued_messages(struct admin_command *errand)
 {
-	if (changes_wait_for_others(errand))
+	if (admin_changes_wait_for_others(errand))
 		return true;
-	for (int i = 0; i < ENTRIES_PER_TURN && !errand->is_walked; i++) {
-		if (!credit_has_way(errand))
+	for (int i = 0; i < MESSAGES_PER_TURN && !errand->is_walked; i++) {
+		if (!admin_flow_can_send(errand))
 			return false;
-		if (spool_is_reading(&errand->reading) || !credit_is_left(errand))
+		if (spool_is_reading(&errand->reading) || !admin_flow_has_window(errand))
 			return true;
-		step(errand);
+		step_admin_command(errand);
 	}
 	return errand->is_walked;
 }
 
 /* Nobody waits for it any more, or it took too long. */
 static void
-check_reading(struct errand *errand)
+check_reading(struct admin_command *errand)
 {
 	bool is_lost = (!errand->peer || errand->is_gone) && !errand->verb->would;
 
@@ -306,9 +308,9 @@ check_reading(struct errand *errand)
 
 /* What waits for a read is looked at again at its end. */
 static void
-arm_readings(struct queue *q)
+arm_read_timeout(struct queue *q)
 {
-	const struct errand *errand;
+	const struct admin_command *errand;
 	int64_t first_ms = INT64_MAX, ms;
 	struct timeval tv;
 
@@ -325,17 +327,18 @@ arm_readings(struct queue *q)
 
 /* For the spool: to store what it changed, or what it is to hold; or to read. */
 static bool
-is_waiting(const struct errand *errand)
+is_waiting(const struct admin_command *errand)
 {
 	return errand->unstored || spool_is_reading(&errand->reading) ||
-	    (errand->coming && (intake_is_awaited(errand) || coming_is_unstored(errand->queue)));
+	       (errand->coming &&
+	           (intake_is_awaited(errand) || suspended_hold_is_unstored(errand->queue)));
 }
 
 void
-admin_go_on(evutil_socket_t fd, short what, void *arg)
+queue_admin_continue(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
-	struct errand *errand = TAILQ_FIRST(&q->errands), *after;
+	struct admin_command *errand = TAILQ_FIRST(&q->errands), *after;
 	bool all_wait = true;
 
 	(void)fd;
@@ -343,20 +346,20 @@ admin_go_on(evutil_socket_t fd, short what, void *arg)
 	for (; errand; errand = after) {
 		after = TAILQ_NEXT(errand, link);
 		check_reading(errand);
-		all_wait &= walk(errand);
+		all_wait &= walk_queued_messages(errand);
 		if (errand->is_walked && !is_waiting(errand))
-			finish(errand);
+			finish_admin_command(errand);
 	}
 	if (!all_wait)
-		queue_wake_errands(q);
-	arm_readings(q);
+		queue_wake_admin(q);
+	arm_read_timeout(q);
 	queue_wake(q);
 }
 
 void
-admin_entry_gone(struct queue *q, struct entry *e)
+queue_admin_message_gone(struct queue *q, struct queued_message *e)
 {
-	struct errand *errand;
+	struct admin_command *errand;
 
 	TAILQ_FOREACH(errand, &q->errands, link)
 		if (errand->next == e)
@@ -365,8 +368,8 @@ admin_entry_gone(struct queue *q, struct entry *e)
 
 /* ---- beginnings ---- */
 
-static const struct verb *
-find_verb(struct str name)
+static const struct admin_verb *
+find_admin_verb(struct str name)
 {
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		if (str_eq(name, str_of(verbs[i].name)))
@@ -375,24 +378,24 @@ find_verb(struct str name)
 }
 
 static void
-status(struct peer *peer, uint64_t call)
+send_queue_status(struct queue_peer *peer, uint64_t call)
 {
 	struct buf values;
 	struct message_admin_row m;
 
-	buf_init(&values, ROW_BYTES_MAX);
-	rows_status(peer->queue, &values);
+	buf_init(&values, ADMIN_ROW_BYTES_MAX);
+	admin_format_status(peer->queue, &values);
 	m.values = buf_str(&values);
 	(void)!channel_answer(peer->channel, call, MESSAGE_ADMIN_ROW, &m, -1);
 	buf_clear(&values);
-	say_done(peer, call, 0, "");
+	send_admin_done(peer, call, 0, "");
 }
 
 /* Of this verb; NULL: all. */
 static size_t
-count_errands(const struct queue *q, const struct verb *verb)
+count_admin_commands(const struct queue *q, const struct admin_verb *verb)
 {
-	const struct errand *errand;
+	const struct admin_command *errand;
 	size_t n = 0;
 
 	TAILQ_FOREACH(errand, &q->errands, link)
@@ -402,9 +405,9 @@ count_errands(const struct queue *q, const struct verb *verb)
 
 /* Whom a filter means, see login_name.h. */
 static void
-admin_complete_user(const struct queue *q, struct errand *errand)
+complete_filter_user(const struct queue *q, struct admin_command *errand)
 {
-	struct filter *f = &errand->filter;
+	struct admin_filter *f = &errand->filter;
 	char room[LOGIN_NAME_BYTES];
 
 	f->other_user =
@@ -412,23 +415,24 @@ admin_complete_user(const struct queue *q, struct errand *errand)
 }
 
 static void
-begin(struct peer *peer, uint64_t call, const struct message_admin *m, const struct verb *verb)
+begin_admin_command(struct queue_peer *peer, uint64_t call, const struct message_admin *m,
+    const struct admin_verb *verb)
 {
-	struct errand *errand = MEM_NEW(struct errand);
+	struct admin_command *errand = MEM_NEW(struct admin_command);
 	struct queue *q = peer->queue;
 	const char *why = "too much";
 
-	*errand = (struct errand){.queue = q, .peer = peer, .call = call, .verb = verb};
-	arena_init(&errand->arena, ERRAND_BYTES_MAX);
+	*errand = (struct admin_command){.queue = q, .peer = peer, .call = call, .verb = verb};
+	arena_init(&errand->arena, ADMIN_COMMAND_BYTES_MAX);
 	TAILQ_INSERT_TAIL(&q->errands, errand, link);
-	if (!filter_parse(m->values, &errand->arena, &errand->filter, &why)) {
-		say_done(peer, call, EXIT_USAGE, why);
-		free_errand(errand);
+	if (!admin_filter_parse(m->values, &errand->arena, &errand->filter, &why)) {
+		send_admin_done(peer, call, EXIT_USAGE, why);
+		free_admin_command(errand);
 		return;
 	}
-	admin_complete_user(q, errand);
+	complete_filter_user(q, errand);
 	errand->by = arena_str(&errand->arena, m->by);
-	errand->claim = arena_str(&errand->arena, str_upto(m->claim, MESSAGE_CLAIM_MAX));
+	errand->claim = arena_str(&errand->arena, str_upto(m->claim, MESSAGE_CLAIMED_NAME_MAX));
 	errand->reason = arena_str(&errand->arena, message_values_get(m->values, "reason"));
 	if (errand->reason.n > SPOOL_DETAIL_MAX)
 		errand->reason.n = SPOOL_DETAIL_MAX;
@@ -436,37 +440,40 @@ begin(struct peer *peer, uint64_t call, const struct message_admin *m, const str
 	errand->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
 	errand->wants_body = message_values_get(m->values, "body").n != 0;
 	errand->next = TAILQ_FIRST(&q->book.entries);
-	if (verb->fn == changes_release)
-		coming_drop(errand);
-	if (verb->fn == changes_hold && message_values_get(m->values, "coming").n)
-		coming_add(errand);
-	queue_wake_errands(q);
+	if (verb->fn == admin_changes_release)
+		suspended_hold_remove(errand);
+	if (verb->fn == admin_changes_hold && message_values_get(m->values, "coming").n)
+		suspended_hold_add(errand);
+	queue_wake_admin(q);
 }
 
 void
-admin_take(struct peer *peer, const struct packet *p)
+queue_admin_handle_packet(struct queue_peer *peer, const struct channel_packet *p)
 {
 	const struct message_admin *m = &p->message->admin;
-	const struct verb *verb = find_verb(m->verb);
+	const struct admin_verb *verb = find_admin_verb(m->verb);
 
 	if (str_eq(m->verb, STR("queue.status")))
-		status(peer, p->call);
+		send_queue_status(peer, p->call);
 	else if (!verb)
-		say_done(peer, p->call, EXIT_USAGE, "the queue knows no such command\n");
-	else if (count_errands(peer->queue, NULL) >= ERRANDS_MAX)
-		say_done(peer, p->call, EXIT_LATER, "the queue has too many commands to do now: "
+		send_admin_done(peer, p->call, EXIT_USAGE, "the queue knows no such command\n");
+	else if (count_admin_commands(peer->queue, NULL) >= ADMIN_COMMANDS_MAX)
+		send_admin_done(peer, p->call, EXIT_LATER,
+		    "the queue has too many commands to do now: "
 		    "try again later\n");
-	else if (verb->fn == show && count_errands(peer->queue, verb) >= SHOWS_MAX)
-		say_done(peer, p->call, EXIT_LATER, "too many messages are being read to be shown "
+	else if (verb->fn == show_queued_message &&
+	         count_admin_commands(peer->queue, verb) >= SHOWS_MAX)
+		send_admin_done(peer, p->call, EXIT_LATER,
+		    "too many messages are being read to be shown "
 		    "now: try again later\n");
 	else
-		begin(peer, p->call, m, verb);
+		begin_admin_command(peer, p->call, m, verb);
 }
 
 void
-admin_peer_lost(struct peer *peer)
+queue_admin_peer_lost(struct queue_peer *peer)
 {
-	struct errand *errand;
+	struct admin_command *errand;
 
 	TAILQ_FOREACH(errand, &peer->queue->errands, link)
 		if (errand->peer == peer)
@@ -474,17 +481,17 @@ admin_peer_lost(struct peer *peer)
 }
 
 void
-admin_clear(struct queue *q)
+queue_admin_clear(struct queue *q)
 {
-	struct errand *errand;
+	struct admin_command *errand;
 
 	while ((errand = TAILQ_FIRST(&q->errands))) {
 		TAILQ_REMOVE(&q->errands, errand, link);
 		spool_read_cancel(&errand->reading);
-		coming_errand_gone(errand);
-		changes_forget(errand);
+		suspended_hold_command_ended(errand);
+		admin_changes_forget(errand);
 		arena_clear(&errand->arena);
 		mem_free(errand);
 	}
-	coming_clear(q);
+	suspended_hold_clear(q);
 }

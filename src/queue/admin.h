@@ -7,12 +7,12 @@
 
 #include "queue/queue_internal.h"
 
-void admin_take(struct peer *peer, const struct packet *p);
-void admin_peer_lost(struct peer *peer);
+void queue_admin_handle_packet(struct queue_peer *peer, const struct channel_packet *p);
+void queue_admin_peer_lost(struct queue_peer *peer);
 /* The entry is about to leave the book. */
-void admin_entry_gone(struct queue *q, struct entry *e);
+void queue_admin_message_gone(struct queue *q, struct queued_message *e);
 /* Timer callback: the next piece. */
-void admin_go_on(evutil_socket_t fd, short what, void *arg);
-void admin_clear(struct queue *q);
+void queue_admin_continue(evutil_socket_t fd, short what, void *arg);
+void queue_admin_clear(struct queue *q);
 
 #endif

@@ -9,23 +9,23 @@
 #include "queue/admin_filter.h"
 #include "queue/queue_internal.h"
 
-struct change;
-struct coming;
+struct admin_change;
+struct suspended_hold;
 
-enum { ERRAND_IDS_TOLD = 20 }; /* in the log, of one command */
+enum { ADMIN_COMMAND_IDS_TOLD = 20 }; /* in the log, of one command */
 
-struct errand {
-	TAILQ_ENTRY(errand) link;
+struct admin_command {
+	TAILQ_ENTRY(admin_command) link;
 	struct queue *queue;
-	struct peer *peer; /* NULL: gone */
+	struct queue_peer *peer; /* NULL: gone */
 	uint64_t call;
-	const struct verb *verb;
+	const struct admin_verb *verb;
 	struct arena arena;
-	struct filter filter;
+	struct admin_filter filter;
 	struct str by, claim, reason;
 	struct str held_for; /* a release ends only holds with this reason; empty: every hold */
-	struct msgid first[ERRAND_IDS_TOLD]; /* of those that were changed */
-	struct entry *next; /* of the book; not used when ids are given */
+	struct msgid first[ADMIN_COMMAND_IDS_TOLD]; /* of those that were changed */
+	struct queued_message *next; /* of the book; not used when ids are given */
 	size_t next_id;
 	size_t untaken_bytes; /* of rows that were said, see queue/admin_flow.h */
 	size_t matched;
@@ -36,11 +36,11 @@ struct errand {
 	int64_t read_until_ms;        /* monotonic: no longer, see SHOW_READ_MS */
 	size_t failed;   /* could not be stored */
 	size_t damaged;  /* of changed: released, and held because of damage before */
-	LIST_HEAD(, change) changes; /* not durable yet */
-	struct coming *coming; /* what of its user is being stored is held too; or NULL */
+	LIST_HEAD(, admin_change) changes; /* not durable yet */
+	struct suspended_hold *coming; /* what of its user is being stored is held too; or NULL */
 	int error;
 	bool is_dry_run;
-	bool is_coming_lost; /* what is to come will not be held, see coming_add */
+	bool is_coming_lost; /* what is to come will not be held, see suspended_hold_add */
 	bool wants_body; /* of what is shown */
 	bool is_gone; /* its client: no row is said */
 	bool is_walked;
@@ -48,22 +48,23 @@ struct errand {
 };
 
 /* What is done with an entry; the entry may be gone afterwards. */
-typedef void verb_fn(struct errand *errand, struct entry *e);
+typedef void admin_verb_fn(struct admin_command *errand, struct queued_message *e);
 
 /* Would the verb change anything of it? */
-typedef bool verb_would_fn(const struct errand *errand, const struct entry *e);
+typedef bool admin_verb_would_fn(
+    const struct admin_command *errand, const struct queued_message *e);
 
-struct verb {
+struct admin_verb {
 	const char *name;
-	verb_fn *fn;
-	verb_would_fn *would; /* NULL: it changes nothing */
+	admin_verb_fn *fn;
+	admin_verb_would_fn *would; /* NULL: it changes nothing */
 	const char *why_not;  /* of those that match and are not changed */
-	void (*end)(struct errand *errand); /* rows behind all others; or NULL */
+	void (*end)(struct admin_command *errand); /* rows behind all others; or NULL */
 };
 
 /* A row of the answer; clears the values. */
-void errand_say_row(struct errand *errand, struct buf *values);
+void admin_command_send_row(struct admin_command *errand, struct buf *values);
 /* One more message was changed, or would be: a row with its id. */
-void errand_changed(struct errand *errand, struct msgid id);
+void admin_command_changed(struct admin_command *errand, struct msgid id);
 
 #endif

@@ -32,7 +32,7 @@ parse_age(struct str s, int64_t *ms_out)
 }
 
 static bool
-add_id(struct filter *f, struct str text, struct arena *arena)
+add_id(struct admin_filter *f, struct str text, struct arena *arena)
 {
 	uint32_t recipient;
 
@@ -53,7 +53,8 @@ is_state(struct str s)
 }
 
 static bool
-take(struct filter *f, struct str key, struct str value, struct arena *arena, const char **why)
+take_filter_condition(
+    struct admin_filter *f, struct str key, struct str value, struct arena *arena, const char **why)
 {
 	const struct {
 		struct str key;
@@ -85,28 +86,29 @@ take(struct filter *f, struct str key, struct str value, struct arena *arena, co
 }
 
 bool
-filter_parse(struct str values, struct arena *arena, struct filter *out, const char **why_out)
+admin_filter_parse(
+    struct str values, struct arena *arena, struct admin_filter *out, const char **why_out)
 {
 	struct str key, value;
 
-	*out = (struct filter){0};
+	*out = (struct admin_filter){0};
 	while (message_values_next(&values, &key, &value))
-		if (!take(out, key, value, arena, why_out))
+		if (!take_filter_condition(out, key, value, arena, why_out))
 			return false;
 	out->other_user = out->user;
 	return true;
 }
 
 const char *
-entry_state(const struct schedule *s, const struct entry *e, int64_t now_ms)
+admin_filter_state(const struct schedule *s, const struct queued_message *e, int64_t now_ms)
 {
 	if (e->is_held)
 		return "held";
 	for (size_t i = 0; i < e->shipment_count; i++) {
-		const struct parcel *p = &e->shipments[i].parcel;
+		const struct sched_delivery *p = &e->shipments[i].parcel;
 		struct schedule_info info;
 
-		if (e->shipments[i].open == 0 || p->state == PARCEL_IDLE)
+		if (e->shipments[i].open == 0 || p->state == DELIVERY_IDLE)
 			continue;
 		schedule_explain(s, p, &info);
 		if (info.next_ms <= now_ms)
@@ -116,26 +118,26 @@ entry_state(const struct schedule *s, const struct entry *e, int64_t now_ms)
 }
 
 static bool
-has_recipient(const struct entry *e, struct str address)
+has_recipient(const struct queued_message *e, struct str address)
 {
 	for (uint32_t i = 1; i <= e->addressee_count; i++)
-		if (addressee_is_open(&e->addressees[i - 1]) &&
-		    str_ieq(entry_address(e, i), address))
+		if (queued_recipient_is_open(&e->addressees[i - 1]) &&
+		    str_ieq(queued_message_address(e, i), address))
 			return true;
 	return false;
 }
 
 static bool
-has_domain(const struct entry *e, struct str domain)
+has_domain(const struct queued_message *e, struct str domain)
 {
 	for (size_t i = 0; i < e->shipment_count; i++)
-		if (e->shipments[i].open && str_ieq(shipment_domain(&e->shipments[i]), domain))
+		if (e->shipments[i].open && str_ieq(delivery_domain(&e->shipments[i]), domain))
 			return true;
 	return false;
 }
 
 bool
-filter_is_narrow(const struct filter *f)
+admin_filter_is_narrow(const struct admin_filter *f)
 {
 	bool is_of_others = f->state.n && !str_eq(f->state, STR("held"));
 
@@ -144,13 +146,13 @@ filter_is_narrow(const struct filter *f)
 
 /* A value without "@" means everyone there, as in `--to example.net`. */
 static bool
-fits_to(const struct entry *e, struct str to)
+fits_to(const struct queued_message *e, struct str to)
 {
 	return str_find(to, '@') < to.n ? has_recipient(e, to) : has_domain(e, to);
 }
 
 static bool
-fits_an_id(const struct filter *f, struct msgid id)
+fits_an_id(const struct admin_filter *f, struct msgid id)
 {
 	for (size_t i = 0; i < f->id_count; i++)
 		if (f->ids[i].session == id.session &&
@@ -160,7 +162,8 @@ fits_an_id(const struct filter *f, struct msgid id)
 }
 
 bool
-filter_fits(const struct filter *f, const struct schedule *s, const struct entry *e, int64_t now_ms)
+admin_filter_fits(const struct admin_filter *f, const struct schedule *s,
+    const struct queued_message *e, int64_t now_ms)
 {
 	struct str from = str_eq(f->from, STR("<>")) ? STR_NULL : f->from;
 
@@ -171,7 +174,7 @@ filter_fits(const struct filter *f, const struct schedule *s, const struct entry
 		return false;
 	if (f->account.n && !str_ieq(f->account, e->user->name))
 		return false;
-	if (f->from.n && !str_ieq(from, entry_sender(e)))
+	if (f->from.n && !str_ieq(from, queued_message_sender(e)))
 		return false;
 	if (f->to.n && !fits_to(e, f->to))
 		return false;
@@ -179,5 +182,5 @@ filter_fits(const struct filter *f, const struct schedule *s, const struct entry
 		return false;
 	if (f->older_ms && now_ms - e->arrival_ms < f->older_ms)
 		return false;
-	return f->state.n == 0 || str_eq(f->state, str_of(entry_state(s, e, now_ms)));
+	return f->state.n == 0 || str_eq(f->state, str_of(admin_filter_state(s, e, now_ms)));
 }

@@ -7,7 +7,7 @@
 
 #include "queue/queued.h"
 
-struct filter {
+struct admin_filter {
 	struct str user, from, to, domain, state;
 	struct str other_user; /* login_name_other of user, or user */
 	struct str account;    /* no other login than the one of exactly this name */
@@ -19,15 +19,16 @@ struct filter {
 
 /* values: of an admin message; strings are copied into the arena.  False with a sentence for the
  * operator. */
-bool filter_parse(
-    struct str values, struct arena *arena, struct filter *out, const char **why_out) MUST_USE;
+bool admin_filter_parse(struct str values, struct arena *arena, struct admin_filter *out,
+    const char **why_out) MUST_USE;
 /* Ids are looked at only with has_sessions; else the caller looks them up. */
-bool filter_fits(
-    const struct filter *f, const struct schedule *s, const struct entry *e, int64_t now_ms);
+bool admin_filter_fits(const struct admin_filter *f, const struct schedule *s,
+    const struct queued_message *e, int64_t now_ms);
 /* It leaves out held messages of the user, or account, that it names. */
-bool filter_is_narrow(const struct filter *f);
+bool admin_filter_is_narrow(const struct admin_filter *f);
 
 /* "held", "active" (being delivered, or about to be) or "deferred". */
-const char *entry_state(const struct schedule *s, const struct entry *e, int64_t now_ms);
+const char *admin_filter_state(
+    const struct schedule *s, const struct queued_message *e, int64_t now_ms);
 
 #endif

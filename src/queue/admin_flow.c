@@ -3,22 +3,22 @@
  */
 #include "queue/admin_flow.h"
 
-enum { CREDIT_CONTROL_MAX = 1 << 20 };
+enum { ADMIN_FLOW_CONTROL_MAX = 1 << 20 };
 
 bool
-credit_has_way(const struct errand *errand)
+admin_flow_can_send(const struct admin_command *errand)
 {
-	return !errand->peer || channel_waiting(errand->peer->channel) <= CREDIT_CONTROL_MAX;
+	return !errand->peer || channel_waiting(errand->peer->channel) <= ADMIN_FLOW_CONTROL_MAX;
 }
 
 bool
-credit_is_left(const struct errand *errand)
+admin_flow_has_window(const struct admin_command *errand)
 {
 	return !errand->peer || errand->is_gone || errand->untaken_bytes < MESSAGE_ROWS_WINDOW;
 }
 
 bool
-credit_use(struct errand *errand, size_t row_bytes)
+admin_flow_count_row(struct admin_command *errand, size_t row_bytes)
 {
 	errand->untaken_bytes += row_bytes;
 	return errand->peer && !errand->is_gone;
@@ -26,17 +26,17 @@ credit_use(struct errand *errand, size_t row_bytes)
 
 /* One whose client is gone ends, or goes on without rows when it changes messages. */
 void
-credit_take(struct peer *peer, const struct packet *p)
+admin_flow_rows_taken(struct queue_peer *peer, const struct channel_packet *p)
 {
 	const struct message_admin_taken *m = &p->message->admin_taken;
-	struct errand *errand;
+	struct admin_command *errand;
 
 	TAILQ_FOREACH(errand, &peer->queue->errands, link)
 		if (errand->peer == peer && errand->call == p->call) {
 			errand->untaken_bytes -=
 			    m->bytes < errand->untaken_bytes ? m->bytes : errand->untaken_bytes;
 			errand->is_gone |= m->is_gone;
-			queue_wake_errands(peer->queue);
+			queue_wake_admin(peer->queue);
 			return;
 		}
 }

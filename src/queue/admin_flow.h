@@ -10,12 +10,12 @@
 
 /* Asked before the rows of the next message, or the next part of a long one: false: not now, and
  * the errands are woken when it may. */
-bool credit_is_left(const struct errand *errand);
+bool admin_flow_has_window(const struct admin_command *errand);
 /* False: control itself does not read; asked again and again until it does. */
-bool credit_has_way(const struct errand *errand);
+bool admin_flow_can_send(const struct admin_command *errand);
 /* A row of so many bytes is about to be said; false: to nobody. */
-bool credit_use(struct errand *errand, size_t row_bytes);
+bool admin_flow_count_row(struct admin_command *errand, size_t row_bytes);
 /* A packet of control's that is ADMIN_TAKEN.  Its errand may have ended meanwhile. */
-void credit_take(struct peer *peer, const struct packet *p);
+void admin_flow_rows_taken(struct queue_peer *peer, const struct channel_packet *p);
 
 #endif

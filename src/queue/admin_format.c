@@ -14,7 +14,7 @@
 #include "spool/spool_threads.h"
 
 static void
-add_text(struct buf *out, const char *key, const char *text)
+add_row_text(struct buf *out, const char *key, const char *text)
 {
 	message_values_add(out, key, str_of(text));
 }
@@ -26,42 +26,43 @@ add_seconds(struct buf *out, const char *key, int64_t ms)
 }
 
 static void
-add_time(struct buf *out, const char *key, int64_t ms)
+add_row_time(struct buf *out, const char *key, int64_t ms)
 {
 	char stamp[CLOCK_TEXT_BYTES];
 
-	add_text(out, key, clock_iso(ms, stamp));
+	add_row_text(out, key, clock_iso(ms, stamp));
 }
 
 static void
-add_status(struct buf *out, const struct status *s)
+add_status(struct buf *out, const struct smtp_status *s)
 {
-	char text[STATUS_TEXT_BYTES + 40], code[STATUS_ENHANCED_BYTES];
+	char text[SMTP_STATUS_TEXT_BYTES + 40], code[SMTP_STATUS_ENHANCED_BYTES];
 
-	snprintf(text, sizeof text, "%u %s %s", s->code, status_enhanced(s, code), s->text);
-	add_text(out, "reply", text);
-	add_text(out, "reply_by", s->is_remote ? "host" : "here");
+	snprintf(text, sizeof text, "%u %s %s", s->code, smtp_status_enhanced(s, code), s->text);
+	add_row_text(out, "reply", text);
+	add_row_text(out, "reply_by", s->is_remote ? "host" : "here");
 }
 
 /* What has come to its end for this recipient is not held any more. */
 static bool
-is_held_for(const struct entry *e, uint32_t number)
+is_held_for(const struct queued_message *e, uint32_t number)
 {
-	return e->is_held && addressee_is_open(&e->addressees[number - 1]);
+	return e->is_held && queued_recipient_is_open(&e->addressees[number - 1]);
 }
 
 /* The last attempt came to no host, for what is stored could not be read. */
 static bool
-is_unreadable_for(const struct entry *e, uint32_t number)
+is_unreadable_for(const struct queued_message *e, uint32_t number)
 {
-	const struct addressee *a = &e->addressees[number - 1];
+	const struct queued_recipient *a = &e->addressees[number - 1];
 
-	return addressee_is_open(a) && !e->is_held && e->shipments[a->shipment].unreadable > 0;
+	return queued_recipient_is_open(a) && !e->is_held &&
+	       e->shipments[a->shipment].unreadable > 0;
 }
 
 /* Why it is held, or what the last attempt came to. */
 static void
-add_reason(struct queue *q, const struct entry *e, uint32_t number, struct str reason,
+add_reason(struct queue *q, const struct queued_message *e, uint32_t number, struct str reason,
     struct buf *out)
 {
 	struct spool_message m;
@@ -71,19 +72,19 @@ add_reason(struct queue *q, const struct entry *e, uint32_t number, struct str r
 	else if (spool_find(q->spool, e->id, &m) && m.held_why.n)
 		message_values_add(out, "reason", m.held_why);
 	else if (e->is_damaged) /* it is not stored yet */
-		add_text(out, "reason", "damaged");
+		add_row_text(out, "reason", "damaged");
 	else
-		add_text(out, "reason", "operator");
+		add_row_text(out, "reason", "operator");
 }
 
 /* When and where the last attempt was, as far as there was one. */
 static void
-add_attempt(const struct detail *d, struct buf *out)
+add_attempt(const struct last_attempt *d, struct buf *out)
 {
 	if (d->at_ms)
-		add_time(out, "tried", d->at_ms);
+		add_row_time(out, "tried", d->at_ms);
 	if (d->found_ms)
-		add_time(out, "found", d->found_ms);
+		add_row_time(out, "found", d->found_ms);
 	if (d->host.n)
 		message_values_add(out, "mx", d->host);
 	if (d->address.n)
@@ -91,23 +92,23 @@ add_attempt(const struct detail *d, struct buf *out)
 }
 
 static void
-add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct schedule_info *info,
-    struct buf *out)
+add_reply(struct queue *q, const struct queued_message *e, uint32_t number,
+    const struct schedule_info *info, struct buf *out)
 {
-	struct detail d = {0};
-	bool is_known = records_last(q, e->id, number, &d);
+	struct last_attempt d = {0};
+	bool is_known = status_updates_last_attempt(q, e->id, number, &d);
 
 	if (is_unreadable_for(e, number)) {
-		add_text(out, "reply", "the stored message could not be read, see the log");
-		add_text(out, "reply_by", "here");
-		d = (struct detail){.reason = STR("unreadable")};
+		add_row_text(out, "reply", "the stored message could not be read, see the log");
+		add_row_text(out, "reply_by", "here");
+		d = (struct last_attempt){.reason = STR("unreadable")};
 		is_known = true;
 	} else if (info->status)
 		add_status(out, info->status);
 	else if (is_known)
 		add_status(out, &d.status);
 	else
-		add_text(out, "reply", "");
+		add_row_text(out, "reply", "");
 	/* not tried itself: another message found its site away */
 	if (!is_known && info->status)
 		d.reason = STR("site_away");
@@ -118,15 +119,15 @@ add_reply(struct queue *q, const struct entry *e, uint32_t number, const struct 
 
 /* The open recipient that is tried first. */
 static uint32_t
-first_open(const struct entry *e)
+first_open_recipient(const struct queued_message *e)
 {
 	uint32_t best = 0;
 	int64_t due = INT64_MAX;
 
 	for (uint32_t i = 1; i <= e->addressee_count; i++) {
-		const struct addressee *a = &e->addressees[i - 1];
+		const struct queued_recipient *a = &e->addressees[i - 1];
 
-		if (!addressee_is_open(a) || e->shipments[a->shipment].parcel.due_ms >= due)
+		if (!queued_recipient_is_open(a) || e->shipments[a->shipment].parcel.due_ms >= due)
 			continue;
 		due = e->shipments[a->shipment].parcel.due_ms;
 		best = i;
@@ -135,26 +136,26 @@ first_open(const struct entry *e)
 }
 
 static void
-add_next(const struct entry *e, uint32_t number, const struct schedule_info *info,
+add_row_next(const struct queued_message *e, uint32_t number, const struct schedule_info *info,
     struct buf *out)
 {
 	if (is_held_for(e, number))
-		add_text(out, "next", "held");
+		add_row_text(out, "next", "held");
 	else if (info->next_ms <= clock_ms())
-		add_text(out, "next", "now");
+		add_row_text(out, "next", "now");
 	else
-		add_time(out, "next", info->next_ms);
+		add_row_time(out, "next", info->next_ms);
 }
 
 static void
-add_tries(const struct entry *e, uint32_t number, struct buf *out)
+add_tries(const struct queued_message *e, uint32_t number, struct buf *out)
 {
 	message_values_add_number(
 	    out, "tries", e->shipments[e->addressees[number - 1].shipment].parcel.tries);
 }
 
 static void
-add_progress(struct queue *q, const struct entry *e, uint32_t number, struct buf *out)
+add_progress(struct queue *q, const struct queued_message *e, uint32_t number, struct buf *out)
 {
 	struct schedule_info info = {0};
 
@@ -163,64 +164,64 @@ add_progress(struct queue *q, const struct entry *e, uint32_t number, struct buf
 	schedule_explain(
 	    q->schedule, &e->shipments[e->addressees[number - 1].shipment].parcel, &info);
 	add_tries(e, number, out);
-	add_next(e, number, &info, out);
+	add_row_next(e, number, &info, out);
 	add_reply(q, e, number, &info, out);
 }
 
 void
-rows_message(struct queue *q, const struct entry *e, struct buf *out)
+admin_format_message(struct queue *q, const struct queued_message *e, struct buf *out)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 	int64_t now = clock_ms();
 
-	add_text(out, "row", "message");
-	add_text(out, "id", msgid_text(e->id, 0, id));
+	add_row_text(out, "row", "message");
+	add_row_text(out, "id", msgid_text(e->id, 0, id));
 	message_values_add(out, "user", e->user->name);
-	message_values_add(out, "from", e->sender_n > 0 ? entry_sender(e) : STR("<>"));
-	add_text(out, "state", entry_state(q->schedule, e, now));
+	message_values_add(out, "from", e->sender_n > 0 ? queued_message_sender(e) : STR("<>"));
+	add_row_text(out, "state", admin_filter_state(q->schedule, e, now));
 	message_values_add_number(out, "size", e->bytes);
 	add_seconds(out, "age_s", now - e->arrival_ms);
 	message_values_add_number(out, "recipients", e->open);
-	add_progress(q, e, first_open(e), out);
+	add_progress(q, e, first_open_recipient(e), out);
 	for (uint32_t i = 1; i <= e->addressee_count; i++)
-		if (addressee_is_open(&e->addressees[i - 1]))
-			message_values_add(out, "to", entry_address(e, i));
+		if (queued_recipient_is_open(&e->addressees[i - 1]))
+			message_values_add(out, "to", queued_message_address(e, i));
 }
 
 void
-rows_envelope(const struct spool_content *content, struct buf *out)
+admin_format_envelope(const struct spool_content *content, struct buf *out)
 {
 	struct envelope e;
 	struct arena arena;
 
-	add_text(out, "row", "content");
+	add_row_text(out, "row", "content");
 	arena_init(&arena, 1 << 20);
 	if (envelope_decode(content->envelope, &arena, &e)) {
 		message_values_add(out, "header_from", e.header_from);
 		message_values_add(out, "client", e.client);
 		message_values_add(out, "envid", e.envid);
-		add_time(out, "arrival", e.arrival_ms);
+		add_row_time(out, "arrival", e.arrival_ms);
 		message_values_add(out, "credential", e.credential);
 		message_values_add_number(out, "body_bytes", e.body_bytes);
-		add_text(out, "smtputf8", e.smtputf8 ? "yes" : "no");
+		add_row_text(out, "smtputf8", e.smtputf8 ? "yes" : "no");
 	}
 	message_values_add(out, "header", content->header);
 	arena_clear(&arena);
 }
 
 void
-rows_body(const struct spool_content *content, struct buf *out)
+admin_format_body(const struct spool_content *content, struct buf *out)
 {
 	bool is_here = content->fd < 0;
 
-	add_text(out, "row", "body");
-	add_text(out, "in_file", is_here ? "no" : "yes");
+	add_row_text(out, "row", "body");
+	add_row_text(out, "in_file", is_here ? "no" : "yes");
 	if (is_here)
 		message_values_add(out, "body", content->body);
 }
 
 static const char *
-state_of(const struct entry *e, const struct addressee *a)
+recipient_state_text(const struct queued_message *e, const struct queued_recipient *a)
 {
 	if (a->outcome == SPOOL_FAILED)
 		return a->marks & MARK_EXPIRED ? "expired" : "failed";
@@ -232,28 +233,29 @@ state_of(const struct entry *e, const struct addressee *a)
 }
 
 void
-rows_recipient(struct queue *q, const struct entry *e, uint32_t number, struct buf *out)
+admin_format_recipient(
+    struct queue *q, const struct queued_message *e, uint32_t number, struct buf *out)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	add_text(out, "row", "recipient");
-	add_text(out, "id", msgid_text(e->id, number, id));
-	message_values_add(out, "to", entry_address(e, number));
-	add_text(out, "state", state_of(e, &e->addressees[number - 1]));
+	add_row_text(out, "row", "recipient");
+	add_row_text(out, "id", msgid_text(e->id, number, id));
+	message_values_add(out, "to", queued_message_address(e, number));
+	add_row_text(out, "state", recipient_state_text(e, &e->addressees[number - 1]));
 	add_progress(q, e, number, out);
 }
 
 void
-rows_total(const struct errand *errand, struct buf *out)
+admin_format_total(const struct admin_command *errand, struct buf *out)
 {
-	add_text(out, "row", "total");
+	add_row_text(out, "row", "total");
 	message_values_add_number(out, "changed", errand->changed);
 	message_values_add_number(
 	    out, "unchanged", errand->matched - errand->changed - errand->failed);
 	message_values_add_number(out, "failed", errand->failed);
 	if (errand->is_coming_lost)
-		add_text(out, "coming", "not held");
-	add_text(out, "dry_run", errand->is_dry_run ? "yes" : "no");
+		add_row_text(out, "coming", "not held");
+	add_row_text(out, "dry_run", errand->is_dry_run ? "yes" : "no");
 }
 
 /* As accounts bear it. */
@@ -280,18 +282,18 @@ add_rate(struct buf *out, const struct conf_rate *rate, uint64_t used)
 }
 
 void
-rows_user(const struct errand *errand, struct buf *out)
+admin_format_user(const struct admin_command *errand, struct buf *out)
 {
 	const struct conf *conf = errand->queue->role->conf;
 	char room[ENVELOPE_TEXT_MAX];
 	struct str user = canonical(errand->filter.account, room, sizeof room);
-	const struct conf_rates *rates = limits_of(conf, user);
+	const struct conf_rates *rates = limits_of_user(conf, user);
 	struct limits_use use;
 
-	buckets_look(errand->queue->buckets, user, rates, &use);
+	rate_limits_look(errand->queue->buckets, user, rates, &use);
 	for (size_t i = 0; i < use.count; i++)
 		add_rate(out, &rates->rate[i], use.used[i]);
-	add_text(out, "limit_source",
+	add_row_text(out, "limit_source",
 	    rates == &conf->limits.per_user ? "limits.per_user" : "limits.users");
 	message_values_add_number(out, "limit_lent", leases_count(errand->queue, user));
 	if (use.wait_ms >= 0)
@@ -313,17 +315,17 @@ add_threads(struct spool *s, struct buf *out)
 }
 
 void
-rows_status(struct queue *q, struct buf *out)
+admin_format_status(struct queue *q, struct buf *out)
 {
 	struct schedule_totals totals;
 	struct spool_stats stats;
-	struct space space;
-	int64_t now = clock_ms(), oldest = book_oldest_ms(&q->book);
+	struct disk_space space;
+	int64_t now = clock_ms(), oldest = queued_oldest_ms(&q->book);
 
 	schedule_count(q->schedule, &totals);
 	spool_stats(q->spool, &stats);
 	spool_space(q->spool, &space);
-	add_text(out, "row", "queue");
+	add_row_text(out, "row", "queue");
 	message_values_add_number(out, "messages", map_count(q->book.by_id));
 	message_values_add_number(out, "recipients", q->book.recipients);
 	message_values_add_number(
@@ -342,5 +344,5 @@ rows_status(struct queue *q, struct buf *out)
 		    out, "free_percent", space.free_bytes * 100 / space.all_bytes);
 	message_values_add_number(out, "free_bytes", space.free_bytes);
 	add_threads(q->spool, out);
-	add_text(out, "relay", !q->relay ? "away" : q->is_caught_up ? "ready" : "catching up");
+	add_row_text(out, "relay", !q->relay ? "away" : q->is_caught_up ? "ready" : "catching up");
 }

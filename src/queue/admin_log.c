@@ -7,10 +7,10 @@
 #include "base/log.h"
 #include "ipc/operator_log.h"
 
-enum { IDS_BYTES = ERRAND_IDS_TOLD * ID_NUMBER_TEXT_BYTES + 64 };
+enum { IDS_BYTES = ADMIN_COMMAND_IDS_TOLD * ID_NUMBER_TEXT_BYTES + 64 };
 
 static void
-log_filter(struct log_line *l, const struct filter *f)
+log_filter(struct log_line *l, const struct admin_filter *f)
 {
 	const struct str texts[] = {f->user, f->account, f->from, f->to, f->domain, f->state};
 	bool is_all = f->id_count == 0 && f->older_ms == 0;
@@ -38,28 +38,28 @@ log_filter(struct log_line *l, const struct filter *f)
 }
 
 static void
-log_ids(struct log_line *l, const struct errand *errand)
+log_ids(struct log_line *l, const struct admin_command *errand)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 	struct buf ids;
 
 	buf_init(&ids, IDS_BYTES);
-	for (size_t i = 0; i < errand->changed && i < ERRAND_IDS_TOLD; i++)
+	for (size_t i = 0; i < errand->changed && i < ADMIN_COMMAND_IDS_TOLD; i++)
 		buf_addf(&ids, "%s%s", i ? " " : "", msgid_text(errand->first[i], 0, id));
-	if (errand->changed > ERRAND_IDS_TOLD)
-		buf_addf(&ids, " and %zu more", errand->changed - ERRAND_IDS_TOLD);
+	if (errand->changed > ADMIN_COMMAND_IDS_TOLD)
+		buf_addf(&ids, " and %zu more", errand->changed - ADMIN_COMMAND_IDS_TOLD);
 	log_quoted(l, "ids", buf_str(&ids));
 	buf_clear(&ids);
 }
 
 void
-errand_log(const struct errand *errand)
+admin_command_log(const struct admin_command *errand)
 {
 	const struct message_admin m = {
 	    .verb = str_of(errand->verb->name), .by = errand->by, .claim = errand->claim};
 	struct log_line l;
 
-	admin_log_begin(&l, &m);
+	operator_log_begin(&l, &m);
 	log_num(&l, "count", errand->changed);
 	if (errand->failed)
 		log_num(&l, "failed", errand->failed);

@@ -7,6 +7,6 @@
 
 #include "queue/admin_command.h"
 
-void errand_log(const struct errand *errand);
+void admin_command_log(const struct admin_command *errand);
 
 #endif

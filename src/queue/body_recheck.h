@@ -8,8 +8,8 @@
 #include "queue/queue_internal.h"
 
 /* The message is held when a block does not fit here either; else it is tried again in its turn. */
-void reread_begin(struct queue *q, const struct entry *e);
+void body_recheck_begin(struct queue *q, const struct queued_message *e);
 /* The spool answers no one any more. */
-void reread_clear(struct queue *q);
+void body_recheck_clear(struct queue *q);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * destinations: the lanes in front of each site, for schedule.c, and which of them may begin.
+ * domains: the lanes in front of each site, for schedule.c, and which of them may begin.
  *
  * The rule.  Of the `concurrency` slots
  * - a site holds at most its window.  It has one slot until it has answered, then
@@ -22,14 +22,14 @@
 #include "queue/schedule.h"
 #include "queue/shares.h"
 
-struct site {
+struct sched_destination {
 	struct timer timer; /* paused: until then */
 	struct timer order; /* set: in all->open[order.kind], it may begin a parcel */
 	struct str name;
-	struct share_lanes lanes;  /* that may begin, the next one first */
-	struct share_lanes parked; /* whose users hold their share */
-	struct parcel *first;      /* running */
-	struct status *status;     /* why it is away */
+	struct user_queue_list lanes;  /* that may begin, the next one first */
+	struct user_queue_list parked; /* whose users hold their share */
+	struct sched_delivery *first;      /* running */
+	struct smtp_status *status;     /* why it is away */
 	int64_t found_ms;          /* when it was found away the last time */
 	uint64_t turn;
 	uint32_t ready, running;
@@ -40,11 +40,11 @@ struct site {
 	bool is_paused;      /* nothing begins there */
 };
 
-struct sites {
+struct sched_destinations {
 	struct map *by_name;
 	struct map *lanes; /* by site and user */
-	struct shares shares;
-	struct timers open[SHARE_KINDS]; /* those that may begin; least held first */
+	struct sched_shares shares;
+	struct timers open[SCHED_SHARE_KINDS]; /* those that may begin; least held first */
 	struct timers *timers;
 	uint64_t turn;
 	uint32_t concurrency, site_concurrency;
@@ -54,39 +54,43 @@ struct sites {
 	size_t ready_paused; /* of ready: at sites that are paused */
 };
 
-void sites_init(struct sites *all, struct timers *timers, uint8_t timer_kind);
-void sites_clear(struct sites *all);
-void sites_configure(struct sites *all, uint32_t concurrency, uint32_t site_concurrency);
+void sched_destinations_init(
+    struct sched_destinations *all, struct timers *timers, uint8_t timer_kind);
+void sched_destinations_clear(struct sched_destinations *all);
+void sched_destinations_configure(
+    struct sched_destinations *all, uint32_t concurrency, uint32_t site_concurrency);
 
 /* Finds or makes it; a reference is the caller's. */
-struct site *sites_keep(struct sites *all, struct str name);
-void sites_drop(struct sites *all, struct site **site);
+struct sched_destination *sched_destinations_ref(struct sched_destinations *all, struct str name);
+void sched_destinations_unref(struct sched_destinations *all, struct sched_destination **site);
 
 /* At the end of its user's lane. */
-void sites_push(struct sites *all, struct site *site, struct parcel *p);
+void sched_destinations_push(
+    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p);
 /* Out of the lane again. */
-void sites_pull(struct sites *all, struct parcel *p);
+void sched_destinations_pull(struct sched_destinations *all, struct sched_delivery *p);
 /* The next one of the next site, now counted as running; NULL: none may run. */
-struct parcel *sites_take(struct sites *all);
-/* False: sites_take has nothing until something is told. */
-bool sites_may_take(const struct sites *all);
+struct sched_delivery *sched_destinations_take(struct sched_destinations *all);
+/* False: sched_destinations_take has nothing until something is told. */
+bool sched_destinations_may_take(const struct sched_destinations *all);
 /* Counts one that is running without having been in a lane. */
-void sites_begin(struct sites *all, struct site *site, struct parcel *p);
+void sched_destinations_begin(
+    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p);
 /* One less is running. */
-void sites_end(struct sites *all, struct parcel *p);
+void sched_destinations_end(struct sched_destinations *all, struct sched_delivery *p);
 /* It answered: it is proven, and more may run next time. */
-void sites_answers(struct sites *all, struct site *site);
+void sched_destinations_answered(struct sched_destinations *all, struct sched_destination *site);
 /* It fell silent, or wants less: one may run, and it is not proven. */
-void sites_doubt(struct sites *all, struct site *site);
+void sched_destinations_back_off(struct sched_destinations *all, struct sched_destination *site);
 /* It does not answer: nothing runs until then, afterwards one. */
-void sites_pause(
-    struct sites *all, struct site *site, const struct status *status, int64_t until_ms);
-void sites_wake(struct sites *all, struct site *site);
+void sched_destinations_pause(struct sched_destinations *all, struct sched_destination *site,
+    const struct smtp_status *status, int64_t until_ms);
+void sched_destinations_resume(struct sched_destinations *all, struct sched_destination *site);
 /* Its site's pause ends, and it comes before all others there. */
-void sites_hurry(struct sites *all, struct parcel *p);
+void sched_destinations_retry_now(struct sched_destinations *all, struct sched_delivery *p);
 
 static inline bool
-sites_is_paused(const struct site *site)
+sched_destinations_is_paused(const struct sched_destination *site)
 {
 	return site->is_paused;
 }

@@ -16,61 +16,61 @@
 
 enum {
 	STEPS_PER_TURN = 128,
-	JOBS_READING_MAX = 64,       /* deliveries whose message is being read */
+	ATTEMPTS_READING_MAX = 64,       /* deliveries whose message is being read */
 	RELAY_WAITING_MAX = 8 << 20, /* bytes that relay has not taken: enough for now */
 	NUMBERS_BYTES_MAX = 4 * SPOOL_RECIPIENTS_MAX,
 };
 
 void
-jobs_init(struct queue *q)
+dispatch_init(struct queue *q)
 {
 	q->jobs = map_new();
 	q->last_job = (uint64_t)clock_ms() << 20;
 }
 
 static struct str
-job_key(const uint64_t *number)
+dispatch_attempt_key(const uint64_t *number)
 {
 	return str_make((const char *)number, sizeof *number);
 }
 
-struct job *
-job_find(const struct queue *q, uint64_t number)
+struct dispatch_attempt *
+dispatch_attempt_find(const struct queue *q, uint64_t number)
 {
-	return map_get(q->jobs, job_key(&number));
+	return map_get(q->jobs, dispatch_attempt_key(&number));
 }
 
-static struct job *
-job_new(struct queue *q, uint64_t number, struct shipment *s)
+static struct dispatch_attempt *
+dispatch_attempt_new(struct queue *q, uint64_t number, struct delivery *s)
 {
-	struct job *job = MEM_NEW(struct job);
+	struct dispatch_attempt *job = MEM_NEW(struct dispatch_attempt);
 
 	job->number = number;
 	job->queue = q;
 	job->id = s->entry->id;
 	job->shipment = s;
 	s->job = job;
-	map_put(q->jobs, job_key(&job->number), job);
-	deadline_begin(job);
+	map_put(q->jobs, dispatch_attempt_key(&job->number), job);
+	dispatch_deadline_begin(job);
 	return job;
 }
 
 /* The next deliveries may be begun. */
 static void
-job_is_read(struct job *job)
+dispatch_attempt_read_done(struct dispatch_attempt *job)
 {
-	if (job->queue->reading_jobs-- == JOBS_READING_MAX)
+	if (job->queue->reading_jobs-- == ATTEMPTS_READING_MAX)
 		queue_wake(job->queue);
 }
 
 static void
-job_free(struct job *job)
+dispatch_attempt_free(struct dispatch_attempt *job)
 {
-	deadline_end(job);
-	map_remove(job->queue->jobs, job_key(&job->number));
+	dispatch_deadline_end(job);
+	map_remove(job->queue->jobs, dispatch_attempt_key(&job->number));
 	if (spool_is_reading(&job->reading)) {
 		spool_read_cancel(&job->reading);
-		job_is_read(job);
+		dispatch_attempt_read_done(job);
 	}
 	if (job->shipment)
 		job->shipment->job = NULL;
@@ -78,7 +78,7 @@ job_free(struct job *job)
 }
 
 void
-job_orphan(struct shipment *s)
+dispatch_detach_delivery(struct delivery *s)
 {
 	if (!s->job)
 		return;
@@ -89,9 +89,9 @@ job_orphan(struct shipment *s)
 /* ---- an end ---- */
 
 static void
-expect_none(struct shipment *s)
+clear_expected_results(struct delivery *s)
 {
-	struct entry *e = s->entry;
+	struct queued_message *e = s->entry;
 
 	for (uint32_t i = 0; i < e->addressee_count; i++)
 		if (&e->shipments[e->addressees[i].shipment] == s)
@@ -99,9 +99,10 @@ expect_none(struct shipment *s)
 }
 
 static int64_t
-next_due(const struct queue *q, struct shipment *s, const struct job *job, int64_t now_ms)
+next_due(
+    const struct queue *q, struct delivery *s, const struct dispatch_attempt *job, int64_t now_ms)
 {
-	struct lifetime_job j = {.expires_ms = s->parcel.expires_ms,
+	struct lifetime_attempt j = {.expires_ms = s->parcel.expires_ms,
 	    .pause_ms = schedule_backoff_ms(q->schedule, s->pauses),
 	    .pauses = s->pauses,
 	    .is_deferred = job->is_deferred,
@@ -112,18 +113,18 @@ next_due(const struct queue *q, struct shipment *s, const struct job *job, int64
 	else if (s->put_backs < UINT8_MAX)
 		s->put_backs++;
 	j.put_backs = s->put_backs;
-	return lifetime_after_job_ms(&j, now_ms);
+	return lifetime_after_attempt_ms(&j, now_ms);
 }
 
 /* Back into the schedule with what is still open. */
 static void
-give_back(struct job *job, enum schedule_outcome outcome)
+return_to_schedule(struct dispatch_attempt *job, enum schedule_outcome outcome)
 {
 	struct queue *q = job->queue;
-	struct shipment *s = job->shipment;
+	struct delivery *s = job->shipment;
 	int64_t now = clock_ms();
 
-	expect_none(s);
+	clear_expected_results(s);
 	s->job = NULL;
 	job->shipment = NULL;
 	schedule_finished(
@@ -134,39 +135,39 @@ give_back(struct job *job, enum schedule_outcome outcome)
 }
 
 static enum schedule_outcome
-job_outcome(const struct job *job)
+dispatch_attempt_outcome(const struct dispatch_attempt *job)
 {
 	if (job->is_busy)
 		return SCHEDULE_BUSY;
 	if (job->is_reached)
 		return SCHEDULE_REACHED;
 	if (job->is_away)
-		return SCHEDULE_AWAY;
-	return job->is_silent ? SCHEDULE_SILENT : SCHEDULE_LOST;
+		return SCHEDULE_UNREACHABLE;
+	return job->is_silent ? SCHEDULE_SILENT : SCHEDULE_UNKNOWN;
 }
 
 void
-job_end(struct job *job)
+dispatch_attempt_end(struct dispatch_attempt *job)
 {
 	struct queue *q = job->queue;
-	struct entry *e = job->shipment ? job->shipment->entry : NULL;
+	struct queued_message *e = job->shipment ? job->shipment->entry : NULL;
 
 	if (e)
-		give_back(job, job_outcome(job));
-	job_free(job);
+		return_to_schedule(job, dispatch_attempt_outcome(job));
+	dispatch_attempt_free(job);
 	if (e) {
 		reports_check(q, e);
-		queue_end(q, e);
+		queue_finish_message(q, e);
 	}
 	queue_check_stopped(q);
 	queue_wake(q);
 }
 
 void
-job_give_up(struct job *job)
+dispatch_attempt_give_up(struct dispatch_attempt *job)
 {
 	if (!job->shipment) {
-		job_free(job);
+		dispatch_attempt_free(job);
 		return;
 	}
 	if (job->is_sent) {
@@ -178,32 +179,32 @@ job_give_up(struct job *job)
 	job->is_tried |= job->is_sent;
 	job->is_connected |= job->is_sent;
 	job->is_deferred = true;
-	job_end(job);
+	dispatch_attempt_end(job);
 }
 
 /* Nothing was said of it to any host: that is no attempt. */
 void
-job_put_back(struct job *job, const char *why)
+dispatch_attempt_requeue(struct dispatch_attempt *job, const char *why)
 {
-	job_log_open(job, LOG_INFO, "put_back", why);
-	job_end(job);
+	dispatch_log_open(job, LOG_INFO, "put_back", why);
+	dispatch_attempt_end(job);
 }
 
 /* ---- to relay ---- */
 
 static bool
-is_wanted(const struct shipment *s, const struct addressee *a)
+is_wanted(const struct delivery *s, const struct queued_recipient *a)
 {
-	return &s->entry->shipments[a->shipment] == s && addressee_is_open(a);
+	return &s->entry->shipments[a->shipment] == s && queued_recipient_is_open(a);
 }
 
 static void
-list_numbers(struct job *job, struct buf *out)
+list_numbers(struct dispatch_attempt *job, struct buf *out)
 {
-	struct shipment *s = job->shipment;
+	struct delivery *s = job->shipment;
 
 	for (uint32_t i = 0; i < s->entry->addressee_count; i++) {
-		struct addressee *a = &s->entry->addressees[i];
+		struct queued_recipient *a = &s->entry->addressees[i];
 		uint32_t number = i + 1;
 
 		if (!is_wanted(s, a))
@@ -215,13 +216,13 @@ list_numbers(struct job *job, struct buf *out)
 }
 
 static bool
-send_job(struct job *job, const struct spool_content *content)
+send_attempt(struct dispatch_attempt *job, const struct spool_content *content)
 {
 	struct queue *q = job->queue;
-	struct shipment *s = job->shipment;
+	struct delivery *s = job->shipment;
 	struct schedule_info info;
 	struct message_deliver m = {.job = job->number,
-	    .domain = shipment_domain(s),
+	    .domain = delivery_domain(s),
 	    .envelope = content->envelope,
 	    .header = content->header,
 	    .body_in_file = content->fd >= 0,
@@ -243,58 +244,58 @@ send_job(struct job *job, const struct spool_content *content)
 }
 
 static void
-job_is_sent(struct job *job)
+dispatch_attempt_mark_sent(struct dispatch_attempt *job)
 {
 	job->is_sent = true;
 	job->shipment->unreadable = 0;
 }
 
 static void
-got_content(const struct spool_content *content, int error, void *arg)
+dispatch_message_read(const struct spool_content *content, int error, void *arg)
 {
-	struct job *job = arg;
+	struct dispatch_attempt *job = arg;
 
-	job_is_read(job);
+	dispatch_attempt_read_done(job);
 	if (!job->shipment || job->shipment->open == 0 || job->shipment->entry->is_held)
-		job_end(job);
+		dispatch_attempt_end(job);
 	else if (error || job->shipment->entry->is_being_lost)
-		results_unreadable(job, error);
-	else if (send_job(job, content))
-		job_is_sent(job);
+		outcomes_unreadable(job, error);
+	else if (send_attempt(job, content))
+		dispatch_attempt_mark_sent(job);
 	else
-		job_put_back(job, "relay_away");
+		dispatch_attempt_requeue(job, "relay_away");
 }
 
 static void
-give_up(struct queue *q, struct shipment *s, int64_t now_ms)
+expire_overdue_delivery(struct queue *q, struct delivery *s, int64_t now_ms)
 {
-	struct status status = status_make(451, "4.3.0", "No delivery attempt ended");
+	struct smtp_status status = smtp_status_make(451, "4.3.0", "No delivery attempt ended");
 	struct schedule_step step = {.act = SCHEDULE_EXPIRE, .status = &status};
 
-	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, now_ms);
-	results_unsent(q, s, &step);
+	schedule_finished(q->schedule, &s->parcel, SCHEDULE_UNKNOWN, NULL, now_ms);
+	outcomes_unsent(q, s, &step);
 }
 
 static void
-deliver(struct queue *q, struct shipment *s)
+begin_delivery(struct queue *q, struct delivery *s)
 {
 	int64_t now = clock_ms();
-	struct job *job;
+	struct dispatch_attempt *job;
 
 	if (!lifetime_may_begin(s->parcel.expires_ms, s->unanswered_ms, now)) {
-		give_up(q, s, now);
+		expire_overdue_delivery(q, s, now);
 		return;
 	}
-	job = job_new(q, ++q->last_job, s);
+	job = dispatch_attempt_new(q, ++q->last_job, s);
 	metrics_work_id("read for delivery", job->id);
 	q->reading_jobs++;
-	spool_read(q->spool, &job->reading, job->id, got_content, job);
+	spool_read(q->spool, &job->reading, job->id, dispatch_message_read, job);
 }
 
 /* ---- sites ---- */
 
-struct site_question {
-	LIST_ENTRY(site_question) link;
+struct dispatch_destination_query {
+	LIST_ENTRY(dispatch_destination_query) link;
 	struct request request;
 	struct queue *queue;
 	size_t n;
@@ -303,11 +304,12 @@ struct site_question {
 
 /* A domain that was asked for in vain is asked for again later, as after a failure of DNS. */
 static void
-site_unanswered(const struct site_question *ask, enum request_end end)
+destination_unanswered(const struct dispatch_destination_query *ask, enum request_end end)
 {
 	struct str domain = str_make(ask->domain, ask->n);
 	struct queue *q = ask->queue;
-	struct status status = status_make(451, "4.4.3", "The route could not be found in time");
+	struct smtp_status status =
+	    smtp_status_make(451, "4.4.3", "The route could not be found in time");
 	struct schedule_answer answer = {STR_NULL, &status, 0};
 	char text[REQUEST_TEXT_BYTES];
 
@@ -316,14 +318,14 @@ site_unanswered(const struct site_question *ask, enum request_end end)
 	schedule_answered(q->schedule, domain, &answer, clock_ms());
 }
 
-/* A relay that is lost answers none: jobs_relay_lost has all of them asked again. */
+/* A relay that is lost answers none: dispatch_relay_lost has all of them asked again. */
 static void
-got_site(enum request_end end, const struct packet *p, void *arg)
+dispatch_destination_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct site_question *ask = arg;
+	struct dispatch_destination_query *ask = arg;
 	struct queue *q = ask->queue;
 	struct str domain = str_make(ask->domain, ask->n);
-	const struct message_site *m;
+	const struct message_destination *m;
 	struct schedule_answer answer;
 
 	if (end == REQUEST_ANSWERED) {
@@ -331,7 +333,7 @@ got_site(enum request_end end, const struct packet *p, void *arg)
 		answer = (struct schedule_answer){m->site, &m->status, m->ttl_s};
 		schedule_answered(q->schedule, domain, &answer, clock_ms());
 	} else if (end != REQUEST_LOST) {
-		site_unanswered(ask, end);
+		destination_unanswered(ask, end);
 	}
 	queue_wake(q);
 	LIST_REMOVE(ask, link);
@@ -339,33 +341,33 @@ got_site(enum request_end end, const struct packet *p, void *arg)
 }
 
 static void
-ask_site(struct queue *q, struct str domain)
+ask_destination(struct queue *q, struct str domain)
 {
-	struct message_site_ask m = {.domain = domain};
-	struct site_question *ask = mem_new(sizeof *ask + domain.n);
+	struct message_destination_ask m = {.domain = domain};
+	struct dispatch_destination_query *ask = mem_new(sizeof *ask + domain.n);
 
 	ask->queue = q;
 	ask->n = domain.n;
 	memcpy(ask->domain, domain.p, domain.n);
 	LIST_INSERT_HEAD(&q->questions, ask, link);
-	request_init(&ask->request, got_site, ask);
-	request_ask(&ask->request, q->relay->channel, MESSAGE_SITE_ASK, &m);
+	request_init(&ask->request, dispatch_destination_answered, ask);
+	request_ask(&ask->request, q->relay->channel, MESSAGE_DESTINATION_ASK, &m);
 }
 
 static void
-act(struct queue *q, const struct schedule_step *step)
+do_schedule_step(struct queue *q, const struct schedule_step *step)
 {
 	switch (step->act) {
-	case SCHEDULE_ASK:
-		ask_site(q, step->domain);
+	case SCHEDULE_RESOLVE:
+		ask_destination(q, step->domain);
 		break;
 	case SCHEDULE_DELIVER:
-		deliver(q, (struct shipment *)step->parcel);
+		begin_delivery(q, (struct delivery *)step->parcel);
 		break;
 	case SCHEDULE_REFUSE:
 	case SCHEDULE_DEFER:
 	case SCHEDULE_EXPIRE:
-		results_unsent(q, (struct shipment *)step->parcel, step);
+		outcomes_unsent(q, (struct delivery *)step->parcel, step);
 		break;
 	case SCHEDULE_NOTHING:
 		break;
@@ -376,13 +378,13 @@ static bool
 may_schedule(struct queue *q)
 {
 	return q->relay && q->is_caught_up && q->tickets.is_durable && !q->is_stopping &&
-	       q->reading_jobs < JOBS_READING_MAX &&
+	       q->reading_jobs < ATTEMPTS_READING_MAX &&
 	       channel_waiting(q->relay->channel) <= RELAY_WAITING_MAX &&
-	       schedule_wake_ms(q->schedule) <= clock_ms() && storing_may_deliver(q);
+	       schedule_wake_ms(q->schedule) <= clock_ms() && storage_check_may_deliver(q);
 }
 
 bool
-jobs_pump(struct queue *q)
+dispatch_run_schedule(struct queue *q)
 {
 	struct schedule_step step;
 
@@ -392,7 +394,7 @@ jobs_pump(struct queue *q)
 		schedule_next(q->schedule, clock_ms(), &step);
 		if (step.act == SCHEDULE_NOTHING)
 			return true;
-		act(q, &step);
+		do_schedule_step(q, &step);
 	}
 	return false;
 }
@@ -400,7 +402,7 @@ jobs_pump(struct queue *q)
 /* ---- relay's beginning and end ---- */
 
 static uint32_t
-number_at(struct str numbers, size_t i)
+recipient_number_at(struct str numbers, size_t i)
 {
 	uint32_t number;
 
@@ -409,37 +411,38 @@ number_at(struct str numbers, size_t i)
 }
 
 void
-jobs_running(struct queue *q, const struct message_running *m)
+dispatch_relay_running(struct queue *q, const struct message_running *m)
 {
-	struct entry *e = book_find(&q->book, m->id);
-	struct addressee *a =
-	    e && m->numbers.n >= 4 ? entry_addressee(e, number_at(m->numbers, 0)) : NULL;
-	struct shipment *s = a ? &e->shipments[a->shipment] : NULL;
+	struct queued_message *e = queued_find(&q->book, m->id);
+	struct queued_recipient *a =
+	    e && m->numbers.n >= 4 ? queued_message_recipient(e, recipient_number_at(m->numbers, 0))
+	                           : NULL;
+	struct delivery *s = a ? &e->shipments[a->shipment] : NULL;
 	char id[ID_NUMBER_TEXT_BYTES];
-	struct job *job;
+	struct dispatch_attempt *job;
 
 	if (!s || !ticket_is_right(q, m->job, s, m->ticket)) {
 		log_warn("relay reports a delivery of message %s that it was not given: ignored",
 		    msgid_text(m->id, 0, id));
 		return;
 	}
-	if (s->job || s->open == 0 || q->is_caught_up || job_find(q, m->job))
+	if (s->job || s->open == 0 || q->is_caught_up || dispatch_attempt_find(q, m->job))
 		return;
-	job = job_new(q, m->job, s);
+	job = dispatch_attempt_new(q, m->job, s);
 	job->is_sent = true;
 	for (size_t i = 0; i < m->numbers.n / 4; i++) {
-		a = entry_addressee(e, number_at(m->numbers, i));
+		a = queued_message_recipient(e, recipient_number_at(m->numbers, i));
 		if (!a || a->is_expected || !is_wanted(s, a))
 			continue;
 		a->is_expected = true;
 		job->expected++;
 	}
 	schedule_remove(q->schedule, &s->parcel);
-	schedule_running(q->schedule, &s->parcel, shipment_domain(s), m->site);
+	schedule_running(q->schedule, &s->parcel, delivery_domain(s), m->site);
 }
 
 void
-jobs_caught_up(struct queue *q)
+dispatch_relay_caught_up(struct queue *q)
 {
 	q->is_caught_up = true;
 	q->caught_up_ms = clock_mono_ms();
@@ -448,37 +451,37 @@ jobs_caught_up(struct queue *q)
 }
 
 static void
-lose(struct str key, void *value, void *arg)
+lose_relay_attempt(struct str key, void *value, void *arg)
 {
-	struct job *job = value;
+	struct dispatch_attempt *job = value;
 
 	(void)key;
 	(void)arg;
 	if (!job->shipment && job->is_sent)
-		job_free(job);
+		dispatch_attempt_free(job);
 	else if (job->is_sent) {
 		job->shipment->unanswered_ms = clock_ms();
 		job->is_tried = job->is_connected = true;
-		job_log_open(job, LOG_WARNING, "unknown", "relay_lost");
-		job_end(job);
+		dispatch_log_open(job, LOG_WARNING, "unknown", "relay_lost");
+		dispatch_attempt_end(job);
 	}
 }
 
 /* Those whose content is being read are not with relay yet: they will notice that it is away. */
 void
-jobs_relay_lost(struct queue *q)
+dispatch_relay_lost(struct queue *q)
 {
 	q->is_caught_up = false;
-	map_each(q->jobs, lose, NULL);
+	map_each(q->jobs, lose_relay_attempt, NULL);
 	schedule_relay_lost(q->schedule);
 }
 
 /* ---- our own end ---- */
 
 void
-jobs_clear(struct queue *q)
+dispatch_clear(struct queue *q)
 {
-	struct site_question *ask;
+	struct dispatch_destination_query *ask;
 
 	while ((ask = LIST_FIRST(&q->questions))) {
 		request_cancel(&ask->request);

@@ -6,11 +6,11 @@
 
 #include "queue/queue_internal.h"
 
-struct job {
+struct dispatch_attempt {
 	uint64_t number;
 	struct queue *queue;
 	struct msgid id;
-	struct shipment *shipment; /* NULL: the message is gone */
+	struct delivery *shipment; /* NULL: the message is gone */
 	uint32_t expected;         /* results that are due */
 	struct spool_reading reading; /* of the message, until it is sent */
 	struct timer deadline;
@@ -26,27 +26,27 @@ struct job {
 	bool is_tried;        /* the next pause is longer for it */
 	bool is_connected;    /* a host was tried, or nobody knows */
 	bool is_deferred;     /* someone must be tried again */
-	struct status status; /* why it is away */
+	struct smtp_status status; /* why it is away */
 };
 
 /* Job numbers start above those of any queue before us. */
-void jobs_init(struct queue *q);
-void jobs_clear(struct queue *q);
+void dispatch_init(struct queue *q);
+void dispatch_clear(struct queue *q);
 /* Does what the schedule says, up to a bound; false: there may be more at once. */
-bool jobs_pump(struct queue *q);
-struct job *job_find(const struct queue *q, uint64_t number);
+bool dispatch_run_schedule(struct queue *q);
+struct dispatch_attempt *dispatch_attempt_find(const struct queue *q, uint64_t number);
 /* All results are in, or no more will come. */
-void job_end(struct job *job);
+void dispatch_attempt_end(struct dispatch_attempt *job);
 /* Relay had not begun it: back into the schedule; `why` is for the log. */
-void job_put_back(struct job *job, const char *why);
+void dispatch_attempt_requeue(struct dispatch_attempt *job, const char *why);
 /* No result will be waited for: back into the schedule with what is open. */
-void job_give_up(struct job *job);
+void dispatch_attempt_give_up(struct dispatch_attempt *job);
 /* The message is gone; what relay still says of it finds no one. */
-void job_orphan(struct shipment *s);
+void dispatch_detach_delivery(struct delivery *s);
 
 /* What relay says of itself, and its end. */
-void jobs_running(struct queue *q, const struct message_running *m);
-void jobs_caught_up(struct queue *q);
-void jobs_relay_lost(struct queue *q);
+void dispatch_relay_running(struct queue *q, const struct message_running *m);
+void dispatch_relay_caught_up(struct queue *q);
+void dispatch_relay_lost(struct queue *q);
 
 #endif

@@ -9,18 +9,20 @@
 #include "base/mem.h"
 #include "policy/timeouts.h"
 
-static struct job *
-first_job(const struct queue *q)
+static struct dispatch_attempt *
+first_due_attempt(const struct queue *q)
 {
 	const struct timer *first = timers_first(&q->deadlines);
 
-	return first ? (struct job *)((char *)first - offsetof(struct job, deadline)) : NULL;
+	return first ? (struct dispatch_attempt *)((char *)first -
+	                                           offsetof(struct dispatch_attempt, deadline))
+	             : NULL;
 }
 
 static void
-arm_first(struct queue *q)
+arm_attempt_timer(struct queue *q)
 {
-	const struct job *job = first_job(q);
+	const struct dispatch_attempt *job = first_due_attempt(q);
 	int64_t ms = job ? job->deadline.at_ms - clock_mono_ms() : 0;
 	struct timeval tv = {0};
 
@@ -36,48 +38,49 @@ arm_first(struct queue *q)
 }
 
 static void
-deadline_set(struct job *job, int64_t at_ms)
+dispatch_deadline_set(struct dispatch_attempt *job, int64_t at_ms)
 {
 	struct queue *q = job->queue;
 
 	timers_set(&q->deadlines, &job->deadline, at_ms);
-	if (first_job(q) == job)
-		arm_first(q);
+	if (first_due_attempt(q) == job)
+		arm_attempt_timer(q);
 }
 
 void
-deadline_end(struct job *job)
+dispatch_deadline_end(struct dispatch_attempt *job)
 {
 	struct queue *q = job->queue;
-	bool is_first = first_job(q) == job;
+	bool is_first = first_due_attempt(q) == job;
 
 	timers_remove(&q->deadlines, &job->deadline);
 	if (is_first)
-		arm_first(q);
+		arm_attempt_timer(q);
 }
 
 void
-deadline_begin(struct job *job)
+dispatch_deadline_begin(struct dispatch_attempt *job)
 {
-	struct entry *e = job->shipment->entry;
+	struct queued_message *e = job->shipment->entry;
 
 	job->began_ms = clock_mono_ms();
-	job->grace_ms = patience_grace_ms(job->queue->role->conf, e->bytes);
-	deadline_set(job, job->began_ms + patience_job_ms(job->queue->role->conf, e->bytes));
+	job->grace_ms = timeouts_grace_ms(job->queue->role->conf, e->bytes);
+	dispatch_deadline_set(
+	    job, job->began_ms + timeouts_attempt_ms(job->queue->role->conf, e->bytes));
 }
 
 void
-deadline_renew(struct job *job)
+dispatch_deadline_renew(struct dispatch_attempt *job)
 {
 	struct queue *q = job->queue;
 
 	if (!job->is_cancelled && job->shipment)
-		deadline_set(job, clock_mono_ms() +
-		        patience_job_ms(q->role->conf, job->shipment->entry->bytes));
+		dispatch_deadline_set(job, clock_mono_ms() +
+		        timeouts_attempt_ms(q->role->conf, job->shipment->entry->bytes));
 }
 
 static void
-log_late(const struct job *job, const char *text)
+log_late_attempt(const struct dispatch_attempt *job, const char *text)
 {
 	struct log_line l;
 
@@ -92,7 +95,7 @@ log_late(const struct job *job, const char *text)
 
 /* Relay answers with results for all recipients that have none. */
 static void
-deadline_send_cancel(const struct job *job, bool is_forced)
+dispatch_deadline_send_cancel(const struct dispatch_attempt *job, bool is_forced)
 {
 	struct queue *q = job->queue;
 	struct message_cancel m = {.job = job->number, .is_forced = is_forced};
@@ -102,55 +105,55 @@ deadline_send_cancel(const struct job *job, bool is_forced)
 }
 
 void
-deadline_recall(struct job *job)
+dispatch_deadline_cancel(struct dispatch_attempt *job)
 {
 	if (job->is_sent && !job->is_cancelled)
-		deadline_send_cancel(job, false);
+		dispatch_deadline_send_cancel(job, false);
 }
 
 static void
-cancel_job(struct job *job)
+cancel_late_attempt(struct dispatch_attempt *job)
 {
-	log_late(job, "the attempt takes too long, relay is told to end it");
+	log_late_attempt(job, "the attempt takes too long, relay is told to end it");
 	job->is_cancelled = true;
-	deadline_set(job, clock_mono_ms() + job->grace_ms);
-	deadline_send_cancel(job, true);
+	dispatch_deadline_set(job, clock_mono_ms() + job->grace_ms);
+	dispatch_deadline_send_cancel(job, true);
 }
 
 static void
-job_passed(struct job *job)
+dispatch_deadline_passed(struct dispatch_attempt *job)
 {
 	if (job->is_sent && !job->is_cancelled) {
-		cancel_job(job);
+		cancel_late_attempt(job);
 		return;
 	}
-	log_late(job, job->is_sent ? "relay did not end the attempt, it is made again later"
+	log_late_attempt(job, job->is_sent ? "relay did not end the attempt, it is made again later"
 	                           : "the message could not be read in time");
-	job_give_up(job);
+	dispatch_attempt_give_up(job);
 }
 
 static void
-on_deadline(evutil_socket_t fd, short what, void *arg)
+dispatch_deadline_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
-	struct job *job;
+	struct dispatch_attempt *job;
 
 	(void)fd;
 	(void)what;
-	while ((job = first_job(q)) && job->deadline.at_ms <= clock_mono_ms())
-		job_passed(job);
-	arm_first(q);
+	while ((job = first_due_attempt(q)) && job->deadline.at_ms <= clock_mono_ms())
+		dispatch_deadline_passed(job);
+	arm_attempt_timer(q);
 }
 
 void
-deadlines_init(struct queue *q)
+dispatch_deadlines_init(struct queue *q)
 {
 	timers_init(&q->deadlines);
-	q->deadline_event = evtimer_new(q->role->base, on_deadline, q);
+	q->deadline_event = evtimer_new(q->role->base, dispatch_deadline_fired, q);
 }
 
 void
-deadlines_clear(struct queue *q)
+dispatch_deadlines_clear(struct queue *q)
 {
 	timers_clear(&q->deadlines);
 	if (q->deadline_event)

@@ -7,15 +7,15 @@
 
 #include "queue/dispatch.h"
 
-void deadlines_init(struct queue *q);
-void deadlines_clear(struct queue *q);
+void dispatch_deadlines_init(struct queue *q);
+void dispatch_deadlines_clear(struct queue *q);
 /* The job begins now. */
-void deadline_begin(struct job *job);
+void dispatch_deadline_begin(struct dispatch_attempt *job);
 /* A result came: relay is at it, and the next recipients have the time of an attempt again. */
-void deadline_renew(struct job *job);
-void deadline_end(struct job *job);
+void dispatch_deadline_renew(struct dispatch_attempt *job);
+void dispatch_deadline_end(struct dispatch_attempt *job);
 /* The operator wants no more of it: relay ends it, unless the host has the whole message already
  * and only its answer is awaited. */
-void deadline_recall(struct job *job);
+void dispatch_deadline_cancel(struct dispatch_attempt *job);
 
 #endif

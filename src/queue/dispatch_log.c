@@ -6,21 +6,22 @@
 #include "base/log.h"
 
 void
-job_log_open(const struct job *job, int priority, const char *status, const char *reason)
+dispatch_log_open(
+    const struct dispatch_attempt *job, int priority, const char *status, const char *reason)
 {
-	const struct entry *e = job->shipment ? job->shipment->entry : NULL;
+	const struct queued_message *e = job->shipment ? job->shipment->entry : NULL;
 	struct log_line l;
 
 	for (uint32_t i = 0; e && i < e->addressee_count; i++) {
-		const struct addressee *a = &e->addressees[i];
+		const struct queued_recipient *a = &e->addressees[i];
 
-		if (&e->shipments[a->shipment] != job->shipment || !addressee_is_open(a))
+		if (&e->shipments[a->shipment] != job->shipment || !queued_recipient_is_open(a))
 			continue;
 		log_begin(&l, priority, "deliver");
 		log_id(&l, job->id, i + 1);
 		log_str(&l, "status", str_of(status));
 		log_str(&l, "reason", str_of(reason));
-		log_addr(&l, "to", entry_address(e, i + 1));
+		log_addr(&l, "to", queued_message_address(e, i + 1));
 		log_end(&l);
 	}
 }

@@ -7,6 +7,7 @@
 #include "queue/dispatch.h"
 
 /* A line for each of its recipients that is still open. */
-void job_log_open(const struct job *job, int priority, const char *status, const char *reason);
+void dispatch_log_open(
+    const struct dispatch_attempt *job, int priority, const char *status, const char *reason);
 
 #endif

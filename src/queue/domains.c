@@ -6,9 +6,9 @@
 #include "base/mem.h"
 
 static void
-free_destination(struct str key, void *value, void *arg)
+free_sched_domain(struct str key, void *value, void *arg)
 {
-	struct destination *d = value;
+	struct sched_domain *d = value;
 
 	(void)key;
 	(void)arg;
@@ -18,24 +18,24 @@ free_destination(struct str key, void *value, void *arg)
 }
 
 void
-destinations_init(
-    struct destinations *all, struct timers *timers, struct sites *sites, uint8_t timer_kind)
+sched_domains_init(struct sched_domains *all, struct timers *timers,
+    struct sched_destinations *sites, uint8_t timer_kind)
 {
-	*all = (struct destinations){
+	*all = (struct sched_domains){
 	    .by_name = map_new(), .timers = timers, .sites = sites, .timer_kind = timer_kind};
-	lookups_init(&all->lookups);
+	sched_lookups_init(&all->lookups);
 }
 
 void
-destinations_clear(struct destinations *all)
+sched_domains_clear(struct sched_domains *all)
 {
-	map_each(all->by_name, free_destination, NULL);
+	map_each(all->by_name, free_sched_domain, NULL);
 	map_free(&all->by_name);
-	lookups_clear(&all->lookups);
+	sched_lookups_clear(&all->lookups);
 }
 
 void
-destinations_list(struct destinations *all, struct destination *d)
+sched_domains_list(struct sched_domains *all, struct sched_domain *d)
 {
 	if (d->is_listed)
 		return;
@@ -49,21 +49,21 @@ destinations_list(struct destinations *all, struct destination *d)
 }
 
 void
-destinations_unlist_first(struct destinations *all)
+sched_domains_unlist_first(struct sched_domains *all)
 {
-	struct destination *d = all->todo;
+	struct sched_domain *d = all->todo;
 
 	all->todo = d->next;
 	d->is_listed = false;
 }
 
-struct destination *
-destinations_get(struct destinations *all, struct str domain)
+struct sched_domain *
+sched_domains_get(struct sched_domains *all, struct str domain)
 {
-	struct destination *d = map_get(all->by_name, domain);
+	struct sched_domain *d = map_get(all->by_name, domain);
 
 	if (!d) {
-		d = MEM_NEW(struct destination);
+		d = MEM_NEW(struct sched_domain);
 		d->timer.kind = all->timer_kind;
 		d->name = str_make(mem_text(domain.p, domain.n), domain.n);
 		map_put(all->by_name, d->name, d);
@@ -72,17 +72,17 @@ destinations_get(struct destinations *all, struct str domain)
 }
 
 void
-destinations_free_if_unused(struct destinations *all, struct destination *d)
+sched_domains_free_if_unused(struct sched_domains *all, struct sched_domain *d)
 {
-	if (d->references || d->is_listed || d->state != DESTINATION_UNKNOWN)
+	if (d->references || d->is_listed || d->state != SCHED_DOMAIN_UNKNOWN)
 		return;
-	lookup_end(&all->lookups, &d->lookup);
+	sched_lookup_end(&all->lookups, &d->lookup);
 	map_remove(all->by_name, d->name);
-	free_destination(d->name, d, NULL);
+	free_sched_domain(d->name, d, NULL);
 }
 
 static void
-count_delayed(struct destinations *all, int64_t change)
+count_delayed(struct sched_domains *all, int64_t change)
 {
 	all->delayed += (size_t)change;
 	/* one that went below zero is huge */
@@ -91,82 +91,82 @@ count_delayed(struct destinations *all, int64_t change)
 }
 
 void
-destinations_delay(struct destinations *all, struct destination *d)
+sched_domains_delay(struct sched_domains *all, struct sched_domain *d)
 {
-	d->state = DESTINATION_DELAYED;
+	d->state = SCHED_DOMAIN_DELAYED;
 	d->has_news = true;
 	count_delayed(all, d->asking);
 }
 
 void
-destinations_forget_answer(struct destinations *all, struct destination *d)
+sched_domains_forget_answer(struct sched_domains *all, struct sched_domain *d)
 {
-	if (d->state == DESTINATION_DELAYED)
+	if (d->state == SCHED_DOMAIN_DELAYED)
 		count_delayed(all, -(int64_t)d->asking);
 	timers_remove(all->timers, &d->timer);
-	sites_drop(all->sites, &d->site);
-	lookup_end(&all->lookups, &d->lookup);
-	d->state = DESTINATION_UNKNOWN;
+	sched_destinations_unref(all->sites, &d->site);
+	sched_lookup_end(&all->lookups, &d->lookup);
+	d->state = SCHED_DOMAIN_UNKNOWN;
 }
 
 void
-destinations_ask(struct destinations *all, struct destination *d)
+sched_domains_ask(struct sched_domains *all, struct sched_domain *d)
 {
-	destinations_forget_answer(all, d);
+	sched_domains_forget_answer(all, d);
 	if (d->first)
-		destinations_list(all, d);
+		sched_domains_list(all, d);
 	else
-		destinations_free_if_unused(all, d);
+		sched_domains_free_if_unused(all, d);
 }
 
 static void
-destination_ask_again(struct str key, void *value, void *arg)
+sched_domain_ask_again(struct str key, void *value, void *arg)
 {
-	struct destination *d = value;
+	struct sched_domain *d = value;
 
 	(void)key;
-	if (d->state == DESTINATION_ASKED)
-		destinations_ask(arg, d);
+	if (d->state == SCHED_DOMAIN_ASKED)
+		sched_domains_ask(arg, d);
 }
 
 void
-destinations_ask_again(struct destinations *all)
+sched_domains_ask_again(struct sched_domains *all)
 {
-	map_each(all->by_name, destination_ask_again, all);
+	map_each(all->by_name, sched_domain_ask_again, all);
 }
 
 void
-destinations_look_up(struct destinations *all, struct destination *d)
+sched_domains_look_up(struct sched_domains *all, struct sched_domain *d)
 {
-	lookup_wait(&all->lookups, &d->lookup, d->first->user);
+	sched_lookup_wait(&all->lookups, &d->lookup, d->first->user);
 }
 
-struct destination *
-destinations_next_lookup(struct destinations *all)
+struct sched_domain *
+sched_domains_next_lookup(struct sched_domains *all)
 {
-	struct lookup *l;
+	struct sched_lookup *l;
 
-	while ((l = lookups_take(&all->lookups))) {
-		struct destination *d =
-		    (struct destination *)((char *)l - offsetof(struct destination, lookup));
+	while ((l = sched_lookups_take(&all->lookups))) {
+		struct sched_domain *d =
+		    (struct sched_domain *)((char *)l - offsetof(struct sched_domain, lookup));
 
 		if (d->first) {
-			d->state = DESTINATION_ASKED;
+			d->state = SCHED_DOMAIN_ASKED;
 			return d;
 		}
 		/* nobody wants it any more */
-		lookup_end(&all->lookups, l);
-		destinations_free_if_unused(all, d);
+		sched_lookup_end(&all->lookups, l);
+		sched_domains_free_if_unused(all, d);
 	}
 	return NULL;
 }
 
 void
-destinations_push(struct destinations *all, struct parcel *p)
+sched_domains_push(struct sched_domains *all, struct sched_delivery *p)
 {
-	struct destination *d = p->destination;
+	struct sched_domain *d = p->destination;
 
-	p->state = PARCEL_ASKING;
+	p->state = DELIVERY_ASKING;
 	p->next = NULL;
 	p->previous = d->last;
 	if (d->last)
@@ -176,15 +176,15 @@ destinations_push(struct destinations *all, struct parcel *p)
 	d->last = p;
 	d->asking++;
 	all->asking++;
-	count_delayed(all, d->state == DESTINATION_DELAYED);
+	count_delayed(all, d->state == SCHED_DOMAIN_DELAYED);
 	if (d->lookup.line)
-		lookup_wait(&all->lookups, &d->lookup, p->user);
+		sched_lookup_wait(&all->lookups, &d->lookup, p->user);
 }
 
 void
-destinations_pull(struct destinations *all, struct parcel *p)
+sched_domains_pull(struct sched_domains *all, struct sched_delivery *p)
 {
-	struct destination *d = p->destination;
+	struct sched_domain *d = p->destination;
 
 	if (p->previous)
 		p->previous->next = p->next;
@@ -195,7 +195,7 @@ destinations_pull(struct destinations *all, struct parcel *p)
 	else
 		d->last = p->previous;
 	p->next = p->previous = NULL;
-	if (d->state == DESTINATION_DELAYED)
+	if (d->state == SCHED_DOMAIN_DELAYED)
 		count_delayed(all, -1);
 	d->asking--;
 	all->asking--;

@@ -10,22 +10,22 @@
 #include "queue/lookups.h"
 #include "queue/schedule.h"
 
-enum destination_state {
-	DESTINATION_UNKNOWN,
-	DESTINATION_ASKED,
-	DESTINATION_KNOWN,
-	DESTINATION_DELAYED, /* a temporary failure: asked again when its timer ends */
-	DESTINATION_REFUSED,
+enum sched_domain_state {
+	SCHED_DOMAIN_UNKNOWN,
+	SCHED_DOMAIN_ASKED,
+	SCHED_DOMAIN_KNOWN,
+	SCHED_DOMAIN_DELAYED, /* a temporary failure: asked again when its timer ends */
+	SCHED_DOMAIN_REFUSED,
 };
 
-struct destination {
+struct sched_domain {
 	struct timer timer;
-	struct lookup lookup; /* waits: UNKNOWN; open: ASKED */
+	struct sched_lookup lookup; /* waits: UNKNOWN; open: ASKED */
 	struct str name;
-	struct site *site;           /* KNOWN */
-	struct status *status;       /* DELAYED, REFUSED */
-	struct parcel *first, *last; /* ASKING */
-	struct destination *next;    /* in todo */
+	struct sched_destination *site;           /* KNOWN */
+	struct smtp_status *status;       /* DELAYED, REFUSED */
+	struct sched_delivery *first, *last; /* ASKING */
+	struct sched_domain *next;    /* in todo */
 	int64_t found_ms;            /* the last failure */
 	uint32_t references;         /* parcels that are not IDLE */
 	uint32_t asking;             /* parcels from first to last */
@@ -35,42 +35,42 @@ struct destination {
 	bool has_news; /* DELAYED: one parcel has not been told yet */
 };
 
-struct destinations {
+struct sched_domains {
 	struct map *by_name;
-	struct destination *todo, *todo_last; /* something is to be said about them */
-	struct lookups lookups;
+	struct sched_domain *todo, *todo_last; /* something is to be said about them */
+	struct sched_lookups lookups;
 	struct timers *timers;
-	struct sites *sites;
+	struct sched_destinations *sites;
 	uint8_t timer_kind;
 	size_t asking;
 	size_t delayed; /* of asking: their domain is DELAYED */
 };
 
-void destinations_init(
-    struct destinations *all, struct timers *timers, struct sites *sites, uint8_t timer_kind);
-void destinations_clear(struct destinations *all);
+void sched_domains_init(struct sched_domains *all, struct timers *timers,
+    struct sched_destinations *sites, uint8_t timer_kind);
+void sched_domains_clear(struct sched_domains *all);
 
 /* Finds or makes it. */
-struct destination *destinations_get(struct destinations *all, struct str domain);
+struct sched_domain *sched_domains_get(struct sched_domains *all, struct str domain);
 /* Into todo, once. */
-void destinations_list(struct destinations *all, struct destination *d);
-void destinations_unlist_first(struct destinations *all);
+void sched_domains_list(struct sched_domains *all, struct sched_domain *d);
+void sched_domains_unlist_first(struct sched_domains *all);
 /* It is to be looked up for its first parcel's user, in its turn. */
-void destinations_look_up(struct destinations *all, struct destination *d);
+void sched_domains_look_up(struct sched_domains *all, struct sched_domain *d);
 /* The next one to be looked up, ASKED now; NULL: none. */
-struct destination *destinations_next_lookup(struct destinations *all);
+struct sched_domain *sched_domains_next_lookup(struct sched_domains *all);
 /* What is known of it is kept until its timer ends, used or not. */
-void destinations_free_if_unused(struct destinations *all, struct destination *d);
+void sched_domains_free_if_unused(struct sched_domains *all, struct sched_domain *d);
 /* A temporary failure: DELAYED, and one parcel is to be told. */
-void destinations_delay(struct destinations *all, struct destination *d);
-void destinations_forget_answer(struct destinations *all, struct destination *d);
+void sched_domains_delay(struct sched_domains *all, struct sched_domain *d);
+void sched_domains_forget_answer(struct sched_domains *all, struct sched_domain *d);
 /* What is known is forgotten; asked for anew when a parcel waits to know. */
-void destinations_ask(struct destinations *all, struct destination *d);
+void sched_domains_ask(struct sched_domains *all, struct sched_domain *d);
 /* Those that were asked for: the answers will not come. */
-void destinations_ask_again(struct destinations *all);
+void sched_domains_ask_again(struct sched_domains *all);
 
 /* A parcel waits to know its site. */
-void destinations_push(struct destinations *all, struct parcel *p);
-void destinations_pull(struct destinations *all, struct parcel *p);
+void sched_domains_push(struct sched_domains *all, struct sched_delivery *p);
+void sched_domains_pull(struct sched_domains *all, struct sched_delivery *p);
 
 #endif

@@ -7,20 +7,20 @@
 #include "queue/dsn.h"
 
 static void
-dropped_line(const struct entry *e, int priority, const char *reason)
+dropped_line(const struct queued_message *e, int priority, const char *reason)
 {
 	struct log_line l;
 
 	log_begin(&l, priority, dsn_is_notice(e->id) ? "notice" : "report");
 	log_id(&l, e->id, 0);
-	log_addr(&l, "to", e->is_report ? entry_address(e, 1) : entry_sender(e));
+	log_addr(&l, "to", e->is_report ? queued_message_address(e, 1) : queued_message_sender(e));
 	log_str(&l, "status", STR("dropped"));
 	log_quoted(&l, "reason", str_of(reason));
 	log_end(&l);
 }
 
 void
-dropped_log(const struct entry *e)
+dropped_log(const struct queued_message *e)
 {
 	if (e->failed + e->expired == 0)
 		return;

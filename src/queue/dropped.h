@@ -7,6 +7,6 @@
 #include "queue/queued.h"
 
 /* The entry has come to its end: a line, if recipients failed and nobody is told of it. */
-void dropped_log(const struct entry *e);
+void dropped_log(const struct queued_message *e);
 
 #endif

@@ -48,7 +48,7 @@ dsn_is_notice(struct msgid id)
 }
 
 bool
-dsn_is_wanted(const struct dsn_wish *w, enum dsn_action action)
+dsn_is_wanted(const struct dsn_conditions *w, enum dsn_action action)
 {
 	static const unsigned wishes[DSN_ACTIONS] = {
 	    NOTIFY_FAILURE, NOTIFY_DELAY, NOTIFY_SUCCESS, NOTIFY_SUCCESS};
@@ -86,7 +86,7 @@ dsn_id(const struct dsn *d)
 }
 
 static struct str
-dsn_addressee(const struct dsn *d)
+dsn_report_recipient(const struct dsn *d)
 {
 	return d->envelope->kind == ENVELOPE_REPORT ? d->postmaster : d->envelope->sender;
 }
@@ -158,11 +158,11 @@ dsn_add_references(struct dsn_writer *w)
 	const struct header_field *f;
 	struct header h;
 	struct arena arena;
-	struct status parsed;
+	struct smtp_status parsed;
 
 	arena_init(&arena, 1 << 20);
 	parsed = header_parse(w->d->header, &arena, &h);
-	if (status_is_ok(&parsed) && (f = header_find(&h, "Message-ID"))) {
+	if (smtp_status_is_ok(&parsed) && (f = header_find(&h, "Message-ID"))) {
 		struct str id = str_trim(f->body);
 
 		if (id.n > 2 && id.n < 250 && id.p[0] == '<' && str_find(id, '>') == id.n - 1 &&
@@ -179,7 +179,7 @@ dsn_compose_header(struct dsn_writer *w, const struct dsn_report *report, const 
 
 	buf_addf(w->out, "Date: %s\r\nFrom: Mail delivery system <%s>\r\nTo: <",
 	    clock_rfc5322(w->d->now_ms, stamp), report->from);
-	dsn_write_address(w, dsn_addressee(w->d));
+	dsn_write_address(w, dsn_report_recipient(w->d));
 	buf_addf(w->out, ">\r\nSubject: %s\r\nMessage-ID: <%s@%.*s>\r\n", dsn_subject(w),
 	    msgid_text(dsn_id(w->d), 0, id), STR_ARG(w->d->hostname));
 	dsn_add_references(w);
@@ -196,7 +196,7 @@ dsn_compose_header(struct dsn_writer *w, const struct dsn_report *report, const 
 static size_t
 dsn_item_bytes(const struct dsn_writer *w, const struct dsn_item *item)
 {
-	const struct recipient *r = &w->d->envelope->recipients[item->number - 1];
+	const struct envelope_recipient *r = &w->d->envelope->recipients[item->number - 1];
 	size_t address = dsn_width(w, r->address), text = dsn_width(w, str_of(item->status.text));
 
 	if (address > DSN_ADDRESS_MAX)
@@ -223,8 +223,8 @@ dsn_count_that_fits(const struct dsn_writer *w)
 static void
 dsn_fill_envelope(const struct dsn_writer *w, struct dsn_report *report)
 {
-	report->recipient =
-	    (struct recipient){.address = dsn_addressee(w->d), .notify = NOTIFY_NEVER};
+	report->recipient = (struct envelope_recipient){
+	    .address = dsn_report_recipient(w->d), .notify = NOTIFY_NEVER};
 	report->envelope = (struct envelope){
 	    .id = dsn_id(w->d),
 	    .kind = ENVELOPE_REPORT,
@@ -242,7 +242,7 @@ dsn_fill_envelope(const struct dsn_writer *w, struct dsn_report *report)
 size_t
 dsn_compose(const struct dsn *d, struct dsn_report *report)
 {
-	struct dsn_writer w = {.d = d, .is_utf8 = !str_is_ascii(dsn_addressee(d))};
+	struct dsn_writer w = {.d = d, .is_utf8 = !str_is_ascii(dsn_report_recipient(d))};
 	char id[ID_NUMBER_TEXT_BYTES];
 	struct dsn_parts parts;
 

@@ -30,7 +30,8 @@ enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED, DSN_DELIVERED, DSN_ACTIO
 struct dsn_item {
 	uint32_t number; /* of the recipient, from 1 */
 	enum dsn_action action;
-	struct status status;     /* the last about it; is_remote: the host said so; code 0: none */
+	struct smtp_status
+	    status;               /* the last about it; is_remote: the host said so; code 0: none */
 	bool is_expired;          /* FAILED: it was temporary, but time is up */
 	struct str host, address; /* of the host that was asked; empty: none was */
 	int64_t at_ms;            /* of that attempt; 0: none */
@@ -53,7 +54,7 @@ struct dsn {
 };
 
 /* What decides whether anyone is told. */
-struct dsn_wish {
+struct dsn_conditions {
 	struct msgid id; /* of the message */
 	enum envelope_kind kind;
 	bool has_sender;
@@ -62,7 +63,7 @@ struct dsn_wish {
 
 /* Is a report owed?  To the sender by NOTIFY, where failures and delays are told unless it says
  * otherwise; never to a null sender.  When a report fails, to the postmaster; never about that. */
-bool dsn_is_wanted(const struct dsn_wish *w, enum dsn_action action);
+bool dsn_is_wanted(const struct dsn_conditions *w, enum dsn_action action);
 /* The message is a report to the postmaster about a report. */
 bool dsn_is_about_report(struct msgid id);
 /* It is a notice to the postmaster. */
@@ -72,7 +73,7 @@ bool dsn_returns_body(const struct envelope *e);
 
 struct dsn_report {
 	struct envelope envelope; /* strings point into the dsn and into this */
-	struct recipient recipient;
+	struct envelope_recipient recipient;
 	char from[320];
 	struct buf header, body;
 };

@@ -60,11 +60,11 @@ static void
 dsn_field_status(struct dsn_writer *w, const struct dsn_item *item)
 {
 	static const char classes[DSN_ACTIONS] = {'5', '4', '2', '2'};
-	char code[STATUS_ENHANCED_BYTES];
+	char code[SMTP_STATUS_ENHANCED_BYTES];
 
 	if (item->is_expired)
 		buf_addz(w->out, "Status: 4.4.7\r\n");
-	else if (status_enhanced(&item->status, code)[0] == classes[item->action])
+	else if (smtp_status_enhanced(&item->status, code)[0] == classes[item->action])
 		buf_addf(w->out, "Status: %s\r\n", code);
 	else
 		buf_addf(w->out, "Status: %c.0.0\r\n", classes[item->action]);
@@ -88,8 +88,8 @@ dsn_field_remote(struct dsn_writer *w, const struct dsn_item *item)
 static void
 dsn_field_diagnostic(struct dsn_writer *w, const struct dsn_item *item)
 {
-	const struct status *s = &item->status;
-	char code[STATUS_ENHANCED_BYTES];
+	const struct smtp_status *s = &item->status;
+	char code[SMTP_STATUS_ENHANCED_BYTES];
 	size_t start = w->out->n;
 
 	if (s->code == 0)
@@ -103,7 +103,7 @@ dsn_field_diagnostic(struct dsn_writer *w, const struct dsn_item *item)
 	else
 		buf_addz(w->out, "Diagnostic-Code: x-sallyport;");
 	if (s->is_remote && s->class)
-		buf_addf(w->out, " %s", status_enhanced(s, code));
+		buf_addf(w->out, " %s", smtp_status_enhanced(s, code));
 	if (s->text[0])
 		buf_addc(w->out, ' ');
 	dsn_write_words(w, str_of(s->text), w->out->n - start, " ");
@@ -115,7 +115,7 @@ dsn_field_recipient(struct dsn_writer *w, const struct dsn_item *item)
 {
 	static const char *const actions[DSN_ACTIONS] = {
 	    "failed", "delayed", "relayed", "delivered"};
-	const struct recipient *r = &w->d->envelope->recipients[item->number - 1];
+	const struct envelope_recipient *r = &w->d->envelope->recipients[item->number - 1];
 
 	buf_addz(w->out, "\r\n");
 	dsn_field_orcpt(w, r->orcpt);

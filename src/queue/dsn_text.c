@@ -32,9 +32,9 @@ static const struct dsn_advice dsn_advices[] = {
 static const char *
 dsn_advice_for(const struct dsn_item *item)
 {
-	const struct status *s = &item->status;
+	const struct smtp_status *s = &item->status;
 
-	if (status_is_may_have_arrived(s))
+	if (smtp_status_is_may_have_arrived(s))
 		return "It may have arrived already, perhaps several times. Ask the recipient "
 		       "before you send it again.";
 	if (item->is_expired)
@@ -77,8 +77,8 @@ dsn_text_source(struct dsn_writer *w, const struct dsn_item *item)
 static void
 dsn_text_reason(struct dsn_writer *w, const struct dsn_item *item)
 {
-	const struct status *s = &item->status;
-	char code[STATUS_ENHANCED_BYTES];
+	const struct smtp_status *s = &item->status;
+	char code[SMTP_STATUS_ENHANCED_BYTES];
 	size_t start;
 
 	if (s->code == 0)
@@ -88,7 +88,7 @@ dsn_text_reason(struct dsn_writer *w, const struct dsn_item *item)
 	if (s->is_remote)
 		buf_addf(w->out, "%u ", s->code);
 	if (s->is_remote && s->class)
-		buf_addf(w->out, "%s ", status_enhanced(s, code));
+		buf_addf(w->out, "%s ", smtp_status_enhanced(s, code));
 	dsn_write_words(w, str_of(s->text), strlen(INDENT) + w->out->n - start, INDENT);
 	buf_addz(w->out, "\r\n");
 }

@@ -108,7 +108,7 @@ dsn_write_words(struct dsn_writer *w, struct str text, size_t column, const char
 		text = str_from(text, n < text.n ? n + 1 : n);
 		if (n == 0)
 			continue;
-		if (words++ && column + 1 + dsn_width(w, word) > DSN_LINE_WISH) {
+		if (words++ && column + 1 + dsn_width(w, word) > DSN_LINE_PREFERRED) {
 			buf_addf(w->out, "\r\n%s", indent);
 			column = strlen(indent);
 		} else if (words > 1) {
@@ -133,7 +133,7 @@ dsn_write_typed(struct dsn_writer *w, struct str type, struct str address)
 
 	if (is_wide)
 		type = STR("utf-8");
-	(void)dsn_write_some(w, type, false, DSN_LINE_WISH / 2);
+	(void)dsn_write_some(w, type, false, DSN_LINE_PREFERRED / 2);
 	buf_addc(w->out, ';');
 	if (!dsn_write_some(w, address, is_wide, DSN_ADDRESS_MAX))
 		buf_addz(w->out, "...");

@@ -10,7 +10,7 @@
 #include "queue/dsn.h"
 
 enum {
-	DSN_LINE_WISH = 76,
+	DSN_LINE_PREFERRED = 76,
 	DSN_LINE_MAX = 900,    /* a longer word is broken */
 	DSN_ADDRESS_MAX = 600, /* a longer address is cut, and "..." says so */
 };

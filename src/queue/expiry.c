@@ -9,10 +9,11 @@
 
 enum { AT_ONCE = 100, AGAIN_MS = 60000, HELD_MS = 3600 * 1000, PART = 10 };
 
-static struct entry *
-expiry_entry_of(struct timer *t)
+static struct queued_message *
+expiry_message_of(struct timer *t)
 {
-	return (struct entry *)(void *)((char *)t - offsetof(struct entry, expiry));
+	return (
+	    struct queued_message *)(void *)((char *)t - offsetof(struct queued_message, expiry));
 }
 
 static void
@@ -34,9 +35,9 @@ expiry_arm(struct queue *q)
 /* ---- one message ---- */
 
 static bool
-expiry_is_now(const struct queue *q, const struct shipment *s, int64_t now_ms)
+expiry_is_now(const struct queue *q, const struct delivery *s, int64_t now_ms)
 {
-	const struct parcel *p = &s->parcel;
+	const struct sched_delivery *p = &s->parcel;
 	int64_t mono_ms = clock_mono_ms();
 	struct lifetime_wait w = {.expires_ms = p->expires_ms,
 	    .due_ms = p->due_ms,
@@ -44,32 +45,33 @@ expiry_is_now(const struct queue *q, const struct shipment *s, int64_t now_ms)
 	    .served_ms = q->is_caught_up ? mono_ms - q->caught_up_ms : -1,
 	    .away_ms = mono_ms - q->away_since_ms,
 	    .is_held = s->entry->is_held,
-	    .is_held_by_operator = entry_is_held_by_operator(s->entry),
+	    .is_held_by_operator = queued_message_is_operator_held(s->entry),
 	    .is_unreadable = s->unreadable > 0,
-	    .is_in_line = p->state == PARCEL_ASKING || p->state == PARCEL_READY,
+	    .is_in_line = p->state == DELIVERY_ASKING || p->state == DELIVERY_READY,
 	    .is_running = s->job != NULL};
 
 	return lifetime_ends_untried(&w, now_ms);
 }
 
-static struct status
-expiry_status(const struct queue *q, const struct shipment *s)
+static struct smtp_status
+expiry_status(const struct queue *q, const struct delivery *s)
 {
 	if (s->entry->is_damaged)
-		return status_make(451, "4.3.0", "The stored message was damaged");
+		return smtp_status_make(451, "4.3.0", "The stored message was damaged");
 	if (s->unreadable)
-		return status_make(451, "4.3.0", "The stored message could not be read in time");
+		return smtp_status_make(
+		    451, "4.3.0", "The stored message could not be read in time");
 	if (!q->is_caught_up)
-		return status_make(
+		return smtp_status_make(
 		    451, "4.3.2", "This system could not try to deliver the message in time");
-	return status_make(451, "4.4.7", "No delivery attempt ended in time");
+	return smtp_status_make(451, "4.4.7", "No delivery attempt ended in time");
 }
 
 /* NULL: nothing of it is open, or the message is gone. */
-static struct shipment *
+static struct delivery *
 expiry_next(struct queue *q, struct msgid id, int64_t now_ms)
 {
-	struct entry *e = book_find(&q->book, id);
+	struct queued_message *e = queued_find(&q->book, id);
 
 	for (size_t i = 0; e && i < e->shipment_count; i++)
 		if (e->shipments[i].open && expiry_is_now(q, &e->shipments[i], now_ms))
@@ -78,7 +80,7 @@ expiry_next(struct queue *q, struct msgid id, int64_t now_ms)
 }
 
 static bool
-expiry_has_open(const struct entry *e)
+expiry_has_open(const struct queued_message *e)
 {
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (e->shipments[i].open)
@@ -88,30 +90,30 @@ expiry_has_open(const struct entry *e)
 
 /* What is left of it is looked at again: soon, at most once in a minute. */
 static void
-expiry_again(struct queue *q, struct entry *e, int64_t now_ms)
+expiry_again(struct queue *q, struct queued_message *e, int64_t now_ms)
 {
 	int64_t lifetime_ms = q->role->conf->queue.lifetime_ms;
 	int64_t after_ms = lifetime_bounded_ms(lifetime_ms, (int64_t)AGAIN_MS * PART) / PART;
 
-	if (entry_is_held_by_operator(e))
+	if (queued_message_is_operator_held(e))
 		after_ms = lifetime_bounded_ms(lifetime_ms, HELD_MS);
 	timers_set(&q->expiries, &e->expiry, now_ms + after_ms);
 }
 
 static void
-expiry_end(struct queue *q, struct entry *e, int64_t now_ms)
+expiry_end(struct queue *q, struct queued_message *e, int64_t now_ms)
 {
 	struct msgid id = e->id;
 	size_t count = e->shipment_count;
-	struct shipment *s;
+	struct delivery *s;
 
 	while (count-- > 0 && (s = expiry_next(q, id, now_ms))) {
-		struct status status = expiry_status(q, s);
+		struct smtp_status status = expiry_status(q, s);
 
 		schedule_remove(q->schedule, &s->parcel);
-		results_expire(q, s, &status);
+		outcomes_expire(q, s, &status);
 	}
-	e = book_find(&q->book, id);
+	e = queued_find(&q->book, id);
 	if (e && expiry_has_open(e))
 		expiry_again(q, e, now_ms);
 }
@@ -130,7 +132,7 @@ expiry_on_time(evutil_socket_t fd, short what, void *arg)
 		if (!t || t->at_ms > now_ms)
 			break;
 		timers_remove(&q->expiries, t);
-		expiry_end(q, expiry_entry_of(t), now_ms);
+		expiry_end(q, expiry_message_of(t), now_ms);
 	}
 	expiry_arm(q);
 }
@@ -138,7 +140,7 @@ expiry_on_time(evutil_socket_t fd, short what, void *arg)
 /* ---- all of them ---- */
 
 void
-expiry_entry_came(struct queue *q, struct entry *e)
+expiry_message_added(struct queue *q, struct queued_message *e)
 {
 	struct timer *first = timers_first(&q->expiries);
 	int64_t before_ms = first ? first->at_ms : INT64_MAX;
@@ -149,7 +151,7 @@ expiry_entry_came(struct queue *q, struct entry *e)
 }
 
 void
-expiry_entry_gone(struct queue *q, struct entry *e)
+expiry_message_removed(struct queue *q, struct queued_message *e)
 {
 	timers_remove(&q->expiries, &e->expiry);
 }

@@ -13,8 +13,8 @@ struct event_base;
 void expiry_init(struct queue *q, struct event_base *base);
 void expiry_clear(struct queue *q);
 /* Into the book, out of it; its lifetime has changed. */
-void expiry_entry_came(struct queue *q, struct entry *e);
-void expiry_entry_gone(struct queue *q, struct entry *e);
+void expiry_message_added(struct queue *q, struct queued_message *e);
+void expiry_message_removed(struct queue *q, struct queued_message *e);
 void expiry_relay_lost(struct queue *q);
 
 #endif

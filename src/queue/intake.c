@@ -26,47 +26,47 @@ enum {
 #define TIME_MAX_MS (1ll << 42) /* of an id (base/id.h) */
 
 /* A message on its way into the spool. */
-struct pending {
-	LIST_ENTRY(pending) link;
+struct intake_pending {
+	LIST_ENTRY(intake_pending) link;
 	struct queue *queue;
-	struct peer *peer; /* NULL: lost */
+	struct queue_peer *peer; /* NULL: lost */
 	uint64_t call;
-	struct entry *entry;
+	struct queued_message *entry;
 	struct str header_from;
 	struct str message_id;
 };
 
 static void
-answer(struct peer *peer, uint64_t call, const struct status *s)
+answer_commit(struct queue_peer *peer, uint64_t call, const struct smtp_status *s)
 {
-	struct message_verdict m = {.status = *s};
+	struct message_status m = {.status = *s};
 
 	if (peer)
-		(void)!channel_answer(peer->channel, call, MESSAGE_VERDICT, &m, -1);
+		(void)!channel_answer(peer->channel, call, MESSAGE_STATUS, &m, -1);
 }
 
-struct status
+struct smtp_status
 intake_no_room(int error)
 {
 	if (error == EILSEQ)
-		return status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
+		return smtp_status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
 	if (error == EAGAIN)
-		return status_make(451, "4.3.2", "Too busy to take mail now");
-	return status_not_stored(error);
+		return smtp_status_make(451, "4.3.2", "Too busy to take mail now");
+	return smtp_status_not_stored(error);
 }
 
 /* ---- commit ---- */
 
 static void
-log_accept(const struct pending *p)
+log_accept(const struct intake_pending *p)
 {
-	const struct entry *e = p->entry;
+	const struct queued_message *e = p->entry;
 	struct log_line l;
 
 	log_begin(&l, LOG_INFO, "accept");
 	log_id(&l, e->id, 0);
 	log_user(&l, "user", e->user->name);
-	log_addr(&l, "from", entry_sender(e));
+	log_addr(&l, "from", queued_message_sender(e));
 	log_addr(&l, "header_from", p->header_from);
 	log_num(&l, "rcpts", e->addressee_count);
 	log_num(&l, "bytes", e->bytes);
@@ -76,10 +76,10 @@ log_accept(const struct pending *p)
 }
 
 static void
-free_pending(struct pending *p)
+free_pending(struct intake_pending *p)
 {
 	LIST_REMOVE(p, link);
-	entry_free(&p->queue->book, &p->entry);
+	queued_message_free(&p->queue->book, &p->entry);
 	mem_free((char *)p->header_from.p);
 	mem_free((char *)p->message_id.p);
 	mem_free(p);
@@ -89,7 +89,7 @@ free_pending(struct pending *p)
 _Static_assert(SPOOL_MESSAGE_WAIT_MS + 20000 <= MESSAGE_COMMIT_MS, "told 451, and stored");
 
 static const char *
-intake_why(int error)
+intake_error_text(int error)
 {
 	if (error == EILSEQ)
 		return "its body has a bare CR or LF, or NUL";
@@ -99,30 +99,30 @@ intake_why(int error)
 }
 
 static void
-stored(int error, void *arg)
+intake_message_stored(int error, void *arg)
 {
-	struct pending *p = arg;
+	struct intake_pending *p = arg;
 	struct queue *q = p->queue;
 	char id[ID_NUMBER_TEXT_BYTES];
-	struct status s;
+	struct smtp_status s;
 
 	if (error) {
 		msgid_text(p->entry->id, 0, id);
-		log_error("spool: message %s is not stored: %s", id, intake_why(error));
+		log_error("spool: message %s is not stored: %s", id, intake_error_text(error));
 		s = intake_no_room(error);
 	} else {
-		s = status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));
+		s = smtp_status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));
 		log_accept(p);
 	}
-	answer(p->peer, p->call, &s);
+	answer_commit(p->peer, p->call, &s);
 	if (!error) {
 		leases_spend(q, p->peer, p->entry->user->name, p->entry->addressee_count);
-		coming_take(q, p->entry);
+		suspended_hold_message_stored(q, p->entry);
 		p->entry = NULL;
 	}
 	free_pending(p);
 	if (!TAILQ_EMPTY(&q->errands))
-		queue_wake_errands(q);
+		queue_wake_admin(q);
 }
 
 /* Relay sends as much of the file as the envelope says. */
@@ -146,8 +146,8 @@ intake_is_time(struct queue *q, int64_t ms)
 	return ms >= 0 && ms < TIME_MAX_MS && ms <= q->newest_ms + DAY_MS;
 }
 
-static struct status
-intake_check_times(const struct peer *peer, const struct envelope *e)
+static struct smtp_status
+intake_check_times(const struct queue_peer *peer, const struct envelope *e)
 {
 	struct queue *q = peer->queue;
 	char id[ID_NUMBER_TEXT_BYTES];
@@ -157,35 +157,37 @@ intake_check_times(const struct peer *peer, const struct envelope *e)
 		    "submission %u: message %s is refused: its time is more than a day ahead; "
 		    "if the clock was set back, restart sallyportd",
 		    peer->who.index, msgid_text(e->id, 0, id));
-		return status_make(
+		return smtp_status_make(
 		    451, "4.3.0", "The clock of this server is not right, try again later");
 	}
 	if (e->hold_until_ms < 0 || e->hold_until_ms >= TIME_MAX_MS || e->deliver_by_ms < 0 ||
 	    e->deliver_by_ms >= TIME_MAX_MS)
-		return status_make(554, "5.3.0", "Internal error: the envelope is not consistent");
-	return status_make(250, "2.0.0", "Ok");
+		return smtp_status_make(
+		    554, "5.3.0", "Internal error: the envelope is not consistent");
+	return smtp_status_make(250, "2.0.0", "Ok");
 }
 
-static struct status
-check(const struct message_commit *m, const struct envelope *e, const struct intake_file *r)
+static struct smtp_status
+check_commit(const struct message_commit *m, const struct envelope *e, const struct intake_file *r)
 {
 	if (e->recipient_count == 0 || e->kind != ENVELOPE_MESSAGE || e->id.number == 0 ||
 	    e->id.number >= DSN_NUMBER || e->header_bytes != m->header.n ||
 	    (!m->in_file && e->body_bytes != m->body.n))
-		return status_make(554, "5.3.0", "Internal error: the envelope is not consistent");
+		return smtp_status_make(
+		    554, "5.3.0", "Internal error: the envelope is not consistent");
 	if (m->in_file && (!r || r->fd < 0))
-		return status_make(
+		return smtp_status_make(
 		    451, "4.3.0", "Internal error: the stored file is not known, try again");
 	if (m->in_file && !intake_file_is_whole(r, e->body_bytes))
-		return status_make(
+		return smtp_status_make(
 		    451, "4.3.0", "Internal error: the stored file has another size, try again");
-	return status_make(250, "2.0.0", "Ok");
+	return smtp_status_make(250, "2.0.0", "Ok");
 }
 
 /* Submission has checked the same; a submission process that was taken over has not.  A body in a
  * file is checked by the spool. */
-static struct status
-check_content(const struct peer *peer, const struct message_commit *m, struct msgid msgid)
+static struct smtp_status
+check_content(const struct queue_peer *peer, const struct message_commit *m, struct msgid msgid)
 {
 	struct dot_check body = {.faults = 0};
 	struct header_fault fault;
@@ -196,8 +198,8 @@ check_content(const struct peer *peer, const struct message_commit *m, struct ms
 		          "field \"%.*s\"",
 		    peer->who.index, msgid_text(msgid, 0, id), fault.why, STR_ARG(fault.name));
 		if (fault.name.n == 0)
-			return status_make(554, "5.6.0", "Header is not valid: %s", fault.why);
-		return status_make(554, "5.6.0", "Header field %.*s is not valid: %s",
+			return smtp_status_make(554, "5.6.0", "Header is not valid: %s", fault.why);
+		return smtp_status_make(554, "5.6.0", "Header field %.*s is not valid: %s",
 		    STR_ARG(fault.name), fault.why);
 	}
 	dot_check(&body, m->body);
@@ -205,18 +207,22 @@ check_content(const struct peer *peer, const struct message_commit *m, struct ms
 		log_error(
 		    "submission %u: message %s is refused: its body has a bare CR or LF, or NUL",
 		    peer->who.index, msgid_text(msgid, 0, id));
-		return status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
+		return smtp_status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
 	}
-	return status_make(250, "2.0.0", "Ok");
+	return smtp_status_make(250, "2.0.0", "Ok");
 }
 
 static int
-append(struct peer *peer, struct pending *p, const struct message_commit *m, struct intake_file *r)
+append_intake_message(struct queue_peer *peer, struct intake_pending *p,
+    const struct message_commit *m, struct intake_file *r)
 {
 	struct spool_entry entries[2] = {{.kind = SPOOL_MESSAGE, .id = p->entry->id},
 	    {.kind = SPOOL_HOLD, .id = p->entry->id}}, *entry = &entries[0];
-	struct spool_batch batch = {
-	    .entries = entries, .count = 1, .urgency = SPOOL_NOW, .fn = stored, .arg = p};
+	struct spool_batch batch = {.entries = entries,
+	    .count = 1,
+	    .urgency = SPOOL_NOW,
+	    .fn = intake_message_stored,
+	    .arg = p};
 
 	entry->message.recipient_count = p->entry->addressee_count;
 	entry->message.envelope = m->envelope;
@@ -224,25 +230,25 @@ append(struct peer *peer, struct pending *p, const struct message_commit *m, str
 	entry->message.body = m->body;
 	entry->message.in_file = m->in_file;
 	entry->message.fd = m->in_file ? r->fd : -1;
-	entries[1].hold.why = coming_why(p->queue, p->entry);
+	entries[1].hold.why = suspended_hold_reason(p->queue, p->entry);
 	entries[1].hold.is_held = p->entry->is_held = entries[1].hold.why.n != 0;
 	batch.count += p->entry->is_held;
 	if (spool_append(peer->queue->spool, &batch) != 0)
 		return errno;
 	if (m->in_file)
-		intake_file_taken(r);
+		intake_file_moved_to_spool(r);
 	return 0;
 }
 
 static struct str
-copy(struct str s)
+copy_intake_text(struct str s)
 {
 	return str_make(mem_text(s.p, s.n), s.n);
 }
 
 /* What stands between < and > in the first Message-ID field, when it is on one line. */
 static struct str
-message_id(struct str header)
+message_id_of_header(struct str header)
 {
 	struct str line;
 
@@ -255,40 +261,40 @@ message_id(struct str header)
 	return STR_NULL;
 }
 
-static struct status
-take_message(
-    struct peer *peer, uint64_t call, const struct message_commit *m, const struct envelope *e)
+static struct smtp_status
+take_intake_message(struct queue_peer *peer, uint64_t call, const struct message_commit *m,
+    const struct envelope *e)
 {
 	struct queue *q = peer->queue;
 	struct intake_file *r = intake_file_find(peer, e->id);
-	struct status s = check(m, e, r);
-	struct pending *p;
+	struct smtp_status s = check_commit(m, e, r);
+	struct intake_pending *p;
 	char id[ID_NUMBER_TEXT_BYTES];
 	int error;
 
-	if (status_is_ok(&s))
+	if (smtp_status_is_ok(&s))
 		s = intake_check_times(peer, e);
-	if (status_is_ok(&s))
+	if (smtp_status_is_ok(&s))
 		s = check_content(peer, m, e->id);
-	if (!status_is_ok(&s))
+	if (!smtp_status_is_ok(&s))
 		return s;
-	p = MEM_NEW(struct pending);
+	p = MEM_NEW(struct intake_pending);
 	p->queue = q;
 	p->peer = peer;
 	p->call = call;
-	p->entry =
-	    entry_new(&q->book, e, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
-	p->header_from = copy(e->header_from);
-	p->message_id = copy(message_id(m->header));
+	p->entry = queued_message_new(
+	    &q->book, e, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
+	p->header_from = copy_intake_text(e->header_from);
+	p->message_id = copy_intake_text(message_id_of_header(m->header));
 	LIST_INSERT_HEAD(&q->pendings, p, link);
-	error = append(peer, p, m, r);
+	error = append_intake_message(peer, p, m, r);
 	if (error == 0) {
 		if (r)
 			intake_file_close(r);
-		return (struct status){0};
+		return (struct smtp_status){0};
 	}
 	log_error("spool: message %s is not stored: %s", msgid_text(e->id, 0, id),
-	    intake_why(error));
+	    intake_error_text(error));
 	free_pending(p);
 	if (r)
 		intake_file_close(r);
@@ -297,9 +303,9 @@ take_message(
 
 /* A status is for now; code 0: the answer comes when the message is durable. */
 static void
-commit(struct peer *peer, uint64_t call, const struct message_commit *m)
+handle_commit(struct queue_peer *peer, uint64_t call, const struct message_commit *m)
 {
-	struct status s = intake_no_room(0);
+	struct smtp_status s = intake_no_room(0);
 	struct envelope e;
 	struct arena arena;
 	int error = spool_admits(peer->queue->spool);
@@ -308,21 +314,21 @@ commit(struct peer *peer, uint64_t call, const struct message_commit *m)
 	if (error) {
 		s = intake_no_room(error);
 	} else if (!envelope_decode(m->envelope, &arena, &e)) {
-		s = status_make(554, "5.3.0", "Internal error: the envelope cannot be read");
+		s = smtp_status_make(554, "5.3.0", "Internal error: the envelope cannot be read");
 		log_error("submission %u: a message is refused: its envelope cannot be read or "
 		          "breaks the grammar",
 		    peer->who.index);
 	} else {
 		metrics_work_id("commit", e.id);
-		s = take_message(peer, call, m, &e);
+		s = take_intake_message(peer, call, m, &e);
 	}
 	arena_clear(&arena);
 	if (s.code)
-		answer(peer, call, &s);
+		answer_commit(peer, call, &s);
 }
 
 void
-intake_take(struct peer *peer, const struct packet *p)
+intake_handle_packet(struct queue_peer *peer, const struct channel_packet *p)
 {
 	switch (p->type) {
 	case MESSAGE_LEASE_ASK:
@@ -335,10 +341,10 @@ intake_take(struct peer *peer, const struct packet *p)
 		intake_files_release(peer, &p->message->release);
 		break;
 	case MESSAGE_SPOOL_FILE:
-		intake_files_give(peer, p->call, &p->message->spool_file);
+		intake_files_request(peer, p->call, &p->message->spool_file);
 		break;
 	case MESSAGE_COMMIT:
-		commit(peer, p->call, &p->message->commit);
+		handle_commit(peer, p->call, &p->message->commit);
 		break;
 	default:
 		log_error("submission %u: unexpected %s", peer->who.index, message_name(p->type));
@@ -349,9 +355,9 @@ intake_take(struct peer *peer, const struct packet *p)
 /* ---- life ---- */
 
 void
-intake_peer_lost(struct peer *peer)
+intake_peer_lost(struct queue_peer *peer)
 {
-	struct pending *p;
+	struct intake_pending *p;
 
 	intake_files_close(peer->queue, peer);
 	LIST_FOREACH(p, &peer->queue->pendings, link)
@@ -360,12 +366,12 @@ intake_peer_lost(struct peer *peer)
 }
 
 bool
-intake_is_awaited(const struct errand *errand)
+intake_is_awaited(const struct admin_command *errand)
 {
-	const struct pending *p;
+	const struct intake_pending *p;
 
 	LIST_FOREACH(p, &errand->queue->pendings, link)
-		if (coming_is_awaited(errand, p->entry))
+		if (suspended_hold_is_awaited(errand, p->entry))
 			return true;
 	return false;
 }
@@ -380,13 +386,13 @@ intake_init(struct queue *q)
 void
 intake_clear(struct queue *q)
 {
-	struct pending *p;
+	struct intake_pending *p;
 
 	if (!q->files)
 		return;
 	intake_files_close(q, NULL);
 	map_free(&q->files);
-	promises_clear(&q->promises);
+	size_reservations_clear(&q->promises);
 	while ((p = LIST_FIRST(&q->pendings)))
 		free_pending(p);
 }

@@ -9,15 +9,15 @@
 
 void intake_init(struct queue *q);
 void intake_clear(struct queue *q);
-void intake_take(struct peer *peer, const struct packet *p);
+void intake_handle_packet(struct queue_peer *peer, const struct channel_packet *p);
 /* The files of the peer are closed; the answers to its commits find no one. */
-void intake_peer_lost(struct peer *peer);
+void intake_peer_lost(struct queue_peer *peer);
 
 /* Is something being stored that the errand waits for? */
-bool intake_is_awaited(const struct errand *errand);
+bool intake_is_awaited(const struct admin_command *errand);
 
-/* Why nothing can be taken, by errno: status_not_stored, EAGAIN: too busy, EILSEQ: the body may not
- * leave. */
-struct status intake_no_room(int error);
+/* Why nothing can be taken, by errno: smtp_status_not_stored, EAGAIN: too busy, EILSEQ: the body
+ * may not leave. */
+struct smtp_status intake_no_room(int error);
 
 #endif

@@ -20,7 +20,7 @@ enum {
 };
 
 static struct str
-key_of(struct msgid id, char room[KEY_BYTES])
+intake_file_key(struct msgid id, char room[KEY_BYTES])
 {
 	memcpy(room, &id.session, 8);
 	memcpy(room + 8, &id.number, 4);
@@ -28,26 +28,26 @@ key_of(struct msgid id, char room[KEY_BYTES])
 }
 
 static struct intake_file *
-intake_file_of_anyone(const struct queue *q, struct msgid id)
+intake_file_find_any(const struct queue *q, struct msgid id)
 {
 	char room[KEY_BYTES];
 
-	return map_get(q->files, key_of(id, room));
+	return map_get(q->files, intake_file_key(id, room));
 }
 
 struct intake_file *
-intake_file_find(const struct peer *peer, struct msgid id)
+intake_file_find(const struct queue_peer *peer, struct msgid id)
 {
-	struct intake_file *r = intake_file_of_anyone(peer->queue, id);
+	struct intake_file *r = intake_file_find_any(peer->queue, id);
 
 	return r && r->peer == peer ? r : NULL;
 }
 
 static struct intake_file *
-intake_file_ensure(struct peer *peer, struct msgid id)
+intake_file_ensure(struct queue_peer *peer, struct msgid id)
 {
 	struct queue *q = peer->queue;
-	struct intake_file *r = intake_file_of_anyone(q, id);
+	struct intake_file *r = intake_file_find_any(q, id);
 	char room[KEY_BYTES];
 
 	if (r)
@@ -56,7 +56,7 @@ intake_file_ensure(struct peer *peer, struct msgid id)
 		return NULL;
 	r = MEM_NEW(struct intake_file);
 	*r = (struct intake_file){.peer = peer, .id = id, .fd = -1};
-	map_put(q->files, key_of(id, room), r);
+	map_put(q->files, intake_file_key(id, room), r);
 	return r;
 }
 
@@ -67,24 +67,24 @@ intake_file_count(struct intake_file *r, struct str user, uint64_t said)
 {
 	r->is_counted = true;
 	r->peer->file_count++;
-	promise_begin(&r->peer->queue->promises, &r->promise, user, said, clock_mono_ms());
+	size_reservation_begin(&r->peer->queue->promises, &r->promise, user, said, clock_mono_ms());
 }
 
 static void
-intake_file_discount(struct intake_file *r)
+intake_file_uncount(struct intake_file *r)
 {
 	if (!r->is_counted)
 		return;
 	r->is_counted = false;
 	r->peer->file_count--;
-	promise_end(&r->peer->queue->promises, &r->promise);
+	size_reservation_end(&r->peer->queue->promises, &r->promise);
 }
 
 void
-intake_file_taken(struct intake_file *r)
+intake_file_moved_to_spool(struct intake_file *r)
 {
 	r->fd = -1;
-	intake_file_discount(r);
+	intake_file_uncount(r);
 }
 
 void
@@ -96,8 +96,8 @@ intake_file_close(struct intake_file *r)
 	spool_file_cancel(&r->wait);
 	if (r->fd >= 0)
 		spool_file_drop(q->spool, r->fd);
-	intake_file_discount(r);
-	map_remove(q->files, key_of(r->id, room));
+	intake_file_uncount(r);
+	map_remove(q->files, intake_file_key(r->id, room));
 	mem_free(r);
 }
 
@@ -106,22 +106,22 @@ intake_file_close(struct intake_file *r)
 static void
 intake_file_answer(struct intake_file *r, uint64_t call, int error)
 {
-	struct message_verdict m = {.status = status_make(250, "2.0.0", "Ok")};
+	struct message_status m = {.status = smtp_status_make(250, "2.0.0", "Ok")};
 
 	if (error)
 		m.status = intake_no_room(error);
-	(void)!channel_answer(r->peer->channel, call, MESSAGE_VERDICT, &m, error ? -1 : r->fd);
+	(void)!channel_answer(r->peer->channel, call, MESSAGE_STATUS, &m, error ? -1 : r->fd);
 }
 
 static void
-intake_file_came(int fd, int error, void *arg)
+intake_file_arrived(int fd, int error, void *arg)
 {
 	struct intake_file *r = arg;
 
 	r->late_ms = 0;
 	r->fd = fd;
 	if (error)
-		intake_file_discount(r);
+		intake_file_uncount(r);
 	intake_file_answer(r, r->call, error);
 }
 
@@ -130,8 +130,9 @@ static int
 intake_file_open(struct intake_file *r, uint64_t call, const struct message_spool_file *m)
 {
 	struct queue *q = r->peer->queue;
-	uint64_t said = m->size_hint < RECORD_BODY_MAX ? m->size_hint : RECORD_BODY_MAX;
-	int error = spool_admits_bodies(q->spool, promises_before(&q->promises, m->user) + said);
+	uint64_t said = m->size_hint < FRAME_BODY_MAX ? m->size_hint : FRAME_BODY_MAX;
+	int error =
+	    spool_admits_bodies(q->spool, size_reservations_before(&q->promises, m->user) + said);
 
 	if (r->peer->file_count >= q->peer_files_max)
 		return EAGAIN;
@@ -144,21 +145,21 @@ intake_file_open(struct intake_file *r, uint64_t call, const struct message_spoo
 	if (r->fd >= 0)
 		return 0;
 	r->call = call;
-	r->late_ms = clock_mono_ms() + clock_patience(INTAKE_FILE_WAIT_MS);
-	spool_file_ask(q->spool, &r->wait, intake_file_came, r);
+	r->late_ms = clock_mono_ms() + clock_timeout_ms(INTAKE_FILE_WAIT_MS);
+	spool_file_request(q->spool, &r->wait, intake_file_arrived, r);
 	return 0;
 }
 
 static void
-intake_file_refuse(struct peer *peer, uint64_t call, int error)
+intake_file_refuse(struct queue_peer *peer, uint64_t call, int error)
 {
-	struct message_verdict m = {.status = intake_no_room(error)};
+	struct message_status m = {.status = intake_no_room(error)};
 
-	(void)!channel_answer(peer->channel, call, MESSAGE_VERDICT, &m, -1);
+	(void)!channel_answer(peer->channel, call, MESSAGE_STATUS, &m, -1);
 }
 
 void
-intake_files_give(struct peer *peer, uint64_t call, const struct message_spool_file *m)
+intake_files_request(struct queue_peer *peer, uint64_t call, const struct message_spool_file *m)
 {
 	struct queue *q = peer->queue;
 	struct intake_file *r = intake_file_ensure(peer, (struct msgid){m->session, m->number});
@@ -176,7 +177,7 @@ intake_files_give(struct peer *peer, uint64_t call, const struct message_spool_f
 }
 
 void
-intake_files_release(struct peer *peer, const struct message_release *m)
+intake_files_release(struct queue_peer *peer, const struct message_release *m)
 {
 	struct intake_file *r = intake_file_find(peer, (struct msgid){m->session, m->number});
 
@@ -187,31 +188,31 @@ intake_files_release(struct peer *peer, const struct message_release *m)
 /* ---- all of them ---- */
 
 static void
-intake_file_look(struct str key, void *value, void *arg)
+intake_file_check(struct str key, void *value, void *arg)
 {
 	struct intake_file *r = value;
 	const int64_t *now = arg;
 
 	(void)key;
-	promise_age(&r->peer->queue->promises, &r->promise, *now);
+	size_reservation_shrink(&r->peer->queue->promises, &r->promise, *now);
 	if (!r->late_ms || r->late_ms > *now)
 		return;
 	spool_file_cancel(&r->wait);
-	intake_file_came(-1, ETIMEDOUT, r);
+	intake_file_arrived(-1, ETIMEDOUT, r);
 }
 
 void
-intake_files_look(struct queue *q)
+intake_files_check(struct queue *q)
 {
 	int64_t now = clock_mono_ms();
 
-	map_each(q->files, intake_file_look, &now);
+	map_each(q->files, intake_file_check, &now);
 }
 
 static void
-intake_file_leave(struct str key, void *value, void *arg)
+intake_file_close_of_peer(struct str key, void *value, void *arg)
 {
-	const struct peer *peer = arg;
+	const struct queue_peer *peer = arg;
 	struct intake_file *r = value;
 
 	(void)key;
@@ -220,9 +221,9 @@ intake_file_leave(struct str key, void *value, void *arg)
 }
 
 void
-intake_files_close(struct queue *q, const struct peer *peer)
+intake_files_close(struct queue *q, const struct queue_peer *peer)
 {
-	map_each(q->files, intake_file_leave, (void *)(uintptr_t)peer);
+	map_each(q->files, intake_file_close_of_peer, (void *)(uintptr_t)peer);
 }
 
 void
@@ -235,5 +236,5 @@ intake_files_init(struct queue *q)
 	if (limit.rlim_cur / PEER_FILES_SHARE < PEER_FILES_MAX)
 		q->peer_files_max = (unsigned)(limit.rlim_cur / PEER_FILES_SHARE);
 	q->files = map_new();
-	promises_init(&q->promises);
+	size_reservations_init(&q->promises);
 }

@@ -11,10 +11,10 @@
 
 /* A body that submission is writing, of one message. */
 struct intake_file {
-	struct peer *peer;
+	struct queue_peer *peer;
 	struct msgid id;
 	int fd;                          /* -1: none yet, or the spool's again */
-	struct promise promise;          /* as the client said */
+	struct size_reservation promise;          /* as the client said */
 	bool is_counted;                 /* the file, in what the peer has */
 	/* while it waits for the spool */
 	struct spool_file_wait wait;
@@ -24,16 +24,17 @@ struct intake_file {
 
 void intake_files_init(struct queue *q);
 /* Of that peer, or NULL: all. */
-void intake_files_close(struct queue *q, const struct peer *peer);
+void intake_files_close(struct queue *q, const struct queue_peer *peer);
 /* Each second: refuses those that have waited too long; promises fall. */
-void intake_files_look(struct queue *q);
+void intake_files_check(struct queue *q);
 
-void intake_files_give(struct peer *peer, uint64_t call, const struct message_spool_file *m);
-void intake_files_release(struct peer *peer, const struct message_release *m);
+void intake_files_request(
+    struct queue_peer *peer, uint64_t call, const struct message_spool_file *m);
+void intake_files_release(struct queue_peer *peer, const struct message_release *m);
 /* Only what the peer itself asked for: another's is not its to commit or close. */
-struct intake_file *intake_file_find(const struct peer *peer, struct msgid id);
+struct intake_file *intake_file_find(const struct queue_peer *peer, struct msgid id);
 /* The descriptor is the spool's now. */
-void intake_file_taken(struct intake_file *r);
+void intake_file_moved_to_spool(struct intake_file *r);
 void intake_file_close(struct intake_file *r);
 
 #endif

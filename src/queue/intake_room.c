@@ -14,44 +14,44 @@
 #include "spool/spool_threads.h"
 
 static bool
-room_is_told(const struct peer *peer, const struct message_room *m)
+intake_room_is_told(const struct queue_peer *peer, const struct message_room *m)
 {
 	return peer->is_room_told && peer->room.file_bytes == m->file_bytes &&
 	       peer->room.is_full == m->is_full && peer->room.is_failing == m->is_failing;
 }
 
 static void
-room_tell(struct peer *peer, const struct message_room *m)
+intake_room_tell(struct queue_peer *peer, const struct message_room *m)
 {
-	if (peer->who.kind != ROLE_SUBMISSION || !peer->channel || room_is_told(peer, m))
+	if (peer->who.kind != ROLE_SUBMISSION || !peer->channel || intake_room_is_told(peer, m))
 		return;
 	peer->is_room_told = channel_send(peer->channel, MESSAGE_ROOM, m, -1) == 0;
 	peer->room = *m;
 }
 
 static void
-room_log(struct queue *q, const char *what)
+intake_room_log(struct queue *q, const char *what)
 {
-	char text[SPACE_TEXT_BYTES];
-	struct space s;
+	char text[DISK_SPACE_TEXT_BYTES];
+	struct disk_space s;
 
 	spool_space(q->spool, &s);
 	log_warn("no room for mail%s: %s: messages%s are answered with 452 until there is more",
-	    what, space_tell(&s, text), what);
+	    what, disk_space_format(&s, text), what);
 }
 
 /* Room that is there for a moment, until the next message, is not told. */
 static void
-room_tell_log(struct queue *q, struct room_told *t, bool is_out, const char *what)
+intake_room_tell_log(struct queue *q, struct intake_room_told *t, bool is_out, const char *what)
 {
 	int64_t now_ms = clock_mono_ms();
 
 	if (is_out) {
 		t->last_ms = now_ms;
 		if (!t->is_told)
-			room_log(q, what);
+			intake_room_log(q, what);
 		t->is_told = true;
-	} else if (t->is_told && now_ms - t->last_ms >= ROOM_STEADY_MS) {
+	} else if (t->is_told && now_ms - t->last_ms >= INTAKE_ROOM_STEADY_MS) {
 		t->is_told = false;
 		log_warn("there is room for mail%s again", what);
 	}
@@ -59,18 +59,18 @@ room_tell_log(struct queue *q, struct room_told *t, bool is_out, const char *wha
 
 /* Where there is no room at all, that is told alone. */
 static void
-room_tell_logs(struct queue *q, const struct message_room *m)
+intake_room_tell_logs(struct queue *q, const struct message_room *m)
 {
 	bool is_large_out = m->file_bytes <= MESSAGE_CONTENT_MAX;
 
-	room_tell_log(q, &q->full, m->is_full, "");
+	intake_room_tell_log(q, &q->full, m->is_full, "");
 	if (!m->is_full || q->full_of_large.is_told)
-		room_tell_log(q, &q->full_of_large, is_large_out, " above 128 KiB");
+		intake_room_tell_log(q, &q->full_of_large, is_large_out, " above 128 KiB");
 }
 
 /* For `sallyport status`. */
 static void
-room_show_trouble(struct queue *q, int error, const struct message_room *m)
+intake_room_show_trouble(struct queue *q, int error, const struct message_room *m)
 {
 	char text[METRICS_TROUBLE_BYTES] = "";
 
@@ -91,39 +91,39 @@ room_show_trouble(struct queue *q, int error, const struct message_room *m)
 }
 
 static void
-room_on_time(evutil_socket_t fd, short what, void *arg)
+intake_room_on_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
 	uint64_t bytes = spool_bodies_room(q->spool);
 	int error = spool_admits(q->spool);
 	struct message_room m = {.is_full = fsio_is_full(error)};
-	struct peer *peer;
+	struct queue_peer *peer;
 
 	(void)fd;
 	(void)what;
 	m.is_failing = error && !m.is_full && error != EAGAIN;
-	promises_see_room(&q->promises, bytes);
+	size_reservations_see_room(&q->promises, bytes);
 	/* where the disk does not say, who asks for a file hears why */
 	if (bytes < UINT64_MAX)
 		bytes = bytes > q->promises.counted ? bytes - q->promises.counted : 0;
-	m.file_bytes = bytes < RECORD_BODY_MAX ? bytes : UINT64_MAX;
-	room_tell_logs(q, &m);
-	room_show_trouble(q, m.is_failing || m.is_full ? error : 0, &m);
+	m.file_bytes = bytes < FRAME_BODY_MAX ? bytes : UINT64_MAX;
+	intake_room_tell_logs(q, &m);
+	intake_room_show_trouble(q, m.is_failing || m.is_full ? error : 0, &m);
 	LIST_FOREACH(peer, &q->peers, link)
-		room_tell(peer, &m);
+		intake_room_tell(peer, &m);
 }
 
 void
-room_begin(struct queue *q)
+intake_room_begin(struct queue *q)
 {
-	struct timeval each = {.tv_sec = ROOM_LOOK_MS / 1000};
+	struct timeval each = {.tv_sec = INTAKE_ROOM_CHECK_MS / 1000};
 
-	q->room_event = event_new(q->role->base, -1, EV_PERSIST, room_on_time, q);
+	q->room_event = event_new(q->role->base, -1, EV_PERSIST, intake_room_on_time, q);
 	evtimer_add(q->room_event, &each);
 }
 
 void
-room_clear(struct queue *q)
+intake_room_clear(struct queue *q)
 {
 	if (q->room_event)
 		event_free(q->room_event);

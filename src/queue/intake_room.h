@@ -11,12 +11,12 @@
 #include "queue/queue_internal.h"
 
 enum {
-	ROOM_LOOK_MS = 1000,
-	ROOM_STEADY_MS = 5000,           /* then the log has it that there is room again */
+	INTAKE_ROOM_CHECK_MS = 1000,
+	INTAKE_ROOM_STEADY_MS = 5000,           /* then the log has it that there is room again */
 };
 
 /* The spool is open. */
-void room_begin(struct queue *q);
-void room_clear(struct queue *q);
+void intake_room_begin(struct queue *q);
+void intake_room_clear(struct queue *q);
 
 #endif

@@ -10,13 +10,13 @@
 enum { FLAG_REMOTE = 1 << 0 };
 enum { REASON_MAX = 24, ADDRESS_MAX_BYTES = 48, HOST_MAX = 160 };
 
-struct head {
+struct last_attempt_head {
 	int64_t at_ms;
 	uint16_t code, class, subject, detail;
 };
 
 static void
-add_text(struct buf *out, struct str s, size_t max)
+encode_attempt_text(struct buf *out, struct str s, size_t max)
 {
 	if (s.n > max)
 		s.n = max;
@@ -25,22 +25,22 @@ add_text(struct buf *out, struct str s, size_t max)
 }
 
 void
-detail_encode(const struct detail *d, struct buf *out)
+last_attempt_encode(const struct last_attempt *d, struct buf *out)
 {
-	const struct status *s = &d->status;
-	struct head head = {d->at_ms, s->code, s->class, s->subject, s->detail};
+	const struct smtp_status *s = &d->status;
+	struct last_attempt_head head = {d->at_ms, s->code, s->class, s->subject, s->detail};
 
 	buf_add(out, &head, sizeof head);
-	add_text(out, d->reason, REASON_MAX);
-	add_text(out, d->address, ADDRESS_MAX_BYTES);
-	add_text(out, d->host, HOST_MAX);
-	add_text(out, str_of(s->text), STATUS_TEXT_BYTES - 1);
+	encode_attempt_text(out, d->reason, REASON_MAX);
+	encode_attempt_text(out, d->address, ADDRESS_MAX_BYTES);
+	encode_attempt_text(out, d->host, HOST_MAX);
+	encode_attempt_text(out, str_of(s->text), SMTP_STATUS_TEXT_BYTES - 1);
 	buf_addc(out, s->is_remote ? FLAG_REMOTE : 0);
 	buf_add(out, &d->found_ms, sizeof d->found_ms);
 }
 
 static struct str
-take_text(struct str *rest)
+decode_attempt_text(struct str *rest)
 {
 	size_t n = rest->n ? (unsigned char)rest->p[0] : 0;
 	struct str s;
@@ -55,22 +55,22 @@ take_text(struct str *rest)
 }
 
 void
-detail_decode(struct str bytes, struct detail *out)
+last_attempt_decode(struct str bytes, struct last_attempt *out)
 {
-	struct head head;
+	struct last_attempt_head head;
 	struct str text;
 
-	*out = (struct detail){0};
+	*out = (struct last_attempt){0};
 	if (bytes.n < sizeof head)
 		return;
 	memcpy(&head, bytes.p, sizeof head);
 	bytes = str_from(bytes, sizeof head);
 	out->at_ms = head.at_ms;
-	out->reason = take_text(&bytes);
-	out->address = take_text(&bytes);
-	out->host = take_text(&bytes);
-	text = take_text(&bytes);
-	out->status = status_make(head.code, NULL, "%.*s", STR_ARG(text));
+	out->reason = decode_attempt_text(&bytes);
+	out->address = decode_attempt_text(&bytes);
+	out->host = decode_attempt_text(&bytes);
+	text = decode_attempt_text(&bytes);
+	out->status = smtp_status_make(head.code, NULL, "%.*s", STR_ARG(text));
 	out->status.class = (uint8_t)head.class;
 	out->status.subject = head.subject;
 	out->status.detail = head.detail;

@@ -7,8 +7,8 @@
 #include "base/buf.h"
 #include "mail/smtp_status.h"
 
-struct detail {
-	struct status status; /* is_remote is false too in what version 0.1.0 wrote: unknown */
+struct last_attempt {
+	struct smtp_status status; /* is_remote is false too in what version 0.1.0 wrote: unknown */
 	struct str reason;
 	struct str host, address; /* of the other side; empty: none was asked */
 	int64_t at_ms;    /* of its own last attempt; 0: none */
@@ -16,8 +16,8 @@ struct detail {
 };
 
 /* At most SPOOL_DETAIL_MAX bytes. */
-void detail_encode(const struct detail *d, struct buf *out);
+void last_attempt_encode(const struct last_attempt *d, struct buf *out);
 /* Total; what is missing is empty.  Strings point into bytes. */
-void detail_decode(struct str bytes, struct detail *out);
+void last_attempt_decode(struct str bytes, struct last_attempt *out);
 
 #endif

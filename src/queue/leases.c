@@ -25,13 +25,13 @@ struct lease {
 };
 
 void
-leases_init(struct peer *peer)
+leases_init(struct queue_peer *peer)
 {
 	peer->leases = map_new();
 }
 
 static struct lease *
-lease_of(struct peer *peer, struct str user)
+lease_of(struct queue_peer *peer, struct str user)
 {
 	struct lease *l = map_get(peer->leases, user);
 
@@ -49,7 +49,8 @@ lease_give_back(struct queue *q, struct str user, struct lease *l, uint64_t toke
 		tokens = l->tokens;
 	l->tokens -= tokens;
 	if (tokens)
-		buckets_give_back(q->buckets, user, limits_of(q->role->conf, user), tokens);
+		rate_limits_give_back(
+		    q->buckets, user, limits_of_user(q->role->conf, user), tokens);
 }
 
 static void
@@ -62,7 +63,7 @@ lease_clear(struct str user, void *value, void *arg)
 }
 
 void
-leases_clear(struct peer *peer)
+leases_clear(struct queue_peer *peer)
 {
 	if (!peer->leases)
 		return;
@@ -72,7 +73,7 @@ leases_clear(struct peer *peer)
 
 /* ---- lending ---- */
 
-static struct status
+static struct smtp_status
 lease_over_limit(const struct conf_rates *rates, int64_t retry_ms)
 {
 	uint64_t minutes = (uint64_t)(retry_ms + 59999) / 60000;
@@ -84,7 +85,7 @@ lease_over_limit(const struct conf_rates *rates, int64_t retry_ms)
 		    (long long)rates->rate[0].period_ms / 60000);
 	if (retry_ms > 0)
 		snprintf(when, sizeof when, ", try again in %llu min", (unsigned long long)minutes);
-	return status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
+	return smtp_status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
 }
 
 /* Main was told in the last day. */
@@ -105,13 +106,13 @@ lease_is_told(struct queue *q, struct str user)
 }
 
 static void
-lease_alert(struct queue *q, struct str user, const struct status *s)
+lease_alert(struct queue *q, struct str user, const struct smtp_status *s)
 {
-	char code[STATUS_ENHANCED_BYTES];
+	char code[SMTP_STATUS_ENHANCED_BYTES];
 
 	if (!lease_is_told(q, user))
 		role_alert(q->role, NOTICE_LIMIT, user, "login %.*s hears %u %s %s", STR_ARG(user),
-		    s->code, status_enhanced(s, code), s->text);
+		    s->code, smtp_status_enhanced(s, code), s->text);
 }
 
 /* The rule that holds for the user, with those of its rates that are used up. */
@@ -119,10 +120,10 @@ static void
 lease_name_limit(struct queue *q, struct str user, struct buf *out)
 {
 	const struct conf *conf = q->role->conf;
-	const struct conf_rates *rates = limits_of(conf, user);
+	const struct conf_rates *rates = limits_of_user(conf, user);
 	struct limits_use use;
 
-	buckets_look(q->buckets, user, rates, &use);
+	rate_limits_look(q->buckets, user, rates, &use);
 	buf_addz(out, rates == &conf->limits.per_user ? "limits.per_user:" : "limits.users:");
 	for (size_t i = 0; i < use.count; i++) {
 		if (use.used[i] < rates->rate[i].count)
@@ -133,10 +134,10 @@ lease_name_limit(struct queue *q, struct str user, struct buf *out)
 }
 
 static void
-lease_recall_others(struct peer *asking, struct str user)
+lease_recall_others(struct queue_peer *asking, struct str user)
 {
 	struct message_lease_recall m = {user};
-	struct peer *other;
+	struct queue_peer *other;
 
 	LIST_FOREACH(other, &asking->queue->peers, link)
 	{
@@ -152,12 +153,13 @@ lease_recall_others(struct peer *asking, struct str user)
 
 /* How many to lend: more than wanted only while much is left. */
 static uint64_t
-lease_amount(struct peer *peer, struct str user, const struct conf_rates *rates, uint64_t wanted)
+lease_amount(
+    struct queue_peer *peer, struct str user, const struct conf_rates *rates, uint64_t wanted)
 {
-	uint64_t spare = buckets_spare(peer->queue->buckets, user, rates);
+	uint64_t spare = rate_limits_spare(peer->queue->buckets, user, rates);
 	uint64_t more = spare / LEASE_SPARE_PART;
 
-	if (buckets_is_near(peer->queue->buckets, user, rates, LEASE_NEAR_PART)) {
+	if (rate_limits_is_near(peer->queue->buckets, user, rates, LEASE_NEAR_PART)) {
 		lease_recall_others(peer, user);
 		more = 0;
 	}
@@ -167,11 +169,11 @@ lease_amount(struct peer *peer, struct str user, const struct conf_rates *rates,
 	return more;
 }
 
-static struct status
-lease_lend(struct peer *peer, const struct message_lease_ask *m, uint32_t *tokens_out)
+static struct smtp_status
+lease_lend(struct queue_peer *peer, const struct message_lease_ask *m, uint32_t *tokens_out)
 {
 	struct queue *q = peer->queue;
-	const struct conf_rates *rates = limits_of(q->role->conf, m->user);
+	const struct conf_rates *rates = limits_of_user(q->role->conf, m->user);
 	int error = spool_admits(q->spool);
 	struct lease *l;
 	uint64_t amount;
@@ -181,15 +183,15 @@ lease_lend(struct peer *peer, const struct message_lease_ask *m, uint32_t *token
 		return intake_no_room(error);
 	if (m->user.n == 0 || m->user.n > LEASE_USER_MAX || m->wanted == 0 ||
 	    m->wanted > ENVELOPE_RECIPIENTS_MAX)
-		return status_make(
+		return smtp_status_make(
 		    554, "5.5.0", "Internal error: the request for limits is not valid");
 	amount = lease_amount(peer, m->user, rates, m->wanted);
 	l = lease_of(peer, m->user);
 	if (!l)
 		return intake_no_room(EAGAIN);
-	retry_ms = buckets_take(q->buckets, m->user, rates, amount);
+	retry_ms = rate_limits_take(q->buckets, m->user, rates, amount);
 	if (retry_ms) {
-		struct status s = lease_over_limit(rates, retry_ms);
+		struct smtp_status s = lease_over_limit(rates, retry_ms);
 
 		lease_alert(q, m->user, &s);
 		return s;
@@ -197,11 +199,11 @@ lease_lend(struct peer *peer, const struct message_lease_ask *m, uint32_t *token
 	l->tokens += amount;
 	l->is_recalled = false;
 	*tokens_out = (uint32_t)amount;
-	return status_make(250, "2.0.0", "Ok");
+	return smtp_status_make(250, "2.0.0", "Ok");
 }
 
 void
-leases_ask(struct peer *peer, uint64_t call, const struct message_lease_ask *m)
+leases_ask(struct queue_peer *peer, uint64_t call, const struct message_lease_ask *m)
 {
 	struct message_lease answer = {0};
 
@@ -219,7 +221,7 @@ leases_ask(struct peer *peer, uint64_t call, const struct message_lease_ask *m)
 uint64_t
 leases_count(const struct queue *q, struct str user)
 {
-	const struct peer *peer;
+	const struct queue_peer *peer;
 	uint64_t n = 0;
 
 	LIST_FOREACH(peer, &q->peers, link)
@@ -234,7 +236,7 @@ leases_count(const struct queue *q, struct str user)
 /* ---- the end of a lease ---- */
 
 void
-leases_returned(struct peer *peer, const struct message_lease_return *m)
+leases_returned(struct queue_peer *peer, const struct message_lease_return *m)
 {
 	struct lease *l = map_get(peer->leases, m->user);
 
@@ -249,10 +251,10 @@ leases_returned(struct peer *peer, const struct message_lease_return *m)
 }
 
 void
-leases_spend(struct queue *q, struct peer *peer, struct str user, uint64_t count)
+leases_spend(struct queue *q, struct queue_peer *peer, struct str user, uint64_t count)
 {
 	struct lease *l = peer && peer->leases ? map_get(peer->leases, user) : NULL;
-	const struct conf_rates *rates = limits_of(q->role->conf, user);
+	const struct conf_rates *rates = limits_of_user(q->role->conf, user);
 	uint64_t lent = l ? l->tokens : 0, spare;
 
 	if (lent >= count) {
@@ -261,8 +263,8 @@ leases_spend(struct queue *q, struct peer *peer, struct str user, uint64_t count
 	}
 	if (l)
 		l->tokens = 0;
-	spare = buckets_spare(q->buckets, user, rates);
+	spare = rate_limits_spare(q->buckets, user, rates);
 	if (spare > count - lent)
 		spare = count - lent;
-	(void)!buckets_take(q->buckets, user, rates, spare);
+	(void)!rate_limits_take(q->buckets, user, rates, spare);
 }

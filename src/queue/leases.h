@@ -15,15 +15,15 @@ enum {
 	LEASES_PER_PEER_MAX = 50000,/* users to whose tokens one process may hold leases */
 };
 
-void leases_init(struct peer *peer);
+void leases_init(struct queue_peer *peer);
 /* All that it holds goes back. */
-void leases_clear(struct peer *peer);
-void leases_ask(struct peer *peer, uint64_t call, const struct message_lease_ask *m);
-void leases_returned(struct peer *peer, const struct message_lease_return *m);
+void leases_clear(struct queue_peer *peer);
+void leases_ask(struct queue_peer *peer, uint64_t call, const struct message_lease_ask *m);
+void leases_returned(struct queue_peer *peer, const struct message_lease_return *m);
 /* Tokens of this user's that submission holds now and has not spent. */
 uint64_t leases_count(const struct queue *q, struct str user);
 /* A message with so many recipients is durable.  peer NULL: the one that sent it is lost.  What was
  * not lent (a queue before us may have lent it) is taken from the buckets as far as it is there. */
-void leases_spend(struct queue *q, struct peer *peer, struct str user, uint64_t count);
+void leases_spend(struct queue *q, struct queue_peer *peer, struct str user, uint64_t count);
 
 #endif

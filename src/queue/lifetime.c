@@ -46,13 +46,13 @@ lifetime_due_ms(int64_t expires_ms, int64_t due_ms, int64_t now_ms)
 /* Soon when nothing is known of it, but not again and again: a message could be what ends relay.
  * What is put back at its end was not tried, and has its last attempt left. */
 int64_t
-lifetime_after_job_ms(const struct lifetime_job *j, int64_t now_ms)
+lifetime_after_attempt_ms(const struct lifetime_attempt *j, int64_t now_ms)
 {
 	bool is_last = now_ms >= j->expires_ms;
 	bool is_soon = !j->is_deferred && j->pauses <= 1;
 
 	if (is_last)
-		is_soon = !j->is_deferred && !j->is_tried && j->put_backs <= LIFETIME_PUT_BACKS_MAX;
+		is_soon = !j->is_deferred && !j->is_tried && j->put_backs <= LIFETIME_REQUEUES_MAX;
 	return lifetime_next_ms(j->expires_ms, is_soon ? LIFETIME_SOON_MS : j->pause_ms, now_ms);
 }
 

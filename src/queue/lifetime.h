@@ -29,7 +29,7 @@ enum {
 	LIFETIME_PATIENCE_MS = 3600 * 1000, /* more, for one that is about to begin */
 	LIFETIME_AWAY_MS = 600 * 1000,      /* for a relay that is away, and may have results */
 	LIFETIME_FINDING_MS = 30 * 1000,    /* before its time: a finding is its last attempt */
-	LIFETIME_PUT_BACKS_MAX = 3,         /* last attempts that were given out and not begun */
+	LIFETIME_REQUEUES_MAX = 3,         /* last attempts that were given out and not begun */
 };
 
 /* deliver_by_ms: the sender's own limit; 0: none. */
@@ -47,7 +47,7 @@ int64_t lifetime_next_ms(int64_t expires_ms, int64_t pause_ms, int64_t now_ms);
 int64_t lifetime_due_ms(int64_t expires_ms, int64_t due_ms, int64_t now_ms);
 
 /* After a job without results: it was not begun, or nobody knows what became of it. */
-struct lifetime_job {
+struct lifetime_attempt {
 	int64_t expires_ms;
 	int64_t pause_ms;   /* that is its turn after a failure */
 	unsigned pauses;    /* how many it had */
@@ -56,7 +56,7 @@ struct lifetime_job {
 	bool is_deferred;   /* a failure is known */
 	bool is_tried;      /* it may have reached a host */
 };
-int64_t lifetime_after_job_ms(const struct lifetime_job *j, int64_t now_ms);
+int64_t lifetime_after_attempt_ms(const struct lifetime_attempt *j, int64_t now_ms);
 
 /* It is about to be handed to relay.  unanswered_ms: when its attempt before this one ended without
  * a result, as relay ended or was silent; 0: it had one.  False: that was its last attempt, and it

@@ -7,50 +7,50 @@
 
 enum { TURN_BITS = 40, PART = 2 };
 
-struct lookup_line {
+struct sched_lookup_queue {
 	struct timer order; /* set while something waits */
 	const void *user;
-	TAILQ_HEAD(, lookup) waiting; /* oldest first */
+	TAILQ_HEAD(, sched_lookup) waiting; /* oldest first */
 	unsigned waiting_count, open;
 };
 
 void
-lookups_init(struct lookups *all)
+sched_lookups_init(struct sched_lookups *all)
 {
-	*all = (struct lookups){.lines = map_new()};
+	*all = (struct sched_lookups){.lines = map_new()};
 	timers_init(&all->order);
 }
 
 void
-lookups_clear(struct lookups *all)
+sched_lookups_clear(struct sched_lookups *all)
 {
 	map_free_all(&all->lines);
 	timers_clear(&all->order);
 }
 
 static struct str
-lookup_line_key(const void *const *user)
+sched_lookup_queue_key(const void *const *user)
 {
 	return str_make((const char *)user, sizeof *user);
 }
 
-static struct lookup_line *
-lookup_line_of(struct lookups *all, const void *user)
+static struct sched_lookup_queue *
+sched_lookup_queue_ensure(struct sched_lookups *all, const void *user)
 {
-	struct lookup_line *line = map_get(all->lines, lookup_line_key(&user));
+	struct sched_lookup_queue *line = map_get(all->lines, sched_lookup_queue_key(&user));
 
 	if (line)
 		return line;
-	line = MEM_NEW(struct lookup_line);
+	line = MEM_NEW(struct sched_lookup_queue);
 	line->user = user;
 	TAILQ_INIT(&line->waiting);
-	map_put(all->lines, lookup_line_key(&user), line);
+	map_put(all->lines, sched_lookup_queue_key(&user), line);
 	return line;
 }
 
 /* Into its place in the order, after each change; away when there is nothing of it. */
 static void
-lookup_line_refresh(struct lookups *all, struct lookup_line *line)
+sched_lookup_queue_refresh(struct sched_lookups *all, struct sched_lookup_queue *line)
 {
 	if (line->waiting_count) {
 		timers_set(&all->order, &line->order,
@@ -61,23 +61,24 @@ lookup_line_refresh(struct lookups *all, struct lookup_line *line)
 		timers_remove(&all->order, &line->order);
 	if (line->open)
 		return;
-	map_remove(all->lines, lookup_line_key(&line->user));
+	map_remove(all->lines, sched_lookup_queue_key(&line->user));
 	mem_free(line);
 }
 
 static void
-lookup_join(struct lookups *all, struct lookup *l, struct lookup_line *line)
+sched_lookup_join(
+    struct sched_lookups *all, struct sched_lookup *l, struct sched_lookup_queue *line)
 {
 	l->line = line;
 	TAILQ_INSERT_TAIL(&line->waiting, l, link);
 	line->waiting_count++;
-	lookup_line_refresh(all, line);
+	sched_lookup_queue_refresh(all, line);
 }
 
 void
-lookup_end(struct lookups *all, struct lookup *l)
+sched_lookup_end(struct sched_lookups *all, struct sched_lookup *l)
 {
-	struct lookup_line *line = l->line;
+	struct sched_lookup_queue *line = l->line;
 
 	if (!line)
 		return;
@@ -90,46 +91,46 @@ lookup_end(struct lookups *all, struct lookup *l)
 		TAILQ_REMOVE(&line->waiting, l, link);
 		line->waiting_count--;
 	}
-	lookup_line_refresh(all, line);
+	sched_lookup_queue_refresh(all, line);
 }
 
 void
-lookup_wait(struct lookups *all, struct lookup *l, const void *user)
+sched_lookup_wait(struct sched_lookups *all, struct sched_lookup *l, const void *user)
 {
-	struct lookup_line *line;
+	struct sched_lookup_queue *line;
 
 	if (l->is_open || (l->line && l->line->user == user))
 		return;
-	line = lookup_line_of(all, user);
+	line = sched_lookup_queue_ensure(all, user);
 	if (l->line && line->waiting_count >= l->line->waiting_count) {
-		lookup_line_refresh(all, line);
+		sched_lookup_queue_refresh(all, line);
 		return;
 	}
-	lookup_end(all, l);
-	lookup_join(all, l, line);
+	sched_lookup_end(all, l);
+	sched_lookup_join(all, l, line);
 }
 
 /* The first line holds least: when it may not, none may. */
-static struct lookup_line *
-lookups_next_line(const struct lookups *all)
+static struct sched_lookup_queue *
+sched_lookups_next_queue(const struct sched_lookups *all)
 {
 	struct timer *first = timers_first(&all->order);
-	struct lookup_line *line = (struct lookup_line *)first;
+	struct sched_lookup_queue *line = (struct sched_lookup_queue *)first;
 
-	return line && line->open * PART < LOOKUPS_MAX - all->open ? line : NULL;
+	return line && line->open * PART < SCHED_LOOKUPS_MAX - all->open ? line : NULL;
 }
 
 bool
-lookups_may_take(const struct lookups *all)
+sched_lookups_may_take(const struct sched_lookups *all)
 {
-	return lookups_next_line(all) != NULL;
+	return sched_lookups_next_queue(all) != NULL;
 }
 
-struct lookup *
-lookups_take(struct lookups *all)
+struct sched_lookup *
+sched_lookups_take(struct sched_lookups *all)
 {
-	struct lookup_line *line = lookups_next_line(all);
-	struct lookup *l;
+	struct sched_lookup_queue *line = sched_lookups_next_queue(all);
+	struct sched_lookup *l;
 
 	if (!line)
 		return NULL;
@@ -139,6 +140,6 @@ lookups_take(struct lookups *all)
 	l->is_open = true;
 	line->open++;
 	all->open++;
-	lookup_line_refresh(all, line);
+	sched_lookup_queue_refresh(all, line);
 	return l;
 }

@@ -7,13 +7,13 @@
 
 #include "queue/queue_internal.h"
 
-void damage_init(struct queue *q);
-void damage_clear(struct queue *q);
+void lost_content_init(struct queue *q);
+void lost_content_clear(struct queue *q);
 
 /*
  * A read for a delivery, which has ended, said EBADMSG of the message's record.  That is proven,
  * and what comes of it is done here, now or later: the message is lost, or it is tried again.
  */
-void damage_end(struct queue *q, struct entry *e);
+void lost_content_in_delivery(struct queue *q, struct queued_message *e);
 
 #endif

@@ -21,7 +21,7 @@ notice_mail_id(uint64_t id)
 
 static void
 notice_mail_header(
-    struct dsn_writer *w, const struct notice_words *n, const struct notice_mail *mail)
+    struct dsn_writer *w, const struct notice_mail_content *n, const struct notice_mail *mail)
 {
 	char stamp[CLOCK_TEXT_BYTES], id[ID_NUMBER_TEXT_BYTES];
 	size_t start;
@@ -57,7 +57,7 @@ notice_mail_line(struct dsn_writer *w, struct str line)
 }
 
 static void
-notice_mail_body(struct dsn_writer *w, const struct notice_words *n)
+notice_mail_body(struct dsn_writer *w, const struct notice_mail_content *n)
 {
 	struct str text = n->text, line;
 
@@ -70,10 +70,10 @@ notice_mail_body(struct dsn_writer *w, const struct notice_words *n)
 /* ---- the whole ---- */
 
 static void
-notice_mail_envelope(const struct notice_words *n, bool is_utf8, struct notice_mail *mail)
+notice_mail_envelope(const struct notice_mail_content *n, bool is_utf8, struct notice_mail *mail)
 {
 	mail->recipient =
-	    (struct recipient){.address = n->postmaster, .notify = NOTIFY_NEVER};
+	    (struct envelope_recipient){.address = n->postmaster, .notify = NOTIFY_NEVER};
 	mail->envelope = (struct envelope){
 	    .id = notice_mail_id(n->id),
 	    .kind = ENVELOPE_REPORT,
@@ -89,7 +89,7 @@ notice_mail_envelope(const struct notice_words *n, bool is_utf8, struct notice_m
 }
 
 bool
-notice_mail_compose(const struct notice_words *n, struct notice_mail *mail)
+notice_mail_compose(const struct notice_mail_content *n, struct notice_mail *mail)
 {
 	struct dsn_writer w = {.is_utf8 = !str_is_ascii(n->postmaster)};
 

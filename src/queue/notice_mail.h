@@ -10,7 +10,7 @@
 
 enum { NOTICE_BODY_MAX = 112 << 10, NOTICE_HEADER_MAX = 8 << 10 };
 
-struct notice_words {
+struct notice_mail_content {
 	uint64_t id;        /* of which the message's is made */
 	struct str subject; /* without the host's name, which is put in front */
 	struct str text;    /* lines that end in \n; a blank in front: indented, also where it is
@@ -21,7 +21,7 @@ struct notice_words {
 
 struct notice_mail {
 	struct envelope envelope; /* strings point into the notice and into this */
-	struct recipient recipient;
+	struct envelope_recipient recipient;
 	char from[320];
 	struct buf header, body;
 };
@@ -29,7 +29,7 @@ struct notice_mail {
 struct msgid notice_mail_id(uint64_t id);
 /* False: the text is too long.  mail: clear with notice_mail_clear in either case; not to be
  * moved. */
-bool notice_mail_compose(const struct notice_words *n, struct notice_mail *mail) MUST_USE;
+bool notice_mail_compose(const struct notice_mail_content *n, struct notice_mail *mail) MUST_USE;
 void notice_mail_clear(struct notice_mail *mail);
 
 #endif

@@ -15,47 +15,47 @@
 
 enum { NOTICE_KIND_BYTES = 32 };
 
-struct stored_notice {
-	LIST_ENTRY(stored_notice) link;
+struct notice_store_write {
+	LIST_ENTRY(notice_store_write) link;
 	struct queue *queue;
 	uint64_t call;
-	struct entry *entry;
+	struct queued_message *entry;
 	char *kind;
 };
 
 static void
-notice_store_answer(struct queue *q, uint64_t call, struct status s)
+notice_store_answer(struct queue *q, uint64_t call, struct smtp_status s)
 {
-	struct message_verdict m = {.status = s};
+	struct message_status m = {.status = s};
 
-	(void)!channel_answer(q->role->main, call, MESSAGE_VERDICT, &m, -1);
+	(void)!channel_answer(q->role->main, call, MESSAGE_STATUS, &m, -1);
 }
 
 static void
-notice_store_free(struct stored_notice *n)
+notice_store_free(struct notice_store_write *n)
 {
 	LIST_REMOVE(n, link);
-	entry_free(&n->queue->book, &n->entry);
+	queued_message_free(&n->queue->book, &n->entry);
 	mem_free(n->kind);
 	mem_free(n);
 }
 
 static void
-notice_store_log(const struct stored_notice *n)
+notice_store_log(const struct notice_store_write *n)
 {
 	struct log_line l;
 
 	log_begin(&l, LOG_INFO, "notice");
 	log_id(&l, n->entry->id, 0);
 	log_str(&l, "kind", str_of(n->kind));
-	log_addr(&l, "to", entry_address(n->entry, 1));
+	log_addr(&l, "to", queued_message_address(n->entry, 1));
 	log_end(&l);
 }
 
 static void
 notice_store_stored(int error, void *arg)
 {
-	struct stored_notice *n = arg;
+	struct notice_store_write *n = arg;
 	struct queue *q = n->queue;
 	char id[ID_NUMBER_TEXT_BYTES];
 
@@ -65,8 +65,9 @@ notice_store_stored(int error, void *arg)
 		notice_store_log(n);
 		q->stored_notices[q->next_stored_notice++ % NOTICES_STORED_MAX] = n->entry->id;
 		notice_store_answer(q, n->call,
-		    status_make(250, "2.0.0", "Queued as %s", msgid_text(n->entry->id, 0, id)));
-		queue_take(q, n->entry);
+		    smtp_status_make(
+		        250, "2.0.0", "Queued as %s", msgid_text(n->entry->id, 0, id)));
+		queue_add_message(q, n->entry);
 		n->entry = NULL;
 	}
 	notice_store_free(n);
@@ -74,7 +75,7 @@ notice_store_stored(int error, void *arg)
 }
 
 static int
-notice_store_append(struct stored_notice *n, const struct notice_mail *mail)
+notice_store_append(struct notice_store_write *n, const struct notice_mail *mail)
 {
 	struct spool_entry entry = {.kind = SPOOL_MESSAGE, .id = mail->envelope.id};
 	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_REPORT,
@@ -98,13 +99,13 @@ notice_store_append(struct stored_notice *n, const struct notice_mail *mail)
 static int
 notice_store_put(struct queue *q, uint64_t call, struct str kind, const struct notice_mail *mail)
 {
-	struct stored_notice *n = MEM_NEW(struct stored_notice);
+	struct notice_store_write *n = MEM_NEW(struct notice_store_write);
 	int error;
 
 	n->queue = q;
 	n->call = call;
 	n->kind = mem_text(kind.p, kind.n < NOTICE_KIND_BYTES ? kind.n : NOTICE_KIND_BYTES);
-	n->entry = entry_new(&q->book, &mail->envelope, q->role->conf->queue.lifetime_ms,
+	n->entry = queued_message_new(&q->book, &mail->envelope, q->role->conf->queue.lifetime_ms,
 	    q->role->conf->hostname);
 	LIST_INSERT_HEAD(&q->notices, n, link);
 	error = notice_store_append(n, mail);
@@ -113,10 +114,10 @@ notice_store_put(struct queue *q, uint64_t call, struct str kind, const struct n
 	return error;
 }
 
-static struct stored_notice *
+static struct notice_store_write *
 notice_store_under_way(const struct queue *q, struct msgid id)
 {
-	struct stored_notice *n;
+	struct notice_store_write *n;
 
 	LIST_FOREACH(n, &q->notices, link)
 		if (msgid_eq(n->entry->id, id))
@@ -133,13 +134,13 @@ notice_store_was_stored(const struct queue *q, struct msgid id)
 	return false;
 }
 
-static struct status
+static struct smtp_status
 notice_store_refusal(int error)
 {
 	if (error == EEXIST)
-		return status_make(250, "2.0.0", "It was put into the queue before");
+		return smtp_status_make(250, "2.0.0", "It was put into the queue before");
 	if (error == EMSGSIZE || error == EINVAL)
-		return status_make(554, "5.3.4", "A notice cannot be stored");
+		return smtp_status_make(554, "5.3.4", "A notice cannot be stored");
 	return intake_no_room(error);
 }
 
@@ -149,7 +150,7 @@ static int
 notice_store_try(
     struct queue *q, uint64_t call, struct str kind, const struct notice_mail *mail)
 {
-	struct stored_notice *n = notice_store_under_way(q, mail->envelope.id);
+	struct notice_store_write *n = notice_store_under_way(q, mail->envelope.id);
 
 	if (n) {
 		notice_store_answer(q, n->call, intake_no_room(EAGAIN));
@@ -165,13 +166,14 @@ static void
 notice_store_take(struct queue *q, uint64_t call, const struct message_notice *m)
 {
 	const struct conf *c = q->role->conf;
-	struct notice_words n = {.id = m->notice, .subject = m->subject, .text = m->text,
+	struct notice_mail_content n = {.id = m->notice, .subject = m->subject, .text = m->text,
 	    .hostname = c->hostname, .postmaster = c->postmaster, .now_ms = clock_ms()};
 	struct notice_mail mail;
 	int error = EMSGSIZE;
 
 	if (!c->postmaster.n) {
-		notice_store_answer(q, call, status_make(554, "5.1.3", "There is no postmaster"));
+		notice_store_answer(
+		    q, call, smtp_status_make(554, "5.1.3", "There is no postmaster"));
 		return;
 	}
 	if (notice_mail_compose(&n, &mail))
@@ -182,7 +184,7 @@ notice_store_take(struct queue *q, uint64_t call, const struct message_notice *m
 }
 
 void
-notice_store_hear(struct role *r, const struct packet *p)
+notice_store_handle_packet(struct role *r, const struct channel_packet *p)
 {
 	if (p->type == MESSAGE_NOTICE) {
 		notice_store_take(r->state, p->call, &p->message->notice);
@@ -195,7 +197,7 @@ notice_store_hear(struct role *r, const struct packet *p)
 void
 notice_store_clear(struct queue *q)
 {
-	struct stored_notice *n;
+	struct notice_store_write *n;
 
 	while ((n = LIST_FIRST(&q->notices)))
 		notice_store_free(n);

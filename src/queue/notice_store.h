@@ -9,7 +9,7 @@
 #include "queue/queue_internal.h"
 
 /* What main says beside what all roles hear. */
-void notice_store_hear(struct role *r, const struct packet *p);
+void notice_store_handle_packet(struct role *r, const struct channel_packet *p);
 /* The spool is told nothing of those that are under way: it is closed. */
 void notice_store_clear(struct queue *q);
 

@@ -8,36 +8,36 @@
 
 /* RFC 5321 section 3.8: the host wants no more for now. */
 static inline bool
-result_is_busy(const struct message_result *m)
+outcome_is_busy(const struct message_result *m)
 {
 	return m->status.code == 421;
 }
 
 /* Relay found that the body is not what was stored. */
 static inline bool
-result_is_damaged(const struct message_result *m)
+outcome_is_damaged(const struct message_result *m)
 {
 	return str_eq(m->reason, STR("damaged"));
 }
 
 static inline bool
-result_is_local(const struct message_result *m)
+outcome_is_local(const struct message_result *m)
 {
-	return str_eq(m->reason, STR("local")) || result_is_damaged(m);
+	return str_eq(m->reason, STR("local")) || outcome_is_damaged(m);
 }
 
 /* The next pause is longer for it: the failure is neither that of a busy host nor one of ours. */
 static inline bool
-result_is_tried(const struct message_result *m)
+outcome_is_tried(const struct message_result *m)
 {
-	return !result_is_busy(m) && !result_is_local(m);
+	return !outcome_is_busy(m) && !outcome_is_local(m);
 }
 
 /* An address was tried. */
 static inline bool
-result_is_connected(const struct message_result *m)
+outcome_is_connected(const struct message_result *m)
 {
-	return !result_is_local(m) && (m->was_ready || m->address.n > 0);
+	return !outcome_is_local(m) && (m->was_ready || m->address.n > 0);
 }
 
 #endif

@@ -8,7 +8,7 @@
 enum { MX_BYTES = 360 };
 
 void
-result_log_other_side(struct log_line *l, const struct message_result *m)
+outcome_log_other_side(struct log_line *l, const struct message_result *m)
 {
 	char mx[MX_BYTES];
 
@@ -22,34 +22,34 @@ result_log_other_side(struct log_line *l, const struct message_result *m)
 }
 
 static void
-result_log_rest(
+outcome_log_rest(
     struct log_line *l, const struct message_result *m, struct str reason, struct str text)
 {
-	char code[STATUS_ENHANCED_BYTES];
+	char code[SMTP_STATUS_ENHANCED_BYTES];
 
 	log_str(l, "reason", reason);
 	log_num(l, "code", m->status.code);
-	log_str(l, "dsn", str_of(status_enhanced(&m->status, code)));
-	result_log_other_side(l, m);
+	log_str(l, "dsn", str_of(smtp_status_enhanced(&m->status, code)));
+	outcome_log_other_side(l, m);
 	log_quoted(l, "text", text);
 	log_quoted(l, "reply", str_of(m->status.text));
 	log_end(l);
 }
 
 void
-result_log_deleted(const struct message_result *m)
+outcome_log_deleted(const struct message_result *m)
 {
 	struct log_line l;
 
 	log_begin(&l, LOG_NOTICE, "deliver");
 	log_id(&l, m->id, m->recipient);
 	log_str(&l, "status", STR("sent"));
-	result_log_rest(&l, m, STR("deleted"),
+	outcome_log_rest(&l, m, STR("deleted"),
 	    STR("it was deleted when the host had the message already"));
 }
 
 void
-result_log_unknown(const struct message_result *m)
+outcome_log_unknown(const struct message_result *m)
 {
 	static const char sent[] =
 	    "the host has a message that is not in the queue: its delivery was logged before the "
@@ -57,12 +57,12 @@ result_log_unknown(const struct message_result *m)
 	static const char other[] =
 	    "relay tells of a message that is not in the queue: it was deleted, or came to its "
 	    "end, before the queue was started again";
-	bool is_sent = status_is_ok(&m->status);
+	bool is_sent = smtp_status_is_ok(&m->status);
 	struct log_line l;
 
 	log_begin(&l, is_sent ? LOG_NOTICE : LOG_INFO, "result unknown");
 	log_id(&l, m->id, m->recipient);
 	if (is_sent)
 		log_str(&l, "status", STR("sent"));
-	result_log_rest(&l, m, STR("gone"), str_of(is_sent ? sent : other));
+	outcome_log_rest(&l, m, STR("gone"), str_of(is_sent ? sent : other));
 }

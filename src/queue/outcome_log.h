@@ -9,11 +9,11 @@
 #include "ipc/message.h"
 
 /* mx=, src=, tls= and route= */
-void result_log_other_side(struct log_line *l, const struct message_result *m);
+void outcome_log_other_side(struct log_line *l, const struct message_result *m);
 /* It was deleted while it was under way: the host took it all the same. */
-void result_log_deleted(const struct message_result *m);
+void outcome_log_deleted(const struct message_result *m);
 /* A queue before this one knew the message.  Relay forgets the result now, so this line is all that
  * is left of it. */
-void result_log_unknown(const struct message_result *m);
+void outcome_log_unknown(const struct message_result *m);
 
 #endif

@@ -22,12 +22,13 @@
 
 enum { UNREADABLE_FIRST_MS = 1000, UNREADABLE_MAX_MS = 300000, HELD_TEXT_BYTES = 1024 };
 
-struct judgement {
+struct outcome_decision {
 	struct queue *queue;
-	struct entry *entry;
+	struct queued_message *entry;
 	uint32_t number;
 	const struct message_result *result;
-	const struct job *job; /* that tells it; NULL: it is not known any more, or none */
+	const struct dispatch_attempt
+	    *job; /* that tells it; NULL: it is not known any more, or none */
 	bool from_relay;
 	bool is_end; /* a temporary failure ends it, that is decided already */
 	int64_t now_ms;
@@ -40,8 +41,8 @@ struct judgement {
 	int64_t found_ms;   /* of another's, that kept it waiting; 0: none */
 };
 
-static struct shipment *
-shipment_of(struct entry *e, uint32_t number)
+static struct delivery *
+delivery_of_recipient(struct queued_message *e, uint32_t number)
 {
 	return &e->shipments[e->addressees[number - 1].shipment];
 }
@@ -49,11 +50,11 @@ shipment_of(struct entry *e, uint32_t number)
 /* ---- the log ---- */
 
 static void
-log_judgement(const struct judgement *j)
+log_outcome(const struct outcome_decision *j)
 {
 	const struct message_result *m = j->result;
 	bool is_sent = j->outcome == SPOOL_DONE, is_deferred = j->outcome == SPOOL_DEFERRED;
-	char code[STATUS_ENHANCED_BYTES], stamp[CLOCK_TEXT_BYTES];
+	char code[SMTP_STATUS_ENHANCED_BYTES], stamp[CLOCK_TEXT_BYTES];
 	struct log_line l;
 
 	log_begin(&l, is_sent || is_deferred ? LOG_INFO : LOG_NOTICE, "deliver");
@@ -64,10 +65,10 @@ log_judgement(const struct judgement *j)
 	                  : STR("failed"));
 	log_str(&l, "reason", j->marks & MARK_EXPIRED ? STR("expired") : m->reason);
 	log_num(&l, "code", m->status.code);
-	log_str(&l, "dsn", str_of(status_enhanced(&m->status, code)));
-	log_addr(&l, "to", entry_address(j->entry, j->number));
+	log_str(&l, "dsn", str_of(smtp_status_enhanced(&m->status, code)));
+	log_addr(&l, "to", queued_message_address(j->entry, j->number));
 	log_num(&l, "try", j->tries);
-	result_log_other_side(&l, m);
+	outcome_log_other_side(&l, m);
 	log_seconds(&l, "delay", j->now_ms - j->entry->arrival_ms);
 	if (is_deferred)
 		log_str(&l, "next", str_of(clock_iso(j->next_ms, stamp)));
@@ -78,16 +79,16 @@ log_judgement(const struct judgement *j)
 /* ---- one recipient ---- */
 
 static void
-judge(struct judgement *j)
+decide_outcome(struct outcome_decision *j)
 {
-	const struct status *s = &j->result->status;
-	bool is_held = entry_is_held_by_operator(j->entry);
+	const struct smtp_status *s = &j->result->status;
+	bool is_held = queued_message_is_operator_held(j->entry);
 
-	if (status_is_ok(s)) {
+	if (smtp_status_is_ok(s)) {
 		j->outcome = SPOOL_DONE;
-		j->marks = (j->result->dsn_passed_on ? MARK_PASSED_ON : 0) |
+		j->marks = (j->result->dsn_passed_on ? MARK_RELAYED : 0) |
 			   (j->result->is_delivered ? MARK_FINAL : 0);
-	} else if (status_is_permanent(s)) {
+	} else if (smtp_status_is_permanent(s)) {
 		j->outcome = SPOOL_FAILED;
 	} else if (j->is_end || lifetime_is_over(j->entry->expires_ms, is_held, j->now_ms)) {
 		j->outcome = SPOOL_FAILED;
@@ -100,11 +101,11 @@ judge(struct judgement *j)
 }
 
 static void
-apply(struct judgement *j)
+record_outcome(struct outcome_decision *j)
 {
 	const struct message_result *m = j->result;
-	struct detail d = {.status = m->status, .reason = m->reason, .host = m->host};
-	struct record_result r = {.id = j->entry->id,
+	struct last_attempt d = {.status = m->status, .reason = m->reason, .host = m->host};
+	struct status_update r = {.id = j->entry->id,
 	    .number = j->number,
 	    .outcome = j->outcome,
 	    .attempts = j->tries,
@@ -116,35 +117,36 @@ apply(struct judgement *j)
 	d.address = m->address;
 	d.at_ms = j->attempt_ms;
 	d.found_ms = j->found_ms;
-	log_judgement(j);
+	log_outcome(j);
 	r.is_owed = reports_is_owed(j->entry, j->number, j->outcome, j->marks);
-	records_put(j->queue, &r, &d);
+	status_updates_put(j->queue, &r, &d);
 	if (r.is_owed)
-		entry_owe(j->entry, j->number, j->outcome, j->marks);
+		queued_recipient_owe_report(j->entry, j->number, j->outcome, j->marks);
 	else
-		entry_settle(&j->queue->book, j->entry, j->number, j->outcome, j->marks);
+		queued_recipient_set_outcome(
+		    &j->queue->book, j->entry, j->number, j->outcome, j->marks);
 }
 
 /* One that came as far as a connection is a try.  A host that is busy does not make the next pause
  * longer, nor does what is wrong here. */
 static void
-results_count_attempt(struct judgement *j)
+outcomes_count_attempt(struct outcome_decision *j)
 {
-	const struct shipment *s = shipment_of(j->entry, j->number);
+	const struct delivery *s = delivery_of_recipient(j->entry, j->number);
 
-	j->tries = s->parcel.tries + result_is_connected(j->result);
-	j->pauses = s->pauses + (j->job ? j->job->is_tried : result_is_tried(j->result));
+	j->tries = s->parcel.tries + outcome_is_connected(j->result);
+	j->pauses = s->pauses + (j->job ? j->job->is_tried : outcome_is_tried(j->result));
 	j->attempt_ms = j->now_ms;
 }
 
 static void
-decide(struct judgement *j)
+decide_and_record_outcome(struct outcome_decision *j)
 {
 	j->now_ms = clock_ms();
 	if (j->from_relay)
-		results_count_attempt(j);
-	judge(j);
-	apply(j);
+		outcomes_count_attempt(j);
+	decide_outcome(j);
+	record_outcome(j);
 }
 
 /* ---- from relay ---- */
@@ -152,15 +154,15 @@ decide(struct judgement *j)
 /* What the attempt tells about the site.  A session that breaks after MAIL says nothing about it,
  * for the message may be the reason; so with silence, but that costs the site its slots. */
 static void
-note_site(struct job *job, const struct message_result *m)
+note_destination(struct dispatch_attempt *job, const struct message_result *m)
 {
 	bool is_silent = str_eq(m->reason, STR("timeout"));
 
-	if (result_is_local(m))
+	if (outcome_is_local(m))
 		return;
 	if (!m->was_ready) {
-		job->is_away |= status_is_temporary(&m->status);
-	} else if (result_is_busy(m)) {
+		job->is_away |= smtp_status_is_temporary(&m->status);
+	} else if (outcome_is_busy(m)) {
 		job->is_busy = true;
 	} else {
 		job->is_silent |= is_silent;
@@ -171,23 +173,24 @@ note_site(struct job *job, const struct message_result *m)
 }
 
 static void
-note_in_job(struct job *job, struct addressee *a, const struct message_result *m)
+note_in_attempt(
+    struct dispatch_attempt *job, struct queued_recipient *a, const struct message_result *m)
 {
 	if (!a->is_expected)
 		return;
 	a->is_expected = false;
 	job->expected--;
-	job->is_deferred |= status_is_temporary(&m->status);
-	job->is_tried |= result_is_tried(m);
-	job->is_connected |= result_is_connected(m);
-	note_site(job, m);
+	job->is_deferred |= smtp_status_is_temporary(&m->status);
+	job->is_tried |= outcome_is_tried(m);
+	job->is_connected |= outcome_is_connected(m);
+	note_destination(job, m);
 }
 
 /* A result of a job that is not known here any more. */
 static void
-reschedule(struct queue *q, struct entry *e, const struct judgement *j)
+reschedule_delivery(struct queue *q, struct queued_message *e, const struct outcome_decision *j)
 {
-	struct shipment *s = shipment_of(e, j->number);
+	struct delivery *s = delivery_of_recipient(e, j->number);
 
 	if (s->job)
 		return;
@@ -200,17 +203,17 @@ reschedule(struct queue *q, struct entry *e, const struct judgement *j)
 }
 
 static bool
-is_undecided(const struct addressee *a)
+is_undecided(const struct queued_recipient *a)
 {
-	return a && addressee_is_open(a);
+	return a && queued_recipient_is_open(a);
 }
 
 /* Of a job that a queue before us handed out, or that came too late; not of one that said already
  * what became of this recipient. */
 static bool
-is_of_lost_job(const struct queue *q, struct entry *e, const struct message_result *m)
+is_of_lost_attempt(const struct queue *q, struct queued_message *e, const struct message_result *m)
 {
-	const struct shipment *s = shipment_of(e, m->recipient);
+	const struct delivery *s = delivery_of_recipient(e, m->recipient);
 
 	return (!q->is_caught_up || s->late_job == m->job) &&
 	       !e->addressees[m->recipient - 1].is_expected &&
@@ -219,7 +222,7 @@ is_of_lost_job(const struct queue *q, struct entry *e, const struct message_resu
 
 /* Not believed; relay is to forget it. */
 static void
-refuse_result(struct queue *q, const struct message_result *m)
+refuse_outcome(struct queue *q, const struct message_result *m)
 {
 	struct log_line l;
 
@@ -229,12 +232,12 @@ refuse_result(struct queue *q, const struct message_result *m)
 	    STR("relay reports a result of a delivery that it was not given: it is ignored"));
 	log_num(&l, "code", m->status.code);
 	log_end(&l);
-	records_tell(q, m->job, m->id, m->recipient);
+	status_updates_acknowledge(q, m->job, m->id, m->recipient);
 }
 
 /* what: without "damaged: ". */
 static void
-tell_held(const struct queue *q, const struct entry *e, const char *what)
+report_held_message(const struct queue *q, const struct queued_message *e, const char *what)
 {
 	char id[ID_NUMBER_TEXT_BYTES], until[CLOCK_TEXT_BYTES], text[HELD_TEXT_BYTES];
 
@@ -254,15 +257,15 @@ tell_held(const struct queue *q, const struct entry *e, const char *what)
 }
 
 void
-results_hold_damaged(struct queue *q, struct entry *e, int error)
+outcomes_hold_damaged(struct queue *q, struct queued_message *e, int error)
 {
 	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
 	struct spool_batch batch = {.entries = &entry, .count = 1, .urgency = SPOOL_LAZY};
-	char id[ID_NUMBER_TEXT_BYTES], room[FINDING_HELD_WHY_BYTES];
-	const char *why = finding_held_why(e->id, error, room);
+	char id[ID_NUMBER_TEXT_BYTES], room[SPOOL_FAULT_HELD_REASON_BYTES];
+	const char *why = spool_fault_held_reason(e->id, error, room);
 
 	/* the operator's reason stays: after a release the damage is found again */
-	if (entry_is_held_by_operator(e))
+	if (queued_message_is_operator_held(e))
 		return;
 	entry.hold.is_held = true;
 	entry.hold.why = str_of(why);
@@ -270,60 +273,60 @@ results_hold_damaged(struct queue *q, struct entry *e, int error)
 	if (spool_append(q->spool, &batch) != 0)
 		log_warn("spool: the hold of message %s cannot be stored: %m; the next start holds "
 			 "it again", id);
-	entry_hold(&q->book, e, true);
+	queued_message_hold(&q->book, e, true);
 	e->is_damaged = true;
 	for (size_t i = 0; i < e->shipment_count; i++)
 		if (!e->shipments[i].job)
 			schedule_remove(q->schedule, &e->shipments[i].parcel);
-	tell_held(q, e, why + strlen("damaged: "));
+	report_held_message(q, e, why + strlen("damaged: "));
 }
 
 static void
-take_from_job(struct queue *q, struct job *job, const struct message_result *m)
+take_attempt_outcome(struct queue *q, struct dispatch_attempt *job, const struct message_result *m)
 {
-	struct entry *e = job->shipment->entry;
-	struct addressee *a = entry_addressee(e, m->recipient);
-	struct judgement j = {
+	struct queued_message *e = job->shipment->entry;
+	struct queued_recipient *a = queued_message_recipient(e, m->recipient);
+	struct outcome_decision j = {
 	    .queue = q, .entry = e, .number = m->recipient, .result = m, .job = job};
 
 	j.from_relay = true;
-	note_in_job(job, a, m);
+	note_in_attempt(job, a, m);
 	job->shipment->unanswered_ms = 0;
 	if (is_undecided(a))
-		decide(&j);
+		decide_and_record_outcome(&j);
 	else
-		records_tell(q, m->job, m->id, m->recipient);
-	if (result_is_damaged(m) && !e->is_held)
-		reread_begin(q, e);
+		status_updates_acknowledge(q, m->job, m->id, m->recipient);
+	if (outcome_is_damaged(m) && !e->is_held)
+		body_recheck_begin(q, e);
 	if (m->is_last || job->expected == 0)
-		job_end(job);
+		dispatch_attempt_end(job);
 	else
-		deadline_renew(job);
+		dispatch_deadline_renew(job);
 }
 
 static void
-take_without_job(struct queue *q, struct entry *e, const struct message_result *m)
+take_late_outcome(struct queue *q, struct queued_message *e, const struct message_result *m)
 {
-	struct addressee *a = entry_addressee(e, m->recipient);
-	struct judgement j = {
+	struct queued_recipient *a = queued_message_recipient(e, m->recipient);
+	struct outcome_decision j = {
 	    .queue = q, .entry = e, .number = m->recipient, .result = m, .from_relay = true};
 
 	if (!is_undecided(a)) {
-		records_tell(q, m->job, m->id, m->recipient); /* told again */
+		status_updates_acknowledge(q, m->job, m->id, m->recipient); /* told again */
 		return;
 	}
-	if (!is_of_lost_job(q, e, m)) {
-		refuse_result(q, m);
+	if (!is_of_lost_attempt(q, e, m)) {
+		refuse_outcome(q, m);
 		return;
 	}
-	decide(&j);
-	reschedule(q, e, &j);
-	queue_end(q, e);
+	decide_and_record_outcome(&j);
+	reschedule_delivery(q, e, &j);
+	queue_finish_message(q, e);
 }
 
 /* It ends, and has not begun with the job. */
 static bool
-result_is_of_end(const struct message_result *m)
+outcome_is_relay_stopping(const struct message_result *m)
 {
 	return str_eq(m->reason, STR("stopping"));
 }
@@ -331,15 +334,15 @@ result_is_of_end(const struct message_result *m)
 /* Relay could not make out which message the job is for, or whom, or it is about to end: that is no
  * attempt. */
 static void
-job_not_understood(struct job *job, const struct message_result *m)
+attempt_not_understood(struct dispatch_attempt *job, const struct message_result *m)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	records_tell(job->queue, m->job, m->id, m->recipient);
+	status_updates_acknowledge(job->queue, m->job, m->id, m->recipient);
 	if (!m->is_last)
 		return;
-	if (result_is_of_end(m)) {
-		job_put_back(job, "relay_stops");
+	if (outcome_is_relay_stopping(m)) {
+		dispatch_attempt_requeue(job, "relay_stops");
 		return;
 	}
 	log_error("relay could not read job %llu of message %s: %s; it is tried again later",
@@ -347,110 +350,111 @@ job_not_understood(struct job *job, const struct message_result *m)
 	if (job->shipment)
 		job->shipment->unanswered_ms = clock_ms();
 	job->is_deferred = true;
-	job_end(job);
+	dispatch_attempt_end(job);
 }
 
 /* The message was deleted, or all of it was settled otherwise. */
 static void
-take_of_gone(struct queue *q, struct job *job, const struct message_result *m)
+take_deleted_outcome(struct queue *q, struct dispatch_attempt *job, const struct message_result *m)
 {
-	if (job->is_deleted && status_is_ok(&m->status))
-		result_log_deleted(m);
-	records_tell(q, m->job, m->id, m->recipient);
+	if (job->is_deleted && smtp_status_is_ok(&m->status))
+		outcome_log_deleted(m);
+	status_updates_acknowledge(q, m->job, m->id, m->recipient);
 	if (m->is_last)
-		job_end(job);
+		dispatch_attempt_end(job);
 }
 
 /* Told again to this queue: the one before it settled the message, or deleted it. */
 static void
-take_of_unknown(struct queue *q, const struct message_result *m)
+take_unknown_outcome(struct queue *q, const struct message_result *m)
 {
-	result_log_unknown(m);
-	records_tell(q, m->job, m->id, m->recipient);
+	outcome_log_unknown(m);
+	status_updates_acknowledge(q, m->job, m->id, m->recipient);
 }
 
 /* Believed is only what the job was sent for and did not tell yet.  The message may be gone. */
 void
-results_take(struct queue *q, const struct message_result *m)
+outcomes_handle(struct queue *q, const struct message_result *m)
 {
-	struct entry *e = book_find(&q->book, m->id);
-	struct addressee *a = e ? entry_addressee(e, m->recipient) : NULL;
-	struct job *job = job_find(q, m->job);
+	struct queued_message *e = queued_find(&q->book, m->id);
+	struct queued_recipient *a = e ? queued_message_recipient(e, m->recipient) : NULL;
+	struct dispatch_attempt *job = dispatch_attempt_find(q, m->job);
 
 	metrics_work_id("result", m->id);
 	if (job && !job->is_sent)
 		job = NULL;
 	if (job && (m->recipient == 0 || m->id.session == 0))
-		job_not_understood(job, m);
-	else if (job && a && shipment_of(e, m->recipient) == job->shipment && a->is_expected)
-		take_from_job(q, job, m);
+		attempt_not_understood(job, m);
+	else if (job && a && delivery_of_recipient(e, m->recipient) == job->shipment &&
+	         a->is_expected)
+		take_attempt_outcome(q, job, m);
 	else if (a)
-		take_without_job(q, e, m);
+		take_late_outcome(q, e, m);
 	else if (job && !job->shipment && msgid_eq(m->id, job->id))
-		take_of_gone(q, job, m);
+		take_deleted_outcome(q, job, m);
 	else if (!e && !q->is_caught_up)
-		take_of_unknown(q, m);
+		take_unknown_outcome(q, m);
 	else
-		refuse_result(q, m);
+		refuse_outcome(q, m);
 }
 
 /* ---- without an attempt ---- */
 
 /* A site that could not be found makes the next pause longer, but is no try. */
 static void
-decide_all(struct queue *q, struct shipment *s, const struct message_result *m,
+decide_all_outcomes(struct queue *q, struct delivery *s, const struct message_result *m,
     const struct schedule_step *step)
 {
-	struct entry *e = s->entry;
+	struct queued_message *e = s->entry;
 
 	if (step->act != SCHEDULE_EXPIRE)
 		s->pauses++;
 	for (uint32_t i = 1; i <= e->addressee_count; i++) {
-		struct judgement j = {.queue = q, .entry = e, .number = i, .result = m};
-		struct detail last = {0};
+		struct outcome_decision j = {.queue = q, .entry = e, .number = i, .result = m};
+		struct last_attempt last = {0};
 
-		if (shipment_of(e, i) != s || !is_undecided(&e->addressees[i - 1]))
+		if (delivery_of_recipient(e, i) != s || !is_undecided(&e->addressees[i - 1]))
 			continue;
-		(void)!records_last(q, e->id, i, &last);
+		(void)!status_updates_last_attempt(q, e->id, i, &last);
 		j.is_end = step->act == SCHEDULE_EXPIRE;
 		j.tries = s->parcel.tries;
 		j.pauses = s->pauses;
 		j.attempt_ms = last.at_ms;
 		j.found_ms = step->act == SCHEDULE_REFUSE ? 0 : step->found_ms;
-		decide(&j);
+		decide_and_record_outcome(&j);
 	}
 	if (s->open)
 		queue_schedule(q, s, lifetime_next_ms(e->expires_ms,
 			schedule_backoff_ms(q->schedule, s->pauses), clock_ms()));
 	reports_check(q, e);
-	queue_end(q, e);
+	queue_finish_message(q, e);
 }
 
 void
-results_unsent(struct queue *q, struct shipment *s, const struct schedule_step *step)
+outcomes_unsent(struct queue *q, struct delivery *s, const struct schedule_step *step)
 {
 	struct message_result m = {.reason = step->site.n ? STR("site_away") : STR("dns")};
 
 	if (step->status)
 		m.status = *step->status;
 	else
-		m.status = status_make(451, "4.4.7", "No attempt was possible in time");
-	decide_all(q, s, &m, step);
+		m.status = smtp_status_make(451, "4.4.7", "No attempt was possible in time");
+	decide_all_outcomes(q, s, &m, step);
 }
 
 void
-results_expire(struct queue *q, struct shipment *s, const struct status *status)
+outcomes_expire(struct queue *q, struct delivery *s, const struct smtp_status *status)
 {
 	struct message_result m = {.reason = STR("local"), .status = *status};
 
-	decide_all(q, s, &m, &(struct schedule_step){.act = SCHEDULE_EXPIRE});
+	decide_all_outcomes(q, s, &m, &(struct schedule_step){.act = SCHEDULE_EXPIRE});
 }
 
 /* ---- what cannot be read ---- */
 
 /* A moment's trouble of the disk or of the process: not an attempt, and nobody is told. */
 void
-results_wait_for_content(struct queue *q, struct shipment *s, int error)
+outcomes_wait_for_content(struct queue *q, struct delivery *s, int error)
 {
 	int64_t wait_ms = UNREADABLE_FIRST_MS, next_ms;
 	char stamp[CLOCK_TEXT_BYTES];
@@ -466,30 +470,30 @@ results_wait_for_content(struct queue *q, struct shipment *s, int error)
 	log_id(&l, s->entry->id, 0);
 	log_str(&l, "status", STR("deferred"));
 	log_str(&l, "reason", STR("unreadable"));
-	log_str(&l, "domain", shipment_domain(s));
+	log_str(&l, "domain", delivery_domain(s));
 	log_str(&l, "next", str_of(clock_iso(next_ms, stamp)));
-	log_quoted(&l, "error", str_of(finding_text(error)));
+	log_quoted(&l, "error", str_of(spool_fault_text(error)));
 	log_end(&l);
 	queue_schedule(q, s, next_ms);
 }
 
 void
-results_unreadable(struct job *job, int error)
+outcomes_unreadable(struct dispatch_attempt *job, int error)
 {
 	struct queue *q = job->queue;
-	struct shipment *s = job->shipment;
-	bool is_body_lost = job->reading.is_of_body && finding_of_body(error);
+	struct delivery *s = job->shipment;
+	bool is_body_lost = job->reading.is_of_body && spool_fault_of_body(error);
 
-	job_orphan(s);
-	schedule_finished(q->schedule, &s->parcel, SCHEDULE_LOST, NULL, clock_ms());
-	job_end(job);
-	/* what comes of that is told by damage_stored */
+	dispatch_detach_delivery(s);
+	schedule_finished(q->schedule, &s->parcel, SCHEDULE_UNKNOWN, NULL, clock_ms());
+	dispatch_attempt_end(job);
+	/* what comes of that is told by lost_content_stored */
 	if (s->entry->is_being_lost)
 		return;
 	if (error == ENOENT || is_body_lost)
-		results_hold_damaged(q, s->entry, error);
+		outcomes_hold_damaged(q, s->entry, error);
 	else if (error == EBADMSG)
-		damage_end(q, s->entry);
+		lost_content_in_delivery(q, s->entry);
 	else
-		results_wait_for_content(q, s, error);
+		outcomes_wait_for_content(q, s, error);
 }

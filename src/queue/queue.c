@@ -34,7 +34,7 @@ enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRA
 	WATCH_S = 1 };
 
 static void
-arm(struct event *event, int64_t ms)
+arm_queue_event(struct event *event, int64_t ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
@@ -46,44 +46,44 @@ arm(struct event *event, int64_t ms)
 void
 queue_wake(struct queue *q)
 {
-	arm(q->pump_event, 0);
+	arm_queue_event(q->pump_event, 0);
 }
 
 void
-queue_wake_errands(struct queue *q)
+queue_wake_admin(struct queue *q)
 {
-	arm(q->errand_event, ERRAND_MS);
+	arm_queue_event(q->errand_event, ERRAND_MS);
 }
 
 void
 queue_retry_later(struct queue *q)
 {
 	if (!evtimer_pending(q->retry_event, NULL))
-		arm(q->retry_event, RETRY_MS);
+		arm_queue_event(q->retry_event, RETRY_MS);
 }
 
 void
-queue_schedule(struct queue *q, struct shipment *s, int64_t due_ms)
+queue_schedule(struct queue *q, struct delivery *s, int64_t due_ms)
 {
 	s->parcel.due_ms = due_ms;
-	if (s->open == 0 || s->entry->is_held || s->parcel.state != PARCEL_IDLE)
+	if (s->open == 0 || s->entry->is_held || s->parcel.state != DELIVERY_IDLE)
 		return;
-	schedule_add(q->schedule, &s->parcel, shipment_domain(s), clock_ms());
+	schedule_add(q->schedule, &s->parcel, delivery_domain(s), clock_ms());
 }
 
 void
-queue_take(struct queue *q, struct entry *e)
+queue_add_message(struct queue *q, struct queued_message *e)
 {
-	book_add(&q->book, e);
+	queued_add(&q->book, e);
 	for (size_t i = 0; i < e->shipment_count; i++)
 		queue_schedule(q, &e->shipments[i], e->shipments[i].parcel.due_ms);
-	reports_entry_came(q, e);
-	expiry_entry_came(q, e);
+	reports_message_added(q, e);
+	expiry_message_added(q, e);
 	queue_wake(q);
 }
 
 static void
-log_done(const struct entry *e)
+log_done(const struct queued_message *e)
 {
 	struct log_line l;
 
@@ -100,7 +100,7 @@ log_done(const struct entry *e)
 }
 
 void
-queue_end(struct queue *q, struct entry *e)
+queue_finish_message(struct queue *q, struct queued_message *e)
 {
 	if (e->open)
 		return;
@@ -108,25 +108,25 @@ queue_end(struct queue *q, struct entry *e)
 	dropped_log(e);
 	for (size_t i = 0; i < e->shipment_count; i++) {
 		schedule_remove(q->schedule, &e->shipments[i].parcel);
-		job_orphan(&e->shipments[i]);
+		dispatch_detach_delivery(&e->shipments[i]);
 	}
-	admin_entry_gone(q, e);
-	reports_entry_gone(q, e);
-	expiry_entry_gone(q, e);
-	book_remove(&q->book, &e);
+	queue_admin_message_gone(q, e);
+	reports_message_removed(q, e);
+	expiry_message_removed(q, e);
+	queued_remove(&q->book, &e);
 }
 
 /* ---- events ---- */
 
 static void
-on_pump(evutil_socket_t fd, short what, void *arg)
+on_schedule_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
 	int64_t wake = 0;
 
 	(void)fd;
 	(void)what;
-	if (!jobs_pump(q)) {
+	if (!dispatch_run_schedule(q)) {
 		queue_wake(q);
 		return;
 	}
@@ -135,7 +135,7 @@ on_pump(evutil_socket_t fd, short what, void *arg)
 	wake = schedule_wake_ms(q->schedule) - clock_ms();
 	if (wake < BUSY_MS)
 		wake = BUSY_MS;
-	arm(q->pump_event, wake < WAKE_MAX_MS ? wake : WAKE_MAX_MS);
+	arm_queue_event(q->pump_event, wake < WAKE_MAX_MS ? wake : WAKE_MAX_MS);
 }
 
 /* A quiet spool has nothing to answer, and still something to try again. */
@@ -145,7 +145,7 @@ queue_arm_spool(struct queue *q)
 	int64_t at_ms = spool_retry_ms(q->spool), ms = at_ms - clock_mono_ms();
 
 	if (at_ms)
-		arm(q->spool_timer, ms > BUSY_MS ? ms : BUSY_MS);
+		arm_queue_event(q->spool_timer, ms > BUSY_MS ? ms : BUSY_MS);
 }
 
 static void
@@ -167,7 +167,7 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	ticket_key_store(q);
-	records_retry(q);
+	status_updates_retry(q);
 	queue_wake(q);
 }
 
@@ -188,8 +188,8 @@ on_save(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	buckets_save(q->buckets, save_part, q);
-	arm(q->save_event, SAVE_MS);
+	rate_limits_save(q->buckets, save_part, q);
+	arm_queue_event(q->save_event, SAVE_MS);
 }
 
 static void
@@ -203,13 +203,13 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	/* a thread of it may have failed to wake the loop */
 	spool_dispatch(q->spool);
 	queue_arm_spool(q);
-	intake_files_look(q);
+	intake_files_check(q);
 }
 
 /* ---- the end ---- */
 
 static void
-saved(int error, void *arg)
+limits_use_saved(int error, void *arg)
 {
 	struct queue *q = arg;
 
@@ -225,21 +225,21 @@ save_and_stop(struct queue *q)
 {
 	struct spool_entry entry = {.kind = SPOOL_NOTE, .note = {STR("stopped"), STR("1")}};
 	struct spool_batch batch = {
-	    .entries = &entry, .count = 1, .urgency = SPOOL_NOW, .fn = saved, .arg = q};
+	    .entries = &entry, .count = 1, .urgency = SPOOL_NOW, .fn = limits_use_saved, .arg = q};
 
 	if (q->is_saved)
 		return;
 	q->is_saved = true;
-	records_retry(q);
-	buckets_save(q->buckets, save_part, q);
+	status_updates_retry(q);
+	rate_limits_save(q->buckets, save_part, q);
 	if (spool_append(q->spool, &batch) != 0)
-		saved(errno, q);
+		limits_use_saved(errno, q);
 }
 
 void
 queue_check_stopped(struct queue *q)
 {
-	struct peer *peer;
+	struct queue_peer *peer;
 
 	if (!q->is_stopping || q->is_saved)
 		return;
@@ -261,13 +261,13 @@ on_stop(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-stop(struct role *r, int64_t drain_ms)
+stop_queue_role(struct role *r, int64_t drain_ms)
 {
 	struct queue *q = r->state;
 
 	q->is_stopping = true;
 	reports_check_all(q);
-	arm(q->stop_event, drain_ms);
+	arm_queue_event(q->stop_event, drain_ms);
 	queue_check_stopped(q);
 }
 
@@ -286,7 +286,7 @@ limits_from(const struct conf *c)
 
 /* The spool and the peers may come in any order: the state is made at the first of them. */
 static struct queue *
-state_of(struct role *r)
+ensure_queue_state(struct role *r)
 {
 	struct queue *q = r->state;
 
@@ -302,34 +302,34 @@ state_of(struct role *r)
 	LIST_INIT(&q->rereads);
 	TAILQ_INIT(&q->late_records);
 	TAILQ_INIT(&q->errands);
-	book_init(&q->book);
-	jobs_init(q);
-	deadlines_init(q);
+	queued_init(&q->book);
+	dispatch_init(q);
+	dispatch_deadlines_init(q);
 	expiry_init(q, r->base);
 	intake_init(q);
 	reports_init(q, r->base);
-	q->buckets = buckets_new();
-	q->pump_event = evtimer_new(r->base, on_pump, q);
+	q->buckets = rate_limits_new();
+	q->pump_event = evtimer_new(r->base, on_schedule_event, q);
 	q->spool_timer = evtimer_new(r->base, on_spool, q);
 	q->retry_event = evtimer_new(r->base, on_retry, q);
 	q->save_event = evtimer_new(r->base, on_save, q);
 	q->stop_event = evtimer_new(r->base, on_stop, q);
-	q->errand_event = evtimer_new(r->base, admin_go_on, q);
+	q->errand_event = evtimer_new(r->base, queue_admin_continue, q);
 	q->watch_event = event_new(r->base, -1, EV_PERSIST, on_watch, q);
 	r->state = q;
 	return q;
 }
 
 static void
-peer(struct role *r, struct role_peer who, int fd)
+add_queue_peer(struct role *r, struct role_peer who, int fd)
 {
-	peers_take(state_of(r), who, fd);
+	queue_peers_add(ensure_queue_state(r), who, fd);
 }
 
 static void
-grant(struct role *r, const struct message_grant *m, int fd)
+take_queue_grant(struct role *r, const struct message_grant *m, int fd)
 {
-	struct queue *q = state_of(r);
+	struct queue *q = ensure_queue_state(r);
 
 	if (m->kind != GRANT_SPOOL || q->spool_directory >= 0) {
 		if (fd >= 0)
@@ -341,9 +341,9 @@ grant(struct role *r, const struct message_grant *m, int fd)
 }
 
 static void
-prepare(struct role *r, struct sandbox *sandbox)
+prepare_queue_sandbox(struct role *r, struct sandbox *sandbox)
 {
-	struct queue *q = state_of(r);
+	struct queue *q = ensure_queue_state(r);
 
 	if (q->spool_directory < 0)
 		return;
@@ -353,9 +353,9 @@ prepare(struct role *r, struct sandbox *sandbox)
 }
 
 static int
-start(struct role *r)
+start_queue_role(struct role *r)
 {
-	struct queue *q = state_of(r);
+	struct queue *q = ensure_queue_state(r);
 	struct schedule_limits limits = limits_from(r->conf);
 	int status;
 
@@ -364,42 +364,42 @@ start(struct role *r)
 		return -1;
 	}
 	q->schedule = schedule_new(&limits);
-	status = recovery_run(q);
+	status = queue_startup_run(q);
 	if (status != 0)
 		return status;
 	q->spool_event = event_new(r->base, spool_fd(q->spool), EV_READ | EV_PERSIST, on_spool, q);
 	event_add(q->spool_event, NULL);
-	arm(q->save_event, SAVE_MS);
+	arm_queue_event(q->save_event, SAVE_MS);
 	evtimer_add(q->watch_event, &(struct timeval){.tv_sec = WATCH_S});
-	damage_init(q);
+	lost_content_init(q);
 	ticket_key_store(q);
-	peers_attach(q);
-	room_begin(q);
+	queue_peers_attach(q);
+	intake_room_begin(q);
 	return 0;
 }
 
 /* queue.lifetime is another one. */
 static void
-queue_live(struct queue *q, struct entry *e)
+queue_update_lifetime(struct queue *q, struct queued_message *e)
 {
-	entry_live(e, q->role->conf->queue.lifetime_ms);
+	queued_message_set_lifetime(e, q->role->conf->queue.lifetime_ms);
 	for (size_t i = 0; i < e->shipment_count; i++)
-		schedule_live(q->schedule, &e->shipments[i].parcel, clock_ms());
-	expiry_entry_came(q, e);
+		schedule_expiry_changed(q->schedule, &e->shipments[i].parcel, clock_ms());
+	expiry_message_added(q, e);
 }
 
 static void
-reload(struct role *r, const struct conf *before)
+reload_queue_conf(struct role *r, const struct conf *before)
 {
 	struct queue *q = r->state;
 	struct schedule_limits limits = limits_from(r->conf);
-	struct entry *e;
+	struct queued_message *e;
 
 	schedule_configure(q->schedule, &limits);
 	spool_set_minimum_free(q->spool, (uint32_t)r->conf->queue.minimum_free);
 	if (before->queue.lifetime_ms != r->conf->queue.lifetime_ms)
 		TAILQ_FOREACH(e, &q->book.entries, link)
-			queue_live(q, e);
+			queue_update_lifetime(q, e);
 	reports_configure(q);
 	queue_wake(q);
 }
@@ -424,32 +424,32 @@ free_events(struct queue *q)
 }
 
 static void
-end(struct role *r)
+end_queue_role(struct role *r)
 {
 	struct queue *q = r->state;
 
 	if (!q)
 		return;
 	/* files belong to peers */
-	reread_clear(q);
+	body_recheck_clear(q);
 	if (q->spool)
 		intake_clear(q);
-	peers_clear(q);
-	admin_clear(q);
+	queue_peers_clear(q);
+	queue_admin_clear(q);
 	spool_close(&q->spool);
 	fsio_free(&q->io);
-	jobs_clear(q);
-	deadlines_clear(q);
+	dispatch_clear(q);
+	dispatch_deadlines_clear(q);
 	expiry_clear(q);
-	room_clear(q);
+	intake_room_clear(q);
 	reports_clear(q);
 	notice_store_clear(q);
-	damage_clear(q);
-	storing_end(q);
-	records_clear(q);
-	book_clear(&q->book);
+	lost_content_clear(q);
+	storage_check_end(q);
+	status_updates_clear(q);
+	queued_clear(&q->book);
 	schedule_free(&q->schedule);
-	buckets_free(&q->buckets);
+	rate_limits_free(&q->buckets);
 	free_events(q);
 	mem_free(q);
 	r->state = NULL;
@@ -459,13 +459,13 @@ const struct role_spec queue_role = {
     .name = "queue",
     .conf = CONF_QUEUE,
     .sandbox = {.needs = SANDBOX_READ | SANDBOX_WRITE | SANDBOX_THREADS},
-    .grant = grant,
-    .peer = peer,
-    .prepare = prepare,
-    .start = start,
-    .reload = reload,
-    .hear = notice_store_hear,
-    .stop = stop,
+    .grant = take_queue_grant,
+    .peer = add_queue_peer,
+    .prepare = prepare_queue_sandbox,
+    .start = start_queue_role,
+    .reload = reload_queue_conf,
+    .hear = notice_store_handle_packet,
+    .stop = stop_queue_role,
     .newest_ms = newest_ms,
-    .end = end,
+    .end = end_queue_role,
 };

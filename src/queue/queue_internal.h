@@ -15,21 +15,21 @@
 #include "queue/tickets.h"
 #include "spool/spool.h"
 
-struct pending;
-struct record;
-struct coming;
-struct errand;
-struct site_question;
+struct intake_pending;
+struct status_update_write;
+struct suspended_hold;
+struct admin_command;
+struct dispatch_destination_query;
 struct reports;
-struct damage;
-struct reread;
-struct stored_notice;
+struct lost_content;
+struct body_recheck;
+struct notice_store_write;
 
 enum { LIMITED_TOLD_MAX = 256 }; /* logins at their limit that main was told of in a day */
 enum { NOTICES_STORED_MAX = 16 }; /* notices of which it is remembered that they were stored */
 
-struct peer {
-	LIST_ENTRY(peer) link;
+struct queue_peer {
+	LIST_ENTRY(queue_peer) link;
 	struct queue *queue;
 	struct role_peer who;
 	struct channel *channel; /* NULL: the role has not started yet, see fd */
@@ -42,7 +42,7 @@ struct peer {
 };
 
 /* The log was told that there is no room, and it was so last then (monotonic). */
-struct room_told {
+struct intake_room_told {
 	bool is_told;
 	int64_t last_ms;
 };
@@ -64,11 +64,11 @@ struct queue {
 	struct event *deadline_event;
 	struct event *room_event;
 	struct event *watch_event; /* of the spool's threads */
-	struct book book;
+	struct queued_messages book;
 	struct schedule *schedule;
-	struct buckets *buckets;
-	LIST_HEAD(, peer) peers;
-	struct peer *relay;
+	struct rate_limits *buckets;
+	LIST_HEAD(, queue_peer) peers;
+	struct queue_peer *relay;
 	bool is_caught_up; /* relay told what the queue before us left with it */
 	struct map *jobs;
 	unsigned reading_jobs;   /* those whose message is being read */
@@ -78,26 +78,27 @@ struct queue {
 	int64_t away_since_ms;   /* monotonic: relay was lost, or we began */
 	int64_t caught_up_ms;    /* monotonic: since then relay takes jobs */
 	struct tickets tickets;
-	LIST_HEAD(, site_question) questions; /* to relay, not answered yet */
+	LIST_HEAD(, dispatch_destination_query) questions; /* to relay, not answered yet */
 	uint64_t last_job;
 	struct map *files; /* bodies that submission is writing */
-	struct promises promises; /* what they will have, as far as clients said */
+	struct size_reservations promises; /* what they will have, as far as clients said */
 	unsigned peer_files_max;
-	struct room_told full, full_of_large; /* for any mail; for bodies in files */
+	struct intake_room_told full, full_of_large; /* for any mail; for bodies in files */
 	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */
 	struct { uint64_t hash; int64_t at_ms; } limited[LIMITED_TOLD_MAX]; /* logins; monotonic */
 	unsigned next_limited;
-	LIST_HEAD(, pending) pendings;
-	TAILQ_HEAD(, record) late_records;
-	struct storing storing;
+	LIST_HEAD(, intake_pending) pendings;
+	TAILQ_HEAD(, status_update_write) late_records;
+	struct storage_check storing;
 	struct reports *reports;
-	LIST_HEAD(, stored_notice) notices; /* on their way into the spool */
+	LIST_HEAD(, notice_store_write) notices; /* on their way into the spool */
 	struct msgid stored_notices[NOTICES_STORED_MAX]; /* the last ones */
 	size_t next_stored_notice;
-	LIST_HEAD(, reread) rereads;
-	LIST_HEAD(, damage) damages; /* messages whose end is being stored, their content is lost */
-	TAILQ_HEAD(, errand) errands;
-	LIST_HEAD(, coming) comings; /* users of whom what comes is held */
+	LIST_HEAD(, body_recheck) rereads;
+	LIST_HEAD(, lost_content)
+	damages; /* messages whose end is being stored, their content is lost */
+	TAILQ_HEAD(, admin_command) errands;
+	LIST_HEAD(, suspended_hold) comings; /* users of whom what comes is held */
 	bool is_stopping;
 	bool is_saved;
 };
@@ -105,13 +106,13 @@ struct queue {
 /* The loop looks at the schedule soon. */
 void queue_wake(struct queue *q);
 /* A new entry, durable: into the book and the schedule. */
-void queue_take(struct queue *q, struct entry *e);
+void queue_add_message(struct queue *q, struct queued_message *e);
 /* (Re)enters the schedule when something of it is open and it is not held. */
-void queue_schedule(struct queue *q, struct shipment *s, int64_t due_ms);
+void queue_schedule(struct queue *q, struct delivery *s, int64_t due_ms);
 /* Nothing is open any more: "done", out of the book. */
-void queue_end(struct queue *q, struct entry *e);
+void queue_finish_message(struct queue *q, struct queued_message *e);
 /* Errands of the operator go on soon. */
-void queue_wake_errands(struct queue *q);
+void queue_wake_admin(struct queue *q);
 void queue_retry_later(struct queue *q);
 /* While stopping: is everything settled that we wait for? */
 void queue_check_stopped(struct queue *q);

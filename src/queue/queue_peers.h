@@ -7,9 +7,9 @@
 #include "queue/queue_internal.h"
 
 /* Our end of a channel to that role; no one is heard before the spool is open. */
-void peers_take(struct queue *q, struct role_peer who, int fd);
+void queue_peers_add(struct queue *q, struct role_peer who, int fd);
 /* The spool is open: those who came before are heard from now on. */
-void peers_attach(struct queue *q);
-void peers_clear(struct queue *q);
+void queue_peers_attach(struct queue *q);
+void queue_peers_clear(struct queue *q);
 
 #endif

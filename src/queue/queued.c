@@ -18,20 +18,20 @@ id_key(struct msgid id, char room[ID_KEY_BYTES])
 }
 
 void
-book_init(struct book *b)
+queued_init(struct queued_messages *b)
 {
-	*b = (struct book){.by_id = map_new(), .users = map_new()};
+	*b = (struct queued_messages){.by_id = map_new(), .users = map_new()};
 	TAILQ_INIT(&b->entries);
 	timers_init(&b->by_age);
 }
 
 void
-book_clear(struct book *b)
+queued_clear(struct queued_messages *b)
 {
-	struct entry *e;
+	struct queued_message *e;
 
 	while ((e = TAILQ_FIRST(&b->entries)))
-		book_remove(b, &e);
+		queued_remove(b, &e);
 	map_free(&b->by_id);
 	map_free(&b->users);
 	timers_clear(&b->by_age);
@@ -39,13 +39,13 @@ book_clear(struct book *b)
 
 /* ---- users ---- */
 
-static struct user *
-user_keep(struct book *b, struct str name)
+static struct queued_user *
+ref_queued_user(struct queued_messages *b, struct str name)
 {
-	struct user *u = map_get(b->users, name);
+	struct queued_user *u = map_get(b->users, name);
 
 	if (!u) {
-		u = MEM_NEW(struct user);
+		u = MEM_NEW(struct queued_user);
 		u->name = str_make(mem_text(name.p, name.n), name.n);
 		map_put(b->users, u->name, u);
 	}
@@ -54,7 +54,7 @@ user_keep(struct book *b, struct str name)
 }
 
 static void
-user_drop(struct book *b, struct user *u)
+unref_queued_user(struct queued_messages *b, struct queued_user *u)
 {
 	if (--u->references)
 		return;
@@ -65,7 +65,7 @@ user_drop(struct book *b, struct user *u)
 
 /* ---- making an entry ---- */
 
-struct plan {
+struct queued_plan {
 	struct str *domains; /* different ones */
 	uint16_t *of;        /* recipient -> domain */
 	size_t count;
@@ -74,7 +74,7 @@ struct plan {
 
 /* What DNS makes of letters beyond ASCII is relay's matter. */
 static struct str
-domain_of(struct str address, struct str hostname, struct arena *arena)
+address_domain(struct str address, struct str hostname, struct arena *arena)
 {
 	size_t at = str_rfind(address, '@');
 
@@ -82,7 +82,7 @@ domain_of(struct str address, struct str hostname, struct arena *arena)
 }
 
 static uint16_t
-plan_domain(struct plan *p, struct str domain)
+plan_domain(struct queued_plan *p, struct str domain)
 {
 	size_t i = 0;
 
@@ -96,7 +96,7 @@ plan_domain(struct plan *p, struct str domain)
 }
 
 static void
-plan_make(struct plan *p, const struct envelope *e, struct str hostname, struct arena *arena)
+plan_make(struct queued_plan *p, const struct envelope *e, struct str hostname, struct arena *arena)
 {
 	p->domains = ARENA_ARRAY(arena, struct str, e->recipient_count);
 	p->of = ARENA_ARRAY(arena, uint16_t, e->recipient_count);
@@ -104,13 +104,13 @@ plan_make(struct plan *p, const struct envelope *e, struct str hostname, struct 
 	for (uint32_t i = 0; i < e->recipient_count; i++) {
 		struct str address = e->recipients[i].address;
 
-		p->of[i] = plan_domain(p, domain_of(address, hostname, arena));
+		p->of[i] = plan_domain(p, address_domain(address, hostname, arena));
 		p->text_bytes += address.n;
 	}
 }
 
 static uint32_t
-add_text(struct entry *e, uint32_t *used, struct str s)
+append_queued_text(struct queued_message *e, uint32_t *used, struct str s)
 {
 	uint32_t at = *used;
 
@@ -121,7 +121,7 @@ add_text(struct entry *e, uint32_t *used, struct str s)
 }
 
 void
-entry_live(struct entry *e, int64_t lifetime_ms)
+queued_message_set_lifetime(struct queued_message *e, int64_t lifetime_ms)
 {
 	e->expires_ms = lifetime_expires_ms(e->arrival_ms, lifetime_ms, e->deliver_by_ms);
 	for (uint16_t i = 0; i < e->shipment_count; i++)
@@ -129,13 +129,14 @@ entry_live(struct entry *e, int64_t lifetime_ms)
 }
 
 static void
-fill_shipments(struct entry *to, const struct plan *p, const struct envelope *e, uint32_t *used)
+fill_deliveries(struct queued_message *to, const struct queued_plan *p, const struct envelope *e,
+    uint32_t *used)
 {
 	for (size_t i = 0; i < p->count; i++) {
-		struct shipment *s = &to->shipments[i];
+		struct delivery *s = &to->shipments[i];
 
 		s->entry = to;
-		s->domain_at = add_text(to, used, p->domains[i]);
+		s->domain_at = append_queued_text(to, used, p->domains[i]);
 		s->domain_n = (uint16_t)p->domains[i].n;
 		s->parcel.user = to->user;
 		s->parcel.due_ms =
@@ -144,12 +145,13 @@ fill_shipments(struct entry *to, const struct plan *p, const struct envelope *e,
 }
 
 static void
-fill_addressees(struct entry *to, const struct plan *p, const struct envelope *e, uint32_t *used)
+fill_recipients(struct queued_message *to, const struct queued_plan *p, const struct envelope *e,
+    uint32_t *used)
 {
 	for (uint32_t i = 0; i < e->recipient_count; i++) {
-		struct addressee *a = &to->addressees[i];
+		struct queued_recipient *a = &to->addressees[i];
 
-		a->at = add_text(to, used, e->recipients[i].address);
+		a->at = append_queued_text(to, used, e->recipients[i].address);
 		a->n = (uint16_t)e->recipients[i].address.n;
 		a->outcome = SPOOL_WAITING;
 		a->notify = (uint8_t)(e->recipients[i].notify & 15);
@@ -158,54 +160,55 @@ fill_addressees(struct entry *to, const struct plan *p, const struct envelope *e
 	}
 }
 
-static struct entry *
-allocate(const struct plan *p, uint32_t recipients)
+static struct queued_message *
+allocate_queued_message(const struct queued_plan *p, uint32_t recipients)
 {
-	size_t shipments = p->count * sizeof(struct shipment);
-	size_t addressees = recipients * sizeof(struct addressee);
-	struct entry *e = mem_new(sizeof *e + shipments + addressees + p->text_bytes);
+	size_t shipments = p->count * sizeof(struct delivery);
+	size_t addressees = recipients * sizeof(struct queued_recipient);
+	struct queued_message *e = mem_new(sizeof *e + shipments + addressees + p->text_bytes);
 
-	e->shipments = (struct shipment *)(e + 1);
-	e->addressees = (struct addressee *)((char *)e->shipments + shipments);
+	e->shipments = (struct delivery *)(e + 1);
+	e->addressees = (struct queued_recipient *)((char *)e->shipments + shipments);
 	e->text = (char *)e->addressees + addressees;
 	e->shipment_count = (uint16_t)p->count;
 	e->addressee_count = recipients;
 	return e;
 }
 
-struct entry *
-entry_new(struct book *b, const struct envelope *from, int64_t lifetime_ms, struct str hostname)
+struct queued_message *
+queued_message_new(struct queued_messages *b, const struct envelope *from, int64_t lifetime_ms,
+    struct str hostname)
 {
-	struct plan plan = {0};
+	struct queued_plan plan = {0};
 	struct arena arena;
-	struct entry *e;
+	struct queued_message *e;
 	uint32_t used = 0;
 
 	arena_init(&arena, DOMAINS_BYTES_MAX);
 	plan_make(&plan, from, hostname, &arena);
-	e = allocate(&plan, from->recipient_count);
+	e = allocate_queued_message(&plan, from->recipient_count);
 	e->id = from->id;
 	e->arrival_ms = from->arrival_ms;
 	e->deliver_by_ms = from->deliver_by_ms;
 	e->bytes = from->header_bytes + from->body_bytes;
-	e->user = user_keep(b, from->user);
+	e->user = ref_queued_user(b, from->user);
 	e->is_report = from->kind == ENVELOPE_REPORT;
 	e->open = (uint16_t)from->recipient_count;
 	e->sender_n = (uint16_t)from->sender.n;
-	add_text(e, &used, from->sender);
-	fill_shipments(e, &plan, from, &used);
-	fill_addressees(e, &plan, from, &used);
-	entry_live(e, lifetime_ms);
+	append_queued_text(e, &used, from->sender);
+	fill_deliveries(e, &plan, from, &used);
+	fill_recipients(e, &plan, from, &used);
+	queued_message_set_lifetime(e, lifetime_ms);
 	arena_clear(&arena);
 	return e;
 }
 
 void
-entry_free(struct book *b, struct entry **e)
+queued_message_free(struct queued_messages *b, struct queued_message **e)
 {
 	if (!*e)
 		return;
-	user_drop(b, (*e)->user);
+	unref_queued_user(b, (*e)->user);
 	mem_free(*e);
 	*e = NULL;
 }
@@ -213,7 +216,7 @@ entry_free(struct book *b, struct entry **e)
 /* ---- the book ---- */
 
 void
-book_add(struct book *b, struct entry *e)
+queued_add(struct queued_messages *b, struct queued_message *e)
 {
 	char room[ID_KEY_BYTES];
 
@@ -227,7 +230,7 @@ book_add(struct book *b, struct entry *e)
 }
 
 void
-book_remove(struct book *b, struct entry **e)
+queued_remove(struct queued_messages *b, struct queued_message **e)
 {
 	char room[ID_KEY_BYTES];
 
@@ -237,11 +240,11 @@ book_remove(struct book *b, struct entry **e)
 	b->held -= (*e)->is_held;
 	b->bytes -= (*e)->bytes;
 	b->recipients -= (*e)->open;
-	entry_free(b, e);
+	queued_message_free(b, e);
 }
 
-struct entry *
-book_find(const struct book *b, struct msgid id)
+struct queued_message *
+queued_find(const struct queued_messages *b, struct msgid id)
 {
 	char room[ID_KEY_BYTES];
 
@@ -249,7 +252,7 @@ book_find(const struct book *b, struct msgid id)
 }
 
 void
-entry_hold(struct book *b, struct entry *e, bool is_held)
+queued_message_hold(struct queued_messages *b, struct queued_message *e, bool is_held)
 {
 	if (e->is_booked) {
 		b->held -= e->is_held;
@@ -260,7 +263,7 @@ entry_hold(struct book *b, struct entry *e, bool is_held)
 }
 
 int64_t
-book_oldest_ms(const struct book *b)
+queued_oldest_ms(const struct queued_messages *b)
 {
 	const struct timer *first = timers_first(&b->by_age);
 
@@ -268,7 +271,7 @@ book_oldest_ms(const struct book *b)
 }
 
 static void
-count_end(struct entry *e, enum spool_outcome outcome, uint8_t marks)
+count_recipient_outcome(struct queued_message *e, enum spool_outcome outcome, uint8_t marks)
 {
 	if (outcome == SPOOL_DONE)
 		e->sent++;
@@ -281,9 +284,10 @@ count_end(struct entry *e, enum spool_outcome outcome, uint8_t marks)
 }
 
 void
-entry_owe(struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
+queued_recipient_owe_report(
+    struct queued_message *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
 {
-	struct addressee *a = &e->addressees[number - 1];
+	struct queued_recipient *a = &e->addressees[number - 1];
 
 	if (!a->is_owed) {
 		e->shipments[a->shipment].open--;
@@ -295,10 +299,10 @@ entry_owe(struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t 
 }
 
 void
-entry_settle(
-    struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
+queued_recipient_set_outcome(struct queued_messages *b, struct queued_message *e, uint32_t number,
+    enum spool_outcome outcome, uint8_t marks)
 {
-	struct addressee *a = &e->addressees[number - 1];
+	struct queued_recipient *a = &e->addressees[number - 1];
 	bool ends = outcome == SPOOL_DONE || outcome == SPOOL_FAILED;
 
 	if (ends && !a->is_owed)
@@ -312,42 +316,43 @@ entry_settle(
 	e->open--;
 	if (e->is_booked)
 		b->recipients--;
-	count_end(e, outcome, marks);
+	count_recipient_outcome(e, outcome, marks);
 }
 
 void
-entry_envelope(const struct entry *from, struct arena *arena, struct envelope *out)
+queued_message_envelope(
+    const struct queued_message *from, struct arena *arena, struct envelope *out)
 {
 	*out = (struct envelope){.id = from->id, .arrival_ms = from->arrival_ms};
 	out->kind = from->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE;
 	out->user = from->user->name;
-	out->sender = entry_sender(from);
+	out->sender = queued_message_sender(from);
 	out->deliver_by_ms = from->deliver_by_ms;
 	out->body_bytes = from->bytes;
 	out->recipient_count = from->addressee_count;
-	out->recipients = ARENA_ARRAY(arena, struct recipient, from->addressee_count);
+	out->recipients = ARENA_ARRAY(arena, struct envelope_recipient, from->addressee_count);
 	for (uint32_t i = 0; i < from->addressee_count; i++) {
-		out->recipients[i].address = entry_address(from, i + 1);
+		out->recipients[i].address = queued_message_address(from, i + 1);
 		out->recipients[i].notify = from->addressees[i].notify;
 	}
 }
 
 struct str
-entry_sender(const struct entry *e)
+queued_message_sender(const struct queued_message *e)
 {
 	return str_make(e->text, e->sender_n);
 }
 
 struct str
-entry_address(const struct entry *e, uint32_t number)
+queued_message_address(const struct queued_message *e, uint32_t number)
 {
-	const struct addressee *a = &e->addressees[number - 1];
+	const struct queued_recipient *a = &e->addressees[number - 1];
 
 	return str_make(e->text + a->at, a->n);
 }
 
 struct str
-shipment_domain(const struct shipment *s)
+delivery_domain(const struct delivery *s)
 {
 	return str_make(s->entry->text + s->domain_at, s->domain_n);
 }

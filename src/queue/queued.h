@@ -12,20 +12,20 @@
 #include "queue/schedule.h"
 #include "spool/spool.h"
 
-struct entry;
-struct job;
+struct queued_message;
+struct dispatch_attempt;
 struct report;
 
 /* The queue's own bits in a recipient's stored state. */
-enum addressee_mark {
+enum queued_mark {
 	MARK_EXPIRED = 1 << 0,
 	MARK_DELETED = 1 << 1,   /* by the operator */
-	MARK_PASSED_ON = 1 << 2, /* the next hop took over the duties of RFC 3461 */
+	MARK_RELAYED = 1 << 2, /* the next hop took over the duties of RFC 3461 */
 	MARK_WARNED = 1 << 3,    /* the sender was told that it waits */
 	MARK_FINAL = 1 << 4,     /* delivered to its mailbox, not handed on (LMTP) */
 };
 
-struct addressee {
+struct queued_recipient {
 	uint32_t at; /* of its address in text */
 	uint16_t n;
 	uint8_t outcome; /* enum spool_outcome */
@@ -37,34 +37,34 @@ struct addressee {
 };
 
 /* Its recipients in one domain. */
-struct shipment {
-	struct parcel parcel; /* first: a parcel is a shipment */
-	struct entry *entry;
-	struct job *job; /* running */
+struct delivery {
+	struct sched_delivery parcel; /* first: a parcel is a shipment */
+	struct queued_message *entry;
+	struct dispatch_attempt *job; /* running */
 	uint64_t late_job; /* given up, with results still open; 0: none */
 	uint32_t domain_at;
 	uint16_t domain_n;
 	uint16_t open; /* recipients that have not come to their end */
 	uint16_t pauses; /* how many in a row: for schedule_backoff_ms */
 	uint8_t unreadable; /* times in a row that the content could not be read */
-	uint8_t put_backs; /* see struct lifetime_job */
+	uint8_t put_backs; /* see struct lifetime_attempt */
 	int64_t unanswered_ms; /* see lifetime_may_begin */
 };
 
-struct entry {
-	TAILQ_ENTRY(entry) link;
+struct queued_message {
+	TAILQ_ENTRY(queued_message) link;
 	struct timer arrival; /* in book.by_age */
 	struct msgid id;
 	int64_t arrival_ms;
 	int64_t deliver_by_ms; /* the sender's own limit; 0: none */
 	int64_t expires_ms;
 	uint64_t bytes;
-	struct user *user;
+	struct queued_user *user;
 	struct report *report; /* owed, or being made; or NULL */
 	struct timer expiry;   /* in queue.expiries */
 	struct timer warning;  /* when the sender is to be told that it waits */
-	struct shipment *shipments;
-	struct addressee *addressees; /* number n is addressees[n - 1] */
+	struct delivery *shipments;
+	struct queued_recipient *addressees; /* number n is addressees[n - 1] */
 	char *text;
 	uint32_t addressee_count;
 	uint16_t shipment_count;
@@ -83,70 +83,71 @@ struct entry {
 	bool is_booked;
 };
 
-TAILQ_HEAD(entries, entry);
+TAILQ_HEAD(queued_message_list, queued_message);
 
-struct user {
+struct queued_user {
 	struct str name;
 	uint32_t references;
 };
 
-struct book {
+struct queued_messages {
 	struct map *by_id;
 	struct map *users;
-	struct entries entries; /* as they came; after a start, as the spool has them */
+	struct queued_message_list entries; /* as they came; after a start, as the spool has them */
 	struct timers by_age; /* the oldest first */
 	uint64_t bytes;
 	size_t recipients; /* not settled */
 	size_t held;
 };
 
-void book_init(struct book *b);
-void book_clear(struct book *b);
+void queued_init(struct queued_messages *b);
+void queued_clear(struct queued_messages *b);
 
 /* Everything is copied; not yet in the book. */
-struct entry *entry_new(
-    struct book *b, const struct envelope *e, int64_t lifetime_ms, struct str hostname);
+struct queued_message *queued_message_new(
+    struct queued_messages *b, const struct envelope *e, int64_t lifetime_ms, struct str hostname);
 /* Counted from its arrival, whatever was said before; what is in the schedule is to be told. */
-void entry_live(struct entry *e, int64_t lifetime_ms);
-void entry_free(struct book *b, struct entry **e);
-void book_add(struct book *b, struct entry *e);
+void queued_message_set_lifetime(struct queued_message *e, int64_t lifetime_ms);
+void queued_message_free(struct queued_messages *b, struct queued_message **e);
+void queued_add(struct queued_messages *b, struct queued_message *e);
 /* Out of the book, and freed. */
-void book_remove(struct book *b, struct entry **e);
-struct entry *book_find(const struct book *b, struct msgid id);
+void queued_remove(struct queued_messages *b, struct queued_message **e);
+struct queued_message *queued_find(const struct queued_messages *b, struct msgid id);
 
 /* The operator holds it, or releases it. */
-void entry_hold(struct book *b, struct entry *e, bool is_held);
+void queued_message_hold(struct queued_messages *b, struct queued_message *e, bool is_held);
 /* When the oldest one came; INT64_MAX: there is none. */
-int64_t book_oldest_ms(const struct book *b);
+int64_t queued_oldest_ms(const struct queued_messages *b);
 
 /* A recipient's end, about which a report is owed: it is not open any more, nor settled. */
-void entry_owe(
-    struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
+void queued_recipient_owe_report(
+    struct queued_message *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
 /* A recipient's end or a step on the way; keeps all counts. */
-void entry_settle(
-    struct book *b, struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
+void queued_recipient_set_outcome(struct queued_messages *b, struct queued_message *e,
+    uint32_t number, enum spool_outcome outcome, uint8_t marks);
 
 /* What the book still knows of it, for when it cannot be read; strings are the entry's. */
-void entry_envelope(const struct entry *e, struct arena *arena, struct envelope *out);
-struct str entry_sender(const struct entry *e);
-struct str entry_address(const struct entry *e, uint32_t number);
-struct str shipment_domain(const struct shipment *s);
+void queued_message_envelope(
+    const struct queued_message *e, struct arena *arena, struct envelope *out);
+struct str queued_message_sender(const struct queued_message *e);
+struct str queued_message_address(const struct queued_message *e, uint32_t number);
+struct str delivery_domain(const struct delivery *s);
 
-static inline struct addressee *
-entry_addressee(struct entry *e, uint32_t number)
+static inline struct queued_recipient *
+queued_message_recipient(struct queued_message *e, uint32_t number)
 {
 	return number >= 1 && number <= e->addressee_count ? &e->addressees[number - 1] : NULL;
 }
 
 static inline bool
-addressee_is_open(const struct addressee *a)
+queued_recipient_is_open(const struct queued_recipient *a)
 {
 	return a->outcome == SPOOL_WAITING || a->outcome == SPOOL_DEFERRED;
 }
 
 /* Then it does not end; what is held because it is damaged does. */
 static inline bool
-entry_is_held_by_operator(const struct entry *e)
+queued_message_is_operator_held(const struct queued_message *e)
 {
 	return e->is_held && !e->is_damaged;
 }

@@ -13,19 +13,19 @@
 
 enum { PARTS = 64, NAME_BYTES = 16 };
 
-struct part {
+struct rate_limits_part {
 	struct limits *limits;
 	bool is_changed;
 };
 
-struct buckets {
-	struct part parts[PARTS];
+struct rate_limits {
+	struct rate_limits_part parts[PARTS];
 };
 
-struct buckets *
-buckets_new(void)
+struct rate_limits *
+rate_limits_new(void)
 {
-	struct buckets *b = MEM_NEW(struct buckets);
+	struct rate_limits *b = MEM_NEW(struct rate_limits);
 
 	for (size_t i = 0; i < PARTS; i++)
 		b->parts[i].limits = limits_new();
@@ -33,7 +33,7 @@ buckets_new(void)
 }
 
 void
-buckets_free(struct buckets **b)
+rate_limits_free(struct rate_limits **b)
 {
 	if (!*b)
 		return;
@@ -43,16 +43,16 @@ buckets_free(struct buckets **b)
 	*b = NULL;
 }
 
-static struct part *
-part_of(struct buckets *b, struct str user)
+static struct rate_limits_part *
+part_of(struct rate_limits *b, struct str user)
 {
 	return &b->parts[crc32c(0, user.p, user.n) % PARTS];
 }
 
 int64_t
-buckets_take(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n)
+rate_limits_take(struct rate_limits *b, struct str user, const struct conf_rates *rates, uint64_t n)
 {
-	struct part *part = part_of(b, user);
+	struct rate_limits_part *part = part_of(b, user);
 	int64_t retry_ms = limits_take(part->limits, user, rates, n, clock_ms());
 
 	if (retry_ms == 0)
@@ -61,32 +61,33 @@ buckets_take(struct buckets *b, struct str user, const struct conf_rates *rates,
 }
 
 void
-buckets_give_back(struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n)
+rate_limits_give_back(
+    struct rate_limits *b, struct str user, const struct conf_rates *rates, uint64_t n)
 {
-	struct part *part = part_of(b, user);
+	struct rate_limits_part *part = part_of(b, user);
 
 	limits_give_back(part->limits, user, rates, n);
 	part->is_changed = true;
 }
 
 bool
-buckets_is_near(
-    struct buckets *b, struct str user, const struct conf_rates *rates, unsigned part)
+rate_limits_is_near(
+    struct rate_limits *b, struct str user, const struct conf_rates *rates, unsigned part)
 {
 	return limits_is_near(part_of(b, user)->limits, user, rates, part, clock_ms());
 }
 
 uint64_t
-buckets_spare(struct buckets *b, struct str user, const struct conf_rates *rates)
+rate_limits_spare(struct rate_limits *b, struct str user, const struct conf_rates *rates)
 {
 	return limits_spare(part_of(b, user)->limits, user, rates, clock_ms());
 }
 
 void
-buckets_look(struct buckets *b, struct str user, const struct conf_rates *rates,
+rate_limits_look(struct rate_limits *b, struct str user, const struct conf_rates *rates,
     struct limits_use *out)
 {
-	limits_look(part_of(b, user)->limits, user, rates, clock_ms(), out);
+	limits_get_use(part_of(b, user)->limits, user, rates, clock_ms(), out);
 }
 
 static struct str
@@ -97,7 +98,7 @@ part_name(size_t i, char room[NAME_BYTES])
 }
 
 bool
-buckets_load(struct buckets *b, struct str name, struct str value)
+rate_limits_load(struct rate_limits *b, struct str name, struct str value)
 {
 	char room[NAME_BYTES];
 
@@ -108,14 +109,14 @@ buckets_load(struct buckets *b, struct str name, struct str value)
 }
 
 void
-buckets_save(struct buckets *b, buckets_fn *fn, void *arg)
+rate_limits_save(struct rate_limits *b, rate_limits_fn *fn, void *arg)
 {
 	char room[NAME_BYTES];
 	struct buf value;
 
 	buf_init(&value, SPOOL_NOTE_MAX);
 	for (size_t i = 0; i < PARTS; i++) {
-		struct part *part = &b->parts[i];
+		struct rate_limits_part *part = &b->parts[i];
 
 		if (!part->is_changed)
 			continue;

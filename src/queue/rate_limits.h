@@ -7,27 +7,27 @@
 
 #include "policy/limits.h"
 
-struct buckets;
+struct rate_limits;
 
-struct buckets *buckets_new(void);
-void buckets_free(struct buckets **b);
+struct rate_limits *rate_limits_new(void);
+void rate_limits_free(struct rate_limits **b);
 /* As limits_take, limits_give_back, limits_is_near and limits_spare. */
-int64_t buckets_take(
-    struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n) MUST_USE;
-void buckets_give_back(
-    struct buckets *b, struct str user, const struct conf_rates *rates, uint64_t n);
+int64_t rate_limits_take(
+    struct rate_limits *b, struct str user, const struct conf_rates *rates, uint64_t n) MUST_USE;
+void rate_limits_give_back(
+    struct rate_limits *b, struct str user, const struct conf_rates *rates, uint64_t n);
 
-bool buckets_is_near(
-    struct buckets *b, struct str user, const struct conf_rates *rates, unsigned part);
-uint64_t buckets_spare(struct buckets *b, struct str user, const struct conf_rates *rates);
-/* As limits_look. */
-void buckets_look(struct buckets *b, struct str user, const struct conf_rates *rates,
+bool rate_limits_is_near(
+    struct rate_limits *b, struct str user, const struct conf_rates *rates, unsigned part);
+uint64_t rate_limits_spare(struct rate_limits *b, struct str user, const struct conf_rates *rates);
+/* As limits_get_use. */
+void rate_limits_look(struct rate_limits *b, struct str user, const struct conf_rates *rates,
     struct limits_use *out);
 
 /* A note of the spool; false: not ours, or damaged. */
-bool buckets_load(struct buckets *b, struct str name, struct str value);
+bool rate_limits_load(struct rate_limits *b, struct str name, struct str value);
 /* Calls fn for each part that changed since; false from fn: it stays changed. */
-typedef bool buckets_fn(struct str name, struct str value, void *arg);
-void buckets_save(struct buckets *b, buckets_fn *fn, void *arg);
+typedef bool rate_limits_fn(struct str name, struct str value, void *arg);
+void rate_limits_save(struct rate_limits *b, rate_limits_fn *fn, void *arg);
 
 #endif

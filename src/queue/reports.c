@@ -1,9 +1,8 @@
 /*
- * reports: see the header.  Those whose round is over are made in that order, a bounded number at a
- * time.  One whose message cannot be read waits by itself, and the others go on.  A report that
- * cannot be stored waits in one line with all others; the first of the line is tried, at growing
- * pauses, and without reading anything while the spool says that it has no room.  Each success
- * brings two more of the line, so that it empties quickly.
+ * reports: those whose round is over are made in that order, a bounded number at a time.  One whose
+ * message cannot be read waits by itself, and the others go on.  A report that cannot be stored
+ * waits in one line with all others; the first of the line is tried, at growing pauses, and without
+ * reading anything while the spool has no room; each success brings two more.
  */
 #include "queue/reports.h"
 
@@ -29,9 +28,9 @@ reports_arm(struct event *event, int64_t ms)
 /* ---- who is told ---- */
 
 static bool
-report_is_wanted(const struct entry *e, uint32_t number, enum dsn_action action)
+report_is_wanted(const struct queued_message *e, uint32_t number, enum dsn_action action)
 {
-	struct dsn_wish w = {.id = e->id,
+	struct dsn_conditions w = {.id = e->id,
 	    .kind = e->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE,
 	    .has_sender = e->sender_n > 0,
 	    .notify = e->addressees[number - 1].notify};
@@ -40,20 +39,21 @@ report_is_wanted(const struct entry *e, uint32_t number, enum dsn_action action)
 }
 
 bool
-reports_is_owed(const struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
+reports_is_owed(const struct queued_message *e, uint32_t number, enum spool_outcome outcome,
+    uint8_t marks)
 {
 	if (outcome == SPOOL_FAILED)
 		return !(marks & MARK_DELETED) && report_is_wanted(e, number, DSN_FAILED);
-	return outcome == SPOOL_DONE && !(marks & MARK_PASSED_ON) &&
+	return outcome == SPOOL_DONE && !(marks & MARK_RELAYED) &&
 	       report_is_wanted(e, number, DSN_RELAYED);
 }
 
 bool
-reports_is_warned_of(const struct entry *e, uint32_t number)
+reports_is_warned_of(const struct queued_message *e, uint32_t number)
 {
-	const struct addressee *a = &e->addressees[number - 1];
+	const struct queued_recipient *a = &e->addressees[number - 1];
 
-	return addressee_is_open(a) && !(a->marks & MARK_WARNED) &&
+	return queued_recipient_is_open(a) && !(a->marks & MARK_WARNED) &&
 	       report_is_wanted(e, number, DSN_DELAYED);
 }
 
@@ -72,7 +72,7 @@ report_enter(struct report *r, enum report_state state)
 }
 
 static struct report *
-report_ensure(struct queue *q, struct entry *e)
+report_ensure(struct queue *q, struct queued_message *e)
 {
 	struct report *r = e->report;
 
@@ -87,7 +87,7 @@ report_ensure(struct queue *q, struct entry *e)
 }
 
 static void
-report_free(struct report *r, struct entry *e)
+report_free(struct report *r, struct queued_message *e)
 {
 	struct reports *all = r->queue->reports;
 
@@ -97,7 +97,7 @@ report_free(struct report *r, struct entry *e)
 	spool_read_cancel(&r->reading);
 	if (e)
 		e->report = NULL;
-	entry_free(&r->queue->book, &r->entry);
+	queued_message_free(&r->queue->book, &r->entry);
 	mem_free(r->numbers);
 	mem_free(r);
 }
@@ -106,18 +106,18 @@ report_free(struct report *r, struct entry *e)
 
 /* Something of it is with relay, or due and not kept waiting by the pause of its site. */
 static bool
-report_has_more(const struct queue *q, const struct entry *e)
+report_has_more(const struct queue *q, const struct queued_message *e)
 {
 	int64_t now = clock_ms();
 
 	for (size_t i = 0; i < e->shipment_count; i++) {
-		const struct shipment *s = &e->shipments[i];
+		const struct delivery *s = &e->shipments[i];
 		struct schedule_info info;
 
 		schedule_explain(q->schedule, &s->parcel, &info);
 		if (s->job || (s->open && info.next_ms <= now &&
-				  (s->parcel.state == PARCEL_ASKING ||
-				      s->parcel.state == PARCEL_READY)))
+				  (s->parcel.state == DELIVERY_ASKING ||
+				      s->parcel.state == DELIVERY_READY)))
 			return true;
 	}
 	return false;
@@ -134,7 +134,7 @@ report_arm_round(struct reports *all)
 }
 
 static bool
-report_is_round_over(const struct report *r, const struct entry *e)
+report_is_round_over(const struct report *r, const struct queued_message *e)
 {
 	return r->queue->is_stopping || !report_has_more(r->queue, e) ||
 	       clock_mono_ms() >= r->since_ms + REPORTS_ROUND_MS;
@@ -155,7 +155,7 @@ reports_begin_ready(struct queue *q)
 }
 
 void
-reports_check(struct queue *q, struct entry *e)
+reports_check(struct queue *q, struct queued_message *e)
 {
 	struct report *r;
 
@@ -190,7 +190,7 @@ reports_on_round(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	while ((r = TAILQ_FIRST(&q->reports->of_state[REPORT_ROUND]))) {
-		struct entry *e = book_find(&q->book, r->id);
+		struct queued_message *e = queued_find(&q->book, r->id);
 
 		if (now < r->since_ms + REPORTS_ROUND_MS)
 			break;
@@ -253,7 +253,7 @@ report_log_late(const struct report *r, int64_t pause_ms, int error)
 	log_id(&l, r->id, 0);
 	log_str(&l, "status", STR("late"));
 	log_seconds(&l, "again_in", pause_ms);
-	log_quoted(&l, "reason", str_of(finding_text(error)));
+	log_quoted(&l, "reason", str_of(spool_fault_text(error)));
 	log_end(&l);
 }
 
@@ -289,7 +289,7 @@ report_log(const struct report *r)
 	log_begin(&l, LOG_INFO, "report");
 	log_id(&l, r->entry->id, 0);
 	log_str(&l, "about", str_of(msgid_text(r->id, 0, about)));
-	log_addr(&l, "to", entry_address(r->entry, 1));
+	log_addr(&l, "to", queued_message_address(r->entry, 1));
 	log_num(&l, "rcpts", r->count);
 	if (r->is_warning)
 		log_str(&l, "action", STR("delayed"));
@@ -297,29 +297,29 @@ report_log(const struct report *r)
 }
 
 static void
-report_settle(struct report *r, struct entry *e)
+report_settle(struct report *r, struct queued_message *e)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		struct addressee *a = &e->addressees[r->numbers[i] - 1];
+		struct queued_recipient *a = &e->addressees[r->numbers[i] - 1];
 
 		if (r->is_warning)
 			a->marks |= MARK_WARNED;
 		else if (a->is_owed)
-			entry_settle(&r->queue->book, e, r->numbers[i],
+			queued_recipient_set_outcome(&r->queue->book, e, r->numbers[i],
 			    (enum spool_outcome)a->outcome, a->marks);
 	}
 }
 
 /* It may owe more: what had no room, and what came in between. */
 static void
-report_go_on(struct report *r, struct entry *e)
+report_go_on(struct report *r, struct queued_message *e)
 {
 	struct queue *q = r->queue;
 
 	if (!e || (e->owed == 0 && !e->is_warning_due)) {
 		report_free(r, e);
 		if (e)
-			queue_end(q, e);
+			queue_finish_message(q, e);
 	} else {
 		report_enter(r, REPORT_WAITING);
 		reports_check(q, e);
@@ -330,18 +330,18 @@ void
 reports_stored(struct report *r, int error)
 {
 	struct queue *q = r->queue;
-	struct entry *e = book_find(&q->book, r->id);
+	struct queued_message *e = queued_find(&q->book, r->id);
 
 	if (error == ENOENT)
 		error = 0; /* the spool has lost it: nothing can be stored of it any more */
 	if (fsio_is_full(error) && e && e->is_report && !r->is_given_up) {
 		r->is_given_up = true;
-		entry_free(&q->book, &r->entry);
+		queued_message_free(&q->book, &r->entry);
 		report_begin(r);
 		return;
 	}
 	if (error && error != ECANCELED && e) {
-		entry_free(&q->book, &r->entry);
+		queued_message_free(&q->book, &r->entry);
 		report_be_late(r, error);
 		reports_go_on(q);
 		return;
@@ -350,7 +350,7 @@ reports_stored(struct report *r, int error)
 		report_settle(r, e);
 	if (!error && r->entry) {
 		report_log(r);
-		queue_take(q, r->entry);
+		queue_add_message(q, r->entry);
 		r->entry = NULL;
 	}
 	report_go_on(r, e);
@@ -413,7 +413,7 @@ reports_unread(struct report *r, int error)
 /* ---- the book ---- */
 
 void
-reports_entry_came(struct queue *q, struct entry *e)
+reports_message_added(struct queue *q, struct queued_message *e)
 {
 	reports_set_warning(q, e);
 	reports_check(q, e);
@@ -421,7 +421,7 @@ reports_entry_came(struct queue *q, struct entry *e)
 
 /* One that is being stored goes on and finds no entry. */
 void
-reports_entry_gone(struct queue *q, struct entry *e)
+reports_message_removed(struct queue *q, struct queued_message *e)
 {
 	timers_remove(&q->reports->warnings, &e->warning);
 	if (e->report && e->report->state != REPORT_BUSY)
@@ -436,7 +436,7 @@ reports_check_all(struct queue *q)
 
 	for (size_t i = 0; i < 2; i++)
 		for (r = TAILQ_FIRST(&q->reports->of_state[states[i]]); r; r = after) {
-			struct entry *e = book_find(&q->book, r->id);
+			struct queued_message *e = queued_find(&q->book, r->id);
 
 			after = TAILQ_NEXT(r, link);
 			if (e)
@@ -447,7 +447,7 @@ reports_check_all(struct queue *q)
 void
 reports_configure(struct queue *q)
 {
-	struct entry *e;
+	struct queued_message *e;
 
 	TAILQ_FOREACH(e, &q->book.entries, link)
 		reports_set_warning(q, e);
@@ -488,7 +488,7 @@ reports_clear(struct queue *q)
 		return;
 	for (size_t i = 0; i <= REPORT_LATE; i++)
 		while ((r = TAILQ_FIRST(&all->of_state[i])))
-			report_free(r, book_find(&q->book, r->id));
+			report_free(r, queued_find(&q->book, r->id));
 	event_free(all->round_event);
 	event_free(all->late_event);
 	event_free(all->warning_event);

@@ -24,15 +24,16 @@ enum {
 void reports_init(struct queue *q, struct event_base *base);
 void reports_clear(struct queue *q);
 
-/* Is anyone to be told of this end?  Then entry_owe, else entry_settle. */
+/* Is anyone to be told of this end?  Then queued_recipient_owe_report, else
+ * queued_recipient_set_outcome. */
 bool reports_is_owed(
-    const struct entry *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
+    const struct queued_message *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
 
 /* The entry came into the book, with what it may owe already; or leaves it. */
-void reports_entry_came(struct queue *q, struct entry *e);
-void reports_entry_gone(struct queue *q, struct entry *e);
+void reports_message_added(struct queue *q, struct queued_message *e);
+void reports_message_removed(struct queue *q, struct queued_message *e);
 /* Something of it changed: an end is durable, an attempt is over. */
-void reports_check(struct queue *q, struct entry *e);
+void reports_check(struct queue *q, struct queued_message *e);
 /* Relay told what the queue before us left with it: what is owed may go. */
 void reports_check_all(struct queue *q);
 /* queue.delay_warning may be another one. */

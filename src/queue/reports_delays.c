@@ -7,10 +7,11 @@
 
 enum { WARNINGS_PER_TURN = 100 };
 
-static struct entry *
-report_entry_of(struct timer *t)
+static struct queued_message *
+report_message_of(struct timer *t)
 {
-	return (struct entry *)(void *)((char *)t - offsetof(struct entry, warning));
+	return (
+	    struct queued_message *)(void *)((char *)t - offsetof(struct queued_message, warning));
 }
 
 static void
@@ -24,7 +25,7 @@ report_arm_warnings(struct queue *q)
 }
 
 static bool
-report_may_warn(const struct entry *e)
+report_may_warn(const struct queued_message *e)
 {
 	for (uint32_t i = 1; i <= e->addressee_count; i++)
 		if (reports_is_warned_of(e, i))
@@ -33,7 +34,7 @@ report_may_warn(const struct entry *e)
 }
 
 void
-reports_set_warning(struct queue *q, struct entry *e)
+reports_set_warning(struct queue *q, struct queued_message *e)
 {
 	struct timer *first = timers_first(&q->reports->warnings);
 	int64_t at_ms = lifetime_warning_ms(
@@ -49,7 +50,7 @@ reports_set_warning(struct queue *q, struct entry *e)
 
 /* Not when its time is over: what becomes of it is told soon. */
 static void
-report_warn(struct queue *q, struct entry *e, int64_t now_ms)
+report_warn(struct queue *q, struct queued_message *e, int64_t now_ms)
 {
 	if (lifetime_is_over(e->expires_ms, false, now_ms))
 		return;
@@ -75,7 +76,7 @@ reports_on_warning(evutil_socket_t fd, short what, void *arg)
 		if (!t || t->at_ms > now)
 			break;
 		timers_remove(&q->reports->warnings, t);
-		report_warn(q, report_entry_of(t), now);
+		report_warn(q, report_message_of(t), now);
 	}
 	report_arm_warnings(q);
 }

@@ -32,7 +32,8 @@ struct report {
 	bool is_warning;
 	uint32_t *numbers; /* of the recipients told of */
 	size_t count;
-	struct entry *entry; /* the report itself, goes into the book with the batch; NULL: none */
+	struct queued_message
+	    *entry; /* the report itself, goes into the book with the batch; NULL: none */
 };
 
 TAILQ_HEAD(report_list, report);
@@ -51,14 +52,14 @@ void report_begin(struct report *r);
 /* The message could not be read: the report is made later, the others go on. */
 void reports_unread(struct report *r, int error);
 /* It waits, its sender allows to be told so, and was not. */
-bool reports_is_warned_of(const struct entry *e, uint32_t number);
+bool reports_is_warned_of(const struct queued_message *e, uint32_t number);
 /* error 0: durable, or nothing was left to tell; ECANCELED: a record came in between; ENOENT: the
  * message is gone; else it is late. */
 void reports_stored(struct report *r, int error);
 
 void reports_arm(struct event *event, int64_t ms);
 /* When its sender is to be told that it waits, if ever. */
-void reports_set_warning(struct queue *q, struct entry *e);
+void reports_set_warning(struct queue *q, struct queued_message *e);
 /* Of the event. */
 void reports_on_warning(evutil_socket_t fd, short what, void *arg);
 

@@ -16,7 +16,7 @@ enum { ENVELOPE_ARENA_MAX = 1 << 20, STORE_ARENA_MAX = 4 << 20 };
 /* All that one batch is made of. */
 struct report_batch {
 	struct report *report;
-	struct entry *entry;
+	struct queued_message *entry;
 	struct spool_message stored; /* what the spool knows of the recipients */
 	struct dsn dsn;
 	struct dsn_report composed;
@@ -29,7 +29,7 @@ struct report_batch {
 /* ---- what is told ---- */
 
 static enum dsn_action
-report_action(const struct report *r, const struct addressee *a)
+report_action(const struct report *r, const struct queued_recipient *a)
 {
 	if (r->is_warning)
 		return DSN_DELAYED;
@@ -42,7 +42,7 @@ static void
 report_list(struct report_batch *b)
 {
 	struct report *r = b->report;
-	struct entry *e = b->entry;
+	struct queued_message *e = b->entry;
 	size_t n = 0;
 
 	r->is_warning = e->owed == 0;
@@ -56,7 +56,7 @@ report_list(struct report_batch *b)
 /* What another message's attempt found of its site, as `queue list` says it. */
 static void
 report_explain_wait(
-    const struct report_batch *b, const struct addressee *a, struct dsn_item *item)
+    const struct report_batch *b, const struct queued_recipient *a, struct dsn_item *item)
 {
 	struct schedule_info info;
 
@@ -72,12 +72,12 @@ report_explain_wait(
 static struct dsn_item
 report_item(const struct report_batch *b, uint32_t number)
 {
-	const struct addressee *a = &b->entry->addressees[number - 1];
+	const struct queued_recipient *a = &b->entry->addressees[number - 1];
 	struct dsn_item item = {.number = number, .action = report_action(b->report, a)};
-	struct detail d = {0};
+	struct last_attempt d = {0};
 
 	if (b->stored.recipients)
-		detail_decode(b->stored.recipients[number - 1].detail, &d);
+		last_attempt_decode(b->stored.recipients[number - 1].detail, &d);
 	item.status = d.status;
 	item.is_expired = item.action == DSN_FAILED && (a->marks & MARK_EXPIRED);
 	item.host = d.host;
@@ -130,7 +130,7 @@ report_add_message(struct report_batch *b)
 	entry->message.envelope = buf_str(&b->envelope);
 	entry->message.header = buf_str(&b->composed.header);
 	entry->message.body = buf_str(&b->composed.body);
-	b->report->entry = entry_new(&q->book, &b->composed.envelope,
+	b->report->entry = queued_message_new(&q->book, &b->composed.envelope,
 	    q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 }
 
@@ -171,7 +171,7 @@ report_append(struct report_batch *b, bool with_message)
 	batch.count = b->count;
 	if (spool_append(r->queue->spool, &batch) == 0)
 		return 0;
-	entry_free(&r->queue->book, &r->entry);
+	queued_message_free(&r->queue->book, &r->entry);
 	return errno;
 }
 
@@ -221,7 +221,7 @@ static int
 report_store(struct report *r, const struct envelope *e, const struct spool_content *content,
     bool *is_done_out)
 {
-	struct report_batch b = {.report = r, .entry = book_find(&r->queue->book, r->id)};
+	struct report_batch b = {.report = r, .entry = queued_find(&r->queue->book, r->id)};
 	int error = 0;
 
 	report_list(&b);
@@ -244,7 +244,7 @@ report_store(struct report *r, const struct envelope *e, const struct spool_cont
 /* ---- the message ---- */
 
 static void
-report_make(struct report *r, struct entry *e, const struct spool_content *content)
+report_make(struct report *r, struct queued_message *e, const struct spool_content *content)
 {
 	struct envelope envelope;
 	struct arena arena;
@@ -253,7 +253,7 @@ report_make(struct report *r, struct entry *e, const struct spool_content *conte
 
 	arena_init(&arena, ENVELOPE_ARENA_MAX);
 	if (!content || !envelope_decode(content->envelope, &arena, &envelope))
-		entry_envelope(e, &arena, &envelope);
+		queued_message_envelope(e, &arena, &envelope);
 	error = report_store(r, &envelope, content, &is_done);
 	arena_clear(&arena);
 	if (error || is_done)
@@ -263,14 +263,14 @@ report_make(struct report *r, struct entry *e, const struct spool_content *conte
 static bool
 report_may_read_again(struct report *r, int error)
 {
-	return error != ENOENT && !finding_of_body(error) && ++r->reads < REPORTS_READS_MAX;
+	return error != ENOENT && !spool_fault_of_body(error) && ++r->reads < REPORTS_READS_MAX;
 }
 
 static void
 report_got_content(const struct spool_content *content, int error, void *arg)
 {
 	struct report *r = arg;
-	struct entry *e = book_find(&r->queue->book, r->id);
+	struct queued_message *e = queued_find(&r->queue->book, r->id);
 
 	r->count = 0;
 	if (!e)

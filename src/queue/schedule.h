@@ -17,33 +17,33 @@
 #include "queue/timers.h"
 
 struct schedule;
-struct destination;
-struct lane;
-struct share;
-struct site;
+struct sched_domain;
+struct user_queue;
+struct sched_share;
+struct sched_destination;
 
-enum parcel_state {
-	PARCEL_IDLE,    /* not in the schedule (held, new, or handed out for good) */
-	PARCEL_WAITING, /* until due_ms */
-	PARCEL_ASKING,  /* due; its domain's site is not known yet */
-	PARCEL_READY,   /* due; in its site's line */
-	PARCEL_RUNNING, /* handed out with SCHEDULE_DELIVER */
+enum sched_delivery_state {
+	DELIVERY_IDLE,    /* not in the schedule (held, new, or handed out for good) */
+	DELIVERY_WAITING, /* until due_ms */
+	DELIVERY_ASKING,  /* due; its domain's site is not known yet */
+	DELIVERY_READY,   /* due; in its site's line */
+	DELIVERY_RUNNING, /* handed out with SCHEDULE_DELIVER */
 };
 
 /* Embedded in the owner's struct, zeroed before the first use. */
-struct parcel {
+struct sched_delivery {
 	struct timer timer;
-	struct parcel *next, *previous;
-	struct destination *destination;
-	struct lane *lane;
-	struct share *share; /* RUNNING */
-	struct site *site;
+	struct sched_delivery *next, *previous;
+	struct sched_domain *destination;
+	struct user_queue *lane;
+	struct sched_share *share; /* RUNNING */
+	struct sched_destination *site;
 	const void *user; /* equal for equal users: who takes turns */
 	int64_t due_ms;
 	int64_t expires_ms;
 	int64_t since_ms; /* when it was added for the first time */
 	uint16_t tries;   /* the owner's count: attempts that came as far as a connection */
-	uint8_t state;    /* enum parcel_state; only schedule writes it */
+	uint8_t state;    /* enum sched_delivery_state; only schedule writes it */
 };
 
 struct schedule_limits {
@@ -62,19 +62,19 @@ void schedule_free(struct schedule **s);
 void schedule_configure(struct schedule *s, const struct schedule_limits *limits);
 
 /* due_ms, expires_ms and user are set.  An IDLE parcel goes WAITING, or on when it is due. */
-void schedule_add(struct schedule *s, struct parcel *p, struct str domain, int64_t now_ms);
+void schedule_add(struct schedule *s, struct sched_delivery *p, struct str domain, int64_t now_ms);
 /* From any state to IDLE; a running one is not counted any more. */
-void schedule_remove(struct schedule *s, struct parcel *p);
+void schedule_remove(struct schedule *s, struct sched_delivery *p);
 /* expires_ms was changed.  One that would have waited longer is tried when it expires, or now. */
-void schedule_live(struct schedule *s, struct parcel *p, int64_t now_ms);
+void schedule_expiry_changed(struct schedule *s, struct sched_delivery *p, int64_t now_ms);
 /* The operator wants it tried now: its site's pause and its domain's failure are forgotten too. */
-void schedule_hurry(struct schedule *s, struct parcel *p, int64_t now_ms);
+void schedule_retry_now(struct schedule *s, struct sched_delivery *p, int64_t now_ms);
 /* Does that change anything?  Not for one that is not in the schedule, or with relay. */
-bool schedule_may_hurry(const struct parcel *p);
+bool schedule_may_retry_now(const struct sched_delivery *p);
 
 enum schedule_act {
 	SCHEDULE_NOTHING, /* until schedule_wake_ms, or something is told */
-	SCHEDULE_ASK,     /* ask relay for the domain's site */
+	SCHEDULE_RESOLVE,     /* ask relay for the domain's site */
 	SCHEDULE_DELIVER, /* parcel is RUNNING now; hand it to relay */
 	SCHEDULE_REFUSE,  /* parcel is IDLE now; its domain's permanent failure is in status */
 	SCHEDULE_DEFER, /* the same with a temporary failure; one parcel speaks for all that wait */
@@ -84,10 +84,10 @@ enum schedule_act {
 
 struct schedule_step {
 	enum schedule_act act;
-	struct parcel *parcel;
+	struct sched_delivery *parcel;
 	struct str domain; /* valid until the next call */
 	struct str site;
-	const struct status *status;
+	const struct smtp_status *status;
 	int64_t found_ms; /* when status was found out; 0: unknown */
 };
 
@@ -97,7 +97,7 @@ int64_t schedule_wake_ms(const struct schedule *s);
 
 struct schedule_answer {
 	struct str site; /* empty: the domain failed, as status says */
-	const struct status *status;
+	const struct smtp_status *status;
 	uint32_t ttl_s;
 };
 /* Relay's answer. */
@@ -106,16 +106,17 @@ void schedule_answered(
 
 enum schedule_outcome {
 	SCHEDULE_REACHED, /* the site answered, whatever it said */
-	SCHEDULE_AWAY,    /* it could not be reached, or no session came as far as MAIL */
+	SCHEDULE_UNREACHABLE,    /* it could not be reached, or no session came as far as MAIL */
 	SCHEDULE_BUSY,    /* it answered 421 later: it has one slot; the second time it is away */
 	SCHEDULE_SILENT,  /* it fell silent after MAIL: it has one slot */
-	SCHEDULE_LOST,    /* nothing is known (relay died) */
+	SCHEDULE_UNKNOWN,    /* nothing is known (relay died) */
 };
 /* RUNNING -> IDLE.  status: what to tell of a site that is away; may be NULL. */
-void schedule_finished(struct schedule *s, struct parcel *p, enum schedule_outcome outcome,
-    const struct status *status, int64_t now_ms);
+void schedule_finished(struct schedule *s, struct sched_delivery *p, enum schedule_outcome outcome,
+    const struct smtp_status *status, int64_t now_ms);
 /* IDLE -> RUNNING at this site: relay says it is at it already. */
-void schedule_running(struct schedule *s, struct parcel *p, struct str domain, struct str site);
+void schedule_running(
+    struct schedule *s, struct sched_delivery *p, struct str domain, struct str site);
 /* Relay is another one: what was asked is asked again. */
 void schedule_relay_lost(struct schedule *s);
 
@@ -125,11 +126,12 @@ int64_t schedule_backoff_ms(const struct schedule *s, unsigned failures);
 struct schedule_info {
 	struct str domain, site; /* site may be empty */
 	int64_t next_ms;         /* when it can be tried; 0: now */
-	const struct status
+	const struct smtp_status
 	    *status; /* of the domain or the site, when that is why it waits; or NULL */
 	int64_t found_ms; /* when that was found out */
 };
-void schedule_explain(const struct schedule *s, const struct parcel *p, struct schedule_info *out);
+void schedule_explain(
+    const struct schedule *s, const struct sched_delivery *p, struct schedule_info *out);
 
 struct schedule_totals {
 	size_t waiting, asking, ready, running, sites, destinations;

@@ -10,64 +10,65 @@
 enum { TURN_BITS = 40, PROVEN_FACTOR = 4, UNPROVEN_PART = 2 };
 
 void
-shares_init(struct shares *all)
+sched_shares_init(struct sched_shares *all)
 {
-	*all = (struct shares){.by_user = map_new()};
-	for (int kind = 0; kind < SHARE_KINDS; kind++)
+	*all = (struct sched_shares){.by_user = map_new()};
+	for (int kind = 0; kind < SCHED_SHARE_KINDS; kind++)
 		timers_init(&all->order[kind]);
 }
 
 void
-shares_clear(struct shares *all)
+sched_shares_clear(struct sched_shares *all)
 {
 	map_free_all(&all->by_user);
-	for (int kind = 0; kind < SHARE_KINDS; kind++)
+	for (int kind = 0; kind < SCHED_SHARE_KINDS; kind++)
 		timers_clear(&all->order[kind]);
 }
 
 static struct str
-share_key(const void *const *user)
+sched_share_key(const void *const *user)
 {
 	return str_make((const char *)user, sizeof *user);
 }
 
-struct share *
-share_keep(struct shares *all, const void *user)
+struct sched_share *
+sched_share_ref(struct sched_shares *all, const void *user)
 {
-	struct share *share = map_get(all->by_user, share_key(&user));
+	struct sched_share *share = map_get(all->by_user, sched_share_key(&user));
 
 	if (!share) {
-		share = MEM_NEW(struct share);
+		share = MEM_NEW(struct sched_share);
 		share->user = user;
-		for (int kind = 0; kind < SHARE_KINDS; kind++)
+		for (int kind = 0; kind < SCHED_SHARE_KINDS; kind++)
 			TAILQ_INIT(&share->parked[kind]);
-		map_put(all->by_user, share_key(&user), share);
+		map_put(all->by_user, sched_share_key(&user), share);
 	}
 	share->references++;
 	return share;
 }
 
 void
-share_drop(struct shares *all, struct share *share)
+sched_share_unref(struct sched_shares *all, struct sched_share *share)
 {
 	if (--share->references)
 		return;
-	map_remove(all->by_user, share_key(&share->user));
+	map_remove(all->by_user, sched_share_key(&share->user));
 	mem_free(share);
 }
 
 bool
-share_may_begin(const struct share *share, enum share_kind kind, uint32_t free_slots)
+sched_share_may_begin(
+    const struct sched_share *share, enum sched_share_kind kind, uint32_t free_slots)
 {
 	uint64_t held = share->held[kind];
 
-	if (kind == SHARE_PROVEN)
+	if (kind == SCHED_SHARE_PROVEN)
 		return held < (uint64_t)free_slots * PROVEN_FACTOR;
 	return held * UNPROVEN_PART < free_slots;
 }
 
 static void
-share_place(struct shares *all, struct share *share, enum share_kind kind)
+sched_share_reorder(struct sched_shares *all, struct sched_share *share, enum sched_share_kind kind)
 {
 	int64_t held = share->held[kind];
 
@@ -79,30 +80,33 @@ share_place(struct shares *all, struct share *share, enum share_kind kind)
 }
 
 void
-share_count(struct shares *all, struct share *share, enum share_kind kind, int change)
+sched_share_count(
+    struct sched_shares *all, struct sched_share *share, enum sched_share_kind kind, int change)
 {
 	share->held[kind] += (uint32_t)change;
 	if (share->order[kind].place)
-		share_place(all, share, kind);
+		sched_share_reorder(all, share, kind);
 }
 
-struct lane *
-shares_next_parked(const struct shares *all, enum share_kind kind, uint32_t free_slots)
+struct user_queue *
+sched_shares_next_parked(
+    const struct sched_shares *all, enum sched_share_kind kind, uint32_t free_slots)
 {
 	const struct timer *first = timers_first(&all->order[kind]);
-	const struct share *share;
+	const struct sched_share *share;
 	const char *order;
 
 	if (!first)
 		return NULL;
 	order = (const char *)(first - kind);
-	share = (const struct share *)(order - offsetof(struct share, order));
-	return share_may_begin(share, kind, free_slots) ? TAILQ_FIRST(&share->parked[kind]) : NULL;
+	share = (const struct sched_share *)(order - offsetof(struct sched_share, order));
+	return sched_share_may_begin(share, kind, free_slots) ? TAILQ_FIRST(&share->parked[kind])
+	                                                      : NULL;
 }
 
 void
-share_parked(struct shares *all, struct share *share, enum share_kind kind)
+sched_share_parked(struct sched_shares *all, struct sched_share *share, enum sched_share_kind kind)
 {
 	if (TAILQ_EMPTY(&share->parked[kind]) != (share->order[kind].place == 0))
-		share_place(all, share, kind);
+		sched_share_reorder(all, share, kind);
 }

@@ -16,17 +16,17 @@ enum { ENVELOPE_ARENA_MAX = 1 << 20 };
 /* A parcel's recipients were tried together; where a crash came between their records, the later
  * one holds. */
 static void
-take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
+restore_recipient_state(struct queue *q, struct queued_message *e, const struct spool_recipient *r)
 {
-	struct parcel *p = &e->shipments[e->addressees[r->number - 1].shipment].parcel;
+	struct sched_delivery *p = &e->shipments[e->addressees[r->number - 1].shipment].parcel;
 	int64_t due_ms = lifetime_due_ms(p->expires_ms, r->next_ms, clock_ms());
 
 	if (r->is_settled) {
-		entry_settle(&q->book, e, r->number, r->outcome, (uint8_t)r->marks);
+		queued_recipient_set_outcome(&q->book, e, r->number, r->outcome, (uint8_t)r->marks);
 		return;
 	}
 	if (r->outcome == SPOOL_DONE || r->outcome == SPOOL_FAILED) {
-		entry_owe(e, r->number, r->outcome, (uint8_t)r->marks);
+		queued_recipient_owe_report(e, r->number, r->outcome, (uint8_t)r->marks);
 		return;
 	}
 	e->addressees[r->number - 1].marks = (uint8_t)r->marks;
@@ -40,12 +40,12 @@ take_state(struct queue *q, struct entry *e, const struct spool_recipient *r)
 }
 
 static bool
-on_message(const struct spool_message *m, void *arg)
+restore_queued_message(const struct spool_message *m, void *arg)
 {
 	struct queue *q = arg;
 	struct envelope envelope;
 	struct arena arena;
-	struct entry *e;
+	struct queued_message *e;
 
 	arena_init(&arena, ENVELOPE_ARENA_MAX);
 	if (!envelope_decode(m->envelope, &arena, &envelope) || !msgid_eq(envelope.id, m->id) ||
@@ -53,36 +53,36 @@ on_message(const struct spool_message *m, void *arg)
 		arena_clear(&arena);
 		return false;
 	}
-	e = entry_new(
+	e = queued_message_new(
 	    &q->book, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 	arena_clear(&arena);
 	e->is_held = m->is_held;
 	e->is_damaged = m->is_held && str_starts(m->held_why, STR("damaged"));
 	for (uint32_t i = 0; m->recipients && i < m->recipient_count; i++)
-		if (entry_addressee(e, m->recipients[i].number))
-			take_state(q, e, &m->recipients[i]);
+		if (queued_message_recipient(e, m->recipients[i].number))
+			restore_recipient_state(q, e, &m->recipients[i]);
 	if (e->open == 0)
-		entry_free(&q->book, &e);
+		queued_message_free(&q->book, &e);
 	else
-		queue_take(q, e);
+		queue_add_message(q, e);
 	return true;
 }
 
 static void
-on_note(struct str name, struct str value, void *arg)
+restore_note(struct str name, struct str value, void *arg)
 {
 	struct queue *q = arg;
 
 	if (str_eq(name, STR(TICKETS_NOTE)) && !tickets_load(&q->tickets, value))
 		log_warn("spool: the key of the tickets cannot be read; there will be a new one");
-	if (str_starts(name, STR("limits.")) && !buckets_load(q->buckets, name, value))
+	if (str_starts(name, STR("limits.")) && !rate_limits_load(q->buckets, name, value))
 		log_warn("spool: the stored use of the sending limits cannot be read: the counts "
 		         "of some "
 		         "users start at 0");
 }
 
 static void
-recovery_lost(struct str what, const char *text, void *arg)
+startup_report_lost(struct str what, const char *text, void *arg)
 {
 	const struct queue *q = arg;
 
@@ -90,7 +90,7 @@ recovery_lost(struct str what, const char *text, void *arg)
 }
 
 static void
-log_recovered(const struct queue *q)
+log_spool_open(const struct queue *q)
 {
 	struct spool_stats stats;
 	struct log_line l;
@@ -108,14 +108,14 @@ log_recovered(const struct queue *q)
 
 /* As sallyport config check does, which knows the numbers before the daemon starts. */
 static int
-recovery_check_disk(struct queue *q)
+startup_check_disk(struct queue *q)
 {
 	const struct conf *c = q->role->conf;
 	uint64_t have, all, usable;
 
 	if (q->io->ops->space(q->io, &have, &all) != 0)
 		return 0;
-	usable = space_usable_bytes(all, (unsigned)c->queue.minimum_free);
+	usable = disk_space_usable_bytes(all, (unsigned)c->queue.minimum_free);
 	if (usable >= CONF_SPOOL_BYTES_MIN)
 		return 0;
 	return role_refuse(q->role, ROLE_EXIT_CONFIG,
@@ -127,7 +127,7 @@ recovery_check_disk(struct queue *q)
 }
 
 static const char *
-recovery_reason(int error)
+startup_error_text(int error)
 {
 	if (error == EALREADY)
 		return "another process has it, is there a second daemon?";
@@ -141,16 +141,18 @@ recovery_reason(int error)
 	if (error == EPERM)
 		return "a file of it belongs to another user, or may not be opened, the log says "
 		       "which";
-	return finding_text(error);
+	return spool_fault_text(error);
 }
 
 int
-recovery_run(struct queue *q)
+queue_startup_run(struct queue *q)
 {
-	struct spool_recovery r = {
-	    .message = on_message, .note = on_note, .lost = recovery_lost, .arg = q};
+	struct spool_recovery r = {.message = restore_queued_message,
+	    .note = restore_note,
+	    .lost = startup_report_lost,
+	    .arg = q};
 	struct spool_options o = {.io = q->io = fsio_new(q->spool_directory)};
-	int status = recovery_check_disk(q);
+	int status = startup_check_disk(q);
 
 	if (status != 0)
 		return status;
@@ -163,9 +165,9 @@ recovery_run(struct queue *q)
 
 		return role_refuse(q->role, is_forbidden ? ROLE_EXIT_FORBIDDEN : ROLE_EXIT_LATER,
 		    "spool %.*s cannot be opened: %s", STR_ARG(q->role->conf->queue.directory),
-		    recovery_reason(errno));
+		    startup_error_text(errno));
 	}
 	q->newest_ms = spool_newest_ms(q->spool);
-	log_recovered(q);
+	log_spool_open(q);
 	return 0;
 }

@@ -7,6 +7,6 @@
 #include "queue/queue_internal.h"
 
 /* 0, or what role_refuse returned: the spool cannot be used.  Takes the spool's directory. */
-int recovery_run(struct queue *q) MUST_USE;
+int queue_startup_run(struct queue *q) MUST_USE;
 
 #endif

@@ -9,17 +9,17 @@
 #include "base/mem.h"
 #include "queue/reports.h"
 
-struct record {
-	TAILQ_ENTRY(record) link;
+struct status_update_write {
+	TAILQ_ENTRY(status_update_write) link;
 	struct queue *queue;
-	struct record_result result;
+	struct status_update result;
 	size_t detail_n;
 	char detail[SPOOL_DETAIL_MAX];
 	bool is_late;
 };
 
 void
-records_tell(struct queue *q, uint64_t job, struct msgid id, uint32_t number)
+status_updates_acknowledge(struct queue *q, uint64_t job, struct msgid id, uint32_t number)
 {
 	struct message_result_stored m = {.job = job, .recipient = number, .id = id};
 
@@ -28,15 +28,15 @@ records_tell(struct queue *q, uint64_t job, struct msgid id, uint32_t number)
 }
 
 static void
-finish(struct record *r)
+finish_status_update(struct status_update_write *r)
 {
 	struct queue *q = r->queue;
-	struct entry *e = book_find(&q->book, r->result.id);
+	struct queued_message *e = queued_find(&q->book, r->result.id);
 
 	if (r->result.from_relay)
-		records_tell(q, r->result.job, r->result.id, r->result.number);
+		status_updates_acknowledge(q, r->result.job, r->result.id, r->result.number);
 	if (r->is_late)
-		storing_is_late_no_more(q);
+		storage_check_drop_late(q);
 	mem_free(r);
 	if (e) {
 		e->unstored--;
@@ -46,19 +46,19 @@ finish(struct record *r)
 
 /* A warning may have been stored since this record was made. */
 static uint8_t
-record_marks(const struct record *r)
+status_update_marks(const struct status_update_write *r)
 {
-	struct entry *e = book_find(&r->queue->book, r->result.id);
-	struct addressee *a = e ? entry_addressee(e, r->result.number) : NULL;
+	struct queued_message *e = queued_find(&r->queue->book, r->result.id);
+	struct queued_recipient *a = e ? queued_message_recipient(e, r->result.number) : NULL;
 
 	return r->result.marks | (uint8_t)(a ? a->marks & MARK_WARNED : 0);
 }
 
 static void
-be_late(struct record *r, int error)
+delay_status_update(struct status_update_write *r, int error)
 {
 	if (!r->is_late)
-		storing_is_late(
+		storage_check_add_late(
 		    r->queue, r->result.id, r->result.number, r->result.outcome, error);
 	r->is_late = true;
 	TAILQ_INSERT_TAIL(&r->queue->late_records, r, link);
@@ -66,23 +66,26 @@ be_late(struct record *r, int error)
 }
 
 static void
-stored(int error, void *arg)
+status_update_stored(int error, void *arg)
 {
-	struct record *r = arg;
+	struct status_update_write *r = arg;
 
 	if (error && error != ENOENT)
-		be_late(r, error);
+		delay_status_update(r, error);
 	else
-		finish(r);
+		finish_status_update(r);
 }
 
 static void
-append(struct record *r)
+append_status_update(struct status_update_write *r)
 {
-	const struct record_result *from = &r->result;
+	const struct status_update *from = &r->result;
 	struct spool_entry entry = {.kind = SPOOL_STATUS, .id = from->id};
-	struct spool_batch batch = {
-	    .entries = &entry, .count = 1, .urgency = SPOOL_LAZY, .fn = stored, .arg = r};
+	struct spool_batch batch = {.entries = &entry,
+	    .count = 1,
+	    .urgency = SPOOL_LAZY,
+	    .fn = status_update_stored,
+	    .arg = r};
 
 	entry.status = (struct spool_recipient){
 	    .number = from->number,
@@ -91,26 +94,27 @@ append(struct record *r)
 		!from->is_owed && (from->outcome == SPOOL_DONE || from->outcome == SPOOL_FAILED),
 	    .attempts = from->attempts,
 	    .next_ms = from->next_ms,
-	    .marks = record_marks(r),
+	    .marks = status_update_marks(r),
 	    .detail = str_make(r->detail, r->detail_n),
 	};
 	if (spool_append(r->queue->spool, &batch) == 0)
 		return;
 	if (errno == ENOENT)
-		finish(r);
+		finish_status_update(r);
 	else
-		be_late(r, errno);
+		delay_status_update(r, errno);
 }
 
 void
-records_put(struct queue *q, const struct record_result *result, const struct detail *d)
+status_updates_put(
+    struct queue *q, const struct status_update *result, const struct last_attempt *d)
 {
-	struct record *r = MEM_NEW(struct record);
-	struct entry *e = book_find(&q->book, result->id);
+	struct status_update_write *r = MEM_NEW(struct status_update_write);
+	struct queued_message *e = queued_find(&q->book, result->id);
 	struct buf detail;
 
 	buf_init(&detail, SPOOL_DETAIL_MAX);
-	detail_encode(d, &detail);
+	last_attempt_encode(d, &detail);
 	r->queue = q;
 	r->result = *result;
 	r->detail_n = detail.n;
@@ -118,25 +122,26 @@ records_put(struct queue *q, const struct record_result *result, const struct de
 	buf_clear(&detail);
 	if (e)
 		e->unstored++;
-	append(r);
+	append_status_update(r);
 }
 
 bool
-records_last(struct queue *q, struct msgid id, uint32_t number, struct detail *out)
+status_updates_last_attempt(
+    struct queue *q, struct msgid id, uint32_t number, struct last_attempt *out)
 {
 	struct spool_message m;
 
 	if (!spool_find(q->spool, id, &m) || !m.recipients || number > m.recipient_count)
 		return false;
-	detail_decode(m.recipients[number - 1].detail, out);
+	last_attempt_decode(m.recipients[number - 1].detail, out);
 	return out->status.code != 0;
 }
 
 static bool
-is_superseded(const struct record *r)
+is_superseded(const struct status_update_write *r)
 {
-	struct entry *e = book_find(&r->queue->book, r->result.id);
-	struct addressee *a = e ? entry_addressee(e, r->result.number) : NULL;
+	struct queued_message *e = queued_find(&r->queue->book, r->result.id);
+	struct queued_recipient *a = e ? queued_message_recipient(e, r->result.number) : NULL;
 
 	if (!a || r->result.outcome != SPOOL_DEFERRED)
 		return false;
@@ -145,25 +150,25 @@ is_superseded(const struct record *r)
 }
 
 void
-records_retry(struct queue *q)
+status_updates_retry(struct queue *q)
 {
-	TAILQ_HEAD(, record) now = TAILQ_HEAD_INITIALIZER(now);
-	struct record *r;
+	TAILQ_HEAD(, status_update_write) now = TAILQ_HEAD_INITIALIZER(now);
+	struct status_update_write *r;
 
 	TAILQ_CONCAT(&now, &q->late_records, link);
 	while ((r = TAILQ_FIRST(&now))) {
 		TAILQ_REMOVE(&now, r, link);
 		if (is_superseded(r))
-			finish(r);
+			finish_status_update(r);
 		else
-			append(r);
+			append_status_update(r);
 	}
 }
 
 void
-records_clear(struct queue *q)
+status_updates_clear(struct queue *q)
 {
-	struct record *r;
+	struct status_update_write *r;
 
 	while ((r = TAILQ_FIRST(&q->late_records))) {
 		TAILQ_REMOVE(&q->late_records, r, link);

@@ -8,7 +8,7 @@
 #include "queue/last_attempt.h"
 #include "queue/queue_internal.h"
 
-struct record_result {
+struct status_update {
 	struct msgid id;
 	uint32_t number;
 	enum spool_outcome outcome;
@@ -21,14 +21,16 @@ struct record_result {
 };
 
 /* Rides along with the next sync; stored again when that fails. */
-void records_put(struct queue *q, const struct record_result *r, const struct detail *d);
+void status_updates_put(
+    struct queue *q, const struct status_update *r, const struct last_attempt *d);
 /* Those that could not be stored. */
-void records_retry(struct queue *q);
-void records_clear(struct queue *q);
+void status_updates_retry(struct queue *q);
+void status_updates_clear(struct queue *q);
 /* What the spool keeps of the recipient's last attempt, or of what kept it waiting; false: nothing.
  * Strings are valid until the next call of the spool. */
-bool records_last(struct queue *q, struct msgid id, uint32_t number, struct detail *out);
+bool status_updates_last_attempt(
+    struct queue *q, struct msgid id, uint32_t number, struct last_attempt *out);
 /* Tells relay. */
-void records_tell(struct queue *q, uint64_t job, struct msgid id, uint32_t number);
+void status_updates_acknowledge(struct queue *q, uint64_t job, struct msgid id, uint32_t number);
 
 #endif

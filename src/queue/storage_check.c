@@ -11,95 +11,98 @@
 #include "spool/completion.h"
 
 static void
-storing_failed(struct queue *q, int error)
+storage_check_failed(struct queue *q, int error)
 {
-	struct trouble *t = &q->storing.trouble;
+	struct disk_retry *t = &q->storing.trouble;
 
 	errno = error;
-	trouble_tell(t, "deliveries wait, for what becomes of them cannot be stored");
-	trouble_pause(t, STORING_RETRY_MS);
+	disk_retry_log(t, "deliveries wait, for what becomes of them cannot be stored");
+	disk_retry_pause(t, STORAGE_CHECK_RETRY_MS);
 	queue_retry_later(q);
 }
 
 static void
-storing_answered(int error, void *arg)
+storage_check_answered(int error, void *arg)
 {
 	struct queue *q = arg;
 
 	q->storing.is_asked = false;
 	if (error)
-		storing_failed(q, error);
+		storage_check_failed(q, error);
 	else
 		queue_wake(q);
 }
 
 static void
-storing_ask(struct queue *q)
+storage_check_ask(struct queue *q)
 {
 	struct spool_entry entry = {.kind = SPOOL_NOTE, .note.name = STR("storing")};
-	struct spool_batch batch = {
-	    .entries = &entry, .count = 1, .urgency = SPOOL_NOW, .fn = storing_answered, .arg = q};
+	struct spool_batch batch = {.entries = &entry,
+	    .count = 1,
+	    .urgency = SPOOL_NOW,
+	    .fn = storage_check_answered,
+	    .arg = q};
 
-	if (q->storing.is_asked || trouble_is_pausing(&q->storing.trouble))
+	if (q->storing.is_asked || disk_retry_is_pausing(&q->storing.trouble))
 		return;
 	q->storing.is_asked = true;
 	if (spool_append(q->spool, &batch) != 0)
-		storing_answered(errno, q);
+		storage_check_answered(errno, q);
 }
 
 bool
-storing_may_deliver(struct queue *q)
+storage_check_may_deliver(struct queue *q)
 {
-	int64_t stored_ms = answer_stored_ms(q->spool);
+	int64_t stored_ms = completion_stored_ms(q->spool);
 
 	/* those are tried again by their owner, and prove enough */
 	if (q->storing.late)
 		return false;
-	if (!stored_ms || clock_mono_ms() - stored_ms > STORING_FRESH_MS) {
-		storing_ask(q);
+	if (!stored_ms || clock_mono_ms() - stored_ms > STORAGE_CHECK_FRESH_MS) {
+		storage_check_ask(q);
 		return false;
 	}
-	trouble_end(&q->storing.trouble, "deliveries begin");
+	disk_retry_end(&q->storing.trouble, "deliveries begin");
 	return true;
 }
 
 void
-storing_is_late(struct queue *q, struct msgid id, uint32_t number, enum spool_outcome outcome,
-    int error)
+storage_check_add_late(
+    struct queue *q, struct msgid id, uint32_t number, enum spool_outcome outcome, int error)
 {
 	static const char *const words[] = {[SPOOL_WAITING] = "waiting",
 	    [SPOOL_DONE] = "sent",
 	    [SPOOL_DEFERRED] = "deferred",
 	    [SPOOL_FAILED] = "failed"};
-	struct storing *s = &q->storing;
+	struct storage_check *s = &q->storing;
 	char text[ID_NUMBER_TEXT_BYTES];
 
-	storing_failed(q, error);
+	storage_check_failed(q, error);
 	s->late++;
 	s->told++;
-	if (s->told <= STORING_TOLD_MAX)
+	if (s->told <= STORAGE_CHECK_TOLD_MAX)
 		log_warn("spool: the status of %s (%s) could not be stored: %s; a restart before "
 			 "it is may send it again", msgid_text(id, number, text), words[outcome],
 		    strerror(error));
-	else if (s->told == STORING_TOLD_MAX + 1)
+	else if (s->told == STORAGE_CHECK_TOLD_MAX + 1)
 		log_warn("spool: more statuses that were not stored are only counted");
 }
 
 void
-storing_is_late_no_more(struct queue *q)
+storage_check_drop_late(struct queue *q)
 {
-	struct storing *s = &q->storing;
+	struct storage_check *s = &q->storing;
 
 	if (--s->late)
 		return;
-	if (s->told > STORING_TOLD_MAX)
+	if (s->told > STORAGE_CHECK_TOLD_MAX)
 		log_warn("spool: %u statuses were stored late", s->told);
 	s->told = 0;
 	queue_wake(q);
 }
 
 void
-storing_end(struct queue *q)
+storage_check_end(struct queue *q)
 {
 	if (q->storing.late)
 		log_error("spool: %u statuses were not stored: mail that was sent may be sent "

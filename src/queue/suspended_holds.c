@@ -14,27 +14,27 @@
 
 enum { COMING_TEXT_BYTES = 2048 };
 
-struct coming {
-	LIST_ENTRY(coming) link;
-	struct errand *errand; /* NULL: it has ended */
+struct suspended_hold {
+	LIST_ENTRY(suspended_hold) link;
+	struct admin_command *errand; /* NULL: it has ended */
 	struct str account, why;
 	int64_t at_ms;    /* of the newest session that can be meant */
 	int64_t until_ms; /* monotonic */
 };
 
-const char coming_too_many[] =
+const char suspended_hold_too_many[] =
     "what is in the queue is held, but not what is being stored at this moment, or comes from the "
     "user's sessions later: too many users were suspended with --hold in the last minutes: do it "
     "again in some minutes\n";
 
 static struct str
-coming_copy(struct str s)
+suspended_hold_copy(struct str s)
 {
 	return str_make(mem_text(s.p, s.n), s.n);
 }
 
 static void
-coming_free(struct coming *c)
+suspended_hold_free(struct suspended_hold *c)
 {
 	if (c->errand)
 		c->errand->coming = NULL;
@@ -46,9 +46,9 @@ coming_free(struct coming *c)
 
 /* Those that are over go; how many are left. */
 static size_t
-coming_count(struct queue *q)
+suspended_hold_count(struct queue *q)
 {
-	struct coming *c, *after;
+	struct suspended_hold *c, *after;
 	size_t count = 0;
 
 	for (c = LIST_FIRST(&q->comings); c; c = after) {
@@ -56,7 +56,7 @@ coming_count(struct queue *q)
 		if (c->errand || clock_mono_ms() < c->until_ms)
 			count++;
 		else
-			coming_free(c);
+			suspended_hold_free(c);
 	}
 	return count;
 }
@@ -64,10 +64,10 @@ coming_count(struct queue *q)
 /* Those of an account that are older than this one, which holds in their place; those whose
  * commands are under way go at the end of these.  The latest time that they say. */
 static int64_t
-coming_replace(struct coming *older, struct str account)
+suspended_hold_replace(struct suspended_hold *older, struct str account)
 {
 	int64_t at_ms = 0;
-	struct coming *after;
+	struct suspended_hold *after;
 
 	for (; older; older = after) {
 		after = LIST_NEXT(older, link);
@@ -75,67 +75,67 @@ coming_replace(struct coming *older, struct str account)
 			continue;
 		at_ms = older->at_ms > at_ms ? older->at_ms : at_ms;
 		if (!older->errand)
-			coming_free(older);
+			suspended_hold_free(older);
 	}
 	return at_ms;
 }
 
 void
-coming_add(struct errand *errand)
+suspended_hold_add(struct admin_command *errand)
 {
 	struct queue *q = errand->queue;
 	struct str account = errand->filter.account;
 	int64_t now = clock_ms(), former;
-	struct coming *c;
+	struct suspended_hold *c;
 	struct buf why;
 
 	if (account.n == 0 || errand->is_dry_run)
 		return;
-	former = coming_replace(LIST_FIRST(&q->comings), account);
-	errand->is_coming_lost = coming_count(q) >= COMING_MAX;
+	former = suspended_hold_replace(LIST_FIRST(&q->comings), account);
+	errand->is_coming_lost = suspended_hold_count(q) >= SUSPENDED_HOLD_MAX;
 	if (errand->is_coming_lost)
 		return;
-	c = MEM_NEW(struct coming);
+	c = MEM_NEW(struct suspended_hold);
 	buf_init(&why, SPOOL_DETAIL_MAX);
 	c->errand = errand;
-	c->account = coming_copy(account);
-	c->why = coming_copy(changes_hold_why(errand, &why));
+	c->account = suspended_hold_copy(account);
+	c->why = suspended_hold_copy(admin_changes_hold_why(errand, &why));
 	/* after a clock that was set back, ids go on above the newest one */
 	c->at_ms = now > q->newest_ms ? now : q->newest_ms;
 	c->at_ms = former > c->at_ms ? former : c->at_ms;
-	c->until_ms = clock_mono_ms() + COMING_MS;
+	c->until_ms = clock_mono_ms() + SUSPENDED_HOLD_MS;
 	LIST_INSERT_HEAD(&q->comings, c, link);
 	errand->coming = c;
 	buf_clear(&why);
 }
 
 static bool
-coming_is_released(const struct coming *c, const struct errand *errand)
+coming_is_released(const struct suspended_hold *c, const struct admin_command *errand)
 {
-	const struct filter *f = &errand->filter;
+	const struct admin_filter *f = &errand->filter;
 
 	return (str_ieq(c->account, f->account) || str_ieq(c->account, f->user) ||
 		   str_ieq(c->account, f->other_user)) &&
-	    (errand->held_for.n == 0 || changes_is_held_for(errand, c->why));
+	    (errand->held_for.n == 0 || admin_changes_is_held_for(errand, c->why));
 }
 
 void
-coming_drop(const struct errand *errand)
+suspended_hold_remove(const struct admin_command *errand)
 {
 	struct queue *q = errand->queue;
-	struct coming *c, *after;
+	struct suspended_hold *c, *after;
 
-	if (errand->is_dry_run || filter_is_narrow(&errand->filter))
+	if (errand->is_dry_run || admin_filter_is_narrow(&errand->filter))
 		return;
 	for (c = LIST_FIRST(&q->comings); c; c = after) {
 		after = LIST_NEXT(c, link);
 		if (coming_is_released(c, errand))
-			coming_free(c);
+			suspended_hold_free(c);
 	}
 }
 
 static void
-coming_add_unheld(const struct errand *errand, struct buf *out)
+coming_add_unheld(const struct admin_command *errand, struct buf *out)
 {
 	if (errand->failed)
 		buf_addf(out,
@@ -148,7 +148,7 @@ coming_add_unheld(const struct errand *errand, struct buf *out)
 }
 
 void
-coming_alert(const struct errand *errand)
+suspended_hold_alert(const struct admin_command *errand)
 {
 	struct str account = errand->filter.account;
 	size_t held = errand->held + errand->changed;
@@ -172,9 +172,9 @@ coming_alert(const struct errand *errand)
 }
 
 void
-coming_errand_gone(struct errand *errand)
+suspended_hold_command_ended(struct admin_command *errand)
 {
-	struct coming *c = errand->coming, *newer;
+	struct suspended_hold *c = errand->coming, *newer;
 
 	errand->coming = NULL;
 	if (!c)
@@ -183,55 +183,55 @@ coming_errand_gone(struct errand *errand)
 	newer = LIST_FIRST(&errand->queue->comings);
 	while (newer != c && !str_ieq(newer->account, c->account))
 		newer = LIST_NEXT(newer, link);
-	(void)coming_replace(LIST_NEXT(newer, link), newer->account);
+	(void)suspended_hold_replace(LIST_NEXT(newer, link), newer->account);
 }
 
 void
-coming_clear(struct queue *q)
+suspended_hold_clear(struct queue *q)
 {
-	struct coming *c;
+	struct suspended_hold *c;
 
 	while ((c = LIST_FIRST(&q->comings)))
-		coming_free(c);
+		suspended_hold_free(c);
 }
 
 /* ---- messages ---- */
 
 static bool
-coming_fits(const struct coming *c, const struct entry *e)
+suspended_hold_fits(const struct suspended_hold *c, const struct queued_message *e)
 {
 	return id_ms(e->id.session) <= c->at_ms && str_ieq(c->account, e->user->name);
 }
 
-static struct coming *
-coming_find(struct queue *q, const struct entry *e)
+static struct suspended_hold *
+suspended_hold_find(struct queue *q, const struct queued_message *e)
 {
-	struct coming *c;
+	struct suspended_hold *c;
 
-	if (coming_count(q) == 0)
+	if (suspended_hold_count(q) == 0)
 		return NULL;
 	LIST_FOREACH(c, &q->comings, link)
-		if (coming_fits(c, e))
+		if (suspended_hold_fits(c, e))
 			return c;
 	return NULL;
 }
 
 struct str
-coming_why(struct queue *q, const struct entry *e)
+suspended_hold_reason(struct queue *q, const struct queued_message *e)
 {
-	const struct coming *c = coming_find(q, e);
+	const struct suspended_hold *c = suspended_hold_find(q, e);
 
 	return c ? c->why : STR_NULL;
 }
 
 bool
-coming_is_awaited(const struct errand *errand, const struct entry *e)
+suspended_hold_is_awaited(const struct admin_command *errand, const struct queued_message *e)
 {
-	return errand->coming && coming_fits(errand->coming, e);
+	return errand->coming && suspended_hold_fits(errand->coming, e);
 }
 
 static void
-coming_log(const struct entry *e)
+suspended_hold_log(const struct queued_message *e)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 
@@ -240,29 +240,29 @@ coming_log(const struct entry *e)
 }
 
 void
-coming_take(struct queue *q, struct entry *e)
+suspended_hold_message_stored(struct queue *q, struct queued_message *e)
 {
-	struct coming *c = coming_find(q, e);
-	struct errand *errand = c ? c->errand : NULL;
+	struct suspended_hold *c = suspended_hold_find(q, e);
+	struct admin_command *errand = c ? c->errand : NULL;
 	bool is_stored_held = e->is_held;
 
 	if (errand)
 		errand->matched++;
 	if (is_stored_held)
-		coming_log(e);
+		suspended_hold_log(e);
 	/* nothing of it is scheduled before its hold is durable */
 	e->is_held |= errand != NULL;
-	queue_take(q, e);
+	queue_add_message(q, e);
 	if (errand && is_stored_held)
-		errand_changed(errand, e->id);
+		admin_command_changed(errand, e->id);
 	else if (errand)
-		changes_hold_new(errand, e);
+		admin_changes_hold_new(errand, e);
 }
 
 bool
-coming_is_unstored(const struct queue *q)
+suspended_hold_is_unstored(const struct queue *q)
 {
-	const struct errand *errand;
+	const struct admin_command *errand;
 
 	TAILQ_FOREACH(errand, &q->errands, link)
 		if (errand->coming && errand->unstored)

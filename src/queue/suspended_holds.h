@@ -12,35 +12,35 @@
 
 #include "queue/admin_command.h"
 
-struct coming;
+struct suspended_hold;
 
 enum {
-	COMING_MAX = 64,
+	SUSPENDED_HOLD_MAX = 64,
 	/* longer than submission waits for its longest answer (MESSAGE_COMMIT_MS) */
-	COMING_MS = 10 * 60 * 1000,
+	SUSPENDED_HOLD_MS = 10 * 60 * 1000,
 };
 
 /* The errand's account, if it names one and is no dry run, in the place of what there is of the
- * same.  There is no room: is_coming_lost; coming_too_many says so. */
-void coming_add(struct errand *errand);
-extern const char coming_too_many[];
+ * same.  There is no room: is_coming_lost; suspended_hold_too_many says so. */
+void suspended_hold_add(struct admin_command *errand);
+extern const char suspended_hold_too_many[];
 /* Of a release of all mail that is held of an account, or user, or of all that is held for a reason
  * which is the one here: what is to come may go again too. */
-void coming_drop(const struct errand *errand);
+void suspended_hold_remove(const struct admin_command *errand);
 /* At the errand's end: the notice of a suspended user says how much of its mail is held now, by
  * whatever command, and what is not.  Main hears of the same object once in a day, so each of these
  * ends has its own. */
-void coming_alert(const struct errand *errand);
-void coming_errand_gone(struct errand *errand);
-void coming_clear(struct queue *q);
+void suspended_hold_alert(const struct admin_command *errand);
+void suspended_hold_command_ended(struct admin_command *errand);
+void suspended_hold_clear(struct queue *q);
 
 /* Is this message to be held?  Then why; else none. */
-struct str coming_why(struct queue *q, const struct entry *e);
+struct str suspended_hold_reason(struct queue *q, const struct queued_message *e);
 /* Does the errand wait for it? */
-bool coming_is_awaited(const struct errand *errand, const struct entry *e);
+bool suspended_hold_is_awaited(const struct admin_command *errand, const struct queued_message *e);
 /* Of a message that was stored, with the hold or without: into the book. */
-void coming_take(struct queue *q, struct entry *e);
+void suspended_hold_message_stored(struct queue *q, struct queued_message *e);
 /* Another errand's hold of such a message is not stored yet. */
-bool coming_is_unstored(const struct queue *q);
+bool suspended_hold_is_unstored(const struct queue *q);
 
 #endif

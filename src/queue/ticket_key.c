@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 uint64_t
-ticket_of(const struct queue *q, uint64_t number, const struct shipment *s)
+ticket_of(const struct queue *q, uint64_t number, const struct delivery *s)
 {
 	uint32_t place = (uint32_t)(s - s->entry->shipments);
 
@@ -17,7 +17,7 @@ ticket_of(const struct queue *q, uint64_t number, const struct shipment *s)
 
 bool
 ticket_is_right(
-    const struct queue *q, uint64_t number, const struct shipment *s, uint64_t ticket)
+    const struct queue *q, uint64_t number, const struct delivery *s, uint64_t ticket)
 {
 	return ticket_of(q, number, s) == ticket;
 }

@@ -7,9 +7,9 @@
 #include "queue/queue_internal.h"
 
 /* Of a job with that number for these recipients. */
-uint64_t ticket_of(const struct queue *q, uint64_t number, const struct shipment *s);
+uint64_t ticket_of(const struct queue *q, uint64_t number, const struct delivery *s);
 bool ticket_is_right(
-    const struct queue *q, uint64_t number, const struct shipment *s, uint64_t ticket);
+    const struct queue *q, uint64_t number, const struct delivery *s, uint64_t ticket);
 /* Into the spool, when it is not there. */
 void ticket_key_store(struct queue *q);
 

@@ -19,44 +19,44 @@ timers_clear(struct timers *h)
 }
 
 static void
-put(struct timers *h, struct timer *t, size_t place)
+place_timer(struct timers *h, struct timer *t, size_t place)
 {
 	h->heap[place] = t;
 	t->place = (uint32_t)place;
 }
 
 static void
-rise(struct timers *h, struct timer *t, size_t place)
+sift_timer_up(struct timers *h, struct timer *t, size_t place)
 {
 	while (place > 1 && h->heap[place / 2]->at_ms > t->at_ms) {
-		put(h, h->heap[place / 2], place);
+		place_timer(h, h->heap[place / 2], place);
 		place /= 2;
 	}
-	put(h, t, place);
+	place_timer(h, t, place);
 }
 
 static void
-sink(struct timers *h, struct timer *t, size_t place)
+sift_timer_down(struct timers *h, struct timer *t, size_t place)
 {
 	for (size_t child = place * 2; child <= h->count; child = place * 2) {
 		if (child < h->count && h->heap[child + 1]->at_ms < h->heap[child]->at_ms)
 			child++;
 		if (h->heap[child]->at_ms >= t->at_ms)
 			break;
-		put(h, h->heap[child], place);
+		place_timer(h, h->heap[child], place);
 		place = child;
 	}
-	put(h, t, place);
+	place_timer(h, t, place);
 }
 
 /* Where it belongs, seen from a place that is free. */
 static void
-settle(struct timers *h, struct timer *t, size_t place)
+sift_timer(struct timers *h, struct timer *t, size_t place)
 {
 	if (place > 1 && h->heap[place / 2]->at_ms > t->at_ms)
-		rise(h, t, place);
+		sift_timer_up(h, t, place);
 	else
-		sink(h, t, place);
+		sift_timer_down(h, t, place);
 }
 
 void
@@ -64,14 +64,14 @@ timers_set(struct timers *h, struct timer *t, int64_t at_ms)
 {
 	t->at_ms = at_ms;
 	if (t->place) {
-		settle(h, t, t->place);
+		sift_timer(h, t, t->place);
 		return;
 	}
 	if (h->count + 2 > h->cap) {
 		h->cap = h->cap ? h->cap * 2 : 64;
 		h->heap = mem_grow(h->heap, h->cap * sizeof *h->heap);
 	}
-	rise(h, t, ++h->count);
+	sift_timer_up(h, t, ++h->count);
 }
 
 void
@@ -85,7 +85,7 @@ timers_remove(struct timers *h, struct timer *t)
 	t->place = 0;
 	last = h->heap[h->count--];
 	if (last != t)
-		settle(h, last, place);
+		sift_timer(h, last, place);
 }
 
 struct timer *

@@ -5,81 +5,82 @@
 
 #include "base/mem.h"
 
-struct lane_key {
+struct user_queue_key {
 	const void *site;
 	const void *user;
 };
 
 static struct str
-lane_key(struct lane_key *key, const struct site *site, const void *user)
+user_queue_key(struct user_queue_key *key, const struct sched_destination *site, const void *user)
 {
-	*key = (struct lane_key){site, user};
+	*key = (struct user_queue_key){site, user};
 	return str_make((const char *)key, sizeof *key);
 }
 
-static struct lane *
-lane_ensure(struct sites *all, struct site *site, const void *user)
+static struct user_queue *
+user_queue_ensure(struct sched_destinations *all, struct sched_destination *site, const void *user)
 {
-	struct lane_key key;
-	struct lane *lane = map_get(all->lanes, lane_key(&key, site, user));
+	struct user_queue_key key;
+	struct user_queue *lane = map_get(all->lanes, user_queue_key(&key, site, user));
 
 	if (lane)
 		return lane;
-	lane = MEM_NEW(struct lane);
+	lane = MEM_NEW(struct user_queue);
 	lane->site = site;
-	lane->share = share_keep(&all->shares, user);
+	lane->share = sched_share_ref(&all->shares, user);
 	TAILQ_INSERT_TAIL(&site->lanes, lane, link);
-	map_put(all->lanes, lane_key(&key, site, user), lane);
+	map_put(all->lanes, user_queue_key(&key, site, user), lane);
 	return lane;
 }
 
 void
-lane_park(struct sites *all, struct lane *lane)
+user_queue_park(struct sched_destinations *all, struct user_queue *lane)
 {
-	struct site *site = lane->site;
+	struct sched_destination *site = lane->site;
 
 	lane->is_parked = true;
-	lane->kind = (uint8_t)site_kind(site);
+	lane->kind = (uint8_t)sched_destination_kind(site);
 	TAILQ_REMOVE(&site->lanes, lane, link);
 	TAILQ_INSERT_TAIL(&site->parked, lane, link);
 	TAILQ_INSERT_TAIL(&lane->share->parked[lane->kind], lane, waiting);
-	share_parked(&all->shares, lane->share, lane->kind);
+	sched_share_parked(&all->shares, lane->share, lane->kind);
 }
 
 static void
-lane_leave_parked(struct sites *all, struct lane *lane)
+user_queue_leave_parked(struct sched_destinations *all, struct user_queue *lane)
 {
 	lane->is_parked = false;
 	TAILQ_REMOVE(&lane->site->parked, lane, link);
 	TAILQ_REMOVE(&lane->share->parked[lane->kind], lane, waiting);
-	share_parked(&all->shares, lane->share, lane->kind);
+	sched_share_parked(&all->shares, lane->share, lane->kind);
 }
 
 void
-lane_unpark(struct sites *all, struct lane *lane)
+user_queue_unpark(struct sched_destinations *all, struct user_queue *lane)
 {
-	lane_leave_parked(all, lane);
+	user_queue_leave_parked(all, lane);
 	TAILQ_INSERT_TAIL(&lane->site->lanes, lane, link);
 }
 
 static void
-lane_end(struct sites *all, struct lane *lane)
+user_queue_end(struct sched_destinations *all, struct user_queue *lane)
 {
-	struct lane_key key;
+	struct user_queue_key key;
 
 	if (lane->is_parked)
-		lane_leave_parked(all, lane);
+		user_queue_leave_parked(all, lane);
 	else
 		TAILQ_REMOVE(&lane->site->lanes, lane, link);
-	map_remove(all->lanes, lane_key(&key, lane->site, lane->share->user));
-	share_drop(&all->shares, lane->share);
+	map_remove(all->lanes, user_queue_key(&key, lane->site, lane->share->user));
+	sched_share_unref(&all->shares, lane->share);
 	mem_free(lane);
 }
 
 void
-lane_add(struct sites *all, struct site *site, struct parcel *p)
+user_queue_add(
+    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p)
 {
-	struct lane *lane = lane_ensure(all, site, p->user);
+	struct user_queue *lane = user_queue_ensure(all, site, p->user);
 
 	p->lane = lane;
 	p->next = NULL;
@@ -92,7 +93,7 @@ lane_add(struct sites *all, struct site *site, struct parcel *p)
 }
 
 static void
-lane_unlink(struct lane *lane, struct parcel *p)
+user_queue_unlink(struct user_queue *lane, struct sched_delivery *p)
 {
 	if (p->previous)
 		p->previous->next = p->next;
@@ -106,11 +107,11 @@ lane_unlink(struct lane *lane, struct parcel *p)
 }
 
 void
-lane_lead(struct sites *all, struct parcel *p)
+user_queue_put_first(struct sched_destinations *all, struct sched_delivery *p)
 {
-	struct lane *lane = p->lane;
+	struct user_queue *lane = p->lane;
 
-	lane_unlink(lane, p);
+	user_queue_unlink(lane, p);
 	p->next = lane->first;
 	if (p->next)
 		p->next->previous = p;
@@ -118,19 +119,19 @@ lane_lead(struct sites *all, struct parcel *p)
 		lane->last = p;
 	lane->first = p;
 	if (lane->is_parked)
-		lane_leave_parked(all, lane);
+		user_queue_leave_parked(all, lane);
 	else
 		TAILQ_REMOVE(&lane->site->lanes, lane, link);
 	TAILQ_INSERT_HEAD(&lane->site->lanes, lane, link);
 }
 
 void
-lane_remove(struct sites *all, struct parcel *p)
+user_queue_remove(struct sched_destinations *all, struct sched_delivery *p)
 {
-	struct lane *lane = p->lane;
+	struct user_queue *lane = p->lane;
 
-	lane_unlink(lane, p);
+	user_queue_unlink(lane, p);
 	p->lane = NULL;
 	if (!lane->first)
-		lane_end(all, lane);
+		user_queue_end(all, lane);
 }

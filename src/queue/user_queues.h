@@ -7,31 +7,32 @@
 
 #include "queue/destinations.h"
 
-struct lane {
-	TAILQ_ENTRY(lane) link;    /* site->lanes or site->parked */
-	TAILQ_ENTRY(lane) waiting; /* share->parked[kind] */
-	struct site *site;
-	struct share *share;
-	struct parcel *first, *last;
-	uint8_t kind; /* enum share_kind, while it is parked */
+struct user_queue {
+	TAILQ_ENTRY(user_queue) link;    /* site->lanes or site->parked */
+	TAILQ_ENTRY(user_queue) waiting; /* share->parked[kind] */
+	struct sched_destination *site;
+	struct sched_share *share;
+	struct sched_delivery *first, *last;
+	uint8_t kind; /* enum sched_share_kind, while it is parked */
 	bool is_parked;
 };
 
-static inline enum share_kind
-site_kind(const struct site *site)
+static inline enum sched_share_kind
+sched_destination_kind(const struct sched_destination *site)
 {
-	return site->is_proven ? SHARE_PROVEN : SHARE_UNPROVEN;
+	return site->is_proven ? SCHED_SHARE_PROVEN : SCHED_SHARE_UNPROVEN;
 }
 
 /* At the end of its user's lane, which is made when there is none. */
-void lane_add(struct sites *all, struct site *site, struct parcel *p);
+void user_queue_add(
+    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p);
 /* Out of its lane, which ends when it is empty. */
-void lane_remove(struct sites *all, struct parcel *p);
+void user_queue_remove(struct sched_destinations *all, struct sched_delivery *p);
 /* Its user holds its share of what its site counts for. */
-void lane_park(struct sites *all, struct lane *lane);
+void user_queue_park(struct sched_destinations *all, struct user_queue *lane);
 /* To the head of its lane, and that to the head of its site's lanes. */
-void lane_lead(struct sites *all, struct parcel *p);
+void user_queue_put_first(struct sched_destinations *all, struct sched_delivery *p);
 /* To the end of its site's lanes again. */
-void lane_unpark(struct sites *all, struct lane *lane);
+void user_queue_unpark(struct sched_destinations *all, struct user_queue *lane);
 
 #endif

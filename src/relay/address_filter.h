@@ -10,6 +10,6 @@
 #include "base/str.h"
 
 /* Of an address that wraps an IPv4 address: whether that one is. */
-bool range_is_public(const struct sockaddr *sa);
+bool address_filter_is_public(const struct sockaddr *sa);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * attempt: the steps stand in the order in which they happen.  A job asks one thing at a time, and
- * frees itself after its last result.
+ * attempt: the steps stand in the order in which they happen.  An attempt asks one thing at a time,
+ * and frees itself after its last result.
  */
 #include "relay/attempt_internal.h"
 
@@ -11,15 +11,15 @@
 #include "relay/own_addresses.h"
 #include "relay/reason.h"
 
-static void step(struct job *j);
-static void send_message(struct job *j);
+static void attempt_next_host(struct attempt *j);
+static void send_message(struct attempt *j);
 
 /* ---- the end, and what leads to it ---- */
 
 void
-job_drop(struct job *j)
+attempt_drop(struct attempt *j)
 {
-	struct yard *y = j->yard;
+	struct attempt_context *y = j->yard;
 
 	LIST_REMOVE(j, link);
 	y->job_count--;
@@ -27,32 +27,32 @@ job_drop(struct job *j)
 		event_del(&j->deadline);
 	if (event_initialized(&j->next_look))
 		event_del(&j->next_look);
-	finder_cancel(&j->ask);
+	destination_cache_cancel(&j->ask);
 	resolver_cancel(&j->query);
 	if (j->session)
-		pool_drop(y->pool, &j->session);
-	found_drop(&j->found);
-	body_clear(&j->body);
-	outgoing_clear(&j->out);
+		connection_pool_drop(y->pool, &j->session);
+	cached_destination_drop(&j->found);
+	body_reader_clear(&j->body);
+	message_source_clear(&j->out);
 	arena_clear(&j->arena);
 	mem_free(j);
 	if (y->emptied)
 		y->emptied(y);
 }
 
-/* Where it happened: the connection that stands, or the host that the verdict is of. */
+/* Where it happened: the connection that stands, or the host that the status is of. */
 static void
-say_where(const struct job *j, char address[INET6_ADDRSTRLEN_], struct message_result *m)
+fill_result_host(const struct attempt *j, char address[INET6_ADDRSTRLEN_], struct message_result *m)
 {
-	const struct visit *s = j->session;
-	const struct delivery *d = &j->delivery;
+	const struct smtp_connection *s = j->session;
+	const struct host_iterator *d = &j->delivery;
 
 	if (s) {
 		m->host = str_of(s->host);
 		m->address = str_of(s->address);
 		m->port = s->port;
 		m->source = str_of(s->source);
-		m->tls = str_of(visit_tls(s));
+		m->tls = str_of(smtp_connection_tls(s));
 	} else if (d->site && d->status.code) {
 		m->host = str_of(d->site->hosts[d->host_of_status].name);
 		m->tls = str_of(d->tls_of_status);
@@ -62,7 +62,8 @@ say_where(const struct job *j, char address[INET6_ADDRSTRLEN_], struct message_r
 }
 
 void
-job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last)
+attempt_report_result(
+    struct attempt *j, uint32_t number, const struct smtp_client_result *r, bool is_last)
 {
 	char address[INET6_ADDRSTRLEN_];
 	struct message_result m = {
@@ -81,15 +82,15 @@ job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_
 
 	if (j->found)
 		m.route = (uint16_t)j->found->site.route_number;
-	say_where(j, address, &m);
-	results_add(j->yard->results, j->yard->queue, &m);
+	fill_result_host(j, address, &m);
+	pending_results_add(j->yard->results, j->yard->queue, &m);
 }
 
 /* Tells what was decided, and keeps who was not. */
 static void
-collect(struct job *j)
+collect_smtp_results(struct attempt *j)
 {
-	const struct client_result *r = client_results(j->session->client);
+	const struct smtp_client_result *r = smtp_client_results(j->session->client);
 	size_t left = 0;
 
 	for (size_t i = 0; i < j->out.count; i++)
@@ -98,196 +99,201 @@ collect(struct job *j)
 		if (r[i].status.code == 0)
 			j->numbers[kept++] = j->numbers[i];
 		else
-			job_tell(j, j->numbers[i], &r[i], left == 0 && ++told == j->out.count);
+			attempt_report_result(
+			    j, j->numbers[i], &r[i], left == 0 && ++told == j->out.count);
 	}
 	j->out.count = left;
 }
 
 /* All that are left share one fate. */
 void
-job_finish(struct job *j, const struct status *s, const char *reason)
+attempt_finish(struct attempt *j, const struct smtp_status *s, const char *reason)
 {
-	struct client_result r = {.status = *s, .reason = reason};
+	struct smtp_client_result r = {.status = *s, .reason = reason};
 
 	for (size_t i = 0; i < j->out.count; i++)
-		job_tell(j, j->numbers[i], &r, i + 1 == j->out.count);
-	job_drop(j);
+		attempt_report_result(j, j->numbers[i], &r, i + 1 == j->out.count);
+	attempt_drop(j);
 }
 
 /* ---- the deadline ---- */
 
 /* Where nobody has the message yet; who was refused stays so. */
 static void
-give_up(struct job *j, struct status s, const char *reason)
+abort_attempt(struct attempt *j, struct smtp_status s, const char *reason)
 {
-	const struct client_end *end;
+	const struct smtp_client_end *end;
 
-	finder_cancel(&j->ask);
+	destination_cache_cancel(&j->ask);
 	resolver_cancel(&j->query);
 	if (j->session) {
-		client_lost(j->session->client, &s, reason);
-		end = client_end(j->session->client);
+		smtp_client_lost(j->session->client, &s, reason);
+		end = smtp_client_end(j->session->client);
 		s = end->status;
 		reason = end->reason;
 		if (j->is_sending)
-			collect(j);
+			collect_smtp_results(j);
 	} else if (j->delivery.status.code) {
-		s = delivery_verdict(&j->delivery, &reason);
+		s = host_iterator_status(&j->delivery, &reason);
 	}
 	if (j->out.count)
-		job_finish(j, &s, reason);
+		attempt_finish(j, &s, reason);
 	else
-		job_drop(j);
+		attempt_drop(j);
 }
 
 /* While the content is looked at, no host has been asked: the disk is what took the time. */
 static void
-give_up_late(struct job *j, const struct status *s)
+abort_late_attempt(struct attempt *j, const struct smtp_status *s)
 {
 	if (j->is_looking)
-		give_up(j, outgoing_late_status(), REASON_LOCAL);
+		abort_attempt(j, message_source_late_status(), REASON_LOCAL);
 	else
-		give_up(j, *s, REASON_TIMEOUT);
+		abort_attempt(j, *s, REASON_TIMEOUT);
 }
 
 /* Content that is on its way has deadlines of its own, also while its next block is read. */
 static void
-on_deadline(evutil_socket_t fd, short what, void *arg)
+attempt_deadline_passed(evutil_socket_t fd, short what, void *arg)
 {
-	struct job *j = arg;
-	int64_t patience_ms = finder_conf(j->yard->finder)->timeouts.attempt_ms;
-	struct status s = status_make(451, "4.4.2", "no host took the message within %lld s",
-	    (long long)(patience_ms / 1000));
+	struct attempt *j = arg;
+	int64_t patience_ms = destination_cache_conf(j->yard->finder)->timeouts.attempt_ms;
+	struct smtp_status s = smtp_status_make(451, "4.4.2",
+	    "no host took the message within %lld s", (long long)(patience_ms / 1000));
 
 	(void)fd;
 	(void)what;
 	j->is_late = true;
-	if (!j->is_sending || !client_has_envelope(j->session->client))
-		give_up_late(j, &s);
+	if (!j->is_sending || !smtp_client_envelope_answered(j->session->client))
+		abort_late_attempt(j, &s);
 }
 
-static struct status
-job_recalled_status(void)
+static struct smtp_status
+attempt_recalled_status(void)
 {
-	return status_make(451, "4.3.0", "the operator ended the attempt");
+	return smtp_status_make(451, "4.3.0", "the operator ended the attempt");
 }
 
 /* From now on, for one transaction at least. */
 void
-job_begin_attempt(struct job *j)
+attempt_start_deadline(struct attempt *j)
 {
-	int64_t ms = finder_conf(j->yard->finder)->timeouts.attempt_ms;
+	int64_t ms = destination_cache_conf(j->yard->finder)->timeouts.attempt_ms;
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
 	metrics_work_id("deliver", j->envelope.id);
 	j->is_late = false;
 	if (!event_initialized(&j->deadline))
-		event_assign(&j->deadline, j->yard->base, -1, 0, on_deadline, j);
+		event_assign(&j->deadline, j->yard->base, -1, 0, attempt_deadline_passed, j);
 	if (event_add(&j->deadline, &tv) != 0)
 		die("relay: no timer");
 }
 
-/* ---- 1. the site ---- */
+/* ---- 1. the destination ---- */
 
 static void
-got_site(struct found *found, void *arg)
+attempt_got_destination(struct cached_destination *found, void *arg)
 {
-	struct job *j = arg;
+	struct attempt *j = arg;
 
 	j->ask = NULL;
 	j->found = found;
 	if (found->site.status.code) {
-		job_finish(j, &found->site.status, found->site.reason);
+		attempt_finish(j, &found->site.status, found->site.reason);
 		return;
 	}
-	delivery_init(&j->delivery, &found->site);
-	j->delivery.is_own = own_has;
-	step(j);
+	host_iterator_init(&j->delivery, &found->site);
+	j->delivery.is_own = own_address_check;
+	attempt_next_host(j);
 }
 
 void
-job_find_site(struct job *j)
+attempt_find_destination(struct attempt *j)
 {
-	struct found *found = finder_have(j->yard->finder, j->m.domain);
+	struct cached_destination *found = destination_cache_get(j->yard->finder, j->m.domain);
 
 	if (found)
-		got_site(found, j);
+		attempt_got_destination(found, j);
 	else
-		j->ask = finder_ask(j->yard->finder, j->m.domain, got_site, j);
+		j->ask = destination_cache_lookup(
+		    j->yard->finder, j->m.domain, attempt_got_destination, j);
 }
 
 /* ---- 2. the connection ---- */
 
 static void
-got_addresses(const struct resolver_answer *a, void *arg)
+attempt_got_addresses(const struct resolver_answer *a, void *arg)
 {
-	struct job *j = arg;
-	const char *host = delivery_host(&j->delivery);
+	struct attempt *j = arg;
+	const char *host = host_iterator_host(&j->delivery);
 
 	j->query = NULL;
-	delivery_got_addresses(&j->delivery, a);
+	host_iterator_got_addresses(&j->delivery, a);
 	if (j->delivery.lacks_route_host)
-		route_hosts_lack(&j->yard->route_hosts, &j->found->site, host);
+		route_host_log_missing(&j->yard->route_hosts, &j->found->site, host);
 	else if (a->outcome == RESOLVER_FOUND)
-		route_hosts_have(&j->yard->route_hosts, &j->found->site, host);
-	step(j);
+		route_host_log_found(&j->yard->route_hosts, &j->found->site, host);
+	attempt_next_host(j);
 }
 
-static void visit_ready(struct visit *s, void *arg);
-static void visit_over(struct visit *s, void *arg);
+static void attempt_connection_ready(struct smtp_connection *s, void *arg);
+static void attempt_connection_over(struct smtp_connection *s, void *arg);
 
-static const struct visit_events visit_events = {.ready = visit_ready, .over = visit_over};
+static const struct smtp_connection_events attempt_connection_events = {
+    .ready = attempt_connection_ready, .over = attempt_connection_over};
 
 static void
-connect_host(struct job *j)
+connect_host(struct attempt *j)
 {
-	struct visit_options o = {
+	struct smtp_connection_options o = {
 	    .base = j->yard->base,
 	    .found = j->found,
-	    .tls = trust_for(j->yard->trust, j->found->site.route),
-	    .host = delivery_host(&j->delivery),
-	    .address = delivery_address(&j->delivery),
-	    .level = delivery_tls(&j->delivery),
+	    .tls = tls_trust_for(j->yard->trust, j->found->site.route),
+	    .host = host_iterator_host(&j->delivery),
+	    .address = host_iterator_address(&j->delivery),
+	    .level = host_iterator_tls(&j->delivery),
 	    .without_chunking = j->delivery.without_chunking,
-	    .events = &visit_events,
+	    .events = &attempt_connection_events,
 	    .arg = j,
 	};
-	struct status s;
+	struct smtp_status s;
 
-	if (!o.tls && o.level != CLIENT_TLS_NEVER) {
-		s = status_make(
+	if (!o.tls && o.level != SMTP_CLIENT_TLS_NEVER) {
+		s = smtp_status_make(
 		    451, "4.3.5", "the certificates of this route's ca_file are not loaded");
-		job_finish(j, &s, REASON_TLS);
+		attempt_finish(j, &s, REASON_TLS);
 		return;
 	}
-	j->session = pool_open(j->yard->pool, &o);
+	j->session = connection_pool_open(j->yard->pool, &o);
 }
 
 static void
-step(struct job *j)
+attempt_next_host(struct attempt *j)
 {
-	struct finder_host host;
-	struct status s;
+	struct destination_cache_host host;
+	struct smtp_status s;
 	const char *reason;
 
 	if (!j->is_fresh)
-		j->session = pool_take(j->yard->pool, j->found);
+		j->session = connection_pool_take(j->yard->pool, j->found);
 	if (j->session) {
-		visit_own(j->session, &visit_events, j);
+		smtp_connection_set_owner(j->session, &attempt_connection_events, j);
 		send_message(j);
 		return;
 	}
-	switch (delivery_step(&j->delivery)) {
-	case DELIVERY_NEEDS_ADDRESSES:
-		host = (struct finder_host){&j->found->site, delivery_host(&j->delivery)};
-		j->query = finder_ask_addresses(j->yard->finder, &host, got_addresses, j);
+	switch (host_iterator_step(&j->delivery)) {
+	case HOST_ITERATOR_NEEDS_ADDRESSES:
+		host = (struct destination_cache_host){
+		    &j->found->site, host_iterator_host(&j->delivery)};
+		j->query =
+		    destination_cache_lookup_host(j->yard->finder, &host, attempt_got_addresses, j);
 		break;
-	case DELIVERY_CONNECT:
+	case HOST_ITERATOR_CONNECT:
 		connect_host(j);
 		break;
-	case DELIVERY_EXHAUSTED:
-		s = delivery_verdict(&j->delivery, &reason);
-		job_finish(j, &s, reason);
+	case HOST_ITERATOR_EXHAUSTED:
+		s = host_iterator_status(&j->delivery, &reason);
+		attempt_finish(j, &s, reason);
 		break;
 	}
 }
@@ -297,108 +303,108 @@ step(struct job *j)
 /* The host takes no more recipients in one transaction: those that are left get one of their own,
  * at once, on the same connection if it can be had. */
 static void
-send_to_rest(struct job *j, size_t before)
+send_to_remaining(struct attempt *j, size_t before)
 {
-	struct status s;
+	struct smtp_status s;
 
 	if (j->out.count == 0) {
-		job_drop(j);
+		attempt_drop(j);
 		return;
 	}
 	if (j->is_recalled) {
-		s = job_recalled_status();
-		job_finish(j, &s, REASON_LOCAL);
+		s = attempt_recalled_status();
+		attempt_finish(j, &s, REASON_LOCAL);
 		return;
 	}
 	if (j->out.count == before) {
-		s = status_make(451, "4.3.0", "a transaction ended without a result");
-		job_finish(j, &s, REASON_LOCAL);
+		s = smtp_status_make(451, "4.3.0", "a transaction ended without a result");
+		attempt_finish(j, &s, REASON_LOCAL);
 		return;
 	}
 	j->is_sending = j->is_fresh = false;
-	job_begin_attempt(j);
-	step(j);
+	attempt_start_deadline(j);
+	attempt_next_host(j);
 }
 
 static void
-go_on(struct job *j, enum client_step how)
+continue_attempt(struct attempt *j, enum smtp_client_step how)
 {
-	struct client_end end;
+	struct smtp_client_end end;
 	bool was_reused = j->session->messages > 1, tls_failed;
 	const char *tls;
 	size_t before = j->out.count;
 
-	if (how == CLIENT_WAIT)
+	if (how == SMTP_CLIENT_WAIT)
 		return;
 	if (j->is_sending)
-		collect(j);
-	if (how == CLIENT_READY) {
-		pool_give(j->yard->pool, j->session);
+		collect_smtp_results(j);
+	if (how == SMTP_CLIENT_READY) {
+		connection_pool_give(j->yard->pool, j->session);
 		j->session = NULL;
-		send_to_rest(j, before);
+		send_to_remaining(j, before);
 		return;
 	}
 	if (j->out.count == 0) {
-		job_drop(j);
+		attempt_drop(j);
 		return;
 	}
-	end = *client_end(j->session->client);
+	end = *smtp_client_end(j->session->client);
 	if (strcmp(end.reason ? end.reason : "", REASON_AUTH) == 0)
 		log_warn("relay: login at %s[%s] for route %u: %s; check the route's username, "
 			 "password and ca_file",
 		    j->session->host, j->session->address, j->found->site.route_number,
 		    end.status.text);
 	if (j->is_late || j->is_recalled || end.has_no_content) {
-		job_finish(j, &end.status, end.reason);
+		attempt_finish(j, &end.status, end.reason);
 		return;
 	}
 	tls_failed = j->session->tls_failed;
-	tls = visit_tls(j->session);
-	pool_drop(j->yard->pool, &j->session);
+	tls = smtp_connection_tls(j->session);
+	connection_pool_drop(j->yard->pool, &j->session);
 	j->is_sending = false;
 	/* an idle connection that had died tells nothing about the host */
 	if (was_reused && !j->is_fresh)
 		j->was_ready = false;
 	else if (tls_failed)
-		delivery_tls_failed(&j->delivery, &end.status, tls);
+		host_iterator_tls_failed(&j->delivery, &end.status, tls);
 	else
-		delivery_failed(&j->delivery, &end, tls);
+		host_iterator_failed(&j->delivery, &end, tls);
 	j->is_fresh = true;
-	step(j);
+	attempt_next_host(j);
 }
 
 static void
-send_message(struct job *j)
+send_message(struct attempt *j)
 {
 	j->is_sending = j->was_ready = true;
-	go_on(j, visit_send(j->session, &j->out));
+	continue_attempt(j, smtp_connection_send(j->session, &j->out));
 }
 
 static void
-visit_ready(struct visit *s, void *arg)
+attempt_connection_ready(struct smtp_connection *s, void *arg)
 {
-	struct job *j = arg;
+	struct attempt *j = arg;
 
 	(void)s;
 	if (j->is_sending)
-		go_on(j, CLIENT_READY);
+		continue_attempt(j, SMTP_CLIENT_READY);
 	else
 		send_message(j);
 }
 
 static void
-visit_over(struct visit *s, void *arg)
+attempt_connection_over(struct smtp_connection *s, void *arg)
 {
 	(void)s;
-	go_on(arg, CLIENT_OVER);
+	continue_attempt(arg, SMTP_CLIENT_OVER);
 }
 
 /* ---- all of them ---- */
 
 bool
-jobs_tell(struct yard *y, struct channel *queue)
+attempts_report_running(struct attempt_context *y, struct channel *queue)
 {
-	struct job *j;
+	struct attempt *j;
 
 	LIST_FOREACH(j, &y->jobs, link)
 	{
@@ -416,50 +422,50 @@ jobs_tell(struct yard *y, struct channel *queue)
 }
 
 static void
-job_recall(struct job *j)
+attempt_recall(struct attempt *j)
 {
 	j->is_recalled = true;
-	if (!j->is_sending || !client_has_content(j->session->client))
-		give_up(j, job_recalled_status(), REASON_LOCAL);
+	if (!j->is_sending || !smtp_client_sent_content(j->session->client))
+		abort_attempt(j, attempt_recalled_status(), REASON_LOCAL);
 }
 
 void
-jobs_cancel(struct yard *y, uint64_t number, bool is_forced)
+attempts_cancel(struct attempt_context *y, uint64_t number, bool is_forced)
 {
-	struct status s = status_make(451, "4.4.2", "the delivery took too long");
-	struct job *j;
+	struct smtp_status s = smtp_status_make(451, "4.4.2", "the delivery took too long");
+	struct attempt *j;
 
 	LIST_FOREACH(j, &y->jobs, link)
 	{
 		if (j->m.job != number)
 			continue;
 		if (is_forced)
-			give_up_late(j, &s);
+			abort_late_attempt(j, &s);
 		else
-			job_recall(j);
+			attempt_recall(j);
 		return;
 	}
 }
 
 void
-jobs_stop(struct yard *y)
+attempts_stop(struct attempt_context *y)
 {
-	struct job *j, *next;
+	struct attempt *j, *next;
 
 	for (j = LIST_FIRST(&y->jobs); j; j = next) {
 		next = LIST_NEXT(j, link);
 		if (j->is_sending)
 			continue;
-		job_decline(y, &j->m, -1);
-		job_drop(j);
+		attempt_decline(y, &j->m, -1);
+		attempt_drop(j);
 	}
 }
 
 void
-jobs_abandon(struct yard *y)
+attempts_abandon(struct attempt_context *y)
 {
-	struct job *j;
+	struct attempt *j;
 
 	while ((j = LIST_FIRST(&y->jobs)))
-		job_drop(j);
+		attempt_drop(j);
 }

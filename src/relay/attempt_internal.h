@@ -1,5 +1,5 @@
 /*
- * attempt_internal: one job as the few files that carry it out see it.
+ * attempt_internal: one attempt as the few files that carry it out see it.
  */
 #ifndef RELAY_ATTEMPT_INTERNAL_H
 #define RELAY_ATTEMPT_INTERNAL_H
@@ -10,15 +10,15 @@
 #include "relay/body_reader.h"
 #include "relay/host_iterator.h"
 
-struct job {
-	LIST_ENTRY(job) link;
-	struct yard *yard;
+struct attempt {
+	LIST_ENTRY(attempt) link;
+	struct attempt_context *yard;
 	struct arena arena;
 	struct message_deliver m; /* strings in the arena */
 	struct envelope envelope;
-	struct outgoing out;
+	struct message_source out;
 	uint32_t *numbers; /* those that are undecided */
-	struct body body;
+	struct body_reader body;
 	int64_t began_ms;
 	bool is_fresh; /* idle connections are not tried again */
 	bool is_looking; /* at the content: what it needs of a host is not known yet */
@@ -28,22 +28,23 @@ struct job {
 	bool is_late; /* the time for an attempt is over: no other host is tried */
 	struct event deadline;
 	struct event next_look; /* at the content, a block in each turn of the loop */
-	struct finder_ask *ask;
+	struct destination_cache_lookup *ask;
 	struct resolver_query *query;
-	struct found *found;
-	struct visit *session;
-	struct delivery delivery;
+	struct cached_destination *found;
+	struct smtp_connection *session;
+	struct host_iterator delivery;
 };
 
 /* One recipient's result, kept until the queue has stored it. */
-void job_tell(struct job *j, uint32_t number, const struct client_result *r, bool is_last);
-/* All that are left share one fate; the job is gone. */
-void job_finish(struct job *j, const struct status *s, const char *reason);
+void attempt_report_result(
+    struct attempt *j, uint32_t number, const struct smtp_client_result *r, bool is_last);
+/* All that are left share one fate; the attempt is gone. */
+void attempt_finish(struct attempt *j, const struct smtp_status *s, const char *reason);
 /* Lets go of all that it asked for and holds. */
-void job_drop(struct job *j);
+void attempt_drop(struct attempt *j);
 /* timeouts.attempt begins anew. */
-void job_begin_attempt(struct job *j);
-/* The first step; the job may be gone afterwards. */
-void job_find_site(struct job *j);
+void attempt_start_deadline(struct attempt *j);
+/* The first step; the attempt may be gone afterwards. */
+void attempt_find_destination(struct attempt *j);
 
 #endif

@@ -1,33 +1,36 @@
 /*
  * connection_pool: all connections, and those among them that wait idle for the next message to the
- * same site.
+ * same destination.
  */
 #ifndef RELAY_CONNECTION_POOL_H
 #define RELAY_CONNECTION_POOL_H
 
 #include "relay/smtp_connection.h"
 
-struct pool;
+struct connection_pool;
 
 enum {
-	POOL_IDLE_MS = 5000,
-	POOL_IDLE_MAX = 200,
-	POOL_MESSAGES_MAX = 100, /* over one connection */
+	CONNECTION_POOL_IDLE_MS = 5000,
+	CONNECTION_POOL_IDLE_MAX = 200,
+	CONNECTION_POOL_MESSAGES_MAX = 100, /* over one connection */
 };
 
-struct pool *pool_new(struct event_base *base);
+struct connection_pool *connection_pool_new(struct event_base *base);
 /* Cuts every connection. */
-void pool_free(struct pool **p);
+void connection_pool_free(struct connection_pool **p);
 
 /* Opens a connection that the pool knows of. */
-struct visit *pool_open(struct pool *p, const struct visit_options *o);
-/* An idle connection for this site and configuration, or NULL; visit_own follows. */
-struct visit *pool_take(struct pool *p, const struct found *found);
+struct smtp_connection *connection_pool_open(
+    struct connection_pool *p, const struct smtp_connection_options *o);
+/* An idle connection for this destination and configuration, or NULL; smtp_connection_set_owner
+ * follows. */
+struct smtp_connection *connection_pool_take(
+    struct connection_pool *p, const struct cached_destination *found);
 /* The owner is done with a READY session: it becomes idle, or says QUIT. */
-void pool_give(struct pool *p, struct visit *s);
+void connection_pool_give(struct connection_pool *p, struct smtp_connection *s);
 /* The owner is done with a session that is over. */
-void pool_drop(struct pool *p, struct visit **s);
+void connection_pool_drop(struct connection_pool *p, struct smtp_connection **s);
 /* All idle ones say QUIT. */
-void pool_flush(struct pool *p);
+void connection_pool_flush(struct connection_pool *p);
 
 #endif

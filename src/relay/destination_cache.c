@@ -8,34 +8,34 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-struct finder {
+struct destination_cache {
 	struct resolver *resolver; /* the owner's */
 	struct conf *conf;
-	struct map *known; /* domain -> struct found */
+	struct map *known; /* domain -> struct cached_destination */
 };
 
-struct finder_ask {
-	struct finder *finder;
+struct destination_cache_lookup {
+	struct destination_cache *finder;
 	struct resolver_query *query;
-	finder_fn *fn;
+	destination_cache_fn *fn;
 	void *arg;
 	struct conf *conf;
 	char *domain;
 	char ascii[256];
-	struct site site;
+	struct resolved_destination site;
 };
 
-struct found *
-found_keep(struct found *f)
+struct cached_destination *
+cached_destination_keep(struct cached_destination *f)
 {
 	f->references++;
 	return f;
 }
 
 void
-found_drop(struct found **p)
+cached_destination_drop(struct cached_destination **p)
 {
-	struct found *f = *p;
+	struct cached_destination *f = *p;
 
 	*p = NULL;
 	if (!f || --f->references)
@@ -44,11 +44,12 @@ found_drop(struct found **p)
 	mem_free(f);
 }
 
-static struct found *
-found_new(const struct site *site, struct conf *conf)
+static struct cached_destination *
+cached_destination_new(const struct resolved_destination *site, struct conf *conf)
 {
-	size_t bytes = offsetof(struct site, hosts) + site->count * sizeof site->hosts[0];
-	struct found *f = mem_new(offsetof(struct found, site) + bytes);
+	size_t bytes =
+	    offsetof(struct resolved_destination, hosts) + site->count * sizeof site->hosts[0];
+	struct cached_destination *f = mem_new(offsetof(struct cached_destination, site) + bytes);
 
 	memcpy(&f->site, site, bytes);
 	f->references = 1;
@@ -58,51 +59,52 @@ found_new(const struct site *site, struct conf *conf)
 }
 
 static void
-forget_one(struct str key, void *value, void *arg)
+forget_destination(struct str key, void *value, void *arg)
 {
-	struct found *f = value;
+	struct cached_destination *f = value;
 
 	(void)key;
 	(void)arg;
-	found_drop(&f);
+	cached_destination_drop(&f);
 }
 
 static void
-forget_all(struct finder *f)
+forget_destinations(struct destination_cache *f)
 {
-	map_each(f->known, forget_one, NULL);
+	map_each(f->known, forget_destination, NULL);
 	map_free(&f->known);
 	f->known = map_new();
 }
 
-static struct found *
-remember(struct finder *f, struct str domain, const struct site *site, struct conf *conf)
+static struct cached_destination *
+cache_destination(struct destination_cache *f, struct str domain,
+    const struct resolved_destination *site, struct conf *conf)
 {
-	struct found *found = found_new(site, conf), *before;
+	struct cached_destination *found = cached_destination_new(site, conf), *before;
 
-	if (map_count(f->known) >= FINDER_REMEMBERED_MAX)
-		forget_all(f);
-	before = map_put(f->known, domain, found_keep(found));
-	found_drop(&before);
+	if (map_count(f->known) >= DESTINATION_CACHE_MAX)
+		forget_destinations(f);
+	before = map_put(f->known, domain, cached_destination_keep(found));
+	cached_destination_drop(&before);
 	return found;
 }
 
-struct found *
-finder_have(struct finder *f, struct str domain)
+struct cached_destination *
+destination_cache_get(struct destination_cache *f, struct str domain)
 {
-	struct found *found = map_get(f->known, domain);
-	struct site site;
+	struct cached_destination *found = map_get(f->known, domain);
+	struct resolved_destination site;
 	char ascii[256];
 
 	if (found && found->until_ms > clock_mono_ms())
-		return found_keep(found);
-	if (site_begin(&site, f->conf, domain, ascii) == SITE_NEEDS_MX)
+		return cached_destination_keep(found);
+	if (resolved_begin(&site, f->conf, domain, ascii) == RESOLVED_NEEDS_MX)
 		return NULL;
-	return remember(f, domain, &site, f->conf);
+	return cache_destination(f, domain, &site, f->conf);
 }
 
 static void
-ask_free(struct finder_ask *a)
+free_destination_lookup(struct destination_cache_lookup *a)
 {
 	conf_drop(&a->conf);
 	mem_free(a->domain);
@@ -110,57 +112,58 @@ ask_free(struct finder_ask *a)
 }
 
 static void
-got_mx(const struct resolver_answer *answer, void *arg)
+destination_got_mx(const struct resolver_answer *answer, void *arg)
 {
-	struct finder_ask *a = arg;
-	struct found *found;
-	finder_fn *fn = a->fn;
+	struct destination_cache_lookup *a = arg;
+	struct cached_destination *found;
+	destination_cache_fn *fn = a->fn;
 	void *fn_arg = a->arg;
 
-	site_got_mx(&a->site, a->conf->hostname, str_of(a->ascii), answer);
+	resolved_take_mx(&a->site, a->conf->hostname, str_of(a->ascii), answer);
 	if (a->conf == a->finder->conf)
-		found = remember(a->finder, str_of(a->domain), &a->site, a->conf);
+		found = cache_destination(a->finder, str_of(a->domain), &a->site, a->conf);
 	else
-		found = found_new(&a->site, a->conf);
-	ask_free(a);
+		found = cached_destination_new(&a->site, a->conf);
+	free_destination_lookup(a);
 	fn(found, fn_arg);
 }
 
-struct finder_ask *
-finder_ask(struct finder *f, struct str domain, finder_fn *fn, void *arg)
+struct destination_cache_lookup *
+destination_cache_lookup(
+    struct destination_cache *f, struct str domain, destination_cache_fn *fn, void *arg)
 {
-	struct finder_ask *a = MEM_NEW(struct finder_ask);
+	struct destination_cache_lookup *a = MEM_NEW(struct destination_cache_lookup);
 
 	a->finder = f;
 	a->fn = fn;
 	a->arg = arg;
 	a->conf = conf_keep(f->conf);
 	a->domain = mem_text(domain.p, domain.n);
-	if (site_begin(&a->site, a->conf, domain, a->ascii) != SITE_NEEDS_MX)
+	if (resolved_begin(&a->site, a->conf, domain, a->ascii) != RESOLVED_NEEDS_MX)
 		die("finder: asked for what is known");
-	a->query = resolver_ask_mx(f->resolver, str_of(a->ascii), got_mx, a);
+	a->query = resolver_ask_mx(f->resolver, str_of(a->ascii), destination_got_mx, a);
 	return a;
 }
 
 void
-finder_cancel(struct finder_ask **a)
+destination_cache_cancel(struct destination_cache_lookup **a)
 {
 	if (!*a)
 		return;
 	resolver_cancel(&(*a)->query);
-	ask_free(*a);
+	free_destination_lookup(*a);
 	*a = NULL;
 }
 
 const struct conf *
-finder_conf(const struct finder *f)
+destination_cache_conf(const struct destination_cache *f)
 {
 	return f->conf;
 }
 
 struct resolver_query *
-finder_ask_addresses(
-    const struct finder *f, const struct finder_host *host, resolver_fn *fn, void *arg)
+destination_cache_lookup_host(const struct destination_cache *f,
+    const struct destination_cache_host *host, resolver_fn *fn, void *arg)
 {
 	struct str name = str_of(host->name);
 
@@ -170,18 +173,18 @@ finder_ask_addresses(
 }
 
 void
-finder_renew(struct finder *f, struct resolver *resolver, struct conf *conf)
+destination_cache_reset(struct destination_cache *f, struct resolver *resolver, struct conf *conf)
 {
 	conf_drop(&f->conf);
 	f->conf = conf_keep(conf);
 	f->resolver = resolver;
-	forget_all(f);
+	forget_destinations(f);
 }
 
-struct finder *
-finder_new(struct resolver *resolver, struct conf *conf)
+struct destination_cache *
+destination_cache_new(struct resolver *resolver, struct conf *conf)
 {
-	struct finder *f = MEM_NEW(struct finder);
+	struct destination_cache *f = MEM_NEW(struct destination_cache);
 
 	f->resolver = resolver;
 	f->conf = conf_keep(conf);
@@ -190,11 +193,11 @@ finder_new(struct resolver *resolver, struct conf *conf)
 }
 
 void
-finder_free(struct finder **f)
+destination_cache_free(struct destination_cache **f)
 {
 	if (!*f)
 		return;
-	forget_all(*f);
+	forget_destinations(*f);
 	map_free(&(*f)->known);
 	conf_drop(&(*f)->conf);
 	mem_free(*f);

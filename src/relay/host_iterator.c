@@ -12,26 +12,27 @@
 #include "relay/reason.h"
 
 void
-delivery_init(struct delivery *d, const struct site *site)
+host_iterator_init(struct host_iterator *d, const struct resolved_destination *site)
 {
-	*d = (struct delivery){.site = site};
+	*d = (struct host_iterator){.site = site};
 }
 
 /* Only when every host has refused for good is that the answer; and what a host said tells more
  * than that it could not be reached. */
 static unsigned
-rank(const struct status *s, const char *reason)
+rank_host_status(const struct smtp_status *s, const char *reason)
 {
 	if (s->code == 0)
 		return 0;
-	return 1 + 2 * status_is_temporary(s) + (strcmp(reason, REASON_CONNECT) != 0);
+	return 1 + 2 * smtp_status_is_temporary(s) + (strcmp(reason, REASON_CONNECT) != 0);
 }
 
 /* tls: NULL when no host was met. */
 static void
-note(struct delivery *d, const struct status *s, const char *reason, const char *tls)
+note_host_status(
+    struct host_iterator *d, const struct smtp_status *s, const char *reason, const char *tls)
 {
-	if (rank(s, reason) <= rank(&d->status, d->reason))
+	if (rank_host_status(s, reason) <= rank_host_status(&d->status, d->reason))
 		return;
 	d->status = *s;
 	d->reason = reason;
@@ -43,7 +44,7 @@ note(struct delivery *d, const struct status *s, const char *reason, const char 
 }
 
 static void
-next_host(struct delivery *d)
+move_to_next_host(struct host_iterator *d)
 {
 	d->host++;
 	d->address_at = d->address_count = 0;
@@ -51,38 +52,39 @@ next_host(struct delivery *d)
 }
 
 static void
-next_address(struct delivery *d)
+move_to_next_address(struct host_iterator *d)
 {
 	d->in_clear = d->without_chunking = false;
 	if (++d->address_at >= d->address_count)
-		next_host(d);
+		move_to_next_host(d);
 }
 
 const char *
-delivery_host(const struct delivery *d)
+host_iterator_host(const struct host_iterator *d)
 {
 	return d->site->hosts[d->host].name;
 }
 
 const struct resolver_address *
-delivery_address(const struct delivery *d)
+host_iterator_address(const struct host_iterator *d)
 {
 	return &d->addresses[d->address_at];
 }
 
 /* A stranger chose this host, and it leads into our own network. */
 static bool
-leads_inside(const struct delivery *d, const struct resolver_address *a)
+leads_to_private_network(const struct host_iterator *d, const struct resolver_address *a)
 {
-	return !d->site->allow_private && !range_is_public((const struct sockaddr *)&a->sa);
+	return !d->site->allow_private &&
+	       !address_filter_is_public((const struct sockaddr *)&a->sa);
 }
 
 static void
-add_address(struct delivery *d, const struct resolver_address *a)
+add_usable_address(struct host_iterator *d, const struct resolver_address *a)
 {
 	struct resolver_address *to = &d->addresses[d->address_count];
 
-	if (d->address_count == DELIVERY_ADDRESSES_MAX || leads_inside(d, a))
+	if (d->address_count == HOST_ITERATOR_ADDRESSES_MAX || leads_to_private_network(d, a))
 		return;
 	*to = *a;
 	if (to->sa.ss_family == AF_INET)
@@ -94,28 +96,29 @@ add_address(struct delivery *d, const struct resolver_address *a)
 
 /* The next of one family from *at on; false: no more. */
 static bool
-add_next(struct delivery *d, const struct resolver_answer *a, sa_family_t family, size_t *at)
+add_next_of_family(
+    struct host_iterator *d, const struct resolver_answer *a, sa_family_t family, size_t *at)
 {
 	while (*at < a->count && a->addresses[*at].sa.ss_family != family)
 		++*at;
 	if (*at == a->count)
 		return false;
-	add_address(d, &a->addresses[(*at)++]);
+	add_usable_address(d, &a->addresses[(*at)++]);
 	return true;
 }
 
 /* Is this host ourselves under another name? */
-static enum own_answer
-leads_back(const struct delivery *d, const struct resolver_answer *a)
+static enum own_address_answer
+leads_to_own_address(const struct host_iterator *d, const struct resolver_answer *a)
 {
-	enum own_answer answer = OWN_NO;
+	enum own_address_answer answer = OWN_ADDRESS_NO;
 
 	if (!d->is_own || d->site->allow_private)
-		return OWN_NO;
-	for (size_t i = 0; i < a->count && answer == OWN_NO; i++) {
+		return OWN_ADDRESS_NO;
+	for (size_t i = 0; i < a->count && answer == OWN_ADDRESS_NO; i++) {
 		const struct sockaddr *sa = (const struct sockaddr *)&a->addresses[i].sa;
 
-		if (range_is_public(sa))
+		if (address_filter_is_public(sa))
 			answer = d->is_own(sa);
 	}
 	return answer;
@@ -124,93 +127,94 @@ leads_back(const struct delivery *d, const struct resolver_answer *a)
 /* RFC 5321 section 5.1: mail has come as far as us; hosts that are no better must not get it.  Nor
  * while it cannot be said whether it has. */
 static void
-end_at_ourselves(struct delivery *d, enum own_answer answer)
+stop_at_own_address(struct host_iterator *d, enum own_address_answer answer)
 {
-	struct status s = status_make(554, "5.4.6",
+	struct smtp_status s = smtp_status_make(554, "5.4.6",
 	    "mail loops back to this host: an address of %s is one of its own",
-	    delivery_host(d));
+	    host_iterator_host(d));
 
-	if (answer == OWN_UNKNOWN)
-		s = status_make(451, "4.3.0",
+	if (answer == OWN_ADDRESS_UNKNOWN)
+		s = smtp_status_make(451, "4.3.0",
 		    "the addresses of this host cannot be read now, to compare those of %s with "
 		    "them: %s",
-		    delivery_host(d), strerrordesc_np(errno));
-	note(d, &s, answer == OWN_UNKNOWN ? REASON_LOCAL : REASON_LOOP, NULL);
+		    host_iterator_host(d), strerrordesc_np(errno));
+	note_host_status(d, &s, answer == OWN_ADDRESS_UNKNOWN ? REASON_LOCAL : REASON_LOOP, NULL);
 	d->host = d->site->count;
 }
 
 /* The operator wrote this host into a route: that it has no address is for the operator to mend (a
  * hosts file that is being written, a resolver that does not know the inside), and no reason to
  * return mail. */
-static struct status
-route_host_unknown(const struct delivery *d)
+static struct smtp_status
+route_host_unknown(const struct host_iterator *d)
 {
-	return status_make(451, "4.3.5", "the host %s of the route has no address",
-	    delivery_host(d));
+	return smtp_status_make(451, "4.3.5", "the host %s of the route has no address",
+	    host_iterator_host(d));
 }
 
 static void
-nothing_usable(struct delivery *d, const struct resolver_answer *a)
+note_no_usable_address(struct host_iterator *d, const struct resolver_answer *a)
 {
-	struct status s;
+	struct smtp_status s;
 
 	d->lacks_route_host = d->site->route->via != VIA_MX;
 	if (d->lacks_route_host)
 		s = route_host_unknown(d);
 	else if (a->count)
-		s = status_make(550, "5.4.4",
+		s = smtp_status_make(550, "5.4.4",
 		    "%s has only addresses that are not on the public Internet "
-		    "(see routes.allow_private)", delivery_host(d));
+		    "(see routes.allow_private)", host_iterator_host(d));
 	else
-		s = status_make(550, d->site->is_implicit ? "5.1.2" : "5.4.4", "%s has no address",
-		    delivery_host(d));
-	note(d, &s, a->count ? REASON_UNROUTABLE : REASON_DNS, NULL);
-	next_host(d);
+		s = smtp_status_make(550, d->site->is_implicit ? "5.1.2" : "5.4.4",
+		    "%s has no address", host_iterator_host(d));
+	note_host_status(d, &s, a->count ? REASON_UNROUTABLE : REASON_DNS, NULL);
+	move_to_next_host(d);
 }
 
 void
-delivery_got_addresses(struct delivery *d, const struct resolver_answer *a)
+host_iterator_got_addresses(struct host_iterator *d, const struct resolver_answer *a)
 {
 	struct resolver_answer none = *a;
 	size_t at6 = 0, at4 = 0;
-	enum own_answer back;
+	enum own_address_answer back;
 	bool more = true;
-	struct status s;
+	struct smtp_status s;
 
 	d->lacks_route_host = false;
 	if (a->outcome != RESOLVER_FOUND && a->outcome != RESOLVER_NO_DATA &&
 	    a->outcome != RESOLVER_NO_NAME) {
-		s = status_make(451, "4.4.3", "DNS gives no %s for the address of %s",
-		    a->outcome == RESOLVER_BOGUS ? "valid answer" : "answer", delivery_host(d));
-		note(d, &s, REASON_DNS, NULL);
-		next_host(d);
+		s = smtp_status_make(451, "4.4.3", "DNS gives no %s for the address of %s",
+		    a->outcome == RESOLVER_BOGUS ? "valid answer" : "answer",
+		    host_iterator_host(d));
+		note_host_status(d, &s, REASON_DNS, NULL);
+		move_to_next_host(d);
 		return;
 	}
 	if (a->outcome != RESOLVER_FOUND)
 		none.count = 0;
-	back = leads_back(d, &none);
-	if (back != OWN_NO) {
-		end_at_ourselves(d, back);
+	back = leads_to_own_address(d, &none);
+	if (back != OWN_ADDRESS_NO) {
+		stop_at_own_address(d, back);
 		return;
 	}
 	while (more) {
-		more = add_next(d, &none, AF_INET6, &at6);
-		more |= add_next(d, &none, AF_INET, &at4);
+		more = add_next_of_family(d, &none, AF_INET6, &at6);
+		more |= add_next_of_family(d, &none, AF_INET, &at4);
 	}
 	if (d->address_count == 0)
-		nothing_usable(d, &none);
+		note_no_usable_address(d, &none);
 }
 
 static void
-take_numeric(struct delivery *d, const struct resolver_address *address)
+take_numeric_address(struct host_iterator *d, const struct resolver_address *address)
 {
 	struct resolver_answer a = {.outcome = RESOLVER_FOUND, .addresses = address, .count = 1};
 
-	delivery_got_addresses(d, &a);
+	host_iterator_got_addresses(d, &a);
 }
 
-enum delivery_step
-delivery_step(struct delivery *d)
+enum host_iterator_step
+host_iterator_step(struct host_iterator *d)
 {
 	struct resolver_address numeric;
 
@@ -218,72 +222,73 @@ delivery_step(struct delivery *d)
 		/* only where the operator or the sender wrote it: an MX must be a name */
 		bool may_be_numeric = d->site->is_literal || d->site->route->via != VIA_MX;
 
-		if (!site_numeric(str_of(delivery_host(d)), d->site->port, &numeric))
-			return DELIVERY_NEEDS_ADDRESSES;
+		if (!resolved_numeric_address(
+		        str_of(host_iterator_host(d)), d->site->port, &numeric))
+			return HOST_ITERATOR_NEEDS_ADDRESSES;
 		if (may_be_numeric) {
-			take_numeric(d, &numeric);
+			take_numeric_address(d, &numeric);
 		} else {
 			struct resolver_answer a = {.outcome = RESOLVER_NO_NAME};
 
-			delivery_got_addresses(d, &a);
+			host_iterator_got_addresses(d, &a);
 		}
 	}
-	if (d->host >= d->site->count || d->tries >= DELIVERY_TRIES_MAX)
-		return DELIVERY_EXHAUSTED;
-	return DELIVERY_CONNECT;
+	if (d->host >= d->site->count || d->tries >= HOST_ITERATOR_TRIES_MAX)
+		return HOST_ITERATOR_EXHAUSTED;
+	return HOST_ITERATOR_CONNECT;
 }
 
-enum client_tls
-delivery_tls(const struct delivery *d)
+enum smtp_client_tls
+host_iterator_tls(const struct host_iterator *d)
 {
 	switch (d->site->route->tls) {
 	case ROUTE_TLS_NONE:
-		return CLIENT_TLS_NEVER;
+		return SMTP_CLIENT_TLS_NEVER;
 	case ROUTE_TLS_IMPLICIT:
-		return CLIENT_TLS_STANDS;
+		return SMTP_CLIENT_TLS_IMPLICIT;
 	case ROUTE_TLS_OPPORTUNISTIC:
-		return d->in_clear ? CLIENT_TLS_NEVER : CLIENT_TLS_IF_OFFERED;
+		return d->in_clear ? SMTP_CLIENT_TLS_NEVER : SMTP_CLIENT_TLS_IF_OFFERED;
 	default:
-		return CLIENT_TLS_MUST;
+		return SMTP_CLIENT_TLS_REQUIRED;
 	}
 }
 
 static bool
-may_fall_back(const struct delivery *d)
+may_retry_in_clear(const struct host_iterator *d)
 {
 	return d->site->route->tls == ROUTE_TLS_OPPORTUNISTIC && !d->in_clear &&
 	       d->site->route->username.n == 0;
 }
 
 void
-delivery_tls_failed(struct delivery *d, const struct status *s, const char *tls)
+host_iterator_tls_failed(struct host_iterator *d, const struct smtp_status *s, const char *tls)
 {
 	d->tries++;
-	if (may_fall_back(d)) {
+	if (may_retry_in_clear(d)) {
 		d->in_clear = true;
 		return;
 	}
-	note(d, s, REASON_TLS, tls);
-	next_address(d);
+	note_host_status(d, s, REASON_TLS, tls);
+	move_to_next_address(d);
 }
 
 void
-delivery_failed(struct delivery *d, const struct client_end *end, const char *tls)
+host_iterator_failed(struct host_iterator *d, const struct smtp_client_end *end, const char *tls)
 {
 	d->tries++;
 	if (end->bad_chunking && !d->without_chunking) {
 		d->without_chunking = true;
 		return;
 	}
-	note(d, &end->status, end->reason, tls);
-	next_address(d);
+	note_host_status(d, &end->status, end->reason, tls);
+	move_to_next_address(d);
 }
 
-struct status
-delivery_verdict(const struct delivery *d, const char **reason_out)
+struct smtp_status
+host_iterator_status(const struct host_iterator *d, const char **reason_out)
 {
 	*reason_out = d->reason ? d->reason : REASON_DNS;
 	if (d->status.code == 0)
-		return status_make(451, "4.4.4", "no host could be tried");
+		return smtp_status_make(451, "4.4.4", "no host could be tried");
 	return d->status;
 }

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 
 static bool
-take(const char *z, size_t n, char out[IDN_BYTES])
+copy_domain_lower(const char *z, size_t n, char out[IDN_BYTES])
 {
 	if (n == 0 || n >= IDN_BYTES)
 		return false;
@@ -27,7 +27,7 @@ idn_to_ascii(struct str domain, char out[IDN_BYTES])
 	int r;
 
 	if (str_is_ascii(domain))
-		return take(domain.p, domain.n, out);
+		return copy_domain_lower(domain.p, domain.n, out);
 	if (domain.n >= sizeof text || !str_is_utf8(domain) || str_has(domain, '\0'))
 		return false;
 	memcpy(text, domain.p, domain.n);
@@ -38,7 +38,7 @@ idn_to_ascii(struct str domain, char out[IDN_BYTES])
 		die("no memory");
 	if (r != IDN2_OK)
 		return false;
-	ok = take((const char *)found, strlen((const char *)found), out);
+	ok = copy_domain_lower((const char *)found, strlen((const char *)found), out);
 	idn2_free(found);
 	return ok;
 }

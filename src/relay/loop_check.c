@@ -6,16 +6,16 @@
 #include "relay/reason.h"
 
 bool
-client_meets_itself(struct client *c, const struct status *greeting)
+smtp_client_detects_loop(struct smtp_client *c, const struct smtp_status *greeting)
 {
 	struct str text = str_of(greeting->text);
-	struct status s;
+	struct smtp_status s;
 
 	if (!c->o.must_be_other ||
 	    !str_ieq(str_upto(text, str_find(text, ' ')), c->o.hostname))
 		return false;
-	s = status_make(554, "5.4.6", "mail loops back to this host: the host greets as %.*s",
+	s = smtp_status_make(554, "5.4.6", "mail loops back to this host: the host greets as %.*s",
 	    STR_ARG(c->o.hostname));
-	client_fail(c, &s, REASON_LOOP);
+	smtp_client_fail(c, &s, REASON_LOOP);
 	return true;
 }

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 /* Nobody's, by RFC 5737 and RFC 3849. */
-static const struct sockaddr_in nobodys4 = {
+static const struct sockaddr_in documentation4 = {
     .sin_family = AF_INET, .sin_addr.s_addr = __builtin_bswap32(0xc0000201)};
-static const struct sockaddr_in6 nobodys6 = {.sin6_family = AF_INET6,
+static const struct sockaddr_in6 documentation6 = {.sin6_family = AF_INET6,
     .sin6_addr.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
 
 struct own_address {
@@ -27,7 +27,7 @@ struct own_address {
 };
 
 static struct own_address
-own_copy(const struct sockaddr *sa, in_port_t port)
+own_address_copy(const struct sockaddr *sa, in_port_t port)
 {
 	struct own_address a = {.len = 0};
 
@@ -44,74 +44,74 @@ own_copy(const struct sockaddr *sa, in_port_t port)
 }
 
 /* The kernel has no such address, or none of this family at all; any other error says nothing. */
-static enum own_answer
-own_failed(int error)
+static enum own_address_answer
+own_address_failed(int error)
 {
 	return error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == ENETUNREACH ||
 	               error == EHOSTUNREACH
-	           ? OWN_NO
-	           : OWN_UNKNOWN;
+	           ? OWN_ADDRESS_NO
+	           : OWN_ADDRESS_UNKNOWN;
 }
 
-static enum own_answer
-own_end(int fd, bool ok)
+static enum own_address_answer
+own_address_close(int fd, bool ok)
 {
 	int error = errno;
 
 	if (fd >= 0)
 		close(fd);
 	errno = error;
-	return ok ? OWN_YES : own_failed(error);
+	return ok ? OWN_ADDRESS_YES : own_address_failed(error);
 }
 
-static enum own_answer
-own_can_bind(const struct sockaddr *sa)
+static enum own_address_answer
+own_address_can_bind(const struct sockaddr *sa)
 {
-	struct own_address a = own_copy(sa, 0);
+	struct own_address a = own_address_copy(sa, 0);
 	int fd = socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	return own_end(fd, fd >= 0 && bind(fd, &a.sa, a.len) == 0);
+	return own_address_close(fd, fd >= 0 && bind(fd, &a.sa, a.len) == 0);
 }
 
 /* Nothing is sent: connecting a datagram socket only asks the routing table. */
-static enum own_answer
-own_is_reached_from_itself(const struct sockaddr *sa)
+static enum own_address_answer
+own_address_is_own_source(const struct sockaddr *sa)
 {
-	struct own_address to = own_copy(sa, htons(25)), from = {.len = sizeof from};
+	struct own_address to = own_address_copy(sa, htons(25)), from = {.len = sizeof from};
 	int fd = socket(sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool is_same, ok = fd >= 0 && connect(fd, &to.sa, to.len) == 0 &&
 	                   getsockname(fd, &from.sa, &from.len) == 0;
-	enum own_answer answer = own_end(fd, ok);
+	enum own_address_answer answer = own_address_close(fd, ok);
 
-	if (answer != OWN_YES)
+	if (answer != OWN_ADDRESS_YES)
 		return answer;
 	if (sa->sa_family == AF_INET)
 		is_same = to.v4.sin_addr.s_addr == from.v4.sin_addr.s_addr;
 	else
 		is_same = memcmp(&to.v6.sin6_addr, &from.v6.sin6_addr,
 			      sizeof to.v6.sin6_addr) == 0;
-	return is_same ? OWN_YES : OWN_NO;
+	return is_same ? OWN_ADDRESS_YES : OWN_ADDRESS_NO;
 }
 
-enum own_answer
-own_has(const struct sockaddr *sa)
+enum own_address_answer
+own_address_check(const struct sockaddr *sa)
 {
 	const struct sockaddr *nobodys = sa->sa_family == AF_INET
-	                                     ? (const struct sockaddr *)&nobodys4
-	                                     : (const struct sockaddr *)&nobodys6;
-	enum own_answer answer;
+	                                     ? (const struct sockaddr *)&documentation4
+	                                     : (const struct sockaddr *)&documentation6;
+	enum own_address_answer answer;
 
 	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
-		return OWN_NO;
-	answer = own_can_bind(sa);
-	if (answer != OWN_YES)
+		return OWN_ADDRESS_NO;
+	answer = own_address_can_bind(sa);
+	if (answer != OWN_ADDRESS_YES)
 		return answer;
-	switch (own_can_bind(nobodys)) {
-	case OWN_NO:
-		return OWN_YES;
-	case OWN_YES:
-		return own_is_reached_from_itself(sa);
+	switch (own_address_can_bind(nobodys)) {
+	case OWN_ADDRESS_NO:
+		return OWN_ADDRESS_YES;
+	case OWN_ADDRESS_YES:
+		return own_address_is_own_source(sa);
 	default:
-		return OWN_UNKNOWN;
+		return OWN_ADDRESS_UNKNOWN;
 	}
 }

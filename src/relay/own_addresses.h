@@ -8,12 +8,12 @@
 
 #include "base/str.h"
 
-enum own_answer {
-	OWN_NO,
-	OWN_YES,     /* an address of one of our interfaces */
-	OWN_UNKNOWN, /* it cannot be found out now: errno says why */
+enum own_address_answer {
+	OWN_ADDRESS_NO,
+	OWN_ADDRESS_YES,     /* an address of one of our interfaces */
+	OWN_ADDRESS_UNKNOWN, /* it cannot be found out now: errno says why */
 };
 
-enum own_answer own_has(const struct sockaddr *sa);
+enum own_address_answer own_address_check(const struct sockaddr *sa);
 
 #endif

@@ -1,21 +1,21 @@
 /*
- * pending_results: each is kept in one piece of memory, found by job, message and recipient.
+ * pending_results: each is kept in one piece of memory, found by attempt, message and recipient.
  */
 #include "relay/pending_results.h"
 
 #include "base/map.h"
 #include "base/mem.h"
 
-struct results {
+struct pending_results {
 	struct map *kept;
 };
 
-struct kept {
+struct pending_result {
 	struct message_result m;
 	char text[];
 };
 
-struct key {
+struct pending_result_key {
 	uint64_t job;
 	uint64_t session;
 	uint32_t number;
@@ -23,14 +23,14 @@ struct key {
 };
 
 static struct str
-key_of(struct key *k, uint64_t job, struct msgid id, uint32_t recipient)
+make_result_key(struct pending_result_key *k, uint64_t job, struct msgid id, uint32_t recipient)
 {
-	*k = (struct key){job, id.session, id.number, recipient};
+	*k = (struct pending_result_key){job, id.session, id.number, recipient};
 	return str_make((const char *)k, sizeof *k);
 }
 
 static void
-copy(struct str *s, char **to)
+copy_result_text(struct str *s, char **to)
 {
 	if (s->n)
 		memcpy(*to, s->p, s->n);
@@ -38,82 +38,84 @@ copy(struct str *s, char **to)
 	*to += s->n;
 }
 
-static struct kept *
-keep(const struct message_result *m)
+static struct pending_result *
+new_pending_result(const struct message_result *m)
 {
-	struct kept *k =
+	struct pending_result *k =
 	    mem_new(sizeof *k + m->reason.n + m->host.n + m->address.n + m->source.n + m->tls.n);
 	char *to = k->text;
 
 	k->m = *m;
-	copy(&k->m.reason, &to);
-	copy(&k->m.host, &to);
-	copy(&k->m.address, &to);
-	copy(&k->m.source, &to);
-	copy(&k->m.tls, &to);
+	copy_result_text(&k->m.reason, &to);
+	copy_result_text(&k->m.host, &to);
+	copy_result_text(&k->m.address, &to);
+	copy_result_text(&k->m.source, &to);
+	copy_result_text(&k->m.tls, &to);
 	return k;
 }
 
 void
-results_add(struct results *r, struct channel *queue, const struct message_result *m)
+pending_results_add(
+    struct pending_results *r, struct channel *queue, const struct message_result *m)
 {
-	struct key key;
+	struct pending_result_key key;
 
-	mem_free(map_put(r->kept, key_of(&key, m->job, m->id, m->recipient), keep(m)));
+	mem_free(map_put(
+	    r->kept, make_result_key(&key, m->job, m->id, m->recipient), new_pending_result(m)));
 	/* a queue that takes no more is as good as lost: it hears all of it when it is new */
 	if (queue)
 		(void)!channel_send(queue, MESSAGE_RESULT, m, -1);
 }
 
 void
-results_stored(struct results *r, const struct message_result_stored *m)
+pending_results_stored(struct pending_results *r, const struct message_result_stored *m)
 {
-	struct key key;
+	struct pending_result_key key;
 
-	mem_free(map_remove(r->kept, key_of(&key, m->job, m->id, m->recipient)));
+	mem_free(map_remove(r->kept, make_result_key(&key, m->job, m->id, m->recipient)));
 }
 
-struct repeat {
+struct pending_results_repeat {
 	struct channel *queue;
 	bool ok;
 };
 
 static void
-repeat_one(struct str key, void *value, void *arg)
+resend_result(struct str key, void *value, void *arg)
 {
-	struct kept *k = value;
-	struct repeat *p = arg;
+	struct pending_result *k = value;
+	struct pending_results_repeat *p = arg;
 
 	(void)key;
 	p->ok = p->ok && channel_send(p->queue, MESSAGE_RESULT, &k->m, -1) == 0;
 }
 
 bool
-results_repeat(struct results *r, struct channel *queue)
+pending_results_repeat(struct pending_results *r, struct channel *queue)
 {
-	struct repeat p = {queue, true};
+	struct pending_results_repeat p = {queue, true};
 
-	map_each(r->kept, repeat_one, &p);
+	map_each(r->kept, resend_result, &p);
 	return p.ok;
 }
 
 size_t
-results_count(const struct results *r)
+pending_results_count(const struct pending_results *r)
 {
 	return map_count(r->kept);
 }
 
-struct results *
-results_new(void)
+struct pending_results *
+pending_results_new(void)
 {
-	struct results *r = MEM_NEW(struct results);
+	struct pending_results *r = MEM_NEW(struct pending_results);
 
 	r->kept = map_new();
 	return r;
 }
 
 void
-results_free(struct results **r)
+pending_results_free(struct pending_results **r)
 {
 	if (!*r)
 		return;

@@ -7,15 +7,16 @@
 
 #include "ipc/channel.h"
 
-struct results;
+struct pending_results;
 
-struct results *results_new(void);
-void results_free(struct results **r);
+struct pending_results *pending_results_new(void);
+void pending_results_free(struct pending_results **r);
 /* Keeps a copy and sends it; queue NULL: there is none now. */
-void results_add(struct results *r, struct channel *queue, const struct message_result *m);
-void results_stored(struct results *r, const struct message_result_stored *m);
+void pending_results_add(
+    struct pending_results *r, struct channel *queue, const struct message_result *m);
+void pending_results_stored(struct pending_results *r, const struct message_result_stored *m);
 /* All that is kept, to a new queue; false: it did not take them. */
-bool results_repeat(struct results *r, struct channel *queue) MUST_USE;
-size_t results_count(const struct results *r);
+bool pending_results_repeat(struct pending_results *r, struct channel *queue) MUST_USE;
+size_t pending_results_count(const struct pending_results *r);
 
 #endif

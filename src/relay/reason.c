@@ -7,16 +7,16 @@
 #include <string.h>
 
 static bool
-is_greylisting(const struct status *s)
+is_greylisting(const struct smtp_status *s)
 {
-	return status_is_temporary(s) &&
+	return smtp_status_is_temporary(s) &&
 	       ((s->code == 451 && s->class == 4 && s->subject == 7 && s->detail == 1) ||
 	           strcasestr(s->text, "greylist") || strcasestr(s->text, "graylist"));
 }
 
 /* Where the enhanced code says nothing nearer, 552 is about storage: the message is too large. */
 static bool
-reason_is_size(const struct status *s)
+reason_is_size(const struct smtp_status *s)
 {
 	if (s->class && (s->subject == 2 || s->subject == 3))
 		return s->subject == 2 ? s->detail == 3 : s->detail == 4;
@@ -24,9 +24,9 @@ reason_is_size(const struct status *s)
 }
 
 const char *
-reason_of_reply(const struct status *s)
+reason_of_reply(const struct smtp_status *s)
 {
-	if (status_is_ok(s))
+	if (smtp_status_is_ok(s))
 		return REASON_NONE;
 	if (is_greylisting(s))
 		return REASON_GREYLISTED;

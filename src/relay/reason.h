@@ -29,6 +29,6 @@
 #define REASON_STOPPING "stopping" /* relay ends; not begun */
 
 /* Of another host's answer to MAIL, RCPT, DATA or the final dot. */
-const char *reason_of_reply(const struct status *s);
+const char *reason_of_reply(const struct smtp_status *s);
 
 #endif

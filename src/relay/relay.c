@@ -1,6 +1,6 @@
 /*
- * relay: the role.  The queue asks for sites and gives jobs; results go back and are kept until
- * they are durable there.  A new queue first hears what the old one missed.
+ * relay: the role.  The queue asks for destinations and gives attempts; results go back and are
+ * kept until they are durable there.  A new queue first hears what the old one missed.
  */
 #include "relay/relay.h"
 
@@ -14,18 +14,18 @@
 
 enum { STORED_WAIT_MS = 1000 };
 
-struct site_question {
-	LIST_ENTRY(site_question) link;
+struct relay_destination_query {
+	LIST_ENTRY(relay_destination_query) link;
 	struct relay *relay;
 	uint64_t call;
 	char *domain;
-	struct finder_ask *ask;
+	struct destination_cache_lookup *ask;
 };
 
-static void emptied(struct yard *y);
+static void relay_check_drained(struct attempt_context *y);
 
 static struct relay *
-state_of(struct role *role)
+relay_state_of(struct role *role)
 {
 	struct relay *r = role->state;
 
@@ -35,7 +35,7 @@ state_of(struct role *role)
 	r->role = role;
 	r->queue_fd = r->control_fd = -1;
 	r->yard.base = role->base;
-	r->yard.emptied = emptied;
+	r->yard.emptied = relay_check_drained;
 	r->yard.arg = r;
 	LIST_INIT(&r->yard.jobs);
 	LIST_INIT(&r->questions);
@@ -44,12 +44,13 @@ state_of(struct role *role)
 	return r;
 }
 
-/* ---- sites ---- */
+/* ---- destinations ---- */
 
 static void
-answer_site(struct relay *r, uint64_t call, struct str domain, const struct found *found)
+answer_destination(
+    struct relay *r, uint64_t call, struct str domain, const struct cached_destination *found)
 {
-	struct message_site m = {
+	struct message_destination m = {
 	    .domain = domain,
 	    .site = str_of(found->site.name),
 	    .ttl_s = found->site.ttl_s,
@@ -57,46 +58,46 @@ answer_site(struct relay *r, uint64_t call, struct str domain, const struct foun
 	};
 
 	if (r->yard.queue)
-		(void)!channel_answer(r->yard.queue, call, MESSAGE_SITE, &m, -1);
+		(void)!channel_answer(r->yard.queue, call, MESSAGE_DESTINATION, &m, -1);
 }
 
 static void
-question_free(struct site_question *q)
+free_destination_query(struct relay_destination_query *q)
 {
-	finder_cancel(&q->ask);
+	destination_cache_cancel(&q->ask);
 	LIST_REMOVE(q, link);
 	mem_free(q->domain);
 	mem_free(q);
 }
 
 static void
-question_answered(struct found *found, void *arg)
+destination_query_answered(struct cached_destination *found, void *arg)
 {
-	struct site_question *q = arg;
+	struct relay_destination_query *q = arg;
 
 	q->ask = NULL;
-	answer_site(q->relay, q->call, str_of(q->domain), found);
-	found_drop(&found);
-	question_free(q);
+	answer_destination(q->relay, q->call, str_of(q->domain), found);
+	cached_destination_drop(&found);
+	free_destination_query(q);
 }
 
 static void
-site_asked(struct relay *r, uint64_t call, struct str domain)
+handle_destination_query(struct relay *r, uint64_t call, struct str domain)
 {
-	struct found *found = finder_have(r->yard.finder, domain);
-	struct site_question *q;
+	struct cached_destination *found = destination_cache_get(r->yard.finder, domain);
+	struct relay_destination_query *q;
 
 	if (found) {
-		answer_site(r, call, domain, found);
-		found_drop(&found);
+		answer_destination(r, call, domain, found);
+		cached_destination_drop(&found);
 		return;
 	}
-	q = MEM_NEW(struct site_question);
+	q = MEM_NEW(struct relay_destination_query);
 	q->relay = r;
 	q->call = call;
 	q->domain = mem_text(domain.p, domain.n);
 	LIST_INSERT_HEAD(&r->questions, q, link);
-	q->ask = finder_ask(r->yard.finder, domain, question_answered, q);
+	q->ask = destination_cache_lookup(r->yard.finder, domain, destination_query_answered, q);
 }
 
 /* ---- the queue ---- */
@@ -104,12 +105,12 @@ site_asked(struct relay *r, uint64_t call, struct str domain)
 /* What a queue before this one left with us, and then CAUGHT_UP.  A channel that does not take all
  * of it closes, and the next one begins anew. */
 static void
-tell_queue(struct relay *r, uint64_t call)
+report_to_queue(struct relay *r, uint64_t call)
 {
 	struct message_caught_up done = {0};
 
-	if (!results_repeat(r->yard.results, r->yard.queue) ||
-	    !jobs_tell(&r->yard, r->yard.queue) ||
+	if (!pending_results_repeat(r->yard.results, r->yard.queue) ||
+	    !attempts_report_running(&r->yard, r->yard.queue) ||
 	    channel_answer(r->yard.queue, call, MESSAGE_CAUGHT_UP, &done, -1) != 0)
 		log_warn("relay: results that the former queue process did not get could not be "
 		         "passed to "
@@ -117,31 +118,31 @@ tell_queue(struct relay *r, uint64_t call)
 }
 
 static void
-from_queue(struct channel *c, const struct packet *p, void *arg)
+on_relay_queue_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct relay *r = arg;
 	int fd = p->fd;
 
 	switch (p->type) {
 	case MESSAGE_RUNNING_ASK:
-		tell_queue(r, p->call);
+		report_to_queue(r, p->call);
 		break;
-	case MESSAGE_SITE_ASK:
-		site_asked(r, p->call, p->message->site_ask.domain);
+	case MESSAGE_DESTINATION_ASK:
+		handle_destination_query(r, p->call, p->message->site_ask.domain);
 		break;
 	case MESSAGE_DELIVER:
 		if (r->role->is_stopping)
-			job_decline(&r->yard, &p->message->deliver, fd);
+			attempt_decline(&r->yard, &p->message->deliver, fd);
 		else
-			job_begin(&r->yard, &p->message->deliver, fd);
+			attempt_begin(&r->yard, &p->message->deliver, fd);
 		fd = -1;
 		break;
 	case MESSAGE_CANCEL:
-		jobs_cancel(&r->yard, p->message->cancel.job, p->message->cancel.is_forced);
+		attempts_cancel(&r->yard, p->message->cancel.job, p->message->cancel.is_forced);
 		break;
 	case MESSAGE_RESULT_STORED:
-		results_stored(r->yard.results, &p->message->result_stored);
-		emptied(&r->yard);
+		pending_results_stored(r->yard.results, &p->message->result_stored);
+		relay_check_drained(&r->yard);
 		break;
 	case MESSAGE_HELLO:
 		break;
@@ -154,12 +155,12 @@ from_queue(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-forget_queue(struct relay *r)
+disconnect_queue(struct relay *r)
 {
-	struct site_question *q;
+	struct relay_destination_query *q;
 
 	while ((q = LIST_FIRST(&r->questions)))
-		question_free(q);
+		free_destination_query(q);
 	channel_free(&r->yard.queue);
 }
 
@@ -169,21 +170,21 @@ queue_lost(struct channel *c, void *arg)
 	struct relay *r = arg;
 
 	(void)c;
-	forget_queue(r);
+	disconnect_queue(r);
 	role_peer_lost(r->role, r->queue_peer);
 }
 
 static void
-meet_queue(struct relay *r, int fd)
+connect_queue(struct relay *r, int fd)
 {
-	forget_queue(r);
-	r->yard.queue = channel_new(r->role->base, fd, from_queue, queue_lost, r);
+	disconnect_queue(r);
+	r->yard.queue = channel_new(r->role->base, fd, on_relay_queue_packet, queue_lost, r);
 }
 
 /* ---- control ---- */
 
 static void
-from_control(struct channel *c, const struct packet *p, void *arg)
+on_relay_control_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct relay *r = arg;
 	struct message_admin_done unknown = {
@@ -192,10 +193,10 @@ from_control(struct channel *c, const struct packet *p, void *arg)
 	if (p->fd >= 0)
 		close(p->fd);
 	if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("route.test")))
-		routetest_begin(
+		route_test_begin(
 		    r, p->call, message_values_get(p->message->admin.values, "address"));
 	else if (p->type == MESSAGE_ADMIN && str_eq(p->message->admin.verb, STR("dns.status")))
-		names_status(c, p->call, r->role->conf, r->resolver);
+		resolver_choice_send_status(c, p->call, r->role->conf, r->resolver);
 	else if (p->type == MESSAGE_ADMIN)
 		(void)!channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &unknown, -1);
 	else
@@ -203,9 +204,9 @@ from_control(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-forget_control(struct relay *r)
+disconnect_control(struct relay *r)
 {
-	routetests_cancel(r);
+	route_tests_cancel(r);
 	channel_free(&r->control);
 }
 
@@ -215,21 +216,21 @@ control_lost(struct channel *c, void *arg)
 	struct relay *r = arg;
 
 	(void)c;
-	forget_control(r);
+	disconnect_control(r);
 	role_peer_lost(r->role, r->control_peer);
 }
 
 static void
-meet_control(struct relay *r, int fd)
+connect_control(struct relay *r, int fd)
 {
-	forget_control(r);
-	r->control = channel_new(r->role->base, fd, from_control, control_lost, r);
+	disconnect_control(r);
+	r->control = channel_new(r->role->base, fd, on_relay_control_packet, control_lost, r);
 }
 
 /* ---- the life of the role ---- */
 
 static void
-hold(int *slot, int fd)
+replace_fd(int *slot, int fd)
 {
 	if (*slot >= 0)
 		close(*slot);
@@ -237,22 +238,22 @@ hold(int *slot, int fd)
 }
 
 static void
-peer(struct role *role, struct role_peer who, int fd)
+relay_add_peer(struct role *role, struct role_peer who, int fd)
 {
-	struct relay *r = state_of(role);
+	struct relay *r = relay_state_of(role);
 
 	if (who.kind == ROLE_QUEUE) {
 		r->queue_peer = who;
 		if (role->is_started)
-			meet_queue(r, fd);
+			connect_queue(r, fd);
 		else
-			hold(&r->queue_fd, fd);
+			replace_fd(&r->queue_fd, fd);
 	} else if (who.kind == ROLE_CONTROL) {
 		r->control_peer = who;
 		if (role->is_started)
-			meet_control(r, fd);
+			connect_control(r, fd);
 		else
-			hold(&r->control_fd, fd);
+			replace_fd(&r->control_fd, fd);
 	} else {
 		close(fd);
 	}
@@ -265,21 +266,22 @@ static const struct sandbox_path paths[] = {
 };
 
 static void
-prepare(struct role *role, struct sandbox *sandbox)
+relay_prepare(struct role *role, struct sandbox *sandbox)
 {
-	struct relay *r = state_of(role);
+	struct relay *r = relay_state_of(role);
 
 	(void)sandbox;
-	renewal_prepare(r);
-	r->yard.trust = trust_new(role, NULL);
+	resolver_renewal_prepare(r);
+	r->yard.trust = tls_trust_new(role, NULL);
 }
 
-static struct disk *
+static struct async_io *
 relay_disk(struct role *role)
 {
 	static const struct stall_thread thread = {
 	    "relay", "disk", "no other body above 128 KiB is read meanwhile"};
-	struct disk *disk = disk_new(&(struct disk_setup){.base = role->base, .thread = &thread});
+	struct async_io *disk =
+	    async_io_new(&(struct async_io_setup){.base = role->base, .thread = &thread});
 
 	if (!disk)
 		log_error("relay: no thread that reads bodies: %m");
@@ -287,44 +289,44 @@ relay_disk(struct role *role)
 }
 
 static int
-start(struct role *role)
+relay_start(struct role *role)
 {
-	struct relay *r = state_of(role);
+	struct relay *r = relay_state_of(role);
 
 	if (!r->resolver)
 		return -1;
-	r->yard.closing_max = conf_closing_of_relay(role->conf);
+	r->yard.closing_max = conf_relay_closing_max(role->conf);
 	r->yard.disk = relay_disk(role);
 	if (!r->yard.disk)
 		return -1;
-	r->yard.finder = finder_new(r->resolver, role->conf);
-	r->yard.pool = pool_new(role->base);
-	r->yard.results = results_new();
+	r->yard.finder = destination_cache_new(r->resolver, role->conf);
+	r->yard.pool = connection_pool_new(role->base);
+	r->yard.results = pending_results_new();
 	if (r->queue_fd >= 0)
-		meet_queue(r, r->queue_fd);
+		connect_queue(r, r->queue_fd);
 	if (r->control_fd >= 0)
-		meet_control(r, r->control_fd);
+		connect_control(r, r->control_fd);
 	r->queue_fd = r->control_fd = -1;
 	return 0;
 }
 
 static void
-reload(struct role *role, const struct conf *before)
+relay_reload(struct role *role, const struct conf *before)
 {
 	struct relay *r = role->state;
-	struct trust *old = r->yard.trust;
+	struct tls_trust *old = r->yard.trust;
 
 	(void)before;
-	renewal_reload(r);
-	r->yard.closing_max = conf_closing_of_relay(role->conf);
-	r->yard.trust = trust_new(role, old);
-	trust_free(&old);
-	finder_renew(r->yard.finder, r->resolver, role->conf);
-	pool_flush(r->yard.pool);
+	resolver_renewal_reload(r);
+	r->yard.closing_max = conf_relay_closing_max(role->conf);
+	r->yard.trust = tls_trust_new(role, old);
+	tls_trust_free(&old);
+	destination_cache_reset(r->yard.finder, r->resolver, role->conf);
+	connection_pool_flush(r->yard.pool);
 }
 
 static void
-end_within(struct relay *r, int64_t ms)
+set_drain_timer(struct relay *r, int64_t ms)
 {
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
@@ -335,22 +337,22 @@ end_within(struct relay *r, int64_t ms)
 /* Stopping: all is told.  It is let be stored, for a moment: a queue that cannot store it has it
  * all the same, and ends later. */
 static void
-emptied(struct yard *y)
+relay_check_drained(struct attempt_context *y)
 {
 	struct relay *r = y->arg;
 	int64_t left_ms = r->drain_end_ms - clock_mono_ms();
 
 	if (!r->drain || y->job_count)
 		return;
-	if (results_count(y->results) == 0 || !y->queue)
+	if (pending_results_count(y->results) == 0 || !y->queue)
 		role_stopped(r->role);
 	else if (!r->is_told && left_ms > STORED_WAIT_MS)
-		end_within(r, STORED_WAIT_MS);
+		set_drain_timer(r, STORED_WAIT_MS);
 	r->is_told = true;
 }
 
 static void
-drained(evutil_socket_t fd, short what, void *arg)
+drain_time_passed(evutil_socket_t fd, short what, void *arg)
 {
 	struct relay *r = arg;
 
@@ -358,28 +360,28 @@ drained(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	/* what the queue has not taken from the channel would be lost with it */
 	if (r->yard.queue && channel_waiting(r->yard.queue) && clock_mono_ms() < r->drain_end_ms)
-		end_within(r, STORED_WAIT_MS);
+		set_drain_timer(r, STORED_WAIT_MS);
 	else
 		role_stopped(r->role);
 }
 
 static void
-stop(struct role *role, int64_t drain_ms)
+relay_stop(struct role *role, int64_t drain_ms)
 {
 	struct relay *r = role->state;
 
-	jobs_stop(&r->yard);
-	pool_flush(r->yard.pool);
-	r->drain = evtimer_new(role->base, drained, r);
+	attempts_stop(&r->yard);
+	connection_pool_flush(r->yard.pool);
+	r->drain = evtimer_new(role->base, drain_time_passed, r);
 	if (!r->drain)
 		die("relay: no timer");
 	r->drain_end_ms = clock_mono_ms() + drain_ms;
-	end_within(r, drain_ms);
-	emptied(&r->yard);
+	set_drain_timer(r, drain_ms);
+	relay_check_drained(&r->yard);
 }
 
 static void
-end(struct role *role)
+relay_end(struct role *role)
 {
 	struct relay *r = role->state;
 
@@ -387,19 +389,19 @@ end(struct role *role)
 		return;
 	r->yard.emptied = NULL;
 	if (r->yard.pool)
-		jobs_abandon(&r->yard);
-	forget_queue(r);
-	forget_control(r);
-	pool_free(&r->yard.pool);
-	finder_free(&r->yard.finder);
-	results_free(&r->yard.results);
-	disk_free(&r->yard.disk);
-	trust_free(&r->yard.trust);
-	renewal_end(r);
+		attempts_abandon(&r->yard);
+	disconnect_queue(r);
+	disconnect_control(r);
+	connection_pool_free(&r->yard.pool);
+	destination_cache_free(&r->yard.finder);
+	pending_results_free(&r->yard.results);
+	async_io_free(&r->yard.disk);
+	tls_trust_free(&r->yard.trust);
+	resolver_renewal_end(r);
 	if (r->drain)
 		event_free(r->drain);
-	hold(&r->queue_fd, -1);
-	hold(&r->control_fd, -1);
+	replace_fd(&r->queue_fd, -1);
+	replace_fd(&r->control_fd, -1);
 	mem_free(r);
 	role->state = NULL;
 }
@@ -410,10 +412,10 @@ const struct role_spec relay_role = {
     .sandbox = {.needs = SANDBOX_CONNECT | SANDBOX_READ | SANDBOX_THREADS,
 	.paths = paths,
 	.path_count = sizeof paths / sizeof *paths},
-    .peer = peer,
-    .prepare = prepare,
-    .start = start,
-    .reload = reload,
-    .stop = stop,
-    .end = end,
+    .peer = relay_add_peer,
+    .prepare = relay_prepare,
+    .start = relay_start,
+    .reload = relay_reload,
+    .stop = relay_stop,
+    .end = relay_end,
 };

@@ -8,41 +8,41 @@
 #include "relay/attempt.h"
 #include "relay/resolver_choice.h"
 
-struct site_question; /* an open SITE_ASK */
-struct routetest;
+struct relay_destination_query; /* an open SITE_ASK */
+struct route_test;
 
-LIST_HEAD(site_question_list, site_question);
-LIST_HEAD(routetest_list, routetest);
+LIST_HEAD(relay_destination_query_list, relay_destination_query);
+LIST_HEAD(route_test_list, route_test);
 
 struct relay {
 	struct role *role;
-	struct yard yard;
+	struct attempt_context yard;
 	struct resolver *resolver;
-	struct names names; /* what it was made of, or is to be made of: see renewal */
+	struct resolver_choice names; /* what it was made of, or is to be made of: see renewal */
 	struct event *renewal; /* pending: the resolver is one of former names */
-	/* those of configurations before, which running jobs still ask */
+	/* those of configurations before, which running attempts still ask */
 	struct resolver **retired;
 	size_t retired_count;
 	struct channel *control;
 	int queue_fd, control_fd; /* given before the start; -1: none */
 	struct role_peer queue_peer, control_peer;
-	struct site_question_list questions;
-	struct routetest_list tests;
+	struct relay_destination_query_list questions;
+	struct route_test_list tests;
 	struct event *drain;  /* stopping */
 	int64_t drain_end_ms; /* monotonic */
-	bool is_told;         /* stopping, all jobs have ended */
+	bool is_told;         /* stopping, all attempts have ended */
 };
 
 /* The resolver: made in prepare (r->resolver NULL: it cannot be), and made anew in a reload that
  * brings other names. */
-void renewal_prepare(struct relay *r);
-void renewal_reload(struct relay *r);
-void renewal_end(struct relay *r);
+void resolver_renewal_prepare(struct relay *r);
+void resolver_renewal_reload(struct relay *r);
+void resolver_renewal_end(struct relay *r);
 
 /* One call of the operator's tool: which way would mail for this address go?  The answers follow.
  */
-void routetest_begin(struct relay *r, uint64_t call, struct str address);
+void route_test_begin(struct relay *r, uint64_t call, struct str address);
 /* The tool, or the channel to it, is gone. */
-void routetests_cancel(struct relay *r);
+void route_tests_cancel(struct relay *r);
 
 #endif

@@ -15,24 +15,24 @@
 #include "relay/idn.h"
 #include "relay/reason.h"
 
-enum { NAMES_MAX = SITE_HOSTS_MAX * 257 + 40, HASH_BYTES = 32, HASH_SHOWN = 16 };
+enum { RESOLVED_NAMES_MAX = RESOLVED_HOSTS_MAX * 257 + 40, HASH_BYTES = 32, HASH_SHOWN = 16 };
 
 static void
-no_way(struct site *s, struct status status, const char *reason)
+set_unroutable(struct resolved_destination *s, struct smtp_status status, const char *reason)
 {
 	s->status = status;
 	s->reason = reason;
 	s->count = 0;
 	s->name[0] = '\0';
-	s->ttl_s = SITE_FAILURE_TTL_S;
+	s->ttl_s = RESOLVED_FAILURE_TTL_S;
 }
 
 static void
-add_host(struct site *s, struct str name, uint16_t preference)
+add_destination_host(struct resolved_destination *s, struct str name, uint16_t preference)
 {
-	struct site_host *h = &s->hosts[s->count];
+	struct resolved_host *h = &s->hosts[s->count];
 
-	if (s->count == SITE_HOSTS_MAX || name.n >= sizeof h->name)
+	if (s->count == RESOLVED_HOSTS_MAX || name.n >= sizeof h->name)
 		return;
 	memcpy(h->name, name.p, name.n);
 	h->name[name.n] = '\0';
@@ -41,7 +41,7 @@ add_host(struct site *s, struct str name, uint16_t preference)
 }
 
 bool
-site_numeric(struct str text, uint16_t port, struct resolver_address *out)
+resolved_numeric_address(struct str text, uint16_t port, struct resolver_address *out)
 {
 	if (str_istarts(text, STR("ipv6:")))
 		text = str_from(text, 5);
@@ -49,30 +49,30 @@ site_numeric(struct str text, uint16_t port, struct resolver_address *out)
 	return out->len > 0;
 }
 
-/* ---- the site's name ---- */
+/* ---- the destination's name ---- */
 
 static int
-by_name(const void *a, const void *b)
+compare_host_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void
-add_names(const struct site *s, struct buf *out)
+add_host_names(const struct resolved_destination *s, struct buf *out)
 {
-	const char *names[SITE_HOSTS_MAX];
+	const char *names[RESOLVED_HOSTS_MAX];
 
 	for (size_t i = 0; i < s->count; i++)
 		names[i] = s->hosts[i].name;
-	qsort(names, s->count, sizeof *names, by_name);
+	qsort(names, s->count, sizeof *names, compare_host_names);
 	for (size_t i = 0; i < s->count; i++)
 		if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
 			buf_addf(out, "%s%s", i ? "," : "", names[i]);
 }
 
-/* Only one route can be the last resort, so its sites need no number. */
+/* Only one route can be the last resort, so its destinations need no number. */
 static void
-add_kind(const struct site *s, struct buf *out)
+add_destination_kind(const struct resolved_destination *s, struct buf *out)
 {
 	if (s->route->via != VIA_MX)
 		buf_addf(out, "route:%u:", s->route_number);
@@ -84,30 +84,30 @@ add_kind(const struct site *s, struct buf *out)
 
 /* Too long a set is shown by one of its hosts, and told apart by a hash of all. */
 static void
-shorten(const struct site *s, struct buf *text)
+shorten_destination_name(const struct resolved_destination *s, struct buf *text)
 {
 	unsigned char hash[HASH_BYTES];
 
-	if (text->n < SITE_NAME_BYTES)
+	if (text->n < RESOLVED_NAME_BYTES)
 		return;
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, text->p, text->n, hash) < 0)
 		die("site: no SHA-256");
 	buf_reset(text);
-	add_kind(s, text);
-	buf_adds(text, str_upto(str_of(s->hosts[0].name), SITE_NAME_BYTES - 80));
+	add_destination_kind(s, text);
+	buf_adds(text, str_upto(str_of(s->hosts[0].name), RESOLVED_NAME_BYTES - 80));
 	buf_addf(text, "+%zu:", s->count - 1);
 	encode_hex(text, str_make((char *)hash, HASH_SHOWN));
 }
 
 static void
-set_name(struct site *s)
+set_destination_name(struct resolved_destination *s)
 {
 	struct buf text;
 
-	buf_init(&text, NAMES_MAX);
-	add_kind(s, &text);
-	add_names(s, &text);
-	shorten(s, &text);
+	buf_init(&text, RESOLVED_NAMES_MAX);
+	add_destination_kind(s, &text);
+	add_host_names(s, &text);
+	shorten_destination_name(s, &text);
 	memcpy(s->name, text.p, text.n);
 	s->name[text.n] = '\0';
 	buf_clear(&text);
@@ -116,57 +116,59 @@ set_name(struct site *s)
 /* ---- the route ---- */
 
 static void
-fixed(struct site *s)
+use_route_host(struct resolved_destination *s)
 {
-	add_host(s, s->route->host, 0);
+	add_destination_host(s, s->route->host, 0);
 	/* the operator named this host: it may be at home */
 	s->allow_private = true;
-	s->ttl_s = SITE_FIXED_TTL_S;
-	set_name(s);
+	s->ttl_s = RESOLVED_FIXED_TTL_S;
+	set_destination_name(s);
 }
 
 static void
-literal(struct site *s, struct str inner)
+use_address_literal(struct resolved_destination *s, struct str inner)
 {
 	struct resolver_address address;
 	char text[INET6_ADDRSTRLEN_];
 	uint16_t port;
 
-	if (!site_numeric(inner, s->port, &address)) {
-		no_way(
-		    s, status_make(501, "5.1.3", "the address literal is not valid"), REASON_DNS);
+	if (!resolved_numeric_address(inner, s->port, &address)) {
+		set_unroutable(s,
+		    smtp_status_make(501, "5.1.3", "the address literal is not valid"), REASON_DNS);
 		return;
 	}
 	endpoint_text(&address.sa, text, &port);
 	s->is_literal = true;
-	s->ttl_s = SITE_TTL_MAX_S;
-	add_host(s, str_of(text), 0);
-	set_name(s);
+	s->ttl_s = RESOLVED_TTL_MAX_S;
+	add_destination_host(s, str_of(text), 0);
+	set_destination_name(s);
 }
 
-enum site_need
-site_begin(struct site *s, const struct conf *conf, struct str domain, char ascii_out[256])
+enum resolved_need
+resolved_begin(
+    struct resolved_destination *s, const struct conf *conf, struct str domain, char ascii_out[256])
 {
-	memset(s, 0, offsetof(struct site, hosts));
+	memset(s, 0, offsetof(struct resolved_destination, hosts));
 	s->reason = REASON_NONE;
 	ascii_out[0] = '\0';
 	if (domain.n == 0 || (domain.p[0] != '[' && !idn_to_ascii(domain, ascii_out))) {
-		s->route = route_find(conf, domain);
-		no_way(s, status_make(550, "5.1.2", "the domain name is not valid"), REASON_DNS);
-		return SITE_COMPLETE;
+		s->route = routing_find_route(conf, domain);
+		set_unroutable(
+		    s, smtp_status_make(550, "5.1.2", "the domain name is not valid"), REASON_DNS);
+		return RESOLVED_COMPLETE;
 	}
-	s->route = route_find(conf, ascii_out[0] ? str_of(ascii_out) : domain);
-	s->route_number = route_number(conf, s->route);
-	s->port = route_port(s->route);
+	s->route = routing_find_route(conf, ascii_out[0] ? str_of(ascii_out) : domain);
+	s->route_number = routing_route_number(conf, s->route);
+	s->port = routing_port(s->route);
 	s->allow_private = s->route->allow_private;
 	if (s->route->via != VIA_MX) {
-		fixed(s);
-		return SITE_COMPLETE;
+		use_route_host(s);
+		return RESOLVED_COMPLETE;
 	}
 	if (domain.p[0] != '[')
-		return SITE_NEEDS_MX;
-	literal(s, str_from(str_upto(domain, domain.n - 1), 1));
-	return SITE_COMPLETE;
+		return RESOLVED_NEEDS_MX;
+	use_address_literal(s, str_from(str_upto(domain, domain.n - 1), 1));
+	return RESOLVED_COMPLETE;
 }
 
 /* ---- the MX set ---- */
@@ -174,9 +176,9 @@ site_begin(struct site *s, const struct conf *conf, struct str domain, char asci
 static uint32_t
 bounded_ttl(uint32_t ttl_s)
 {
-	if (ttl_s < SITE_TTL_MIN_S)
-		return SITE_TTL_MIN_S;
-	return ttl_s > SITE_TTL_MAX_S ? SITE_TTL_MAX_S : ttl_s;
+	if (ttl_s < RESOLVED_TTL_MIN_S)
+		return RESOLVED_TTL_MIN_S;
+	return ttl_s > RESOLVED_TTL_MAX_S ? RESOLVED_TTL_MAX_S : ttl_s;
 }
 
 /* Our own name in the set: mail has come as far as us; only better hosts may get it (section 5.1).
@@ -199,73 +201,77 @@ is_null_mx(const struct resolver_answer *a)
 }
 
 static void
-take_set(struct site *s, struct str own, struct str domain, const struct resolver_answer *a)
+take_mx_set(struct resolved_destination *s, struct str own, struct str domain,
+    const struct resolver_answer *a)
 {
 	uint32_t cut = own_preference(a, own);
 
 	for (size_t i = 0; i < a->count; i++)
 		if (a->mx[i].preference < cut && a->mx[i].host[0])
-			add_host(s, str_of(a->mx[i].host), a->mx[i].preference);
+			add_destination_host(s, str_of(a->mx[i].host), a->mx[i].preference);
 	s->ttl_s = bounded_ttl(a->ttl_s);
 	if (s->count)
-		set_name(s);
+		set_destination_name(s);
 	else if (cut != UINT32_MAX)
-		no_way(s,
-		    status_make(
+		set_unroutable(s,
+		    smtp_status_make(
 		        554, "5.4.6", "mail for %.*s loops back to this host", STR_ARG(domain)),
 		    REASON_LOOP);
 	else
-		no_way(s, status_make(550, "5.1.2", "%.*s has no usable MX", STR_ARG(domain)),
+		set_unroutable(s,
+		    smtp_status_make(550, "5.1.2", "%.*s has no usable MX", STR_ARG(domain)),
 		    REASON_DNS);
 }
 
 /* Section 5.1: without MX the domain's own address, as if it were an MX of preference 0. */
 static void
-implicit(struct site *s, struct str own, struct str domain, uint32_t ttl_s)
+use_implicit_mx(struct resolved_destination *s, struct str own, struct str domain, uint32_t ttl_s)
 {
 	if (str_ieq(domain, own)) {
-		no_way(s,
-		    status_make(
+		set_unroutable(s,
+		    smtp_status_make(
 		        554, "5.4.6", "mail for %.*s loops back to this host", STR_ARG(domain)),
 		    REASON_LOOP);
 		return;
 	}
-	add_host(s, domain, 0);
+	add_destination_host(s, domain, 0);
 	s->is_implicit = true;
 	s->ttl_s = bounded_ttl(ttl_s);
-	set_name(s);
+	set_destination_name(s);
 }
 
 void
-site_got_mx(
-    struct site *s, struct str own_hostname, struct str domain, const struct resolver_answer *a)
+resolved_take_mx(struct resolved_destination *s, struct str own_hostname, struct str domain,
+    const struct resolver_answer *a)
 {
 	switch (a->outcome) {
 	case RESOLVER_FOUND:
 		if (is_null_mx(a))
-			no_way(s,
-			    status_make(
+			set_unroutable(s,
+			    smtp_status_make(
 			        556, "5.1.10", "%.*s accepts no mail (null MX)", STR_ARG(domain)),
 			    REASON_DNS);
 		else
-			take_set(s, own_hostname, domain, a);
+			take_mx_set(s, own_hostname, domain, a);
 		break;
 	case RESOLVER_NO_DATA:
-		implicit(s, own_hostname, domain, a->ttl_s);
+		use_implicit_mx(s, own_hostname, domain, a->ttl_s);
 		break;
 	case RESOLVER_NO_NAME:
-		no_way(s,
-		    status_make(550, "5.1.2", "the domain %.*s does not exist", STR_ARG(domain)),
+		set_unroutable(s,
+		    smtp_status_make(
+		        550, "5.1.2", "the domain %.*s does not exist", STR_ARG(domain)),
 		    REASON_DNS);
 		break;
 	case RESOLVER_BOGUS:
-		no_way(s,
-		    status_make(451, "4.4.3", "DNSSEC validation failed for %.*s", STR_ARG(domain)),
+		set_unroutable(s,
+		    smtp_status_make(
+		        451, "4.4.3", "DNSSEC validation failed for %.*s", STR_ARG(domain)),
 		    REASON_DNS);
 		break;
 	default:
-		no_way(s,
-		    status_make(451, "4.4.3", "DNS gives no answer for %.*s", STR_ARG(domain)),
+		set_unroutable(s,
+		    smtp_status_make(451, "4.4.3", "DNS gives no answer for %.*s", STR_ARG(domain)),
 		    REASON_DNS);
 	}
 }

@@ -10,18 +10,18 @@
 #include "net/resolver.h"
 #include "policy/routing.h"
 
-enum { SITE_HOSTS_MAX = 20, SITE_NAME_BYTES = 300, SITE_FIXED_TTL_S = 300 };
+enum { RESOLVED_HOSTS_MAX = 20, RESOLVED_NAME_BYTES = 300, RESOLVED_FIXED_TTL_S = 300 };
 /* DNS tells how long an answer holds; neither a zero nor a week is believed. */
-enum { SITE_TTL_MIN_S = 30, SITE_TTL_MAX_S = 3600, SITE_FAILURE_TTL_S = 60 };
+enum { RESOLVED_TTL_MIN_S = 30, RESOLVED_TTL_MAX_S = 3600, RESOLVED_FAILURE_TTL_S = 60 };
 
-struct site_host {
+struct resolved_host {
 	uint16_t preference;
 	char name[256]; /* or a numeric address */
 };
 
-struct site {
-	char name[SITE_NAME_BYTES]; /* "" when there is no way, see status */
-	struct status status;       /* code 0: there is a way */
+struct resolved_destination {
+	char name[RESOLVED_NAME_BYTES]; /* "" when there is no way, see status */
+	struct smtp_status status;       /* code 0: there is a way */
 	const char *reason;
 	const struct conf_route *route;
 	unsigned route_number;
@@ -31,19 +31,20 @@ struct site {
 	bool allow_private;
 	uint32_t ttl_s;
 	size_t count;
-	struct site_host hosts[SITE_HOSTS_MAX];
+	struct resolved_host hosts[RESOLVED_HOSTS_MAX];
 };
 
-enum site_need { SITE_COMPLETE, SITE_NEEDS_MX };
+enum resolved_need { RESOLVED_COMPLETE, RESOLVED_NEEDS_MX };
 
 /* domain: lower case, A-labels or UTF-8, or an address literal.  ascii_out: the name to ask for. */
-enum site_need site_begin(
-    struct site *s, const struct conf *conf, struct str domain, char ascii_out[256]);
-/* The answer for MX; afterwards the site is complete. */
-void site_got_mx(struct site *s, struct str own_hostname, struct str domain,
+enum resolved_need resolved_begin(struct resolved_destination *s, const struct conf *conf,
+    struct str domain, char ascii_out[256]);
+/* The answer for MX; afterwards the destination is complete. */
+void resolved_take_mx(struct resolved_destination *s, struct str own_hostname, struct str domain,
     const struct resolver_answer *answer);
 
 /* A numeric address as it stands in a configuration or, unbracketed, in a literal ("IPv6:..."). */
-bool site_numeric(struct str text, uint16_t port, struct resolver_address *out) MUST_USE;
+bool resolved_numeric_address(
+    struct str text, uint16_t port, struct resolver_address *out) MUST_USE;
 
 #endif

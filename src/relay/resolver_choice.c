@@ -12,42 +12,47 @@
 
 enum { ROW_BYTES_MAX = 1024 };
 
-enum names_from { NAMES_ADDRESS, NAMES_SYSTEM, NAMES_ROOT };
+enum resolver_choice_source {
+	RESOLVER_CHOICE_ADDRESS,
+	RESOLVER_CHOICE_SYSTEM,
+	RESOLVER_CHOICE_ROOT
+};
 
-static enum names_from
-names_from(const struct conf *c)
+static enum resolver_choice_source
+resolver_choice_source(const struct conf *c)
 {
 	if (str_eq(c->dns.resolver, STR("system")))
-		return NAMES_SYSTEM;
-	return str_eq(c->dns.resolver, STR("root")) ? NAMES_ROOT : NAMES_ADDRESS;
+		return RESOLVER_CHOICE_SYSTEM;
+	return str_eq(c->dns.resolver, STR("root")) ? RESOLVER_CHOICE_ROOT
+	                                            : RESOLVER_CHOICE_ADDRESS;
 }
 
 static void
-keep_text(struct buf *to, struct str text)
+copy_resolver_text(struct buf *to, struct str text)
 {
 	buf_init(to, text.n);
 	buf_adds(to, text);
 }
 
 void
-names_take(const struct role *role, struct names *out)
+resolver_choice_make(const struct role *role, struct resolver_choice *out)
 {
 	const struct conf *c = role->conf;
 	struct str anchor = STR_NULL;
 
-	*out = (struct names){.conf = conf_keep(role->conf)};
+	*out = (struct resolver_choice){.conf = conf_keep(role->conf)};
 	if (c->dns.dnssec != DNSSEC_OFF)
 		anchor = role_file(role, c->dns.trust_anchor);
 	out->has_anchor = anchor.p != NULL;
-	keep_text(&out->anchor, anchor);
+	copy_resolver_text(&out->anchor, anchor);
 	buf_init(&out->hosts, HOSTS_COUNTS_BYTES_MAX);
 	hosts_filter(role_file(role, c->dns.hosts_file), c, &out->hosts);
-	if (names_from(c) == NAMES_SYSTEM)
+	if (resolver_choice_source(c) == RESOLVER_CHOICE_SYSTEM)
 		resolv_conf_read(role_file(role, c->dns.resolv_conf), &out->system);
 }
 
 void
-names_clear(struct names *n)
+resolver_choice_clear(struct resolver_choice *n)
 {
 	conf_drop(&n->conf);
 	buf_clear(&n->anchor);
@@ -55,7 +60,7 @@ names_clear(struct names *n)
 }
 
 static bool
-zones_are_same(const struct conf_strs *a, const struct conf_strs *b)
+insecure_zones_are_same(const struct conf_strs *a, const struct conf_strs *b)
 {
 	bool is_same = a->count == b->count;
 
@@ -65,7 +70,7 @@ zones_are_same(const struct conf_strs *a, const struct conf_strs *b)
 }
 
 static bool
-systems_are_same(const struct resolv_conf *a, const struct resolv_conf *b)
+resolv_confs_are_same(const struct resolv_conf *a, const struct resolv_conf *b)
 {
 	bool is_same = a->count == b->count;
 
@@ -76,18 +81,18 @@ systems_are_same(const struct resolv_conf *a, const struct resolv_conf *b)
 
 /* Of the configuration's routes only the names count that the hosts file has. */
 bool
-names_are_same(const struct names *a, const struct names *b)
+resolver_choice_are_same(const struct resolver_choice *a, const struct resolver_choice *b)
 {
 	return str_eq(a->conf->dns.resolver, b->conf->dns.resolver) &&
 	    a->conf->dns.dnssec == b->conf->dns.dnssec &&
-	    zones_are_same(&a->conf->dns.insecure_zones, &b->conf->dns.insecure_zones) &&
+	    insecure_zones_are_same(&a->conf->dns.insecure_zones, &b->conf->dns.insecure_zones) &&
 	    a->has_anchor == b->has_anchor && str_eq(buf_str(&a->anchor), buf_str(&b->anchor)) &&
 	    str_eq(buf_str(&a->hosts), buf_str(&b->hosts)) &&
-	    systems_are_same(&a->system, &b->system);
+	    resolv_confs_are_same(&a->system, &b->system);
 }
 
 static void
-tell(const struct conf *c, const struct resolver *r)
+log_resolver_servers(const struct conf *c, const struct resolver *r)
 {
 	struct resolver_server s;
 	struct buf text;
@@ -95,20 +100,20 @@ tell(const struct conf *c, const struct resolver *r)
 	buf_init(&text, ROW_BYTES_MAX);
 	for (size_t n = 0; resolver_server(r, n, &s); n++)
 		buf_addf(&text, "%s%s", n ? ", " : "", s.name);
-	if (names_from(c) == NAMES_SYSTEM)
+	if (resolver_choice_source(c) == RESOLVER_CHOICE_SYSTEM)
 		buf_addf(&text, " (from %.*s)", STR_ARG(c->dns.resolv_conf));
 	log_info("dns: names are looked up by %.*s", STR_ARG(buf_str(&text)));
 	buf_clear(&text);
 }
 
 struct resolver *
-names_resolver(const struct names *n, struct event_base *base)
+resolver_choice_new_resolver(const struct resolver_choice *n, struct event_base *base)
 {
 	const struct conf *c = n->conf;
 	struct str servers[RESOLVER_SERVERS_MAX] = {c->dns.resolver};
 	struct resolver_setup setup = {.base = base,
 	    .servers = servers,
-	    .server_count = names_from(c) == NAMES_ADDRESS,
+	    .server_count = resolver_choice_source(c) == RESOLVER_CHOICE_ADDRESS,
 	    .dnssec = (enum conf_dnssec)c->dns.dnssec,
 	    .insecure_zones = &c->dns.insecure_zones,
 	    .hosts = hosts_new(buf_str(&n->hosts), c)};
@@ -120,17 +125,17 @@ names_resolver(const struct names *n, struct event_base *base)
 		servers[setup.server_count++] = str_of(n->system.servers[i]);
 	r = resolver_new(&setup);
 	if (r)
-		tell(c, r);
+		log_resolver_servers(c, r);
 	return r;
 }
 
 static struct str
-source_name(const struct conf *c)
+resolver_source_name(const struct conf *c)
 {
-	switch (names_from(c)) {
-	case NAMES_SYSTEM:
+	switch (resolver_choice_source(c)) {
+	case RESOLVER_CHOICE_SYSTEM:
 		return c->dns.resolv_conf;
-	case NAMES_ROOT:
+	case RESOLVER_CHOICE_ROOT:
 		return STR("root servers");
 	default:
 		return STR("dns.resolver");
@@ -138,7 +143,7 @@ source_name(const struct conf *c)
 }
 
 static void
-add_answers(struct buf *values, const struct resolver_server *s)
+add_resolver_answers(struct buf *values, const struct resolver_server *s)
 {
 	char since[CLOCK_TEXT_BYTES], text[CLOCK_TEXT_BYTES + 16];
 
@@ -152,7 +157,7 @@ add_answers(struct buf *values, const struct resolver_server *s)
 }
 
 void
-names_status(
+resolver_choice_send_status(
     struct channel *control, uint64_t call, const struct conf *conf, const struct resolver *r)
 {
 	struct message_admin_done done = {0};
@@ -165,9 +170,9 @@ names_status(
 		buf_init(&values, ROW_BYTES_MAX);
 		message_values_add(&values, "row", STR("resolver"));
 		message_values_add(&values, "resolver", str_of(s.name));
-		message_values_add(&values, "from", source_name(conf));
+		message_values_add(&values, "from", resolver_source_name(conf));
 		message_values_add(&values, "dnssec", str_of(s.dnssec));
-		add_answers(&values, &s);
+		add_resolver_answers(&values, &s);
 		row.values = buf_str(&values);
 		(void)!channel_answer(control, call, MESSAGE_ADMIN_ROW, &row, -1);
 		buf_clear(&values);

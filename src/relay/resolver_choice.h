@@ -9,7 +9,7 @@
 #include "net/resolv_conf.h"
 
 /* All that a resolver is made of: of the files, what counts in them. */
-struct names {
+struct resolver_choice {
 	struct conf *conf; /* counted */
 	bool has_anchor;
 	struct buf anchor, hosts;
@@ -17,14 +17,15 @@ struct names {
 };
 
 /* In prepare or reload. */
-void names_take(const struct role *role, struct names *out);
-void names_clear(struct names *n);
+void resolver_choice_make(const struct role *role, struct resolver_choice *out);
+void resolver_choice_clear(struct resolver_choice *n);
 /* The same resolver would be made of both. */
-bool names_are_same(const struct names *a, const struct names *b);
+bool resolver_choice_are_same(const struct resolver_choice *a, const struct resolver_choice *b);
 /* NULL: logged. */
-struct resolver *names_resolver(const struct names *n, struct event_base *base) MUST_USE;
+struct resolver *resolver_choice_new_resolver(
+    const struct resolver_choice *n, struct event_base *base) MUST_USE;
 /* One row for each resolver. */
-void names_status(struct channel *control, uint64_t call, const struct conf *conf,
+void resolver_choice_send_status(struct channel *control, uint64_t call, const struct conf *conf,
     const struct resolver *r);
 
 #endif

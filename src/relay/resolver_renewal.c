@@ -1,6 +1,6 @@
 /*
  * resolver_renewal: the resolver of the role, and those of configurations before, as long as
- * running jobs ask them.
+ * running attempts ask them.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -12,7 +12,7 @@ enum {
 };
 
 static void
-free_retired(struct resolver *dead, void *arg)
+free_retired_resolver(struct resolver *dead, void *arg)
 {
 	struct relay *r = arg;
 	size_t kept = 0;
@@ -24,8 +24,8 @@ free_retired(struct resolver *dead, void *arg)
 	resolver_free(&dead);
 }
 
-/* Running jobs go on with the resolver that they asked; of too many of them, the oldest one's open
- * questions end as if there were no answer. */
+/* Running attempts go on with the resolver that they asked; of too many of them, the oldest one's
+ * open questions end as if there were no answer. */
 static void
 retire_resolver(struct relay *r)
 {
@@ -33,9 +33,9 @@ retire_resolver(struct relay *r)
 
 	r->retired = mem_grow(r->retired, (count + 1) * sizeof(struct resolver *));
 	r->retired[r->retired_count++] = r->resolver;
-	resolver_retire(r->resolver, free_retired, r);
+	resolver_retire(r->resolver, free_retired_resolver, r);
 	for (size_t i = 0; i + RETIRED_MAX <= count; i++)
-		resolver_hurry(r->retired[i]);
+		resolver_expire_queries(r->retired[i]);
 }
 
 /* What main was told is in force comes into force, if not at once. */
@@ -43,13 +43,13 @@ static void
 renew_resolver(struct relay *r)
 {
 	const struct timeval again = {.tv_sec = RENEW_AGAIN_S};
-	struct resolver *fresh = names_resolver(&r->names, r->role->base);
+	struct resolver *fresh = resolver_choice_new_resolver(&r->names, r->role->base);
 
 	event_del(r->renewal);
 	if (fresh) {
 		retire_resolver(r);
 		r->resolver = fresh;
-		finder_renew(r->yard.finder, fresh, r->role->conf);
+		destination_cache_reset(r->yard.finder, fresh, r->role->conf);
 		return;
 	}
 	log_error("relay: no resolver can be made for the new dns settings: the former one is "
@@ -59,7 +59,7 @@ renew_resolver(struct relay *r)
 }
 
 static void
-renew_again(evutil_socket_t fd, short what, void *arg)
+renew_resolver_again(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -67,34 +67,34 @@ renew_again(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-renewal_reload(struct relay *r)
+resolver_renewal_reload(struct relay *r)
 {
-	struct names fresh, former = r->names;
+	struct resolver_choice fresh, former = r->names;
 
-	names_take(r->role, &fresh);
-	if (names_are_same(&fresh, &former)) {
-		names_clear(&fresh);
+	resolver_choice_make(r->role, &fresh);
+	if (resolver_choice_are_same(&fresh, &former)) {
+		resolver_choice_clear(&fresh);
 		return;
 	}
 	r->names = fresh;
-	names_clear(&former);
+	resolver_choice_clear(&former);
 	renew_resolver(r);
 }
 
 void
-renewal_prepare(struct relay *r)
+resolver_renewal_prepare(struct relay *r)
 {
-	r->renewal = evtimer_new(r->role->base, renew_again, r);
+	r->renewal = evtimer_new(r->role->base, renew_resolver_again, r);
 	if (!r->renewal)
 		die("relay: no timer");
-	names_take(r->role, &r->names);
-	r->resolver = names_resolver(&r->names, r->role->base);
+	resolver_choice_make(r->role, &r->names);
+	r->resolver = resolver_choice_new_resolver(&r->names, r->role->base);
 }
 
 void
-renewal_end(struct relay *r)
+resolver_renewal_end(struct relay *r)
 {
-	names_clear(&r->names);
+	resolver_choice_clear(&r->names);
 	resolver_free(&r->resolver);
 	for (size_t i = 0; i < r->retired_count; i++)
 		resolver_free(&r->retired[i]);

@@ -10,20 +10,22 @@
 
 #include "relay/resolved_destination.h"
 
-enum { ROUTE_HOSTS_MAX = 64 }; /* of more the one that was told first is forgotten */
+enum { ROUTE_HOST_LOG_MAX = 64 }; /* of more the one that was told first is forgotten */
 
 /* Begins as zeros. */
-struct route_hosts {
-	struct route_host {
+struct route_host_log {
+	struct route_host_log_record {
 		unsigned route;
 		uint64_t host;  /* its hash */
 		int64_t at_ms;  /* monotonic; 0: none */
-	} told[ROUTE_HOSTS_MAX];
+	} told[ROUTE_HOST_LOG_MAX];
 };
 
 /* A delivery was ended for the want of an address of this host. */
-void route_hosts_lack(struct route_hosts *u, const struct site *site, const char *host);
+void route_host_log_missing(
+    struct route_host_log *u, const struct resolved_destination *site, const char *host);
 /* It has one. */
-void route_hosts_have(struct route_hosts *u, const struct site *site, const char *host);
+void route_host_log_found(
+    struct route_host_log *u, const struct resolved_destination *site, const char *host);
 
 #endif

@@ -9,37 +9,43 @@
 #include "mail/smtp_reply.h"
 #include "relay/message_source.h"
 
-struct client;
+struct smtp_client;
 
-enum client_step {
-	CLIENT_WAIT,   /* for bytes of the peer, or for room (client_has_more) */
-	CLIENT_SECURE, /* send the output, drop unread input, begin TLS, then client_secured */
+enum smtp_client_step {
+	SMTP_CLIENT_WAIT,   /* for bytes of the peer, or for room (smtp_client_has_more_content) */
+	SMTP_CLIENT_SECURE, /* send the output, drop unread input, begin TLS, then
+	                       smtp_client_secured */
 	/* no transaction is open; results of the last one are complete, but for those that are
 	 * for later: send the message to them alone, at once */
-	CLIENT_READY,
-	CLIENT_OVER,   /* nothing more may be said; see client_end */
+	SMTP_CLIENT_READY,
+	SMTP_CLIENT_OVER, /* nothing more may be said; see smtp_client_end */
 };
 
-enum client_tls { CLIENT_TLS_NEVER, CLIENT_TLS_IF_OFFERED, CLIENT_TLS_MUST, CLIENT_TLS_STANDS };
+enum smtp_client_tls {
+	SMTP_CLIENT_TLS_NEVER,
+	SMTP_CLIENT_TLS_IF_OFFERED,
+	SMTP_CLIENT_TLS_REQUIRED,
+	SMTP_CLIENT_TLS_IMPLICIT
+};
 
-struct client_patience {
+struct smtp_client_timeouts {
 	int64_t greeting_ms, ehlo_ms, mail_ms, rcpt_ms, data_ms, body_ms, final_ms;
 };
 
 /* Strings stay the owner's and outlive the client. */
-struct client_options {
+struct smtp_client_options {
 	struct str hostname; /* for EHLO */
 	bool is_lmtp;
 	bool must_be_other; /* a host that calls itself by our name is ourselves */
 	bool without_chunking; /* the host is known to be bad at it */
-	enum client_tls tls;
+	enum smtp_client_tls tls;
 	struct str username; /* empty: no AUTH.  Never said without verified TLS */
 	struct str password;
-	struct client_patience patience;
+	struct smtp_client_timeouts patience;
 };
 
-struct client_result {
-	struct status status; /* code 0: undecided, another host may be asked */
+struct smtp_client_result {
+	struct smtp_status status; /* code 0: undecided, another host may be asked */
 	const char *reason;   /* of the closed set, see reason.h */
 	bool dsn_passed_on;
 	bool is_delivered; /* stored by the host itself: LMTP */
@@ -48,53 +54,56 @@ struct client_result {
 };
 
 /* Why a session is over. */
-struct client_end {
-	struct status status;
+struct smtp_client_end {
+	struct smtp_status status;
 	const char *reason;
 	bool bad_chunking; /* the same host should be asked again without CHUNKING */
 	/* the stored message is late, unreadable or damaged: no other host can get it either */
 	bool has_no_content;
 };
 
-struct client *client_new(const struct client_options *o);
-void client_free(struct client **c);
+struct smtp_client *smtp_client_new(const struct smtp_client_options *o);
+void smtp_client_free(struct smtp_client **c);
 
 /* Takes replies; *used_out bytes of `in` are done with. */
-enum client_step client_take(struct client *c, struct str in, size_t *used_out);
+enum smtp_client_step smtp_client_take_input(
+    struct smtp_client *c, struct str in, size_t *used_out);
 /* TLS stands; is_verified: the certificate was valid for the host's name. */
-enum client_step client_secured(struct client *c, bool is_verified);
+enum smtp_client_step smtp_client_secured(struct smtp_client *c, bool is_verified);
 /* Begins a transaction; only when READY.  The message stays the owner's until READY or OVER. */
-enum client_step client_send(struct client *c, struct outgoing *message);
+enum smtp_client_step smtp_client_send(struct smtp_client *c, struct message_source *message);
 /* The connection ended, or the patience of this turn is over.  Always OVER.  While a block of the
  * content is late the end is about that (has_no_content), whatever the host said or did. */
-enum client_step client_lost(struct client *c, const struct status *why, const char *reason);
-enum client_step client_expired(struct client *c);
+enum smtp_client_step smtp_client_lost(
+    struct smtp_client *c, const struct smtp_status *why, const char *reason);
+enum smtp_client_step smtp_client_expired(struct smtp_client *c);
 /* Says QUIT; over. */
-void client_quit(struct client *c);
+void smtp_client_quit(struct smtp_client *c);
 
 /* What to send; the owner empties it. */
-struct buf *client_output(struct client *c);
-/* More content follows once the output is sent: client_fill puts the next block. */
-bool client_has_more(const struct client *c);
-/* ... but it is still read: client_fill is to be called when the message's owner hears of it. */
-bool client_awaits_content(const struct client *c);
-enum client_step client_fill(struct client *c);
+struct buf *smtp_client_output(struct smtp_client *c);
+/* More content follows once the output is sent: smtp_client_fill puts the next block. */
+bool smtp_client_has_more_content(const struct smtp_client *c);
+/* ... but it is still read: smtp_client_fill is to be called when the message's owner hears of it.
+ */
+bool smtp_client_awaits_content(const struct smtp_client *c);
+enum smtp_client_step smtp_client_fill(struct smtp_client *c);
 
 /* A new number: the deadline starts anew, patience_ms from now. */
-unsigned client_turn(const struct client *c);
-int64_t client_patience_ms(const struct client *c);
+unsigned smtp_client_turn(const struct smtp_client *c);
+int64_t smtp_client_timeout_ms(const struct smtp_client *c);
 /* "MAIL", "final", for logs. */
-const char *client_phase(const struct client *c);
+const char *smtp_client_phase(const struct smtp_client *c);
 
 /* Of the message that is being sent; 0: none is. */
-uint64_t client_content_bytes(const struct client *c);
+uint64_t smtp_client_content_bytes(const struct smtp_client *c);
 /* Every recipient was answered: the content is on its way, or its answer is awaited. */
-bool client_has_envelope(const struct client *c);
+bool smtp_client_envelope_answered(const struct smtp_client *c);
 /* The content is said to its end: the host may have the message, whatever it answers. */
-bool client_has_content(const struct client *c);
+bool smtp_client_sent_content(const struct smtp_client *c);
 
 /* As many as message->count. */
-const struct client_result *client_results(const struct client *c);
-const struct client_end *client_end(const struct client *c);
+const struct smtp_client_result *smtp_client_results(const struct smtp_client *c);
+const struct smtp_client_end *smtp_client_end(const struct smtp_client *c);
 
 #endif

@@ -12,24 +12,24 @@
 enum { HASH_BYTES = 32, NONCE_BYTES = 18, SALT_MAX = 256, ITERATIONS_MIN = 4096 };
 
 static const struct {
-	enum proof_mechanism mechanism;
+	enum smtp_sasl_mechanism mechanism;
 	const char *name; /* as offered: with blanks */
 	const char *plain;
 } mechanisms[] = {
-    {PROOF_SCRAM_SHA_256, " SCRAM-SHA-256 ", "SCRAM-SHA-256"},
-    {PROOF_PLAIN, " PLAIN ", "PLAIN"},
-    {PROOF_LOGIN, " LOGIN ", "LOGIN"},
+    {SMTP_SASL_SCRAM_SHA_256, " SCRAM-SHA-256 ", "SCRAM-SHA-256"},
+    {SMTP_SASL_PLAIN, " PLAIN ", "PLAIN"},
+    {SMTP_SASL_LOGIN, " LOGIN ", "LOGIN"},
 };
 
 static void
-draw_nonce(char out[PROOF_NONCE_MAX])
+draw_nonce(char out[SMTP_SASL_NONCE_MAX])
 {
 	unsigned char random[NONCE_BYTES];
 	struct buf text;
 
 	if (gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof random) < 0)
 		die("login: no random bytes");
-	buf_init(&text, PROOF_NONCE_MAX - 1);
+	buf_init(&text, SMTP_SASL_NONCE_MAX - 1);
 	encode_base64(&text, str_make((char *)random, sizeof random));
 	memcpy(out, text.p, text.n);
 	out[text.n] = '\0';
@@ -37,11 +37,11 @@ draw_nonce(char out[PROOF_NONCE_MAX])
 }
 
 bool
-proof_begin(struct proof *l, const char *offered, struct str username, struct str password,
+smtp_sasl_begin(struct smtp_sasl *l, const char *offered, struct str username, struct str password,
     const char *nonce)
 {
-	*l = (struct proof){.username = username, .password = password};
-	buf_init(&l->auth_message, 3 * PROOF_TOKEN_MAX);
+	*l = (struct smtp_sasl){.username = username, .password = password};
+	buf_init(&l->auth_message, 3 * SMTP_SASL_TOKEN_MAX);
 	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms && !l->mechanism; i++)
 		if (strstr(offered, mechanisms[i].name))
 			l->mechanism = mechanisms[i].mechanism;
@@ -49,18 +49,18 @@ proof_begin(struct proof *l, const char *offered, struct str username, struct st
 		memcpy(l->nonce, nonce, strlen(nonce) + 1);
 	else
 		draw_nonce(l->nonce);
-	return l->mechanism != PROOF_NONE;
+	return l->mechanism != SMTP_SASL_NONE;
 }
 
 void
-proof_clear(struct proof *l)
+smtp_sasl_clear(struct smtp_sasl *l)
 {
 	buf_clear(&l->auth_message);
 	mem_wipe(l, sizeof *l);
 }
 
 const char *
-proof_name(const struct proof *l)
+smtp_sasl_mechanism_name(const struct smtp_sasl *l)
 {
 	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
 		if (mechanisms[i].mechanism == l->mechanism)
@@ -70,7 +70,7 @@ proof_name(const struct proof *l)
 
 /* RFC 5802 section 5.1: saslname. */
 static void
-add_name(struct buf *out, struct str name)
+add_saslname(struct buf *out, struct str name)
 {
 	for (size_t i = 0; i < name.n; i++) {
 		if (name.p[i] == ',')
@@ -83,17 +83,17 @@ add_name(struct buf *out, struct str name)
 }
 
 bool
-proof_first(struct proof *l, struct buf *out)
+smtp_sasl_initial_response(struct smtp_sasl *l, struct buf *out)
 {
 	l->step = 1;
 	switch (l->mechanism) {
-	case PROOF_SCRAM_SHA_256:
+	case SMTP_SASL_SCRAM_SHA_256:
 		buf_addz(&l->auth_message, "n=");
-		add_name(&l->auth_message, l->username);
+		add_saslname(&l->auth_message, l->username);
 		buf_addf(&l->auth_message, ",r=%s", l->nonce);
 		buf_addz(out, "n,,");
 		return buf_adds(out, buf_str(&l->auth_message));
-	case PROOF_PLAIN:
+	case SMTP_SASL_PLAIN:
 		buf_addc(out, '\0');
 		buf_adds(out, l->username);
 		buf_addc(out, '\0');
@@ -104,13 +104,13 @@ proof_first(struct proof *l, struct buf *out)
 }
 
 static void
-hmac(const unsigned char key[HASH_BYTES], struct str text, unsigned char out[HASH_BYTES])
+smtp_sasl_hmac(const unsigned char key[HASH_BYTES], struct str text, unsigned char out[HASH_BYTES])
 {
 	if (gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, HASH_BYTES, text.p, text.n, out) < 0)
 		die("login: no HMAC");
 }
 
-struct scram_challenge {
+struct smtp_sasl_challenge {
 	struct str nonce;
 	struct buf salt;
 	uint64_t iterations;
@@ -119,7 +119,7 @@ struct scram_challenge {
 /* "r=…,s=…,i=…": a nonce that does not continue ours, or a cost that would stop our loop, is
  * refused. */
 static bool
-parse_challenge(const struct proof *l, struct str text, struct scram_challenge *out)
+parse_scram_challenge(const struct smtp_sasl *l, struct str text, struct smtp_sasl_challenge *out)
 {
 	struct str salt, iterations;
 
@@ -133,12 +133,13 @@ parse_challenge(const struct proof *l, struct str text, struct scram_challenge *
 	return str_starts(out->nonce, str_of(l->nonce)) && out->nonce.n > strlen(l->nonce) &&
 	       decode_base64(&out->salt, str_from(salt, 2)) && out->salt.n > 0 &&
 	       str_u64(str_from(iterations, 2), &out->iterations) &&
-	       out->iterations >= ITERATIONS_MIN && out->iterations <= PROOF_ITERATIONS_MAX;
+	       out->iterations >= ITERATIONS_MIN && out->iterations <= SMTP_SASL_ITERATIONS_MAX;
 }
 
 /* RFC 5802 section 3. */
 static void
-prove(struct proof *l, const struct scram_challenge *ch, unsigned char proof[HASH_BYTES])
+compute_client_proof(
+    struct smtp_sasl *l, const struct smtp_sasl_challenge *ch, unsigned char proof[HASH_BYTES])
 {
 	unsigned char salted[HASH_BYTES], key[HASH_BYTES], stored[HASH_BYTES],
 	    signature[HASH_BYTES];
@@ -148,31 +149,31 @@ prove(struct proof *l, const struct scram_challenge *ch, unsigned char proof[HAS
 	if (gnutls_pbkdf2(GNUTLS_MAC_SHA256, &password, &salt, (unsigned)ch->iterations, salted,
 	        sizeof salted) < 0)
 		die("login: no PBKDF2");
-	hmac(salted, STR("Client Key"), key);
+	smtp_sasl_hmac(salted, STR("Client Key"), key);
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof key, stored) < 0)
 		die("login: no SHA-256");
-	hmac(stored, buf_str(&l->auth_message), signature);
+	smtp_sasl_hmac(stored, buf_str(&l->auth_message), signature);
 	for (size_t i = 0; i < HASH_BYTES; i++)
 		proof[i] = key[i] ^ signature[i];
-	hmac(salted, STR("Server Key"), key);
-	hmac(key, buf_str(&l->auth_message), l->server_signature);
+	smtp_sasl_hmac(salted, STR("Server Key"), key);
+	smtp_sasl_hmac(key, buf_str(&l->auth_message), l->server_signature);
 	mem_wipe(salted, sizeof salted);
 	mem_wipe(key, sizeof key);
 }
 
 static bool
-scram_answer(struct proof *l, struct str challenge, struct buf *out)
+answer_scram_challenge(struct smtp_sasl *l, struct str challenge, struct buf *out)
 {
-	struct scram_challenge ch = {.iterations = 0};
+	struct smtp_sasl_challenge ch = {.iterations = 0};
 	unsigned char proof[HASH_BYTES];
 	bool ok;
 
 	buf_init(&ch.salt, SALT_MAX);
-	ok = challenge.n <= PROOF_TOKEN_MAX && parse_challenge(l, challenge, &ch);
+	ok = challenge.n <= SMTP_SASL_TOKEN_MAX && parse_scram_challenge(l, challenge, &ch);
 	if (ok) {
 		buf_addf(
 		    &l->auth_message, ",%.*s,c=biws,r=%.*s", STR_ARG(challenge), STR_ARG(ch.nonce));
-		prove(l, &ch, proof);
+		compute_client_proof(l, &ch, proof);
 		buf_addf(out, "c=biws,r=%.*s,p=", STR_ARG(ch.nonce));
 		ok = buf_ok(&l->auth_message) &&
 		     encode_base64(out, str_make((char *)proof, sizeof proof));
@@ -182,7 +183,7 @@ scram_answer(struct proof *l, struct str challenge, struct buf *out)
 }
 
 static bool
-scram_verify(struct proof *l, struct str final)
+verify_server_signature(struct smtp_sasl *l, struct str final)
 {
 	struct buf signature;
 
@@ -197,24 +198,25 @@ scram_verify(struct proof *l, struct str final)
 }
 
 bool
-proof_step(struct proof *l, struct str challenge, struct buf *out)
+smtp_sasl_respond(struct smtp_sasl *l, struct str challenge, struct buf *out)
 {
 	unsigned step = l->step++;
 
-	if (l->mechanism == PROOF_LOGIN && step <= 2)
+	if (l->mechanism == SMTP_SASL_LOGIN && step <= 2)
 		return buf_adds(out, step == 1 ? l->username : l->password);
-	if (l->mechanism == PROOF_SCRAM_SHA_256 && step == 1)
-		return scram_answer(l, challenge, out);
-	return l->mechanism == PROOF_SCRAM_SHA_256 && step == 2 && scram_verify(l, challenge);
+	if (l->mechanism == SMTP_SASL_SCRAM_SHA_256 && step == 1)
+		return answer_scram_challenge(l, challenge, out);
+	return l->mechanism == SMTP_SASL_SCRAM_SHA_256 && step == 2 &&
+	       verify_server_signature(l, challenge);
 }
 
 bool
-proof_is_complete(const struct proof *l)
+smtp_sasl_is_complete(const struct smtp_sasl *l)
 {
 	switch (l->mechanism) {
-	case PROOF_SCRAM_SHA_256:
+	case SMTP_SASL_SCRAM_SHA_256:
 		return l->is_proven;
-	case PROOF_LOGIN:
+	case SMTP_SASL_LOGIN:
 		return l->step == 3;
 	default:
 		return l->step >= 1;

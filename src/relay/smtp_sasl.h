@@ -7,31 +7,36 @@
 
 #include "base/buf.h"
 
-enum proof_mechanism { PROOF_NONE, PROOF_SCRAM_SHA_256, PROOF_PLAIN, PROOF_LOGIN };
-enum { PROOF_NONCE_MAX = 64, PROOF_TOKEN_MAX = 2048, PROOF_ITERATIONS_MAX = 300000 };
+enum smtp_sasl_mechanism {
+	SMTP_SASL_NONE,
+	SMTP_SASL_SCRAM_SHA_256,
+	SMTP_SASL_PLAIN,
+	SMTP_SASL_LOGIN
+};
+enum { SMTP_SASL_NONCE_MAX = 64, SMTP_SASL_TOKEN_MAX = 2048, SMTP_SASL_ITERATIONS_MAX = 300000 };
 
-struct proof {
-	enum proof_mechanism mechanism;
+struct smtp_sasl {
+	enum smtp_sasl_mechanism mechanism;
 	unsigned step;
 	bool is_proven; /* SCRAM: the server knew the password too */
 	struct str username;
 	struct str password;
-	char nonce[PROOF_NONCE_MAX];
+	char nonce[SMTP_SASL_NONCE_MAX];
 	struct buf auth_message; /* SCRAM: the bare first message, and what is added to it */
 	unsigned char server_signature[32];
 };
 
-/* offered: " PLAIN LOGIN " as struct extensions has it.  False when nothing fits.  nonce:
+/* offered: " PLAIN LOGIN " as struct smtp_extensions has it.  False when nothing fits.  nonce:
  * printable, without a comma; NULL: drawn. */
-bool proof_begin(struct proof *l, const char *offered, struct str username, struct str password,
-    const char *nonce) MUST_USE;
-void proof_clear(struct proof *l);
-const char *proof_name(const struct proof *l);
+bool smtp_sasl_begin(struct smtp_sasl *l, const char *offered, struct str username,
+    struct str password, const char *nonce) MUST_USE;
+void smtp_sasl_clear(struct smtp_sasl *l);
+const char *smtp_sasl_mechanism_name(const struct smtp_sasl *l);
 /* The initial response; false: none, the server asks first. */
-bool proof_first(struct proof *l, struct buf *out) MUST_USE;
+bool smtp_sasl_initial_response(struct smtp_sasl *l, struct buf *out) MUST_USE;
 /* A challenge -> the response; false: the challenge is wrong, give up. */
-bool proof_step(struct proof *l, struct str challenge, struct buf *out) MUST_USE;
+bool smtp_sasl_respond(struct smtp_sasl *l, struct str challenge, struct buf *out) MUST_USE;
 /* The server said yes: may it be believed? */
-bool proof_is_complete(const struct proof *l);
+bool smtp_sasl_is_complete(const struct smtp_sasl *l);
 
 #endif

@@ -11,24 +11,25 @@
 
 /* In this transaction, and without a result yet. */
 static bool
-is_open(const struct client *c, size_t index)
+recipient_is_open(const struct smtp_client *c, size_t index)
 {
-	const struct client_result *r = &c->t.results[index];
+	const struct smtp_client_result *r = &c->t.results[index];
 
 	return r->status.code == 0 && !r->is_for_later;
 }
 
 /* Settles every recipient that has no result yet. */
 static void
-settle_rest(struct client *c, const struct status *s, const char *reason)
+set_open_results(struct smtp_client *c, const struct smtp_status *s, const char *reason)
 {
 	for (size_t i = 0; i < c->t.message->count; i++)
-		if (is_open(c, i))
-			c->t.results[i] = (struct client_result){.status = *s, .reason = reason};
+		if (recipient_is_open(c, i))
+			c->t.results[i] =
+			    (struct smtp_client_result){.status = *s, .reason = reason};
 }
 
 static bool
-has(const struct client *c, enum extension e)
+host_has_extension(const struct smtp_client *c, enum smtp_extension e)
 {
 	return (c->extensions.has & e) != 0;
 }
@@ -36,85 +37,85 @@ has(const struct client *c, enum extension e)
 /* ---- RSET, when the last transaction was left open ---- */
 
 enum phase
-say_rset(struct client *c)
+smtp_transaction_send_rset(struct smtp_client *c)
 {
 	buf_addz(&c->out, "RSET\r\n");
 	c->needs_reset = false;
-	client_expect(c, PHASE_RSET, ABOUT_NONE);
+	smtp_client_expect(c, PHASE_RSET, PHASE_ABOUT_NONE);
 	return PHASE_MAIL;
 }
 
-enum client_step
-got_rset(struct client *c, const struct status *r, uint32_t about)
+enum smtp_client_step
+smtp_transaction_got_rset(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 {
 	(void)about;
-	return status_is_ok(r) ? CLIENT_WAIT : client_confused(c, "RSET");
+	return smtp_status_is_ok(r) ? SMTP_CLIENT_WAIT : smtp_client_protocol_error(c, "RSET");
 }
 
 /* ---- MAIL ---- */
 
 static bool
-some_address_is_utf8(const struct outgoing *m)
+some_address_is_utf8(const struct message_source *m)
 {
 	for (size_t i = 0; i < m->count; i++)
-		if (!str_is_ascii(outgoing_recipient(m, i)->address))
+		if (!str_is_ascii(message_source_recipient(m, i)->address))
 			return true;
 	return m->needs_utf8;
 }
 
 static void
-add_mail(struct client *c)
+add_mail_command(struct smtp_client *c)
 {
-	const struct outgoing *m = c->t.message;
+	const struct message_source *m = c->t.message;
 	const struct envelope *e = m->envelope;
 
 	buf_addf(&c->out, "MAIL FROM:<%.*s>", STR_ARG(e->sender));
-	if (has(c, EXT_SIZE))
-		buf_addf(&c->out, " SIZE=%llu", (unsigned long long)outgoing_bytes(m));
-	if (has(c, EXT_8BITMIME) && m->is_8bit)
+	if (host_has_extension(c, EXT_SIZE))
+		buf_addf(&c->out, " SIZE=%llu", (unsigned long long)message_source_bytes(m));
+	if (host_has_extension(c, EXT_8BITMIME) && m->is_8bit)
 		buf_addz(&c->out, " BODY=8BITMIME");
-	if (has(c, EXT_SMTPUTF8) && e->smtputf8 && some_address_is_utf8(m))
+	if (host_has_extension(c, EXT_SMTPUTF8) && e->smtputf8 && some_address_is_utf8(m))
 		buf_addz(&c->out, " SMTPUTF8");
-	if (has(c, EXT_DSN) && e->ret != RETURN_UNSET)
+	if (host_has_extension(c, EXT_DSN) && e->ret != RETURN_UNSET)
 		buf_addz(&c->out, e->ret == RETURN_FULL ? " RET=FULL" : " RET=HDRS");
-	if (has(c, EXT_DSN) && e->envid.n)
+	if (host_has_extension(c, EXT_DSN) && e->envid.n)
 		buf_addf(&c->out, " ENVID=%.*s", STR_ARG(e->envid));
 	buf_addz(&c->out, "\r\n");
 }
 
 enum phase
-say_mail(struct client *c)
+smtp_transaction_send_mail(struct smtp_client *c)
 {
 	const char *reason;
-	struct status s = transaction_unfit(c, &reason);
+	struct smtp_status s = smtp_transaction_unfit(c, &reason);
 
 	if (s.code) {
-		settle_rest(c, &s, reason);
+		set_open_results(c, &s, reason);
 		return PHASE_NONE;
 	}
-	add_mail(c);
-	client_expect(c, PHASE_MAIL, ABOUT_ALL);
+	add_mail_command(c);
+	smtp_client_expect(c, PHASE_MAIL, PHASE_ABOUT_ALL);
 	return PHASE_RCPT;
 }
 
-enum client_step
-got_mail(struct client *c, const struct status *r, uint32_t about)
+enum smtp_client_step
+smtp_transaction_got_mail(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 {
 	(void)about;
-	if (status_is_ok(r)) {
+	if (smtp_status_is_ok(r)) {
 		c->t.has_sender = true;
-		return CLIENT_WAIT;
+		return SMTP_CLIENT_WAIT;
 	}
-	settle_rest(c, r, reason_of_reply(r));
+	set_open_results(c, r, reason_of_reply(r));
 	/* without PIPELINING nothing more was said */
 	c->next = PHASE_NONE;
-	return CLIENT_WAIT;
+	return SMTP_CLIENT_WAIT;
 }
 
 /* ---- RCPT ---- */
 
 static void
-add_notify(struct client *c, unsigned notify)
+add_notify(struct smtp_client *c, unsigned notify)
 {
 	static const struct {
 		unsigned bit;
@@ -131,10 +132,10 @@ add_notify(struct client *c, unsigned notify)
 }
 
 static void
-add_rcpt(struct client *c, const struct recipient *r)
+add_rcpt_command(struct smtp_client *c, const struct envelope_recipient *r)
 {
 	buf_addf(&c->out, "RCPT TO:<%.*s>", STR_ARG(r->address));
-	if (has(c, EXT_DSN)) {
+	if (host_has_extension(c, EXT_DSN)) {
 		add_notify(c, r->notify);
 		if (r->orcpt.n)
 			buf_addf(&c->out, " ORCPT=%.*s", STR_ARG(r->orcpt));
@@ -144,23 +145,24 @@ add_rcpt(struct client *c, const struct recipient *r)
 
 /* DATA for LMTP: how many answers follow its content is known only after RCPT was answered. */
 static enum phase
-content_phase(const struct client *c)
+content_phase(const struct smtp_client *c)
 {
-	return has(c, EXT_CHUNKING) && !c->o.is_lmtp && !c->o.without_chunking ? PHASE_BDAT
-	                                                                       : PHASE_DATA;
+	return host_has_extension(c, EXT_CHUNKING) && !c->o.is_lmtp && !c->o.without_chunking
+	           ? PHASE_BDAT
+	           : PHASE_DATA;
 }
 
 enum phase
-say_rcpt(struct client *c)
+smtp_transaction_send_rcpt(struct smtp_client *c)
 {
 	size_t index = c->t.said++;
-	const struct recipient *r = outgoing_recipient(c->t.message, index);
-	struct client_result *result = &c->t.results[index];
+	const struct envelope_recipient *r = message_source_recipient(c->t.message, index);
+	struct smtp_client_result *result = &c->t.results[index];
 
-	result->status = transaction_unfit_recipient(c, r, &result->reason);
+	result->status = smtp_transaction_unfit_recipient(c, r, &result->reason);
 	if (result->status.code == 0) {
-		add_rcpt(c, r);
-		client_expect(c, PHASE_RCPT, (uint32_t)index);
+		add_rcpt_command(c, r);
+		smtp_client_expect(c, PHASE_RCPT, (uint32_t)index);
 	}
 	return c->t.said < c->t.message->count ? PHASE_RCPT : content_phase(c);
 }
@@ -168,7 +170,7 @@ say_rcpt(struct client *c)
 /* RFC 5321 section 4.5.3.1.10: too many recipients for one transaction, which old hosts say with
  * 552.  An enhanced code may tell that something else is meant. */
 static bool
-is_too_many(const struct status *r)
+is_too_many_recipients(const struct smtp_status *r)
 {
 	return (r->code == 452 || r->code == 552) &&
 	       (r->class == 0 || (r->subject == 5 && r->detail == 3));
@@ -176,173 +178,178 @@ is_too_many(const struct status *r)
 
 /* Those that were taken get the message, the others get theirs in the next transaction. */
 static void
-postpone(struct client *c, struct client_result *result, const struct status *r)
+postpone_recipient(
+    struct smtp_client *c, struct smtp_client_result *result, const struct smtp_status *r)
 {
 	if (c->t.accepted) {
 		result->is_for_later = true;
 		return;
 	}
-	*result = (struct client_result){.status = *r, .reason = REASON_REFUSED};
+	*result = (struct smtp_client_result){.status = *r, .reason = REASON_REFUSED};
 	if (r->code == 552)
-		result->status = status_make(
+		result->status = smtp_status_make(
 		    452, "4.5.3", "the host takes no recipient: %u %s", r->code, r->text);
 }
 
-enum client_step
-got_rcpt(struct client *c, const struct status *r, uint32_t about)
+enum smtp_client_step
+smtp_transaction_got_rcpt(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 {
-	struct client_result *result = &c->t.results[about];
+	struct smtp_client_result *result = &c->t.results[about];
 
 	if (result->status.code != 0)
-		return CLIENT_WAIT; /* MAIL was refused; this answer only repeats it */
-	if (status_is_ok(r)) {
+		return SMTP_CLIENT_WAIT; /* MAIL was refused; this answer only repeats it */
+	if (smtp_status_is_ok(r)) {
 		c->t.accepted++;
-		return CLIENT_WAIT;
+		return SMTP_CLIENT_WAIT;
 	}
-	if (is_too_many(r))
-		postpone(c, result, r);
+	if (is_too_many_recipients(r))
+		postpone_recipient(c, result, r);
 	else
-		*result = (struct client_result){.status = *r, .reason = reason_of_reply(r)};
-	return CLIENT_WAIT;
+		*result = (struct smtp_client_result){.status = *r, .reason = reason_of_reply(r)};
+	return SMTP_CLIENT_WAIT;
 }
 
 /* ---- DATA ---- */
 
 /* All answers so far are in, and no recipient is left. */
 static bool
-is_pointless(struct client *c)
+no_recipient_is_left(struct smtp_client *c)
 {
-	if (client_expected(c) || c->t.accepted)
+	if (smtp_client_expected(c) || c->t.accepted)
 		return false;
 	c->needs_reset = c->t.has_sender;
 	return true;
 }
 
 enum phase
-say_data(struct client *c)
+smtp_transaction_send_data(struct smtp_client *c)
 {
-	if (!is_pointless(c)) {
+	if (!no_recipient_is_left(c)) {
 		buf_addz(&c->out, "DATA\r\n");
-		client_expect(c, PHASE_DATA, ABOUT_ALL);
+		smtp_client_expect(c, PHASE_DATA, PHASE_ABOUT_ALL);
 	}
 	return PHASE_NONE;
 }
 
 static void
-expect_final(struct client *c)
+expect_final_replies(struct smtp_client *c)
 {
 	if (!c->o.is_lmtp) {
-		client_expect(c, PHASE_FINAL, c->t.accepted ? ABOUT_ALL : ABOUT_NONE);
+		smtp_client_expect(
+		    c, PHASE_FINAL, c->t.accepted ? PHASE_ABOUT_ALL : PHASE_ABOUT_NONE);
 		return;
 	}
 	for (size_t i = 0; i < c->t.message->count; i++)
-		if (is_open(c, i))
-			client_expect(c, PHASE_FINAL, (uint32_t)i);
+		if (recipient_is_open(c, i))
+			smtp_client_expect(c, PHASE_FINAL, (uint32_t)i);
 }
 
 /* RFC 2920 section 3.1: a host may say 354 though it refused every recipient; it gets a lone dot.
  */
-static enum client_step
-nobody_wants_it(struct client *c)
+static enum smtp_client_step
+end_unwanted_data(struct smtp_client *c)
 {
 	if (c->o.is_lmtp)
-		return client_confused(c, "DATA");
+		return smtp_client_protocol_error(c, "DATA");
 	buf_addz(&c->out, ".\r\n");
 	c->t.is_body_sent = true;
-	expect_final(c);
-	return CLIENT_WAIT;
+	expect_final_replies(c);
+	return SMTP_CLIENT_WAIT;
 }
 
-enum client_step
-got_data(struct client *c, const struct status *r, uint32_t about)
+enum smtp_client_step
+smtp_transaction_got_data(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 {
 	(void)about;
 	if (r->code == 354) {
 		if (c->t.accepted == 0)
-			return nobody_wants_it(c);
+			return end_unwanted_data(c);
 		c->t.is_ahead = c->is_ahead;
-		c->t.form = BODY_DOTTED;
+		c->t.form = SMTP_TRANSACTION_DATA;
 		c->t.at_line_start = true;
-		expect_final(c);
-		return client_fill(c);
+		expect_final_replies(c);
+		return smtp_client_fill(c);
 	}
 	c->needs_reset = c->t.has_sender;
-	settle_rest(c, r, reason_of_reply(r));
-	return CLIENT_WAIT;
+	set_open_results(c, r, reason_of_reply(r));
+	return SMTP_CLIENT_WAIT;
 }
 
 /* ---- BDAT ---- */
 
 enum phase
-say_bdat(struct client *c)
+smtp_transaction_send_bdat(struct smtp_client *c)
 {
-	if (is_pointless(c))
+	if (no_recipient_is_left(c))
 		return PHASE_NONE;
-	buf_addf(&c->out, "BDAT %llu LAST\r\n", (unsigned long long)outgoing_bytes(c->t.message));
-	c->t.form = BODY_CHUNK;
-	client_expect(c, PHASE_FINAL, ABOUT_ALL);
-	(void)client_fill(c);
+	buf_addf(
+	    &c->out, "BDAT %llu LAST\r\n", (unsigned long long)message_source_bytes(c->t.message));
+	c->t.form = SMTP_TRANSACTION_BDAT;
+	smtp_client_expect(c, PHASE_FINAL, PHASE_ABOUT_ALL);
+	(void)smtp_client_fill(c);
 	return PHASE_NONE;
 }
 
 /* ---- content ---- */
 
 static bool
-put_piece(struct client *c, struct str piece)
+put_content(struct smtp_client *c, struct str piece)
 {
-	if (c->t.form == BODY_CHUNK)
+	if (c->t.form == SMTP_TRANSACTION_BDAT)
 		return buf_adds(&c->out, piece);
 	return dot_stuff(piece, &c->t.at_line_start, &c->out);
 }
 
-static enum client_step
-content_is_lost(struct client *c)
+static enum smtp_client_step
+content_read_failed(struct smtp_client *c)
 {
-	struct status s = status_make(451, "4.3.0", "the stored message could not be read");
+	struct smtp_status s =
+	    smtp_status_make(451, "4.3.0", "the stored message could not be read");
 
 	c->end.has_no_content = true;
-	return client_fail(c, &s, c->t.message->is_damaged ? REASON_DAMAGED : REASON_LOCAL);
+	return smtp_client_fail(c, &s, c->t.message->is_damaged ? REASON_DAMAGED : REASON_LOCAL);
 }
 
 bool
-client_has_more(const struct client *c)
+smtp_client_has_more_content(const struct smtp_client *c)
 {
-	return c->t.message && c->t.form != BODY_NOT_BEGUN && !c->t.is_body_sent && !c->is_over;
+	return c->t.message && c->t.form != SMTP_TRANSACTION_NOT_BEGUN && !c->t.is_body_sent &&
+	       !c->is_over;
 }
 
 bool
-client_awaits_content(const struct client *c)
+smtp_client_awaits_content(const struct smtp_client *c)
 {
-	return client_has_more(c) && c->t.awaits_content;
+	return smtp_client_has_more_content(c) && c->t.awaits_content;
 }
 
 /* The host has waited for our disk long enough to give us up. */
 bool
-transaction_disk_is_late(const struct client *c)
+smtp_transaction_disk_is_late(const struct smtp_client *c)
 {
 	int64_t late_ms = c->o.patience.body_ms / 2;
 
-	if (late_ms > OUTGOING_LATE_MS)
-		late_ms = OUTGOING_LATE_MS;
-	return client_awaits_content(c) && outgoing_awaited_ms(c->t.message) >= late_ms;
+	if (late_ms > MESSAGE_SOURCE_LATE_MS)
+		late_ms = MESSAGE_SOURCE_LATE_MS;
+	return smtp_client_awaits_content(c) && message_source_awaited_ms(c->t.message) >= late_ms;
 }
 
 /* False: the content is lost. */
 static bool
-take_piece(struct client *c)
+put_next_block(struct smtp_client *c)
 {
 	bool is_new_wait = c->t.message->awaited_since_ms == 0;
 	struct str piece;
 
-	switch (outgoing_piece(c->t.message, c->t.at, &piece)) {
-	case OUTGOING_HERE:
-		if (!put_piece(c, piece))
+	switch (message_source_read(c->t.message, c->t.at, &piece)) {
+	case MESSAGE_SOURCE_HERE:
+		if (!put_content(c, piece))
 			return false;
 		c->t.at += piece.n;
 		c->t.is_body_sent = piece.n == 0;
 		c->turn++;
 		return true;
-	case OUTGOING_AWAITED:
+	case MESSAGE_SOURCE_AWAITED:
 		c->turn += is_new_wait;
 		c->t.awaits_content = true;
 		return true;
@@ -351,18 +358,19 @@ take_piece(struct client *c)
 	}
 }
 
-enum client_step
-client_fill(struct client *c)
+enum smtp_client_step
+smtp_client_fill(struct smtp_client *c)
 {
 	c->t.awaits_content = false;
-	while (client_has_more(c) && !c->t.awaits_content && c->out.n < OUTGOING_BLOCK_BYTES)
-		if (!take_piece(c))
-			return content_is_lost(c);
-	if (c->t.is_body_sent && c->t.form == BODY_DOTTED)
+	while (smtp_client_has_more_content(c) && !c->t.awaits_content &&
+	       c->out.n < MESSAGE_SOURCE_BLOCK_BYTES)
+		if (!put_next_block(c))
+			return content_read_failed(c);
+	if (c->t.is_body_sent && c->t.form == SMTP_TRANSACTION_DATA)
 		dot_end(c->t.at_line_start, &c->out);
-	if (client_has_more(c))
-		outgoing_ahead(c->t.message, c->t.at);
-	return CLIENT_WAIT;
+	if (smtp_client_has_more_content(c))
+		message_source_read_ahead(c->t.message, c->t.at);
+	return SMTP_CLIENT_WAIT;
 }
 
 /* ---- the answer to the whole ---- */
@@ -370,73 +378,74 @@ client_fill(struct client *c)
 /* Hosts that announce CHUNKING and then do not know BDAT: they take the content for commands.  503
  * is the right answer when nobody was accepted. */
 static bool
-is_no_bdat(const struct client *c, const struct status *r)
+host_lacks_bdat(const struct smtp_client *c, const struct smtp_status *r)
 {
-	return c->t.form == BODY_CHUNK && r->code >= 500 && r->code <= (c->t.accepted ? 504 : 502);
+	return c->t.form == SMTP_TRANSACTION_BDAT && r->code >= 500 &&
+	       r->code <= (c->t.accepted ? 504 : 502);
 }
 
-static enum client_step
-answered_early(struct client *c)
+static enum smtp_client_step
+host_answered_early(struct smtp_client *c)
 {
-	struct status s =
-	    status_make(451, "4.5.0", "the host answered before it had the whole message");
+	struct smtp_status s =
+	    smtp_status_make(451, "4.5.0", "the host answered before it had the whole message");
 
-	return client_fail(c, &s, REASON_PROTOCOL);
+	return smtp_client_fail(c, &s, REASON_PROTOCOL);
 }
 
 static void
-settle(struct client *c, size_t index, const struct status *r)
+set_recipient_result(struct smtp_client *c, size_t index, const struct smtp_status *r)
 {
-	struct client_result *result = &c->t.results[index];
+	struct smtp_client_result *result = &c->t.results[index];
 
-	if (is_open(c, index))
-		*result = (struct client_result){.status = *r,
+	if (recipient_is_open(c, index))
+		*result = (struct smtp_client_result){.status = *r,
 		    .reason = reason_of_reply(r),
-		    .dsn_passed_on = status_is_ok(r) && has(c, EXT_DSN),
-		    .is_delivered = status_is_ok(r) && c->o.is_lmtp};
+		    .dsn_passed_on = smtp_status_is_ok(r) && host_has_extension(c, EXT_DSN),
+		    .is_delivered = smtp_status_is_ok(r) && c->o.is_lmtp};
 }
 
-enum client_step
-got_final(struct client *c, const struct status *r, uint32_t about)
+enum smtp_client_step
+smtp_transaction_got_final(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 {
-	if (transaction_disk_is_late(c))
-		return answered_early(c);
-	if (is_no_bdat(c, r)) {
+	if (smtp_transaction_disk_is_late(c))
+		return host_answered_early(c);
+	if (host_lacks_bdat(c, r)) {
 		c->end.bad_chunking = true;
-		return client_confused(c, "BDAT");
+		return smtp_client_protocol_error(c, "BDAT");
 	}
-	if ((!c->t.is_body_sent || c->t.is_ahead) && status_is_ok(r))
-		return answered_early(c);
-	for (size_t i = 0; about == ABOUT_ALL && i < c->t.message->count; i++)
-		settle(c, i, r);
-	if (about < ABOUT_NONE)
-		settle(c, about, r);
+	if ((!c->t.is_body_sent || c->t.is_ahead) && smtp_status_is_ok(r))
+		return host_answered_early(c);
+	for (size_t i = 0; about == PHASE_ABOUT_ALL && i < c->t.message->count; i++)
+		set_recipient_result(c, i, r);
+	if (about < PHASE_ABOUT_NONE)
+		set_recipient_result(c, about, r);
 	/* refused in the middle of the content: the rest of it would be read as commands */
 	if (!c->t.is_body_sent || c->t.is_ahead)
-		return answered_early(c);
-	if (about == ABOUT_NONE) {
+		return host_answered_early(c);
+	if (about == PHASE_ABOUT_NONE) {
 		/* a host that said 354 to nobody may count the lone dot as it likes */
-		client_quit(c);
-		return CLIENT_OVER;
+		smtp_client_quit(c);
+		return SMTP_CLIENT_OVER;
 	}
-	if (about == ABOUT_ALL && !status_is_ok(r))
-		c->needs_reset = c->t.has_sender && c->t.form == BODY_CHUNK;
-	return CLIENT_WAIT;
+	if (about == PHASE_ABOUT_ALL && !smtp_status_is_ok(r))
+		c->needs_reset = c->t.has_sender && c->t.form == SMTP_TRANSACTION_BDAT;
+	return SMTP_CLIENT_WAIT;
 }
 
 bool
-transaction_may_pipeline(const struct client *c, enum phase phase)
+smtp_transaction_may_pipeline(const struct smtp_client *c, enum phase phase)
 {
-	if (!has(c, EXT_PIPELINING) || !c->t.message)
+	if (!host_has_extension(c, EXT_PIPELINING) || !c->t.message)
 		return false;
-	return phase != PHASE_BDAT || outgoing_is_small(c->t.message);
+	return phase != PHASE_BDAT || message_source_is_small(c->t.message);
 }
 
 void
-transaction_lost(struct client *c)
+smtp_transaction_lost(struct smtp_client *c)
 {
-	struct status s = status_may_have_arrived();
+	struct smtp_status s = smtp_status_may_have_arrived();
 
-	if (c->t.is_body_sent && !c->end.bad_chunking && c->t.accepted && client_expected(c))
-		settle_rest(c, &s, REASON_LOST);
+	if (c->t.is_body_sent && !c->end.bad_chunking && c->t.accepted && smtp_client_expected(c))
+		set_open_results(c, &s, REASON_LOST);
 }

@@ -7,87 +7,90 @@
 #include "relay/reason.h"
 
 static bool
-transaction_has(const struct client *c, enum extension e)
+smtp_transaction_has(const struct smtp_client *c, enum smtp_extension e)
 {
 	return (c->extensions.has & e) != 0;
 }
 
-static struct status
-transaction_no_utf8(const char *what)
+static struct smtp_status
+smtp_transaction_no_utf8(const char *what)
 {
-	return status_make(
+	return smtp_status_make(
 	    553, "5.6.7", "the %s needs SMTPUTF8, which the host does not offer", what);
 }
 
 static bool
-transaction_all_are_utf8(const struct outgoing *m)
+smtp_transaction_all_are_utf8(const struct message_source *m)
 {
 	for (size_t i = 0; i < m->count; i++)
-		if (str_is_ascii(outgoing_recipient(m, i)->address))
+		if (str_is_ascii(message_source_recipient(m, i)->address))
 			return false;
 	return true;
 }
 
 /* Code 0: the host can take what needs SMTPUTF8, or the message can do without. */
-static struct status
-transaction_unfit_utf8(struct client *c)
+static struct smtp_status
+smtp_transaction_unfit_utf8(struct smtp_client *c)
 {
-	struct outgoing *m = c->t.message;
+	struct message_source *m = c->t.message;
 	struct header_fault fault;
 
-	if (!transaction_has(c, EXT_SMTPUTF8) && !str_is_ascii(m->envelope->sender))
-		return transaction_no_utf8("sender");
+	if (!smtp_transaction_has(c, EXT_SMTPUTF8) && !str_is_ascii(m->envelope->sender))
+		return smtp_transaction_no_utf8("sender");
 	/* its only recipient stands in the Received field, which is not the reason to be told */
-	if (!transaction_has(c, EXT_SMTPUTF8) && transaction_all_are_utf8(m))
-		return transaction_no_utf8("address");
-	if (!outgoing_fit(m, transaction_has(c, EXT_SMTPUTF8), &fault))
-		return status_make(553, "5.6.7",
+	if (!smtp_transaction_has(c, EXT_SMTPUTF8) && smtp_transaction_all_are_utf8(m))
+		return smtp_transaction_no_utf8("address");
+	if (!message_source_choose_header(m, smtp_transaction_has(c, EXT_SMTPUTF8), &fault))
+		return smtp_status_make(553, "5.6.7",
 		    "the message needs SMTPUTF8, which the host does not offer (%.*s%s%s)",
 		    STR_ARG(fault.name), fault.name.n ? ": " : "", fault.why);
-	return (struct status){.code = 0};
+	return (struct smtp_status){.code = 0};
 }
 
-struct status
-transaction_unfit(struct client *c, const char **reason_out)
+struct smtp_status
+smtp_transaction_unfit(struct smtp_client *c, const char **reason_out)
 {
-	const struct outgoing *m = c->t.message;
-	struct status s;
+	const struct message_source *m = c->t.message;
+	struct smtp_status s;
 
-	if (command_has_control(m->envelope->sender) || command_has_control(m->envelope->envid)) {
+	if (smtp_command_has_control(m->envelope->sender) ||
+	    smtp_command_has_control(m->envelope->envid)) {
 		*reason_out = REASON_LOCAL;
-		return status_make(
+		return smtp_status_make(
 		    554, "5.6.0", "the stored sender is not valid in a MAIL command");
 	}
-	s = transaction_unfit_utf8(c);
+	s = smtp_transaction_unfit_utf8(c);
 	if (s.code) {
 		*reason_out = REASON_UTF8;
 		return s;
 	}
-	if (c->extensions.size && outgoing_bytes(m) > c->extensions.size) {
+	if (c->extensions.size && message_source_bytes(m) > c->extensions.size) {
 		*reason_out = REASON_SIZE;
-		return status_make(552, "5.3.4", "the message has %llu octets, the host takes %llu",
-		    (unsigned long long)outgoing_bytes(m), (unsigned long long)c->extensions.size);
+		return smtp_status_make(552, "5.3.4",
+		    "the message has %llu octets, the host takes %llu",
+		    (unsigned long long)message_source_bytes(m),
+		    (unsigned long long)c->extensions.size);
 	}
-	if (m->is_8bit && !transaction_has(c, EXT_8BITMIME)) {
+	if (m->is_8bit && !smtp_transaction_has(c, EXT_8BITMIME)) {
 		*reason_out = REASON_8BIT;
-		return status_make(
+		return smtp_status_make(
 		    554, "5.6.3", "the message needs 8BITMIME, which the host does not offer");
 	}
-	return (struct status){.code = 0};
+	return (struct smtp_status){.code = 0};
 }
 
-struct status
-transaction_unfit_recipient(
-    const struct client *c, const struct recipient *r, const char **reason_out)
+struct smtp_status
+smtp_transaction_unfit_recipient(
+    const struct smtp_client *c, const struct envelope_recipient *r, const char **reason_out)
 {
-	if (command_has_control(r->address) || command_has_control(r->orcpt)) {
+	if (smtp_command_has_control(r->address) || smtp_command_has_control(r->orcpt)) {
 		*reason_out = REASON_LOCAL;
-		return status_make(
+		return smtp_status_make(
 		    554, "5.1.3", "the stored address is not valid in a RCPT command");
 	}
-	if (!str_is_ascii(r->address) && !transaction_has(c, EXT_SMTPUTF8)) {
+	if (!str_is_ascii(r->address) && !smtp_transaction_has(c, EXT_SMTPUTF8)) {
 		*reason_out = REASON_UTF8;
-		return transaction_no_utf8("address");
+		return smtp_transaction_no_utf8("address");
 	}
-	return (struct status){.code = 0};
+	return (struct smtp_status){.code = 0};
 }

@@ -8,28 +8,28 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-struct anchor {
-	STAILQ_ENTRY(anchor) link;
+struct tls_trust_anchor {
+	STAILQ_ENTRY(tls_trust_anchor) link;
 	char *ca_file;
 	bool must_verify;
 	struct tls_client *client;
 };
 
-struct trust {
-	STAILQ_HEAD(, anchor) anchors;
+struct tls_trust {
+	STAILQ_HEAD(, tls_trust_anchor) anchors;
 };
 
 static bool
-must_verify(const struct conf_route *r)
+route_must_verify(const struct conf_route *r)
 {
 	return r->tls == ROUTE_TLS_VERIFY || r->tls == ROUTE_TLS_IMPLICIT ||
 	       r->tls == ROUTE_TLS_STARTTLS;
 }
 
-static struct anchor *
-find(const struct trust *t, struct str ca_file, bool must)
+static struct tls_trust_anchor *
+find_trust_anchor(const struct tls_trust *t, struct str ca_file, bool must)
 {
-	struct anchor *a;
+	struct tls_trust_anchor *a;
 
 	STAILQ_FOREACH(a, &t->anchors, link)
 	if (a->must_verify == must && str_eq(str_of(a->ca_file), ca_file))
@@ -38,9 +38,10 @@ find(const struct trust *t, struct str ca_file, bool must)
 }
 
 static struct tls_client *
-load(const struct role *role, struct str ca_file, bool must, const struct trust *before)
+load_trust_anchor(
+    const struct role *role, struct str ca_file, bool must, const struct tls_trust *before)
 {
-	struct anchor *old = before ? find(before, ca_file, must) : NULL;
+	struct tls_trust_anchor *old = before ? find_trust_anchor(before, ca_file, must) : NULL;
 	struct str pem = ca_file.n ? role_file(role, ca_file) : STR_NULL;
 	struct tls_client *client;
 	char why[200];
@@ -54,44 +55,44 @@ load(const struct role *role, struct str ca_file, bool must, const struct trust 
 }
 
 static void
-add(struct trust *t, const struct role *role, const struct conf_route *r,
-    const struct trust *before)
+add_trust_anchor(struct tls_trust *t, const struct role *role, const struct conf_route *r,
+    const struct tls_trust *before)
 {
-	bool must = must_verify(r);
+	bool must = route_must_verify(r);
 	struct tls_client *client;
-	struct anchor *a;
+	struct tls_trust_anchor *a;
 
-	if (find(t, r->ca_file, must))
+	if (find_trust_anchor(t, r->ca_file, must))
 		return;
-	client = load(role, r->ca_file, must, before);
+	client = load_trust_anchor(role, r->ca_file, must, before);
 	if (!client)
 		return;
-	a = MEM_NEW(struct anchor);
+	a = MEM_NEW(struct tls_trust_anchor);
 	a->ca_file = mem_text(r->ca_file.p, r->ca_file.n);
 	a->must_verify = must;
 	a->client = client;
 	STAILQ_INSERT_TAIL(&t->anchors, a, link);
 }
 
-struct trust *
-trust_new(const struct role *role, const struct trust *before)
+struct tls_trust *
+tls_trust_new(const struct role *role, const struct tls_trust *before)
 {
 	static const struct conf_route built_in = {.tls = ROUTE_TLS_OPPORTUNISTIC};
 	const struct conf *conf = role->conf;
-	struct trust *t = MEM_NEW(struct trust);
+	struct tls_trust *t = MEM_NEW(struct tls_trust);
 
 	STAILQ_INIT(&t->anchors);
-	add(t, role, &built_in, before);
+	add_trust_anchor(t, role, &built_in, before);
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (conf->routes.item[i].tls != ROUTE_TLS_NONE)
-			add(t, role, &conf->routes.item[i], before);
+			add_trust_anchor(t, role, &conf->routes.item[i], before);
 	return t;
 }
 
 void
-trust_free(struct trust **t)
+tls_trust_free(struct tls_trust **t)
 {
-	struct anchor *a;
+	struct tls_trust_anchor *a;
 
 	if (!*t)
 		return;
@@ -106,9 +107,9 @@ trust_free(struct trust **t)
 }
 
 struct tls_client *
-trust_for(const struct trust *t, const struct conf_route *route)
+tls_trust_for(const struct tls_trust *t, const struct conf_route *route)
 {
-	struct anchor *a = find(t, route->ca_file, must_verify(route));
+	struct tls_trust_anchor *a = find_trust_anchor(t, route->ca_file, route_must_verify(route));
 
 	return a ? a->client : NULL;
 }

@@ -8,13 +8,13 @@
 #include "ipc/role.h"
 #include "net/tls_credentials.h"
 
-struct trust;
+struct tls_trust;
 
 /* For every route of the role's configuration.  What is in `before` (may be NULL) is taken over
  * where main has no new text of it. */
-struct trust *trust_new(const struct role *role, const struct trust *before);
-void trust_free(struct trust **t);
+struct tls_trust *tls_trust_new(const struct role *role, const struct tls_trust *before);
+void tls_trust_free(struct tls_trust **t);
 /* NULL: its CA file could not be loaded. */
-struct tls_client *trust_for(const struct trust *t, const struct conf_route *route);
+struct tls_client *tls_trust_for(const struct tls_trust *t, const struct conf_route *route);
 
 #endif

@@ -9,14 +9,14 @@
  * said of the messages in the oldest segment before that one is free.  Reports may use half of it,
  * statuses, holds and notes all but a sixteenth, copies of compaction all. */
 static uint32_t
-log_room_reserve(const struct segment *s, bool is_report)
+active_segment_reserve_bytes(const struct segment *s, bool is_report)
 {
 	return is_report ? s->bytes / 4 : s->bytes / 2;
 }
 
 /* When compaction has taken the reserve it must come to its end, which frees the oldest segment. */
 static uint32_t
-log_room_lent_bytes(const struct writer *w)
+active_segment_lent_bytes(const struct spool_writer *w)
 {
 	uint32_t bytes = atomic_load(&w->cleaning_bytes), most = w->pool.bytes;
 
@@ -27,33 +27,33 @@ log_room_lent_bytes(const struct writer *w)
 
 /* Of the active segment, while no other one is ready. */
 static uint32_t
-log_room_kept_bytes(const struct writer *w, const struct commit *c)
+active_segment_reserved_bytes(const struct spool_writer *w, const struct batch_commit *c)
 {
 	uint32_t kept = w->active->bytes / 16;
 
 	if (c->is_copy)
 		return 0;
 	if (c->is_bulk)
-		kept = log_room_reserve(w->active, c->is_report);
-	kept += log_room_lent_bytes(w);
+		kept = active_segment_reserve_bytes(w->active, c->is_report);
+	kept += active_segment_lent_bytes(w);
 	return kept < w->active->bytes ? kept : w->active->bytes;
 }
 
 void
-log_room_leave(struct writer *w)
+active_segment_close(struct spool_writer *w)
 {
-	w->seal = (struct record_seal){w->active->generation, w->durable, w->at};
+	w->seal = (struct frame_seal){w->active->generation, w->durable, w->at};
 	w->active = NULL;
 }
 
 static int
-log_room_open_for(struct writer *w, enum stock_claim claim)
+active_segment_open_for(struct spool_writer *w, enum segment_purpose claim)
 {
 	struct segment *s;
 
 	if (w->active)
 		return 0;
-	s = stock_take(&w->pool, claim);
+	s = segment_pool_take(&w->pool, claim);
 	if (!s)
 		return -1;
 	w->active = s;
@@ -63,73 +63,74 @@ log_room_open_for(struct writer *w, enum stock_claim claim)
 }
 
 int
-log_room_open(struct writer *w)
+active_segment_open(struct spool_writer *w)
 {
-	return log_room_open_for(w, STOCK_ANY);
+	return active_segment_open_for(w, SEGMENT_FOR_ANY);
 }
 
 /* Reports and statuses may use what must stay free of the disk: they empty the queue. */
-static enum stock_claim
-log_room_claim(const struct commit *c)
+static enum segment_purpose
+active_segment_purpose(const struct batch_commit *c)
 {
 	if (c->is_copy)
-		return STOCK_COPY;
-	return c->is_bulk && !c->is_report ? STOCK_MESSAGE : STOCK_ANY;
+		return SEGMENT_FOR_COPY;
+	return c->is_bulk && !c->is_report ? SEGMENT_FOR_MESSAGE : SEGMENT_FOR_ANY;
 }
 
 bool
-log_room_fits(const struct writer *w, const struct commit *c, uint32_t at)
+active_segment_fits(const struct spool_writer *w, const struct batch_commit *c, uint32_t at)
 {
 	uint32_t end = w->active->bytes;
 
-	if (!stock_is_ready(&w->pool))
-		end -= log_room_kept_bytes(w, c);
+	if (!segment_pool_is_ready(&w->pool))
+		end -= active_segment_reserved_bytes(w, c);
 	return at <= end && c->span <= end - at;
 }
 
 static uint32_t
-next_at(const struct writer *w)
+active_segment_next_offset(const struct spool_writer *w)
 {
-	return w->at + (w->is_virgin ? LOG_ROOM_SEAL_BYTES : 0);
+	return w->at + (w->is_virgin ? ACTIVE_SEGMENT_SEAL_BYTES : 0);
 }
 
 /* False: errno says whether there is no room for it or the disk takes no segment more. */
 static bool
-has_room(struct writer *w, const struct commit *c)
+active_segment_has_room(struct spool_writer *w, const struct batch_commit *c)
 {
-	if (log_room_fits(w, c, next_at(w)))
+	if (active_segment_fits(w, c, active_segment_next_offset(w)))
 		return true;
-	if (c->is_bulk && stock_fill(&w->pool, log_room_claim(c)) != 0)
+	if (c->is_bulk && segment_pool_fill(&w->pool, active_segment_purpose(c)) != 0)
 		return false;
 	errno = ENOSPC;
-	return c->is_bulk && log_room_fits(w, c, next_at(w));
+	return c->is_bulk && active_segment_fits(w, c, active_segment_next_offset(w));
 }
 
 int
-log_room_make(struct writer *w, const struct commit *c)
+active_segment_make_room(struct spool_writer *w, const struct batch_commit *c)
 {
 	struct segment *next;
 
-	if (log_room_open_for(w, log_room_claim(c)) != 0)
+	if (active_segment_open_for(w, active_segment_purpose(c)) != 0)
 		return -1;
-	if (has_room(w, c))
+	if (active_segment_has_room(w, c))
 		return 0;
-	if (w->is_virgin || (c->is_bulk && !stock_is_ready(&w->pool)))
+	if (w->is_virgin || (c->is_bulk && !segment_pool_is_ready(&w->pool)))
 		return -1;
-	next = stock_take(&w->pool, log_room_claim(c));
+	next = segment_pool_take(&w->pool, active_segment_purpose(c));
 	if (!next)
 		return -1;
-	log_room_leave(w);
+	active_segment_close(w);
 	w->active = next;
 	w->is_virgin = true;
 	w->at = SEGMENT_DATA;
-	return has_room(w, c) ? 0 : -1;
+	return active_segment_has_room(w, c) ? 0 : -1;
 }
 
 static bool
-log_room_is_beyond(const struct writer *w, bool is_report)
+active_segment_is_low(const struct spool_writer *w, bool is_report)
 {
-	uint32_t kept = log_room_reserve(w->active, is_report) + log_room_lent_bytes(w);
+	uint32_t kept =
+	    active_segment_reserve_bytes(w->active, is_report) + active_segment_lent_bytes(w);
 
 	/* so that a client is told before it sends its message, not afterwards, and compaction
 	 * begins before a report is refused */
@@ -139,22 +140,22 @@ log_room_is_beyond(const struct writer *w, bool is_report)
 
 /* Neither in the active segment nor by a new one. */
 static bool
-log_room_is_out(const struct writer *w, enum stock_claim claim)
+active_segment_is_out(const struct spool_writer *w, enum segment_purpose claim)
 {
-	return (!w->active || log_room_is_beyond(w, claim != STOCK_MESSAGE)) &&
-	    !stock_may_make(&w->pool, claim);
+	return (!w->active || active_segment_is_low(w, claim != SEGMENT_FOR_MESSAGE)) &&
+	    !segment_pool_may_make(&w->pool, claim);
 }
 
 void
-log_room_report(struct writer *w)
+active_segment_publish(struct spool_writer *w)
 {
-	bool is_ready = stock_is_ready(&w->pool);
-	bool is_dry = !is_ready && log_room_is_out(w, STOCK_MESSAGE);
+	bool is_ready = segment_pool_is_ready(&w->pool);
+	bool is_dry = !is_ready && active_segment_is_out(w, SEGMENT_FOR_MESSAGE);
 
 	/* first, so that no other reason is ever read */
-	atomic_store(&w->dry_error, is_dry ? stock_error(&w->pool) : ENOSPC);
+	atomic_store(&w->dry_error, is_dry ? segment_pool_error(&w->pool) : ENOSPC);
 	atomic_store(&w->is_dry, is_dry);
-	atomic_store(&w->is_spent, !is_ready && log_room_is_out(w, STOCK_ANY));
-	atomic_store(&w->idle_bytes, stock_idle_bytes(&w->pool));
+	atomic_store(&w->is_spent, !is_ready && active_segment_is_out(w, SEGMENT_FOR_ANY));
+	atomic_store(&w->idle_bytes, segment_pool_idle_bytes(&w->pool));
 	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));
 }

@@ -6,17 +6,17 @@
 
 #include "spool/writer.h"
 
-enum { LOG_ROOM_SEAL_BYTES = 128 };      /* the first frame of a segment */
+enum { ACTIVE_SEGMENT_SEAL_BYTES = 128 };      /* the first frame of a segment */
 
 /* Is there an active segment, or could one be had?  -1 with errno. */
-int log_room_open(struct writer *w) MUST_USE;
+int active_segment_open(struct spool_writer *w) MUST_USE;
 /* Makes sure that there is one with room for the commit; -1 with errno. */
-int log_room_make(struct writer *w, const struct commit *c) MUST_USE;
+int active_segment_make_room(struct spool_writer *w, const struct batch_commit *c) MUST_USE;
 /* Has it room from there on? */
-bool log_room_fits(const struct writer *w, const struct commit *c, uint32_t at);
+bool active_segment_fits(const struct spool_writer *w, const struct batch_commit *c, uint32_t at);
 /* It stands up to here; the seal of the next one will say so. */
-void log_room_leave(struct writer *w);
+void active_segment_close(struct spool_writer *w);
 /* Tells the loop what room there is. */
-void log_room_report(struct writer *w);
+void active_segment_publish(struct spool_writer *w);
 
 #endif

@@ -7,31 +7,31 @@
 
 #include "base/clock.h"
 
-enum { FRAME_OVERHEAD = 512, STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
+enum { ADMISSION_FRAME_OVERHEAD = 512, ADMISSION_STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
 
 /* Segments that hold nothing are room for messages: they count as free.  A body file needs room
  * outside of them.  The reserve holds nothing as well: while messages find no segment, and none is
  * idle, there is no reserve either. */
 void
-spool_space(struct spool *s, struct space *out)
+spool_space(struct spool *s, struct disk_space *out)
 {
-	struct writer *w = &s->writer;
+	struct spool_writer *w = &s->writer;
 	uint32_t segment_bytes = w->pool.bytes;
 
 	if (s->options.threadless)
-		writer_look_at_disk(w);
-	*out = (struct space){.free_bytes = atomic_load(&w->free_bytes),
+		writer_check_disk(w);
+	*out = (struct disk_space){.free_bytes = atomic_load(&w->free_bytes),
 	    .all_bytes = atomic_load(&w->disk_bytes),
 	    .idle_bytes = atomic_load(&w->idle_bytes),
 	    .segment_bytes = segment_bytes};
-	out->share_bytes = space_share_bytes(out->all_bytes, s->options.minimum_free_percent);
+	out->share_bytes = disk_space_share_bytes(out->all_bytes, s->options.minimum_free_percent);
 	out->reserve_bytes = out->idle_bytes ? 0 : segment_bytes;
 	s->stats.disk_free_bytes = out->free_bytes;
 	s->stats.disk_total_bytes = out->all_bytes;
 }
 
 int
-admit_file(struct spool *s)
+admission_check_file(struct spool *s)
 {
 	return spool_admits_bodies(s, 0);
 }
@@ -39,7 +39,7 @@ admit_file(struct spool *s)
 int
 spool_admits_bodies(struct spool *s, uint64_t bytes)
 {
-	struct space d;
+	struct disk_space d;
 
 	spool_space(s, &d);
 	if (d.all_bytes == 0)
@@ -50,7 +50,7 @@ spool_admits_bodies(struct spool *s, uint64_t bytes)
 uint64_t
 spool_bodies_room(struct spool *s)
 {
-	struct space d;
+	struct disk_space d;
 
 	spool_space(s, &d);
 	if (d.all_bytes == 0)
@@ -61,10 +61,10 @@ spool_bodies_room(struct spool *s)
 int
 spool_admits(struct spool *s)
 {
-	struct space d;
+	struct disk_space d;
 
 	spool_space(s, &d);
-	if (!space_has_share(&d))
+	if (!disk_space_has_share(&d))
 		return ENOSPC;
 	if (atomic_load(&s->writer.is_dry))
 		return atomic_load(&s->writer.dry_error);
@@ -88,31 +88,31 @@ spool_set_minimum_free(struct spool *s, uint32_t percent)
 
 /* Whatever is stored must be able to move: with all its states, in one frame, into any segment. */
 static int
-check_message(const struct spool *s, const struct spool_entry *e)
+check_new_message(const struct spool *s, const struct spool_entry *e)
 {
-	size_t most = record_bytes(e) + FRAME_OVERHEAD + SPOOL_DETAIL_MAX +
-	    (size_t)e->message.recipient_count * STATUS_BYTES;
+	size_t most = frame_entry_bytes(e) + ADMISSION_FRAME_OVERHEAD + SPOOL_DETAIL_MAX +
+	    (size_t)e->message.recipient_count * ADMISSION_STATUS_BYTES;
 	uint32_t room = s->writer.pool.bytes / 8 * 7 - SEGMENT_DATA;
 	uint64_t body_bytes;
 
 	if (e->message.in_file) {
 		if (spool_file_bytes((struct spool *)(uintptr_t)s, e->message.fd, &body_bytes) != 0)
 			return errno;
-		if (body_bytes > RECORD_BODY_MAX)
+		if (body_bytes > FRAME_BODY_MAX)
 			return EMSGSIZE;
-		most += record_parts_bytes(body_bytes);
+		most += frame_parts_bytes(body_bytes);
 	}
 	if (e->message.recipient_count < 1 || e->message.recipient_count > SPOOL_RECIPIENTS_MAX ||
 	    e->id.number == 0)
 		return EINVAL;
 	if (index_find(&s->index, e->id))
 		return EEXIST;
-	return most > RECORD_PAYLOAD_MAX || most > room ? EMSGSIZE : 0;
+	return most > FRAME_PAYLOAD_MAX || most > room ? EMSGSIZE : 0;
 }
 
 /* The message of that id that this very batch brings before e. */
 static const struct spool_entry *
-find_before(const struct spool_batch *b, const struct spool_entry *e)
+find_earlier_in_batch(const struct spool_batch *b, const struct spool_entry *e)
 {
 	for (const struct spool_entry *m = b->entries; m < e; m++)
 		if (m->kind == SPOOL_MESSAGE && msgid_eq(m->id, e->id))
@@ -121,10 +121,10 @@ find_before(const struct spool_batch *b, const struct spool_entry *e)
 }
 
 static int
-check_status(const struct spool *s, const struct spool_batch *b, const struct spool_entry *e)
+check_new_status(const struct spool *s, const struct spool_batch *b, const struct spool_entry *e)
 {
-	const struct item *i = index_find(&s->index, e->id);
-	const struct spool_entry *new = i ? NULL : find_before(b, e);
+	const struct stored_message *i = index_find(&s->index, e->id);
+	const struct spool_entry *new = i ? NULL : find_earlier_in_batch(b, e);
 	uint32_t count = i ? i->recipient_count : new ? new->message.recipient_count : 0;
 
 	if (count == 0)
@@ -136,7 +136,7 @@ check_status(const struct spool *s, const struct spool_batch *b, const struct sp
 }
 
 static int
-check_note(const struct spool *s, const struct spool_entry *e)
+check_new_note(const struct spool *s, const struct spool_entry *e)
 {
 	struct str name = e->note.name;
 
@@ -148,16 +148,16 @@ check_note(const struct spool *s, const struct spool_entry *e)
 }
 
 static int
-check_entry(const struct spool *s, const struct spool_batch *b, const struct spool_entry *e)
+check_new_entry(const struct spool *s, const struct spool_batch *b, const struct spool_entry *e)
 {
 	switch (e->kind) {
 	case SPOOL_MESSAGE:
-		return find_before(b, e) ? EEXIST : check_message(s, e);
+		return find_earlier_in_batch(b, e) ? EEXIST : check_new_message(s, e);
 	case SPOOL_STATUS:
 	case SPOOL_HOLD:
-		return check_status(s, b, e);
+		return check_new_status(s, b, e);
 	case SPOOL_NOTE:
-		return check_note(s, e);
+		return check_new_note(s, e);
 	case SPOOL_UNKNOWN:
 		break;
 	}
@@ -165,19 +165,19 @@ check_entry(const struct spool *s, const struct spool_batch *b, const struct spo
 }
 
 static int
-check_size(const struct spool *s, const struct spool_batch *b)
+check_batch_size(const struct spool *s, const struct spool_batch *b)
 {
-	uint32_t room = s->writer.pool.bytes / 8 * 7 - SEGMENT_DATA - FRAME_OVERHEAD;
+	uint32_t room = s->writer.pool.bytes / 8 * 7 - SEGMENT_DATA - ADMISSION_FRAME_OVERHEAD;
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < b->count; i++)
-		bytes += record_bytes(&b->entries[i]);
-	return bytes > RECORD_PAYLOAD_MAX || bytes > room ? EMSGSIZE : 0;
+		bytes += frame_entry_bytes(&b->entries[i]);
+	return bytes > FRAME_PAYLOAD_MAX || bytes > room ? EMSGSIZE : 0;
 }
 
 /* A batch brings one body file at most. */
 int
-admit_batch(struct spool *s, const struct spool_batch *b, int *file_out)
+admission_check_batch(struct spool *s, const struct spool_batch *b, int *file_out)
 {
 	bool is_bulk = false;
 	int error = b->count < 1 || b->count > SPOOL_ENTRIES_MAX ? EINVAL : 0;
@@ -186,7 +186,7 @@ admit_batch(struct spool *s, const struct spool_batch *b, int *file_out)
 	for (size_t i = 0; i < b->count && !error; i++) {
 		const struct spool_entry *e = &b->entries[i];
 
-		error = check_entry(s, b, e);
+		error = check_new_entry(s, b, e);
 		if (e->kind != SPOOL_MESSAGE)
 			continue;
 		is_bulk = true;
@@ -196,9 +196,9 @@ admit_batch(struct spool *s, const struct spool_batch *b, int *file_out)
 			*file_out = e->message.fd;
 	}
 	if (!error)
-		error = check_size(s, b);
+		error = check_batch_size(s, b);
 	if (!error && *file_out >= 0)
-		error = admit_file(s);
+		error = admission_check_file(s);
 	if (!error && is_bulk)
 		error = b->urgency == SPOOL_REPORT ? spool_admits_reports(s) : spool_admits(s);
 	return !error && s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : error;

@@ -11,7 +11,7 @@
 #include "base/crc.h"
 #include "base/mem.h"
 
-enum { BATCH_BYTES_MAX = SPOOL_WAITING_MAX + (4 << 20), BATCH_KEPT_BYTES = 20 << 20 };
+enum { BATCH_BYTES_MAX = SPOOL_WAITING_MAX + (4 << 20), BATCH_RETAINED_BYTES = 20 << 20 };
 
 struct batch *
 batch_new(void)
@@ -47,7 +47,7 @@ batch_list_clear(struct batch_list *list)
 void
 batch_reset(struct batch *b)
 {
-	if (b->bytes.cap > BATCH_KEPT_BYTES)
+	if (b->bytes.cap > BATCH_RETAINED_BYTES)
 		buf_clear(&b->bytes);
 	buf_reset(&b->bytes);
 	b->count = 0;
@@ -57,22 +57,22 @@ batch_reset(struct batch *b)
 	b->sync_ms = 0;
 }
 
-static struct commit *
-add_commit(struct batch *b)
+static struct batch_commit *
+add_batch_commit(struct batch *b)
 {
-	struct commit *c;
+	struct batch_commit *c;
 
 	if (b->count == b->cap) {
 		b->cap = b->cap ? b->cap * 2 : 64;
 		b->commits = mem_grow(b->commits, b->cap * sizeof *b->commits);
 	}
 	c = &b->commits[b->count++];
-	*c = (struct commit){.fd = -1};
+	*c = (struct batch_commit){.fd = -1};
 	return c;
 }
 
 static void
-note_message(struct commit *c, const struct spool_entry *e)
+set_commit_body(struct batch_commit *c, const struct spool_entry *e)
 {
 	c->is_bulk = true;
 	if (!e->message.in_file)
@@ -82,49 +82,49 @@ note_message(struct commit *c, const struct spool_entry *e)
 }
 
 static void
-pad(struct buf *bytes, size_t n)
+pad_frame(struct buf *bytes, size_t n)
 {
-	static const char zeros[RECORD_ALIGN];
+	static const char zeros[FRAME_ALIGN];
 
 	buf_add(bytes, zeros, n);
 }
 
 static void
-put_entry(struct buf *bytes, const struct spool_entry *e, uint64_t file_bytes)
+put_batch_entry(struct buf *bytes, const struct spool_entry *e, uint64_t file_bytes)
 {
 	bool has_body = e->kind == SPOOL_MESSAGE && !e->message.in_file;
 
-	record_put(bytes, e, has_body ? e->message.body.n : file_bytes);
+	frame_put_entry(bytes, e, has_body ? e->message.body.n : file_bytes);
 }
 
-struct commit *
+struct batch_commit *
 batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, int64_t newest_ms)
 {
 	size_t start = b->bytes.n, sums_at = 0, payload;
-	struct record_frame f = {.newest_ms = newest_ms, .entries = (uint32_t)what->count};
-	struct commit *c;
+	struct frame_header f = {.newest_ms = newest_ms, .entries = (uint32_t)what->count};
+	struct batch_commit *c;
 
-	pad(&b->bytes, RECORD_HEADER_BYTES);
+	pad_frame(&b->bytes, FRAME_HEADER_BYTES);
 	for (size_t i = 0; i < what->count; i++) {
-		put_entry(&b->bytes, &what->entries[i], body_bytes);
+		put_batch_entry(&b->bytes, &what->entries[i], body_bytes);
 		if (what->entries[i].kind == SPOOL_MESSAGE && what->entries[i].message.in_file)
-			sums_at = b->bytes.n - sums_bytes(body_bytes);
+			sums_at = b->bytes.n - block_sums_bytes(body_bytes);
 	}
-	payload = b->bytes.n - start - RECORD_HEADER_BYTES;
-	f.span = record_span(payload);
-	pad(&b->bytes, f.span - RECORD_HEADER_BYTES - payload);
+	payload = b->bytes.n - start - FRAME_HEADER_BYTES;
+	f.span = frame_span(payload);
+	pad_frame(&b->bytes, f.span - FRAME_HEADER_BYTES - payload);
 	if (!buf_ok(&b->bytes)) {
 		b->bytes.n = start;
 		b->bytes.over = false;
 		return NULL;
 	}
 	f.payload_bytes = (uint32_t)payload;
-	f.payload_crc = crc32c(0, b->bytes.p + start + RECORD_HEADER_BYTES, payload);
-	record_frame_write(&f, b->bytes.p + start);
+	f.payload_crc = crc32c(0, b->bytes.p + start + FRAME_HEADER_BYTES, payload);
+	frame_header_write(&f, b->bytes.p + start);
 	if (b->count == 0)
 		b->lazy_since_ms = clock_mono_ms();
 	b->is_urgent |= what->urgency != SPOOL_LAZY;
-	c = add_commit(b);
+	c = add_batch_commit(b);
 	c->at = (uint32_t)start;
 	c->span = f.span;
 	c->payload_bytes = f.payload_bytes;
@@ -135,42 +135,42 @@ batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, 
 	c->arg = what->arg;
 	for (size_t i = 0; i < what->count; i++)
 		if (what->entries[i].kind == SPOOL_MESSAGE)
-			note_message(c, &what->entries[i]);
+			set_commit_body(c, &what->entries[i]);
 	return c;
 }
 
 void
-batch_seal(struct batch *b, struct commit *c)
+batch_update_checksum(struct batch *b, struct batch_commit *c)
 {
 	char *frame = b->bytes.p + c->at;
 	struct str payload = batch_payload(b, c);
-	struct record_frame f;
+	struct frame_header f;
 
-	if (!record_frame_read(str_make(frame, RECORD_HEADER_BYTES), 0, &f))
+	if (!frame_header_read(str_make(frame, FRAME_HEADER_BYTES), 0, &f))
 		die("spool: a frame in memory is damaged");
 	f.payload_crc = crc32c(0, payload.p, payload.n);
-	record_frame_write(&f, frame);
+	frame_header_write(&f, frame);
 }
 
 void
-batch_refuse(struct commit *c, int error, bool is_own)
+batch_refuse(struct batch_commit *c, int error, bool is_own)
 {
 	c->error = error ? error : EIO;
 	c->is_own = is_own;
 }
 
 void
-batch_adopt(struct batch *b, const struct batch *one)
+batch_append(struct batch *b, const struct batch *one)
 {
 	size_t at = b->bytes.n;
-	struct commit *c;
+	struct batch_commit *c;
 
 	if (b->count == 0)
 		b->lazy_since_ms = clock_mono_ms();
 	b->is_urgent |= one->is_urgent;
 	if (!buf_adds(&b->bytes, buf_str(&one->bytes)))
 		die("spool: more waits than is allowed");
-	c = add_commit(b);
+	c = add_batch_commit(b);
 	*c = one->commits[0];
 	c->at = (uint32_t)at;
 }
@@ -185,7 +185,7 @@ batch_take_first(struct batch *b, size_t count)
 	        str_make(b->bytes.p + from, b->commits[count].at - from)))
 		die("spool: more waits than is allowed");
 	for (size_t i = 0; i < count; i++) {
-		struct commit *c = add_commit(head);
+		struct batch_commit *c = add_batch_commit(head);
 
 		*c = b->commits[i];
 		c->at -= from;
@@ -202,7 +202,7 @@ batch_take_first(struct batch *b, size_t count)
 }
 
 struct str
-batch_payload(const struct batch *b, const struct commit *c)
+batch_payload(const struct batch *b, const struct batch_commit *c)
 {
-	return str_make(b->bytes.p + c->at + RECORD_HEADER_BYTES, c->payload_bytes);
+	return str_make(b->bytes.p + c->at + FRAME_HEADER_BYTES, c->payload_bytes);
 }

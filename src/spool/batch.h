@@ -9,7 +9,7 @@
 
 #include "spool/segment.h"
 
-struct commit {
+struct batch_commit {
 	uint32_t at;                     /* of the frame in the batch's bytes */
 	uint32_t span;
 	uint32_t payload_bytes;
@@ -35,7 +35,7 @@ struct commit {
 struct batch {
 	STAILQ_ENTRY(batch) link;        /* in the writer's or the bodies' lists */
 	struct buf bytes;
-	struct commit *commits;
+	struct batch_commit *commits;
 	size_t count;
 	size_t cap;
 	bool is_urgent;
@@ -55,19 +55,19 @@ void batch_list_clear(struct batch_list *list);
 void batch_reset(struct batch *b);
 
 /* One frame more; body_bytes belongs to the message entry with a file.  NULL: over the ceiling. */
-struct commit *batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes,
+struct batch_commit *batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes,
     int64_t newest_ms);
 /* Its answer: it is not stored.  is_own: the disk may be fine, this one is late, has no room left
  * for its kind, or is not what was announced. */
-void batch_refuse(struct commit *c, int error, bool is_own);
+void batch_refuse(struct batch_commit *c, int error, bool is_own);
 /* The frame's bytes were changed: its checksums are made anew. */
-void batch_seal(struct batch *b, struct commit *c);
+void batch_update_checksum(struct batch *b, struct batch_commit *c);
 /* Copies the only commit of `one` to the end. */
-void batch_adopt(struct batch *b, const struct batch *one);
+void batch_append(struct batch *b, const struct batch *one);
 /* A batch of its own of the first `count` commits, with what the writer answered so far; the
  * others stay. */
 struct batch *batch_take_first(struct batch *b, size_t count);
 /* The entries of a commit's frame. */
-struct str batch_payload(const struct batch *b, const struct commit *c);
+struct str batch_payload(const struct batch *b, const struct batch_commit *c);
 
 #endif

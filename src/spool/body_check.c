@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "spool/spool_internal.h"
 
-enum { PIECE_BLOCKS = 16 };
+enum { BODY_CHECK_PIECE_BLOCKS = 16 };
 
 struct body_check {
 	struct task task;
@@ -24,23 +24,25 @@ struct body_check {
 static int
 body_check_block(struct fsio *io, const struct body_check *c, char *room)
 {
-	struct iovec v = {room, SUMS_BLOCK_BYTES};
-	char sum[SUMS_BYTES];
+	struct iovec v = {room, BLOCK_SUMS_BLOCK_BYTES};
+	char sum[BLOCK_SUMS_BYTES];
 	size_t got;
 
-	if (fsio_read_all(io, c->fd, v, (off_t)c->block * SUMS_BLOCK_BYTES, &got) != 0)
+	if (fsio_read_all(io, c->fd, v, (off_t)c->block * BLOCK_SUMS_BLOCK_BYTES, &got) != 0)
 		return errno;
-	sums_make(str_make(room, got), sum);
-	return memcmp(sum, c->sums + c->block * SUMS_BYTES, SUMS_BYTES) == 0 ? 0 : EBADMSG;
+	block_sums_make(str_make(room, got), sum);
+	return memcmp(sum, c->sums + c->block * BLOCK_SUMS_BYTES, BLOCK_SUMS_BYTES) == 0 ? 0
+	                                                                                 : EBADMSG;
 }
 
 static bool
 body_check_run(struct fsio *io, void *of)
 {
 	struct body_check *c = of;
-	char *room = mem_new(SUMS_BLOCK_BYTES);
+	char *room = mem_new(BLOCK_SUMS_BLOCK_BYTES);
 
-	for (int n = 0; n < PIECE_BLOCKS && c->block < c->blocks && !c->error; n++, c->block++)
+	for (int n = 0; n < BODY_CHECK_PIECE_BLOCKS && c->block < c->blocks && !c->error;
+	     n++, c->block++)
 		c->error = body_check_block(io, c, room);
 	mem_free(room);
 	if (!c->error && c->block < c->blocks)
@@ -82,8 +84,8 @@ spool_check_body(struct spool *s, int fd, struct str sums, spool_done_fn *fn, vo
 
 	c->fd = fd;
 	c->sums = mem_text(sums.p, sums.n);
-	c->blocks = sums.n / SUMS_BYTES;
+	c->blocks = sums.n / BLOCK_SUMS_BYTES;
 	c->fn = fn;
 	c->arg = arg;
-	tasks_ask(&s->upkeep, &c->task, &kind, c);
+	tasks_submit(&s->upkeep, &c->task, &kind, c);
 }

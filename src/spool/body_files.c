@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "spool/admission.h"
 
-struct file_task {
+struct body_file_task {
 	struct task task;
 	int fd;
 	int error;
@@ -17,9 +17,9 @@ struct file_task {
 /* ---- in the thread ---- */
 
 static bool
-file_run_open(struct fsio *io, void *of)
+body_file_open_task(struct fsio *io, void *of)
 {
-	struct file_task *t = of;
+	struct body_file_task *t = of;
 
 	t->fd = io->ops->open_nameless(io);
 	t->error = t->fd >= 0 ? 0 : errno ? errno : EIO;
@@ -27,9 +27,9 @@ file_run_open(struct fsio *io, void *of)
 }
 
 static bool
-file_run_close(struct fsio *io, void *of)
+body_file_close_task(struct fsio *io, void *of)
 {
-	struct file_task *t = of;
+	struct body_file_task *t = of;
 
 	io->ops->close(io, t->fd);
 	t->fd = -1;
@@ -39,10 +39,10 @@ file_run_close(struct fsio *io, void *of)
 /* ---- in the loop ---- */
 
 static void
-file_task_drop(void *owner, void *of)
+body_file_task_drop(void *owner, void *of)
 {
 	struct spool *s = owner;
-	struct file_task *t = of;
+	struct body_file_task *t = of;
 
 	if (t->fd >= 0)
 		s->io->ops->close(s->io, t->fd);
@@ -50,52 +50,53 @@ file_task_drop(void *owner, void *of)
 }
 
 static void
-files_close(struct spool *s, int fd)
+body_files_close(struct spool *s, int fd)
 {
-	static const struct task_kind kind = {file_run_close, file_task_drop, file_task_drop,
-	    "close a body's file"};
-	struct file_task *t = MEM_NEW(struct file_task);
+	static const struct task_kind kind = {
+	    body_file_close_task, body_file_task_drop, body_file_task_drop, "close a body's file"};
+	struct body_file_task *t = MEM_NEW(struct body_file_task);
 
 	t->fd = fd;
-	tasks_ask(&s->files.tasks, &t->task, &kind, t);
+	tasks_submit(&s->files.tasks, &t->task, &kind, t);
 }
 
 static unsigned
-files_wanted(const struct files *f)
+body_files_wanted(const struct body_files *f)
 {
-	unsigned wanted = f->has_failed || !f->tasks.is_thread ? 0 : FILES_READY - f->ready_count;
+	unsigned wanted =
+	    f->has_failed || !f->tasks.is_thread ? 0 : BODY_FILES_READY - f->ready_count;
 	const struct spool_file_wait *w;
 
 	TAILQ_FOREACH(w, &f->waiting, link)
-		if (++wanted >= FILES_OPENING_MAX)
-			return FILES_OPENING_MAX;
+		if (++wanted >= BODY_FILES_OPENING_MAX)
+			return BODY_FILES_OPENING_MAX;
 	return wanted;
 }
 
-static void file_opened(void *owner, void *of);
+static void body_file_opened(void *owner, void *of);
 
 static void
-files_open_more(struct spool *s)
+body_files_open_more(struct spool *s)
 {
-	static const struct task_kind kind = {file_run_open, file_opened, file_task_drop,
-	    "open a body's file"};
-	struct files *f = &s->files;
+	static const struct task_kind kind = {
+	    body_file_open_task, body_file_opened, body_file_task_drop, "open a body's file"};
+	struct body_files *f = &s->files;
 
-	for (unsigned wanted = files_wanted(f); f->opening < wanted; f->opening++) {
-		struct file_task *t = MEM_NEW(struct file_task);
+	for (unsigned wanted = body_files_wanted(f); f->opening < wanted; f->opening++) {
+		struct body_file_task *t = MEM_NEW(struct body_file_task);
 
 		t->fd = -1;
-		tasks_ask(&f->tasks, &t->task, &kind, t);
+		tasks_submit(&f->tasks, &t->task, &kind, t);
 	}
 }
 
 /* To the first that waits, or it is kept. */
 static void
-file_opened(void *owner, void *of)
+body_file_opened(void *owner, void *of)
 {
 	struct spool *s = owner;
-	struct files *f = &s->files;
-	struct file_task *t = of;
+	struct body_files *f = &s->files;
+	struct body_file_task *t = of;
 	struct spool_file_wait *w = TAILQ_FIRST(&f->waiting);
 	int fd = t->fd, error = t->error;
 
@@ -105,24 +106,24 @@ file_opened(void *owner, void *of)
 	if (w) {
 		spool_file_cancel(w);
 		w->fn(fd, error, w->arg);
-	} else if (fd >= 0 && f->ready_count < FILES_READY) {
+	} else if (fd >= 0 && f->ready_count < BODY_FILES_READY) {
 		f->ready[f->ready_count++] = fd;
 	} else if (fd >= 0) {
-		files_close(s, fd);
+		body_files_close(s, fd);
 	}
-	files_open_more(s);
+	body_files_open_more(s);
 }
 
 void
-files_begin(struct spool *s)
+body_files_begin(struct spool *s)
 {
-	files_open_more(s);
+	body_files_open_more(s);
 }
 
 void
-files_clear(struct spool *s)
+body_files_clear(struct spool *s)
 {
-	struct files *f = &s->files;
+	struct body_files *f = &s->files;
 	struct spool_file_wait *w;
 
 	while ((w = TAILQ_FIRST(&f->waiting)))
@@ -136,9 +137,9 @@ files_clear(struct spool *s)
 int
 spool_file(struct spool *s)
 {
-	struct files *f = &s->files;
+	struct body_files *f = &s->files;
 
-	errno = admit_file(s);
+	errno = admission_check_file(s);
 	if (errno)
 		return -1;
 	if (!f->tasks.is_thread)
@@ -148,18 +149,18 @@ spool_file(struct spool *s)
 	if (!f->ready_count || !TAILQ_EMPTY(&f->waiting))
 		return -1;
 	f->ready_count--;
-	files_open_more(s);
+	body_files_open_more(s);
 	return f->ready[f->ready_count];
 }
 
 void
-spool_file_ask(struct spool *s, struct spool_file_wait *w, spool_file_fn *fn, void *arg)
+spool_file_request(struct spool *s, struct spool_file_wait *w, spool_file_fn *fn, void *arg)
 {
 	if (w->of)
 		die("spool: a file that is asked for was asked for again");
 	*w = (struct spool_file_wait){.of = s, .fn = fn, .arg = arg};
 	TAILQ_INSERT_TAIL(&s->files.waiting, w, link);
-	files_open_more(s);
+	body_files_open_more(s);
 }
 
 void
@@ -184,5 +185,5 @@ spool_file_bytes(struct spool *s, int fd, uint64_t *bytes_out)
 void
 spool_file_drop(struct spool *s, int fd)
 {
-	files_close(s, fd);
+	body_files_close(s, fd);
 }

@@ -9,8 +9,8 @@
 #include "base/tasks.h"
 
 enum {
-	FILES_READY = 2,                 /* opened, and asked for by nobody yet */
-	FILES_OPENING_MAX = 8,           /* with the thread at once */
+	BODY_FILES_READY = 2,                 /* opened, and asked for by nobody yet */
+	BODY_FILES_OPENING_MAX = 8,           /* with the thread at once */
 };
 
 /* The descriptor is the caller's; -1: error says why. */
@@ -27,24 +27,24 @@ struct spool_file_wait {
 /* For when spool_file said EAGAIN: the next one that is opened, in the order of the questions, told
  * once, from spool_dispatch, unless it is cancelled.  It does not end while the disk stands still:
  * the asker has a deadline.  w must not be under way. */
-void spool_file_ask(struct spool *s, struct spool_file_wait *w, spool_file_fn *fn, void *arg);
+void spool_file_request(struct spool *s, struct spool_file_wait *w, spool_file_fn *fn, void *arg);
 /* From any state, any number of times: fn will not be called. */
 void spool_file_cancel(struct spool_file_wait *w);
 
 /* ---- the spool's own ---- */
 
-struct files {
+struct body_files {
 	struct tasks tasks;
 	TAILQ_HEAD(, spool_file_wait) waiting; /* oldest first */
-	int ready[FILES_READY];
+	int ready[BODY_FILES_READY];
 	unsigned ready_count;
 	unsigned opening;
 	bool has_failed;                 /* the last one: none is opened ahead until one succeeds */
 };
 
 /* Opens the first ones ahead; the thread runs. */
-void files_begin(struct spool *s);
+void body_files_begin(struct spool *s);
 /* Closes what is ready; the thread has stopped, and dropped what it had. */
-void files_clear(struct spool *s);
+void body_files_clear(struct spool *s);
 
 #endif

@@ -6,14 +6,14 @@
 #include "base/clock.h"
 
 enum {
-	SEGMENTS_MIN = 4,
-	ROUND_PAUSE_MS = 10000,
+	COMPACTION_SEGMENTS_MIN = 4,
+	COMPACTION_ROUND_PAUSE_MS = 10000,
 };
 
 static bool
-has_note(const struct spool *s, const struct segment *g)
+segment_has_note(const struct spool *s, const struct segment *g)
 {
-	for (const struct note *n = s->index.notes; n; n = n->next)
+	for (const struct spool_note *n = s->index.notes; n; n = n->next)
 		if (n->segment == g && n->value.n > 0)
 			return true;
 	return false;
@@ -21,16 +21,16 @@ has_note(const struct spool *s, const struct segment *g)
 
 /* Entries that are kept for a newer version. */
 static bool
-has_unknown(const struct spool *s, const struct segment *g)
+segment_has_unknown(const struct spool *s, const struct segment *g)
 {
-	return unknown_in(&s->index.unknown, g, NULL) != NULL;
+	return unknown_entries_next(&s->index.unknown, g, NULL) != NULL;
 }
 
 /* Bytes of closed segments that nothing live stands in; part of them is padding. */
 static uint64_t
-clean_dead_bytes(const struct spool *s)
+compaction_dead_bytes(const struct spool *s)
 {
-	const struct index *x = &s->index;
+	const struct spool_index *x = &s->index;
 	uint64_t closed = (x->segment_count - 1) * s->writer.pool.bytes;
 	uint64_t live = x->live_bytes - x->newest->live_bytes;
 
@@ -41,24 +41,24 @@ clean_dead_bytes(const struct spool *s)
  * spare.  Where that frees nothing it comes again after a pause, so that the disk is not busy with
  * nothing else.  What cannot be read would keep the reserve. */
 static bool
-clean_is_worth_when_dry(const struct spool *s)
+compaction_is_worth_when_full(const struct spool *s)
 {
 	const struct segment *g = s->index.oldest;
 	uint64_t dead;
 
 	if (g->live_bytes <= s->writer.pool.bytes / 16 || s->round_left > 0)
 		return true;
-	dead = clean_dead_bytes(s);
+	dead = compaction_dead_bytes(s);
 	if (clock_mono_ms() < s->round_next_ms || g->retry_ms)
 		return false;
-	return (s->index.segment_count > SEGMENTS_MIN &&
+	return (s->index.segment_count > COMPACTION_SEGMENTS_MIN &&
 	        dead >= s->index.segment_count * s->writer.pool.bytes / 2) ||
 	    (atomic_load(&s->writer.is_spent) && dead >= s->writer.pool.bytes / 4);
 }
 
 /* Worth copying: half of the log or more is dead, or space is short. */
 static bool
-is_worth(const struct spool *s)
+compaction_is_worth(const struct spool *s)
 {
 	uint64_t used = s->index.segment_count * s->writer.pool.bytes;
 
@@ -66,13 +66,13 @@ is_worth(const struct spool *s)
 	if (s->index.kept_count)
 		return true;
 	if (atomic_load(&s->writer.is_dry))
-		return clean_is_worth_when_dry(s);
-	return s->index.segment_count >= SEGMENTS_MIN && s->index.live_bytes <= used / 2;
+		return compaction_is_worth_when_full(s);
+	return s->index.segment_count >= COMPACTION_SEGMENTS_MIN && s->index.live_bytes <= used / 2;
 }
 
 /* The earlier one of two times; 0 is none. */
 static int64_t
-clean_earlier(int64_t a, int64_t b)
+compaction_earlier_ms(int64_t a, int64_t b)
 {
 	return a && (!b || a < b) ? a : b;
 }
@@ -80,13 +80,13 @@ clean_earlier(int64_t a, int64_t b)
 int64_t
 spool_retry_ms(const struct spool *s)
 {
-	const struct index *x = &s->index;
+	const struct spool_index *x = &s->index;
 	int64_t at_ms = 0;
 
 	if (x->oldest == x->newest)
 		return 0;
-	if (is_worth(s))
-		at_ms = clean_earlier(x->oldest->retry_ms, s->copies.next_ms);
+	if (compaction_is_worth(s))
+		at_ms = compaction_earlier_ms(x->oldest->retry_ms, s->copies.next_ms);
 	else if (atomic_load(&s->writer.is_dry))
 		at_ms = s->round_next_ms > clock_mono_ms() ? s->round_next_ms : 0;
 	return at_ms;
@@ -94,43 +94,45 @@ spool_retry_ms(const struct spool *s)
 
 /* A round that did not help is followed by a pause. */
 static void
-clean_end_round(struct spool *s)
+compaction_end_round(struct spool *s)
 {
 	int64_t now_ms = clock_mono_ms(), pause_ms = 10 * (now_ms - s->round_began_ms);
 
 	s->round_left = 0;
 	s->round_next_ms = 0;
 	if (atomic_load(&s->writer.is_dry))
-		s->round_next_ms = now_ms + (pause_ms > ROUND_PAUSE_MS ? pause_ms : ROUND_PAUSE_MS);
+		s->round_next_ms =
+		    now_ms +
+		    (pause_ms > COMPACTION_ROUND_PAUSE_MS ? pause_ms : COMPACTION_ROUND_PAUSE_MS);
 }
 
 /* A file with a place that cannot be read would stop the next start, and one with damage that was
  * not copied holds all that is left of it: both are set aside. */
 static void
-clean_free_oldest(struct spool *s)
+compaction_free_oldest(struct spool *s)
 {
 	struct segment *g = index_take_oldest(&s->index);
 
 	g->is_kept |= g->is_suspect || g->is_uncopied;
 	g->retry_ms = 0;
 	g->is_looked_through = false;
-	writer_give_back(&s->writer, g, s->index.oldest->generation);
+	writer_free_segment(&s->writer, g, s->index.oldest->generation);
 	if (s->round_left > 0 && --s->round_left == 0)
-		clean_end_round(s);
+		compaction_end_round(s);
 }
 
 /* What its copies take: they have the states of their recipients with them. */
 static unsigned
-clean_bytes(const struct segment *g)
+compaction_copy_bytes(const struct segment *g)
 {
-	uint64_t bytes = g->live_bytes + g->live_bytes / 8 + g->live_count * RECORD_ALIGN;
+	uint64_t bytes = g->live_bytes + g->live_bytes / 8 + g->live_count * FRAME_ALIGN;
 
 	return bytes < UINT32_MAX ? (unsigned)bytes : UINT32_MAX;
 }
 
 /* The loop tells the writer what must be left for it. */
 static void
-clean_begin_or_end_round(struct spool *s, bool is_worth)
+compaction_begin_or_end_round(struct spool *s, bool is_worth)
 {
 	bool is_dry = atomic_load(&s->writer.is_dry);
 
@@ -138,24 +140,25 @@ clean_begin_or_end_round(struct spool *s, bool is_worth)
 		s->round_left = s->index.segment_count;
 		s->round_began_ms = clock_mono_ms();
 	} else if (s->round_left > 0 && (!is_dry || s->index.oldest->retry_ms)) {
-		clean_end_round(s);
+		compaction_end_round(s);
 	}
-	atomic_store(&s->writer.cleaning_bytes, s->round_left ? clean_bytes(s->index.oldest) : 0);
+	atomic_store(
+	    &s->writer.cleaning_bytes, s->round_left ? compaction_copy_bytes(s->index.oldest) : 0);
 }
 
 void
-clean(struct spool *s)
+compaction_run(struct spool *s)
 {
-	struct index *x = &s->index;
+	struct spool_index *x = &s->index;
 	bool is_worth_it;
 
 	while (x->oldest != x->newest && !x->oldest->items && !x->oldest->readings &&
-	    !has_note(s, x->oldest) && !has_unknown(s, x->oldest))
-		clean_free_oldest(s);
+	    !segment_has_note(s, x->oldest) && !segment_has_unknown(s, x->oldest))
+		compaction_free_oldest(s);
 	if (x->oldest == x->newest)
 		return;
-	is_worth_it = is_worth(s);
-	clean_begin_or_end_round(s, is_worth_it);
+	is_worth_it = compaction_is_worth(s);
+	compaction_begin_or_end_round(s, is_worth_it);
 	if (is_worth_it)
-		copies_go_on(s, x->oldest);
+		compaction_copies_run(s, x->oldest);
 }

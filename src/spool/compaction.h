@@ -10,6 +10,6 @@
 #include "spool/spool_internal.h"
 
 /* One bounded piece. */
-void clean(struct spool *s);
+void compaction_run(struct spool *s);
 
 #endif

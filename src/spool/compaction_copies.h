@@ -16,14 +16,15 @@
 #include "spool/segment.h"
 
 enum {
-	COPIES_AHEAD_MAX = 64,           /* messages that are being read */
-	COPIES_UNDER_WAY_BYTES = 1 << 20, /* being read, or not durable; the first may have more */
-	COPIES_LOOKS_MAX = 4096,         /* messages that one turn of the loop looks at */
+	COMPACTION_COPIES_AHEAD_MAX = 64, /* messages that are being read */
+	COMPACTION_COPIES_BYTES_MAX =
+	    1 << 20, /* being read, or not durable; the first may have more */
+	COMPACTION_COPIES_CHECKS_MAX = 4096, /* messages that one turn of the loop looks at */
 };
 
 struct spool;
 
-struct copies {
+struct compaction_copies {
 	unsigned ahead;                  /* with the thread */
 	unsigned retries;                /* of them, those that could not be read the last time */
 	size_t ahead_bytes;              /* what the copies of these will have */
@@ -34,6 +35,6 @@ struct copies {
 /* Begins what there is room for; it comes again with each answer.  While a loss is under way, or
  * a part of the segment cannot be read, the thread has one message at a time to read, so that its
  * other work waits for no more than that. */
-void copies_go_on(struct spool *s, struct segment *g);
+void compaction_copies_run(struct spool *s, struct segment *g);
 
 #endif

@@ -6,9 +6,9 @@
 
 #include "spool/spool_internal.h"
 
-void answer_commits(struct spool *s);
+void completion_run(struct spool *s);
 /* When something became durable last, clock_mono_ms; 0: what was answered last was not stored, or
  * nothing was yet. */
-int64_t answer_stored_ms(const struct spool *s);
+int64_t completion_stored_ms(const struct spool *s);
 
 #endif

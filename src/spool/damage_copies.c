@@ -11,26 +11,27 @@
 #include "base/mem.h"
 #include "spool/segment_space.h"
 
-enum { KEPT_PIECE_BYTES = 1 << 20 };
+enum { DAMAGE_COPIES_PIECE_BYTES = 1 << 20 };
 
 static void
-kept_name(const struct kept_stretch *s, const char *end, char out[KEPT_NAME_BYTES])
+damage_copies_name(
+    const struct damage_copies_stretch *s, const char *end, char out[DAMAGE_COPIES_NAME_BYTES])
 {
-	snprintf(out, KEPT_NAME_BYTES, "damaged-%llu-%u%s",
+	snprintf(out, DAMAGE_COPIES_NAME_BYTES, "damaged-%llu-%u%s",
 	    (unsigned long long)s->segment->generation, s->from, end);
 }
 
 /* Where the first name is that of a copy of another length. */
 static void
-kept_other_name(const struct kept_stretch *s, char out[KEPT_NAME_BYTES])
+damage_copies_other_name(const struct damage_copies_stretch *s, char out[DAMAGE_COPIES_NAME_BYTES])
 {
-	snprintf(out, KEPT_NAME_BYTES, "damaged-%llu-%u-%u",
+	snprintf(out, DAMAGE_COPIES_NAME_BYTES, "damaged-%llu-%u-%u",
 	    (unsigned long long)s->segment->generation, s->from, s->to);
 }
 
 /* 1: there is something of this name; 0: there is not; -1 with errno: that is not known. */
 static int
-kept_find(struct fsio *io, const char *name, struct fsio_file *out)
+damage_copies_inspect(struct fsio *io, const char *name, struct fsio_file *out)
 {
 	if (io->ops->inspect(io, name, out) == 0)
 		return 1;
@@ -38,35 +39,36 @@ kept_find(struct fsio *io, const char *name, struct fsio_file *out)
 }
 
 bool
-kept_is_unfinished(struct str name)
+damage_copies_is_unfinished(struct str name)
 {
 	return str_starts(name, STR("damaged-")) && name.n >= 4 &&
 	    str_eq(str_from(name, name.n - 4), STR(".new"));
 }
 
 int
-kept_find_copy(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
+damage_copies_find(
+    struct fsio *io, const struct damage_copies_stretch *s, char name_out[DAMAGE_COPIES_NAME_BYTES])
 {
 	struct fsio_file file;
 	int found;
 
-	kept_name(s, "", name_out);
-	found = kept_find(io, name_out, &file);
+	damage_copies_name(s, "", name_out);
+	found = damage_copies_inspect(io, name_out, &file);
 	if (found > 0 && file.bytes != (off_t)(s->to - s->from)) {
-		kept_other_name(s, name_out);
-		found = kept_find(io, name_out, &file);
+		damage_copies_other_name(s, name_out);
+		found = damage_copies_inspect(io, name_out, &file);
 	}
 	return found > 0 ? file.bytes == (off_t)(s->to - s->from) : found;
 }
 
 void
-kept_set_unsure(
-    struct kept *k, const struct kept_stretch *s, const char *name, bool is_accepted)
+damage_copies_set_unsure(struct damage_copies *k, const struct damage_copies_stretch *s,
+    const char *name, bool is_accepted)
 {
 	if (is_accepted) {
 		log_warn("spool: %s cannot be looked at: %m; what is damaged is not copied under "
 			 "this name", name);
-		kept_leave(k, s);
+		damage_copies_skip(k, s);
 	} else if (!k->error) {
 		k->error = errno;
 		snprintf(k->unsure, sizeof k->unsure, "%s", name);
@@ -74,18 +76,18 @@ kept_set_unsure(
 }
 
 void
-kept_add(struct kept *k, const struct kept_stretch *s)
+damage_copies_add(struct damage_copies *k, const struct damage_copies_stretch *s)
 {
-	if (k->count < KEPT_MAX) {
+	if (k->count < DAMAGE_COPIES_MAX) {
 		k->item[k->count++] = *s;
 		return;
 	}
 	k->beyond++;
-	kept_leave(k, s);
+	damage_copies_skip(k, s);
 }
 
 void
-kept_leave(struct kept *k, const struct kept_stretch *s)
+damage_copies_skip(struct damage_copies *k, const struct damage_copies_stretch *s)
 {
 	k->left++;
 	s->segment->is_uncopied = true;
@@ -93,9 +95,9 @@ kept_leave(struct kept *k, const struct kept_stretch *s)
 
 /* In pieces: memory stays bounded, and each of them is progress. */
 static int
-kept_copy(struct fsio *io, int fd, const struct kept_stretch *s)
+damage_copies_copy_bytes(struct fsio *io, int fd, const struct damage_copies_stretch *s)
 {
-	struct iovec room = {mem_new(KEPT_PIECE_BYTES), 0};
+	struct iovec room = {mem_new(DAMAGE_COPIES_PIECE_BYTES), 0};
 	int result = 0, error;
 	uint32_t at = s->from;
 	size_t got;
@@ -103,7 +105,8 @@ kept_copy(struct fsio *io, int fd, const struct kept_stretch *s)
 	while (result == 0 && at < s->to) {
 		struct iovec v = room;
 
-		v.iov_len = s->to - at < KEPT_PIECE_BYTES ? s->to - at : KEPT_PIECE_BYTES;
+		v.iov_len =
+		    s->to - at < DAMAGE_COPIES_PIECE_BYTES ? s->to - at : DAMAGE_COPIES_PIECE_BYTES;
 		result = fsio_read_all(io, s->segment->fd, v, at, &got);
 		if (result == 0 && got < v.iov_len) {
 			errno = EIO;
@@ -122,14 +125,15 @@ kept_copy(struct fsio *io, int fd, const struct kept_stretch *s)
 }
 
 static int
-kept_write_as(struct fsio *io, const struct kept_stretch *s, const char *name, const char *new)
+damage_copies_write_as(
+    struct fsio *io, const struct damage_copies_stretch *s, const char *name, const char *new)
 {
 	int fd, result, error;
 
 	fd = io->ops->open(io, new, O_RDWR | O_CREAT | O_EXCL);
 	if (fd < 0)
 		return -1;
-	result = kept_copy(io, fd, s);
+	result = damage_copies_copy_bytes(io, fd, s);
 	error = errno;
 	io->ops->close(io, fd);
 	errno = error;
@@ -139,16 +143,17 @@ kept_write_as(struct fsio *io, const struct kept_stretch *s, const char *name, c
 /* One that is not in use: what a start before has kept is not written over.  False, told: there is
  * none. */
 static bool
-kept_find_name(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES])
+damage_copies_choose_name(
+    struct fsio *io, const struct damage_copies_stretch *s, char name_out[DAMAGE_COPIES_NAME_BYTES])
 {
 	struct fsio_file file;
 	int found;
 
-	kept_name(s, "", name_out);
-	found = kept_find(io, name_out, &file);
+	damage_copies_name(s, "", name_out);
+	found = damage_copies_inspect(io, name_out, &file);
 	if (found > 0) {
-		kept_other_name(s, name_out);
-		found = kept_find(io, name_out, &file);
+		damage_copies_other_name(s, name_out);
+		found = damage_copies_inspect(io, name_out, &file);
 	}
 	if (found < 0)
 		log_warn("spool: segment %u: what is damaged from %u to %u is not copied now: %s "
@@ -163,14 +168,14 @@ kept_find_name(struct fsio *io, const struct kept_stretch *s, char name_out[KEPT
 
 /* False, told: there is no copy. */
 static bool
-kept_write_one(struct fsio *io, const struct kept_stretch *s)
+damage_copies_write_one(struct fsio *io, const struct damage_copies_stretch *s)
 {
-	char name[KEPT_NAME_BYTES], new[KEPT_NAME_BYTES];
+	char name[DAMAGE_COPIES_NAME_BYTES], new[DAMAGE_COPIES_NAME_BYTES];
 
-	if (!kept_find_name(io, s, name))
+	if (!damage_copies_choose_name(io, s, name))
 		return false;
-	kept_name(s, ".new", new);
-	if (kept_write_as(io, s, name, new) == 0) {
+	damage_copies_name(s, ".new", new);
+	if (damage_copies_write_as(io, s, name, new) == 0) {
 		log_error("spool: segment %u: what is damaged from %u to %u is kept as %s",
 		    s->segment->slot, s->from, s->to, name);
 		return true;
@@ -184,7 +189,7 @@ kept_write_one(struct fsio *io, const struct kept_stretch *s)
 /* ---- room ---- */
 
 /* Of those that are not copied for want of room. */
-struct kept_unfit {
+struct damage_copies_unfit {
 	unsigned count;
 	uint64_t bytes;
 	unsigned unasked;                /* the disk does not say what room it has */
@@ -194,24 +199,25 @@ struct kept_unfit {
 /* Bytes that the disk lacks for so many more beside what must stay free; -1 with errno: it does not
  * say. */
 static int
-kept_lack(const struct stock *pool, uint64_t bytes, uint64_t *out)
+damage_copies_missing_bytes(const struct segment_pool *pool, uint64_t bytes, uint64_t *out)
 {
 	uint64_t have, all;
 
 	if (pool->io->ops->space(pool->io, &have, &all) != 0)
 		return -1;
-	bytes += stock_room_first_bytes(pool, all);
+	bytes += segment_space_first_bytes(pool, all);
 	*out = have < bytes ? bytes - have : 0;
 	return 0;
 }
 
 static bool
-kept_fits(const struct kept_stretch *s, const struct stock *pool, struct kept_unfit *unfit)
+damage_copies_fit(const struct damage_copies_stretch *s, const struct segment_pool *pool,
+    struct damage_copies_unfit *unfit)
 {
 	uint32_t bytes = s->to - s->from;
 	uint64_t lack;
 
-	if (kept_lack(pool, bytes, &lack) != 0) {
+	if (damage_copies_missing_bytes(pool, bytes, &lack) != 0) {
 		unfit->unasked++;
 		unfit->error = errno;
 		return false;
@@ -224,11 +230,11 @@ kept_fits(const struct kept_stretch *s, const struct stock *pool, struct kept_un
 }
 
 static void
-kept_tell_unfit(const struct kept_unfit *unfit, const struct stock *pool)
+damage_copies_log_unfit(const struct damage_copies_unfit *unfit, const struct segment_pool *pool)
 {
 	uint64_t lack = 0;
 
-	if (unfit->count && kept_lack(pool, unfit->bytes, &lack) == 0)
+	if (unfit->count && damage_copies_missing_bytes(pool, unfit->bytes, &lack) == 0)
 		log_warn("spool: %u damaged places are not copied now: the disk has no room for "
 			 "their %llu bytes beside what must stay free (queue.minimum_free) and a "
 			 "first segment; free %llu bytes and start again", unfit->count,
@@ -245,11 +251,11 @@ kept_tell_unfit(const struct kept_unfit *unfit, const struct stock *pool)
 /* ---- all ---- */
 
 static void
-kept_tell_left(const struct kept *k)
+damage_copies_log_skipped(const struct damage_copies *k)
 {
 	if (k->beyond)
 		log_warn("spool: %u damaged places are not copied now: a start copies %d; the next "
-			 "one goes on", k->beyond, KEPT_MAX);
+			 "one goes on", k->beyond, DAMAGE_COPIES_MAX);
 	if (k->left)
 		log_warn("spool: the segments of %u damaged places that are not copied are not "
 			 "used again: when one is free, its file is kept as damaged-seg-*",
@@ -257,17 +263,18 @@ kept_tell_left(const struct kept *k)
 }
 
 void
-kept_write(struct kept *k, struct stock *pool)
+damage_copies_write(struct damage_copies *k, struct segment_pool *pool)
 {
 	struct fsio *io = pool->io;
-	struct kept_unfit unfit = {.count = 0};
+	struct damage_copies_unfit unfit = {.count = 0};
 	unsigned made = 0;
 
 	for (unsigned i = 0; i < k->count; i++) {
-		if (kept_fits(&k->item[i], pool, &unfit) && kept_write_one(io, &k->item[i]))
+		if (damage_copies_fit(&k->item[i], pool, &unfit) &&
+		    damage_copies_write_one(io, &k->item[i]))
 			made++;
 		else
-			kept_leave(k, &k->item[i]);
+			damage_copies_skip(k, &k->item[i]);
 	}
 	if (made && io->ops->sync_directory(io) != 0) {
 		log_warn("spool: the names of damaged-* files are not durable: %m; the segments "
@@ -275,8 +282,8 @@ kept_write(struct kept *k, struct stock *pool)
 		for (unsigned i = 0; i < k->count; i++)
 			k->item[i].segment->is_uncopied = true;
 	}
-	kept_tell_unfit(&unfit, pool);
-	kept_tell_left(k);
+	damage_copies_log_unfit(&unfit, pool);
+	damage_copies_log_skipped(k);
 	/* those that were given back already */
 	for (struct segment *g = pool->returned; g; g = g->next)
 		g->is_kept |= g->is_uncopied;

@@ -11,38 +11,38 @@
 
 #include "spool/segment.h"
 
-struct stock;
+struct segment_pool;
 
-enum { KEPT_MAX = 64, KEPT_NAME_BYTES = 64 };
+enum { DAMAGE_COPIES_MAX = 64, DAMAGE_COPIES_NAME_BYTES = 64 };
 
-struct kept {
-	struct kept_stretch {
-		struct segment *segment;         /* open until kept_write */
+struct damage_copies {
+	struct damage_copies_stretch {
+		struct segment *segment;         /* open until damage_copies_write */
 		uint32_t from, to;
-	} item[KEPT_MAX];
+	} item[DAMAGE_COPIES_MAX];
 	unsigned count;
-	unsigned beyond;                 /* more than KEPT_MAX: they are not copied now */
+	unsigned beyond;                 /* more than DAMAGE_COPIES_MAX: they are not copied now */
 	unsigned left;                   /* of all, those that are not copied now */
 	int error;                       /* whether there are copies is not known */
-	char unsure[KEPT_NAME_BYTES];    /* the name that could not be looked at */
+	char unsure[DAMAGE_COPIES_NAME_BYTES];    /* the name that could not be looked at */
 };
 
 /* 1: there is a copy of it; 0: there is none; -1 with errno: that cannot be told.  In any case
  * name_out is the name that was looked at. */
-int kept_find_copy(
-    struct fsio *io, const struct kept_stretch *s, char name_out[KEPT_NAME_BYTES]) MUST_USE;
+int damage_copies_find(struct fsio *io, const struct damage_copies_stretch *s,
+    char name_out[DAMAGE_COPIES_NAME_BYTES]) MUST_USE;
 /* Whether there is a copy cannot be told, for errno.  Where that is accepted none is made; else the
  * start must not go on, for this name and error: the first one counts. */
-void kept_set_unsure(
-    struct kept *k, const struct kept_stretch *s, const char *name, bool is_accepted);
-void kept_add(struct kept *k, const struct kept_stretch *s);
+void damage_copies_set_unsure(struct damage_copies *k, const struct damage_copies_stretch *s,
+    const char *name, bool is_accepted);
+void damage_copies_add(struct damage_copies *k, const struct damage_copies_stretch *s);
 /* This start does not copy it, which the caller tells. */
-void kept_leave(struct kept *k, const struct kept_stretch *s);
+void damage_copies_skip(struct damage_copies *k, const struct damage_copies_stretch *s);
 /* Copies, syncs and names all, as far as the disk has room beside the free share and a segment to
  * begin with.  What is not copied is told with the reason; the next start tries again, if the
  * segment is still there. */
-void kept_write(struct kept *k, struct stock *pool);
+void damage_copies_write(struct damage_copies *k, struct segment_pool *pool);
 /* A copy that a start did not finish: to be removed. */
-bool kept_is_unfinished(struct str name) MUST_USE;
+bool damage_copies_is_unfinished(struct str name) MUST_USE;
 
 #endif

@@ -11,33 +11,33 @@
 #include "spool/lost_messages.h"
 #include "spool/segment_chain.h"
 
-enum { HEADERS_BYTES_MAX = 1 << 30, HEADERS_PIECE_BYTES = 1 << 20 };
+enum { DAMAGED_HEADERS_BYTES_MAX = 1 << 30, DAMAGED_HEADERS_PIECE_BYTES = 1 << 20 };
 
 /* ---- what stands in the file ---- */
 
 /* The tag is only taken from where a first frame stands: what looks like a frame anywhere else may
  * be a message's text. */
 static bool
-headers_find_tag(struct segment *g, struct str bytes, struct record_frame *f)
+find_first_frame_tag(struct segment *g, struct str bytes, struct frame_header *f)
 {
 	struct str first = str_from(bytes, SEGMENT_DATA);
 
-	if (!record_frame_tag(first, &g->tag) || !record_frame_check(first, g->tag, f))
+	if (!frame_header_tag(first, &g->tag) || !frame_check(first, g->tag, f))
 		return false;
 	return true;
 }
 
 static void
-headers_walk(struct headers_case *c, struct str bytes)
+count_whole_frames(struct damaged_header *c, struct str bytes)
 {
-	struct record_frame f;
+	struct frame_header f;
 	size_t at = SEGMENT_DATA;
 
-	while (at + RECORD_HEADER_BYTES <= bytes.n) {
-		if (at % HEADERS_PIECE_BYTES == 0)
+	while (at + FRAME_HEADER_BYTES <= bytes.n) {
+		if (at % DAMAGED_HEADERS_PIECE_BYTES == 0)
 			metrics_progress();
-		if (!record_frame_check(str_from(bytes, at), c->segment->tag, &f)) {
-			at += RECORD_ALIGN;
+		if (!frame_check(str_from(bytes, at), c->segment->tag, &f)) {
+			at += FRAME_ALIGN;
 			continue;
 		}
 		c->first = c->frames == 0 ? f.sequence : c->first;
@@ -49,21 +49,21 @@ headers_walk(struct headers_case *c, struct str bytes)
 
 /* Is there anything like a frame? */
 static bool
-headers_has_frame(struct str bytes)
+has_any_frame(struct str bytes)
 {
 	uint64_t tag;
 
-	for (size_t at = SEGMENT_DATA; at < bytes.n; at += RECORD_ALIGN) {
-		if (at % HEADERS_PIECE_BYTES == 0)
+	for (size_t at = SEGMENT_DATA; at < bytes.n; at += FRAME_ALIGN) {
+		if (at % DAMAGED_HEADERS_PIECE_BYTES == 0)
 			metrics_progress();
-		if (record_frame_tag(str_from(bytes, at), &tag))
+		if (frame_header_tag(str_from(bytes, at), &tag))
 			return true;
 	}
 	return false;
 }
 
 static int
-headers_read(struct replay *r, struct segment *g, struct str *out)
+read_damaged_segment(struct replay *r, struct segment *g, struct str *out)
 {
 	struct fsio *io = r->spool->io;
 	struct segment_holes holes = {0};
@@ -73,7 +73,7 @@ headers_read(struct replay *r, struct segment *g, struct str *out)
 	int result = io->ops->size(io, g->fd, &bytes), error;
 
 	out->n = 0;
-	if (result == 0 && (bytes < SPOOL_SEGMENT_MIN || bytes > HEADERS_BYTES_MAX))
+	if (result == 0 && (bytes < SPOOL_SEGMENT_MIN || bytes > DAMAGED_HEADERS_BYTES_MAX))
 		bytes = 0;
 	if (result == 0) {
 		room.iov_len = (size_t)bytes;
@@ -96,37 +96,37 @@ headers_read(struct replay *r, struct segment *g, struct str *out)
 }
 
 int
-headers_look(
-    struct replay *r, struct segment *g, struct headers_case **list, bool *is_segment_out)
+damaged_headers_examine(
+    struct replay *r, struct segment *g, struct damaged_header **list, bool *is_segment_out)
 {
-	struct headers_case *c;
-	struct record_frame f;
+	struct damaged_header *c;
+	struct frame_header f;
 	struct str bytes;
 	bool has_first;
 
-	if (headers_read(r, g, &bytes) != 0)
+	if (read_damaged_segment(r, g, &bytes) != 0)
 		return -1;
 	g->bytes = (uint32_t)bytes.n;
-	has_first = headers_find_tag(g, bytes, &f);
-	*is_segment_out = has_first || headers_has_frame(bytes);
+	has_first = find_first_frame_tag(g, bytes, &f);
+	*is_segment_out = has_first || has_any_frame(bytes);
 	if (*is_segment_out) {
-		c = MEM_NEW(struct headers_case);
-		*c = (struct headers_case){.next = *list, .segment = g, .is_blind = !has_first};
+		c = MEM_NEW(struct damaged_header);
+		*c = (struct damaged_header){.next = *list, .segment = g, .is_blind = !has_first};
 		*list = c;
 		g->generation = 0;
 		g->has_bad_header = true;
-		headers_walk(c, bytes);
+		count_whole_frames(c, bytes);
 		c->has_seal =
-		    has_first && seals_find(g, bytes, &c->seal, &c->own) == SEAL_OWN;
+		    has_first && seals_find(g, bytes, &c->seal, &c->own) == SEAL_VALID;
 	}
 	mem_free((char *)(uintptr_t)bytes.p);
 	return 0;
 }
 
 void
-headers_clear(struct headers_case **list)
+damaged_headers_clear(struct damaged_header **list)
 {
-	for (struct headers_case *c = *list, *next; c; c = next) {
+	for (struct damaged_header *c = *list, *next; c; c = next) {
 		next = c->next;
 		mem_free(c);
 	}
@@ -135,21 +135,21 @@ headers_clear(struct headers_case **list)
 
 /* ---- which one it is ---- */
 
-struct headers_known {
+struct damaged_headers_known {
 	uint64_t generation;
 	bool has_seal;
 	bool is_unknown;                 /* it is damaged or unread, so which one it names */
-	struct record_seal seal;
+	struct frame_seal seal;
 	uint64_t own;                    /* sequence number of that seal */
 };
 
-struct headers_all {
-	struct headers_known *known;
+struct damaged_headers_known_list {
+	struct damaged_headers_known *known;
 	size_t count;
 };
 
 static bool
-headers_is_known(const struct headers_all *a, uint64_t generation)
+generation_is_known(const struct damaged_headers_known_list *a, uint64_t generation)
 {
 	for (size_t i = 0; i < a->count; i++)
 		if (a->known[i].generation == generation)
@@ -158,34 +158,35 @@ headers_is_known(const struct headers_all *a, uint64_t generation)
 }
 
 static void
-headers_settle(struct headers_all *a, struct headers_case *c, uint64_t generation)
+assign_generation(
+    struct damaged_headers_known_list *a, struct damaged_header *c, uint64_t generation)
 {
 	c->segment->generation = generation;
 	a->known[a->count++] =
-	    (struct headers_known){generation, c->has_seal, false, c->seal, c->own};
+	    (struct damaged_headers_known){generation, c->has_seal, false, c->seal, c->own};
 }
 
 /* Does the seal speak of the end of this one? */
 static bool
-headers_is_named(const struct headers_all *a, const struct headers_case *c,
-    const struct record_seal *seal)
+seal_names_segment(const struct damaged_headers_known_list *a, const struct damaged_header *c,
+    const struct frame_seal *seal)
 {
 	return seal->last_sequence >= c->first && seal->last_sequence <= c->last &&
-	    seal->generation > 0 && !headers_is_known(a, seal->generation);
+	    seal->generation > 0 && !generation_is_known(a, seal->generation);
 }
 
 static bool
-headers_place_before(
-    struct headers_all *a, struct headers_case *c, const struct headers_case *cases)
+assign_by_next_seal(struct damaged_headers_known_list *a, struct damaged_header *c,
+    const struct damaged_header *cases)
 {
 	for (size_t i = 0; i < a->count; i++)
-		if (a->known[i].has_seal && headers_is_named(a, c, &a->known[i].seal)) {
-			headers_settle(a, c, a->known[i].seal.generation);
+		if (a->known[i].has_seal && seal_names_segment(a, c, &a->known[i].seal)) {
+			assign_generation(a, c, a->known[i].seal.generation);
 			return true;
 		}
-	for (const struct headers_case *o = cases; o; o = o->next)
-		if (o != c && o->has_seal && headers_is_named(a, c, &o->seal)) {
-			headers_settle(a, c, o->seal.generation);
+	for (const struct damaged_header *o = cases; o; o = o->next)
+		if (o != c && o->has_seal && seal_names_segment(a, c, &o->seal)) {
+			assign_generation(a, c, o->seal.generation);
 			return true;
 		}
 	return false;
@@ -193,14 +194,14 @@ headers_place_before(
 
 /* The newest of the log follows the newest of all that hold frames. */
 static bool
-headers_place_newest(struct headers_all *a, struct headers_case *c)
+assign_as_newest(struct damaged_headers_known_list *a, struct damaged_header *c)
 {
 	uint64_t newest = 0;
 
 	if (!c->has_seal)
 		return false;
 	for (size_t i = 0; i < a->count; i++) {
-		const struct headers_known *k = &a->known[i];
+		const struct damaged_headers_known *k = &a->known[i];
 
 		/* written before, after the same segment: that one never was */
 		if (k->has_seal && k->generation > c->seal.generation &&
@@ -212,20 +213,20 @@ headers_place_newest(struct headers_all *a, struct headers_case *c)
 		newest = k->generation > newest ? k->generation : newest;
 	}
 	newest = c->seal.generation > newest ? c->seal.generation : newest;
-	headers_settle(a, c, newest + 1);
+	assign_generation(a, c, newest + 1);
 	return true;
 }
 
 /* Freed in order, so what follows one that is not freed, or the last one that is, is needed. */
 static bool
-headers_is_needed(const struct replay *r, const struct headers_case *c)
+damaged_segment_is_needed(const struct replay *r, const struct damaged_header *c)
 {
 	return r->mark.is_known && c->has_seal && c->seal.generation >= r->mark.freed;
 }
 
 /* Was another segment begun in its place later? */
 static bool
-headers_is_void(const struct headers_all *a, const struct headers_case *c)
+damaged_segment_is_void(const struct damaged_headers_known_list *a, const struct damaged_header *c)
 {
 	for (size_t i = 0; i < a->count; i++)
 		if (c->has_seal && a->known[i].has_seal &&
@@ -238,37 +239,43 @@ headers_is_void(const struct headers_all *a, const struct headers_case *c)
 /* The seal that names it is damaged: it stands behind the one that its own seal names, and before
  * the next one, if that is the one with the damaged seal. */
 static bool
-headers_place_needed(const struct replay *r, struct headers_all *a, struct headers_case *c)
+assign_before_damaged_seal(
+    const struct replay *r, struct damaged_headers_known_list *a, struct damaged_header *c)
 {
-	const struct headers_known *next = NULL;
+	const struct damaged_headers_known *next = NULL;
 
-	if (!headers_is_needed(r, c) || headers_is_void(a, c))
+	if (!damaged_segment_is_needed(r, c) || damaged_segment_is_void(a, c))
 		return false;
 	for (size_t i = 0; i < a->count; i++) {
-		const struct headers_known *k = &a->known[i];
+		const struct damaged_headers_known *k = &a->known[i];
 
 		if (k->generation > c->seal.generation && (k->has_seal || k->is_unknown) &&
 		    (!next || k->generation < next->generation))
 			next = k;
 	}
-	if (!next || !next->is_unknown || headers_is_known(a, next->generation - 1))
+	if (!next || !next->is_unknown || generation_is_known(a, next->generation - 1))
 		return false;
-	headers_settle(a, c, next->generation - 1);
+	assign_generation(a, c, next->generation - 1);
 	return true;
 }
 
-enum headers_way { HEADERS_BEFORE, HEADERS_NEWEST, HEADERS_NEEDED, HEADERS_WAYS };
+enum damaged_headers_way {
+	DAMAGED_HEADERS_BY_NEXT_SEAL,
+	DAMAGED_HEADERS_AS_NEWEST,
+	DAMAGED_HEADERS_BEFORE_DAMAGED,
+	DAMAGED_HEADERS_WAYS
+};
 
 static bool
-headers_place_one(const struct replay *r, struct headers_all *a, struct headers_case *cases,
-    enum headers_way way)
+assign_one_generation(const struct replay *r, struct damaged_headers_known_list *a,
+    struct damaged_header *cases, enum damaged_headers_way way)
 {
-	for (struct headers_case *c = cases; c; c = c->next) {
+	for (struct damaged_header *c = cases; c; c = c->next) {
 		if (c->segment->generation > 0 || c->is_blind)
 			continue;
-		if (way == HEADERS_BEFORE   ? headers_place_before(a, c, cases)
-		    : way == HEADERS_NEWEST ? headers_place_newest(a, c)
-		                            : headers_place_needed(r, a, c))
+		if (way == DAMAGED_HEADERS_BY_NEXT_SEAL   ? assign_by_next_seal(a, c, cases)
+		    : way == DAMAGED_HEADERS_AS_NEWEST ? assign_as_newest(a, c)
+		                            : assign_before_damaged_seal(r, a, c))
 			return true;
 	}
 	return false;
@@ -276,10 +283,12 @@ headers_place_one(const struct replay *r, struct headers_all *a, struct headers_
 
 /* The surer ways first. */
 static bool
-headers_place_next(const struct replay *r, struct headers_all *a, struct headers_case *cases)
+assign_by_surest_way(
+    const struct replay *r, struct damaged_headers_known_list *a, struct damaged_header *cases)
 {
-	for (enum headers_way way = HEADERS_BEFORE; way < HEADERS_WAYS; way++)
-		if (headers_place_one(r, a, cases, way))
+	for (enum damaged_headers_way way = DAMAGED_HEADERS_BY_NEXT_SEAL;
+	     way < DAMAGED_HEADERS_WAYS; way++)
+		if (assign_one_generation(r, a, cases, way))
 			return true;
 	return false;
 }
@@ -287,7 +296,8 @@ headers_place_next(const struct replay *r, struct headers_all *a, struct headers
 /* Of a use of the file that is over, or that never was: all its frames stand before what the oldest
  * segment follows, or what followed it was freed, or another segment was begun in its place. */
 static bool
-headers_is_past(const struct replay *r, const struct headers_all *a, const struct headers_case *c)
+damaged_segment_is_obsolete(const struct replay *r, const struct damaged_headers_known_list *a,
+    const struct damaged_header *c)
 {
 	uint64_t oldest = UINT64_MAX, end = 0;
 
@@ -295,11 +305,11 @@ headers_is_past(const struct replay *r, const struct headers_all *a, const struc
 		return r->mark.is_known && c->segment->generation <= r->mark.freed;
 	if (c->is_blind)
 		return false;
-	if (headers_is_void(a, c) ||
+	if (damaged_segment_is_void(a, c) ||
 	    (r->mark.is_known && c->has_seal && c->seal.generation < r->mark.freed))
 		return true;
 	for (size_t i = 0; i < a->count; i++) {
-		const struct headers_known *k = &a->known[i];
+		const struct damaged_headers_known *k = &a->known[i];
 
 		if ((!k->has_seal && !k->is_unknown) ||
 		    (r->mark.is_known && k->generation <= r->mark.freed) ||
@@ -313,25 +323,26 @@ headers_is_past(const struct replay *r, const struct headers_all *a, const struc
 
 /* What is set aside may still be delivered from there. */
 static int
-headers_see_file(struct replay *r, struct segment *g)
+scan_unassigned_segment(struct replay *r, struct segment *g)
 {
 	struct str bytes;
 
-	if (headers_read(r, g, &bytes) != 0)
+	if (read_damaged_segment(r, g, &bytes) != 0)
 		return -1;
-	losses_see_file(r, g, bytes);
+	lost_messages_scan_file(r, g, bytes);
 	mem_free((char *)(uintptr_t)bytes.p);
 	return 0;
 }
 
 static int
-headers_tell(struct replay *r, const struct headers_all *a, struct headers_case *c)
+log_damaged_header(
+    struct replay *r, const struct damaged_headers_known_list *a, struct damaged_header *c)
 {
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_name(c->segment->slot, name);
-	chain_see_mark(r, c->segment, &c->mark);
-	if (headers_is_past(r, a, c)) {
+	segment_chain_merge_mark(r, c->segment, &c->mark);
+	if (damaged_segment_is_obsolete(r, a, c)) {
 		c->segment->generation = 0;
 		return 0;
 	}
@@ -345,73 +356,73 @@ headers_tell(struct replay *r, const struct headers_all *a, struct headers_case 
 		  "belong; messages that were acknowledged may stand in it; put the file back from "
 		  "a backup, or start once with --accept-damage, which sets it aside", name,
 	    c->frames);
-	return chain_accept(r, 0) == 0 ? headers_see_file(r, c->segment) : -1;
+	return segment_chain_accept_loss(r, 0) == 0 ? scan_unassigned_segment(r, c->segment) : -1;
 }
 
 /* A segment without a seal: was one there that was durable?  -1 with errno, told. */
 static int
-headers_check_unsealed(struct replay *r, struct segment *g, struct headers_known *k)
+check_known_unsealed(struct replay *r, struct segment *g, struct damaged_headers_known *k)
 {
-	struct seals_sight sight;
+	struct seals_summary sight;
 	struct str bytes;
 
-	if (headers_read(r, g, &bytes) != 0)
+	if (read_damaged_segment(r, g, &bytes) != 0)
 		return -1;
-	seals_look(g, bytes, &sight);
+	seals_scan(g, bytes, &sight);
 	mem_free((char *)(uintptr_t)bytes.p);
 	k->is_unknown = seals_was_durable(&sight);
 	return 0;
 }
 
 static int
-headers_read_seal(struct replay *r, struct segment *g, struct headers_known *k)
+read_known_seal(struct replay *r, struct segment *g, struct damaged_headers_known *k)
 {
 	char name[SEGMENT_NAME_BYTES];
 	enum seal_state state = seals_read(r->spool->io, g, &k->seal, &k->own);
 
 	k->generation = g->generation;
-	k->has_seal = state == SEAL_OWN;
+	k->has_seal = state == SEAL_VALID;
 	k->is_unknown = state == SEAL_DAMAGED || state == SEAL_UNREAD;
 	if (state == SEAL_UNREAD &&
 	    (!r->spool->options.accept_damage || !segment_is_medium_error(errno)))
 		return replay_refuse(segment_name(g->slot, name), SEGMENT_DATA);
-	return state == SEAL_NONE ? headers_check_unsealed(r, g, k) : 0;
+	return state == SEAL_NONE ? check_known_unsealed(r, g, k) : 0;
 }
 
 /* What the seals of those with a sound header say; -1 with errno, told: one cannot be read. */
 static int
-headers_read_seals(
-    struct replay *r, struct headers_all *a, struct segment *const *good, size_t count)
+read_known_seals(struct replay *r, struct damaged_headers_known_list *a,
+    struct segment *const *good, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (headers_read_seal(r, good[i], &a->known[a->count++]) != 0)
+		if (read_known_seal(r, good[i], &a->known[a->count++]) != 0)
 			return -1;
 	return 0;
 }
 
 int
-headers_place(
-    struct replay *r, struct headers_case *cases, struct segment *const *good, size_t good_count)
+damaged_headers_assign(
+    struct replay *r, struct damaged_header *cases, struct segment *const *good, size_t good_count)
 {
-	struct headers_all a = {NULL, 0};
+	struct damaged_headers_known_list a = {NULL, 0};
 	size_t count = good_count;
 	int result = 0, error;
 
-	for (struct headers_case *c = cases; c; c = c->next)
+	for (struct damaged_header *c = cases; c; c = c->next)
 		count++;
 	if (!cases)
 		return 0;
 	a.known = mem_new(count * sizeof *a.known);
-	if (headers_read_seals(r, &a, good, good_count) != 0) {
+	if (read_known_seals(r, &a, good, good_count) != 0) {
 		error = errno;
 		mem_free(a.known);
 		errno = error;
 		return -1;
 	}
-	while (headers_place_next(r, &a, cases))
+	while (assign_by_surest_way(r, &a, cases))
 		continue;
-	for (struct headers_case *c = cases; c; c = c->next)
-		if (headers_tell(r, &a, c) != 0)
+	for (struct damaged_header *c = cases; c; c = c->next)
+		if (log_damaged_header(r, &a, c) != 0)
 			result = -1;
 	mem_free(a.known);
 	if (result != 0)

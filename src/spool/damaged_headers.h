@@ -10,13 +10,13 @@
 #include "spool/replay.h"
 
 /* A segment that may be one, opened; the verdict on its header was BAD. */
-struct headers_case {
-	struct headers_case *next;
+struct damaged_header {
+	struct damaged_header *next;
 	struct segment *segment;         /* the listing's; generation 0: not placed */
 	struct segment_mark mark;        /* as far as it can be read */
 	bool is_blind;                   /* the first frame is damaged too: it cannot be placed */
 	bool has_seal;
-	struct record_seal seal;
+	struct frame_seal seal;
 	uint64_t own;                    /* sequence number of its seal */
 	uint64_t first;                  /* sequence numbers of its whole frames */
 	uint64_t last;
@@ -25,16 +25,16 @@ struct headers_case {
 
 /* Reads it, and puts it into the list.  -1 with errno, told: it cannot be read.  0: is_segment_out
  * says whether there is a frame in it. */
-int headers_look(struct replay *r, struct segment *g, struct headers_case **list,
+int damaged_headers_examine(struct replay *r, struct segment *g, struct damaged_header **list,
     bool *is_segment_out) MUST_USE;
 
-void headers_clear(struct headers_case **list);
+void damaged_headers_clear(struct damaged_header **list);
 
 /*
  * Gives each case that can be placed its generation.  -1 with errno, told: ENOTRECOVERABLE, one
  * that cannot may hold messages, and the start does not accept that; else a seal cannot be read.
  */
-int headers_place(struct replay *r, struct headers_case *cases, struct segment *const *good,
-    size_t good_count) MUST_USE;
+int damaged_headers_assign(struct replay *r, struct damaged_header *cases,
+    struct segment *const *good, size_t good_count) MUST_USE;
 
 #endif

@@ -8,15 +8,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { TROUBLE_TELL_AGAIN_MS = 600 * 1000, TROUBLE_FIRST_MS = 1000, TROUBLE_DOUBLINGS = 6 };
+enum { DISK_RETRY_LOG_AGAIN_MS = 600 * 1000, DISK_RETRY_FIRST_MS = 1000, DISK_RETRY_DOUBLINGS = 6 };
 
 void
-trouble_tell(struct trouble *t, const char *what)
+disk_retry_log(struct disk_retry *t, const char *what)
 {
 	int error = errno;
 	int64_t now_ms = clock_mono_ms();
 
-	if (t->told == error && now_ms < t->told_ms + TROUBLE_TELL_AGAIN_MS)
+	if (t->told == error && now_ms < t->told_ms + DISK_RETRY_LOG_AGAIN_MS)
 		return;
 	t->told = error;
 	t->told_ms = now_ms;
@@ -25,29 +25,29 @@ trouble_tell(struct trouble *t, const char *what)
 }
 
 void
-trouble_pause(struct trouble *t, int64_t ms)
+disk_retry_pause(struct disk_retry *t, int64_t ms)
 {
 	t->error = errno;
 	t->until_ms = clock_mono_ms() + ms;
 }
 
 bool
-trouble_is_pausing(const struct trouble *t)
+disk_retry_is_pausing(const struct disk_retry *t)
 {
 	return t->error && t->until_ms > clock_mono_ms();
 }
 
 int64_t
-trouble_pause_ms(unsigned failures)
+disk_retry_pause_ms(unsigned failures)
 {
-	return (int64_t)TROUBLE_FIRST_MS
-	    << (failures < TROUBLE_DOUBLINGS ? failures : TROUBLE_DOUBLINGS);
+	return (int64_t)DISK_RETRY_FIRST_MS
+	    << (failures < DISK_RETRY_DOUBLINGS ? failures : DISK_RETRY_DOUBLINGS);
 }
 
 void
-trouble_end(struct trouble *t, const char *what)
+disk_retry_end(struct disk_retry *t, const char *what)
 {
 	if (t->told)
 		log_warn("spool: %s again", what);
-	*t = (struct trouble){0};
+	*t = (struct disk_retry){0};
 }

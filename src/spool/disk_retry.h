@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* All zeros: none. */
-struct trouble {
+struct disk_retry {
 	int error;                       /* why the next try waits; 0: it does not */
 	unsigned failures;               /* in a row, counted by the owner */
 	int64_t until_ms;                /* monotonic: not tried before */
@@ -19,13 +19,13 @@ struct trouble {
 };
 
 /* `what` failed with errno, which stays as it is. */
-void trouble_tell(struct trouble *t, const char *what);
+void disk_retry_log(struct disk_retry *t, const char *what);
 /* It failed with errno, which stays as it is: no try for so long. */
-void trouble_pause(struct trouble *t, int64_t ms);
-bool trouble_is_pausing(const struct trouble *t);
+void disk_retry_pause(struct disk_retry *t, int64_t ms);
+bool disk_retry_is_pausing(const struct disk_retry *t);
 /* A second, then twice as long after each failure, 64 s at most; from 0 failures before on. */
-int64_t trouble_pause_ms(unsigned failures);
+int64_t disk_retry_pause_ms(unsigned failures);
 /* It worked; the log is told so if it was told of a failure. */
-void trouble_end(struct trouble *t, const char *what);
+void disk_retry_end(struct disk_retry *t, const char *what);
 
 #endif

@@ -8,14 +8,20 @@
 #include "base/block_sums.h"
 #include "base/crc.h"
 
-enum { MAGIC = 0x52465053 }; /* "SPFR" */
+enum { FRAME_MAGIC = 0x52465053 }; /* "SPFR" */
 
-enum { MESSAGE_FIXED = 36, STATUS_FIXED = 36, HOLD_FIXED = 16, NOTE_FIXED = 4, SEAL_FIXED = 24 };
+enum {
+	FRAME_MESSAGE_FIXED = 36,
+	FRAME_STATUS_FIXED = 36,
+	FRAME_HOLD_FIXED = 16,
+	FRAME_NOTE_FIXED = 4,
+	FRAME_SEAL_FIXED = 24
+};
 
-enum { MESSAGE_IN_FILE = 1, MESSAGE_LOST = 2 };
+enum { FRAME_MESSAGE_IN_FILE = 1, FRAME_MESSAGE_LOST = 2 };
 
 /* Parts behind the header of a message with a file: tag 4, length 4, contents. */
-enum { PART_FIXED = 8, PART_SUMS = 1 };
+enum { FRAME_PART_FIXED = 8, FRAME_PART_SUMS = 1 };
 
 static void
 put16(struct buf *out, uint16_t v)
@@ -40,7 +46,7 @@ put64(struct buf *out, uint64_t v)
 
 /* What is beyond the end reads as zero; the caller has checked the length of fixed parts. */
 static uint64_t
-take(struct str *s, size_t n)
+take_frame_number(struct str *s, size_t n)
 {
 	uint64_t v = 0;
 
@@ -51,7 +57,7 @@ take(struct str *s, size_t n)
 }
 
 static bool
-take_str(struct str *s, uint64_t n, struct str *out)
+take_frame_str(struct str *s, uint64_t n, struct str *out)
 {
 	if (n > s->n)
 		return false;
@@ -61,48 +67,48 @@ take_str(struct str *s, uint64_t n, struct str *out)
 }
 
 static void
-put_id(struct buf *out, struct msgid id)
+put_frame_id(struct buf *out, struct msgid id)
 {
 	put64(out, id.session);
 	put32(out, id.number);
 }
 
 static struct msgid
-take_id(struct str *s)
+take_frame_id(struct str *s)
 {
-	struct msgid id = {take(s, 8), 0};
+	struct msgid id = {take_frame_number(s, 8), 0};
 
-	id.number = (uint32_t)take(s, 4);
+	id.number = (uint32_t)take_frame_number(s, 4);
 	return id;
 }
 
 size_t
-record_parts_bytes(uint64_t body_bytes)
+frame_parts_bytes(uint64_t body_bytes)
 {
-	return PART_FIXED + sums_bytes(body_bytes);
+	return FRAME_PART_FIXED + block_sums_bytes(body_bytes);
 }
 
 static size_t
-record_message_rest(const struct spool_entry *e, uint64_t body_bytes)
+frame_message_rest(const struct spool_entry *e, uint64_t body_bytes)
 {
 	if (!e->message.in_file)
 		return e->message.body.n;
-	return e->message.fd < 0 ? e->message.parts.n : record_parts_bytes(body_bytes);
+	return e->message.fd < 0 ? e->message.parts.n : frame_parts_bytes(body_bytes);
 }
 
 static size_t
-entry_length(const struct spool_entry *e, uint64_t body_bytes)
+frame_entry_length(const struct spool_entry *e, uint64_t body_bytes)
 {
 	switch (e->kind) {
 	case SPOOL_MESSAGE:
-		return MESSAGE_FIXED + e->message.envelope.n + e->message.header.n +
-		    record_message_rest(e, body_bytes);
+		return FRAME_MESSAGE_FIXED + e->message.envelope.n + e->message.header.n +
+		    frame_message_rest(e, body_bytes);
 	case SPOOL_STATUS:
-		return STATUS_FIXED + e->status.detail.n;
+		return FRAME_STATUS_FIXED + e->status.detail.n;
 	case SPOOL_HOLD:
-		return HOLD_FIXED + e->hold.why.n;
+		return FRAME_HOLD_FIXED + e->hold.why.n;
 	case SPOOL_NOTE:
-		return NOTE_FIXED + e->note.name.n + e->note.value.n;
+		return FRAME_NOTE_FIXED + e->note.name.n + e->note.value.n;
 	case SPOOL_UNKNOWN:
 		return e->unknown.bytes.n;
 	}
@@ -110,27 +116,27 @@ entry_length(const struct spool_entry *e, uint64_t body_bytes)
 }
 
 size_t
-record_bytes(const struct spool_entry *e)
+frame_entry_bytes(const struct spool_entry *e)
 {
-	return RECORD_ENTRY_BYTES + entry_length(e, 0);
+	return FRAME_ENTRY_HEADER_BYTES + frame_entry_length(e, 0);
 }
 
 static void
-record_put_room(struct buf *out, uint64_t body_bytes)
+frame_put_empty_sums(struct buf *out, uint64_t body_bytes)
 {
-	put32(out, PART_SUMS);
-	put32(out, (uint32_t)sums_bytes(body_bytes));
-	for (uint64_t n = 0; n < sums_bytes(body_bytes); n += SUMS_BYTES)
+	put32(out, FRAME_PART_SUMS);
+	put32(out, (uint32_t)block_sums_bytes(body_bytes));
+	for (uint64_t n = 0; n < block_sums_bytes(body_bytes); n += BLOCK_SUMS_BYTES)
 		put32(out, 0);
 }
 
 static void
-put_message(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
+put_message_entry(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 {
-	put_id(out, e->id);
+	put_frame_id(out, e->id);
 	put32(out, e->message.recipient_count);
-	put32(out, (e->message.in_file ? MESSAGE_IN_FILE : 0u) |
-	        (e->message.is_lost ? MESSAGE_LOST : 0u));
+	put32(out, (e->message.in_file ? FRAME_MESSAGE_IN_FILE : 0u) |
+	        (e->message.is_lost ? FRAME_MESSAGE_LOST : 0u));
 	put32(out, (uint32_t)e->message.envelope.n);
 	put32(out, (uint32_t)e->message.header.n);
 	put64(out, body_bytes);
@@ -141,15 +147,15 @@ put_message(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 	else if (e->message.fd < 0)
 		buf_adds(out, e->message.parts);
 	else
-		record_put_room(out, body_bytes);
+		frame_put_empty_sums(out, body_bytes);
 }
 
 static void
-put_status(struct buf *out, const struct spool_entry *e)
+put_status_entry(struct buf *out, const struct spool_entry *e)
 {
 	const struct spool_recipient *r = &e->status;
 
-	put_id(out, e->id);
+	put_frame_id(out, e->id);
 	put32(out, r->number);
 	buf_addc(out, (char)r->outcome);
 	buf_addc(out, (char)r->is_settled);
@@ -161,19 +167,19 @@ put_status(struct buf *out, const struct spool_entry *e)
 }
 
 void
-record_put(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
+frame_put_entry(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 {
-	put32(out, e->kind == SPOOL_UNKNOWN ? e->unknown.type : (uint32_t)e->kind + RECORD_MESSAGE);
-	put32(out, (uint32_t)entry_length(e, body_bytes));
+	put32(out, e->kind == SPOOL_UNKNOWN ? e->unknown.type : (uint32_t)e->kind + FRAME_MESSAGE);
+	put32(out, (uint32_t)frame_entry_length(e, body_bytes));
 	switch (e->kind) {
 	case SPOOL_MESSAGE:
-		put_message(out, e, body_bytes);
+		put_message_entry(out, e, body_bytes);
 		break;
 	case SPOOL_STATUS:
-		put_status(out, e);
+		put_status_entry(out, e);
 		break;
 	case SPOOL_HOLD:
-		put_id(out, e->id);
+		put_frame_id(out, e->id);
 		put32(out, e->hold.is_held);
 		buf_adds(out, e->hold.why);
 		break;
@@ -189,10 +195,10 @@ record_put(struct buf *out, const struct spool_entry *e, uint64_t body_bytes)
 }
 
 void
-record_put_seal(struct buf *out, const struct record_seal *seal)
+frame_put_seal(struct buf *out, const struct frame_seal *seal)
 {
-	put32(out, RECORD_SEAL);
-	put32(out, SEAL_FIXED);
+	put32(out, FRAME_SEAL);
+	put32(out, FRAME_SEAL_FIXED);
 	put64(out, seal->generation);
 	put64(out, seal->last_sequence);
 	put32(out, seal->end);
@@ -201,20 +207,20 @@ record_put_seal(struct buf *out, const struct record_seal *seal)
 
 /* Parts of a kind that this version does not know are kept as they are. */
 static bool
-record_take_parts(struct str s, struct record *out)
+frame_take_parts(struct str s, struct frame_entry *out)
 {
 	struct spool_entry *e = &out->entry;
 	struct str part;
 
 	e->message.parts = s;
 	while (s.n) {
-		uint64_t tag = take(&s, 4), n = take(&s, 4);
+		uint64_t tag = take_frame_number(&s, 4), n = take_frame_number(&s, 4);
 
-		if (!take_str(&s, n, &part))
+		if (!take_frame_str(&s, n, &part))
 			return false;
-		if (tag != PART_SUMS)
+		if (tag != FRAME_PART_SUMS)
 			continue;
-		if (part.n != sums_bytes(out->body_bytes))
+		if (part.n != block_sums_bytes(out->body_bytes))
 			return false;
 		e->message.sums = part;
 	}
@@ -222,52 +228,52 @@ record_take_parts(struct str s, struct record *out)
 }
 
 static bool
-take_message(struct str s, struct record *out)
+take_message_entry(struct str s, struct frame_entry *out)
 {
 	struct spool_entry *e = &out->entry;
 	uint64_t flags, envelope, header;
 
 	e->kind = SPOOL_MESSAGE;
-	if (s.n < MESSAGE_FIXED)
+	if (s.n < FRAME_MESSAGE_FIXED)
 		return false;
-	e->id = take_id(&s);
-	e->message.recipient_count = (uint32_t)take(&s, 4);
-	flags = take(&s, 4);
-	envelope = take(&s, 4);
-	header = take(&s, 4);
-	out->body_bytes = take(&s, 8);
-	e->message.in_file = flags & MESSAGE_IN_FILE;
-	e->message.is_lost = flags & MESSAGE_LOST;
+	e->id = take_frame_id(&s);
+	e->message.recipient_count = (uint32_t)take_frame_number(&s, 4);
+	flags = take_frame_number(&s, 4);
+	envelope = take_frame_number(&s, 4);
+	header = take_frame_number(&s, 4);
+	out->body_bytes = take_frame_number(&s, 8);
+	e->message.in_file = flags & FRAME_MESSAGE_IN_FILE;
+	e->message.is_lost = flags & FRAME_MESSAGE_LOST;
 	e->message.fd = -1;
-	if (!take_str(&s, envelope, &e->message.envelope) ||
-	    !take_str(&s, header, &e->message.header))
+	if (!take_frame_str(&s, envelope, &e->message.envelope) ||
+	    !take_frame_str(&s, header, &e->message.header))
 		return false;
 	e->message.sums = e->message.parts = STR_NULL;
 	e->message.body = e->message.in_file ? STR_NULL : s;
 	if (out->body_bytes > INT64_MAX || (!e->message.in_file && s.n != out->body_bytes) ||
-	    (e->message.in_file && !record_take_parts(s, out)))
+	    (e->message.in_file && !frame_take_parts(s, out)))
 		return false;
 	return e->message.recipient_count >= 1 &&
 	    e->message.recipient_count <= SPOOL_RECIPIENTS_MAX;
 }
 
 static bool
-take_status(struct str s, struct record *out)
+take_status_entry(struct str s, struct frame_entry *out)
 {
 	struct spool_recipient *r = &out->entry.status;
 	uint64_t outcome, settled;
 
 	out->entry.kind = SPOOL_STATUS;
-	if (s.n < STATUS_FIXED)
+	if (s.n < FRAME_STATUS_FIXED)
 		return false;
-	out->entry.id = take_id(&s);
-	r->number = (uint32_t)take(&s, 4);
-	outcome = take(&s, 1);
-	settled = take(&s, 1);
-	take(&s, 2);
-	r->attempts = (uint32_t)take(&s, 4);
-	r->next_ms = (int64_t)take(&s, 8);
-	r->marks = (uint32_t)take(&s, 4);
+	out->entry.id = take_frame_id(&s);
+	r->number = (uint32_t)take_frame_number(&s, 4);
+	outcome = take_frame_number(&s, 1);
+	settled = take_frame_number(&s, 1);
+	take_frame_number(&s, 2);
+	r->attempts = (uint32_t)take_frame_number(&s, 4);
+	r->next_ms = (int64_t)take_frame_number(&s, 8);
+	r->marks = (uint32_t)take_frame_number(&s, 4);
 	r->detail = s;
 	if (outcome > SPOOL_FAILED || settled > 1 || s.n > SPOOL_DETAIL_MAX)
 		return false;
@@ -277,69 +283,69 @@ take_status(struct str s, struct record *out)
 }
 
 static bool
-take_hold(struct str s, struct record *out)
+take_hold_entry(struct str s, struct frame_entry *out)
 {
 	uint64_t held;
 
 	out->entry.kind = SPOOL_HOLD;
-	if (s.n < HOLD_FIXED || s.n > HOLD_FIXED + SPOOL_DETAIL_MAX)
+	if (s.n < FRAME_HOLD_FIXED || s.n > FRAME_HOLD_FIXED + SPOOL_DETAIL_MAX)
 		return false;
-	out->entry.id = take_id(&s);
-	held = take(&s, 4);
+	out->entry.id = take_frame_id(&s);
+	held = take_frame_number(&s, 4);
 	out->entry.hold.is_held = held;
 	out->entry.hold.why = s;
 	return held <= 1;
 }
 
 static bool
-take_note(struct str s, struct record *out)
+take_note_entry(struct str s, struct frame_entry *out)
 {
 	uint64_t name;
 
 	out->entry.kind = SPOOL_NOTE;
-	if (s.n < NOTE_FIXED)
+	if (s.n < FRAME_NOTE_FIXED)
 		return false;
-	name = take(&s, 4);
-	if (name == 0 || name > SPOOL_NAME_MAX || !take_str(&s, name, &out->entry.note.name))
+	name = take_frame_number(&s, 4);
+	if (name == 0 || name > SPOOL_NAME_MAX || !take_frame_str(&s, name, &out->entry.note.name))
 		return false;
 	out->entry.note.value = s;
 	return s.n <= SPOOL_NOTE_MAX;
 }
 
 static bool
-take_seal(struct str s, struct record *out)
+take_seal_entry(struct str s, struct frame_entry *out)
 {
-	if (s.n != SEAL_FIXED)
+	if (s.n != FRAME_SEAL_FIXED)
 		return false;
-	out->seal.generation = take(&s, 8);
-	out->seal.last_sequence = take(&s, 8);
-	out->seal.end = (uint32_t)take(&s, 4);
+	out->seal.generation = take_frame_number(&s, 8);
+	out->seal.last_sequence = take_frame_number(&s, 8);
+	out->seal.end = (uint32_t)take_frame_number(&s, 4);
 	return true;
 }
 
 static bool
-take_entry(uint64_t type, struct str s, struct record *out)
+take_frame_entry(uint64_t type, struct str s, struct frame_entry *out)
 {
-	out->type = (enum record_type)type;
+	out->type = (enum frame_entry_type)type;
 	switch (type) {
-	case RECORD_MESSAGE:
-		return take_message(s, out);
-	case RECORD_STATUS:
-		return take_status(s, out);
-	case RECORD_HOLD:
-		return take_hold(s, out);
-	case RECORD_NOTE:
-		return take_note(s, out);
-	case RECORD_SEAL:
-		return take_seal(s, out);
+	case FRAME_MESSAGE:
+		return take_message_entry(s, out);
+	case FRAME_STATUS:
+		return take_status_entry(s, out);
+	case FRAME_HOLD:
+		return take_hold_entry(s, out);
+	case FRAME_NOTE:
+		return take_note_entry(s, out);
+	case FRAME_SEAL:
+		return take_seal_entry(s, out);
 	default:
 		out->unknown = s;
-		return type != 0 && !record_is_critical((uint32_t)type);
+		return type != 0 && !frame_is_critical((uint32_t)type);
 	}
 }
 
 bool
-record_next(struct str *rest, struct record *out, bool *bad_out)
+frame_next_entry(struct str *rest, struct frame_entry *out, bool *bad_out)
 {
 	struct str bytes;
 	uint64_t type, length;
@@ -347,21 +353,22 @@ record_next(struct str *rest, struct record *out, bool *bad_out)
 	*bad_out = false;
 	if (rest->n == 0)
 		return false;
-	*out = (struct record){0};
-	type = rest->n < RECORD_ENTRY_BYTES ? 0 : take(rest, 4);
-	length = type == 0 ? 0 : take(rest, 4);
-	*bad_out = type == 0 || !take_str(rest, length, &bytes) || !take_entry(type, bytes, out);
+	*out = (struct frame_entry){0};
+	type = rest->n < FRAME_ENTRY_HEADER_BYTES ? 0 : take_frame_number(rest, 4);
+	length = type == 0 ? 0 : take_frame_number(rest, 4);
+	*bad_out = type == 0 || !take_frame_str(rest, length, &bytes) ||
+	           !take_frame_entry(type, bytes, out);
 	return !*bad_out;
 }
 
 void
-record_frame_write(const struct record_frame *f, char *at)
+frame_header_write(const struct frame_header *f, char *at)
 {
-	char bytes[RECORD_HEADER_BYTES];
+	char bytes[FRAME_HEADER_BYTES];
 	struct buf out = {.p = bytes, .cap = sizeof bytes, .max = sizeof bytes};
 	uint32_t crc;
 
-	put32(&out, MAGIC);
+	put32(&out, FRAME_MAGIC);
 	put32(&out, 0);
 	put64(&out, f->tag);
 	put64(&out, f->sequence);
@@ -379,48 +386,48 @@ record_frame_write(const struct record_frame *f, char *at)
 }
 
 bool
-record_frame_read(struct str bytes, uint64_t tag, struct record_frame *out)
+frame_header_read(struct str bytes, uint64_t tag, struct frame_header *out)
 {
-	struct str s = str_upto(bytes, RECORD_HEADER_BYTES);
+	struct str s = str_upto(bytes, FRAME_HEADER_BYTES);
 	uint32_t crc;
 
-	if (s.n < RECORD_HEADER_BYTES || take(&s, 4) != MAGIC)
+	if (s.n < FRAME_HEADER_BYTES || take_frame_number(&s, 4) != FRAME_MAGIC)
 		return false;
-	crc = (uint32_t)take(&s, 4);
-	if (crc != crc32c(0, s.p, s.n) || take(&s, 8) != tag)
+	crc = (uint32_t)take_frame_number(&s, 4);
+	if (crc != crc32c(0, s.p, s.n) || take_frame_number(&s, 8) != tag)
 		return false;
 	out->tag = tag;
-	out->sequence = take(&s, 8);
-	out->durable = take(&s, 8);
-	out->newest_ms = (int64_t)take(&s, 8);
-	out->span = (uint32_t)take(&s, 4);
-	out->payload_bytes = (uint32_t)take(&s, 4);
-	out->payload_crc = (uint32_t)take(&s, 4);
-	out->entries = (uint32_t)take(&s, 4);
-	out->version = (uint32_t)take(&s, 4);
-	return out->payload_bytes <= RECORD_PAYLOAD_MAX && out->span % RECORD_ALIGN == 0 &&
-	    out->span >= record_span(out->payload_bytes);
+	out->sequence = take_frame_number(&s, 8);
+	out->durable = take_frame_number(&s, 8);
+	out->newest_ms = (int64_t)take_frame_number(&s, 8);
+	out->span = (uint32_t)take_frame_number(&s, 4);
+	out->payload_bytes = (uint32_t)take_frame_number(&s, 4);
+	out->payload_crc = (uint32_t)take_frame_number(&s, 4);
+	out->entries = (uint32_t)take_frame_number(&s, 4);
+	out->version = (uint32_t)take_frame_number(&s, 4);
+	return out->payload_bytes <= FRAME_PAYLOAD_MAX && out->span % FRAME_ALIGN == 0 &&
+	    out->span >= frame_span(out->payload_bytes);
 }
 
 bool
-record_frame_tag(struct str bytes, uint64_t *tag_out)
+frame_header_tag(struct str bytes, uint64_t *tag_out)
 {
-	struct str s = str_upto(bytes, RECORD_HEADER_BYTES);
+	struct str s = str_upto(bytes, FRAME_HEADER_BYTES);
 
-	if (s.n < RECORD_HEADER_BYTES || take(&s, 4) != MAGIC)
+	if (s.n < FRAME_HEADER_BYTES || take_frame_number(&s, 4) != FRAME_MAGIC)
 		return false;
-	if ((uint32_t)take(&s, 4) != crc32c(0, s.p, s.n))
+	if ((uint32_t)take_frame_number(&s, 4) != crc32c(0, s.p, s.n))
 		return false;
-	*tag_out = take(&s, 8);
+	*tag_out = take_frame_number(&s, 8);
 	return true;
 }
 
 bool
-record_frame_check(struct str bytes, uint64_t tag, struct record_frame *out)
+frame_check(struct str bytes, uint64_t tag, struct frame_header *out)
 {
-	struct str payload = str_from(bytes, RECORD_HEADER_BYTES);
+	struct str payload = str_from(bytes, FRAME_HEADER_BYTES);
 
-	if (!record_frame_read(bytes, tag, out) || payload.n < out->payload_bytes)
+	if (!frame_header_read(bytes, tag, out) || payload.n < out->payload_bytes)
 		return false;
 	return crc32c(0, payload.p, out->payload_bytes) == out->payload_crc;
 }

@@ -17,11 +17,11 @@
 /* Its record is not there, so its body shall not be either.  While a start could find the record,
  * it finds the body as well. */
 static void
-place_remove_file(struct writer *w, struct commit *c)
+layout_remove_body(struct spool_writer *w, struct batch_commit *c)
 {
 	bool may_stand = w->is_void_owed && c->offset;
 
-	writer_jobs_add_body(may_stand ? &w->unvoided : &w->todo, c->id);
+	writer_background_add_body(may_stand ? &w->unvoided : &w->todo, c->id);
 	c->is_named = false;
 }
 
@@ -29,13 +29,13 @@ place_remove_file(struct writer *w, struct commit *c)
 
 /* Who asked has been told 451, or soon will be: what were stored now would be sent again. */
 static bool
-place_is_late(const struct commit *c, int64_t now_ms)
+layout_is_late(const struct batch_commit *c, int64_t now_ms)
 {
 	return !c->error && c->late_ms && c->late_ms <= now_ms;
 }
 
 static void
-place_refuse_short(struct commit *c, int64_t now_ms)
+layout_refuse_late(struct batch_commit *c, int64_t now_ms)
 {
 	if (!c->error && c->late_ms && c->begin_by_ms <= now_ms)
 		batch_refuse(c, ETIMEDOUT, true);
@@ -43,23 +43,23 @@ place_refuse_short(struct commit *c, int64_t now_ms)
 
 /* ---- runs ---- */
 
-enum { RUN_PIECES_MAX = 256 };
+enum { LAYOUT_PIECES_MAX = 256 };
 
 /* Commits that come one after the other in the batch: those that were not refused before are
  * written and synced together. */
-struct run {
+struct layout_run {
 	struct batch *batch;
 	size_t first;
 	size_t count;
 	int64_t now_ms;                  /* when it was begun */
 	uint32_t at;                     /* of its first frame in the segment */
 	uint32_t end;
-	struct iovec pieces[RUN_PIECES_MAX + 2]; /* what is written: seal, frames, zeros */
+	struct iovec pieces[LAYOUT_PIECES_MAX + 2]; /* what is written: seal, frames, zeros */
 	int piece_count;
 };
 
 static void
-run_add_piece(struct run *r, const void *p, size_t n)
+layout_add_piece(struct layout_run *r, const void *p, size_t n)
 {
 	struct iovec *last = r->piece_count ? &r->pieces[r->piece_count - 1] : NULL;
 
@@ -69,31 +69,32 @@ run_add_piece(struct run *r, const void *p, size_t n)
 		r->pieces[r->piece_count++] = (struct iovec){(void *)(uintptr_t)p, n};
 }
 
-static struct record_frame
-place_read_frame(const struct batch *b, const struct commit *c)
+static struct frame_header
+layout_read_header(const struct batch *b, const struct batch_commit *c)
 {
-	struct record_frame f;
+	struct frame_header f;
 
-	if (!record_frame_read(str_make(b->bytes.p + c->at, RECORD_HEADER_BYTES), 0, &f))
+	if (!frame_header_read(str_make(b->bytes.p + c->at, FRAME_HEADER_BYTES), 0, &f))
 		die("spool: a frame in memory is damaged");
 	return f;
 }
 
 static void
-patch(struct writer *w, struct batch *b, const struct commit *c, uint32_t span)
+layout_patch_header(
+    struct spool_writer *w, struct batch *b, const struct batch_commit *c, uint32_t span)
 {
-	struct record_frame f = place_read_frame(b, c);
+	struct frame_header f = layout_read_header(b, c);
 
 	f.tag = w->active->tag;
 	f.sequence = ++w->sequence;
 	f.durable = w->durable;
 	f.span = span;
 	w->newest_ms = f.newest_ms > w->newest_ms ? f.newest_ms : w->newest_ms;
-	record_frame_write(&f, b->bytes.p + c->at);
+	frame_header_write(&f, b->bytes.p + c->at);
 }
 
 static uint32_t
-sector_up(uint32_t at)
+round_up_to_sector(uint32_t at)
 {
 	return (at + SEGMENT_SECTOR - 1) & ~(uint32_t)(SEGMENT_SECTOR - 1);
 }
@@ -101,56 +102,57 @@ sector_up(uint32_t at)
 /* As many whole frames as the segment takes; the next run begins at a sector of its own, so that no
  * later write touches what is durable. */
 static void
-lay_out(struct writer *w, struct run *r)
+layout_frames(struct spool_writer *w, struct layout_run *r)
 {
 	struct batch *b = r->batch;
-	struct commit *last = NULL;
+	struct batch_commit *last = NULL;
 	size_t n = r->first;
 	uint32_t at = r->at;
 
-	for (; n < b->count && r->piece_count <= RUN_PIECES_MAX; n++) {
-		struct commit *c = &b->commits[n];
+	for (; n < b->count && r->piece_count <= LAYOUT_PIECES_MAX; n++) {
+		struct batch_commit *c = &b->commits[n];
 
-		place_refuse_short(c, r->now_ms);
+		layout_refuse_late(c, r->now_ms);
 		if (c->error)
 			continue;
 		/* the first one was given its room; the loop may lend of it meanwhile */
-		if (last && !log_room_fits(w, c, at))
+		if (last && !active_segment_fits(w, c, at))
 			break;
 		if (last)
-			patch(w, b, last, last->span);
+			layout_patch_header(w, b, last, last->span);
 		c->offset = at;
 		at += c->span;
-		run_add_piece(r, b->bytes.p + c->at, c->span);
+		layout_add_piece(r, b->bytes.p + c->at, c->span);
 		last = c;
 	}
 	r->count = n - r->first;
-	r->end = sector_up(at);
+	r->end = round_up_to_sector(at);
 	if (last)
-		patch(w, b, last, r->end - last->offset);
+		layout_patch_header(w, b, last, r->end - last->offset);
 	r->at = at;
 }
 
 static void
-build_seal(struct writer *w, char bytes[LOG_ROOM_SEAL_BYTES], uint32_t span)
+layout_build_seal(struct spool_writer *w, char bytes[ACTIVE_SEGMENT_SEAL_BYTES], uint32_t span)
 {
-	struct buf out = {.p = bytes, .cap = LOG_ROOM_SEAL_BYTES, .max = LOG_ROOM_SEAL_BYTES};
-	struct record_frame f = {.tag = w->active->tag,
+	struct buf out = {
+	    .p = bytes, .cap = ACTIVE_SEGMENT_SEAL_BYTES, .max = ACTIVE_SEGMENT_SEAL_BYTES};
+	struct frame_header f = {.tag = w->active->tag,
 	    .sequence = ++w->sequence,
 	    .durable = w->durable,
 	    .newest_ms = w->newest_ms,
 	    .span = span,
 	    .entries = 1};
 
-	out.n = RECORD_HEADER_BYTES;
-	record_put_seal(&out, &w->seal);
-	f.payload_bytes = (uint32_t)(out.n - RECORD_HEADER_BYTES);
-	f.payload_crc = crc32c(0, bytes + RECORD_HEADER_BYTES, f.payload_bytes);
-	record_frame_write(&f, bytes);
+	out.n = FRAME_HEADER_BYTES;
+	frame_put_seal(&out, &w->seal);
+	f.payload_bytes = (uint32_t)(out.n - FRAME_HEADER_BYTES);
+	f.payload_crc = crc32c(0, bytes + FRAME_HEADER_BYTES, f.payload_bytes);
+	frame_header_write(&f, bytes);
 }
 
 static int
-sync_run(struct writer *w, struct batch *b)
+layout_sync_run(struct spool_writer *w, struct batch *b)
 {
 	int64_t before = clock_mono_ms();
 	int result = w->io->ops->sync_data(w->io, w->active->fd);
@@ -162,52 +164,52 @@ sync_run(struct writer *w, struct batch *b)
 
 /* One write, one sync: seal if the segment is new, frames, zeros up to the next sector. */
 static int
-write_run(struct writer *w, struct run *r)
+layout_write_run(struct spool_writer *w, struct layout_run *r)
 {
 	static const char zeros[SEGMENT_SECTOR];
-	char seal[LOG_ROOM_SEAL_BYTES] = {0};
+	char seal[ACTIVE_SEGMENT_SEAL_BYTES] = {0};
 	bool is_alone = r->first == r->batch->count;
 
 	r->at = w->at;
 	if (w->is_virgin) {
-		build_seal(w, seal, is_alone ? SEGMENT_SECTOR : LOG_ROOM_SEAL_BYTES);
-		run_add_piece(r, seal, LOG_ROOM_SEAL_BYTES);
-		r->at += LOG_ROOM_SEAL_BYTES;
+		layout_build_seal(w, seal, is_alone ? SEGMENT_SECTOR : ACTIVE_SEGMENT_SEAL_BYTES);
+		layout_add_piece(r, seal, ACTIVE_SEGMENT_SEAL_BYTES);
+		r->at += ACTIVE_SEGMENT_SEAL_BYTES;
 	}
-	r->end = sector_up(r->at);
+	r->end = round_up_to_sector(r->at);
 	if (!is_alone)
-		lay_out(w, r);
-	run_add_piece(r, zeros, r->end - r->at);
+		layout_frames(w, r);
+	layout_add_piece(r, zeros, r->end - r->at);
 	if (fsio_write_all(w->io, w->active->fd, r->pieces, r->piece_count, w->at) != 0)
 		return -1;
-	return sync_run(w, r->batch);
+	return layout_sync_run(w, r->batch);
 }
 
 /* Writes over its header one of a frame without entries: nothing of the commit stands then.  The
  * header lies within a sector, so that a torn write leaves one or the other. */
 static int
-place_empty_frame(struct writer *w, const struct run *r, const struct commit *c)
+layout_void_frame(struct spool_writer *w, const struct layout_run *r, const struct batch_commit *c)
 {
 	const char *bytes = r->batch->bytes.p + c->at;
-	char header[RECORD_HEADER_BYTES];
+	char header[FRAME_HEADER_BYTES];
 	struct iovec v = {header, sizeof header};
-	struct record_frame f;
+	struct frame_header f;
 
-	if (!record_frame_read(str_make(bytes, sizeof header), w->active->tag, &f))
+	if (!frame_header_read(str_make(bytes, sizeof header), w->active->tag, &f))
 		die("spool: a frame in memory is damaged");
 	f.payload_bytes = f.entries = 0;
 	f.payload_crc = crc32c(0, bytes, 0);
-	record_frame_write(&f, header);
+	frame_header_write(&f, header);
 	return fsio_write_all(w->io, w->active->fd, &v, 1, c->offset);
 }
 
 static bool
-run_has_late(const struct run *r)
+layout_run_has_late(const struct layout_run *r)
 {
 	int64_t now_ms = clock_mono_ms();
 
 	for (size_t i = 0; i < r->count; i++)
-		if (place_is_late(&r->batch->commits[r->first + i], now_ms))
+		if (layout_is_late(&r->batch->commits[r->first + i], now_ms))
 			return true;
 	return false;
 }
@@ -216,28 +218,28 @@ run_has_late(const struct run *r)
  * run.  So are those that have little time left: each further time around follows a sync that
  * took longer than that little. */
 static int
-run_give_up_late(struct writer *w, struct run *r)
+layout_void_late(struct spool_writer *w, struct layout_run *r)
 {
-	while (run_has_late(r)) {
+	while (layout_run_has_late(r)) {
 		int64_t now_ms = clock_mono_ms();
 
 		for (size_t i = 0; i < r->count; i++) {
-			struct commit *c = &r->batch->commits[r->first + i];
+			struct batch_commit *c = &r->batch->commits[r->first + i];
 
 			if (c->error)
 				continue;
-			place_refuse_short(c, now_ms);
-			if (c->error && place_empty_frame(w, r, c) != 0)
+			layout_refuse_late(c, now_ms);
+			if (c->error && layout_void_frame(w, r, c) != 0)
 				return -1;
 		}
-		if (sync_run(w, r->batch) != 0)
+		if (layout_sync_run(w, r->batch) != 0)
 			return -1;
 	}
 	return 0;
 }
 
 static void
-append_opened(struct batch *b, struct segment *s)
+layout_append_opened(struct batch *b, struct segment *s)
 {
 	struct segment **at = &b->opened;
 
@@ -248,19 +250,19 @@ append_opened(struct batch *b, struct segment *s)
 }
 
 static void
-run_stands(struct writer *w, struct run *r)
+layout_run_stored(struct spool_writer *w, struct layout_run *r)
 {
 	for (size_t i = 0; i < r->count; i++)
 		r->batch->commits[r->first + i].segment = w->active;
 	if (w->is_virgin) {
-		append_opened(r->batch, w->active);
+		layout_append_opened(r->batch, w->active);
 		w->pool.newest = w->active;
 		/* its seal has made void what failed before */
 		w->is_void_owed = false;
 		STAILQ_CONCAT(&w->todo, &w->unvoided);
 	}
 	w->is_virgin = false;
-	trouble_end(&w->write_trouble, "frames are written");
+	disk_retry_end(&w->write_trouble, "frames are written");
 	w->durable = w->sequence;
 	w->at = r->end;
 }
@@ -268,114 +270,114 @@ run_stands(struct writer *w, struct run *r)
 /* One segment that does not take what is written into it is that segment's matter; a new one right
  * after it, and it is rather the disk's. */
 static void
-tell_failed(struct writer *w, int error)
+layout_log_failed(struct spool_writer *w, int error)
 {
-	struct trouble *t = &w->write_trouble;
+	struct disk_retry *t = &w->write_trouble;
 	char what[80];
 
 	errno = error;
 	snprintf(what, sizeof what, "segment %u left at offset %u", w->active->slot, w->at);
-	trouble_tell(t, what);
+	disk_retry_log(t, what);
 	if (t->failures++ > 0 && w->is_virgin)
-		stock_pause(&w->pool);
+		segment_pool_pause(&w->pool);
 }
 
 static void
-abandon(struct writer *w)
+layout_abandon_segment(struct spool_writer *w)
 {
 	w->is_void_owed = true;
 	if (!w->is_virgin) {
-		log_room_leave(w);
+		active_segment_close(w);
 		return;
 	}
 	/* the one before stays the newest; nothing in this one stands: it must not be read again */
-	newest_segment_tell(&w->newest_segment, w->pool.newest);
-	stock_give_back(&w->pool, w->active);
+	newest_segment_set(&w->newest_segment, w->pool.newest);
+	segment_pool_return(&w->pool, w->active);
 	w->active = NULL;
 }
 
 static int
-place_run(struct writer *w, struct run *r)
+layout_store_run(struct spool_writer *w, struct layout_run *r)
 {
 	int error = 0;
 
-	if (write_run(w, r) != 0)
+	if (layout_write_run(w, r) != 0)
 		error = errno ? errno : EIO;
 	/* durable before anyone is answered: only it tells that this file is missing */
 	else if (w->is_virgin)
-		newest_segment_tell(&w->newest_segment, w->active);
-	if (!error && run_give_up_late(w, r) != 0)
+		newest_segment_set(&w->newest_segment, w->active);
+	if (!error && layout_void_late(w, r) != 0)
 		error = errno ? errno : EIO;
 	if (!error) {
-		run_stands(w, r);
+		layout_run_stored(w, r);
 		return 0;
 	}
 	for (size_t i = 0; i < r->count; i++) {
-		struct commit *c = &r->batch->commits[r->first + i];
+		struct batch_commit *c = &r->batch->commits[r->first + i];
 
 		/* one that was late keeps that error, and the disk failed all the same */
 		batch_refuse(c, c->error ? c->error : error, false);
 	}
-	tell_failed(w, error);
-	abandon(w);
+	layout_log_failed(w, error);
+	layout_abandon_segment(w);
 	errno = error;
 	return -1;
 }
 
 int
-place_seal(struct writer *w, struct batch *b)
+layout_write_seal(struct spool_writer *w, struct batch *b)
 {
-	struct run r = {.batch = b, .first = b->count};
+	struct layout_run r = {.batch = b, .first = b->count};
 
-	return place_run(w, &r);
+	return layout_store_run(w, &r);
 }
 
 /* Before anyone hears of the failure, the disk does, so that a crash cannot bring back what was
  * refused.  A disk that takes this neither leaves that window open. */
 static void
-make_void(struct writer *w, struct batch *b)
+layout_make_void(struct spool_writer *w, struct batch *b)
 {
 	if (!w->active && w->pool.returned)
-		stock_work(&w->pool);
-	if (log_room_open(w) == 0 && w->is_virgin)
-		(void)!place_seal(w, b);
+		segment_pool_work(&w->pool);
+	if (active_segment_open(w) == 0 && w->is_virgin)
+		(void)!layout_write_seal(w, b);
 }
 
 void
-place_void(struct writer *w)
+layout_void_failed(struct spool_writer *w)
 {
 	struct batch *b;
 
 	if (!w->is_void_owed || (!w->active && !w->pool.ready))
 		return;
 	b = batch_new();
-	make_void(w, b);
-	writer_hand_back(w, b);
+	layout_make_void(w, b);
+	writer_add_done(w, b);
 }
 
 /* The first run; how many commits have their answer then, from the first of the batch on. */
 static size_t
-place_first_run(struct writer *w, struct batch *b)
+layout_store_first_run(struct spool_writer *w, struct batch *b)
 {
-	struct run r = {.batch = b, .now_ms = clock_mono_ms()};
+	struct layout_run r = {.batch = b, .now_ms = clock_mono_ms()};
 
 	for (; r.first < b->count; r.first++) {
-		struct commit *c = &b->commits[r.first];
+		struct batch_commit *c = &b->commits[r.first];
 
-		place_refuse_short(c, r.now_ms);
+		layout_refuse_late(c, r.now_ms);
 		/* there is no room for its kind, or the disk takes no new segment */
-		if (!c->error && log_room_make(w, c) != 0)
+		if (!c->error && active_segment_make_room(w, c) != 0)
 			batch_refuse(c, errno, fsio_is_full(errno));
 		if (!c->error)
 			break;
 	}
-	if (r.first < b->count && place_run(w, &r) != 0)
-		make_void(w, b);
+	if (r.first < b->count && layout_store_run(w, &r) != 0)
+		layout_make_void(w, b);
 	return r.first + r.count;
 }
 
 static size_t
-place_count_late(const struct batch *b)
+layout_count_late(const struct batch *b)
 {
 	size_t count = 0;
 
@@ -385,25 +387,25 @@ place_count_late(const struct batch *b)
 }
 
 static void
-place_remove_bodies(struct writer *w, struct batch *b)
+layout_remove_bodies(struct spool_writer *w, struct batch *b)
 {
 	for (size_t i = 0; i < b->count; i++)
 		if (b->commits[i].error && b->commits[i].is_named)
-			place_remove_file(w, &b->commits[i]);
+			layout_remove_body(w, &b->commits[i]);
 }
 
 void
-place_batch(struct writer *w, struct batch *b)
+layout_write_batch(struct spool_writer *w, struct batch *b)
 {
 	size_t late_count = 0;
 
 	for (struct batch *done = NULL; done != b;) {
-		size_t placed = place_first_run(w, b);
+		size_t placed = layout_store_first_run(w, b);
 
 		done = placed < b->count ? batch_take_first(b, placed) : b;
-		late_count += place_count_late(done);
-		place_remove_bodies(w, done);
-		writer_hand_back(w, done);
+		late_count += layout_count_late(done);
+		layout_remove_bodies(w, done);
+		writer_add_done(w, done);
 	}
 	if (late_count)
 		log_warn("spool: the disk is too slow: %zu messages were not durable in time and "

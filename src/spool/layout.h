@@ -9,11 +9,11 @@
 
 /* Every commit gets its answer; those of each run are handed back before the next one is begun:
  * what was durable in time is told in time.  The batch is not the caller's any more. */
-void place_batch(struct writer *w, struct batch *b);
+void layout_write_batch(struct spool_writer *w, struct batch *b);
 /* What a failed write left is made void, if that could not be done then and there is a segment for
  * it now. */
-void place_void(struct writer *w);
+void layout_void_failed(struct spool_writer *w);
 /* The virgin segment's seal alone; 0, or -1 with errno. */
-int place_seal(struct writer *w, struct batch *b) MUST_USE;
+int layout_write_seal(struct spool_writer *w, struct batch *b) MUST_USE;
 
 #endif

@@ -12,15 +12,15 @@
 #include "spool/lost_messages_state.h"
 
 enum {
-	LOSSES_WHAT_BYTES = 160,
-	LOSSES_TEXT_BYTES = 2600,
-	LOSSES_TOLD_MAX = 200,           /* lines of each kind; the first by id */
+	LOST_MESSAGES_WHAT_BYTES = 160,
+	LOST_MESSAGES_LINE_BYTES = 2600,
+	LOST_MESSAGES_REPORTED_MAX = 200,           /* lines of each kind; the first by id */
 };
 
 void
-losses_say(const struct spool *s, struct str what, const char *format, ...)
+lost_messages_report_line(const struct spool *s, struct str what, const char *format, ...)
 {
-	char text[LOSSES_TEXT_BYTES];
+	char text[LOST_MESSAGES_LINE_BYTES];
 	va_list args;
 
 	va_start(args, format);
@@ -34,7 +34,7 @@ losses_say(const struct spool *s, struct str what, const char *format, ...)
 /* ---- in the order of ids ---- */
 
 int
-losses_compare(struct msgid a, struct msgid b)
+lost_messages_compare_ids(struct msgid a, struct msgid b)
 {
 	if (a.session != b.session)
 		return a.session < b.session ? -1 : 1;
@@ -42,24 +42,24 @@ losses_compare(struct msgid a, struct msgid b)
 }
 
 /* A message that the log does not hold, or one recipient of it. */
-struct losses_missing {
+struct lost_messages_missing {
 	struct msgid id;
 	uint32_t recipient;              /* 0: all of them */
-	const struct losses_message *message; /* what is left of it, or NULL */
+	const struct lost_messages_damaged *message; /* what is left of it, or NULL */
 };
 
-struct losses_list {
+struct lost_messages_list {
 	const struct replay *replay;
-	struct losses_missing *items;    /* owned */
+	struct lost_messages_missing *items;    /* owned */
 	size_t count;
 	unsigned ended_count;            /* not in the list: no mail is lost with them */
 };
 
 static int
-losses_compare_missing(const void *p, const void *q)
+lost_messages_compare_missing(const void *p, const void *q)
 {
-	const struct losses_missing *a = p, *b = q;
-	int order = losses_compare(a->id, b->id);
+	const struct lost_messages_missing *a = p, *b = q;
+	int order = lost_messages_compare_ids(a->id, b->id);
 
 	if (order || a->recipient == b->recipient)
 		return order;
@@ -68,27 +68,28 @@ losses_compare_missing(const void *p, const void *q)
 
 /* Of all that a map holds; `fn` adds one. */
 static void
-losses_list_fill(struct losses_list *list, struct replay *r, struct map *map, map_fn *fn)
+lost_messages_list_fill(
+    struct lost_messages_list *list, struct replay *r, struct map *map, map_fn *fn)
 {
-	*list = (struct losses_list){.replay = r};
+	*list = (struct lost_messages_list){.replay = r};
 	list->items = mem_new((map_count(map) + 1) * sizeof *list->items);
 	map_each(map, fn, list);
-	qsort(list->items, list->count, sizeof *list->items, losses_compare_missing);
+	qsort(list->items, list->count, sizeof *list->items, lost_messages_compare_missing);
 }
 
 static size_t
-losses_list_named(const struct losses_list *list)
+lost_messages_list_named(const struct lost_messages_list *list)
 {
-	return list->count < LOSSES_TOLD_MAX ? list->count : LOSSES_TOLD_MAX;
+	return list->count < LOST_MESSAGES_REPORTED_MAX ? list->count : LOST_MESSAGES_REPORTED_MAX;
 }
 
 /* ---- of messages in damaged places ---- */
 
 static void
-losses_list_message(struct str key, void *value, void *arg)
+lost_messages_list_damaged(struct str key, void *value, void *arg)
 {
-	const struct losses_message *m = value;
-	struct losses_list *list = arg;
+	const struct lost_messages_damaged *m = value;
+	struct lost_messages_list *list = arg;
 
 	(void)key;
 	metrics_progress();
@@ -97,11 +98,12 @@ losses_list_message(struct str key, void *value, void *arg)
 	if (m->settled_count == m->recipient_count)
 		list->ended_count++;
 	else
-		list->items[list->count++] = (struct losses_missing){.id = m->id, .message = m};
+		list->items[list->count++] =
+		    (struct lost_messages_missing){.id = m->id, .message = m};
 }
 
 static void
-losses_tell_message(const struct spool *s, const struct losses_message *m)
+lost_messages_report_one(const struct spool *s, const struct lost_messages_damaged *m)
 {
 	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES], settled[64] = "";
 
@@ -110,7 +112,7 @@ losses_tell_message(const struct spool *s, const struct losses_message *m)
 	if (m->settled_count)
 		snprintf(settled, sizeof settled, " (%u of %u recipients are done)",
 		    m->settled_count, m->recipient_count);
-	losses_say(s, str_of(id),
+	lost_messages_report_line(s, str_of(id),
 	    "spool: what stands at %u of %s is in message %s%.*s%s: %s", m->offset, name, id,
 	    STR_ARG(m->people), settled,
 	    m->is_kept ? "it is whole, and can be delivered from the file that is set aside, "
@@ -120,17 +122,17 @@ losses_tell_message(const struct spool *s, const struct losses_message *m)
 }
 
 static void
-losses_tell_messages(struct replay *r)
+lost_messages_report_damaged(struct replay *r)
 {
-	struct losses_list list;
+	struct lost_messages_list list;
 	size_t named;
 
-	losses_list_fill(&list, r, r->losses->messages, losses_list_message);
-	named = losses_list_named(&list);
+	lost_messages_list_fill(&list, r, r->losses->messages, lost_messages_list_damaged);
+	named = lost_messages_list_named(&list);
 	for (size_t i = 0; i < named; i++)
-		losses_tell_message(r->spool, list.items[i].message);
+		lost_messages_report_one(r->spool, list.items[i].message);
 	if (list.count > named)
-		losses_say(r->spool, STR("more"),
+		lost_messages_report_line(r->spool, STR("more"),
 		    "spool: %zu more messages in damaged places are lost, unless they had come to "
 		    "their end, and are not named; sallyportd(8), BACKUP AND RESTORE, tells how to "
 		    "read them", list.count - named);
@@ -143,7 +145,7 @@ losses_tell_messages(struct replay *r)
 /* ---- of what is not there ---- */
 
 static void
-losses_name_gap(const struct losses_gap *gap, char *out, size_t bytes)
+lost_messages_name_gap(const struct lost_messages_gap *gap, char *out, size_t bytes)
 {
 	char name[SEGMENT_NAME_BYTES], more[64] = "";
 
@@ -161,12 +163,12 @@ losses_name_gap(const struct losses_gap *gap, char *out, size_t bytes)
 }
 
 static void
-losses_tell_gap(const struct replay *r, const struct losses_gap *gap)
+lost_messages_report_gap(const struct replay *r, const struct lost_messages_gap *gap)
 {
-	const struct losses *l = r->losses;
+	const struct lost_messages *l = r->losses;
 	struct msgid before = gap->is_passed ? gap->before : l->newest;
 	char from[ID_NUMBER_TEXT_BYTES], to[ID_NUMBER_TEXT_BYTES], begin[96] = "", end[96] = "";
-	char what[LOSSES_WHAT_BYTES];
+	char what[LOST_MESSAGES_WHAT_BYTES];
 
 	if (!gap->generation)
 		before.session = 0;
@@ -176,8 +178,8 @@ losses_tell_gap(const struct replay *r, const struct losses_gap *gap)
 	if (gap->after.session)
 		snprintf(end, sizeof end, " before the first line with \"id=%s\"",
 		    msgid_text(gap->after, 0, to));
-	losses_name_gap(gap, what, sizeof what);
-	losses_say(r->spool, str_of(what),
+	lost_messages_name_gap(gap, what, sizeof what);
+	lost_messages_report_line(r->spool, str_of(what),
 	    "spool: messages may be lost with %s, that no line names: their accept lines stand in "
 	    "this log%s%s%s; those of which it tells no end, and that are not in the queue, are "
 	    "lost: ask their senders to send them again", what, begin,
@@ -185,28 +187,28 @@ losses_tell_gap(const struct replay *r, const struct losses_gap *gap)
 }
 
 static void
-losses_list_one(struct str key, void *value, void *arg)
+lost_messages_list_recipient(struct str key, void *value, void *arg)
 {
-	const struct losses_one *one = value;
-	struct losses_list *list = arg;
+	const struct lost_messages_recipient *one = value;
+	struct lost_messages_list *list = arg;
 
 	(void)key;
 	if (!index_find(&list->replay->spool->index, one->id))
 		list->items[list->count++] =
-		    (struct losses_missing){.id = one->id, .recipient = one->recipient};
+		    (struct lost_messages_missing){.id = one->id, .recipient = one->recipient};
 }
 
 static void
-losses_tell_missing(struct replay *r)
+lost_messages_report_missing(struct replay *r)
 {
-	struct losses_list list;
+	struct lost_messages_list list;
 	char id[ID_NUMBER_TEXT_BYTES];
 	size_t named;
 
-	losses_list_fill(&list, r, r->losses->waiting, losses_list_one);
-	named = losses_list_named(&list);
+	lost_messages_list_fill(&list, r, r->losses->waiting, lost_messages_list_recipient);
+	named = lost_messages_list_named(&list);
 	for (size_t i = 0; i < named; i++)
-		losses_say(r->spool,
+		lost_messages_report_line(r->spool,
 		    str_of(msgid_text(list.items[i].id, list.items[i].recipient, id)),
 		    "spool: the message of recipient %s is missing, and was still being tried", id);
 	if (list.count > 0)
@@ -214,16 +216,16 @@ losses_tell_missing(struct replay *r)
 			  "named above", list.count, named);
 	mem_free(list.items);
 	for (unsigned i = 0; i < r->losses->gap_count; i++)
-		losses_tell_gap(r, &r->losses->gaps[i]);
+		lost_messages_report_gap(r, &r->losses->gaps[i]);
 }
 
 /* ---- all of it ---- */
 
 void
-losses_tell(struct replay *r)
+lost_messages_report(struct replay *r)
 {
 	if (!r->losses)
 		return;
-	losses_tell_messages(r);
-	losses_tell_missing(r);
+	lost_messages_report_damaged(r);
+	lost_messages_report_missing(r);
 }

@@ -7,11 +7,11 @@
 
 #include "spool/lost_messages.h"
 
-enum { LOSSES_GAPS_MAX = 200 };
+enum { LOST_MESSAGES_GAPS_MAX = 200 };
 
 /* What is missing between messages that are there, or behind all of them: a segment or its end, or
  * a damaged stretch, and those that no other gap has room for. */
-struct losses_gap {
+struct lost_messages_gap {
 	uint64_t generation;             /* 0: which one is not known */
 	uint32_t slot, from, to;         /* of a stretch; to 0: it is a segment */
 	unsigned more;                   /* stretches */
@@ -21,7 +21,7 @@ struct losses_gap {
 };
 
 /* A message in a damaged place. */
-struct losses_message {
+struct lost_messages_damaged {
 	struct msgid id;
 	uint32_t slot, offset;           /* of the segment, and of its frame there */
 	bool is_kept;                    /* whole, in a file that is set aside */
@@ -31,21 +31,21 @@ struct losses_message {
 	bool *is_settled;                /* by recipient; owned */
 };
 
-struct losses {
+struct lost_messages {
 	struct map *waiting;             /* recipients of missing messages, by their last status */
 	struct map *messages;            /* in damaged places */
-	struct losses_gap gaps[LOSSES_GAPS_MAX];
+	struct lost_messages_gap gaps[LOST_MESSAGES_GAPS_MAX];
 	unsigned gap_count;
 	struct msgid newest;             /* of all messages seen */
 };
 
 /* A recipient of a missing message. */
-struct losses_one {
+struct lost_messages_recipient {
 	struct msgid id;
 	uint32_t recipient;
 };
 
 /* Less than, equal to or greater than 0: the first id is older, the same or newer. */
-int losses_compare(struct msgid a, struct msgid b);
+int lost_messages_compare_ids(struct msgid a, struct msgid b);
 
 #endif

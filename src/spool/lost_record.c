@@ -12,19 +12,23 @@
 #include "base/mem.h"
 #include "spool/spool_internal.h"
 
-enum { HEAD_BYTES = 512, HOLES_MAX = 16, PIECE_BYTES = 64 << 10 };
+enum {
+	LOST_RECORD_HEAD_BYTES = 512,
+	LOST_RECORD_HOLES_MAX = 16,
+	LOST_RECORD_PIECE_BYTES = 64 << 10
+};
 
-struct loss {
+struct lost_record_task {
 	struct task task;
 	struct msgid id;
 	int said;
-	lost_fn *fn;
+	lost_record_fn *fn;
 	void *arg;
 	struct segment *segment;         /* counts it in its readings */
 	bool is_kept;                    /* fn is told so */
 	bool has_no_content;             /* lost already, and its record is damaged again */
 	/* what the thread needs */
-	struct item_place place;
+	struct stored_message_position place;
 	uint32_t recipient_count;
 	uint32_t envelope_bytes;
 	uint32_t header_bytes;
@@ -42,26 +46,26 @@ struct loss {
 };
 
 const char *
-lost_text(enum lost_result result)
+lost_record_text(enum lost_record_result result)
 {
 	static const char *const text[] = {
-	    [LOST_BEGUN] = "it is under way",
-	    [LOST_KEPT] = "what is left of it is kept",
-	    [LOST_SOUND] = "its record can be read after all",
-	    [LOST_UNPROVEN] = "the last read does not prove the damage",
-	    [LOST_GONE] = "it has come to its end",
-	    [LOST_BUSY] = "something of it is being delivered or stored",
-	    [LOST_MOVED] = "its record was written to another place meanwhile",
-	    [LOST_MANY] = "many other damaged messages are being put aside",
-	    [LOST_NOT_WRITTEN] = "what is left of it cannot be written to a file",
-	    [LOST_FULL] = "too much waits to be written to the disk",
+	    [LOST_RECORD_BEGUN] = "it is under way",
+	    [LOST_RECORD_SET_ASIDE] = "what is left of it is kept",
+	    [LOST_RECORD_READABLE] = "its record can be read after all",
+	    [LOST_RECORD_UNPROVEN] = "the last read does not prove the damage",
+	    [LOST_RECORD_GONE] = "it has come to its end",
+	    [LOST_RECORD_BUSY] = "something of it is being delivered or stored",
+	    [LOST_RECORD_MOVED] = "its record was written to another place meanwhile",
+	    [LOST_RECORD_TOO_MANY] = "many other damaged messages are being put aside",
+	    [LOST_RECORD_NOT_WRITTEN] = "what is left of it cannot be written to a file",
+	    [LOST_RECORD_FULL] = "too much waits to be written to the disk",
 	};
 
 	return text[result];
 }
 
 void
-lost_listen(struct spool *s, lost_found_fn *fn, void *arg)
+lost_record_listen(struct spool *s, lost_record_found_fn *fn, void *arg)
 {
 	s->lost_fn = fn;
 	s->lost_arg = arg;
@@ -70,11 +74,15 @@ lost_listen(struct spool *s, lost_found_fn *fn, void *arg)
 /* ---- the file, in the thread ---- */
 
 /* What a step has done: it comes again, the next one follows, or errno says what went wrong. */
-enum loss_step { LOSS_FAILED = -1, LOSS_MORE, LOSS_DONE };
+enum lost_record_step {
+	LOST_RECORD_STEP_FAILED = -1,
+	LOST_RECORD_STEP_MORE,
+	LOST_RECORD_STEP_DONE
+};
 
 /* The next page; false: it cannot be read, and is zero. */
 static bool
-lost_salvage_page(struct fsio *io, struct loss *l)
+lost_record_salvage_page(struct fsio *io, struct lost_record_task *l)
 {
 	uint64_t place = (uint64_t)l->place.offset + l->at;
 	uint32_t n = SEGMENT_SALVAGE_BYTES - (uint32_t)(place % SEGMENT_SALVAGE_BYTES);
@@ -84,7 +92,7 @@ lost_salvage_page(struct fsio *io, struct loss *l)
 
 	n = n < l->place.frame_bytes - l->at ? n : l->place.frame_bytes - l->at;
 	v.iov_len = n;
-	is_read = l->holes < HOLES_MAX &&
+	is_read = l->holes < LOST_RECORD_HOLES_MAX &&
 	    fsio_read_all(io, l->place.fd, v, (off_t)place, &got) == 0;
 	if (!is_read) {
 		memset(l->bytes + l->at, 0, n);
@@ -96,25 +104,25 @@ lost_salvage_page(struct fsio *io, struct loss *l)
 
 /* A disk may need seconds for each page that it cannot read: others have their turns behind each,
  * and after some of them the rest is left. */
-static enum loss_step
-lost_salvage(struct fsio *io, struct loss *l)
+static enum lost_record_step
+lost_record_salvage(struct fsio *io, struct lost_record_task *l)
 {
-	uint32_t end = l->at + PIECE_BYTES;
+	uint32_t end = l->at + LOST_RECORD_PIECE_BYTES;
 
 	if (!l->bytes)
 		l->bytes = mem_new(l->place.frame_bytes);
 	while (l->at < l->place.frame_bytes && l->at < end)
-		if (!lost_salvage_page(io, l) && l->holes < HOLES_MAX) {
+		if (!lost_record_salvage_page(io, l) && l->holes < LOST_RECORD_HOLES_MAX) {
 			l->holes++;
 			break;
 		}
-	return l->at < l->place.frame_bytes ? LOSS_MORE : LOSS_DONE;
+	return l->at < l->place.frame_bytes ? LOST_RECORD_STEP_MORE : LOST_RECORD_STEP_DONE;
 }
 
 static int
-lost_write(struct fsio *io, int fd, const struct loss *l)
+lost_record_write(struct fsio *io, int fd, const struct lost_record_task *l)
 {
-	char head[HEAD_BYTES], id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
+	char head[LOST_RECORD_HEAD_BYTES], id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
 	int n = snprintf(head, sizeof head,
 	    "Sallyport: what can be read of a message whose stored record is damaged.\n"
 	    "id: %s\nrecipients: %u\n"
@@ -132,69 +140,70 @@ lost_write(struct fsio *io, int fd, const struct loss *l)
 }
 
 /* One that an earlier attempt left is written anew. */
-static enum loss_step
-lost_keep_record(struct fsio *io, struct loss *l)
+static enum lost_record_step
+lost_record_write_file(struct fsio *io, struct lost_record_task *l)
 {
 	int fd = io->ops->open(io, l->name, O_RDWR | O_CREAT | O_TRUNC), result, error;
 
 	if (fd < 0)
-		return LOSS_FAILED;
-	result = lost_write(io, fd, l);
+		return LOST_RECORD_STEP_FAILED;
+	result = lost_record_write(io, fd, l);
 	error = errno;
 	io->ops->close(io, fd);
 	errno = error;
-	return result == 0 ? LOSS_DONE : LOSS_FAILED;
+	return result == 0 ? LOST_RECORD_STEP_DONE : LOST_RECORD_STEP_FAILED;
 }
 
 /* A second name: the first one goes with the message. */
-static enum loss_step
-lost_keep_body(struct fsio *io, struct loss *l)
+static enum lost_record_step
+lost_record_link_body(struct fsio *io, struct lost_record_task *l)
 {
 	char from[WRITER_FILE_NAME_BYTES];
 	int fd, error, result;
 
 	if (!l->in_file)
-		return LOSS_DONE;
-	fd = io->ops->open(io, writer_file_name(l->id, from), O_RDONLY);
+		return LOST_RECORD_STEP_DONE;
+	fd = io->ops->open(io, writer_body_name(l->id, from), O_RDONLY);
 	if (fd < 0)
-		return errno == ENOENT ? LOSS_DONE : LOSS_FAILED;
+		return errno == ENOENT ? LOST_RECORD_STEP_DONE : LOST_RECORD_STEP_FAILED;
 	result = io->ops->name(io, fd, l->body_name);
 	error = errno;
 	io->ops->close(io, fd);
 	errno = error;
-	return result == 0 || error == EEXIST ? LOSS_DONE : LOSS_FAILED;
+	return result == 0 || error == EEXIST ? LOST_RECORD_STEP_DONE : LOST_RECORD_STEP_FAILED;
 }
 
-static enum loss_step
-lost_sync(struct fsio *io, struct loss *l)
+static enum lost_record_step
+lost_record_sync(struct fsio *io, struct lost_record_task *l)
 {
 	(void)l;
-	return io->ops->sync_directory(io) == 0 ? LOSS_DONE : LOSS_FAILED;
+	return io->ops->sync_directory(io) == 0 ? LOST_RECORD_STEP_DONE : LOST_RECORD_STEP_FAILED;
 }
 
 static bool
-lost_run_keep(struct fsio *io, void *of)
+lost_record_set_aside_task(struct fsio *io, void *of)
 {
-	static enum loss_step (*const steps[])(struct fsio *io, struct loss *l) = {
-	    lost_salvage, lost_keep_record, lost_keep_body, lost_sync};
-	struct loss *l = of;
-	enum loss_step result = steps[l->step](io, l);
+	static enum lost_record_step (*const steps[])(
+	    struct fsio * io, struct lost_record_task * l) = {
+	    lost_record_salvage, lost_record_write_file, lost_record_link_body, lost_record_sync};
+	struct lost_record_task *l = of;
+	enum lost_record_step result = steps[l->step](io, l);
 
-	if (result == LOSS_FAILED)
+	if (result == LOST_RECORD_STEP_FAILED)
 		l->error = errno ? errno : EIO;
-	l->step += result == LOSS_DONE;
+	l->step += result == LOST_RECORD_STEP_DONE;
 	return l->error || l->step == sizeof steps / sizeof *steps;
 }
 
 static bool
-lost_run_check(struct fsio *io, void *of)
+lost_record_check_task(struct fsio *io, void *of)
 {
-	struct loss *l = of;
-	struct record r;
+	struct lost_record_task *l = of;
+	struct frame_entry r;
 	struct buf room;
 
-	buf_init(&room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
-	l->error = item_fetch(&l->place, io, &room, &r);
+	buf_init(&room, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
+	l->error = stored_message_read_at(&l->place, io, &room, &r);
 	buf_clear(&room);
 	return true;
 }
@@ -202,10 +211,10 @@ lost_run_check(struct fsio *io, void *of)
 /* ---- from step to step, in the loop ---- */
 
 static void
-lost_free(void *owner, void *of)
+lost_record_free(void *owner, void *of)
 {
 	struct spool *s = owner;
-	struct loss *l = of;
+	struct lost_record_task *l = of;
 
 	l->segment->readings--;
 	s->losses--;
@@ -214,54 +223,55 @@ lost_free(void *owner, void *of)
 }
 
 /* The message, if it is still there. */
-static struct item *
-lost_item(const struct spool *s, const struct loss *l)
+static struct stored_message *
+lost_record_find_message(const struct spool *s, const struct lost_record_task *l)
 {
-	struct item *i = index_find(&s->index, l->id);
+	struct stored_message *i = index_find(&s->index, l->id);
 
 	return i && i->loss == l ? i : NULL;
 }
 
 /* The spool is closed: what was put aside of a message that has gone meanwhile goes as well. */
 static void
-lost_drop(void *owner, void *of)
+lost_record_drop(void *owner, void *of)
 {
 	struct spool *s = owner;
-	const struct loss *l = of;
+	const struct lost_record_task *l = of;
 
 	if (!index_find(&s->index, l->id)) {
 		s->io->ops->unlink(s->io, l->name);
 		s->io->ops->unlink(s->io, l->body_name);
 	}
-	lost_free(s, of);
+	lost_record_free(s, of);
 }
 
 /* fn may append the record: then the message is busy, and not this one's any more. */
 static void
-lost_tell(struct spool *s, struct loss *l, enum lost_result result)
+lost_record_answer(struct spool *s, struct lost_record_task *l, enum lost_record_result result)
 {
-	struct item *i;
+	struct stored_message *i;
 
-	l->is_kept = result == LOST_KEPT;
+	l->is_kept = result == LOST_RECORD_SET_ASIDE;
 	l->fn(result, l->arg);
-	i = lost_item(s, l);
+	i = lost_record_find_message(s, l);
 	if (i)
 		i->loss = NULL;
 }
 
 /* May anything be said of it now?  BEGUN: yes. */
-static enum lost_result
-lost_look_again(const struct item *i, const struct loss *l)
+static enum lost_record_result
+lost_record_recheck(const struct stored_message *i, const struct lost_record_task *l)
 {
 	if (!i)
-		return LOST_GONE;
+		return LOST_RECORD_GONE;
 	if (i->open > 0)
-		return LOST_BUSY;
-	return item_is_at(i, l->segment, &l->place) ? LOST_BEGUN : LOST_MOVED;
+		return LOST_RECORD_BUSY;
+	return stored_message_is_at(i, l->segment, &l->place) ? LOST_RECORD_BEGUN
+	                                                      : LOST_RECORD_MOVED;
 }
 
 static void
-lost_log_failed(const struct loss *l)
+lost_record_log_failed(const struct lost_record_task *l)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 
@@ -270,71 +280,72 @@ lost_log_failed(const struct loss *l)
 }
 
 static void
-lost_kept(void *owner, void *of)
+lost_record_set_aside_done(void *owner, void *of)
 {
 	struct spool *s = owner;
-	struct loss *l = of;
-	enum lost_result result = lost_look_again(lost_item(s, l), l);
+	struct lost_record_task *l = of;
+	enum lost_record_result result = lost_record_recheck(lost_record_find_message(s, l), l);
 
-	if (result == LOST_GONE) {
+	if (result == LOST_RECORD_GONE) {
 		/* what the message had was removed with it, perhaps before this was written */
-		writer_remove_aside(&s->writer, l->id);
+		writer_remove_set_aside(&s->writer, l->id);
 	} else if (l->error) {
-		lost_log_failed(l);
-		result = LOST_NOT_WRITTEN;
-	} else if (result == LOST_BEGUN) {
-		result = LOST_KEPT;
+		lost_record_log_failed(l);
+		result = LOST_RECORD_NOT_WRITTEN;
+	} else if (result == LOST_RECORD_BEGUN) {
+		result = LOST_RECORD_SET_ASIDE;
 	}
-	lost_tell(s, l, result);
-	lost_free(s, l);
+	lost_record_answer(s, l, result);
+	lost_record_free(s, l);
 }
 
 /* BEGUN: it cannot be read, as the caller said.  That memory or descriptors are short now says
  * nothing of the disk; nor does the first read in a row that does not fit its checksum. */
-static enum lost_result
-lost_judge(struct item *i, const struct loss *l)
+static enum lost_record_result
+lost_record_judge(struct stored_message *i, const struct lost_record_task *l)
 {
-	enum lost_result result = lost_look_again(i, l);
+	enum lost_record_result result = lost_record_recheck(i, l);
 	int error;
 
-	if (result != LOST_BEGUN)
+	if (result != LOST_RECORD_BEGUN)
 		return result;
-	error = item_judge(i, l->error);
+	error = stored_message_judge_read(i, l->error);
 	if (error == 0)
-		return LOST_SOUND;
+		return LOST_RECORD_READABLE;
 	if (error == EBADMSG)
-		return LOST_BEGUN;
+		return LOST_RECORD_BEGUN;
 	if (l->said == EBADMSG || l->error == EBADMSG || !segment_is_medium_error(error))
-		return LOST_UNPROVEN;
-	return LOST_BEGUN;
+		return LOST_RECORD_UNPROVEN;
+	return LOST_RECORD_BEGUN;
 }
 
 static void
-lost_checked(void *owner, void *of)
+lost_record_check_done(void *owner, void *of)
 {
 	struct spool *s = owner;
-	static const struct task_kind keep = {lost_run_keep, lost_kept, lost_drop, "put aside"};
-	struct loss *l = of;
-	struct item *i = lost_item(s, l);
-	enum lost_result result = lost_judge(i, l);
+	static const struct task_kind keep = {
+	    lost_record_set_aside_task, lost_record_set_aside_done, lost_record_drop, "put aside"};
+	struct lost_record_task *l = of;
+	struct stored_message *i = lost_record_find_message(s, l);
+	enum lost_record_result result = lost_record_judge(i, l);
 
 	l->error = 0;
-	if (result == LOST_BEGUN && l->has_no_content)
-		result = LOST_KEPT;
-	if (result == LOST_BEGUN) {
+	if (result == LOST_RECORD_BEGUN && l->has_no_content)
+		result = LOST_RECORD_SET_ASIDE;
+	if (result == LOST_RECORD_BEGUN) {
 		/* the files are the message's from now on, whatever comes of this */
 		i->is_aside = true;
-		tasks_ask(&s->upkeep, &l->task, &keep, l);
+		tasks_submit(&s->upkeep, &l->task, &keep, l);
 		return;
 	}
-	lost_tell(s, l, result);
-	lost_free(s, l);
+	lost_record_answer(s, l, result);
+	lost_record_free(s, l);
 }
 
-static struct loss *
-lost_new(struct item *i, int said)
+static struct lost_record_task *
+lost_record_new(struct stored_message *i, int said)
 {
-	struct loss *l = MEM_NEW(struct loss);
+	struct lost_record_task *l = MEM_NEW(struct lost_record_task);
 
 	l->id = l->task.id = i->id;
 	l->said = said;
@@ -345,41 +356,41 @@ lost_new(struct item *i, int said)
 	l->body_bytes = i->body_bytes;
 	l->in_file = i->in_file;
 	l->has_no_content = i->is_lost;
-	writer_aside_name(i->id, l->name);
-	writer_aside_body_name(i->id, l->body_name);
+	writer_set_aside_name(i->id, l->name);
+	writer_set_aside_body_name(i->id, l->body_name);
 	return l;
 }
 
-enum lost_result
-lost_keep(struct spool *s, struct msgid id, int error, lost_fn *fn, void *arg)
+enum lost_record_result
+lost_record_set_aside(struct spool *s, struct msgid id, int error, lost_record_fn *fn, void *arg)
 {
-	static const struct task_kind check = {lost_run_check, lost_checked, lost_free,
-	    "read again"};
-	struct item *i = index_find(&s->index, id);
-	struct item_place place;
-	struct loss *l;
+	static const struct task_kind check = {
+	    lost_record_check_task, lost_record_check_done, lost_record_free, "read again"};
+	struct stored_message *i = index_find(&s->index, id);
+	struct stored_message_position place;
+	struct lost_record_task *l;
 
-	if (!i || !item_where(i, &place))
-		return LOST_GONE;
+	if (!i || !stored_message_locate(i, &place))
+		return LOST_RECORD_GONE;
 	if (i->open > 0 || i->loss)
-		return LOST_BUSY;
-	if (s->losses >= LOST_AT_ONCE)
-		return LOST_MANY;
-	l = lost_new(i, error);
+		return LOST_RECORD_BUSY;
+	if (s->losses >= LOST_RECORD_AT_ONCE)
+		return LOST_RECORD_TOO_MANY;
+	l = lost_record_new(i, error);
 	l->place = place;
 	l->fn = fn;
 	l->arg = arg;
 	i->loss = l;
 	i->segment->readings++;
 	s->losses++;
-	tasks_ask(&s->upkeep, &l->task, &check, l);
-	return LOST_BEGUN;
+	tasks_submit(&s->upkeep, &l->task, &check, l);
+	return LOST_RECORD_BEGUN;
 }
 
 /* ---- the record ---- */
 
 static void
-lost_set_end(const struct lost *l, struct spool_entry *e)
+lost_record_set_status(const struct lost_record *l, struct spool_entry *e)
 {
 	for (size_t n = 0; n < l->count; n++)
 		if (l->ends[n].number == e->status.number)
@@ -388,7 +399,8 @@ lost_set_end(const struct lost *l, struct spool_entry *e)
 
 /* Its recipients' states as they are, but for those that come to their end by this. */
 static int
-lost_append(struct spool *s, const struct item *i, const struct lost *l)
+lost_record_append_entries(
+    struct spool *s, const struct stored_message *i, const struct lost_record *l)
 {
 	size_t count = 2 + i->recipient_count;
 	struct spool_entry *entries = mem_new(count * sizeof *entries);
@@ -411,20 +423,20 @@ lost_append(struct spool *s, const struct item *i, const struct lost *l)
 		if (i->recipients)
 			e->status = i->recipients[n];
 		e->status.number = n + 1;
-		lost_set_end(l, e);
+		lost_record_set_status(l, e);
 	}
 	b.count = count;
-	result = store_copy(s, &b, 0);
+	result = spool_append_copy(s, &b, 0);
 	mem_free(entries);
 	return result;
 }
 
-enum lost_result
-lost_put(struct spool *s, const struct lost *l)
+enum lost_record_result
+lost_record_append(struct spool *s, const struct lost_record *l)
 {
-	const struct item *i = index_find(&s->index, l->id);
+	const struct stored_message *i = index_find(&s->index, l->id);
 
 	if (!i || !i->loss || !i->loss->is_kept)
 		die("spool: a message that was not put aside is called lost");
-	return lost_append(s, i, l) == 0 ? LOST_BEGUN : LOST_FULL;
+	return lost_record_append_entries(s, i, l) == 0 ? LOST_RECORD_BEGUN : LOST_RECORD_FULL;
 }

@@ -12,21 +12,21 @@
 #include "spool/spool_fault.h"
 #include "spool/spool_internal.h"
 
-static struct reading *
-reading_new(struct msgid id)
+static struct spool_read_task *
+spool_read_task_new(struct msgid id)
 {
-	struct reading *one = MEM_NEW(struct reading);
+	struct spool_read_task *one = MEM_NEW(struct spool_read_task);
 
 	one->id = id;
 	one->fd = -1;
 	TAILQ_INIT(&one->callers);
-	buf_init(&one->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
+	buf_init(&one->room, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
 	return one;
 }
 
 /* Closes. */
 static void
-reading_free(struct reading *one, struct fsio *io)
+spool_read_task_free(struct spool_read_task *one, struct fsio *io)
 {
 	if (one->fd >= 0)
 		io->ops->close(io, one->fd);
@@ -35,9 +35,9 @@ reading_free(struct reading *one, struct fsio *io)
 }
 
 void
-readings_init(struct readings *all)
+spool_reads_init(struct spool_reads *all)
 {
-	*all = (struct readings){.ahead = 0};
+	*all = (struct spool_reads){.ahead = 0};
 	TAILQ_INIT(&all->waiting);
 	TAILQ_INIT(&all->read);
 }
@@ -46,18 +46,18 @@ readings_init(struct readings *all)
 
 /* 0 and its descriptor, or the error. */
 static int
-reading_open_body(struct fsio *io, struct reading *one)
+spool_read_task_open_body(struct fsio *io, struct spool_read_task *one)
 {
 	char name[WRITER_FILE_NAME_BYTES];
-	int fd = io->ops->open(io, writer_file_name(one->id, name), O_RDONLY), error = 0;
+	int fd = io->ops->open(io, writer_body_name(one->id, name), O_RDONLY), error = 0;
 	off_t bytes;
 
 	if (fd < 0)
-		return errno == ENOENT ? FINDING_BODY_MISSING : errno ? errno : EIO;
+		return errno == ENOENT ? SPOOL_FAULT_BODY_MISSING : errno ? errno : EIO;
 	if (io->ops->size(io, fd, &bytes) != 0)
 		error = errno;
 	else if ((uint64_t)bytes != one->body_bytes)
-		error = FINDING_BODY_CUT;
+		error = SPOOL_FAULT_BODY_TRUNCATED;
 	if (error)
 		io->ops->close(io, fd);
 	else
@@ -66,22 +66,22 @@ reading_open_body(struct fsio *io, struct reading *one)
 }
 
 static bool
-reading_run(struct fsio *io, void *of)
+spool_read_task_run(struct fsio *io, void *of)
 {
-	struct reading *one = of;
+	struct spool_read_task *one = of;
 
-	one->error = item_fetch(&one->place, io, &one->room, &one->record);
+	one->error = stored_message_read_at(&one->place, io, &one->room, &one->record);
 	if (one->error || !one->in_file)
 		return true;
-	one->error = reading_open_body(io, one);
+	one->error = spool_read_task_open_body(io, one);
 	one->is_of_body = one->error != 0;
 	return true;
 }
 
 static bool
-reading_close(struct fsio *io, void *of)
+spool_read_task_close(struct fsio *io, void *of)
 {
-	struct reading *one = of;
+	struct spool_read_task *one = of;
 
 	io->ops->close(io, one->fd);
 	one->fd = -1;
@@ -91,38 +91,39 @@ reading_close(struct fsio *io, void *of)
 /* ---- to the thread ---- */
 
 static void
-reading_done(void *owner, void *of)
+spool_read_task_done(void *owner, void *of)
 {
 	struct spool *s = owner;
-	struct reading *one = of;
+	struct spool_read_task *one = of;
 
 	TAILQ_INSERT_TAIL(&s->readings.read, one, link);
 }
 
 static void
-reading_drop(void *owner, void *of)
+spool_read_task_drop(void *owner, void *of)
 {
 	struct spool *s = owner;
-	struct reading *one = of;
+	struct spool_read_task *one = of;
 	struct spool_reading *r;
 
 	while ((r = TAILQ_FIRST(&one->callers)))
 		spool_read_cancel(r);
-	reading_free(one, s->io);
+	spool_read_task_free(one, s->io);
 }
 
-static const struct task_kind reading_kind = {reading_run, reading_done, reading_drop, "read"};
+static const struct task_kind spool_read_task_kind = {
+    spool_read_task_run, spool_read_task_done, spool_read_task_drop, "read"};
 
 static bool
-readings_have_room(const struct readings *all, const struct reading *one)
+spool_reads_have_room(const struct spool_reads *all, const struct spool_read_task *one)
 {
-	return all->ahead == 0 || (all->ahead < READINGS_AHEAD_MAX &&
-	    all->ahead_bytes + one->place.frame_bytes <= READINGS_AHEAD_BYTES);
+	return all->ahead == 0 || (all->ahead < SPOOL_READS_AHEAD_MAX &&
+	    all->ahead_bytes + one->place.frame_bytes <= SPOOL_READS_AHEAD_BYTES);
 }
 
 /* There is no such message: it is told without a read. */
 static void
-readings_skip(struct spool *s, struct reading *one)
+spool_reads_skip(struct spool *s, struct spool_read_task *one)
 {
 	TAILQ_REMOVE(&s->readings.waiting, one, link);
 	one->error = ENOENT;
@@ -133,7 +134,7 @@ readings_skip(struct spool *s, struct reading *one)
 }
 
 static void
-readings_hand_over(struct spool *s, struct reading *one, struct item *i)
+spool_reads_hand_over(struct spool *s, struct spool_read_task *one, struct stored_message *i)
 {
 	TAILQ_REMOVE(&s->readings.waiting, one, link);
 	one->in_file = i->in_file;
@@ -143,28 +144,28 @@ readings_hand_over(struct spool *s, struct reading *one, struct item *i)
 	s->readings.ahead++;
 	s->readings.ahead_bytes += one->place.frame_bytes;
 	one->task.id = one->id;
-	tasks_ask(&s->reader, &one->task, &reading_kind, one);
+	tasks_submit(&s->reader, &one->task, &spool_read_task_kind, one);
 }
 
 /* As many as there is room for; those that everybody has cancelled are left out. */
 static void
-readings_go_on(struct spool *s)
+spool_reads_start_next(struct spool *s)
 {
-	struct readings *all = &s->readings;
-	struct reading *one;
+	struct spool_reads *all = &s->readings;
+	struct spool_read_task *one;
 
 	while ((one = TAILQ_FIRST(&all->waiting))) {
-		struct item *i = index_find(&s->index, one->id);
+		struct stored_message *i = index_find(&s->index, one->id);
 
 		if (TAILQ_EMPTY(&one->callers)) {
 			TAILQ_REMOVE(&all->waiting, one, link);
 			if (i && i->reading == one)
 				i->reading = NULL;
-			reading_free(one, s->io);
-		} else if (!i || !item_where(i, &one->place)) {
-			readings_skip(s, one);
-		} else if (readings_have_room(all, one)) {
-			readings_hand_over(s, one, i);
+			spool_read_task_free(one, s->io);
+		} else if (!i || !stored_message_locate(i, &one->place)) {
+			spool_reads_skip(s, one);
+		} else if (spool_reads_have_room(all, one)) {
+			spool_reads_hand_over(s, one, i);
 		} else {
 			return;
 		}
@@ -175,20 +176,20 @@ void
 spool_read(
     struct spool *s, struct spool_reading *r, struct msgid id, spool_content_fn *fn, void *arg)
 {
-	struct item *i = index_find(&s->index, id);
-	struct reading *one = i ? i->reading : NULL;
+	struct stored_message *i = index_find(&s->index, id);
+	struct spool_read_task *one = i ? i->reading : NULL;
 
 	if (r->of)
 		die("spool: a reading that is under way was asked for again");
 	if (!one) {
-		one = reading_new(id);
+		one = spool_read_task_new(id);
 		if (i)
 			i->reading = one;
 		TAILQ_INSERT_TAIL(&s->readings.waiting, one, link);
 	}
 	*r = (struct spool_reading){.of = one, .fn = fn, .arg = arg};
 	TAILQ_INSERT_TAIL(&one->callers, r, link);
-	readings_go_on(s);
+	spool_reads_start_next(s);
 }
 
 void
@@ -209,30 +210,32 @@ spool_is_reading(const struct spool_reading *r)
 /* ---- what was read ---- */
 
 static void
-reading_log_error(const struct reading *one)
+spool_read_task_log_error(const struct spool_read_task *one)
 {
 	char id[ID_NUMBER_TEXT_BYTES], name[WRITER_FILE_NAME_BYTES];
-	const char *text = finding_text(one->error), *wrong = finding_of_body(one->error);
+	const char *text = spool_fault_text(one->error), *wrong = spool_fault_of_body(one->error);
 
 	msgid_text(one->id, 0, id);
 	if (one->is_of_body)
 		log_error("spool: message %s: the body file %s %s%s", id,
-		    writer_file_name(one->id, name), wrong ? wrong : "cannot be opened now: ",
+		    writer_body_name(one->id, name), wrong ? wrong : "cannot be opened now: ",
 		    wrong ? "" : text);
 	else
 		log_error("spool: message %s %s: %s, offset %u: %s%s", id,
 		    one->error == EBADMSG ? "is damaged" : "cannot be read now",
 		    segment_name(one->place.slot, name), one->place.offset, text,
-		    one->error == FINDING_MISREAD ? "; wrong at the next read too, it is lost, and "
-						  "its sender is told" : "");
+		    one->error == SPOOL_FAULT_MISREAD
+		        ? "; wrong at the next read too, it is lost, and "
+		          "its sender is told"
+		        : "");
 }
 
 /* Once, before the first is told: who asks from now on begins another read.  A message that went
  * away meanwhile is no message any more, whatever was read of it. */
 static void
-reading_end(struct spool *s, struct reading *one)
+spool_read_task_end(struct spool *s, struct spool_read_task *one)
 {
-	struct item *i = index_find(&s->index, one->id);
+	struct stored_message *i = index_find(&s->index, one->id);
 
 	if (one->segment)
 		one->segment->readings--;
@@ -243,14 +246,14 @@ reading_end(struct spool *s, struct reading *one)
 	}
 	i->reading = NULL;
 	if (!one->is_of_body)
-		one->error = item_judge(i, one->error);
+		one->error = stored_message_judge_read(i, one->error);
 	if (one->error && one->error != ENOENT)
-		reading_log_error(one);
+		spool_read_task_log_error(one);
 }
 
 /* Each may cancel any other. */
 static unsigned
-reading_tell(struct reading *one, unsigned at_most)
+spool_read_task_answer(struct spool_read_task *one, unsigned at_most)
 {
 	const struct spool_entry *e = &one->record.entry;
 	struct spool_content content = {.fd = one->fd};
@@ -273,49 +276,49 @@ reading_tell(struct reading *one, unsigned at_most)
 }
 
 static void
-reading_closed(void *owner, void *of)
+spool_read_task_closed(void *owner, void *of)
 {
 	struct spool *s = owner;
-	struct reading *one = of;
+	struct spool_read_task *one = of;
 
 	s->readings.ahead--;
 	s->readings.ahead_bytes -= one->place.frame_bytes;
-	reading_free(one, s->io);
+	spool_read_task_free(one, s->io);
 }
 
 /* A body's file may be gone by now, and this descriptor the last of it: the thread closes it, which
  * may have the file system free all of it. */
 static void
-readings_finish(struct spool *s, struct reading *one)
+spool_reads_finish(struct spool *s, struct spool_read_task *one)
 {
-	static const struct task_kind kind = {reading_close, reading_closed, reading_drop,
-	    "close the body"};
+	static const struct task_kind kind = {
+	    spool_read_task_close, spool_read_task_closed, spool_read_task_drop, "close the body"};
 
 	TAILQ_REMOVE(&s->readings.read, one, link);
 	if (one->fd < 0)
-		reading_closed(s, one);
+		spool_read_task_closed(s, one);
 	else
-		tasks_ask(&s->reader, &one->task, &kind, one);
+		tasks_submit(&s->reader, &one->task, &kind, one);
 }
 
 /* The rest has its turn after the other work of the loop. */
 void
-readings_answer(struct spool *s)
+spool_reads_dispatch(struct spool *s)
 {
-	struct readings *all = &s->readings;
+	struct spool_reads *all = &s->readings;
 	unsigned calls = 0;
-	struct reading *one;
+	struct spool_read_task *one;
 
-	tasks_answer(&s->reader, s);
-	while (calls < READINGS_CALLS_PER_TURN && (one = TAILQ_FIRST(&all->read))) {
+	tasks_dispatch(&s->reader, s);
+	while (calls < SPOOL_READS_CALLS_PER_TURN && (one = TAILQ_FIRST(&all->read))) {
 		if (!one->is_ended)
-			reading_end(s, one);
+			spool_read_task_end(s, one);
 		one->is_ended = true;
-		calls += reading_tell(one, READINGS_CALLS_PER_TURN - calls);
+		calls += spool_read_task_answer(one, SPOOL_READS_CALLS_PER_TURN - calls);
 		if (TAILQ_EMPTY(&one->callers))
-			readings_finish(s, one);
+			spool_reads_finish(s, one);
 	}
-	readings_go_on(s);
+	spool_reads_start_next(s);
 	if (!TAILQ_EMPTY(&all->read))
 		eventfd_write(s->writer.event_fd, 1);
 }
@@ -323,19 +326,19 @@ readings_answer(struct spool *s)
 /* ---- the end ---- */
 
 static void
-readings_drop(struct spool *s, struct reading_list *list)
+spool_reads_drop(struct spool *s, struct spool_read_task_list *list)
 {
-	struct reading *one;
+	struct spool_read_task *one;
 
 	while ((one = TAILQ_FIRST(list))) {
 		TAILQ_REMOVE(list, one, link);
-		reading_drop(s, one);
+		spool_read_task_drop(s, one);
 	}
 }
 
 void
-readings_clear(struct spool *s)
+spool_reads_clear(struct spool *s)
 {
-	readings_drop(s, &s->readings.waiting);
-	readings_drop(s, &s->readings.read);
+	spool_reads_drop(s, &s->readings.waiting);
+	spool_reads_drop(s, &s->readings.read);
 }

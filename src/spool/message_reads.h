@@ -12,47 +12,49 @@
 #include "spool/stored_message.h"
 
 enum {
-	READINGS_AHEAD_MAX = 8,          /* with the reader, read and not told, or to be closed */
-	READINGS_AHEAD_BYTES = 2 << 20,  /* of them; the first may have more */
-	READINGS_CALLS_PER_TURN = 32,    /* callbacks */
+	SPOOL_READS_AHEAD_MAX = 8,         /* with the reader, read and not told, or to be closed */
+	SPOOL_READS_AHEAD_BYTES = 2 << 20, /* of them; the first may have more */
+	SPOOL_READS_CALLS_PER_TURN = 32,   /* callbacks */
 };
+
+struct spool;
 
 TAILQ_HEAD(spool_reading_list, spool_reading);
 
 /* One read of a message, for all that asked for it meanwhile: the frame, its checksums, the opening
  * of a body's file. */
-struct reading {
-	TAILQ_ENTRY(reading) link;
+struct spool_read_task {
+	TAILQ_ENTRY(spool_read_task) link;
 	struct task task;
 	struct msgid id;
 	struct spool_reading_list callers;
 	struct segment *segment;         /* counts it in its readings; or NULL */
 	bool is_ended;                   /* it is being told */
 	/* what is to be read */
-	struct item_place place;
+	struct stored_message_position place;
 	bool in_file;
 	uint64_t body_bytes;             /* of that file */
 	/* what came of it */
 	int error;
 	bool is_of_body;                 /* the error */
 	struct buf room;                 /* the record's strings point into it */
-	struct record record;
+	struct frame_entry record;
 	int fd;                          /* of the body's file, or -1 */
 };
 
-TAILQ_HEAD(reading_list, reading);
+TAILQ_HEAD(spool_read_task_list, spool_read_task);
 
-struct readings {
-	struct reading_list waiting;     /* not with the reader yet, oldest first */
-	struct reading_list read;        /* not told yet, oldest first */
+struct spool_reads {
+	struct spool_read_task_list waiting;     /* not with the reader yet, oldest first */
+	struct spool_read_task_list read;        /* not told yet, oldest first */
 	unsigned ahead;
 	size_t ahead_bytes;
 };
 
-void readings_init(struct readings *all);
+void spool_reads_init(struct spool_reads *all);
 /* Nobody is told; the reader has stopped, and dropped what it had. */
-void readings_clear(struct spool *s);
+void spool_reads_clear(struct spool *s);
 /* Tells of what was read, and hands the reader more. */
-void readings_answer(struct spool *s);
+void spool_reads_dispatch(struct spool *s);
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/crc.h"
 #include "base/log.h"
 
-struct newest_content {
+struct newest_segment_content {
 	char magic[8];
 	uint32_t version;
 	uint32_t slot;
@@ -20,23 +20,23 @@ struct newest_content {
 	uint32_t crc;                    /* of all above */
 };
 
-enum { NEWEST_VERSION = 1 };
+enum { NEWEST_SEGMENT_VERSION = 1 };
 
-static const char newest_magic[8] = {'S', 'A', 'L', 'L', 'Y', 'N', 'E', 'W'};
+static const char newest_segment_magic[8] = {'S', 'A', 'L', 'L', 'Y', 'N', 'E', 'W'};
 
 /* ---- reading ---- */
 
 static bool
-newest_segment_take(struct newest_segment *n, struct str bytes)
+newest_segment_parse(struct newest_segment *n, struct str bytes)
 {
-	struct newest_content c;
+	struct newest_segment_content c;
 
 	if (bytes.n < sizeof c)
 		return false;
 	memcpy(&c, bytes.p, sizeof c);
-	if (memcmp(c.magic, newest_magic, sizeof c.magic) != 0 ||
-	    le32toh(c.version) != NEWEST_VERSION ||
-	    le32toh(c.crc) != crc32c(0, &c, offsetof(struct newest_content, crc)))
+	if (memcmp(c.magic, newest_segment_magic, sizeof c.magic) != 0 ||
+	    le32toh(c.version) != NEWEST_SEGMENT_VERSION ||
+	    le32toh(c.crc) != crc32c(0, &c, offsetof(struct newest_segment_content, crc)))
 		return false;
 	n->generation = le64toh(c.generation);
 	n->slot = le32toh(c.slot);
@@ -54,7 +54,7 @@ newest_segment_is_blank(struct str bytes)
 }
 
 static int
-newest_segment_load(struct newest_segment *n, enum newest_verdict *verdict_out)
+newest_segment_load(struct newest_segment *n, enum newest_segment_state *verdict_out)
 {
 	char sector[SEGMENT_SECTOR];
 	struct iovec v = {sector, sizeof sector};
@@ -69,44 +69,45 @@ newest_segment_load(struct newest_segment *n, enum newest_verdict *verdict_out)
 	errno = error;
 	if (result != 0)
 		return -1;
-	if (newest_segment_take(n, str_make(sector, got)))
-		*verdict_out = NEWEST_GOOD;
+	if (newest_segment_parse(n, str_make(sector, got)))
+		*verdict_out = NEWEST_SEGMENT_GOOD;
 	else if (!newest_segment_is_blank(str_make(sector, got)))
-		*verdict_out = NEWEST_DAMAGED;
+		*verdict_out = NEWEST_SEGMENT_DAMAGED;
 	return 0;
 }
 
 int
-newest_segment_read(struct newest_segment *n, enum newest_verdict *verdict_out)
+newest_segment_read(struct newest_segment *n, enum newest_segment_state *verdict_out)
 {
 	struct fsio_file file;
 
-	*verdict_out = NEWEST_ABSENT;
+	*verdict_out = NEWEST_SEGMENT_ABSENT;
 	if (n->io->ops->inspect(n->io, NEWEST_SEGMENT_NAME, &file) != 0)
 		return errno == ENOENT ? 0 : -1;
 	n->is_named = true;
 	n->is_foreign = !file.is_plain || !file.is_ours || !file.is_private;
 	if (n->is_foreign)
-		*verdict_out = NEWEST_FOREIGN;
+		*verdict_out = NEWEST_SEGMENT_FOREIGN;
 	else if (newest_segment_load(n, verdict_out) != 0)
 		return -1;
-	n->is_unknown = *verdict_out == NEWEST_FOREIGN || *verdict_out == NEWEST_DAMAGED;
+	n->is_unknown =
+	    *verdict_out == NEWEST_SEGMENT_FOREIGN || *verdict_out == NEWEST_SEGMENT_DAMAGED;
 	return 0;
 }
 
 /* ---- writing ---- */
 
 static int
-newest_segment_put(struct newest_segment *n, int fd)
+newest_segment_write_file(struct newest_segment *n, int fd)
 {
-	struct newest_content c = {.version = htole32(NEWEST_VERSION),
+	struct newest_segment_content c = {.version = htole32(NEWEST_SEGMENT_VERSION),
 	    .slot = htole32(n->slot),
 	    .generation = htole64(n->generation)};
 	char sector[SEGMENT_SECTOR] = {0};
 	struct iovec v = {sector, sizeof sector};
 
-	memcpy(c.magic, newest_magic, sizeof c.magic);
-	c.crc = htole32(crc32c(0, &c, offsetof(struct newest_content, crc)));
+	memcpy(c.magic, newest_segment_magic, sizeof c.magic);
+	c.crc = htole32(crc32c(0, &c, offsetof(struct newest_segment_content, crc)));
 	memcpy(sector, &c, sizeof c);
 	if (fsio_write_all(n->io, fd, &v, 1, 0) != 0)
 		return -1;
@@ -120,7 +121,7 @@ newest_segment_write(struct newest_segment *n)
 
 	if (fd < 0)
 		return -1;
-	result = newest_segment_put(n, fd);
+	result = newest_segment_write_file(n, fd);
 	error = errno;
 	n->io->ops->close(n->io, fd);
 	errno = error;
@@ -133,7 +134,7 @@ newest_segment_write(struct newest_segment *n)
 }
 
 void
-newest_segment_tell(struct newest_segment *n, const struct segment *g)
+newest_segment_set(struct newest_segment *n, const struct segment *g)
 {
 	uint64_t generation = g ? g->generation : 0;
 

@@ -21,13 +21,18 @@ struct newest_segment {
 	bool is_unknown;                 /* it is there, damaged or foreign: what it said is lost */
 };
 
-enum newest_verdict { NEWEST_ABSENT, NEWEST_GOOD, NEWEST_DAMAGED, NEWEST_FOREIGN };
+enum newest_segment_state {
+	NEWEST_SEGMENT_ABSENT,
+	NEWEST_SEGMENT_GOOD,
+	NEWEST_SEGMENT_DAMAGED,
+	NEWEST_SEGMENT_FOREIGN
+};
 
 /* When the directory is synced.  GOOD: it says.  ABSENT: also where it was never written, for the
  * power was cut.  -1 with errno: it could not be read, so nothing is known. */
-int newest_segment_read(struct newest_segment *n, enum newest_verdict *verdict_out) MUST_USE;
+int newest_segment_read(struct newest_segment *n, enum newest_segment_state *verdict_out) MUST_USE;
 /* From now on the file durably says g, or that there is none (NULL).  What cannot be written is
  * logged, and stops nothing: then a later start may not notice that g is missing. */
-void newest_segment_tell(struct newest_segment *n, const struct segment *g);
+void newest_segment_set(struct newest_segment *n, const struct segment *g);
 
 #endif

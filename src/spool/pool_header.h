@@ -7,10 +7,10 @@
 #include "spool/segment_pool.h"
 
 /* `what` failed with errno, which stays: told, and tried again after a pause.  Returns -1. */
-int stock_failed(const struct stock *p, struct trouble *t, const char *what);
+int segment_pool_failed(const struct segment_pool *p, struct disk_retry *t, const char *what);
 /* A new generation for its next use; -1 with errno. */
-int stock_prepare(struct stock *p, struct segment *s) MUST_USE;
+int segment_pool_prepare(struct segment_pool *p, struct segment *s) MUST_USE;
 /* It holds nothing, and has no place in the order of the log; -1 with errno. */
-int stock_write_free(struct stock *p, struct segment *s, const char *what) MUST_USE;
+int segment_pool_write_free(struct segment_pool *p, struct segment *s, const char *what) MUST_USE;
 
 #endif

@@ -21,36 +21,36 @@
 #include "spool/stale_segments.h"
 
 /* A name of ours under which stands what is not ours; renamed once all else is read. */
-struct recover_foreign {
-	struct recover_foreign *next;
+struct recovery_foreign {
+	struct recovery_foreign *next;
 	uint32_t slot;
 	const char *why;                 /* NULL: it is no plain file and stays where it is */
 };
 
-struct listing {
+struct recovery_listing {
 	struct spool *spool;
 	struct segment **segments;
 	size_t count;
 	size_t cap;
 	struct replay replay;
-	struct headers_case *cases;      /* segments with a damaged header */
+	struct damaged_header *cases;      /* segments with a damaged header */
 	uint32_t slot_max;               /* of segments that are ours */
-	struct recover_bodies bodies;
+	struct recovery_bodies bodies;
 	struct buf stale;                /* names to remove, each with its NUL */
 	struct buf asides;               /* names of files that were put aside, likewise */
-	struct recover_foreign *foreign;
+	struct recovery_foreign *foreign;
 	unsigned stray_count;            /* names that are none of the spool's */
 	char stray[64];                  /* the first of them */
 	bool is_whole;                   /* no segment of the log can be missing */
-	struct recover_absent absent;
+	struct recovery_absent absent;
 };
 
-enum { STALE_BYTES_MAX = 64 << 20 };
+enum { RECOVERY_STALE_BYTES_MAX = 64 << 20 };
 
 /* ---- the directory ---- */
 
 static void
-saw_segment(struct listing *l, uint32_t slot)
+recovery_add_segment(struct recovery_listing *l, uint32_t slot)
 {
 	if (l->count == l->cap) {
 		l->cap = l->cap ? l->cap * 2 : 64;
@@ -61,73 +61,73 @@ saw_segment(struct listing *l, uint32_t slot)
 
 /* What the spool itself leaves beside segments and bodies. */
 static bool
-recover_is_known(struct str name)
+recovery_is_known_name(struct str name)
 {
 	return str_eq(name, STR("lock")) || str_eq(name, STR(NEWEST_SEGMENT_NAME)) ||
 	    str_starts(name, STR("damaged-")) || str_iends(name, STR(".body.lost"));
 }
 
 static void
-recover_saw_stray(struct listing *l, const char *name)
+recovery_add_stray(struct recovery_listing *l, const char *name)
 {
 	if (l->stray_count++ == 0)
 		snprintf(l->stray, sizeof l->stray, "%s", name);
 }
 
 static void
-saw(const char *name, void *arg)
+recovery_add_name(const char *name, void *arg)
 {
-	struct listing *l = arg;
+	struct recovery_listing *l = arg;
 	struct str s = str_of(name);
 	uint32_t slot;
 
 	metrics_progress();
 	if (segment_parse_name(name, "seg-", &slot))
-		saw_segment(l, slot);
-	else if (segment_parse_name(name, "new-", &slot) || kept_is_unfinished(s))
+		recovery_add_segment(l, slot);
+	else if (segment_parse_name(name, "new-", &slot) || damage_copies_is_unfinished(s))
 		buf_add(&l->stale, name, s.n + 1);
 	else if (str_iends(s, STR(".body")))
 		mem_free(map_put(l->bodies.files, s, mem_text(name, s.n)));
 	else if (str_iends(s, STR(".aside")))
 		buf_add(&l->asides, name, s.n + 1);
-	else if (!recover_is_known(s))
-		recover_saw_stray(l, name);
+	else if (!recovery_is_known_name(s))
+		recovery_add_stray(l, name);
 }
 
 /* A start that was refused for it: what the directory shows of the files that are missing. */
 static void
-recover_tell_missing(const struct listing *l)
+recovery_log_missing(const struct recovery_listing *l)
 {
 	char name[SEGMENT_NAME_BYTES];
 	int error = errno;
 
-	for (struct recover_foreign *f = l->foreign; f && error == ENOTRECOVERABLE; f = f->next)
+	for (struct recovery_foreign *f = l->foreign; f && error == ENOTRECOVERABLE; f = f->next)
 		if (f->why)
 			log_error("spool: %s: %s; it may be the file that is missing",
 			    segment_name(f->slot, name), f->why);
 	if (error == ENOTRECOVERABLE)
-		recover_absent_tell(&l->absent);
+		recovery_absent_log(&l->absent);
 	errno = error;
 }
 
 static void
-recover_is_foreign(struct listing *l, size_t at, const char *why)
+recovery_add_foreign(struct recovery_listing *l, size_t at, const char *why)
 {
-	struct recover_foreign *f = MEM_NEW(struct recover_foreign);
+	struct recovery_foreign *f = MEM_NEW(struct recovery_foreign);
 
-	*f = (struct recover_foreign){l->foreign, l->segments[at]->slot, why};
+	*f = (struct recovery_foreign){l->foreign, l->segments[at]->slot, why};
 	l->foreign = f;
 	segment_free(&l->segments[at], l->spool->io);
 }
 
 /* What cannot be used is renamed, for a person to look at. */
 static void
-recover_set_aside(struct listing *l)
+recovery_set_aside_foreign(struct recovery_listing *l)
 {
 	struct spool *s = l->spool;
 	char from[SEGMENT_NAME_BYTES], to[64];
 
-	for (struct recover_foreign *f = l->foreign; f; f = f->next) {
+	for (struct recovery_foreign *f = l->foreign; f; f = f->next) {
 		metrics_progress();
 		segment_name(f->slot, from);
 		if (!f->why) {
@@ -135,7 +135,7 @@ recover_set_aside(struct listing *l)
 			continue;
 		}
 		snprintf(to, sizeof to, "damaged-%s-%016llx", from,
-		    (unsigned long long)segment_draw_tag());
+		    (unsigned long long)segment_make_tag());
 		if (s->io->ops->rename(s->io, from, to) == 0)
 			log_error("spool: %s: %s, kept as %s", from, f->why, to);
 		else
@@ -150,7 +150,7 @@ recover_set_aside(struct listing *l)
 /* A segment by its content, that someone else may have written: it may hold mail, so it is neither
  * believed nor put out of the queue. */
 static int
-recover_check_owner(struct listing *l, size_t at, const struct fsio_file *file)
+recovery_check_owner(struct recovery_listing *l, size_t at, const struct fsio_file *file)
 {
 	char name[SEGMENT_NAME_BYTES];
 
@@ -166,7 +166,7 @@ recover_check_owner(struct listing *l, size_t at, const struct fsio_file *file)
 }
 
 static const char *
-recover_why_foreign(const struct fsio_file *file)
+recovery_foreign_reason(const struct fsio_file *file)
 {
 	if (!file->is_ours)
 		return "not a file of ours";
@@ -178,28 +178,28 @@ recover_why_foreign(const struct fsio_file *file)
 
 /* Its header is no header: a segment all the same, if frames stand in it. */
 static int
-recover_look_inside(struct listing *l, size_t at, const struct fsio_file *file,
+recovery_examine_damaged(struct recovery_listing *l, size_t at, const struct fsio_file *file,
     const struct segment_mark *mark)
 {
 	bool is_segment = false;
 
 	if (file->is_ours && file->is_private &&
-	    headers_look(&l->replay, l->segments[at], &l->cases, &is_segment) != 0)
+	    damaged_headers_examine(&l->replay, l->segments[at], &l->cases, &is_segment) != 0)
 		return -1;
 	if (is_segment) {
 		l->cases->mark = *mark;
 		segment_add_mark(&l->replay.mark, mark);
 	} else {
-		recover_is_foreign(l, at, recover_why_foreign(file));
+		recovery_add_foreign(l, at, recovery_foreign_reason(file));
 	}
 	return 0;
 }
 
 static int
-recover_judge_header(struct listing *l, size_t at, const struct fsio_file *file)
+recovery_check_header(struct recovery_listing *l, size_t at, const struct fsio_file *file)
 {
 	struct segment *g = l->segments[at];
-	enum segment_verdict verdict;
+	enum segment_header_state verdict;
 	struct segment_mark mark;
 	char name[SEGMENT_NAME_BYTES];
 
@@ -208,25 +208,25 @@ recover_judge_header(struct listing *l, size_t at, const struct fsio_file *file)
 		if (!l->spool->options.accept_damage || !replay_may_accept(errno))
 			return replay_refuse(name, 0);
 		/* what the disk has lost of it is damage like any other: the rest may be whole */
-		return recover_look_inside(l, at, file, &mark);
+		return recovery_examine_damaged(l, at, file, &mark);
 	}
 	if (verdict == SEGMENT_FOREIGN)
 		return replay_refuse_version(name, 0, g->version);
 	/* one that was cut short is not used again: a later start would miss its end */
 	g->is_kept = verdict == SEGMENT_GOOD && file->bytes < g->bytes;
 	if (verdict == SEGMENT_GOOD) {
-		if (recover_check_owner(l, at, file) != 0)
+		if (recovery_check_owner(l, at, file) != 0)
 			return -1;
 		if (l->segments[at])
-			chain_see_mark(&l->replay, g, &mark);
+			segment_chain_merge_mark(&l->replay, g, &mark);
 		return 0;
 	}
-	return recover_look_inside(l, at, file, &mark);
+	return recovery_examine_damaged(l, at, file, &mark);
 }
 
 /* -1: the whole spool must be left alone. */
 static int
-open_segment(struct listing *l, size_t at)
+recovery_open_segment(struct recovery_listing *l, size_t at)
 {
 	struct segment *g = l->segments[at];
 	struct fsio *io = l->spool->io;
@@ -238,25 +238,25 @@ open_segment(struct listing *l, size_t at)
 	if (io->ops->inspect(io, name, &file) != 0)
 		return replay_refuse_for(name, "cannot be looked at");
 	if (!file.is_plain) {
-		recover_is_foreign(l, at, NULL);
+		recovery_add_foreign(l, at, NULL);
 		return 0;
 	}
 	g->fd = io->ops->open(io, name, O_RDWR);
 	if (g->fd >= 0)
-		return recover_judge_header(l, at, &file);
+		return recovery_check_header(l, at, &file);
 	/* too small for a segment: no mail can be in it */
 	if (errno == EACCES && !file.is_ours && file.bytes < SPOOL_SEGMENT_MIN) {
-		recover_is_foreign(l, at, "not a file of ours");
+		recovery_add_foreign(l, at, "not a file of ours");
 		return 0;
 	}
 	if (!l->spool->options.accept_damage || !replay_may_accept(errno))
 		return replay_refuse_for(name, "cannot be opened");
-	recover_is_foreign(l, at, "it cannot be opened");
+	recovery_add_foreign(l, at, "it cannot be opened");
 	return 0;
 }
 
 static int
-by_generation(const void *a, const void *b)
+recovery_by_generation(const void *a, const void *b)
 {
 	const struct segment *x = *(struct segment *const *)a, *y = *(struct segment *const *)b;
 
@@ -265,7 +265,7 @@ by_generation(const void *a, const void *b)
 
 /* Those with a damaged header get their generation, or are set aside. */
 static int
-recover_place(struct listing *l)
+recovery_assign_damaged(struct recovery_listing *l)
 {
 	struct segment **good = mem_new((l->count + 1) * sizeof(struct segment *));
 	size_t count = 0;
@@ -274,27 +274,27 @@ recover_place(struct listing *l)
 	for (size_t i = 0; i < l->count; i++)
 		if (l->segments[i] && l->segments[i]->generation > 0)
 			good[count++] = l->segments[i];
-	result = headers_place(&l->replay, l->cases, good, count);
+	result = damaged_headers_assign(&l->replay, l->cases, good, count);
 	mem_free(good);
-	headers_clear(&l->cases);
+	damaged_headers_clear(&l->cases);
 	for (size_t i = 0; i < l->count && result == 0; i++)
 		if (l->segments[i] && l->segments[i]->has_bad_header &&
 		    l->segments[i]->generation == 0)
-			recover_is_foreign(l, i, "damaged header");
+			recovery_add_foreign(l, i, "damaged header");
 	return result;
 }
 
 /* Opened, without holes, oldest first; free ones go to the pool. */
 static int
-open_segments(struct listing *l)
+recovery_open_segments(struct recovery_listing *l)
 {
-	struct stock *p = &l->spool->writer.pool;
+	struct segment_pool *p = &l->spool->writer.pool;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < l->count; i++)
-		if (open_segment(l, i) != 0)
+		if (recovery_open_segment(l, i) != 0)
 			return -1;
-	if (recover_place(l) != 0)
+	if (recovery_assign_damaged(l) != 0)
 		return -1;
 	for (size_t i = 0; i < l->count; i++) {
 		struct segment *g = l->segments[i];
@@ -304,14 +304,14 @@ open_segments(struct listing *l)
 		l->segments[i] = NULL;
 		l->slot_max = g->slot > l->slot_max ? g->slot : l->slot_max;
 		if (g->generation == 0)
-			stock_give_back(p, g);
+			segment_pool_return(p, g);
 		else
 			l->segments[kept++] = g;
 	}
 	l->count = kept;
 	if (kept == 0)
 		return 0;
-	qsort(l->segments, kept, sizeof(struct segment *), by_generation);
+	qsort(l->segments, kept, sizeof(struct segment *), recovery_by_generation);
 	p->generation = l->segments[kept - 1]->generation;
 	return 0;
 }
@@ -320,7 +320,7 @@ open_segments(struct listing *l)
 
 /* What its frames and the others say of it is what its header said. */
 static void
-recover_mend_headers(struct spool *s)
+recovery_rewrite_headers(struct spool *s)
 {
 	char name[SEGMENT_NAME_BYTES];
 
@@ -332,9 +332,9 @@ recover_mend_headers(struct spool *s)
 
 /* What was accepted is not asked again at the next start, though there be no room for a segment. */
 static void
-recover_tell_mark(struct listing *l)
+recovery_write_mark(struct recovery_listing *l)
 {
-	if (l->replay.has_loss && stock_tell_mark(&l->spool->writer.pool) != 0)
+	if (l->replay.has_loss && segment_pool_write_mark(&l->spool->writer.pool) != 0)
 		log_error("spool: that damage was accepted cannot be written: %m; the next start "
 			  "may need --accept-damage again");
 	if (l->replay.unlisted > 0)
@@ -344,7 +344,7 @@ recover_tell_mark(struct listing *l)
 }
 
 static void
-tidy(struct listing *l)
+recovery_tidy(struct recovery_listing *l)
 {
 	struct fsio *io = l->spool->io;
 
@@ -353,20 +353,20 @@ tidy(struct listing *l)
 		io->ops->unlink(io, l->stale.p + at);
 	}
 	/* what the next start needs comes before copies, which may fill the disk */
-	recover_mend_headers(l->spool);
-	recover_tell_mark(l);
-	newest_segment_tell(&l->spool->writer.newest_segment, l->spool->index.newest);
-	recover_set_aside(l);
-	recover_bodies_take_back(l->spool, &l->bodies);
-	recover_bodies_tidy(l->spool, &l->bodies, l->is_whole);
-	kept_write(&l->replay.kept, &l->spool->writer.pool);
-	passed_set_aside(&l->spool->writer.pool);
+	recovery_rewrite_headers(l->spool);
+	recovery_write_mark(l);
+	newest_segment_set(&l->spool->writer.newest_segment, l->spool->index.newest);
+	recovery_set_aside_foreign(l);
+	recovery_bodies_restore(l->spool, &l->bodies);
+	recovery_bodies_tidy(l->spool, &l->bodies, l->is_whole);
+	damage_copies_write(&l->replay.kept, &l->spool->writer.pool);
+	stale_segments_set_aside(&l->spool->writer.pool);
 }
 
 /* Files of a message that is there, with its content, are of an attempt to put it aside that came
  * to nothing: they go with it. */
 static void
-recover_find_asides(struct listing *l)
+recovery_find_set_aside(struct recovery_listing *l)
 {
 	struct spool *s = l->spool;
 
@@ -374,7 +374,7 @@ recover_find_asides(struct listing *l)
 		struct str name = str_of(l->asides.p + at);
 		bool is_body = str_iends(name, STR(".body.aside"));
 		size_t end = is_body ? STR(".body.aside").n : STR(".aside").n;
-		struct item *i = NULL;
+		struct stored_message *i = NULL;
 		struct msgid id;
 		uint32_t recipient;
 
@@ -388,18 +388,18 @@ recover_find_asides(struct listing *l)
 }
 
 static void
-clear(struct listing *l)
+recovery_listing_clear(struct recovery_listing *l)
 {
 	for (size_t i = 0; i < l->count; i++)
 		segment_free(&l->segments[i], l->spool->io);
 	mem_free(l->segments);
-	headers_clear(&l->cases);
+	damaged_headers_clear(&l->cases);
 	replay_clear(&l->replay);
 	map_free_all(&l->bodies.files);
 	buf_clear(&l->bodies.back);
 	buf_clear(&l->stale);
 	buf_clear(&l->asides);
-	for (struct recover_foreign *f = l->foreign, *next; f; f = next) {
+	for (struct recovery_foreign *f = l->foreign, *next; f; f = next) {
 		next = f->next;
 		mem_free(f);
 	}
@@ -407,9 +407,9 @@ clear(struct listing *l)
 
 /* What it does not say is not missed: the start goes on as in a version without this file. */
 static int
-recover_newest(struct spool *s)
+recovery_read_newest(struct spool *s)
 {
-	enum newest_verdict verdict;
+	enum newest_segment_state verdict;
 
 	if (newest_segment_read(&s->writer.newest_segment, &verdict) != 0) {
 		if (!replay_may_accept(errno))
@@ -418,11 +418,11 @@ recover_newest(struct spool *s)
 		log_error("spool: %s cannot be read: %m; so it is not known whether the file of "
 			  "the newest segment is missing; it is written anew",
 		    NEWEST_SEGMENT_NAME);
-	} else if (verdict == NEWEST_DAMAGED) {
+	} else if (verdict == NEWEST_SEGMENT_DAMAGED) {
 		s->stats.quarantined++;
 		log_error("spool: %s is damaged; so it is not known whether the file of the "
 			  "newest segment is missing; it is written anew", NEWEST_SEGMENT_NAME);
-	} else if (verdict == NEWEST_FOREIGN) {
+	} else if (verdict == NEWEST_SEGMENT_FOREIGN) {
 		log_warn("spool: %s is not a file of ours and is left alone; so it is not known "
 			 "whether the file of the newest segment is missing", NEWEST_SEGMENT_NAME);
 	}
@@ -431,50 +431,50 @@ recover_newest(struct spool *s)
 
 /* Everything is read and understood before anything is changed. */
 static int
-recover_read(struct listing *l)
+recovery_read_all(struct recovery_listing *l)
 {
 	struct spool *s = l->spool;
 
 	/* what a killed process left in memory only is made durable before it is relied on */
 	if (s->io->ops->sync_directory(s->io) != 0)
 		return replay_refuse_for("the directory", "cannot be synced");
-	if (s->io->ops->list(s->io, saw, l) != 0)
+	if (s->io->ops->list(s->io, recovery_add_name, l) != 0)
 		return replay_refuse_for("the directory", "cannot be listed");
-	recover_absent_find(&l->absent, l->segments, l->count);
-	if (recover_newest(s) != 0 || open_segments(l) != 0)
+	recovery_absent_find(&l->absent, l->segments, l->count);
+	if (recovery_read_newest(s) != 0 || recovery_open_segments(l) != 0)
 		return -1;
-	for (struct recover_foreign *f = l->foreign; f; f = f->next)
+	for (struct recovery_foreign *f = l->foreign; f; f = f->next)
 		s->stats.quarantined += f->why != NULL;
 	s->writer.pool.slot = l->slot_max + 1;
-	l->replay.body_count = recover_bodies_count(&l->bodies);
-	if (recover_log(&l->replay, l->segments, l->count, &l->is_whole) != 0) {
-		recover_tell_missing(l);
+	l->replay.body_count = recovery_bodies_count(&l->bodies);
+	if (recovery_log_run(&l->replay, l->segments, l->count, &l->is_whole) != 0) {
+		recovery_log_missing(l);
 		return -1;
 	}
-	recover_find_asides(l);
-	return recover_bodies_check(s, &l->bodies);
+	recovery_find_set_aside(l);
+	return recovery_bodies_check(s, &l->bodies);
 }
 
 int
-recover(struct spool *s, const struct spool_recovery *r)
+spool_recover(struct spool *s, const struct spool_recovery *r)
 {
-	struct listing l = {.spool = s, .bodies.files = map_new(), .replay = {.spool = s}};
-	struct recover_tell told = {0};
+	struct recovery_listing l = {.spool = s, .bodies.files = map_new(), .replay = {.spool = s}};
+	struct recovery_report told = {0};
 	int result, error;
 
-	buf_init(&l.stale, STALE_BYTES_MAX);
-	buf_init(&l.asides, STALE_BYTES_MAX);
-	buf_init(&l.bodies.back, STALE_BYTES_MAX);
-	result = recover_read(&l);
+	buf_init(&l.stale, RECOVERY_STALE_BYTES_MAX);
+	buf_init(&l.asides, RECOVERY_STALE_BYTES_MAX);
+	buf_init(&l.bodies.back, RECOVERY_STALE_BYTES_MAX);
+	result = recovery_read_all(&l);
 	if (result == 0 && r)
-		result = recover_tell_all(s, r, &told);
+		result = recovery_report_all(s, r, &told);
 	if (result == 0) {
-		tidy(&l);
-		recover_tell_aside(s, &told);
+		recovery_tidy(&l);
+		recovery_report_set_aside(s, &told);
 	}
 	error = errno;
-	recover_tell_clear(&told);
-	clear(&l);
+	recovery_report_clear(&told);
+	recovery_listing_clear(&l);
 	errno = error;
 	return result;
 }

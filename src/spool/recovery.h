@@ -8,6 +8,6 @@
 
 /* Fills index, pool, and the writer's seal and sequence, and tells r of it (may be NULL).  -1 with
  * errno: keep off the spool; nothing on the disk was changed. */
-int recover(struct spool *s, const struct spool_recovery *r) MUST_USE;
+int spool_recover(struct spool *s, const struct spool_recovery *r) MUST_USE;
 
 #endif

@@ -8,10 +8,10 @@
 
 #include "base/log.h"
 
-enum { NAMES_MAX = 8 };
+enum { RECOVERY_ABSENT_NAMES_MAX = 8 };
 
 static int
-recover_absent_by_slot(const void *a, const void *b)
+recovery_absent_by_slot(const void *a, const void *b)
 {
 	const struct segment *x = *(struct segment *const *)a, *y = *(struct segment *const *)b;
 
@@ -19,7 +19,7 @@ recover_absent_by_slot(const void *a, const void *b)
 }
 
 void
-recover_absent_find(struct recover_absent *a, struct segment **segments, size_t count)
+recovery_absent_find(struct recovery_absent *a, struct segment **segments, size_t count)
 {
 	char name[SEGMENT_NAME_BYTES];
 	size_t n = 0, seen = 0;
@@ -27,9 +27,10 @@ recover_absent_find(struct recover_absent *a, struct segment **segments, size_t 
 
 	if (count == 0)
 		return;
-	qsort(segments, count, sizeof(struct segment *), recover_absent_by_slot);
+	qsort(segments, count, sizeof(struct segment *), recovery_absent_by_slot);
 	segment_name(segments[count - 1]->slot, a->last);
-	for (uint32_t slot = 1; slot < segments[count - 1]->slot && told < NAMES_MAX; slot++) {
+	for (uint32_t slot = 1;
+	     slot < segments[count - 1]->slot && told < RECOVERY_ABSENT_NAMES_MAX; slot++) {
 		while (segments[seen]->slot < slot)
 			seen++;
 		if (segments[seen]->slot == slot)
@@ -40,7 +41,7 @@ recover_absent_find(struct recover_absent *a, struct segment **segments, size_t 
 }
 
 void
-recover_absent_tell(const struct recover_absent *a)
+recovery_absent_log(const struct recovery_absent *a)
 {
 	if (a->names[0])
 		log_error("spool: of the names up to %s, these are not there: %s", a->last,

@@ -8,14 +8,14 @@
 
 #include "spool/segment.h"
 
-struct recover_absent {
+struct recovery_absent {
 	char names[160];                 /* the first of them; empty: none */
 	char last[SEGMENT_NAME_BYTES];   /* the highest name that is there */
 };
 
 /* Of all segments that were listed; sorts them by their names. */
-void recover_absent_find(struct recover_absent *a, struct segment **segments, size_t count);
+void recovery_absent_find(struct recovery_absent *a, struct segment **segments, size_t count);
 /* For a start that is refused because a file is missing. */
-void recover_absent_tell(const struct recover_absent *a);
+void recovery_absent_log(const struct recovery_absent *a);
 
 #endif

@@ -14,10 +14,10 @@
 #include "spool/replay.h"
 #include "spool/spool_fault.h"
 
-enum { RECOVER_LOST_BYTES = 300 };
+enum { RECOVERY_LOST_BYTES = 300 };
 
 static void
-recover_bodies_count_one(struct str key, void *value, void *arg)
+recovery_bodies_count_one(struct str key, void *value, void *arg)
 {
 	struct str text = str_upto(key, key.n - strlen(".body"));
 	unsigned *count = arg;
@@ -29,17 +29,17 @@ recover_bodies_count_one(struct str key, void *value, void *arg)
 }
 
 unsigned
-recover_bodies_count(const struct recover_bodies *b)
+recovery_bodies_count(const struct recovery_bodies *b)
 {
 	unsigned count = 0;
 
-	map_each(b->files, recover_bodies_count_one, &count);
+	map_each(b->files, recovery_bodies_count_one, &count);
 	return count;
 }
 
 /* Known to be unusable: the message stays, held, where the operator sees it. */
 static void
-recover_bodies_hold(struct spool *s, struct item *i, const char *name, const char *why)
+recovery_bodies_hold(struct spool *s, struct stored_message *i, const char *name, const char *why)
 {
 	char text[ID_NUMBER_TEXT_BYTES], reason[SPOOL_DETAIL_MAX];
 	int n = snprintf(reason, sizeof reason, "damaged: the body file %s %s", name, why);
@@ -48,14 +48,14 @@ recover_bodies_hold(struct spool *s, struct item *i, const char *name, const cha
 	    msgid_text(i->id, 0, text), name, why);
 	/* the first reason stays, above all the operator's */
 	if (!i->is_held)
-		item_set_hold(i, true, str_make(reason, (size_t)n));
+		stored_message_set_hold(i, true, str_make(reason, (size_t)n));
 	s->stats.quarantined++;
 }
 
 /* NULL: whole and readable; else what is wrong with it.  *error_out: what the system refused; 0: it
  * told us all, and that proves the damage. */
 static const char *
-recover_bodies_look(struct spool *s, const struct item *i, const char *name,
+recovery_bodies_inspect(struct spool *s, const struct stored_message *i, const char *name,
     bool *is_missing_out, int *error_out)
 {
 	struct fsio *io = s->io;
@@ -72,7 +72,7 @@ recover_bodies_look(struct spool *s, const struct item *i, const char *name,
 	if (!file.is_plain || !file.is_private || !file.is_ours)
 		return "is not a file of ours";
 	if ((uint64_t)file.bytes != i->body_bytes)
-		return finding_of_body(FINDING_BODY_CUT);
+		return spool_fault_of_body(SPOOL_FAULT_BODY_TRUNCATED);
 	fd = io->ops->open(io, name, O_RDONLY);
 	if (fd < 0) {
 		*error_out = errno;
@@ -85,24 +85,24 @@ recover_bodies_look(struct spool *s, const struct item *i, const char *name,
 /* ---- a body that an earlier start kept as *.lost ---- */
 
 /* What could not be read, and where. */
-struct recover_bodies_fault {
-	char name[RECOVER_LOST_BYTES];
+struct recovery_bodies_fault {
+	char name[RECOVERY_LOST_BYTES];
 	uint64_t offset;
 	bool is_record;                  /* the record, not the body */
 };
 
 static int
-recover_bodies_fit(struct spool *s, const struct item *i, int fd, struct str sums,
-    struct recover_bodies_fault *f)
+recovery_bodies_compare(struct spool *s, const struct stored_message *i, int fd, struct str sums,
+    struct recovery_bodies_fault *f)
 {
-	struct iovec v = {mem_new(SUMS_BLOCK_BYTES), SUMS_BLOCK_BYTES};
+	struct iovec v = {mem_new(BLOCK_SUMS_BLOCK_BYTES), BLOCK_SUMS_BLOCK_BYTES};
 	int error = 0;
 	size_t got;
 
 	for (f->offset = 0; !error && f->offset < i->body_bytes; f->offset += got)
 		if (fsio_read_all(s->io, fd, v, (off_t)f->offset, &got) != 0)
 			error = errno;
-		else if (!sums_fit(sums, f->offset, str_make(v.iov_base, got)))
+		else if (!block_sums_match(sums, f->offset, str_make(v.iov_base, got)))
 			error = EBADMSG;
 	mem_free(v.iov_base);
 	return error;
@@ -110,14 +110,15 @@ recover_bodies_fit(struct spool *s, const struct item *i, int fd, struct str sum
 
 /* 0.1.0 stored no sums. */
 static int
-recover_bodies_read(struct spool *s, struct item *i, int fd, struct recover_bodies_fault *f)
+recovery_bodies_read(
+    struct spool *s, struct stored_message *i, int fd, struct recovery_bodies_fault *f)
 {
-	struct record record;
-	int error = item_read(i, s->io, &s->room, &record);
+	struct frame_entry record;
+	int error = stored_message_read(i, s->io, &s->room, &record);
 
 	/* a start has no later read that could prove it */
-	if (error == FINDING_MISREAD)
-		error = item_read(i, s->io, &s->room, &record);
+	if (error == SPOOL_FAULT_MISREAD)
+		error = stored_message_read(i, s->io, &s->room, &record);
 	if (error) {
 		segment_name(i->segment->slot, f->name);
 		f->offset = i->offset;
@@ -126,14 +127,15 @@ recover_bodies_read(struct spool *s, struct item *i, int fd, struct recover_bodi
 	}
 	if (record.entry.message.sums.n == 0)
 		return 0;
-	return recover_bodies_fit(s, i, fd, record.entry.message.sums, f);
+	return recovery_bodies_compare(s, i, fd, record.entry.message.sums, f);
 }
 
 /* Of a message without its body: 0 where the file named in f is that body, or an errno; ENOENT:
  * there is none, EBADMSG: it is something else, or the record is damaged; any other one: f says of
  * which file. */
 static int
-recover_bodies_find_lost(struct spool *s, struct item *i, struct recover_bodies_fault *f)
+recovery_bodies_check_lost(
+    struct spool *s, struct stored_message *i, struct recovery_bodies_fault *f)
 {
 	struct fsio *io = s->io;
 	struct fsio_file file;
@@ -147,15 +149,15 @@ recover_bodies_find_lost(struct spool *s, struct item *i, struct recover_bodies_
 	fd = io->ops->open(io, f->name, O_RDONLY);
 	if (fd < 0)
 		return errno;
-	error = recover_bodies_read(s, i, fd, f);
+	error = recovery_bodies_read(s, i, fd, f);
 	io->ops->close(io, fd);
 	return error;
 }
 
 static void
-recover_bodies_take_back_one(struct spool *s, const char *name)
+recovery_bodies_restore_one(struct spool *s, const char *name)
 {
-	char lost[RECOVER_LOST_BYTES];
+	char lost[RECOVERY_LOST_BYTES];
 
 	snprintf(lost, sizeof lost, "%s.lost", name);
 	metrics_progress();
@@ -168,12 +170,12 @@ recover_bodies_take_back_one(struct spool *s, const char *name)
 }
 
 void
-recover_bodies_take_back(struct spool *s, const struct recover_bodies *b)
+recovery_bodies_restore(struct spool *s, const struct recovery_bodies *b)
 {
 	const struct buf *back = &b->back;
 
 	for (size_t at = 0; at < back->n; at += strlen(back->p + at) + 1)
-		recover_bodies_take_back_one(s, back->p + at);
+		recovery_bodies_restore_one(s, back->p + at);
 	if (back->n > 0 && s->io->ops->sync_directory(s->io) != 0)
 		log_warn("spool: the names of body files that were taken back are not durable: %m");
 }
@@ -181,20 +183,20 @@ recover_bodies_take_back(struct spool *s, const struct recover_bodies *b)
 /* ---- bodies of messages ---- */
 
 static const char *
-recover_bodies_seek_lost(struct spool *s, struct recover_bodies *b, struct item *i,
-    struct recover_bodies_fault *f, int *error_out)
+recovery_bodies_find_lost(struct spool *s, struct recovery_bodies *b, struct stored_message *i,
+    struct recovery_bodies_fault *f, int *error_out)
 {
 	char name[WRITER_FILE_NAME_BYTES];
 	bool is_other;
 	int error;
 
-	writer_file_name(i->id, name);
+	writer_body_name(i->id, name);
 	snprintf(f->name, sizeof f->name, "%s.lost", name);
-	error = recover_bodies_find_lost(s, i, f);
+	error = recovery_bodies_check_lost(s, i, f);
 	is_other = error == EBADMSG && !f->is_record;
 	*error_out = error == ENOENT || is_other ? 0 : error;
 	if (error == ENOENT)
-		return finding_of_body(FINDING_BODY_MISSING);
+		return spool_fault_of_body(SPOOL_FAULT_BODY_MISSING);
 	if (error)
 		return is_other
 		    ? "is missing, and the file of that name with .lost is not what was stored"
@@ -205,9 +207,9 @@ recover_bodies_seek_lost(struct spool *s, struct recover_bodies *b, struct item 
 }
 
 static int
-recover_bodies_check_one(struct spool *s, struct recover_bodies *b, struct item *i)
+recovery_bodies_check_one(struct spool *s, struct recovery_bodies *b, struct stored_message *i)
 {
-	struct recover_bodies_fault f = {.offset = 0};
+	struct recovery_bodies_fault f = {.offset = 0};
 	char name[WRITER_FILE_NAME_BYTES];
 	bool is_missing;
 	const char *wrong;
@@ -216,28 +218,28 @@ recover_bodies_check_one(struct spool *s, struct recover_bodies *b, struct item 
 
 	metrics_work_id("recover: body file", i->id);
 	metrics_progress();
-	seen = map_remove(b->files, str_of(writer_file_name(i->id, name)));
+	seen = map_remove(b->files, str_of(writer_body_name(i->id, name)));
 	mem_free(seen);
 	snprintf(f.name, sizeof f.name, "%s", name);
-	wrong = recover_bodies_look(s, i, name, &is_missing, &error);
+	wrong = recovery_bodies_inspect(s, i, name, &is_missing, &error);
 	if (is_missing)
-		wrong = recover_bodies_seek_lost(s, b, i, &f, &error);
+		wrong = recovery_bodies_find_lost(s, b, i, &f, &error);
 	if (!wrong)
 		return 0;
 	errno = error;
 	if (error && !(s->options.accept_damage && replay_may_accept(error)))
 		return is_missing ? replay_refuse(f.name, f.offset)
 		                  : replay_refuse_for(name, wrong);
-	recover_bodies_hold(s, i, name, wrong);
+	recovery_bodies_hold(s, i, name, wrong);
 	return 0;
 }
 
 int
-recover_bodies_check(struct spool *s, struct recover_bodies *b)
+recovery_bodies_check(struct spool *s, struct recovery_bodies *b)
 {
 	for (struct segment *g = s->index.oldest; g; g = g->next)
-		for (struct item *i = g->items; i; i = i->next)
-			if (i->in_file && recover_bodies_check_one(s, b, i) != 0)
+		for (struct stored_message *i = g->items; i; i = i->next)
+			if (i->in_file && recovery_bodies_check_one(s, b, i) != 0)
 				return -1;
 	return 0;
 }
@@ -245,10 +247,10 @@ recover_bodies_check(struct spool *s, struct recover_bodies *b)
 /* ---- bodies of no message ---- */
 
 static void
-recover_bodies_keep(struct spool *s, const char *name)
+recovery_bodies_rename_lost(struct spool *s, const char *name)
 {
 	struct fsio_file file = {0};
-	char lost[RECOVER_LOST_BYTES];
+	char lost[RECOVERY_LOST_BYTES];
 
 	snprintf(lost, sizeof lost, "%s.lost", name);
 	(void)!s->io->ops->inspect(s->io, name, &file);
@@ -262,15 +264,15 @@ recover_bodies_keep(struct spool *s, const char *name)
 }
 
 static void
-recover_bodies_keep_one(struct str key, void *value, void *arg)
+recovery_bodies_keep_one(struct str key, void *value, void *arg)
 {
 	(void)key;
 	metrics_progress();
-	recover_bodies_keep(arg, value);
+	recovery_bodies_rename_lost(arg, value);
 }
 
 static void
-recover_bodies_remove_one(struct str key, void *value, void *arg)
+recovery_bodies_remove_one(struct str key, void *value, void *arg)
 {
 	struct spool *s = arg;
 
@@ -283,12 +285,12 @@ recover_bodies_remove_one(struct str key, void *value, void *arg)
 /* A body without a record was never acknowledged, unless records were lost, now or before, or may
  * have been. */
 void
-recover_bodies_tidy(struct spool *s, struct recover_bodies *b, bool is_whole)
+recovery_bodies_tidy(struct spool *s, struct recovery_bodies *b, bool is_whole)
 {
 	bool is_sure =
 	    is_whole && b->back.n == 0 && s->stats.quarantined + s->stats.known_damages == 0;
 
-	map_each(b->files, is_sure ? recover_bodies_remove_one : recover_bodies_keep_one, s);
+	map_each(b->files, is_sure ? recovery_bodies_remove_one : recovery_bodies_keep_one, s);
 	/* a log that begins anew tells later starts nothing of them */
 	if (!is_sure && map_count(b->files) > 0 && s->io->ops->sync_directory(s->io) != 0)
 		log_warn("spool: the names of *.body.lost files are not durable: %m");

@@ -12,7 +12,7 @@
 
 /* Damage that an earlier start has copied is not told again; without that name nothing is known. */
 static int
-recover_log_refuse_unsure(const struct kept *k)
+recovery_log_refuse_unsure(const struct damage_copies *k)
 {
 	errno = k->error;
 	log_error("spool: %s cannot be looked at: %m; so it is not known whether a copy of what is "
@@ -27,7 +27,7 @@ recover_log_refuse_unsure(const struct kept *k)
 
 /* Those that are read, or the others: of these it is told what the log does not have. */
 static int
-recover_log_each(struct replay *r, struct segment **segments, size_t count, bool is_read)
+recovery_log_each(struct replay *r, struct segment **segments, size_t count, bool is_read)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct segment *g = segments[i];
@@ -35,18 +35,20 @@ recover_log_each(struct replay *r, struct segment **segments, size_t count, bool
 		if (replay_is_read(&r->ends[i]) != is_read)
 			continue;
 		segments[i] = NULL;
-		if ((is_read ? replay_segment(r, g, i) : passed_segment(r, g, &r->ends[i])) != 0)
+		if ((is_read ? replay_segment(r, g, i) : stale_segments_check(r, g, &r->ends[i])) !=
+		    0)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-recover_log_read(struct replay *r, struct segment **segments, size_t count)
+recovery_log_read_all(struct replay *r, struct segment **segments, size_t count)
 {
-	if (chain_check_generations(segments, count) != 0 ||
-	    replay_find_ends(r, segments, count) != 0 || chain_check(r, segments, count) != 0 ||
-	    recover_log_each(r, segments, count, true) != 0 || chain_check_newest(r) != 0)
+	if (segment_chain_check_generations(segments, count) != 0 ||
+	    replay_find_ends(r, segments, count) != 0 ||
+	    segment_chain_check(r, segments, count) != 0 ||
+	    recovery_log_each(r, segments, count, true) != 0 || segment_chain_check_newest(r) != 0)
 		return -1;
 	if (!index_end_replay(&r->spool->index)) {
 		log_error("spool: more entries of a newer Sallyport than this version can keep; "
@@ -55,24 +57,24 @@ recover_log_read(struct replay *r, struct segment **segments, size_t count)
 		return -1;
 	}
 	if (r->kept.error)
-		return recover_log_refuse_unsure(&r->kept);
-	if (chain_check_any(r, count) != 0)
+		return recovery_log_refuse_unsure(&r->kept);
+	if (segment_chain_check_any(r, count) != 0)
 		return -1;
-	if (recover_log_each(r, segments, count, false) != 0)
+	if (recovery_log_each(r, segments, count, false) != 0)
 		return -1;
-	losses_tell(r);
+	lost_messages_report(r);
 	return 0;
 }
 
 int
-recover_log(struct replay *r, struct segment **segments, size_t count, bool *is_whole_out)
+recovery_log_run(struct replay *r, struct segment **segments, size_t count, bool *is_whole_out)
 {
 	struct spool *s = r->spool;
-	struct writer *w = &s->writer;
-	int result = recover_log_read(r, segments, count);
+	struct spool_writer *w = &s->writer;
+	int result = recovery_log_read_all(r, segments, count);
 	uint64_t spoken_of = segment_mark_last(&r->mark);
 
-	*is_whole_out = chain_is_whole(r, w->pool.generation);
+	*is_whole_out = segment_chain_is_complete(r, w->pool.generation);
 	w->sequence = r->last_sequence;
 	w->durable = r->last_sequence;
 	w->seal = r->last;
@@ -86,7 +88,7 @@ recover_log(struct replay *r, struct segment **segments, size_t count, bool *is_
 		w->pool.generation = spoken_of;
 	if (w->newest_segment.is_said && w->newest_segment.generation > w->pool.generation)
 		w->pool.generation = w->newest_segment.generation;
-	chain_go_on(r);
+	segment_chain_skip_generations(r);
 	w->pool.newest = s->index.newest;
 	return result;
 }

@@ -9,7 +9,7 @@
 
 /* By generation; takes each (into the index, or to the pool) and leaves NULL.  -1 with errno, told:
  * the start is refused.  is_whole_out: no segment can be missing. */
-int recover_log(struct replay *r, struct segment **segments, size_t count,
+int recovery_log_run(struct replay *r, struct segment **segments, size_t count,
     bool *is_whole_out) MUST_USE;
 
 #endif

@@ -14,7 +14,7 @@
 
 /* A moment ago replay could read it: what fails now is the system, not the message. */
 static int
-recover_tell_refuse(const struct item *i, int error)
+recovery_report_refuse(const struct stored_message *i, int error)
 {
 	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
 
@@ -25,7 +25,7 @@ recover_tell_refuse(const struct item *i, int error)
 }
 
 static void
-recover_tell_add(struct recover_tell *t, struct msgid id)
+recovery_report_add_unknown(struct recovery_report *t, struct msgid id)
 {
 	if (t->count == t->cap) {
 		t->cap = t->cap ? t->cap * 2 : 16;
@@ -35,61 +35,61 @@ recover_tell_add(struct recover_tell *t, struct msgid id)
 }
 
 static int
-recover_tell_one(struct spool *s, const struct spool_recovery *r, struct item *i,
-    struct recover_tell *out)
+recovery_report_one(struct spool *s, const struct spool_recovery *r, struct stored_message *i,
+    struct recovery_report *out)
 {
 	struct spool_message m;
-	struct record record;
+	struct frame_entry record;
 	int error;
 
 	metrics_work_id("recover: schedule", i->id);
 	metrics_progress();
-	error = item_read(i, s->io, &s->room, &record);
+	error = stored_message_read(i, s->io, &s->room, &record);
 	if (error)
-		return recover_tell_refuse(i, error);
-	item_describe(i, &m);
+		return recovery_report_refuse(i, error);
+	stored_message_describe(i, &m);
 	m.envelope = record.entry.message.envelope;
 	if (!r->message(&m, r->arg))
-		recover_tell_add(out, i->id);
+		recovery_report_add_unknown(out, i->id);
 	return 0;
 }
 
 int
-recover_tell_all(struct spool *s, const struct spool_recovery *r, struct recover_tell *out)
+recovery_report_all(struct spool *s, const struct spool_recovery *r, struct recovery_report *out)
 {
 	for (struct segment *g = s->index.oldest; g; g = g->next)
-		for (struct item *i = g->items; i; i = i->next)
-			if (recover_tell_one(s, r, i, out) != 0)
+		for (struct stored_message *i = g->items; i; i = i->next)
+			if (recovery_report_one(s, r, i, out) != 0)
 				return -1;
-	for (struct note *n = s->index.notes; n; n = n->next)
+	for (struct spool_note *n = s->index.notes; n; n = n->next)
 		r->note(n->name, n->value, r->arg);
 	return 0;
 }
 
 void
-recover_tell_aside(struct spool *s, const struct recover_tell *t)
+recovery_report_set_aside(struct spool *s, const struct recovery_report *t)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
-	struct record record;
+	struct frame_entry record;
 
 	for (size_t n = 0; n < t->count; n++) {
-		struct item *i = index_find(&s->index, t->strange[n]);
-		int error = i ? item_read(i, s->io, &s->room, &record) : ENOENT;
+		struct stored_message *i = index_find(&s->index, t->strange[n]);
+		int error = i ? stored_message_read(i, s->io, &s->room, &record) : ENOENT;
 
 		metrics_progress();
 		if (error)
 			log_error("spool: message %s: its envelope is not understood, and it "
 				  "cannot be read now to be set aside: %s; it stays in the spool, "
 				  "is not delivered, and the next start tries again",
-			    msgid_text(t->strange[n], 0, id), finding_text(error));
+			    msgid_text(t->strange[n], 0, id), spool_fault_text(error));
 		else
-			aside_put(s, i, &record);
+			set_aside_message(s, i, &record);
 	}
 }
 
 void
-recover_tell_clear(struct recover_tell *t)
+recovery_report_clear(struct recovery_report *t)
 {
 	mem_free(t->strange);
-	*t = (struct recover_tell){0};
+	*t = (struct recovery_report){0};
 }

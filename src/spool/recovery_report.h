@@ -7,17 +7,17 @@
 #include "spool/spool_internal.h"
 
 /* Messages whose envelope means nothing to the one who was told. */
-struct recover_tell {
+struct recovery_report {
 	struct msgid *strange;
 	size_t count;
 	size_t cap;
 };
 
 /* Changes nothing.  -1 with errno, told: one cannot be read. */
-int recover_tell_all(struct spool *s, const struct spool_recovery *r,
-    struct recover_tell *out) MUST_USE;
+int recovery_report_all(struct spool *s, const struct spool_recovery *r,
+    struct recovery_report *out) MUST_USE;
 /* The strange ones are set aside (spool/set_aside.h). */
-void recover_tell_aside(struct spool *s, const struct recover_tell *t);
-void recover_tell_clear(struct recover_tell *t);
+void recovery_report_set_aside(struct spool *s, const struct recovery_report *t);
+void recovery_report_clear(struct recovery_report *t);
 
 #endif

@@ -14,18 +14,18 @@
 #include "spool/spool_fault.h"
 #include "spool/stale_segments.h"
 
-enum { FIND_PIECE_BYTES = 1 << 20 };
+enum { REPLAY_PIECE_BYTES = 1 << 20 };
 
 /* ---- what stops a start ---- */
 
 /* -1 with errno, told; 0, told: the log does not need it any more. */
 static int
-refuse_segment(struct replay *r, struct segment *g, uint64_t offset)
+replay_refuse_segment(struct replay *r, struct segment *g, uint64_t offset)
 {
 	char name[SEGMENT_NAME_BYTES];
 
-	if (chain_is_freed(r, g->generation))
-		return passed_unread(r, g, offset);
+	if (segment_chain_is_freed(r, g->generation))
+		return stale_segments_unreadable(r, g, offset);
 	return replay_refuse(segment_name(g->slot, name), offset);
 }
 
@@ -34,7 +34,7 @@ refuse_segment(struct replay *r, struct segment *g, uint64_t offset)
 /* -1 with errno, told; only when damage is accepted does the start go on behind one that cannot be
  * read.  One that was freed is not needed, nor are those before it. */
 static int
-find_seal(struct replay *r, struct segment *g, struct replay_end *end)
+replay_find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 {
 	char name[SEGMENT_NAME_BYTES];
 
@@ -43,9 +43,9 @@ find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 		r->newest_seal = g->generation;
 	if (end->state != SEAL_UNREAD)
 		return 0;
-	if (chain_is_freed(r, g->generation)) {
+	if (segment_chain_is_freed(r, g->generation)) {
 		end->kind = REPLAY_FREED;
-		return passed_unread(r, g, SEGMENT_DATA);
+		return stale_segments_unreadable(r, g, SEGMENT_DATA);
 	}
 	if (segment_is_medium_error(errno) && r->spool->options.accept_damage)
 		return 0;
@@ -54,16 +54,16 @@ find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 
 /* What the first frame of segment i says of those before it. */
 static void
-replay_take_end(struct replay *r, struct segment *const *segments, size_t i)
+replay_set_ends(struct replay *r, struct segment *const *segments, size_t i)
 {
-	const struct record_seal *seal = &r->ends[i].own;
+	const struct frame_seal *seal = &r->ends[i].own;
 
-	if (r->ends[i].state != SEAL_OWN)
+	if (r->ends[i].state != SEAL_VALID)
 		return;
 	for (size_t j = i; j-- > 0 && segments[j]->generation >= seal->generation;) {
 		bool is_it = segments[j]->generation == seal->generation;
 
-		r->ends[j].kind = is_it ? REPLAY_SEALED : REPLAY_NEVER_WAS;
+		r->ends[j].kind = is_it ? REPLAY_SEALED : REPLAY_VOIDED;
 		r->ends[j].seal = *seal;
 		r->ends[j].voided_by = r->ends[i].sequence;
 	}
@@ -80,18 +80,18 @@ replay_find_ends(struct replay *r, struct segment *const *segments, size_t count
 	for (size_t i = count; i-- > 0;) {
 		struct replay_end *end = &r->ends[i];
 
-		if (end->kind == REPLAY_NEVER_WAS)
+		if (end->kind == REPLAY_VOIDED)
 			continue;
 		if (segments[i]->generation < gone) {
 			end->kind = REPLAY_FREED;
 			continue;
 		}
-		if (find_seal(r, segments[i], end) != 0)
+		if (replay_find_seal(r, segments[i], end) != 0)
 			return -1;
-		replay_take_end(r, segments, i);
+		replay_set_ends(r, segments, i);
 		if (end->kind == REPLAY_FREED)
 			gone = segments[i]->generation;
-		else if (chain_follows_freed(r, segments, count, end))
+		else if (segment_chain_follows_freed(r, segments, count, end))
 			gone = end->own.generation;
 	}
 	return 0;
@@ -105,26 +105,27 @@ replay_is_read(const struct replay_end *end)
 
 /* ---- frames ---- */
 
-struct image {
+struct replay_image {
 	struct segment *segment;
 	struct str bytes;                /* of the file, up to its seal */
 	struct segment_holes holes;      /* what could not be read is zero in bytes */
 	uint32_t end;
 	bool is_sealed;
-	struct seals_sight sight;        /* of its frames, whole or not */
+	struct seals_summary sight;        /* of its frames, whole or not */
 	bool has_lost_seal;              /* it was written, and is damaged */
 	bool is_out_of_order;            /* whole frames stand in the stretch that was passed */
 };
 
 /* The next acceptable frame at or after `at`; image.end if there is none. */
 static uint32_t
-find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_frame *out)
+replay_find_frame(
+    const struct replay *r, struct replay_image *m, uint32_t at, struct frame_header *out)
 {
 	m->is_out_of_order = false;
-	for (; at + RECORD_HEADER_BYTES <= m->end; at += RECORD_ALIGN) {
-		if (at % FIND_PIECE_BYTES == 0)
+	for (; at + FRAME_HEADER_BYTES <= m->end; at += FRAME_ALIGN) {
+		if (at % REPLAY_PIECE_BYTES == 0)
 			metrics_progress();
-		if (!record_frame_check(str_from(m->bytes, at), m->segment->tag, out))
+		if (!frame_check(str_from(m->bytes, at), m->segment->tag, out))
 			continue;
 		if (out->sequence > r->last_sequence)
 			return at;
@@ -135,11 +136,11 @@ find_frame(const struct replay *r, struct image *m, uint32_t at, struct record_f
 
 /* A copy of bytes that can be read, once.  False: it is there, an earlier start has told all. */
 static bool
-keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
+replay_copy_damage(struct replay *r, const struct replay_image *m, uint32_t from, uint32_t to)
 {
-	struct kept_stretch s = {m->segment, from, to};
-	char name[KEPT_NAME_BYTES];
-	int found = kept_find_copy(r->spool->io, &s, name), error = errno;
+	struct damage_copies_stretch s = {m->segment, from, to};
+	char name[DAMAGE_COPIES_NAME_BYTES];
+	int found = damage_copies_find(r->spool->io, &s, name), error = errno;
 
 	if (found > 0) {
 		log_info("spool: segment %u is damaged from %u to %u, as is known: %s",
@@ -149,19 +150,19 @@ keep_aside(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
 	log_error("spool: segment %u is damaged from %u to %u", m->segment->slot, from, to);
 	errno = error;
 	if (found < 0)
-		kept_set_unsure(&r->kept, &s, name,
+		damage_copies_set_unsure(&r->kept, &s, name,
 		    r->spool->options.accept_damage && replay_may_accept(error));
 	else
-		kept_add(&r->kept, &s);
+		damage_copies_add(&r->kept, &s);
 	return true;
 }
 
 /* The readable parts of a damaged stretch; zeros that stand for holes are nobody's content. */
 static void
-keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t to)
+replay_copy_readable(struct replay *r, const struct replay_image *m, uint32_t from, uint32_t to)
 {
 	const struct segment_holes *h = &m->holes;
-	bool is_new = segment_is_holed(h, from, to);
+	bool is_new = segment_has_hole(h, from, to);
 	uint32_t begin = from;
 
 	for (size_t i = 0; i < h->count && from < to; i++) {
@@ -170,23 +171,23 @@ keep_readable(struct replay *r, const struct image *m, uint32_t from, uint32_t t
 		log_error("spool: segment %u cannot be read from %u to %u: %s", m->segment->slot,
 		    h->item[i].from, h->item[i].to, strerror(h->error));
 		if (h->item[i].from > from)
-			(void)keep_aside(r, m, from, h->item[i].from);
+			(void)replay_copy_damage(r, m, from, h->item[i].from);
 		from = h->item[i].to;
 	}
 	if (from < to)
-		is_new |= keep_aside(r, m, from, to);
+		is_new |= replay_copy_damage(r, m, from, to);
 	if (!is_new) {
 		r->spool->stats.known_damages++;
 		return;
 	}
 	r->spool->stats.quarantined++;
-	losses_see_stretch(r, m->segment, str_upto(m->bytes, to), begin);
+	lost_messages_scan_stretch(r, m->segment, str_upto(m->bytes, to), begin);
 }
 
 /* -1 with errno: of a newer version. */
 static int
-check_frame(const struct image *m, uint32_t at, const struct record_frame *f,
-    const struct record *record, bool is_bad)
+replay_check_frame(const struct replay_image *m, uint32_t at, const struct frame_header *f,
+    const struct frame_entry *record, bool is_bad)
 {
 	char name[SEGMENT_NAME_BYTES];
 	uint32_t version = f->version > SEGMENT_VERSION ? f->version : SEGMENT_VERSION + 1;
@@ -194,7 +195,7 @@ check_frame(const struct image *m, uint32_t at, const struct record_frame *f,
 	segment_name(m->segment->slot, name);
 	if (f->version > SEGMENT_VERSION)
 		return replay_refuse_version(name, at, version);
-	if (!is_bad || !record_is_critical((uint32_t)record->type))
+	if (!is_bad || !frame_is_critical((uint32_t)record->type))
 		return 0;
 	log_error("spool: %s, offset %u: an entry of type %u, which must be understood", name, at,
 	    (unsigned)record->type);
@@ -202,30 +203,31 @@ check_frame(const struct image *m, uint32_t at, const struct record_frame *f,
 }
 
 static int
-apply_frame(struct replay *r, const struct image *m, uint32_t at, const struct record_frame *f)
+replay_apply_frame(
+    struct replay *r, const struct replay_image *m, uint32_t at, const struct frame_header *f)
 {
-	struct str rest = str_upto(str_from(m->bytes, at + RECORD_HEADER_BYTES), f->payload_bytes);
-	struct index_place place = {
-	    m->segment, at, RECORD_HEADER_BYTES + f->payload_bytes, rest};
-	struct index *x = &r->spool->index;
-	struct record record = {0};
+	struct str rest = str_upto(str_from(m->bytes, at + FRAME_HEADER_BYTES), f->payload_bytes);
+	struct index_position place = {
+	    m->segment, at, FRAME_HEADER_BYTES + f->payload_bytes, rest};
+	struct spool_index *x = &r->spool->index;
+	struct frame_entry record = {0};
 	bool bad;
 
-	if (check_frame(m, at, f, &record, false) != 0)
+	if (replay_check_frame(m, at, f, &record, false) != 0)
 		return -1;
-	while (record_next(&rest, &record, &bad)) {
-		if (record.type == RECORD_MESSAGE)
-			losses_see_stored(r, record.entry.id, m->segment->generation);
-		if (record.type == RECORD_STATUS)
-			losses_see_status(r, &record.entry);
+	while (frame_next_entry(&rest, &record, &bad)) {
+		if (record.type == FRAME_MESSAGE)
+			lost_messages_pass_stored(r, record.entry.id, m->segment->generation);
+		if (record.type == FRAME_STATUS)
+			lost_messages_pass_status(r, &record.entry);
 		index_apply(x, &record, &place);
 	}
-	if (bad && check_frame(m, at, f, &record, true) != 0)
+	if (bad && replay_check_frame(m, at, f, &record, true) != 0)
 		return -1;
 	if (bad) {
 		log_error("spool: segment %u: a frame at %u is whole, but an entry of type %u in "
 			  "it is not well-formed", m->segment->slot, at, (unsigned)record.type);
-		keep_readable(r, m, at, at + place.bytes);
+		replay_copy_readable(r, m, at, at + place.bytes);
 	}
 	if (x->unknown.is_full) {
 		log_error("spool: segment %u, offset %u: more entries of a newer Sallyport than "
@@ -243,10 +245,10 @@ apply_frame(struct replay *r, const struct image *m, uint32_t at, const struct r
  * one.  A frame behind a later one is no torn write: the disk put something in a wrong place; nor
  * is a seal that is damaged. */
 static bool
-is_loss(const struct replay *r, const struct image *m, uint32_t from, uint32_t to,
-    const struct record_frame *next)
+replay_is_loss(const struct replay *r, const struct replay_image *m, uint32_t from, uint32_t to,
+    const struct frame_header *next)
 {
-	if (m->is_sealed || m->is_out_of_order || segment_is_holed(&m->holes, from, to))
+	if (m->is_sealed || m->is_out_of_order || segment_has_hole(&m->holes, from, to))
 		return true;
 	if (to == m->end)
 		return from > SEGMENT_DATA && m->sight.durable > r->last_sequence;
@@ -256,8 +258,8 @@ is_loss(const struct replay *r, const struct image *m, uint32_t from, uint32_t t
 
 /* Is a write there that was not finished?  At the end only the header of a frame shows it. */
 static bool
-is_unfinished(const struct replay *r, const struct image *m, uint32_t from, uint32_t to,
-    const struct record_frame *next)
+replay_is_unfinished(const struct replay *r, const struct replay_image *m, uint32_t from,
+    uint32_t to, const struct frame_header *next)
 {
 	if (to < m->end)
 		return from > SEGMENT_DATA && next->sequence > r->last_sequence + 1;
@@ -265,33 +267,33 @@ is_unfinished(const struct replay *r, const struct image *m, uint32_t from, uint
 }
 
 static void
-pass_stretch(struct replay *r, const struct image *m, uint32_t from, uint32_t to,
-    const struct record_frame *next)
+replay_pass_stretch(struct replay *r, const struct replay_image *m, uint32_t from, uint32_t to,
+    const struct frame_header *next)
 {
-	if (is_loss(r, m, from, to, next))
-		keep_readable(r, m, from, to);
-	else if (is_unfinished(r, m, from, to, next))
-		losses_tell_unfinished(r, m->segment, from);
+	if (replay_is_loss(r, m, from, to, next))
+		replay_copy_readable(r, m, from, to);
+	else if (replay_is_unfinished(r, m, from, to, next))
+		lost_messages_log_unfinished(r, m->segment, from);
 }
 
 static int
-walk(struct replay *r, struct image *m)
+replay_image_frames(struct replay *r, struct replay_image *m)
 {
-	struct record_frame f;
+	struct frame_header f;
 	uint32_t at = SEGMENT_DATA, found;
 
 	while (at < m->end) {
 		metrics_progress();
-		found = find_frame(r, m, at, &f);
+		found = replay_find_frame(r, m, at, &f);
 		if (found > at)
-			pass_stretch(r, m, at, found, &f);
+			replay_pass_stretch(r, m, at, found, &f);
 		if (found >= m->end)
 			break;
-		if (apply_frame(r, m, found, &f) != 0)
+		if (replay_apply_frame(r, m, found, &f) != 0)
 			return -1;
 		/* a hostile span ends at the segment */
 		at = f.span > m->end - found ? m->end : found + f.span;
-		r->last = (struct record_seal){m->segment->generation, r->last_sequence, at};
+		r->last = (struct frame_seal){m->segment->generation, r->last_sequence, at};
 	}
 	return 0;
 }
@@ -300,16 +302,16 @@ walk(struct replay *r, struct image *m)
 
 /* Every byte, or the start is refused; unless damage is accepted. */
 static int
-read_image(struct replay *r, struct segment *g, struct iovec room, struct image *out)
+replay_read_image(struct replay *r, struct segment *g, struct iovec room, struct replay_image *out)
 {
 	size_t got;
 
 	out->bytes.p = room.iov_base;
 	if (!r->spool->options.accept_damage) {
 		if (fsio_read_all(r->spool->io, g->fd, room, 0, &got) != 0)
-			return refuse_segment(r, g, got);
+			return replay_refuse_segment(r, g, got);
 	} else if (segment_salvage(r->spool->io, g->fd, room, &out->holes, &got) != 0) {
-		return refuse_segment(r, g, got);
+		return replay_refuse_segment(r, g, got);
 	}
 	g->is_kept |= out->holes.count > 0;
 	out->bytes.n = got;
@@ -318,35 +320,36 @@ read_image(struct replay *r, struct segment *g, struct iovec room, struct image 
 }
 
 static int
-load(struct replay *r, struct segment *g, const struct replay_end *end, struct image *out)
+replay_load_image(
+    struct replay *r, struct segment *g, const struct replay_end *end, struct replay_image *out)
 {
 	struct fsio *io = r->spool->io;
 	struct iovec v;
 	off_t bytes;
 
-	*out = (struct image){.segment = g, .is_sealed = end->kind == REPLAY_SEALED};
+	*out = (struct replay_image){.segment = g, .is_sealed = end->kind == REPLAY_SEALED};
 	if (io->ops->size(io, g->fd, &bytes) != 0)
-		return refuse_segment(r, g, 0);
+		return replay_refuse_segment(r, g, 0);
 	/* what a killed process wrote and did not sync must not be relied on before it is */
 	if (!out->is_sealed && io->ops->sync_data(io, g->fd) != 0 &&
 	    !(r->spool->options.accept_damage && segment_is_medium_error(errno)))
-		return refuse_segment(r, g, 0);
+		return replay_refuse_segment(r, g, 0);
 	if (bytes > g->bytes)
 		bytes = g->bytes;
 	if (out->is_sealed && (off_t)end->seal.end < bytes)
 		bytes = end->seal.end;
 	v.iov_len = (size_t)bytes;
 	v.iov_base = mem_new(v.iov_len);
-	if (read_image(r, g, v, out) != 0)
+	if (replay_read_image(r, g, v, out) != 0)
 		return -1;
 	out->has_lost_seal = end->state == SEAL_DAMAGED;
-	seals_look(g, out->bytes, &out->sight);
+	seals_scan(g, out->bytes, &out->sight);
 	g->has_bad_start = seals_is_bad_start(g, out->bytes);
 	return 0;
 }
 
 static void
-image_clear(struct image *m)
+replay_image_clear(struct replay_image *m)
 {
 	int error = errno;
 
@@ -357,7 +360,7 @@ image_clear(struct image *m)
 
 /* The end of its last frame. */
 static uint32_t
-replay_read_to(const struct replay *r, const struct image *m)
+replay_last_frame_end(const struct replay *r, const struct replay_image *m)
 {
 	return r->last.generation == m->segment->generation ? r->last.end : SEGMENT_DATA;
 }
@@ -365,27 +368,28 @@ replay_read_to(const struct replay *r, const struct image *m)
 /* Does the log go on where the file ends?  Behind the last frame of an open segment stands either
  * the next one or something else than a frame. */
 static bool
-replay_is_cut(const struct replay *r, const struct image *m, const struct replay_end *end)
+replay_is_truncated(
+    const struct replay *r, const struct replay_image *m, const struct replay_end *end)
 {
-	struct record_frame f;
-	uint32_t at = replay_read_to(r, m);
+	struct frame_header f;
+	uint32_t at = replay_last_frame_end(r, m);
 
 	if (m->is_sealed)
 		return m->end < end->seal.end && r->last_sequence < end->seal.last_sequence;
 	return m->end < m->segment->bytes &&
-	    (at + RECORD_HEADER_BYTES > m->end ||
-	        record_frame_read(str_from(m->bytes, at), m->segment->tag, &f));
+	    (at + FRAME_HEADER_BYTES > m->end ||
+	        frame_header_read(str_from(m->bytes, at), m->segment->tag, &f));
 }
 
 /* The file may have lost its end: it was written whole before it got its name, so no crash does
  * that.  -1 with errno, told: messages are lost, and the start does not accept it. */
 static int
-replay_check_end(struct replay *r, const struct image *m, const struct replay_end *end)
+replay_check_end(struct replay *r, const struct replay_image *m, const struct replay_end *end)
 {
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_name(m->segment->slot, name);
-	if (!replay_is_cut(r, m, end) || chain_is_freed(r, m->segment->generation))
+	if (!replay_is_truncated(r, m, end) || segment_chain_is_freed(r, m->segment->generation))
 		return 0;
 	if (segment_is_missing(&r->mark, m->segment->generation)) {
 		r->spool->stats.known_damages++;
@@ -394,21 +398,23 @@ replay_check_end(struct replay *r, const struct image *m, const struct replay_en
 		return 0;
 	}
 	log_error("spool: %s is cut short: it ends at %u of %u; messages that were acknowledged "
-		  "are lost with its end; %s", name, m->end, m->segment->bytes,
-	    chain_next_step(r, "put the whole file back, or start once with --accept-damage, which "
-			       "delivers the rest and tells what is lost, as far as is known"));
+	          "are lost with its end; %s",
+	    name, m->end, m->segment->bytes,
+	    segment_chain_advice(r,
+	        "put the whole file back, or start once with --accept-damage, which "
+	        "delivers the rest and tells what is lost, as far as is known"));
 	/* of one that is sealed that is done: it is a damaged place */
 	if (!m->is_sealed)
-		losses_see_damage(r, m->segment, m->bytes, replay_read_to(r, m));
-	return chain_accept(r, m->segment->generation);
+		lost_messages_scan_damage(r, m->segment, m->bytes, replay_last_frame_end(r, m));
+	return segment_chain_accept_loss(r, m->segment->generation);
 }
 
 /* None of its records can be read: it is free, unless its seal was there. */
 static void
-replay_judge_empty(struct replay *r, const struct image *m)
+replay_check_empty(struct replay *r, const struct replay_image *m)
 {
 	struct segment *g = m->segment;
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
 
 	if (!g->is_kept && !m->has_lost_seal)
 		r->unused = g->generation;
@@ -419,8 +425,8 @@ replay_judge_empty(struct replay *r, const struct image *m)
 	log_error("spool: %s (generation %llu) was written to, and none of its records can be "
 		  "read: messages that were acknowledged may be lost; it is set aside as %s",
 	    segment_name(g->slot, name), (unsigned long long)g->generation,
-	    segment_aside_name(g, aside));
-	losses_see_stretch(r, g, m->bytes, SEGMENT_DATA);
+	    segment_set_aside_name(g, aside));
+	lost_messages_scan_stretch(r, g, m->bytes, SEGMENT_DATA);
 }
 
 int
@@ -428,16 +434,17 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 {
 	const struct replay_end *end = &r->ends[number];
 	uint64_t before = r->last_sequence;
-	struct image m;
+	struct replay_image m;
 	bool is_lost, is_empty;
 	int error;
 
 	metrics_work("recover: read a segment");
 	metrics_progress();
-	if (load(r, g, end, &m) != 0 || chain_check_unsealed(r, g, end, m.bytes) != 0 ||
-	    walk(r, &m) != 0) {
+	if (replay_load_image(r, g, end, &m) != 0 ||
+	    segment_chain_check_unsealed(r, g, end, m.bytes) != 0 ||
+	    replay_image_frames(r, &m) != 0) {
 		error = errno;
-		image_clear(&m);
+		replay_image_clear(&m);
 		index_add_segment(&r->spool->index, g);
 		errno = error;
 		return -1;
@@ -446,10 +453,10 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 	error = errno;
 	is_empty = r->last_sequence == before && end->kind != REPLAY_SEALED;
 	if (is_empty)
-		replay_judge_empty(r, &m);
-	image_clear(&m);
+		replay_check_empty(r, &m);
+	replay_image_clear(&m);
 	if (is_empty)
-		stock_give_back(&r->spool->writer.pool, g);
+		segment_pool_return(&r->spool->writer.pool, g);
 	else
 		index_add_segment(&r->spool->index, g);
 	errno = error;
@@ -459,7 +466,7 @@ replay_segment(struct replay *r, struct segment *g, size_t number)
 void
 replay_clear(struct replay *r)
 {
-	losses_clear(r);
+	lost_messages_clear(r);
 	mem_free(r->ends);
 	r->ends = NULL;
 }

@@ -15,7 +15,7 @@ replay_refuse_for(const char *name, const char *what)
 	bool is_forbidden = error == EACCES || error == EPERM;
 
 	log_error("spool: %s %s: %s; the spool is not opened and nothing is changed; %s",
-	    name, what, finding_text(error),
+	    name, what, spool_fault_text(error),
 	    is_forbidden ? "nothing is lost: as root, in the directory of the spool, give it the "
 			   "owner of the directory (chown) and its mode (chmod 600, a directory "
 			   "700), and start again"

@@ -12,12 +12,12 @@
 #include "base/crc.h"
 #include "base/mem.h"
 
-enum { ZEROS_BYTES = 1 << 16 };
+enum { SEGMENT_ZEROS_BYTES = 1 << 16 };
 
 static const char magic[8] = "SALLYSEG";
 
 /* Little endian; the checksum is over all before it. */
-struct header {
+struct segment_header {
 	char magic[8];
 	uint32_t version;
 	uint32_t bytes;
@@ -27,10 +27,10 @@ struct header {
 	uint32_t crc;
 };
 
-_Static_assert(sizeof(struct header) == 40, "no padding");
+_Static_assert(sizeof(struct segment_header) == 40, "no padding");
 
 /* Behind the header, and once more in a sector of its own; 0.1.0 wrote zeros there. */
-struct header_mark {
+struct segment_header_mark {
 	char magic[4];
 	uint32_t count;
 	uint64_t freed;
@@ -45,8 +45,9 @@ struct header_mark {
 
 static const char mark_magic[4] = "MARK";
 
-_Static_assert(sizeof(struct header_mark) == 424, "no padding");
-_Static_assert(sizeof(struct header) + sizeof(struct header_mark) <= SEGMENT_SECTOR, "one sector");
+_Static_assert(sizeof(struct segment_header_mark) == 424, "no padding");
+_Static_assert(sizeof(struct segment_header) + sizeof(struct segment_header_mark) <= SEGMENT_SECTOR,
+    "one sector");
 
 char *
 segment_name(uint32_t slot, char out[SEGMENT_NAME_BYTES])
@@ -63,9 +64,9 @@ segment_new_name(uint32_t slot, char out[SEGMENT_NAME_BYTES])
 }
 
 char *
-segment_aside_name(const struct segment *s, char out[SEGMENT_ASIDE_BYTES])
+segment_set_aside_name(const struct segment *s, char out[SEGMENT_SET_ASIDE_BYTES])
 {
-	snprintf(out, SEGMENT_ASIDE_BYTES, "damaged-seg-%08u-%016llx", s->slot,
+	snprintf(out, SEGMENT_SET_ASIDE_BYTES, "damaged-seg-%08u-%016llx", s->slot,
 	    (unsigned long long)s->tag);
 	return out;
 }
@@ -107,7 +108,7 @@ segment_free(struct segment **s, struct fsio *io)
 }
 
 uint64_t
-segment_draw_tag(void)
+segment_make_tag(void)
 {
 	uint64_t tag;
 
@@ -121,13 +122,13 @@ segment_draw_tag(void)
 int
 segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes)
 {
-	static const char zeros[ZEROS_BYTES];
+	static const char zeros[SEGMENT_ZEROS_BYTES];
 	uint32_t part;
 
 	for (uint32_t done = 0; done < bytes; done += part) {
-		struct iovec v = {(void *)(uintptr_t)zeros, ZEROS_BYTES};
+		struct iovec v = {(void *)(uintptr_t)zeros, SEGMENT_ZEROS_BYTES};
 
-		part = bytes - done < ZEROS_BYTES ? bytes - done : ZEROS_BYTES;
+		part = bytes - done < SEGMENT_ZEROS_BYTES ? bytes - done : SEGMENT_ZEROS_BYTES;
 		v.iov_len = part;
 		if (fsio_write_all(io, fd, &v, 1, (off_t)at + done) != 0)
 			return -1;
@@ -193,34 +194,34 @@ segment_add_mark(struct segment_mark *to, const struct segment_mark *from)
 }
 
 static void
-segment_put_mark(char *at, const struct segment_mark *mark)
+segment_encode_mark(char *at, const struct segment_mark *mark)
 {
-	struct header_mark h = {
+	struct segment_header_mark h = {
 	    .freed = htole64(mark->freed), .oldest = htole64(mark->oldest)};
 
 	memcpy(h.magic, mark_magic, sizeof h.magic);
 	for (unsigned i = 0; i < mark->missing_count; i++)
 		h.missing[i] = htole64(mark->missing[i]);
 	h.count = htole32(mark->missing_count);
-	h.crc = htole32(crc32c(0, &h, offsetof(struct header_mark, crc)));
-	h.more_crc = htole32(crc32c(0, &h, offsetof(struct header_mark, more_crc)));
+	h.crc = htole32(crc32c(0, &h, offsetof(struct segment_header_mark, crc)));
+	h.more_crc = htole32(crc32c(0, &h, offsetof(struct segment_header_mark, more_crc)));
 	memcpy(at, &h, sizeof h);
 }
 
 static void
-segment_take_mark(struct str bytes, size_t at, struct segment_mark *out)
+segment_decode_mark(struct str bytes, size_t at, struct segment_mark *out)
 {
 	struct segment_mark m = {.is_known = true};
-	struct header_mark h;
+	struct segment_header_mark h;
 
 	if (bytes.n < at + sizeof h)
 		return;
 	memcpy(&h, bytes.p + at, sizeof h);
 	m.freed = le64toh(h.freed);
 	if (memcmp(h.magic, mark_magic, sizeof h.magic) != 0 ||
-	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct header_mark, crc)))
+	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct segment_header_mark, crc)))
 		return;
-	if (le32toh(h.more_crc) == crc32c(0, &h, offsetof(struct header_mark, more_crc)))
+	if (le32toh(h.more_crc) == crc32c(0, &h, offsetof(struct segment_header_mark, more_crc)))
 		m.oldest = le64toh(h.oldest);
 	for (uint32_t i = 0; i < le32toh(h.count) && i < SEGMENT_MISSING_MAX; i++)
 		(void)!segment_add_missing(&m, le64toh(h.missing[i]));
@@ -236,7 +237,7 @@ segment_write_mark(const struct segment *s, struct fsio *io, const struct segmen
 	char sector[SEGMENT_SECTOR] = {0};
 	struct iovec v = {sector, sizeof sector};
 
-	segment_put_mark(sector, mark);
+	segment_encode_mark(sector, mark);
 	if (fsio_write_all(io, s->fd, &v, 1, at) != 0)
 		return -1;
 	return io->ops->sync_data(io, s->fd);
@@ -247,16 +248,16 @@ segment_write_mark(const struct segment *s, struct fsio *io, const struct segmen
 int
 segment_write_header(const struct segment *s, struct fsio *io, const struct segment_mark *mark)
 {
-	struct header h = {.version = htole32(SEGMENT_VERSION), .bytes = htole32(s->bytes)};
+	struct segment_header h = {.version = htole32(SEGMENT_VERSION), .bytes = htole32(s->bytes)};
 	char sector[SEGMENT_SECTOR] = {0};
 	struct iovec v = {sector, sizeof sector};
 
 	memcpy(h.magic, magic, sizeof magic);
 	h.generation = htole64(s->generation);
 	h.tag = htole64(s->tag);
-	h.crc = htole32(crc32c(0, &h, offsetof(struct header, crc)));
+	h.crc = htole32(crc32c(0, &h, offsetof(struct segment_header, crc)));
 	memcpy(sector, &h, sizeof h);
-	segment_put_mark(sector + sizeof h, mark);
+	segment_encode_mark(sector + sizeof h, mark);
 	if (fsio_write_all(io, s->fd, &v, 1, 0) != 0)
 		return -1;
 	return io->ops->sync_data(io, s->fd);
@@ -271,24 +272,24 @@ segment_clear_start(const struct segment *s, struct fsio *io)
 }
 
 int
-segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *verdict_out,
+segment_read_header(struct segment *s, struct fsio *io, enum segment_header_state *verdict_out,
     struct segment_mark *mark_out)
 {
 	char bytes[SEGMENT_MARK_AT + SEGMENT_MARK_SLOTS * SEGMENT_SECTOR] = {0};
-	struct header h;
+	struct segment_header h;
 	size_t got;
 
 	*verdict_out = SEGMENT_BAD;
 	*mark_out = (struct segment_mark){0};
 	if (fsio_read_all(io, s->fd, (struct iovec){bytes, sizeof bytes}, 0, &got) != 0)
 		return -1;
-	segment_take_mark(str_make(bytes, got), sizeof h, mark_out);
+	segment_decode_mark(str_make(bytes, got), sizeof h, mark_out);
 	for (size_t n = 0; n < SEGMENT_MARK_SLOTS; n++)
-		segment_take_mark(str_make(bytes, got), SEGMENT_MARK_AT + n * SEGMENT_SECTOR,
+		segment_decode_mark(str_make(bytes, got), SEGMENT_MARK_AT + n * SEGMENT_SECTOR,
 		    mark_out);
 	memcpy(&h, bytes, sizeof h);
 	if (got < sizeof h || memcmp(h.magic, magic, sizeof magic) != 0 ||
-	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct header, crc)))
+	    le32toh(h.crc) != crc32c(0, &h, offsetof(struct segment_header, crc)))
 		return 0;
 	s->version = le32toh(h.version);
 	s->bytes = le32toh(h.bytes);
@@ -370,7 +371,7 @@ segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes
 }
 
 bool
-segment_is_holed(const struct segment_holes *holes, uint32_t from, uint32_t to)
+segment_has_hole(const struct segment_holes *holes, uint32_t from, uint32_t to)
 {
 	for (size_t i = 0; i < holes->count; i++)
 		if (holes->item[i].from < to && from < holes->item[i].to)

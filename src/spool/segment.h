@@ -14,7 +14,7 @@ enum {
 	SEGMENT_SECTOR = 512,            /* what the disk writes whole or not at all */
 	SEGMENT_VERSION = 1,
 	SEGMENT_NAME_BYTES = 24,
-	SEGMENT_ASIDE_BYTES = 48,
+	SEGMENT_SET_ASIDE_BYTES = 48,
 	SEGMENT_SLOTS_MAX = 1 << 20,
 	SEGMENT_SALVAGE_BYTES = 4096,    /* what one unreadable place costs */
 	SEGMENT_MARK_AT = 2048,          /* sectors in which the mark alone is written anew */
@@ -22,7 +22,7 @@ enum {
 	SEGMENT_MISSING_MAX = 48,
 };
 
-struct item;
+struct stored_message;
 
 /* True for ever once it is true: what is read from several headers adds up. */
 struct segment_mark {
@@ -45,11 +45,11 @@ struct segment {
 	uint32_t version;                /* of the format, as its header says */
 	uint32_t bytes;                  /* of the file when full */
 	/* the loop's side */
-	struct item *items;              /* live messages whose record stands here, in log order */
-	struct item *last_item;
+	struct stored_message *items; /* live messages whose record stands here, in log order */
+	struct stored_message *last_item;
 	uint64_t live_count;
 	uint64_t live_bytes;
-	struct item *copies_next;        /* of the items: compaction looks at it next; or NULL */
+	struct stored_message *copies_next; /* of the items: compaction looks at it next; or NULL */
 	bool is_looked_through;          /* what is left waits for retry_ms, or is under way */
 	uint32_t readings;               /* under way: it is not used again before they end */
 	int64_t retry_ms;                /* monotonic: some could not be read, then the next try */
@@ -66,7 +66,7 @@ char *segment_name(uint32_t slot, char out[SEGMENT_NAME_BYTES]);
 /* While it is made: "new-00000007". */
 char *segment_new_name(uint32_t slot, char out[SEGMENT_NAME_BYTES]);
 /* When it is set aside: "damaged-seg-00000007-TAG". */
-char *segment_aside_name(const struct segment *s, char out[SEGMENT_ASIDE_BYTES]);
+char *segment_set_aside_name(const struct segment *s, char out[SEGMENT_SET_ASIDE_BYTES]);
 bool segment_parse_name(const char *name, const char *prefix, uint32_t *slot_out) MUST_USE;
 
 struct segment *segment_new(uint32_t slot, int fd, uint32_t bytes);
@@ -89,14 +89,14 @@ bool segment_add_missing(struct segment_mark *mark, uint64_t generation) MUST_US
 bool segment_is_missing(const struct segment_mark *mark, uint64_t generation);
 /* The highest generation that it speaks of; 0: none. */
 uint64_t segment_mark_last(const struct segment_mark *mark);
-enum segment_verdict { SEGMENT_GOOD, SEGMENT_BAD, SEGMENT_FOREIGN };
+enum segment_header_state { SEGMENT_GOOD, SEGMENT_BAD, SEGMENT_FOREIGN };
 /* 0, the verdict and the mark, FOREIGN: of a version (s->version) that this program must not touch.
  * -1 with errno: it could not be read, so nothing is known. */
-int segment_read_header(struct segment *s, struct fsio *io, enum segment_verdict *verdict_out,
+int segment_read_header(struct segment *s, struct fsio *io, enum segment_header_state *verdict_out,
     struct segment_mark *mark_out) MUST_USE;
 
 /* A new random tag. */
-uint64_t segment_draw_tag(void);
+uint64_t segment_make_tag(void);
 
 /* Not synced. */
 int segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes) MUST_USE;
@@ -114,7 +114,7 @@ struct segment_holes {
 int segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes *holes,
     size_t *got_out) MUST_USE;
 /* Is any byte of the stretch in a hole? */
-bool segment_is_holed(const struct segment_holes *holes, uint32_t from, uint32_t to);
+bool segment_has_hole(const struct segment_holes *holes, uint32_t from, uint32_t to);
 void segment_holes_clear(struct segment_holes *holes);
 /* Does the error say that the disk has lost what stood there? */
 bool segment_is_medium_error(int error);

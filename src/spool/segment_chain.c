@@ -10,9 +10,9 @@
 #include "spool/lost_messages.h"
 
 /* A segment of 64 MiB holds 2^19 frames; as many again may have been refused. */
-enum { CHAIN_SEQUENCE_SHIFT = 20 };
+enum { SEGMENT_CHAIN_SEQUENCE_SHIFT = 20 };
 /* More than can have been given to files that are gone, and are not seen. */
-enum { CHAIN_LEAP = SEGMENT_SLOTS_MAX };
+enum { SEGMENT_CHAIN_SKIP = SEGMENT_SLOTS_MAX };
 
 static const char put_back[] =
     "put the file back, from a backup or from where it was moved, or start once with "
@@ -23,7 +23,7 @@ static const char put_all_back[] =
     "--accept-damage, which begins anew";
 
 void
-chain_see_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark)
+segment_chain_merge_mark(struct replay *r, const struct segment *g, const struct segment_mark *mark)
 {
 	if (g->generation > 0 && g->generation >= r->newest_header) {
 		r->newest_header = g->generation;
@@ -33,7 +33,7 @@ chain_see_mark(struct replay *r, const struct segment *g, const struct segment_m
 }
 
 const char *
-chain_next_step(const struct replay *r, const char *if_refused)
+segment_chain_advice(const struct replay *r, const char *if_refused)
 {
 	if (!r->spool->options.accept_damage)
 		return if_refused;
@@ -44,11 +44,11 @@ chain_next_step(const struct replay *r, const char *if_refused)
 }
 
 int
-chain_accept(struct replay *r, uint64_t generation)
+segment_chain_accept_loss(struct replay *r, uint64_t generation)
 {
 	r->spool->stats.quarantined++;
 	r->has_loss = true;
-	losses_add_gap(r, generation);
+	lost_messages_add_gap(r, generation);
 	if (r->spool->options.accept_damage) {
 		if (generation && !segment_add_missing(&r->mark, generation))
 			r->unlisted++;
@@ -59,7 +59,7 @@ chain_accept(struct replay *r, uint64_t generation)
 }
 
 static bool
-chain_is_there(struct segment *const *segments, size_t count, uint64_t generation)
+segment_chain_has(struct segment *const *segments, size_t count, uint64_t generation)
 {
 	for (size_t i = 0; i < count; i++)
 		if (segments[i]->generation == generation)
@@ -68,7 +68,7 @@ chain_is_there(struct segment *const *segments, size_t count, uint64_t generatio
 }
 
 int
-chain_check_generations(struct segment *const *segments, size_t count)
+segment_chain_check_generations(struct segment *const *segments, size_t count)
 {
 	char name[SEGMENT_NAME_BYTES], other[SEGMENT_NAME_BYTES];
 	bool is_twice = false;
@@ -93,7 +93,7 @@ chain_check_generations(struct segment *const *segments, size_t count)
 
 /* The next older one that holds frames; count: none. */
 static size_t
-chain_before(const struct replay *r, size_t number, size_t count)
+segment_chain_previous(const struct replay *r, size_t number, size_t count)
 {
 	while (number-- > 0)
 		if (replay_is_read(&r->ends[number]) && r->ends[number].state != SEAL_NONE)
@@ -102,7 +102,7 @@ chain_before(const struct replay *r, size_t number, size_t count)
 }
 
 bool
-chain_is_freed(const struct replay *r, uint64_t generation)
+segment_chain_is_freed(const struct replay *r, uint64_t generation)
 {
 	return r->mark.is_known && generation <= r->mark.freed;
 }
@@ -110,35 +110,40 @@ chain_is_freed(const struct replay *r, uint64_t generation)
 /* Does it name a segment that is not there?  The first seal of a log that begins anew names none,
  * but a generation above all that are gone; no other seal ends where frames begin. */
 static bool
-chain_names_absent(struct segment *const *segments, size_t count, const struct replay_end *end)
+segment_chain_names_missing(
+    struct segment *const *segments, size_t count, const struct replay_end *end)
 {
-	return end->state == SEAL_OWN && end->own.generation > 0 && end->own.end > SEGMENT_DATA &&
-	    !chain_is_there(segments, count, end->own.generation);
+	return end->state == SEAL_VALID && end->own.generation > 0 && end->own.end > SEGMENT_DATA &&
+	    !segment_chain_has(segments, count, end->own.generation);
 }
 
 bool
-chain_follows_freed(const struct replay *r, struct segment *const *segments, size_t count,
+segment_chain_follows_freed(const struct replay *r, struct segment *const *segments, size_t count,
     const struct replay_end *end)
 {
-	return chain_names_absent(segments, count, end) && chain_is_freed(r, end->own.generation);
+	return segment_chain_names_missing(segments, count, end) &&
+	       segment_chain_is_freed(r, end->own.generation);
 }
 
 /* 0.1.0 did not say what was freed: then only a hole between two segments shows it. */
 static bool
-chain_is_gap(const struct replay *r, struct segment *const *segments, size_t count, size_t number)
+segment_chain_is_gap(
+    const struct replay *r, struct segment *const *segments, size_t count, size_t number)
 {
 	const struct replay_end *end = &r->ends[number];
 
-	if (!chain_names_absent(segments, count, end) || chain_is_freed(r, end->own.generation))
+	if (!segment_chain_names_missing(segments, count, end) ||
+	    segment_chain_is_freed(r, end->own.generation))
 		return false;
-	return r->mark.is_known || chain_before(r, number, count) < count;
+	return r->mark.is_known || segment_chain_previous(r, number, count) < count;
 }
 
 static int
-chain_tell_gap(struct replay *r, struct segment *const *segments, size_t count, size_t number)
+segment_chain_log_gap(
+    struct replay *r, struct segment *const *segments, size_t count, size_t number)
 {
-	const struct record_seal *own = &r->ends[number].own;
-	size_t before = chain_before(r, number, count);
+	const struct frame_seal *own = &r->ends[number].own;
+	size_t before = segment_chain_previous(r, number, count);
 	char name[SEGMENT_NAME_BYTES], older[SEGMENT_NAME_BYTES] = "the beginning";
 
 	if (segment_is_missing(&r->mark, own->generation)) {
@@ -154,16 +159,16 @@ chain_tell_gap(struct replay *r, struct segment *const *segments, size_t count, 
 		  "%s and %s (and perhaps more before it); the messages that were stored in it, "
 		  "and what became of others, are lost with it; %s",
 	    (unsigned long long)own->generation, older,
-	    segment_name(segments[number]->slot, name), chain_next_step(r, put_back));
-	return chain_accept(r, own->generation);
+	    segment_name(segments[number]->slot, name), segment_chain_advice(r, put_back));
+	return segment_chain_accept_loss(r, own->generation);
 }
 
 /* The first start after 0.1.0 believes that what is older than the oldest was freed. */
 static void
-chain_begin_mark(struct replay *r, size_t count)
+segment_chain_init_mark(struct replay *r, size_t count)
 {
 	for (size_t i = 0; i < count && !r->mark.is_known; i++) {
-		if (r->ends[i].state != SEAL_OWN)
+		if (r->ends[i].state != SEAL_VALID)
 			continue;
 		if (r->ends[i].own.generation > r->mark.freed)
 			r->mark.freed = r->ends[i].own.generation;
@@ -172,17 +177,17 @@ chain_begin_mark(struct replay *r, size_t count)
 }
 
 int
-chain_check(struct replay *r, struct segment *const *segments, size_t count)
+segment_chain_check(struct replay *r, struct segment *const *segments, size_t count)
 {
 	int result = 0, error = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (chain_is_gap(r, segments, count, i) &&
-		    chain_tell_gap(r, segments, count, i) != 0) {
+		if (segment_chain_is_gap(r, segments, count, i) &&
+		    segment_chain_log_gap(r, segments, count, i) != 0) {
 			result = -1;
 			error = errno;
 		}
-	chain_begin_mark(r, count);
+	segment_chain_init_mark(r, count);
 	errno = error;
 	return result;
 }
@@ -191,13 +196,14 @@ chain_check(struct replay *r, struct segment *const *segments, size_t count)
 
 /* Nothing is missing between what was read and its first frame, or no segment can be between. */
 static bool
-chain_is_joined(const struct replay *r, const struct segment *g, const struct seals_sight *s)
+segment_chain_is_contiguous(
+    const struct replay *r, const struct segment *g, const struct seals_summary *s)
 {
 	if (s->has_frame &&
 	    (s->first_durable <= r->last_sequence || s->first <= r->last_sequence + 2))
 		return true;
 	/* the log began anew with it */
-	if (s->has_frame && s->first >> CHAIN_SEQUENCE_SHIFT == g->generation - 1)
+	if (s->has_frame && s->first >> SEGMENT_CHAIN_SEQUENCE_SHIFT == g->generation - 1)
 		return true;
 	/* without a mark, what is older than the oldest counts as freed */
 	if (r->mark.is_known ? g->generation - 1 <= r->mark.freed : r->last.generation == 0)
@@ -206,16 +212,16 @@ chain_is_joined(const struct replay *r, const struct segment *g, const struct se
 }
 
 int
-chain_check_unsealed(struct replay *r, const struct segment *g, const struct replay_end *end,
-    struct str bytes)
+segment_chain_check_unsealed(
+    struct replay *r, const struct segment *g, const struct replay_end *end, struct str bytes)
 {
-	struct seals_sight sight;
+	struct seals_summary sight;
 	char name[SEGMENT_NAME_BYTES];
 	bool is_damaged;
 
-	if (end->state == SEAL_OWN)
+	if (end->state == SEAL_VALID)
 		return 0;
-	seals_look(g, bytes, &sight);
+	seals_scan(g, bytes, &sight);
 	/* nothing is left of it, which is told for itself */
 	if (end->kind == REPLAY_OPEN && end->state == SEAL_DAMAGED && !sight.has_frame)
 		return 0;
@@ -224,7 +230,7 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 	is_damaged = end->state != SEAL_NONE || seals_was_durable(&sight) ||
 	    (end->kind == REPLAY_SEALED && !sight.has_frame) ||
 	    (sight.has_frame && r->last.generation > 0);
-	if (!is_damaged || chain_is_joined(r, g, &sight))
+	if (!is_damaged || segment_chain_is_contiguous(r, g, &sight))
 		return 0;
 	segment_name(g->slot, name);
 	if (segment_is_missing(&r->mark, g->generation - 1)) {
@@ -238,15 +244,15 @@ chain_check_unsealed(struct replay *r, const struct segment *g, const struct rep
 		return 0;
 	log_error("spool: the first record of %s is damaged, which names the segment before it, "
 		  "and records before it are missing: a segment may be missing, with the "
-		  "messages that were stored in it; %s", name, chain_next_step(r, put_back));
-	return chain_accept(r, g->generation - 1);
+		  "messages that were stored in it; %s", name, segment_chain_advice(r, put_back));
+	return segment_chain_accept_loss(r, g->generation - 1);
 }
 
 /* ---- the newest ---- */
 
 /* Nothing stands where it was, nor behind it; what is damaged was told. */
 static bool
-chain_is_newest_missing(const struct replay *r)
+segment_chain_is_newest_missing(const struct replay *r)
 {
 	const struct newest_segment *n = &r->spool->writer.newest_segment;
 
@@ -254,12 +260,12 @@ chain_is_newest_missing(const struct replay *r)
 }
 
 int
-chain_check_newest(struct replay *r)
+segment_chain_check_newest(struct replay *r)
 {
 	const struct newest_segment *n = &r->spool->writer.newest_segment;
 	char name[SEGMENT_NAME_BYTES];
 
-	if (r->last.generation == 0 || !chain_is_newest_missing(r))
+	if (r->last.generation == 0 || !segment_chain_is_newest_missing(r))
 		return 0;
 	segment_name(n->slot, name);
 	if (segment_is_missing(&r->mark, n->generation)) {
@@ -273,15 +279,15 @@ chain_check_newest(struct replay *r)
 		  "it); the messages that were stored in it, and what became of others, are lost "
 		  "with it; %s",
 	    name, (unsigned long long)n->generation, NEWEST_SEGMENT_NAME,
-	    chain_next_step(r, put_back));
-	return chain_accept(r, n->generation);
+	    segment_chain_advice(r, put_back));
+	return segment_chain_accept_loss(r, n->generation);
 }
 
 /* ---- nothing is left ---- */
 
 /* Files with parts that the disk cannot read, cut short, or damaged, which gave no frame. */
 static unsigned
-chain_count_unread(const struct replay *r)
+segment_chain_count_unreadable(const struct replay *r)
 {
 	unsigned count = 0;
 
@@ -291,61 +297,62 @@ chain_count_unread(const struct replay *r)
 }
 
 static void
-chain_tell_all_gone(const struct replay *r)
+segment_chain_log_all_missing(const struct replay *r)
 {
-	unsigned unread = chain_count_unread(r);
+	unsigned unread = segment_chain_count_unreadable(r);
 	char name[SEGMENT_NAME_BYTES];
 
-	if (r->mark.freed == 0 && chain_is_newest_missing(r))
+	if (r->mark.freed == 0 && segment_chain_is_newest_missing(r))
 		log_error("spool: all segment files that held messages are missing, up to %s, of "
 			  "generation %llu (%s names it); %s",
 		    segment_name(r->spool->writer.newest_segment.slot, name),
 		    (unsigned long long)r->spool->writer.newest_segment.generation,
-		    NEWEST_SEGMENT_NAME, chain_next_step(r, put_all_back));
+		    NEWEST_SEGMENT_NAME, segment_chain_advice(r, put_all_back));
 	else if (r->mark.freed == 0)
 		log_error("spool: %u body files of messages%s are there, and no segment file that "
 			  "holds messages: the whole log is missing, with all its messages (the "
 			  "bodies are kept as *.body.lost if it is accepted); %s",
 		    r->body_count, r->spool->writer.newest_segment.is_unknown
 			? ", and the file " NEWEST_SEGMENT_NAME ", whose content is damaged," : "",
-		    chain_next_step(r, put_all_back));
+		    segment_chain_advice(r, put_all_back));
 	else if (unread > 0)
 		log_error("spool: no record can be read of the segment files that are there, %u of "
 			  "them are damaged; %llu generations were freed, and all messages after "
 			  "them are lost; %s", unread, (unsigned long long)r->mark.freed,
-		    chain_next_step(r, "restore the files from a backup, or start once with "
+		    segment_chain_advice(r, "restore the files from a backup, or start once with "
 				       "--accept-damage, which sets them aside and begins anew"));
 	else
 		log_error("spool: all segment files that held messages are missing: %llu "
 			  "generations were freed, and nothing is left of those after them; %s",
-		    (unsigned long long)r->mark.freed, chain_next_step(r, put_all_back));
+		    (unsigned long long)r->mark.freed, segment_chain_advice(r, put_all_back));
 }
 
 /* Marks speak of what was freed; or a segment is named as the newest; or, where that is not known,
  * the file that named it is there, or bodies are, whose records were told as damaged if a part of
  * the log is there. */
 static bool
-chain_was_there(const struct replay *r)
+segment_chain_existed(const struct replay *r)
 {
 	const struct newest_segment *n = &r->spool->writer.newest_segment;
 
-	if (r->mark.freed > 0 || chain_is_newest_missing(r))
+	if (r->mark.freed > 0 || segment_chain_is_newest_missing(r))
 		return true;
-	return !n->is_said && (n->is_unknown || r->body_count > 0) && chain_count_unread(r) == 0;
+	return !n->is_said && (n->is_unknown || r->body_count > 0) &&
+	       segment_chain_count_unreadable(r) == 0;
 }
 
 int
-chain_check_any(struct replay *r, size_t count)
+segment_chain_check_any(struct replay *r, size_t count)
 {
 	uint64_t next = r->mark.freed + 1;
 
 	/* a seal that was mended is no frame, and shows that the log is there */
 	for (size_t i = 0; i < count && r->last.generation == 0; i++)
-		if (r->ends[i].state == SEAL_OWN) {
+		if (r->ends[i].state == SEAL_VALID) {
 			r->last_sequence = r->ends[i].own.last_sequence + 1;
 			return 0;
 		}
-	if (r->last.generation > 0 || !chain_was_there(r))
+	if (r->last.generation > 0 || !segment_chain_existed(r))
 		return 0;
 	r->is_anew = true;
 	if (segment_is_missing(&r->mark, next)) {
@@ -354,12 +361,12 @@ chain_check_any(struct replay *r, size_t count)
 			 "--accept-damage has told");
 		return 0;
 	}
-	chain_tell_all_gone(r);
-	return chain_accept(r, next);
+	segment_chain_log_all_missing(r);
+	return segment_chain_accept_loss(r, next);
 }
 
 bool
-chain_is_whole(const struct replay *r, uint64_t newest)
+segment_chain_is_complete(const struct replay *r, uint64_t newest)
 {
 	return r->last.generation > 0 && newest == r->last.generation + 1 && newest == r->unused;
 }
@@ -367,24 +374,24 @@ chain_is_whole(const struct replay *r, uint64_t newest)
 /* Above all that was given before: by far, and at least the time in ms.  So also above what was
  * given after a backup, when that is restored later: no disk takes 1000 segments in a second. */
 static uint64_t
-chain_leap(uint64_t generation)
+segment_chain_next_generation(uint64_t generation)
 {
 	int64_t now_ms = clock_ms();
 
-	generation += CHAIN_LEAP;
+	generation += SEGMENT_CHAIN_SKIP;
 	return now_ms > 0 && (uint64_t)now_ms > generation ? (uint64_t)now_ms : generation;
 }
 
 void
-chain_go_on(struct replay *r)
+segment_chain_skip_generations(struct replay *r)
 {
-	struct writer *w = &r->spool->writer;
+	struct spool_writer *w = &r->spool->writer;
 
 	if (w->pool.generation == 0)
 		return;
-	w->pool.generation = chain_leap(w->pool.generation);
+	w->pool.generation = segment_chain_next_generation(w->pool.generation);
 	if (!r->is_anew)
 		return;
-	w->sequence = w->durable = w->pool.generation << CHAIN_SEQUENCE_SHIFT;
-	w->seal = (struct record_seal){w->pool.generation, w->sequence, SEGMENT_DATA};
+	w->sequence = w->durable = w->pool.generation << SEGMENT_CHAIN_SEQUENCE_SHIFT;
+	w->seal = (struct frame_seal){w->pool.generation, w->sequence, SEGMENT_DATA};
 }

@@ -8,10 +8,10 @@
 
 #include "spool/pool_header.h"
 
-enum { PIECE_BYTES = 1 << 20, SLOT_TRIES = 64 };
+enum { SEGMENT_MAKER_PIECE_BYTES = 1 << 20, SEGMENT_MAKER_SLOT_TRIES = 64 };
 
 static void
-stock_unmake(struct stock *p, const char *name)
+segment_maker_remove(struct segment_pool *p, const char *name)
 {
 	int error = errno;
 
@@ -23,7 +23,7 @@ stock_unmake(struct stock *p, const char *name)
 /* A file under the next number, in the making; -1 with errno, EEXIST: the number is taken, perhaps
  * by a file that is not ours. */
 static int
-stock_make_slot(struct stock *p)
+segment_maker_create_file(struct segment_pool *p)
 {
 	char name[SEGMENT_NAME_BYTES];
 	struct fsio_file file;
@@ -46,28 +46,29 @@ stock_make_slot(struct stock *p)
 }
 
 int
-stock_make_begin(struct stock *p)
+segment_maker_begin(struct segment_pool *p)
 {
-	for (int tries = 0; tries < SLOT_TRIES; tries++) {
-		if (stock_make_slot(p) == 0)
+	for (int tries = 0; tries < SEGMENT_MAKER_SLOT_TRIES; tries++) {
+		if (segment_maker_create_file(p) == 0)
 			return 0;
 		if (errno != EEXIST)
-			return stock_failed(p, &p->making_trouble, "cannot make a segment");
+			return segment_pool_failed(p, &p->making_trouble, "cannot make a segment");
 	}
 	/* EEXIST: files are there under all numbers that were tried, which is no want of room */
-	return stock_failed(p, &p->making_trouble, "no number is free for a segment");
+	return segment_pool_failed(p, &p->making_trouble, "no number is free for a segment");
 }
 
 int
-stock_make_piece(struct stock *p)
+segment_maker_write_piece(struct segment_pool *p)
 {
-	uint32_t left = p->bytes - p->made_bytes, n = left < PIECE_BYTES ? left : PIECE_BYTES;
+	uint32_t left = p->bytes - p->made_bytes,
+	         n = left < SEGMENT_MAKER_PIECE_BYTES ? left : SEGMENT_MAKER_PIECE_BYTES;
 	char name[SEGMENT_NAME_BYTES];
 
 	if (segment_write_zeros(p->io, p->making->fd, p->made_bytes, n) != 0 ||
 	    p->io->ops->sync_data(p->io, p->making->fd) != 0) {
-		(void)!stock_failed(p, &p->making_trouble, "cannot make a segment");
-		stock_unmake(p, segment_new_name(p->making->slot, name));
+		(void)!segment_pool_failed(p, &p->making_trouble, "cannot make a segment");
+		segment_maker_remove(p, segment_new_name(p->making->slot, name));
 		return -1;
 	}
 	p->made_bytes += n;
@@ -75,47 +76,47 @@ stock_make_piece(struct stock *p)
 }
 
 /* A reserve bears no generation until it is used: with one it would pass for the segment that was
- * made ready behind the newest (chain_is_whole). */
+ * made ready behind the newest (segment_chain_is_complete). */
 static int
-stock_make_header(struct stock *p, bool is_reserve)
+segment_maker_write_header(struct segment_pool *p, bool is_reserve)
 {
 	if (is_reserve)
-		return stock_write_free(p, p->making, "cannot make a reserve");
-	return stock_prepare(p, p->making);
+		return segment_pool_write_free(p, p->making, "cannot make a reserve");
+	return segment_pool_prepare(p, p->making);
 }
 
 struct segment *
-stock_make_end(struct stock *p, bool is_reserve)
+segment_maker_finish(struct segment_pool *p, bool is_reserve)
 {
 	char from[SEGMENT_NAME_BYTES], to[SEGMENT_NAME_BYTES];
 	struct segment *s = p->making;
 
 	segment_new_name(s->slot, from);
 	segment_name(s->slot, to);
-	if (stock_make_header(p, is_reserve) != 0) {
-		stock_unmake(p, from);
+	if (segment_maker_write_header(p, is_reserve) != 0) {
+		segment_maker_remove(p, from);
 		return NULL;
 	}
 	if (p->io->ops->rename(p->io, from, to) != 0) {
-		(void)!stock_failed(p, &p->making_trouble, "cannot name a segment");
-		stock_unmake(p, from);
+		(void)!segment_pool_failed(p, &p->making_trouble, "cannot name a segment");
+		segment_maker_remove(p, from);
 		return NULL;
 	}
 	if (p->io->ops->sync_directory(p->io) != 0) {
-		(void)!stock_failed(p, &p->making_trouble, "cannot name a segment");
-		stock_unmake(p, to);
+		(void)!segment_pool_failed(p, &p->making_trouble, "cannot name a segment");
+		segment_maker_remove(p, to);
 		return NULL;
 	}
 	p->making = NULL;
-	trouble_end(&p->making_trouble, "segments can be made");
+	disk_retry_end(&p->making_trouble, "segments can be made");
 	return s;
 }
 
 void
-stock_make_give_up(struct stock *p)
+segment_maker_cancel(struct segment_pool *p)
 {
 	char name[SEGMENT_NAME_BYTES];
 
 	if (p->making)
-		stock_unmake(p, segment_new_name(p->making->slot, name));
+		segment_maker_remove(p, segment_new_name(p->making->slot, name));
 }

@@ -7,13 +7,13 @@
 #include "spool/segment_pool.h"
 
 /* Its file, empty; -1 with errno. */
-int stock_make_begin(struct stock *p) MUST_USE;
+int segment_maker_begin(struct segment_pool *p) MUST_USE;
 /* Zeros once written and synced, so that later syncs of frames do not have to allocate; -1 with
  * errno, and it is removed. */
-int stock_make_piece(struct stock *p) MUST_USE;
+int segment_maker_write_piece(struct segment_pool *p) MUST_USE;
 /* It gets its header and its name; NULL with errno, and it is removed. */
-struct segment *stock_make_end(struct stock *p, bool is_reserve) MUST_USE;
+struct segment *segment_maker_finish(struct segment_pool *p, bool is_reserve) MUST_USE;
 /* If one is in the making it is removed. */
-void stock_make_give_up(struct stock *p);
+void segment_maker_cancel(struct segment_pool *p);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * segment_pool: see the header.  Nothing here is waited for, except by stock_fill when nothing is
- * ready.
+ * segment_pool: see the header.  Nothing here is waited for, except by segment_pool_fill when
+ * nothing is ready.
  */
 #include "spool/segment_pool.h"
 
@@ -15,10 +15,10 @@
 #include "spool/segment_maker.h"
 #include "spool/segment_space.h"
 
-enum { FREE_MAX = 2 };
+enum { SEGMENT_POOL_FREE_MAX = 2 };
 
 static void
-free_list(struct segment *list, struct fsio *io)
+segment_pool_free_list(struct segment *list, struct fsio *io)
 {
 	for (struct segment *s = list, *next; s; s = next) {
 		next = s->next;
@@ -27,19 +27,19 @@ free_list(struct segment *list, struct fsio *io)
 }
 
 void
-stock_clear(struct stock *p)
+segment_pool_clear(struct segment_pool *p)
 {
-	free_list(p->ready, p->io);
-	free_list(p->free, p->io);
-	free_list(p->odd, p->io);
-	free_list(p->reserve, p->io);
-	free_list(p->returned, p->io);
-	free_list(p->making, p->io);
+	segment_pool_free_list(p->ready, p->io);
+	segment_pool_free_list(p->free, p->io);
+	segment_pool_free_list(p->odd, p->io);
+	segment_pool_free_list(p->reserve, p->io);
+	segment_pool_free_list(p->returned, p->io);
+	segment_pool_free_list(p->making, p->io);
 	p->ready = p->free = p->odd = p->returned = p->making = p->reserve = NULL;
 }
 
 void
-stock_give_back(struct stock *p, struct segment *s)
+segment_pool_return(struct segment_pool *p, struct segment *s)
 {
 	struct segment **at = &p->returned;
 
@@ -50,15 +50,15 @@ stock_give_back(struct stock *p, struct segment *s)
 }
 
 void
-stock_release(struct stock *p, struct segment *s, uint64_t oldest)
+segment_pool_release(struct segment_pool *p, struct segment *s, uint64_t oldest)
 {
 	segment_add_mark(&p->mark,
 	    &(struct segment_mark){.freed = s->generation, .oldest = oldest});
-	stock_give_back(p, s);
+	segment_pool_return(p, s);
 }
 
 static void
-stock_keep(struct stock *p, struct segment *s)
+segment_pool_set_reserve(struct segment_pool *p, struct segment *s)
 {
 	s->next = NULL;
 	p->reserve = s;
@@ -66,13 +66,13 @@ stock_keep(struct stock *p, struct segment *s)
 }
 
 static void
-put_free(struct stock *p, struct segment *s)
+segment_pool_put_free(struct segment_pool *p, struct segment *s)
 {
 	struct segment **list = s->bytes == p->bytes ? &p->free : &p->odd;
 
 	s->generation = 0;
 	if (!p->reserve && list == &p->free) {
-		stock_keep(p, s);
+		segment_pool_set_reserve(p, s);
 		return;
 	}
 	s->next = *list;
@@ -81,72 +81,72 @@ put_free(struct stock *p, struct segment *s)
 }
 
 static bool
-stock_is_pausing(const struct stock *p)
+segment_pool_is_pausing(const struct segment_pool *p)
 {
-	return trouble_is_pausing(&p->header_trouble);
+	return disk_retry_is_pausing(&p->header_trouble);
 }
 
 void
-stock_pause(struct stock *p)
+segment_pool_pause(struct segment_pool *p)
 {
 	if (!p->is_patient)
 		return;
-	trouble_pause(&p->header_trouble, trouble_pause_ms(0));
-	trouble_pause(&p->making_trouble, trouble_pause_ms(0));
+	disk_retry_pause(&p->header_trouble, disk_retry_pause_ms(0));
+	disk_retry_pause(&p->making_trouble, disk_retry_pause_ms(0));
 }
 
 /* One that cannot be read everywhere, or cannot be written: its file stays, under a name that is
  * never read again. */
 static int
-stock_set_aside(struct stock *p)
+segment_pool_set_aside(struct segment_pool *p)
 {
-	char from[SEGMENT_NAME_BYTES], to[SEGMENT_ASIDE_BYTES];
+	char from[SEGMENT_NAME_BYTES], to[SEGMENT_SET_ASIDE_BYTES];
 	struct segment *s = p->returned;
 
 	segment_name(s->slot, from);
-	segment_aside_name(s, to);
+	segment_set_aside_name(s, to);
 	/* no such name: it was renamed before, and the directory could not be synced */
-	if (stock_tell_mark(p) != 0 ||
+	if (segment_pool_write_mark(p) != 0 ||
 	    (p->io->ops->rename(p->io, from, to) != 0 && errno != ENOENT) ||
 	    p->io->ops->sync_directory(p->io) != 0)
-		return stock_failed(p, &p->removal_trouble, "cannot set a segment aside");
+		return segment_pool_failed(p, &p->removal_trouble, "cannot set a segment aside");
 	log_warn("spool: %s is not used any more, kept as %s", from, to);
 	p->returned = s->next;
-	trouble_end(&p->removal_trouble, "segments can be set aside");
+	disk_retry_end(&p->removal_trouble, "segments can be set aside");
 	segment_free(&s, p->io);
 	return 0;
 }
 
 /* May the oldest one given back be made unreadable now? */
 static bool
-stock_may_free(const struct stock *p)
+segment_pool_may_free(const struct segment_pool *p)
 {
-	return p->returned && !trouble_is_pausing(p->returned->is_kept ? &p->removal_trouble
+	return p->returned && !disk_retry_is_pausing(p->returned->is_kept ? &p->removal_trouble
 								       : &p->header_trouble);
 }
 
 /* The oldest one given back; -1: not now. */
 static int
-make_unreadable(struct stock *p)
+segment_pool_free_returned(struct segment_pool *p)
 {
 	struct segment *s = p->returned;
 
-	if (!stock_may_free(p))
+	if (!segment_pool_may_free(p))
 		return -1;
 	if (s->is_kept)
-		return stock_set_aside(p);
-	if (stock_write_free(p, s, "cannot free a segment") != 0)
+		return segment_pool_set_aside(p);
+	if (segment_pool_write_free(p, s, "cannot free a segment") != 0)
 		return -1;
 	p->returned = s->next;
-	put_free(p, s);
+	segment_pool_put_free(p, s);
 	return 0;
 }
 
 static struct segment *
-take_from(struct stock *p, struct segment **list)
+segment_pool_take_from(struct segment_pool *p, struct segment **list)
 {
 	struct segment *s = *list;
-	bool is_good = s && stock_prepare(p, s) == 0;
+	bool is_good = s && segment_pool_prepare(p, s) == 0;
 
 	if (!s || (!is_good && (!s->is_kept || list == &p->returned)))
 		return NULL;
@@ -154,106 +154,107 @@ take_from(struct stock *p, struct segment **list)
 	p->free_count -= list == &p->free;
 	s->next = NULL;
 	if (!is_good)
-		stock_give_back(p, s);
+		segment_pool_return(p, s);
 	return is_good ? s : NULL;
 }
 
 static struct segment *
-take_used(struct stock *p)
+segment_pool_take_used(struct segment_pool *p)
 {
 	struct segment *s;
 
-	if (stock_is_pausing(p))
+	if (segment_pool_is_pausing(p))
 		return NULL;
 	while (p->returned &&
 	    (p->returned->is_kept || p->returned->bytes != p->bytes || (p->is_lent && !p->reserve)))
-		if (make_unreadable(p) != 0)
-			return p->returned->is_kept ? take_from(p, &p->free) : NULL;
-	s = take_from(p, &p->returned);
-	return s ? s : take_from(p, &p->free);
+		if (segment_pool_free_returned(p) != 0)
+			return p->returned->is_kept ? segment_pool_take_from(p, &p->free) : NULL;
+	s = segment_pool_take_from(p, &p->returned);
+	return s ? s : segment_pool_take_from(p, &p->free);
 }
 
 static int
-stock_unlink(struct stock *p, struct segment **list)
+segment_pool_unlink(struct segment_pool *p, struct segment **list)
 {
 	char name[SEGMENT_NAME_BYTES];
 	struct segment *s = *list;
 
-	if (stock_tell_mark(p) != 0 ||
+	if (segment_pool_write_mark(p) != 0 ||
 	    p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0)
-		return stock_failed(p, &p->removal_trouble, "cannot remove a segment");
+		return segment_pool_failed(p, &p->removal_trouble, "cannot remove a segment");
 	*list = s->next;
 	p->free_count -= list == &p->free;
 	segment_free(&s, p->io);
-	trouble_end(&p->removal_trouble, "segments can be removed");
+	disk_retry_end(&p->removal_trouble, "segments can be removed");
 	return 0;
 }
 
 /* A whole new one, here and now: a segment that exists never lacks space. */
 static int
-make_whole(struct stock *p, enum stock_claim claim)
+segment_pool_make_now(struct segment_pool *p, enum segment_purpose claim)
 {
-	while (p->odd && !trouble_is_pausing(&p->removal_trouble) && stock_unlink(p, &p->odd) == 0)
+	while (p->odd && !disk_retry_is_pausing(&p->removal_trouble) &&
+	       segment_pool_unlink(p, &p->odd) == 0)
 		;
-	if (stock_room_ask(p, claim) != 0)
+	if (segment_space_check(p, claim) != 0)
 		return -1;
-	if (trouble_is_pausing(&p->making_trouble)) {
+	if (disk_retry_is_pausing(&p->making_trouble)) {
 		errno = p->making_trouble.error;
 		return -1;
 	}
-	if (!p->making && stock_make_begin(p) != 0)
+	if (!p->making && segment_maker_begin(p) != 0)
 		return -1;
 	while (p->made_bytes < p->bytes)
-		if (stock_make_piece(p) != 0)
+		if (segment_maker_write_piece(p) != 0)
 			return -1;
-	p->ready = stock_make_end(p, false);
+	p->ready = segment_maker_finish(p, false);
 	return p->ready ? 0 : -1;
 }
 
 /* There are some, and they cannot be used. */
 static bool
-stock_has_unwritable(const struct stock *p)
+segment_pool_has_unwritable(const struct segment_pool *p)
 {
 	return (p->free || p->returned) && p->header_trouble.error;
 }
 
 int
-stock_fill(struct stock *p, enum stock_claim claim)
+segment_pool_fill(struct segment_pool *p, enum segment_purpose claim)
 {
 	if (p->ready)
 		return 0;
-	p->ready = take_used(p);
+	p->ready = segment_pool_take_used(p);
 	/* the header of one could not be written: without it there may be another */
 	if (!p->ready && p->returned && p->returned->is_kept)
-		p->ready = take_used(p);
-	if (p->ready || make_whole(p, claim) == 0)
+		p->ready = segment_pool_take_used(p);
+	if (p->ready || segment_pool_make_now(p, claim) == 0)
 		return 0;
 	/* rather than that there is no room for one more */
-	if (stock_has_unwritable(p))
+	if (segment_pool_has_unwritable(p))
 		errno = p->header_trouble.error;
 	return -1;
 }
 
 int
-stock_error(const struct stock *p)
+segment_pool_error(const struct segment_pool *p)
 {
-	struct stock_room room;
+	struct segment_space room;
 
-	if (stock_has_unwritable(p))
+	if (segment_pool_has_unwritable(p))
 		return p->header_trouble.error;
-	if (stock_room_find(p, STOCK_MESSAGE, &room) != 0)
+	if (segment_space_find(p, SEGMENT_FOR_MESSAGE, &room) != 0)
 		return errno;
 	return p->making_trouble.error ? p->making_trouble.error : ENOSPC;
 }
 
 struct segment *
-stock_take(struct stock *p, enum stock_claim claim)
+segment_pool_take(struct segment_pool *p, enum segment_purpose claim)
 {
 	struct segment *s;
 
-	if (stock_fill(p, claim) != 0) {
-		if (claim != STOCK_COPY || stock_is_pausing(p) ||
-		    !(s = take_from(p, &p->reserve)))
+	if (segment_pool_fill(p, claim) != 0) {
+		if (claim != SEGMENT_FOR_COPY || segment_pool_is_pausing(p) ||
+		    !(s = segment_pool_take_from(p, &p->reserve)))
 			return NULL;
 		p->is_lent = true;
 		return s;
@@ -264,100 +265,102 @@ stock_take(struct stock *p, enum stock_claim claim)
 }
 
 bool
-stock_is_ready(const struct stock *p)
+segment_pool_is_ready(const struct segment_pool *p)
 {
 	return p->ready || ((p->free || (p->returned && p->returned->bytes == p->bytes)) &&
 			       !p->header_trouble.error);
 }
 
 bool
-stock_may_make(const struct stock *p, enum stock_claim claim)
+segment_pool_may_make(const struct segment_pool *p, enum segment_purpose claim)
 {
-	const struct trouble *t = &p->making_trouble;
-	struct stock_room room;
+	const struct disk_retry *t = &p->making_trouble;
+	struct segment_space room;
 
 	/* for messages one is made ahead again and again: that it failed holds until it works */
-	if (claim == STOCK_MESSAGE ? t->error != 0 : trouble_is_pausing(t))
+	if (claim == SEGMENT_FOR_MESSAGE ? t->error != 0 : disk_retry_is_pausing(t))
 		return false;
-	return stock_room_find(p, claim, &room) == 0;
+	return segment_space_find(p, claim, &room) == 0;
 }
 
 /* A free one as it is, for the reserve. */
 static bool
-stock_may_keep(const struct stock *p)
+segment_pool_may_set_reserve(const struct segment_pool *p)
 {
 	return p->free && !p->reserve && (p->ready || p->is_lent);
 }
 
 static bool
-stock_may_make_ahead(const struct stock *p)
+segment_pool_may_make_ahead(const struct segment_pool *p)
 {
 	return (!p->ready || !p->reserve) && p->ahead_ms <= clock_mono_ms() &&
-	    !trouble_is_pausing(&p->making_trouble);
+	    !disk_retry_is_pausing(&p->making_trouble);
 }
 
 static bool
-stock_may_remove(const struct stock *p)
+segment_pool_may_remove(const struct segment_pool *p)
 {
-	return (p->odd || p->free_count > FREE_MAX) && !trouble_is_pausing(&p->removal_trouble);
+	return (p->odd || p->free_count > SEGMENT_POOL_FREE_MAX) &&
+	       !disk_retry_is_pausing(&p->removal_trouble);
 }
 
 /* The pause after headers that the disk did not write is for what writes into a used one. */
 bool
-stock_has_work(const struct stock *p)
+segment_pool_has_work(const struct segment_pool *p)
 {
-	return stock_may_keep(p) || (!p->ready && p->free && !stock_is_pausing(p)) ||
-	    stock_may_free(p) || stock_may_remove(p) || stock_may_make_ahead(p);
+	return segment_pool_may_set_reserve(p) ||
+	       (!p->ready && p->free && !segment_pool_is_pausing(p)) || segment_pool_may_free(p) ||
+	       segment_pool_may_remove(p) || segment_pool_may_make_ahead(p);
 }
 
 static void
-stock_make_last(struct stock *p, bool is_reserve)
+segment_pool_finish_making(struct segment_pool *p, bool is_reserve)
 {
-	struct segment *s = stock_make_end(p, is_reserve);
+	struct segment *s = segment_maker_finish(p, is_reserve);
 
 	if (!is_reserve)
 		p->ready = s;
 	else if (s)
-		stock_keep(p, s);
+		segment_pool_set_reserve(p, s);
 }
 
 /* A piece of a segment that nobody needs yet. */
 static void
-stock_make_ahead(struct stock *p)
+segment_pool_make_ahead(struct segment_pool *p)
 {
 	bool is_reserve;
 
-	is_reserve = stock_room_is_for_reserve(p);
+	is_reserve = segment_space_is_for_reserve(p);
 	if ((!p->making || p->made_bytes < p->bytes) &&
-	    stock_room_ask(p, is_reserve ? STOCK_RESERVE : STOCK_MESSAGE) != 0) {
-		stock_make_give_up(p);
-		p->ahead_ms = p->is_patient ? clock_mono_ms() + trouble_pause_ms(0) : 0;
+	    segment_space_check(p, is_reserve ? SEGMENT_FOR_RESERVE : SEGMENT_FOR_MESSAGE) != 0) {
+		segment_maker_cancel(p);
+		p->ahead_ms = p->is_patient ? clock_mono_ms() + disk_retry_pause_ms(0) : 0;
 	} else if (!p->making) {
-		(void)!stock_make_begin(p);
+		(void)!segment_maker_begin(p);
 	} else if (p->made_bytes < p->bytes) {
-		(void)!stock_make_piece(p);
+		(void)!segment_maker_write_piece(p);
 	} else {
-		stock_make_last(p, is_reserve);
+		segment_pool_finish_making(p, is_reserve);
 	}
 }
 
 void
-stock_work(struct stock *p)
+segment_pool_work(struct segment_pool *p)
 {
 	struct segment *s = p->free;
 
-	if (stock_may_keep(p)) {
+	if (segment_pool_may_set_reserve(p)) {
 		p->free = s->next;
 		p->free_count--;
-		stock_keep(p, s);
+		segment_pool_set_reserve(p, s);
 		return;
 	}
-	if (!p->ready && (p->returned || p->free) && (p->ready = take_used(p)))
+	if (!p->ready && (p->returned || p->free) && (p->ready = segment_pool_take_used(p)))
 		return;
-	if (stock_may_free(p))
-		(void)!make_unreadable(p);
-	else if (stock_may_remove(p))
-		(void)!stock_unlink(p, p->odd ? &p->odd : &p->free);
-	else if (stock_may_make_ahead(p))
-		stock_make_ahead(p);
+	if (segment_pool_may_free(p))
+		(void)!segment_pool_free_returned(p);
+	else if (segment_pool_may_remove(p))
+		(void)!segment_pool_unlink(p, p->odd ? &p->odd : &p->free);
+	else if (segment_pool_may_make_ahead(p))
+		segment_pool_make_ahead(p);
 }

@@ -20,10 +20,15 @@
 /* For whom a segment is: messages leave the disk its free share, reports and statuses half of
  * it; compaction may take the reserve when there is nothing else; the
  * reserve itself is made as for reports. */
-enum stock_claim { STOCK_MESSAGE, STOCK_ANY, STOCK_COPY, STOCK_RESERVE };
-enum { STOCK_CLAIMS = 4 };
+enum segment_purpose {
+	SEGMENT_FOR_MESSAGE,
+	SEGMENT_FOR_ANY,
+	SEGMENT_FOR_COPY,
+	SEGMENT_FOR_RESERVE
+};
+enum { SEGMENT_PURPOSES = 4 };
 
-struct stock {
+struct segment_pool {
 	struct fsio *io;
 	uint32_t bytes;                  /* of a new segment */
 	atomic_uint minimum_free_percent; /* of the disk; set by the loop */
@@ -45,41 +50,41 @@ struct stock {
 	struct segment *making;
 	uint32_t made_bytes;
 	int64_t ahead_ms;                /* monotonic: none is made ahead before */
-	struct trouble header_trouble;   /* of those in use before; failures: of the medium */
-	struct trouble making_trouble;
-	struct trouble removal_trouble;
-	bool is_short[STOCK_CLAIMS];     /* the log was told that the disk has no room for one */
+	struct disk_retry header_trouble;   /* of those in use before; failures: of the medium */
+	struct disk_retry making_trouble;
+	struct disk_retry removal_trouble;
+	bool is_short[SEGMENT_PURPOSES]; /* the log was told that the disk has no room for one */
 };
 
-void stock_clear(struct stock *p);
+void segment_pool_clear(struct segment_pool *p);
 /* Still readable: is made unreadable in its turn. */
-void stock_give_back(struct stock *p, struct segment *s);
+void segment_pool_return(struct segment_pool *p, struct segment *s);
 /* The same for the oldest one of the log: from now on headers say that it is needed no more, and
  * that the oldest of the log is the segment of generation `oldest`. */
-void stock_release(struct stock *p, struct segment *s, uint64_t oldest);
+void segment_pool_release(struct segment_pool *p, struct segment *s, uint64_t oldest);
 /* Before a generation can be read no more, or when one is missing and that was accepted, the newest
  * segment durably says so: else a later start would miss it.  Other headers may be torn, and files
  * removed.  -1 with errno. */
-int stock_tell_mark(struct stock *p) MUST_USE;
+int segment_pool_write_mark(struct segment_pool *p) MUST_USE;
 /* A segment without frames, with a new generation; NULL with errno. */
-struct segment *stock_take(struct stock *p, enum stock_claim claim) MUST_USE;
+struct segment *segment_pool_take(struct segment_pool *p, enum segment_purpose claim) MUST_USE;
 /* Has one ready afterwards, whatever it takes; -1 with the errno that stands in the way, also while
  * the next try of that waits. */
-int stock_fill(struct stock *p, enum stock_claim claim) MUST_USE;
+int segment_pool_fill(struct segment_pool *p, enum segment_purpose claim) MUST_USE;
 /* What was written into a new segment failed with errno, and not for the first time: neither used
  * ones nor new ones are tried for a moment. */
-void stock_pause(struct stock *p);
+void segment_pool_pause(struct segment_pool *p);
 /* While messages find none: the errno to refuse with, ENOSPC for want of room; another one where
  * the disk does not say what room it has, or does not take what is written. */
-int stock_error(const struct stock *p);
+int segment_pool_error(const struct segment_pool *p);
 /* Bytes of the disk that its segments take though they hold nothing. */
-uint64_t stock_idle_bytes(const struct stock *p);
+uint64_t segment_pool_idle_bytes(const struct segment_pool *p);
 /* Is there one without asking the disk for space? */
-bool stock_is_ready(const struct stock *p);
+bool segment_pool_is_ready(const struct segment_pool *p);
 /* Has the disk room for a new one? */
-bool stock_may_make(const struct stock *p, enum stock_claim claim);
-bool stock_has_work(const struct stock *p);
+bool segment_pool_may_make(const struct segment_pool *p, enum segment_purpose claim);
+bool segment_pool_has_work(const struct segment_pool *p);
 /* One bounded piece of work. */
-void stock_work(struct stock *p);
+void segment_pool_work(struct segment_pool *p);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 static uint64_t
-stock_room_list_bytes(const struct segment *s)
+segment_space_list_bytes(const struct segment *s)
 {
 	uint64_t bytes = 0;
 
@@ -19,42 +19,43 @@ stock_room_list_bytes(const struct segment *s)
 }
 
 uint64_t
-stock_idle_bytes(const struct stock *p)
+segment_pool_idle_bytes(const struct segment_pool *p)
 {
 	return (p->ready ? p->ready->bytes : 0) + (p->reserve ? p->reserve->bytes : 0) +
-	    stock_room_list_bytes(p->free) + stock_room_list_bytes(p->odd) +
-	    stock_room_list_bytes(p->returned);
+	    segment_space_list_bytes(p->free) + segment_space_list_bytes(p->odd) +
+	    segment_space_list_bytes(p->returned);
 }
 
 uint64_t
-stock_share_bytes(const struct stock *p, uint64_t all)
+segment_space_share_bytes(const struct segment_pool *p, uint64_t all)
 {
-	return space_share_bytes(all, atomic_load(&p->minimum_free_percent));
+	return disk_space_share_bytes(all, atomic_load(&p->minimum_free_percent));
 }
 
 /* What a new segment leaves free of the disk: messages its free share, and room for a reserve that
  * is not there yet; reports and statuses half of the share; compaction, which gives back, none. */
 static void
-stock_room_keep(const struct stock *p, enum stock_claim claim, struct space *s)
+segment_space_set_reserved(
+    const struct segment_pool *p, enum segment_purpose claim, struct disk_space *s)
 {
-	uint64_t share = stock_share_bytes(p, s->all_bytes);
+	uint64_t share = segment_space_share_bytes(p, s->all_bytes);
 
 	switch (claim) {
-	case STOCK_MESSAGE:
+	case SEGMENT_FOR_MESSAGE:
 		s->share_bytes = share;
 		s->reserve_bytes = p->reserve ? 0 : p->bytes;
 		break;
-	case STOCK_ANY:
-	case STOCK_RESERVE:
+	case SEGMENT_FOR_ANY:
+	case SEGMENT_FOR_RESERVE:
 		s->share_bytes = share / 2;
 		break;
-	case STOCK_COPY:
+	case SEGMENT_FOR_COPY:
 		break;
 	}
 }
 
 static bool
-stock_room_has_used(const struct stock *p)
+segment_space_has_used(const struct segment_pool *p)
 {
 	for (const struct segment *g = p->returned; g; g = g->next)
 		if (!g->is_kept && g->bytes == p->bytes)
@@ -63,51 +64,53 @@ stock_room_has_used(const struct stock *p)
 }
 
 uint64_t
-stock_room_first_bytes(const struct stock *p, uint64_t all)
+segment_space_first_bytes(const struct segment_pool *p, uint64_t all)
 {
-	uint64_t share = stock_share_bytes(p, all);
+	uint64_t share = segment_space_share_bytes(p, all);
 
-	return share + (stock_room_has_used(p) ? 0 : p->bytes);
+	return share + (segment_space_has_used(p) ? 0 : p->bytes);
 }
 
 int
-stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room *out)
+segment_space_find(
+    const struct segment_pool *p, enum segment_purpose claim, struct segment_space *out)
 {
-	struct space s = {0};
+	struct disk_space s = {0};
 
-	*out = (struct stock_room){.is_unknown = true};
+	*out = (struct segment_space){.is_unknown = true};
 	if (p->io->ops->space(p->io, &s.free_bytes, &s.all_bytes) != 0)
 		return -1;
-	stock_room_keep(p, claim, &s);
+	segment_space_set_reserved(p, claim, &s);
 	s.segment_bytes = p->bytes - (p->making ? p->made_bytes : 0);
-	*out = (struct stock_room){.have = s.free_bytes,
+	*out = (struct segment_space){.have = s.free_bytes,
 	    .keep = s.share_bytes + s.reserve_bytes,
 	    .need = s.segment_bytes};
-	if (space_has_segment(&s))
+	if (disk_space_has_segment(&s))
 		return 0;
 	errno = ENOSPC;
 	return -1;
 }
 
 bool
-stock_room_is_for_reserve(const struct stock *p)
+segment_space_is_for_reserve(const struct segment_pool *p)
 {
-	struct stock_room room;
+	struct segment_space room;
 
 	if (p->reserve || p->ready)
 		return !p->reserve;
-	return stock_room_find(p, STOCK_MESSAGE, &room) != 0 || room.have < room.keep + room.need;
+	return segment_space_find(p, SEGMENT_FOR_MESSAGE, &room) != 0 ||
+	       room.have < room.keep + room.need;
 }
 
 int
-stock_room_ask(struct stock *p, enum stock_claim claim)
+segment_space_check(struct segment_pool *p, enum segment_purpose claim)
 {
-	static const char *const whose[] = {[STOCK_MESSAGE] = "messages",
-	    [STOCK_ANY] = "reports and statuses",
-	    [STOCK_COPY] = "compaction",
-	    [STOCK_RESERVE] = "the reserve of compaction"};
-	struct stock_room room;
-	int result = stock_room_find(p, claim, &room), error = errno;
+	static const char *const whose[] = {[SEGMENT_FOR_MESSAGE] = "messages",
+	    [SEGMENT_FOR_ANY] = "reports and statuses",
+	    [SEGMENT_FOR_COPY] = "compaction",
+	    [SEGMENT_FOR_RESERVE] = "the reserve of compaction"};
+	struct segment_space room;
+	int result = segment_space_find(p, claim, &room), error = errno;
 
 	if (result == 0) {
 		p->is_short[claim] = false;

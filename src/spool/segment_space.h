@@ -7,7 +7,7 @@
 
 #include "spool/segment_pool.h"
 
-struct stock_room {
+struct segment_space {
 	uint64_t have;                   /* bytes of the disk */
 	uint64_t keep;                   /* must stay free, for this claim */
 	uint64_t need;                   /* of the rest of a new segment */
@@ -15,16 +15,17 @@ struct stock_room {
 };
 
 /* -1 with errno: ENOSPC, or the disk does not say (is_unknown). */
-int stock_room_find(const struct stock *p, enum stock_claim claim, struct stock_room *out) MUST_USE;
+int segment_space_find(
+    const struct segment_pool *p, enum segment_purpose claim, struct segment_space *out) MUST_USE;
 /* The same; a claim that finds no room any more is told in the log, once. */
-int stock_room_ask(struct stock *p, enum stock_claim claim) MUST_USE;
+int segment_space_check(struct segment_pool *p, enum segment_purpose claim) MUST_USE;
 /* Is the next one that is made the reserve?  The one that is ready comes first, unless the disk has
  * only room for a reserve. */
-bool stock_room_is_for_reserve(const struct stock *p);
+bool segment_space_is_for_reserve(const struct segment_pool *p);
 
 /* Of a disk of so many bytes: what is to stay free (queue.minimum_free). */
-uint64_t stock_share_bytes(const struct stock *p, uint64_t all);
+uint64_t segment_space_share_bytes(const struct segment_pool *p, uint64_t all);
 /* At a start, of a disk of so many bytes: what the free share and the first segment need. */
-uint64_t stock_room_first_bytes(const struct stock *p, uint64_t all);
+uint64_t segment_space_first_bytes(const struct segment_pool *p, uint64_t all);
 
 #endif

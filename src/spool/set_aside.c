@@ -11,13 +11,14 @@
 #include "base/mem.h"
 #include "spool/lost_messages.h"
 
-enum { ASIDE_NAME_BYTES = 64, ASIDE_HEAD_BYTES = 400 };
+enum { SET_ASIDE_NAME_BYTES = 64, SET_ASIDE_HEAD_BYTES = 400 };
 
 /* A head for the reader, then envelope, header and body as they were stored. */
 static int
-aside_write(struct spool *s, int fd, const struct item *i, const struct record *r)
+set_aside_write(
+    struct spool *s, int fd, const struct stored_message *i, const struct frame_entry *r)
 {
-	char head[ASIDE_HEAD_BYTES], id[ID_NUMBER_TEXT_BYTES];
+	char head[SET_ASIDE_HEAD_BYTES], id[ID_NUMBER_TEXT_BYTES];
 	const struct spool_entry *e = &r->entry;
 	int n = snprintf(head, sizeof head,
 	    "Sallyport: a message that was set aside, because its envelope is not understood.\n"
@@ -37,14 +38,15 @@ aside_write(struct spool *s, int fd, const struct item *i, const struct record *
 }
 
 static int
-aside_keep(struct spool *s, const struct item *i, const struct record *r, const char *name)
+set_aside_write_file(
+    struct spool *s, const struct stored_message *i, const struct frame_entry *r, const char *name)
 {
 	int fd = s->io->ops->open(s->io, name, O_RDWR | O_CREAT | O_TRUNC);
 	int result, error;
 
 	if (fd < 0)
 		return -1;
-	result = aside_write(s, fd, i, r);
+	result = set_aside_write(s, fd, i, r);
 	error = errno;
 	s->io->ops->close(s->io, fd);
 	errno = error;
@@ -53,13 +55,13 @@ aside_keep(struct spool *s, const struct item *i, const struct record *r, const 
 
 /* From now on the body file has another name, and no one removes it. */
 static int
-aside_keep_body(struct spool *s, struct item *i)
+set_aside_rename_body(struct spool *s, struct stored_message *i)
 {
-	char from[WRITER_FILE_NAME_BYTES], to[ASIDE_NAME_BYTES];
+	char from[WRITER_FILE_NAME_BYTES], to[SET_ASIDE_NAME_BYTES];
 
 	if (!i->in_file)
 		return 0;
-	snprintf(to, sizeof to, "%s.aside", writer_file_name(i->id, from));
+	snprintf(to, sizeof to, "%s.aside", writer_body_name(i->id, from));
 	if (s->io->ops->rename(s->io, from, to) != 0 && errno != ENOENT)
 		return -1;
 	i->in_file = false;
@@ -68,7 +70,7 @@ aside_keep_body(struct spool *s, struct item *i)
 }
 
 static int
-aside_settle(struct spool *s, const struct item *i)
+set_aside_settle_recipients(struct spool *s, const struct stored_message *i)
 {
 	struct spool_entry *entries = mem_new(i->recipient_count * sizeof *entries);
 	struct spool_batch b = {.entries = entries, .count = i->recipient_count};
@@ -86,22 +88,22 @@ aside_settle(struct spool *s, const struct item *i)
 }
 
 void
-aside_put(struct spool *s, struct item *i, const struct record *r)
+set_aside_message(struct spool *s, struct stored_message *i, const struct frame_entry *r)
 {
-	char name[ASIDE_NAME_BYTES], id[ID_NUMBER_TEXT_BYTES];
+	char name[SET_ASIDE_NAME_BYTES], id[ID_NUMBER_TEXT_BYTES];
 
 	msgid_text(i->id, 0, id);
 	snprintf(name, sizeof name, "%s.aside", id);
 	i->is_aside = false; /* they stay when it is settled */
-	if (aside_keep(s, i, r, name) != 0 || aside_keep_body(s, i) != 0 ||
-	    s->io->ops->sync_directory(s->io) != 0 || aside_settle(s, i) != 0) {
+	if (set_aside_write_file(s, i, r, name) != 0 || set_aside_rename_body(s, i) != 0 ||
+	    s->io->ops->sync_directory(s->io) != 0 || set_aside_settle_recipients(s, i) != 0) {
 		log_error("spool: message %s: its envelope is not understood, and it cannot be set "
 			  "aside now: %m; it stays in the spool, is not delivered, and the next "
 			  "start tries again", id);
 		return;
 	}
 	s->stats.set_aside++;
-	losses_say(s, str_of(id),
+	lost_messages_report_line(s, str_of(id),
 	    "spool: message %s: its envelope is not understood; it is set aside as %s, and nobody "
 	    "is told of it", id, name);
 }

@@ -13,6 +13,6 @@
  * anyone.  When the file cannot be written the message stays in the log, and the next start tries
  * again.  Both are told.
  */
-void aside_put(struct spool *s, struct item *i, const struct record *r);
+void set_aside_message(struct spool *s, struct stored_message *i, const struct frame_entry *r);
 
 #endif

@@ -24,13 +24,13 @@ spool_remove_files(struct msgid id, unsigned files, void *arg)
 	struct spool *s = arg;
 
 	if (files & INDEX_BODY)
-		writer_remove_file(&s->writer, id);
-	if (files & INDEX_ASIDE)
-		writer_remove_aside(&s->writer, id);
+		writer_remove_body(&s->writer, id);
+	if (files & INDEX_SET_ASIDE)
+		writer_remove_set_aside(&s->writer, id);
 }
 
 static bool
-are_sane(const struct spool_options *o)
+spool_options_are_valid(const struct spool_options *o)
 {
 	uint32_t bytes = o->segment_bytes;
 
@@ -43,8 +43,8 @@ spool_segment_bytes(const struct spool_options *o)
 	uint64_t have, all;
 
 	if (o->io->ops->space(o->io, &have, &all) != 0)
-		return SPACE_SEGMENT_MAX;
-	return space_segment_bytes(all, o->minimum_free_percent);
+		return DISK_SPACE_SEGMENT_MAX;
+	return disk_space_segment_bytes(all, o->minimum_free_percent);
 }
 
 /* Before the spool is changed: a thread that cannot be made refuses the start.  The caller holds
@@ -55,7 +55,7 @@ spool_start_threads(struct spool *s)
 	struct tasks *const tasks[] = {&s->reader, &s->upkeep, &s->files.tasks};
 	int error = writer_start(&s->writer) == 0 ? 0 : errno;
 
-	if (bodies_start(&s->bodies) != 0)
+	if (body_sync_start(&s->bodies) != 0)
 		error = errno;
 	for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
 		if (tasks_start(tasks[i]) != 0)
@@ -75,12 +75,12 @@ spool_end_threads(struct spool *s)
 
 	s->writer.is_stopping = true;
 	s->bodies.is_stopping = true;
-	writer_let_start(&s->writer);
+	writer_release_start(&s->writer);
 	tasks_stop(&s->reader);
 	tasks_stop(&s->upkeep);
 	tasks_stop(&s->files.tasks);
 	if (s->bodies.is_thread)
-		bodies_stop(&s->bodies);
+		body_sync_stop(&s->bodies);
 	if (s->writer.is_thread)
 		writer_stop(&s->writer);
 	errno = error;
@@ -99,7 +99,7 @@ spool_lock(struct spool *s)
 
 /* Reads and tells everything first: a start that is refused has written nothing. */
 static int
-open_parts(struct spool *s, const struct spool_recovery *r)
+spool_open_parts(struct spool *s, const struct spool_recovery *r)
 {
 	struct segment *opened;
 
@@ -107,7 +107,7 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		return -1;
 	/* not the lock: recovery appends what became of a message that it sets aside */
 	writer_hold_start(&s->writer);
-	if (spool_start_threads(s) != 0 || recover(s, r) != 0) {
+	if (spool_start_threads(s) != 0 || spool_recover(s, r) != 0) {
 		spool_end_threads(s);
 		return -1;
 	}
@@ -118,21 +118,21 @@ open_parts(struct spool *s, const struct spool_recovery *r)
 		log_error("spool: nothing can be stored now: %m");
 	else
 		index_add_segment(&s->index, opened);
-	writer_let_start(&s->writer);
-	files_begin(s);
+	writer_release_start(&s->writer);
+	body_files_begin(s);
 	return 0;
 }
 
 static void
-free_parts(struct spool **s)
+spool_free_parts(struct spool **s)
 {
 	tasks_clear(&(*s)->reader, *s);
 	tasks_clear(&(*s)->upkeep, *s);
 	tasks_clear(&(*s)->files.tasks, *s);
-	files_clear(*s);
-	readings_clear(*s);
+	body_files_clear(*s);
+	spool_reads_clear(*s);
 	index_clear(&(*s)->index, (*s)->io);
-	bodies_clear(&(*s)->bodies);
+	body_sync_clear(&(*s)->bodies);
 	writer_clear(&(*s)->writer);
 	buf_clear(&(*s)->room);
 	mem_free(*s);
@@ -163,25 +163,25 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 		s->options.stall_ms = STALL_LOGGED_MS;
 	s->io = o->io;
 	index_init(&s->index);
-	buf_init(&s->room, RECORD_PAYLOAD_MAX + RECORD_HEADER_BYTES);
+	buf_init(&s->room, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
-	bodies_init(&s->bodies, &s->writer);
+	body_sync_init(&s->bodies, &s->writer);
 	spool_init_tasks(s, &s->reader, SPOOL_THREAD_READER);
 	spool_init_tasks(s, &s->upkeep, SPOOL_THREAD_UPKEEP);
 	spool_init_tasks(s, &s->files.tasks, SPOOL_THREAD_FILES);
 	TAILQ_INIT(&s->files.waiting);
-	readings_init(&s->readings);
+	spool_reads_init(&s->readings);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);
 	errno = EINVAL;
 	s->recovery = r;
-	if (are_sane(o) && open_parts(s, r) == 0) {
+	if (spool_options_are_valid(o) && spool_open_parts(s, r) == 0) {
 		s->recovery = NULL;
 		return s;
 	}
 	error = errno;
 	/* without a word to the directory: it may be another's */
-	free_parts(&s);
+	spool_free_parts(&s);
 	errno = error;
 	return NULL;
 }
@@ -197,11 +197,11 @@ spool_close(struct spool **s)
 	tasks_halt(&(*s)->reader);
 	tasks_halt(&(*s)->upkeep);
 	tasks_halt(&(*s)->files.tasks);
-	bodies_stop(&(*s)->bodies);
+	body_sync_stop(&(*s)->bodies);
 	writer_stop(&(*s)->writer);
 	/* where it could not be written when the segment was begun */
 	if ((*s)->writer.pool.newest)
-		newest_segment_tell(&(*s)->writer.newest_segment, (*s)->writer.pool.newest);
+		newest_segment_set(&(*s)->writer.newest_segment, (*s)->writer.pool.newest);
 	/* last: a disk that does not end a read or a sync of these delays nothing that is to be
 	 * durable */
 	tasks_stop(&(*s)->reader);
@@ -209,7 +209,7 @@ spool_close(struct spool **s)
 	tasks_stop(&(*s)->files.tasks);
 	spool_watch(*s);
 	/* whom it would be told to is not asked any more; segments go with the index */
-	writer_done(&(*s)->writer, &done);
+	writer_take_done(&(*s)->writer, &done);
 	while ((b = STAILQ_FIRST(&done))) {
 		STAILQ_REMOVE_HEAD(&done, link);
 		while (b->opened) {
@@ -220,7 +220,7 @@ spool_close(struct spool **s)
 		}
 		batch_free(&b);
 	}
-	free_parts(s);
+	spool_free_parts(s);
 }
 
 int
@@ -247,7 +247,7 @@ void
 spool_watch(struct spool *s)
 {
 	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
-		stall_look(spool_stall(s, t), s->options.stall_ms);
+		stall_check(spool_stall(s, t), s->options.stall_ms);
 }
 
 bool
@@ -268,7 +268,7 @@ spool_thread_ms(struct spool *s, enum spool_thread thread)
 void
 spool_step(struct spool *s)
 {
-	bodies_step(&s->bodies);
+	body_sync_step(&s->bodies);
 	writer_step(&s->writer);
 }
 
@@ -276,10 +276,10 @@ spool_step(struct spool *s)
 
 /* Who is spoken of may not move or go away before this is answered. */
 static void
-count_open(struct spool *s, const struct spool_entry *e)
+spool_count_open(struct spool *s, const struct spool_entry *e)
 {
-	struct item *item;
-	struct note *note;
+	struct stored_message *item;
+	struct spool_note *note;
 
 	if (e->kind == SPOOL_UNKNOWN)
 		return;
@@ -296,42 +296,43 @@ count_open(struct spool *s, const struct spool_entry *e)
 }
 
 /* A message that has less than this part of its time left is refused. */
-enum { MESSAGE_LEAST = 20 };
+enum { SPOOL_WAIT_LEAST_PART = 20 };
 
 static void
-spool_limit_wait(const struct spool *s, struct commit *c)
+spool_limit_wait(const struct spool *s, struct batch_commit *c)
 {
 	uint32_t wait_ms = s->options.message_wait_ms;
 
 	c->late_ms = clock_mono_ms() + wait_ms;
-	c->begin_by_ms = c->late_ms - wait_ms / MESSAGE_LEAST;
+	c->begin_by_ms = c->late_ms - wait_ms / SPOOL_WAIT_LEAST_PART;
 }
 
 /* A message with a body file goes on when that is durable. */
 static void
-queue_body(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, int64_t newest_ms)
+spool_queue_body(
+    struct spool *s, const struct spool_batch *b, uint64_t body_bytes, int64_t newest_ms)
 {
 	struct batch *one = batch_new();
-	struct commit *c = batch_add(one, b, body_bytes, newest_ms);
+	struct batch_commit *c = batch_add(one, b, body_bytes, newest_ms);
 
 	if (!c)
 		die("spool: more waits than is allowed");
 	spool_limit_wait(s, c);
 	s->waiting_bytes += c->span;
-	bodies_add(&s->bodies, one);
+	body_sync_add(&s->bodies, one);
 }
 
 static void
-queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, bool is_copy)
+spool_queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, bool is_copy)
 {
 	int64_t newest = s->index.newest_ms;
 	bool has_file = false;
-	struct commit *c;
+	struct batch_commit *c;
 
 	for (size_t i = 0; i < b->count; i++) {
 		const struct spool_entry *e = &b->entries[i];
 
-		count_open(s, e);
+		spool_count_open(s, e);
 		if (e->kind != SPOOL_MESSAGE)
 			continue;
 		if (id_ms(e->id.session) > newest)
@@ -339,10 +340,10 @@ queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, 
 		has_file |= e->message.in_file && !is_copy;
 	}
 	if (has_file) {
-		queue_body(s, b, body_bytes, newest);
+		spool_queue_body(s, b, body_bytes, newest);
 		return;
 	}
-	writer_hold(&s->writer);
+	writer_lock(&s->writer);
 	c = batch_add(s->writer.filling, b, body_bytes, newest);
 	if (!c)
 		die("spool: more waits than is allowed");
@@ -353,15 +354,15 @@ queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_bytes, 
 		spool_limit_wait(s, c);
 	s->waiting_bytes += c->span;
 	s->copies.waiting_bytes += is_copy ? c->span : 0;
-	writer_let_go(&s->writer);
+	writer_unlock(&s->writer);
 }
 
 int
-store_copy(struct spool *s, const struct spool_batch *b, uint64_t body_bytes)
+spool_append_copy(struct spool *s, const struct spool_batch *b, uint64_t body_bytes)
 {
 	if (s->waiting_bytes >= SPOOL_WAITING_MAX)
 		return -1;
-	queue_commit(s, b, body_bytes, true);
+	spool_queue_commit(s, b, body_bytes, true);
 	return 0;
 }
 
@@ -369,7 +370,7 @@ int
 spool_append(struct spool *s, const struct spool_batch *b)
 {
 	off_t body_bytes = 0;
-	int file, error = admit_batch(s, b, &file);
+	int file, error = admission_check_batch(s, b, &file);
 
 	if (!error && file >= 0 && s->io->ops->size(s->io, file, &body_bytes) != 0)
 		error = errno;
@@ -377,7 +378,7 @@ spool_append(struct spool *s, const struct spool_batch *b)
 		errno = error;
 		return -1;
 	}
-	queue_commit(s, b, (uint64_t)body_bytes, false);
+	spool_queue_commit(s, b, (uint64_t)body_bytes, false);
 	return 0;
 }
 
@@ -386,22 +387,22 @@ spool_append(struct spool *s, const struct spool_batch *b)
 bool
 spool_find(struct spool *s, struct msgid id, struct spool_message *out)
 {
-	const struct item *i = index_find(&s->index, id);
+	const struct stored_message *i = index_find(&s->index, id);
 
 	if (!i || !i->segment)
 		return false;
-	item_describe(i, out);
+	stored_message_describe(i, out);
 	return true;
 }
 
 void
 spool_dispatch(struct spool *s)
 {
-	answer_commits(s);
-	readings_answer(s);
-	tasks_answer(&s->upkeep, s);
-	tasks_answer(&s->files.tasks, s);
-	clean(s);
+	completion_run(s);
+	spool_reads_dispatch(s);
+	tasks_dispatch(&s->upkeep, s);
+	tasks_dispatch(&s->files.tasks, s);
+	compaction_run(s);
 }
 
 void

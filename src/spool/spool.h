@@ -15,22 +15,10 @@
 #include "base/buf.h"
 #include "base/disk_space.h"
 #include "base/fsio.h"
-#include "base/id.h"
+#include "spool/spool_types.h"
 
 struct spool;
-struct reading;
-
-enum {
-	SPOOL_DETAIL_MAX = 512,          /* bytes of a recipient's detail */
-	SPOOL_NAME_MAX = 64,             /* bytes of a note's name */
-	SPOOL_NOTE_MAX = 262144,         /* bytes of a note's value */
-	SPOOL_RECIPIENTS_MAX = 1000,
-	SPOOL_ENTRIES_MAX = 2048,        /* entries of one batch */
-	SPOOL_SEGMENT_MIN = 64 << 10,
-	SPOOL_WAITING_MAX = 64 << 20,    /* bytes appended and not yet durable */
-	SPOOL_LAZY_MS = 50,
-	SPOOL_MESSAGE_WAIT_MS = 100000,  /* until a message must be durable: who asks waits 120 s */
-};
+struct spool_read_task;
 
 struct spool_options {
 	struct fsio *io;                 /* stays the caller's; must outlive the spool */
@@ -42,37 +30,13 @@ struct spool_options {
 	bool accept_damage;              /* what cannot be read is set aside, not refused */
 };
 
-enum spool_outcome { SPOOL_WAITING, SPOOL_DONE, SPOOL_DEFERRED, SPOOL_FAILED };
-
-struct spool_recipient {
-	uint32_t number;                 /* from 1 */
-	enum spool_outcome outcome;
-	bool is_settled;                 /* nothing is owed any more, a report neither */
-	uint32_t attempts;
-	int64_t next_ms;                 /* DEFERRED: not before */
-	uint32_t marks;                  /* the queue's own bits */
-	struct str detail;               /* the queue's own words: last reply, host … */
-};
-
-/* What the spool knows of a message; valid until the next call of the spool. */
-struct spool_message {
-	struct msgid id;
-	struct str envelope;             /* only in recovery */
-	uint32_t recipient_count;
-	uint32_t header_bytes;
-	uint64_t body_bytes;
-	bool is_held;
-	struct str held_why;
-	const struct spool_recipient *recipients; /* [recipient_count], or NULL: all WAITING */
-};
-
-/* Called by spool_open for each live message in log order, then for each note.  message: false: the
- * envelope means nothing to the caller; the message is set aside (doc/SPOOL.md) and is gone.  lost
- * (or NULL): mail that is lost, by the id of a message or other words. */
+/* Called by spool_open for each live message in log order, then for each note. */
 struct spool_recovery {
+	/* false: the envelope means nothing to the caller; the message is set aside, and gone */
 	bool (*message)(const struct spool_message *m, void *arg);
 	void (*note)(struct str name, struct str value, void *arg);
 	void *arg;
+	/* or NULL: mail that is lost, by the id of a message or other words */
 	void (*lost)(struct str what, const char *text, void *arg);
 };
 
@@ -94,59 +58,6 @@ int64_t spool_retry_ms(const struct spool *s);
 /* Threadless: writes and syncs all that waits, and one piece of background work. */
 void spool_step(struct spool *s);
 
-/* UNKNOWN: of a newer version, kept as it is; the spool's own, never appended by others. */
-enum spool_kind { SPOOL_MESSAGE, SPOOL_STATUS, SPOOL_HOLD, SPOOL_NOTE, SPOOL_UNKNOWN };
-
-struct spool_entry {
-	enum spool_kind kind;
-	struct msgid id;                 /* not of notes */
-	union {
-		struct {
-			uint32_t recipient_count;
-			struct str envelope;
-			struct str header;
-			struct str body;         /* when not in_file */
-			bool in_file;
-			bool is_lost;            /* the content, see spool/lost_record.h */
-			int fd;                  /* from spool_file; the spool's once appended */
-			struct str sums; /* of a body in a file (base/block_sums), as stored */
-			struct str parts;        /* the spool's own: all behind the header */
-		} message;
-		struct spool_recipient status; /* the whole new state of that recipient */
-		struct {
-			bool is_held;
-			struct str why;          /* SPOOL_DETAIL_MAX */
-		} hold;
-		struct {
-			struct str name;
-			struct str value;        /* replaces the former one; empty: forgotten */
-		} note;
-		struct {
-			uint32_t type;
-			struct str bytes;
-		} unknown;
-	};
-};
-
-enum spool_urgency {
-	SPOOL_NOW,                       /* someone waits: with the next sync */
-	SPOOL_LAZY,                      /* rides along, at most SPOOL_LAZY_MS later */
-	SPOOL_REPORT,                    /* as NOW, by the rule of spool_admits_reports */
-};
-
-/* error 0: durable.  Else an errno, and it never happened: EIO, ENOSPC, EMFILE …  EILSEQ: the
- * body's file has a bare CR or LF, or NUL; EBADMSG: its size changed after it was appended;
- * ETIMEDOUT: a message that was durable too late to be answered in time, or never came so far. */
-typedef void spool_done_fn(int error, void *arg);
-
-struct spool_batch {
-	const struct spool_entry *entries;
-	size_t count;
-	enum spool_urgency urgency;
-	spool_done_fn *fn;               /* may be NULL */
-	void *arg;
-};
-
 /*
  * Makes all entries durable together or none.  Everything is copied.  0: fn will be called, exactly
  * once, unless the spool is closed first; it cannot be cancelled, so arg must live until then.
@@ -156,7 +67,7 @@ struct spool_batch {
  */
 int spool_append(struct spool *s, const struct spool_batch *b) MUST_USE;
 /* What the disk has, as the writer saw it last, and what a new segment for messages would need. */
-void spool_space(struct spool *s, struct space *out);
+void spool_space(struct spool *s, struct disk_space *out);
 /* May messages be taken?  0, or the errno to refuse with: ENOSPC, EAGAIN, or what the disk says. */
 int spool_admits(struct spool *s) MUST_USE;
 /* Room for so many bytes of body files, beside the free share?  0, ENOSPC, EIO: it is not known. */
@@ -170,7 +81,7 @@ int spool_admits_reports(struct spool *s) MUST_USE;
 void spool_set_minimum_free(struct spool *s, uint32_t percent);
 
 /* A nameless file for a body above MESSAGE_CONTENT_MAX, to be filled by anyone; -1 with errno:
- * ENOSPC when the disk has less than its free share, EAGAIN: none is ready, spool_file_ask
+ * ENOSPC when the disk has less than its free share, EAGAIN: none is ready, spool_file_request
  * (spool/body_files.h) waits for one.  Threadless: opened here. */
 int spool_file(struct spool *s) MUST_USE;
 /* How much was written to it; -1 with errno. */
@@ -188,9 +99,9 @@ struct spool_content {
 
 /*
  * content NULL, error says why.  ENOENT: the spool has no such message.  EBADMSG: its record is
- * proven to be gone.  FINDING_BODY_MISSING, FINDING_BODY_CUT (spool/spool_fault.h): its body.
- * Anything else (EIO, EMFILE ...): it could not be read this time.  Where only the body cannot be
- * had (is_of_body), content has the rest.  Valid during the call, the descriptor too.
+ * proven to be gone.  SPOOL_FAULT_BODY_MISSING, SPOOL_FAULT_BODY_TRUNCATED (spool/spool_fault.h):
+ * its body.  Anything else (EIO, EMFILE ...): it could not be read this time.  Where only the body
+ * cannot be had (is_of_body), content has the rest.  Valid during the call, the descriptor too.
  */
 typedef void spool_content_fn(const struct spool_content *content, int error, void *arg);
 
@@ -198,7 +109,7 @@ typedef void spool_content_fn(const struct spool_content *content, int error, vo
  * are the spool's. */
 struct spool_reading {
 	TAILQ_ENTRY(spool_reading) link;
-	struct reading *of;
+	struct spool_read_task *of;
 	spool_content_fn *fn;
 	void *arg;
 	bool is_of_body;                 /* told with an error: of the body's file */
@@ -210,8 +121,8 @@ struct spool_reading {
  * stands still stops the reads and nothing else.  The answer comes from spool_dispatch, exactly
  * once, unless it is cancelled.  r must not be under way.
  */
-void spool_read(struct spool *s, struct spool_reading *r, struct msgid id, spool_content_fn *fn,
-    void *arg);
+void spool_read(
+    struct spool *s, struct spool_reading *r, struct msgid id, spool_content_fn *fn, void *arg);
 /* From any state, any number of times: fn will not be called.  The owner may go at once. */
 void spool_read_cancel(struct spool_reading *r);
 bool spool_is_reading(const struct spool_reading *r);

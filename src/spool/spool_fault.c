@@ -10,16 +10,16 @@
 #include "spool/writer.h"
 
 const char *
-finding_text(int error)
+spool_fault_text(int error)
 {
 	switch (error) {
-	case FINDING_MISREAD:
+	case SPOOL_FAULT_MISREAD:
 		return "its checksum is wrong at this read, the disk told no error";
 	case EBADMSG:
 		return "what stands there is not what was stored: its checksum is wrong";
-	case FINDING_BODY_MISSING:
+	case SPOOL_FAULT_BODY_MISSING:
 		return "the body file is missing";
-	case FINDING_BODY_CUT:
+	case SPOOL_FAULT_BODY_TRUNCATED:
 		return "the body file has not the size that was stored";
 	default:
 		return strerror(error);
@@ -27,12 +27,12 @@ finding_text(int error)
 }
 
 const char *
-finding_of_body(int error)
+spool_fault_of_body(int error)
 {
 	switch (error) {
-	case FINDING_BODY_MISSING:
+	case SPOOL_FAULT_BODY_MISSING:
 		return "is missing";
-	case FINDING_BODY_CUT:
+	case SPOOL_FAULT_BODY_TRUNCATED:
 		return "is not whole";
 	case EBADMSG:
 		return "is not what was stored";
@@ -42,16 +42,16 @@ finding_of_body(int error)
 }
 
 const char *
-finding_held_why(struct msgid id, int error, char room[FINDING_HELD_WHY_BYTES])
+spool_fault_held_reason(struct msgid id, int error, char room[SPOOL_FAULT_HELD_REASON_BYTES])
 {
-	const char *wrong = finding_of_body(error);
+	const char *wrong = spool_fault_of_body(error);
 	char name[WRITER_FILE_NAME_BYTES];
 
 	if (wrong)
-		snprintf(room, FINDING_HELD_WHY_BYTES, "damaged: the body file %s %s",
-		    writer_file_name(id, name), wrong);
+		snprintf(room, SPOOL_FAULT_HELD_REASON_BYTES, "damaged: the body file %s %s",
+		    writer_body_name(id, name), wrong);
 	else
-		snprintf(room, FINDING_HELD_WHY_BYTES,
+		snprintf(room, SPOOL_FAULT_HELD_REASON_BYTES,
 		    "damaged: what was stored of it is not whole");
 	return room;
 }

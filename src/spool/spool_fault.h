@@ -8,21 +8,22 @@
 
 #include "base/id.h"
 
-enum { FINDING_HELD_WHY_BYTES = 128 };
+enum { SPOOL_FAULT_HELD_REASON_BYTES = 128 };
 
 /* Beside errno, whose numbers end before.  EBADMSG is that a checksum is wrong for good. */
-enum finding {
-	FINDING_MISREAD = 4096,          /* the checksum of a record was wrong, at this one read */
-	FINDING_BODY_MISSING,            /* the body's file is not there ... */
-	FINDING_BODY_CUT,                /* ... or has another size */
+enum spool_fault {
+	SPOOL_FAULT_MISREAD = 4096, /* the checksum of a record was wrong, at this one read */
+	SPOOL_FAULT_BODY_MISSING,   /* the body's file is not there ... */
+	SPOOL_FAULT_BODY_TRUNCATED, /* ... or has another size */
 };
 
 /* An errno or a finding in words. */
-const char *finding_text(int error);
+const char *spool_fault_text(int error);
 /* BODY_MISSING, BODY_CUT or EBADMSG (its blocks do not fit their checksums): what is wrong with a
  * body's file, to follow its name.  Else NULL. */
-const char *finding_of_body(int error);
+const char *spool_fault_of_body(int error);
 /* Why a message is held, by such an error: "damaged: the body file ID.body is missing". */
-const char *finding_held_why(struct msgid id, int error, char room[FINDING_HELD_WHY_BYTES]);
+const char *spool_fault_held_reason(
+    struct msgid id, int error, char room[SPOOL_FAULT_HELD_REASON_BYTES]);
 
 #endif

@@ -6,12 +6,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-struct key {
+struct index_key {
 	char bytes[12];
 };
 
 static struct str
-key_of(struct msgid id, struct key *k)
+index_message_key(struct msgid id, struct index_key *k)
 {
 	memcpy(k->bytes, &id.session, 8);
 	memcpy(k->bytes + 8, &id.number, 4);
@@ -19,14 +19,14 @@ key_of(struct msgid id, struct key *k)
 }
 
 void
-index_init(struct index *x)
+index_init(struct spool_index *x)
 {
-	*x = (struct index){.items = map_new()};
-	unknown_init(&x->unknown);
+	*x = (struct spool_index){.items = map_new()};
+	unknown_entries_init(&x->unknown);
 }
 
 static void
-free_note(struct note *n)
+free_spool_note(struct spool_note *n)
 {
 	mem_free((char *)(uintptr_t)n->name.p);
 	mem_free((char *)(uintptr_t)n->value.p);
@@ -34,24 +34,24 @@ free_note(struct note *n)
 }
 
 static void
-free_item(struct str key, void *value, void *arg)
+free_indexed_message(struct str key, void *value, void *arg)
 {
-	struct item *i = value;
+	struct stored_message *i = value;
 
 	(void)key;
 	(void)arg;
-	item_free(&i);
+	stored_message_free(&i);
 }
 
 void
-index_clear(struct index *x, struct fsio *io)
+index_clear(struct spool_index *x, struct fsio *io)
 {
 	if (x->items)
-		map_each(x->items, free_item, NULL);
+		map_each(x->items, free_indexed_message, NULL);
 	map_free(&x->items);
-	for (struct note *n = x->notes, *next; n; n = next) {
+	for (struct spool_note *n = x->notes, *next; n; n = next) {
 		next = n->next;
-		free_note(n);
+		free_spool_note(n);
 	}
 	while (x->oldest) {
 		struct segment *s = index_take_oldest(x);
@@ -59,46 +59,47 @@ index_clear(struct index *x, struct fsio *io)
 		segment_free(&s, io);
 	}
 	x->notes = NULL;
-	unknown_clear(&x->unknown);
+	unknown_entries_clear(&x->unknown);
 }
 
-struct item *
-index_find(const struct index *x, struct msgid id)
+struct stored_message *
+index_find(const struct spool_index *x, struct msgid id)
 {
-	struct key k;
+	struct index_key k;
 
-	return map_get(x->items, key_of(id, &k));
+	return map_get(x->items, index_message_key(id, &k));
 }
 
-struct item *
-index_add(struct index *x, struct msgid id, uint32_t recipient_count)
+struct stored_message *
+index_add(struct spool_index *x, struct msgid id, uint32_t recipient_count)
 {
-	struct item *i = item_new(id, recipient_count);
-	struct key k;
+	struct stored_message *i = stored_message_new(id, recipient_count);
+	struct index_key k;
 
-	map_put(x->items, key_of(id, &k), i);
+	map_put(x->items, index_message_key(id, &k), i);
 	return i;
 }
 
 void
-index_remove(struct index *x, struct item *i)
+index_remove(struct spool_index *x, struct stored_message *i)
 {
-	struct key k;
+	struct index_key k;
 
-	map_remove(x->items, key_of(i->id, &k));
-	unknown_forget(&x->unknown, i->id);
+	map_remove(x->items, index_message_key(i->id, &k));
+	unknown_entries_forget(&x->unknown, i->id);
 	if (i->segment) {
 		x->live_bytes -= i->frame_bytes;
 		x->file_bytes -= i->in_file ? i->body_bytes : 0;
 	}
-	item_free(&i);
+	stored_message_free(&i);
 }
 
 static void
-apply_message(struct index *x, const struct record *r, const struct index_place *at)
+index_apply_message(
+    struct spool_index *x, const struct frame_entry *r, const struct index_position *at)
 {
 	const struct spool_entry *e = &r->entry;
-	struct item *i = index_find(x, e->id);
+	struct stored_message *i = index_find(x, e->id);
 
 	if (id_ms(e->id.session) > x->newest_ms)
 		x->newest_ms = id_ms(e->id.session);
@@ -119,56 +120,56 @@ apply_message(struct index *x, const struct record *r, const struct index_place 
 	i->header_bytes = (uint32_t)e->message.header.n;
 	i->body_bytes = r->body_bytes;
 	i->in_file = e->message.in_file;
-	item_set_readable(i);
+	stored_message_set_readable(i);
 	i->mismatches = 0;
-	item_move(i, at->segment, at->offset, at->bytes);
+	stored_message_move(i, at->segment, at->offset, at->bytes);
 	x->live_bytes += i->frame_bytes;
 	x->file_bytes += i->in_file ? i->body_bytes : 0;
 }
 
 static void
-apply_status(struct index *x, const struct spool_entry *e)
+index_apply_status(struct spool_index *x, const struct spool_entry *e)
 {
-	struct item *i = index_find(x, e->id);
+	struct stored_message *i = index_find(x, e->id);
 
 	/* of a message that is gone: its segment was freed, the statuses after it not yet */
 	if (!i || !i->segment)
 		return;
-	item_set_status(i, &e->status);
-	index_review(x, i);
+	stored_message_set_status(i, &e->status);
+	index_remove_if_done(x, i);
 }
 
 void
-index_review(struct index *x, struct item *i)
+index_remove_if_done(struct spool_index *x, struct stored_message *i)
 {
 	unsigned files = (i->in_file ? INDEX_BODY : 0) |
-	    (i->is_aside && !i->is_lost ? INDEX_ASIDE : 0);
+	    (i->is_aside && !i->is_lost ? INDEX_SET_ASIDE : 0);
 
-	if (i->open > 0 || (i->segment && !item_is_settled(i)))
+	if (i->open > 0 || (i->segment && !stored_message_is_settled(i)))
 		return;
 	if (i->segment && files && x->gone)
 		x->gone(i->id, files, x->arg);
 	index_remove(x, i);
 }
 
-struct note *
-index_find_note(const struct index *x, struct str name)
+struct spool_note *
+index_find_note(const struct spool_index *x, struct str name)
 {
-	struct note *n = x->notes;
+	struct spool_note *n = x->notes;
 
 	while (n && !str_eq(n->name, name))
 		n = n->next;
 	return n;
 }
 
-static struct note *
-add_note(struct index *x, struct str name)
+static struct spool_note *
+index_add_note(struct spool_index *x, struct str name)
 {
-	struct note *n;
+	struct spool_note *n;
 
 	if (x->note_count >= INDEX_NOTES_MAX)
 		return NULL;
-	n = MEM_NEW(struct note);
+	n = MEM_NEW(struct spool_note);
 	n->name = str_make(mem_text(name.p, name.n), name.n);
 	n->next = x->notes;
 	x->notes = n;
@@ -177,12 +178,12 @@ add_note(struct index *x, struct str name)
 }
 
 static void
-apply_note(struct index *x, const struct spool_entry *e, struct segment *s)
+index_apply_note(struct spool_index *x, const struct spool_entry *e, struct segment *s)
 {
-	struct note *n = index_find_note(x, e->note.name);
+	struct spool_note *n = index_find_note(x, e->note.name);
 
 	if (!n)
-		n = add_note(x, e->note.name);
+		n = index_add_note(x, e->note.name);
 	if (!n)
 		return;
 	mem_free((char *)(uintptr_t)n->value.p);
@@ -192,58 +193,59 @@ apply_note(struct index *x, const struct spool_entry *e, struct segment *s)
 
 /* While the log is read the message may come later: compaction has moved it on. */
 static void
-apply_unknown(struct index *x, const struct record *r, const struct index_place *at)
+index_apply_unknown(
+    struct spool_index *x, const struct frame_entry *r, const struct index_position *at)
 {
-	struct msgid owner = unknown_owner(at->payload);
+	struct msgid owner = unknown_entry_owner(at->payload);
 
 	if (!x->is_whole || !owner.session || index_find(x, owner))
-		unknown_keep(&x->unknown, r, owner, at->segment);
+		unknown_entries_add(&x->unknown, r, owner, at->segment);
 }
 
 void
-index_apply(struct index *x, const struct record *r, const struct index_place *at)
+index_apply(struct spool_index *x, const struct frame_entry *r, const struct index_position *at)
 {
-	struct item *i;
+	struct stored_message *i;
 
 	switch (r->type) {
-	case RECORD_MESSAGE:
-		apply_message(x, r, at);
+	case FRAME_MESSAGE:
+		index_apply_message(x, r, at);
 		break;
-	case RECORD_STATUS:
-		apply_status(x, &r->entry);
+	case FRAME_STATUS:
+		index_apply_status(x, &r->entry);
 		break;
-	case RECORD_HOLD:
+	case FRAME_HOLD:
 		i = index_find(x, r->entry.id);
 		if (i && i->segment)
-			item_set_hold(i, r->entry.hold.is_held, r->entry.hold.why);
+			stored_message_set_hold(i, r->entry.hold.is_held, r->entry.hold.why);
 		break;
-	case RECORD_NOTE:
-		apply_note(x, &r->entry, at->segment);
+	case FRAME_NOTE:
+		index_apply_note(x, &r->entry, at->segment);
 		break;
-	case RECORD_SEAL:
+	case FRAME_SEAL:
 		break;
 	default:
-		apply_unknown(x, r, at);
+		index_apply_unknown(x, r, at);
 		break;
 	}
 }
 
 static bool
-index_has(struct msgid id, void *arg)
+index_has_message(struct msgid id, void *arg)
 {
 	return index_find(arg, id) != NULL;
 }
 
 bool
-index_end_replay(struct index *x)
+index_end_replay(struct spool_index *x)
 {
 	x->is_whole = true;
-	unknown_review(&x->unknown, index_has, x);
+	unknown_entries_review(&x->unknown, index_has_message, x);
 	return !x->unknown.is_full;
 }
 
 void
-index_add_segment(struct index *x, struct segment *s)
+index_add_segment(struct spool_index *x, struct segment *s)
 {
 	s->next = NULL;
 	if (x->newest)
@@ -256,7 +258,7 @@ index_add_segment(struct index *x, struct segment *s)
 }
 
 struct segment *
-index_take_oldest(struct index *x)
+index_take_oldest(struct spool_index *x)
 {
 	struct segment *s = x->oldest;
 

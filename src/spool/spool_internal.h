@@ -15,29 +15,29 @@
 struct spool {
 	struct spool_options options;
 	struct fsio *io;
-	struct writer writer;
-	struct bodies bodies;
-	struct index index;
+	struct spool_writer writer;
+	struct body_sync bodies;
+	struct spool_index index;
 	struct tasks reader;             /* for deliveries */
 	struct tasks upkeep;             /* for compaction, losses, bodies that are checked */
-	struct files files;
-	struct readings readings;
-	struct copies copies;
+	struct body_files files;
+	struct spool_reads readings;
+	struct compaction_copies copies;
 	unsigned losses;                 /* under way */
 	struct buf room;                 /* for what is read at the start */
 	struct spool_stats stats;
-	int64_t stored_ms;               /* see answer_stored_ms */
+	int64_t stored_ms;               /* see completion_stored_ms */
 	uint64_t waiting_bytes;          /* appended, not answered */
 	/* compaction of a full disk; monotonic */
 	uint64_t round_left;             /* segments that this round still comes to; 0: none */
 	int64_t round_began_ms;
 	int64_t round_next_ms;           /* none begins before */
-	lost_found_fn *lost_fn;          /* NULL: lost messages stay where they are */
+	lost_record_found_fn *lost_fn;          /* NULL: lost messages stay where they are */
 	void *lost_arg;
 	const struct spool_recovery *recovery; /* while it is opened, else NULL */
 };
 
 /* Writes anew what is there already; body_bytes: of a message, also of a file. */
-int store_copy(struct spool *s, const struct spool_batch *b, uint64_t body_bytes) MUST_USE;
+int spool_append_copy(struct spool *s, const struct spool_batch *b, uint64_t body_bytes) MUST_USE;
 
 #endif

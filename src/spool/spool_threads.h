@@ -25,7 +25,7 @@ const struct stall_thread *spool_thread(enum spool_thread thread);
 const char *spool_thread_name(enum spool_thread thread);
 /* In the loop.  How long what the thread does now takes already; 0: it does nothing. */
 int64_t spool_thread_ms(struct spool *s, enum spool_thread thread);
-/* In the loop, each second: stall_look at each of them. */
+/* In the loop, each second: stall_check at each of them. */
 void spool_watch(struct spool *s);
 /* Of the first of them that stands still: stall_text.  false: none does. */
 bool spool_stall_text(struct spool *s, char *out, size_t bytes) MUST_USE;

@@ -10,12 +10,12 @@
 #include "base/metrics.h"
 #include "spool/lost_messages.h"
 
-enum { PASSED_PIECE_BYTES = 1 << 20 };
+enum { STALE_SEGMENTS_PIECE_BYTES = 1 << 20 };
 
 int
-passed_unread(struct replay *r, struct segment *g, uint64_t offset)
+stale_segments_unreadable(struct replay *r, struct segment *g, uint64_t offset)
 {
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
 
 	segment_name(g->slot, name);
 	if (!segment_is_medium_error(errno))
@@ -24,13 +24,13 @@ passed_unread(struct replay *r, struct segment *g, uint64_t offset)
 	r->spool->stats.quarantined++;
 	log_error("spool: %s (generation %llu) cannot be read at offset %llu: %m; the log does not "
 		  "need it: it is set aside as %s", name, (unsigned long long)g->generation,
-	    (unsigned long long)offset, segment_aside_name(g, aside));
+	    (unsigned long long)offset, segment_set_aside_name(g, aside));
 	return 0;
 }
 
 /* -1 with errno, told.  Not synced: nothing of it is relied on. */
 static int
-passed_read(struct replay *r, struct segment *g, struct str *out)
+stale_segments_read(struct replay *r, struct segment *g, struct str *out)
 {
 	struct fsio *io = r->spool->io;
 	struct iovec room = {0};
@@ -44,7 +44,7 @@ passed_read(struct replay *r, struct segment *g, struct str *out)
 		result = fsio_read_all(io, g->fd, room, 0, &got);
 	}
 	*out = str_make(room.iov_base, result == 0 ? got : 0);
-	return result == 0 ? 0 : passed_unread(r, g, got);
+	return result == 0 ? 0 : stale_segments_unreadable(r, g, got);
 }
 
 /*
@@ -54,16 +54,16 @@ passed_read(struct replay *r, struct segment *g, struct str *out)
  * any more.  The first frame is the segment's own seal, and holds no message.
  */
 static bool
-passed_holds(const struct segment *g, const struct replay_end *end, struct str bytes)
+stale_segments_has_messages(const struct segment *g, const struct replay_end *end, struct str bytes)
 {
 	uint64_t from = end->kind == REPLAY_FREED ? 0 : end->voided_by;
-	struct record_frame f;
+	struct frame_header f;
 
-	for (size_t at = SEGMENT_DATA + RECORD_ALIGN; at + RECORD_HEADER_BYTES <= bytes.n;
-	     at += RECORD_ALIGN) {
-		if (at % PASSED_PIECE_BYTES == 0)
+	for (size_t at = SEGMENT_DATA + FRAME_ALIGN; at + FRAME_HEADER_BYTES <= bytes.n;
+	     at += FRAME_ALIGN) {
+		if (at % STALE_SEGMENTS_PIECE_BYTES == 0)
 			metrics_progress();
-		if (record_frame_check(str_from(bytes, at), g->tag, &f) && f.sequence >= from)
+		if (frame_check(str_from(bytes, at), g->tag, &f) && f.sequence >= from)
 			return true;
 	}
 	return false;
@@ -71,7 +71,7 @@ passed_holds(const struct segment *g, const struct replay_end *end, struct str b
 
 /* Why is what was acknowledged not read? */
 static const char *
-passed_why(const struct replay *r, const struct segment *g, const struct replay_end *end)
+stale_segments_reason(const struct replay *r, const struct segment *g, const struct replay_end *end)
 {
 	if (segment_is_missing(&r->mark, g->generation))
 		return "it was missing at an earlier start, which went on without it, for "
@@ -83,23 +83,24 @@ passed_why(const struct replay *r, const struct segment *g, const struct replay_
 }
 
 static void
-passed_tell(struct replay *r, struct segment *g, const struct replay_end *end, struct str bytes)
+stale_segments_log(
+    struct replay *r, struct segment *g, const struct replay_end *end, struct str bytes)
 {
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
 
 	g->is_kept = true;
 	r->spool->stats.quarantined++;
 	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and is not "
-		  "read, for %s: it is set aside as %s; those of its messages that are not in the "
-		  "log are named next: sallyportd(8), BACKUP AND RESTORE, tells how to deliver "
-		  "them from that file",
-	    segment_name(g->slot, name), (unsigned long long)g->generation, passed_why(r, g, end),
-	    segment_aside_name(g, aside));
-	losses_see_file(r, g, bytes);
+	          "read, for %s: it is set aside as %s; those of its messages that are not in the "
+	          "log are named next: sallyportd(8), BACKUP AND RESTORE, tells how to deliver "
+	          "them from that file",
+	    segment_name(g->slot, name), (unsigned long long)g->generation,
+	    stale_segments_reason(r, g, end), segment_set_aside_name(g, aside));
+	lost_messages_scan_file(r, g, bytes);
 }
 
 int
-passed_segment(struct replay *r, struct segment *g, const struct replay_end *end)
+stale_segments_check(struct replay *r, struct segment *g, const struct replay_end *end)
 {
 	struct str bytes = STR_NULL;
 	int result = 0, error;
@@ -108,23 +109,23 @@ passed_segment(struct replay *r, struct segment *g, const struct replay_end *end
 	metrics_progress();
 	/* else that is told already */
 	if (end->state != SEAL_UNREAD)
-		result = passed_read(r, g, &bytes);
+		result = stale_segments_read(r, g, &bytes);
 	error = errno;
-	if (result == 0 && passed_holds(g, end, bytes))
-		passed_tell(r, g, end, bytes);
+	if (result == 0 && stale_segments_has_messages(g, end, bytes))
+		stale_segments_log(r, g, end, bytes);
 	mem_free((char *)(uintptr_t)bytes.p);
-	stock_give_back(&r->spool->writer.pool, g);
+	segment_pool_return(&r->spool->writer.pool, g);
 	errno = error;
 	return result;
 }
 
 static bool
-passed_rename(struct fsio *io, const struct segment *g)
+stale_segments_rename(struct fsio *io, const struct segment *g)
 {
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_ASIDE_BYTES];
+	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
 
 	segment_name(g->slot, name);
-	segment_aside_name(g, aside);
+	segment_set_aside_name(g, aside);
 	if (io->ops->rename(io, name, aside) != 0) {
 		log_warn("spool: %s cannot be renamed to %s: %m; it is tried again", name, aside);
 		return false;
@@ -134,7 +135,7 @@ passed_rename(struct fsio *io, const struct segment *g)
 }
 
 void
-passed_set_aside(struct stock *p)
+stale_segments_set_aside(struct segment_pool *p)
 {
 	struct segment **at = &p->returned;
 	bool is_changed = false;
@@ -143,7 +144,7 @@ passed_set_aside(struct stock *p)
 		struct segment *g = *at;
 
 		metrics_progress();
-		if (!g->is_kept || !passed_rename(p->io, g)) {
+		if (!g->is_kept || !stale_segments_rename(p->io, g)) {
 			at = &g->next;
 			continue;
 		}

@@ -8,12 +8,12 @@
 #include "base/mem.h"
 #include "spool/spool_fault.h"
 
-enum { MISMATCHES_PROVE = 2 };
+enum { STORED_MESSAGE_MISMATCHES_PROVE = 2 };
 
-struct item *
-item_new(struct msgid id, uint32_t recipient_count)
+struct stored_message *
+stored_message_new(struct msgid id, uint32_t recipient_count)
 {
-	struct item *i = MEM_NEW(struct item);
+	struct stored_message *i = MEM_NEW(struct stored_message);
 
 	i->id = id;
 	i->recipient_count = recipient_count;
@@ -21,7 +21,7 @@ item_new(struct msgid id, uint32_t recipient_count)
 }
 
 static void
-leave_segment(struct item *i)
+stored_message_leave_segment(struct stored_message *i)
 {
 	struct segment *s = i->segment;
 
@@ -44,7 +44,7 @@ leave_segment(struct item *i)
 }
 
 static void
-own(struct str *at, struct str value)
+stored_message_set_text(struct str *at, struct str value)
 {
 	char *before = (char *)(uintptr_t)at->p;
 
@@ -53,24 +53,25 @@ own(struct str *at, struct str value)
 }
 
 void
-item_free(struct item **i)
+stored_message_free(struct stored_message **i)
 {
 	if (!*i)
 		return;
-	item_set_readable(*i);
-	leave_segment(*i);
-	own(&(*i)->held_why, STR_NULL);
+	stored_message_set_readable(*i);
+	stored_message_leave_segment(*i);
+	stored_message_set_text(&(*i)->held_why, STR_NULL);
 	for (uint32_t n = 0; (*i)->recipients && n < (*i)->recipient_count; n++)
-		own(&(*i)->recipients[n].detail, STR_NULL);
+		stored_message_set_text(&(*i)->recipients[n].detail, STR_NULL);
 	mem_free((*i)->recipients);
 	mem_free(*i);
 	*i = NULL;
 }
 
 void
-item_move(struct item *i, struct segment *s, uint32_t offset, uint32_t frame_bytes)
+stored_message_move(
+    struct stored_message *i, struct segment *s, uint32_t offset, uint32_t frame_bytes)
 {
-	leave_segment(i);
+	stored_message_leave_segment(i);
 	i->segment = s;
 	i->offset = offset;
 	i->frame_bytes = frame_bytes;
@@ -85,7 +86,7 @@ item_move(struct item *i, struct segment *s, uint32_t offset, uint32_t frame_byt
 }
 
 static void
-make_recipients(struct item *i)
+stored_message_make_recipients(struct stored_message *i)
 {
 	i->recipients = mem_new(i->recipient_count * sizeof *i->recipients);
 	for (uint32_t n = 0; n < i->recipient_count; n++)
@@ -93,7 +94,7 @@ make_recipients(struct item *i)
 }
 
 void
-item_set_status(struct item *i, const struct spool_recipient *status)
+stored_message_set_status(struct stored_message *i, const struct spool_recipient *status)
 {
 	struct spool_recipient *r;
 	struct str detail;
@@ -102,7 +103,7 @@ item_set_status(struct item *i, const struct spool_recipient *status)
 	if (status->number < 1 || status->number > i->recipient_count)
 		return;
 	if (!i->recipients)
-		make_recipients(i);
+		stored_message_make_recipients(i);
 	r = &i->recipients[status->number - 1];
 	was_settled = r->is_settled;
 	i->settled_count += !was_settled && status->is_settled;
@@ -110,21 +111,21 @@ item_set_status(struct item *i, const struct spool_recipient *status)
 	*r = *status;
 	r->is_settled |= was_settled;
 	r->detail = detail;
-	own(&r->detail, status->detail);
+	stored_message_set_text(&r->detail, status->detail);
 }
 
 int64_t
-item_set_unreadable(struct item *i, int64_t now_ms)
+stored_message_set_unreadable(struct stored_message *i, int64_t now_ms)
 {
 	if (!i->wait) {
-		i->wait = MEM_NEW(struct item_wait);
+		i->wait = MEM_NEW(struct stored_message_wait);
 		i->wait->since_ms = now_ms;
 	}
 	return now_ms - i->wait->since_ms;
 }
 
 void
-item_set_readable(struct item *i)
+stored_message_set_readable(struct stored_message *i)
 {
 	if (i->wait && i->segment) {
 		i->segment->retry_ms = 0;
@@ -135,20 +136,20 @@ item_set_readable(struct item *i)
 }
 
 void
-item_set_hold(struct item *i, bool is_held, struct str why)
+stored_message_set_hold(struct stored_message *i, bool is_held, struct str why)
 {
 	i->is_held = is_held;
-	own(&i->held_why, why);
+	stored_message_set_text(&i->held_why, why);
 }
 
 bool
-item_is_settled(const struct item *i)
+stored_message_is_settled(const struct stored_message *i)
 {
 	return i->settled_count == i->recipient_count;
 }
 
 void
-item_describe(const struct item *i, struct spool_message *out)
+stored_message_describe(const struct stored_message *i, struct spool_message *out)
 {
 	*out = (struct spool_message){
 	    .id = i->id,
@@ -162,22 +163,22 @@ item_describe(const struct item *i, struct spool_message *out)
 }
 
 static bool
-find_message(struct msgid id, struct str payload, struct record *out)
+find_message_in_frame(struct msgid id, struct str payload, struct frame_entry *out)
 {
 	bool bad;
 
-	while (record_next(&payload, out, &bad))
-		if (out->type == RECORD_MESSAGE && msgid_eq(out->entry.id, id))
+	while (frame_next_entry(&payload, out, &bad))
+		if (out->type == FRAME_MESSAGE && msgid_eq(out->entry.id, id))
 			return true;
 	return false;
 }
 
 bool
-item_where(const struct item *i, struct item_place *out)
+stored_message_locate(const struct stored_message *i, struct stored_message_position *out)
 {
 	if (!i->segment)
 		return false;
-	*out = (struct item_place){
+	*out = (struct stored_message_position){
 	    .id = i->id,
 	    .slot = i->segment->slot,
 	    .fd = i->segment->fd,
@@ -189,15 +190,17 @@ item_where(const struct item *i, struct item_place *out)
 }
 
 bool
-item_is_at(const struct item *i, const struct segment *s, const struct item_place *place)
+stored_message_is_at(const struct stored_message *i, const struct segment *s,
+    const struct stored_message_position *place)
 {
 	return i->segment == s && i->offset == place->offset;
 }
 
 int
-item_fetch(const struct item_place *place, struct fsio *io, struct buf *room, struct record *out)
+stored_message_read_at(const struct stored_message_position *place, struct fsio *io,
+    struct buf *room, struct frame_entry *out)
 {
-	struct record_frame f;
+	struct frame_header f;
 	struct iovec v = {.iov_len = place->frame_bytes};
 	struct str payload;
 
@@ -207,30 +210,31 @@ item_fetch(const struct item_place *place, struct fsio *io, struct buf *room, st
 		return EMSGSIZE;
 	if (fsio_read_all(io, place->fd, v, place->offset, &room->n) != 0)
 		return errno;
-	if (!record_frame_check(buf_str(room), place->tag, &f))
+	if (!frame_check(buf_str(room), place->tag, &f))
 		return EBADMSG;
-	payload = str_upto(str_from(buf_str(room), RECORD_HEADER_BYTES), f.payload_bytes);
-	return find_message(place->id, payload, out) ? 0 : EBADMSG;
+	payload = str_upto(str_from(buf_str(room), FRAME_HEADER_BYTES), f.payload_bytes);
+	return find_message_in_frame(place->id, payload, out) ? 0 : EBADMSG;
 }
 
 int
-item_judge(struct item *i, int error)
+stored_message_judge_read(struct stored_message *i, int error)
 {
 	if (error == 0)
 		i->mismatches = 0;
 	if (error != EBADMSG)
 		return error;
-	if (i->mismatches < MISMATCHES_PROVE)
+	if (i->mismatches < STORED_MESSAGE_MISMATCHES_PROVE)
 		i->mismatches++;
-	return i->mismatches < MISMATCHES_PROVE ? FINDING_MISREAD : EBADMSG;
+	return i->mismatches < STORED_MESSAGE_MISMATCHES_PROVE ? SPOOL_FAULT_MISREAD : EBADMSG;
 }
 
 int
-item_read(struct item *i, struct fsio *io, struct buf *room, struct record *out)
+stored_message_read(
+    struct stored_message *i, struct fsio *io, struct buf *room, struct frame_entry *out)
 {
-	struct item_place place;
+	struct stored_message_position place;
 
-	if (!item_where(i, &place))
+	if (!stored_message_locate(i, &place))
 		return ENOENT;
-	return item_judge(i, item_fetch(&place, io, room, out));
+	return stored_message_judge_read(i, stored_message_read_at(&place, io, room, out));
 }

@@ -7,19 +7,19 @@
 
 #include "spool/segment.h"
 
-struct reading;
-struct survivor;
-struct loss;
+struct spool_read_task;
+struct compaction_copy;
+struct lost_record_task;
 
 /* Monotonic. */
-struct item_wait {
+struct stored_message_wait {
 	int64_t since_ms;                /* it cannot be read */
 	int64_t next_ms;                 /* not tried again before */
 };
 
-struct item {
-	struct item *next;               /* in its segment, in log order */
-	struct item *previous;
+struct stored_message {
+	struct stored_message *next;               /* in its segment, in log order */
+	struct stored_message *previous;
 	struct msgid id;
 	struct segment *segment;         /* NULL: not durable yet */
 	uint32_t offset;                 /* of its frame */
@@ -35,32 +35,33 @@ struct item {
 	bool is_aside;                   /* what is left of it was put aside, as if it were lost */
 	bool is_held;
 	uint8_t mismatches;              /* reads in a row that did not fit the checksum */
-	struct reading *reading;         /* under way; those that ask now share it */
-	struct survivor *survivor;       /* compaction reads it */
-	struct loss *loss;               /* under way */
-	struct item_wait *wait;          /* compaction could not read it the last time; or NULL */
+	struct spool_read_task *reading;         /* under way; those that ask now share it */
+	struct compaction_copy *survivor;       /* compaction reads it */
+	struct lost_record_task *loss;               /* under way */
+	struct stored_message_wait *wait; /* compaction could not read it the last time; or NULL */
 	struct str held_why;             /* owned */
 	struct spool_recipient *recipients; /* NULL: all as at first */
 };
 
-struct item *item_new(struct msgid id, uint32_t recipient_count);
+struct stored_message *stored_message_new(struct msgid id, uint32_t recipient_count);
 /* Leaves its segment. */
-void item_free(struct item **i);
+void stored_message_free(struct stored_message **i);
 
 /* The record of this message stands there now. */
-void item_move(struct item *i, struct segment *s, uint32_t offset, uint32_t frame_bytes);
+void stored_message_move(
+    struct stored_message *i, struct segment *s, uint32_t offset, uint32_t frame_bytes);
 /* Recipients beyond the count are ignored; settled stays settled. */
-void item_set_status(struct item *i, const struct spool_recipient *status);
+void stored_message_set_status(struct stored_message *i, const struct spool_recipient *status);
 /* It could not be read; returns for how long that is so. */
-int64_t item_set_unreadable(struct item *i, int64_t now_ms);
+int64_t stored_message_set_unreadable(struct stored_message *i, int64_t now_ms);
 /* What its segment waits for is looked at anew. */
-void item_set_readable(struct item *i);
-void item_set_hold(struct item *i, bool is_held, struct str why);
-bool item_is_settled(const struct item *i);
-void item_describe(const struct item *i, struct spool_message *out);
+void stored_message_set_readable(struct stored_message *i);
+void stored_message_set_hold(struct stored_message *i, bool is_held, struct str why);
+bool stored_message_is_settled(const struct stored_message *i);
+void stored_message_describe(const struct stored_message *i, struct spool_message *out);
 
 /* Where a message's frame stands: all that a thread needs that may not look at the item. */
-struct item_place {
+struct stored_message_position {
 	struct msgid id;
 	uint32_t slot;                   /* names the segment */
 	int fd;                          /* of the segment, which must stay while it is read */
@@ -70,19 +71,22 @@ struct item_place {
 };
 
 /* false: it is not durable yet. */
-bool item_where(const struct item *i, struct item_place *out) MUST_USE;
+bool stored_message_locate(
+    const struct stored_message *i, struct stored_message_position *out) MUST_USE;
 /* Is that still its place, in that segment? */
-bool item_is_at(const struct item *i, const struct segment *s, const struct item_place *place);
+bool stored_message_is_at(const struct stored_message *i, const struct segment *s,
+    const struct stored_message_position *place);
 /*
  * Reads the frame and checks it again; strings of *out point into room.  0, or an errno: EBADMSG
  * when what was read does not fit its checksum.
  */
-int item_fetch(const struct item_place *place, struct fsio *io, struct buf *room,
-    struct record *out) MUST_USE;
-/* What the result of a fetch means: FINDING_MISREAD for the first EBADMSG in a row, which memory or
- * a bus may have caused; so EBADMSG is proof that the disk has lost it. */
-int item_judge(struct item *i, int error) MUST_USE;
+int stored_message_read_at(const struct stored_message_position *place, struct fsio *io,
+    struct buf *room, struct frame_entry *out) MUST_USE;
+/* What the result of a fetch means: SPOOL_FAULT_MISREAD for the first EBADMSG in a row, which
+ * memory or a bus may have caused; so EBADMSG is proof that the disk has lost it. */
+int stored_message_judge_read(struct stored_message *i, int error) MUST_USE;
 /* The three in one. */
-int item_read(struct item *i, struct fsio *io, struct buf *room, struct record *out) MUST_USE;
+int stored_message_read(
+    struct stored_message *i, struct fsio *io, struct buf *room, struct frame_entry *out) MUST_USE;
 
 #endif

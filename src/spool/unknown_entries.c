@@ -6,30 +6,30 @@
 #include "base/mem.h"
 
 struct msgid
-unknown_owner(struct str payload)
+unknown_entry_owner(struct str payload)
 {
-	struct record r;
+	struct frame_entry r;
 	bool bad;
 
-	while (record_next(&payload, &r, &bad))
-		if (r.type == RECORD_MESSAGE || r.type == RECORD_STATUS || r.type == RECORD_HOLD)
+	while (frame_next_entry(&payload, &r, &bad))
+		if (r.type == FRAME_MESSAGE || r.type == FRAME_STATUS || r.type == FRAME_HOLD)
 			return r.entry.id;
 	return (struct msgid){0};
 }
 
 static bool
-unknown_is(const struct unknown *u, const struct unknown *other)
+unknown_entry_equals(const struct unknown_entry *u, const struct unknown_entry *other)
 {
 	return u->type == other->type && msgid_eq(u->owner, other->owner) &&
 	    str_eq(u->bytes, other->bytes);
 }
 
-struct unknown_key {
+struct unknown_entry_key {
 	char bytes[12];
 };
 
 static struct str
-unknown_key_of(struct msgid owner, struct unknown_key *k)
+unknown_entry_make_key(struct msgid owner, struct unknown_entry_key *k)
 {
 	memcpy(k->bytes, &owner.session, 8);
 	memcpy(k->bytes + 8, &owner.number, 4);
@@ -37,17 +37,17 @@ unknown_key_of(struct msgid owner, struct unknown_key *k)
 }
 
 void
-unknown_init(struct unknown_list *l)
+unknown_entries_init(struct unknown_entries *l)
 {
-	*l = (struct unknown_list){.owners = NULL};
+	*l = (struct unknown_entries){.owners = NULL};
 	TAILQ_INIT(&l->all);
 }
 
 static void
-unknown_add(struct unknown_list *l, const struct unknown *new)
+unknown_entries_insert(struct unknown_entries *l, const struct unknown_entry *new)
 {
-	struct unknown *u = MEM_NEW(struct unknown);
-	struct unknown_key k;
+	struct unknown_entry *u = MEM_NEW(struct unknown_entry);
+	struct unknown_entry_key k;
 
 	*u = *new;
 	u->bytes = str_make(mem_text(new->bytes.p, new->bytes.n), new->bytes.n);
@@ -55,36 +55,37 @@ unknown_add(struct unknown_list *l, const struct unknown *new)
 	TAILQ_INSERT_TAIL(&l->all, u, link);
 	if (!l->owners)
 		l->owners = map_new();
-	u->sibling = map_put(l->owners, unknown_key_of(u->owner, &k), u);
+	u->sibling = map_put(l->owners, unknown_entry_make_key(u->owner, &k), u);
 }
 
 void
-unknown_keep(struct unknown_list *l, const struct record *r, struct msgid owner,
+unknown_entries_add(struct unknown_entries *l, const struct frame_entry *r, struct msgid owner,
     struct segment *segment)
 {
-	struct unknown new = {.segment = segment,
+	struct unknown_entry new = {.segment = segment,
 	    .type = (uint32_t)r->type,
 	    .owner = owner,
 	    .bytes = r->unknown};
-	struct unknown_key k;
-	struct unknown *u = l->owners ? map_get(l->owners, unknown_key_of(owner, &k)) : NULL;
+	struct unknown_entry_key k;
+	struct unknown_entry *u =
+	    l->owners ? map_get(l->owners, unknown_entry_make_key(owner, &k)) : NULL;
 
-	while (u && !unknown_is(u, &new))
+	while (u && !unknown_entry_equals(u, &new))
 		u = u->sibling;
 	if (u) {
 		u->segment = segment;
 		u->is_moving = false;
-	} else if (l->bytes + new.bytes.n + sizeof new > UNKNOWN_READ_MAX) {
+	} else if (l->bytes + new.bytes.n + sizeof new > UNKNOWN_ENTRIES_READ_MAX) {
 		l->is_full = true;
 	} else {
-		unknown_add(l, &new);
+		unknown_entries_insert(l, &new);
 	}
 }
 
 void
-unknown_not_moved(struct unknown_list *l, const struct record *r)
+unknown_entries_not_moved(struct unknown_entries *l, const struct frame_entry *r)
 {
-	struct unknown *u;
+	struct unknown_entry *u;
 
 	TAILQ_FOREACH(u, &l->all, link)
 		if (u->type == (uint32_t)r->type && str_eq(u->bytes, r->unknown))
@@ -93,9 +94,9 @@ unknown_not_moved(struct unknown_list *l, const struct record *r)
 
 /* With those of the same owner. */
 static void
-unknown_drop(struct unknown_list *l, struct unknown *u)
+unknown_entries_drop(struct unknown_entries *l, struct unknown_entry *u)
 {
-	for (struct unknown *next; u; u = next) {
+	for (struct unknown_entry *next; u; u = next) {
 		next = u->sibling;
 		TAILQ_REMOVE(&l->all, u, link);
 		l->bytes -= u->bytes.n + sizeof *u;
@@ -105,45 +106,46 @@ unknown_drop(struct unknown_list *l, struct unknown *u)
 }
 
 void
-unknown_forget(struct unknown_list *l, struct msgid owner)
+unknown_entries_forget(struct unknown_entries *l, struct msgid owner)
 {
-	struct unknown_key k;
+	struct unknown_entry_key k;
 
 	if (!TAILQ_EMPTY(&l->all))
-		unknown_drop(l, map_remove(l->owners, unknown_key_of(owner, &k)));
+		unknown_entries_drop(l, map_remove(l->owners, unknown_entry_make_key(owner, &k)));
 }
 
-struct unknown_look {
-	struct unknown_list *list;
-	unknown_is_there_fn *fn;
+struct unknown_entries_review {
+	struct unknown_entries *list;
+	unknown_entry_exists_fn *fn;
 	void *arg;
 };
 
 static void
-unknown_review_owner(struct str key, void *value, void *arg)
+unknown_entries_review_owner(struct str key, void *value, void *arg)
 {
-	const struct unknown_look *look = arg;
-	struct unknown *first = value;
+	const struct unknown_entries_review *look = arg;
+	struct unknown_entry *first = value;
 
 	(void)key;
 	if (first->owner.session && !look->fn(first->owner, look->arg))
-		unknown_forget(look->list, first->owner);
+		unknown_entries_forget(look->list, first->owner);
 }
 
 void
-unknown_review(struct unknown_list *l, unknown_is_there_fn *fn, void *arg)
+unknown_entries_review(struct unknown_entries *l, unknown_entry_exists_fn *fn, void *arg)
 {
-	struct unknown_look look = {l, fn, arg};
+	struct unknown_entries_review look = {l, fn, arg};
 
 	if (l->owners)
-		map_each(l->owners, unknown_review_owner, &look);
-	l->is_full |= l->bytes > UNKNOWN_BYTES_MAX;
+		map_each(l->owners, unknown_entries_review_owner, &look);
+	l->is_full |= l->bytes > UNKNOWN_ENTRIES_BYTES_MAX;
 }
 
-struct unknown *
-unknown_in(const struct unknown_list *l, const struct segment *segment, const struct unknown *last)
+struct unknown_entry *
+unknown_entries_next(const struct unknown_entries *l, const struct segment *segment,
+    const struct unknown_entry *last)
 {
-	struct unknown *u = last ? TAILQ_NEXT(last, link) : TAILQ_FIRST(&l->all);
+	struct unknown_entry *u = last ? TAILQ_NEXT(last, link) : TAILQ_FIRST(&l->all);
 
 	while (u && u->segment != segment)
 		u = TAILQ_NEXT(u, link);
@@ -151,17 +153,17 @@ unknown_in(const struct unknown_list *l, const struct segment *segment, const st
 }
 
 static void
-unknown_clear_owner(struct str key, void *value, void *arg)
+unknown_entries_clear_owner(struct str key, void *value, void *arg)
 {
 	(void)key;
-	unknown_drop(arg, value);
+	unknown_entries_drop(arg, value);
 }
 
 void
-unknown_clear(struct unknown_list *l)
+unknown_entries_clear(struct unknown_entries *l)
 {
 	if (l->owners)
-		map_each(l->owners, unknown_clear_owner, l);
+		map_each(l->owners, unknown_entries_clear_owner, l);
 	map_free(&l->owners);
 	l->is_full = false;
 }

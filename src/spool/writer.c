@@ -18,10 +18,10 @@
 #include "spool/spool_threads.h"
 #include "spool/writer_background.h"
 
-enum { SPACE_EVERY_MS = 1000, SPACE_SHORT_MS = 100 };
+enum { WRITER_SPACE_EVERY_MS = 1000, WRITER_SPACE_SHORT_MS = 100 };
 
 char *
-writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+writer_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
 {
 	char text[ID_TEXT_BYTES];
 
@@ -30,7 +30,7 @@ writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
 }
 
 char *
-writer_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+writer_set_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
 {
 	char text[ID_TEXT_BYTES];
 
@@ -39,7 +39,7 @@ writer_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
 }
 
 char *
-writer_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
+writer_set_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
 {
 	char text[ID_TEXT_BYTES];
 
@@ -49,11 +49,11 @@ writer_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
 }
 
 void
-writer_init(struct writer *w, struct fsio *io, bool is_thread)
+writer_init(struct spool_writer *w, struct fsio *io, bool is_thread)
 {
 	pthread_condattr_t monotonic;
 
-	*w = (struct writer){
+	*w = (struct spool_writer){
 	    .io = io, .is_thread = is_thread, .pool.io = io, .newest_segment.io = io};
 	w->pool.is_patient = is_thread;
 	stall_init(&w->stall, spool_thread(SPOOL_THREAD_WRITER));
@@ -74,23 +74,23 @@ writer_init(struct writer *w, struct fsio *io, bool is_thread)
 }
 
 int
-writer_begin(struct writer *w, struct segment **opened_out)
+writer_begin(struct spool_writer *w, struct segment **opened_out)
 {
 	struct batch b = {.bytes = {0}};
 
 	*opened_out = NULL;
-	if (log_room_open(w) != 0 || place_seal(w, &b) != 0) {
-		log_room_report(w);
+	if (active_segment_open(w) != 0 || layout_write_seal(w, &b) != 0) {
+		active_segment_publish(w);
 		return -1;
 	}
 	*opened_out = b.opened;
-	log_room_report(w);
+	active_segment_publish(w);
 	return 0;
 }
 
 /* Under the lock. */
 static struct batch *
-take_filling(struct writer *w)
+writer_take_filling(struct spool_writer *w)
 {
 	struct batch *b = w->filling, *next = STAILQ_FIRST(&w->spare);
 
@@ -104,30 +104,30 @@ take_filling(struct writer *w)
 
 /* Called and left with the lock held. */
 static void
-work(struct writer *w)
+writer_work(struct spool_writer *w)
 {
-	struct batch *b = take_filling(w);
+	struct batch *b = writer_take_filling(w);
 	const struct msgid none = {.number = 0};
 
 	STAILQ_CONCAT(&w->todo, &w->jobs);
 	pthread_mutex_unlock(&w->lock);
 	if (b) {
 		stall_begin(&w->stall, "write the log", none);
-		place_batch(w, b);
+		layout_write_batch(w, b);
 	}
-	writer_jobs_do(w);
-	if (stock_has_work(&w->pool)) {
+	writer_background_run(w);
+	if (segment_pool_has_work(&w->pool)) {
 		stall_begin(&w->stall, "make a segment", none);
-		stock_work(&w->pool);
+		segment_pool_work(&w->pool);
 	}
-	place_void(w);
-	log_room_report(w);
+	layout_void_failed(w);
+	active_segment_publish(w);
 	stall_end(&w->stall);
 	pthread_mutex_lock(&w->lock);
 }
 
 void
-writer_hand_back(struct writer *w, struct batch *b)
+writer_add_done(struct spool_writer *w, struct batch *b)
 {
 	pthread_mutex_lock(&w->lock);
 	STAILQ_INSERT_TAIL(&w->done, b, link);
@@ -136,21 +136,21 @@ writer_hand_back(struct writer *w, struct batch *b)
 }
 
 static bool
-writer_has_jobs(const struct writer *w)
+writer_has_jobs(const struct spool_writer *w)
 {
 	return !STAILQ_EMPTY(&w->jobs) || !STAILQ_EMPTY(&w->todo);
 }
 
 void
-writer_step(struct writer *w)
+writer_step(struct spool_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
-	work(w);
+	writer_work(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
 static struct timespec
-after_ms(int64_t ms)
+writer_time_after(int64_t ms)
 {
 	struct timespec t;
 
@@ -166,15 +166,15 @@ after_ms(int64_t ms)
 
 /* What is short is asked for more often: nobody is refused for long for what was true before. */
 static bool
-is_short(const struct writer *w)
+writer_disk_is_short(const struct spool_writer *w)
 {
 	uint64_t all = atomic_load(&w->disk_bytes);
 
-	return atomic_load(&w->free_bytes) < stock_share_bytes(&w->pool, all);
+	return atomic_load(&w->free_bytes) < segment_space_share_bytes(&w->pool, all);
 }
 
 void
-writer_look_at_disk(struct writer *w)
+writer_check_disk(struct spool_writer *w)
 {
 	uint64_t have, all;
 
@@ -190,11 +190,12 @@ writer_look_at_disk(struct writer *w)
 	}
 	atomic_store(&w->disk_bytes, all);
 	atomic_store(&w->free_bytes, have);
-	w->space_ms = clock_mono_ms() + (is_short(w) ? SPACE_SHORT_MS : SPACE_EVERY_MS);
+	w->space_ms = clock_mono_ms() +
+	              (writer_disk_is_short(w) ? WRITER_SPACE_SHORT_MS : WRITER_SPACE_EVERY_MS);
 }
 
 static int64_t
-until_look_ms(const struct writer *w)
+writer_until_disk_check_ms(const struct spool_writer *w)
 {
 	int64_t ms = w->space_ms - clock_mono_ms();
 
@@ -203,15 +204,15 @@ until_look_ms(const struct writer *w)
 
 /* Milliseconds that nothing has to be done for. */
 static int64_t
-idle_ms(struct writer *w)
+writer_idle_ms(struct spool_writer *w)
 {
 	int64_t lazy;
 
-	if (writer_has_jobs(w) || w->is_stopping || stock_has_work(&w->pool) ||
-	    writer_jobs_are_due(w))
+	if (writer_has_jobs(w) || w->is_stopping || segment_pool_has_work(&w->pool) ||
+	    writer_background_is_due(w))
 		return 0;
 	if (w->filling->count == 0)
-		return until_look_ms(w);
+		return writer_until_disk_check_ms(w);
 	if (w->filling->is_urgent)
 		return 0;
 	lazy = w->filling->lazy_since_ms + SPOOL_LAZY_MS - clock_mono_ms();
@@ -220,23 +221,23 @@ idle_ms(struct writer *w)
 
 /* Called and left with the lock held. */
 static void
-look_at_times(struct writer *w)
+writer_check_disk_if_due(struct spool_writer *w)
 {
 	const struct msgid none = {.number = 0};
 
-	if (until_look_ms(w) > 0)
+	if (writer_until_disk_check_ms(w) > 0)
 		return;
 	pthread_mutex_unlock(&w->lock);
 	stall_begin(&w->stall, "ask how much of the disk is free", none);
-	writer_look_at_disk(w);
+	writer_check_disk(w);
 	stall_end(&w->stall);
 	pthread_mutex_lock(&w->lock);
 }
 
 static void *
-run(void *arg)
+writer_thread_main(void *arg)
 {
-	struct writer *w = arg;
+	struct spool_writer *w = arg;
 
 	pthread_setname_np(pthread_self(), spool_thread_name(SPOOL_THREAD_WRITER));
 	writer_await_start(w);
@@ -244,16 +245,16 @@ run(void *arg)
 	while (!w->is_stopping || w->filling->count > 0 || writer_has_jobs(w)) {
 		int64_t ms;
 
-		look_at_times(w);
-		ms = idle_ms(w);
+		writer_check_disk_if_due(w);
+		ms = writer_idle_ms(w);
 		if (ms > 0) {
-			struct timespec until = after_ms(ms);
+			struct timespec until = writer_time_after(ms);
 
 			w->is_waiting = true;
 			pthread_cond_timedwait(&w->wake, &w->lock, &until);
 			w->is_waiting = false;
 		} else {
-			work(w);
+			writer_work(w);
 		}
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -261,12 +262,12 @@ run(void *arg)
 }
 
 int
-writer_start(struct writer *w)
+writer_start(struct spool_writer *w)
 {
 	int error;
 
-	writer_look_at_disk(w);
-	error = w->is_thread ? pthread_create(&w->thread, NULL, run, w) : 0;
+	writer_check_disk(w);
+	error = w->is_thread ? pthread_create(&w->thread, NULL, writer_thread_main, w) : 0;
 	if (error) {
 		w->is_thread = false;
 		errno = error;
@@ -275,7 +276,7 @@ writer_start(struct writer *w)
 }
 
 void
-writer_stop(struct writer *w)
+writer_stop(struct spool_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->is_stopping = true;
@@ -291,15 +292,15 @@ writer_stop(struct writer *w)
 }
 
 void
-writer_clear(struct writer *w)
+writer_clear(struct spool_writer *w)
 {
-	writer_jobs_clear(w, &w->jobs);
-	writer_jobs_clear(w, &w->todo);
-	writer_jobs_clear(w, &w->unvoided);
-	writer_jobs_clear(w, &w->unremoved);
+	writer_background_clear(w, &w->jobs);
+	writer_background_clear(w, &w->todo);
+	writer_background_clear(w, &w->unvoided);
+	writer_background_clear(w, &w->unremoved);
 	if (w->active && w->is_virgin)
 		segment_free(&w->active, w->io);
-	stock_clear(&w->pool);
+	segment_pool_clear(&w->pool);
 	batch_free(&w->filling);
 	batch_list_clear(&w->spare);
 	batch_list_clear(&w->done);
@@ -312,33 +313,33 @@ writer_clear(struct writer *w)
 }
 
 void
-writer_hold_start(struct writer *w)
+writer_hold_start(struct spool_writer *w)
 {
 	pthread_mutex_lock(&w->start);
 }
 
 void
-writer_let_start(struct writer *w)
+writer_release_start(struct spool_writer *w)
 {
 	pthread_mutex_unlock(&w->start);
 }
 
 void
-writer_await_start(struct writer *w)
+writer_await_start(struct spool_writer *w)
 {
 	pthread_mutex_lock(&w->start);
 	pthread_mutex_unlock(&w->start);
 }
 
 void
-writer_hold(struct writer *w)
+writer_lock(struct spool_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 }
 
 /* Wakes the thread only where it sleeps: while it writes, it will look by itself. */
 void
-writer_let_go(struct writer *w)
+writer_unlock(struct spool_writer *w)
 {
 	bool wake = w->is_waiting &&
 	    (!STAILQ_EMPTY(&w->jobs) || w->filling->is_urgent || w->filling->count == 1);
@@ -349,7 +350,7 @@ writer_let_go(struct writer *w)
 }
 
 void
-writer_done(struct writer *w, struct batch_list *list)
+writer_take_done(struct spool_writer *w, struct batch_list *list)
 {
 	eventfd_t count;
 
@@ -360,7 +361,7 @@ writer_done(struct writer *w, struct batch_list *list)
 }
 
 void
-writer_reuse(struct writer *w, struct batch *b)
+writer_reuse(struct spool_writer *w, struct batch *b)
 {
 	struct batch *first;
 
@@ -377,30 +378,30 @@ writer_reuse(struct writer *w, struct batch *b)
 }
 
 static void
-writer_add_job(struct writer *w, struct writer_job job)
+writer_add_job(struct spool_writer *w, struct writer_job job)
 {
 	struct writer_job *j = MEM_NEW(struct writer_job);
 
 	*j = job;
-	writer_hold(w);
+	writer_lock(w);
 	STAILQ_INSERT_TAIL(&w->jobs, j, link);
-	writer_let_go(w);
+	writer_unlock(w);
 }
 
 void
-writer_give_back(struct writer *w, struct segment *s, uint64_t oldest)
+writer_free_segment(struct spool_writer *w, struct segment *s, uint64_t oldest)
 {
 	writer_add_job(w, (struct writer_job){.segment = s, .oldest = oldest});
 }
 
 void
-writer_remove_file(struct writer *w, struct msgid id)
+writer_remove_body(struct spool_writer *w, struct msgid id)
 {
 	writer_add_job(w, (struct writer_job){.id = id});
 }
 
 void
-writer_remove_aside(struct writer *w, struct msgid id)
+writer_remove_set_aside(struct spool_writer *w, struct msgid id)
 {
 	writer_add_job(w, (struct writer_job){.id = id, .is_aside = true});
 }

@@ -19,7 +19,7 @@ enum { WRITER_FILE_NAME_BYTES = 48 };
 
 struct writer_job;
 
-struct writer {
+struct spool_writer {
 	struct fsio *io;
 	struct stall stall;
 	bool is_thread;
@@ -47,64 +47,64 @@ struct writer {
 	/* the writer's own */
 	bool is_space_unknown;           /* it does not say, as the log has it */
 	int64_t space_ms;                /* when the disk is asked next; monotonic */
-	struct stock pool;
+	struct segment_pool pool;
 	struct newest_segment newest_segment;
 	struct segment *active;
 	bool is_virgin;                  /* nothing in it is durable yet */
-	struct trouble write_trouble;    /* of frames */
+	struct disk_retry write_trouble;    /* of frames */
 	struct writer_jobs todo;         /* oldest first */
 	struct writer_jobs unvoided;     /* bodies of refused records that may stand */
 	bool is_void_owed;               /* no seal since the last write that failed */
 	struct writer_jobs unremoved;    /* files that the disk did not remove */
-	struct trouble removal_trouble;
+	struct disk_retry removal_trouble;
 	uint32_t at;                     /* where the next frame goes */
-	struct record_seal seal;         /* of the segment before the virgin one */
+	struct frame_seal seal;         /* of the segment before the virgin one */
 	uint64_t sequence;               /* last given */
 	uint64_t durable;                /* last that reached the disk */
 	int64_t newest_ms;
 };
 
 /* seal, pool and sequence are filled in by recovery. */
-void writer_init(struct writer *w, struct fsio *io, bool is_thread);
+void writer_init(struct spool_writer *w, struct fsio *io, bool is_thread);
 /* Begins a segment, sealing the one before; it is handed out through opened_out. */
-int writer_begin(struct writer *w, struct segment **opened_out) MUST_USE;
-int writer_start(struct writer *w) MUST_USE;
+int writer_begin(struct spool_writer *w, struct segment **opened_out) MUST_USE;
+int writer_start(struct spool_writer *w) MUST_USE;
 /* How much of the disk is free is published.  The writer does it each second, more often when there
  * is little; the loop only where there is no thread: some file systems do not answer for long. */
-void writer_look_at_disk(struct writer *w);
+void writer_check_disk(struct spool_writer *w);
 /* Writes what waits, joins. */
-void writer_stop(struct writer *w);
+void writer_stop(struct spool_writer *w);
 /* Frees what is the writer's. */
-void writer_clear(struct writer *w);
+void writer_clear(struct spool_writer *w);
 /* By hand: one round. */
-void writer_step(struct writer *w);
+void writer_step(struct spool_writer *w);
 
 /* The threads of writer and bodies do nothing before the second; the loop may append meanwhile. */
-void writer_hold_start(struct writer *w);
-void writer_let_start(struct writer *w);
+void writer_hold_start(struct spool_writer *w);
+void writer_release_start(struct spool_writer *w);
 /* In such a thread, first of all. */
-void writer_await_start(struct writer *w);
+void writer_await_start(struct spool_writer *w);
 
 /* The loop fills w->filling between these. */
-void writer_hold(struct writer *w);
-void writer_let_go(struct writer *w);
+void writer_lock(struct spool_writer *w);
+void writer_unlock(struct spool_writer *w);
 /* By the writer: what is in it can be answered. */
-void writer_hand_back(struct writer *w, struct batch *b);
+void writer_add_done(struct spool_writer *w, struct batch *b);
 /* All that is done goes to the end of the list; each batch is given back with writer_reuse. */
-void writer_done(struct writer *w, struct batch_list *list);
-void writer_reuse(struct writer *w, struct batch *b);
+void writer_take_done(struct spool_writer *w, struct batch_list *list);
+void writer_reuse(struct spool_writer *w, struct batch *b);
 
 /* Later, in order: */
 /* s was the oldest of the log; now that is the one of generation `oldest`. */
-void writer_give_back(struct writer *w, struct segment *s, uint64_t oldest);
-void writer_remove_file(struct writer *w, struct msgid id);
+void writer_free_segment(struct spool_writer *w, struct segment *s, uint64_t oldest);
+void writer_remove_body(struct spool_writer *w, struct msgid id);
 /* Both names of what was put aside of it, whether they are there or not. */
-void writer_remove_aside(struct writer *w, struct msgid id);
+void writer_remove_set_aside(struct spool_writer *w, struct msgid id);
 
 /* "1R8K3M7Q4TB2-1.body"; returns out. */
-char *writer_file_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
+char *writer_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
 /* "1R8K3M7Q4TB2-1.aside", "1R8K3M7Q4TB2-1.body.aside"; return out. */
-char *writer_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
-char *writer_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
+char *writer_set_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
+char *writer_set_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES]);
 
 #endif

@@ -18,11 +18,11 @@ struct writer_job {
 
 /* What is to be done, and what it is time to try again: at least one of them, and no more than the
  * next batch may wait for. */
-void writer_jobs_do(struct writer *w);
+void writer_background_run(struct spool_writer *w);
 /* The removal of the body. */
-void writer_jobs_add_body(struct writer_jobs *jobs, struct msgid id);
+void writer_background_add_body(struct writer_jobs *jobs, struct msgid id);
 /* Is it time to try again what was not removed? */
-bool writer_jobs_are_due(const struct writer *w);
-void writer_jobs_clear(struct writer *w, struct writer_jobs *jobs);
+bool writer_background_is_due(const struct spool_writer *w);
+void writer_background_clear(struct spool_writer *w, struct writer_jobs *jobs);
 
 #endif

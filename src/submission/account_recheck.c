@@ -14,11 +14,11 @@ enum { RECHECK_NAMES = 200, RECHECK_BYTES_MAX = 64 << 10, RECHECK_AGAIN_MS = 100
 	RECHECK_PAUSE_MAX_MS = 60 * 1000 };
 
 struct recheck {
-	struct gate *gate;
+	struct submission *gate;
 	struct request request;
 	struct event *again;
-	LIST_HEAD(, connection) asked; /* about them, in the request */
-	LIST_HEAD(, connection) untold; /* auth could not tell: after all others */
+	LIST_HEAD(, smtpd_connection) asked; /* about them, in the request */
+	LIST_HEAD(, smtpd_connection) untold; /* auth could not tell: after all others */
 	int64_t pause_ms; /* before they are asked about again */
 	bool is_noted; /* in the log, that it does not succeed */
 };
@@ -26,22 +26,22 @@ struct recheck {
 static void
 recheck_stop(struct recheck *r)
 {
-	struct connection *c;
+	struct smtpd_connection *c;
 
 	request_cancel(&r->request);
 	event_del(r->again);
 	while ((c = LIST_FIRST(&r->gate->unchecked)) || (c = LIST_FIRST(&r->asked)) ||
 	       (c = LIST_FIRST(&r->untold)))
-		connection_checked(c);
+		smtpd_connection_set_checked(c);
 	r->pause_ms = RECHECK_AGAIN_MS;
 }
 
 /* Those that are asked about now are in another list until the answer; a session that ends leaves
  * either. */
 static void
-recheck_take(struct recheck *r, struct buf *names)
+recheck_collect_names(struct recheck *r, struct buf *names)
 {
-	struct connection *c;
+	struct smtpd_connection *c;
 
 	for (int i = 0; i < RECHECK_NAMES && (c = LIST_FIRST(&r->gate->unchecked)); i++) {
 		buf_adds(names, session_user(c->session));
@@ -54,7 +54,7 @@ recheck_take(struct recheck *r, struct buf *names)
 static void
 recheck_wait(struct recheck *r, int64_t pause_ms)
 {
-	int64_t ms = clock_patience(pause_ms);
+	int64_t ms = clock_timeout_ms(pause_ms);
 	struct timeval wait = {ms / 1000, ms % 1000 * 1000};
 
 	event_add(r->again, &wait);
@@ -80,7 +80,7 @@ recheck_ask(struct recheck *r)
 	struct buf names;
 
 	buf_init(&names, RECHECK_BYTES_MAX);
-	recheck_take(r, &names);
+	recheck_collect_names(r, &names);
 	if (names.n && r->gate->auth) {
 		m.users = buf_str(&names);
 		request_ask(&r->request, r->gate->auth, MESSAGE_AUTH_USERS_ASK, &m);
@@ -91,7 +91,7 @@ recheck_ask(struct recheck *r)
 }
 
 static void
-recheck_set_back(struct recheck *r, struct connection *c)
+recheck_defer(struct recheck *r, struct smtpd_connection *c)
 {
 	LIST_REMOVE(c, unchecked_link);
 	LIST_INSERT_HEAD(&r->untold, c, unchecked_link);
@@ -101,7 +101,7 @@ static void
 recheck_failed(struct recheck *r, enum request_end end)
 {
 	char text[REQUEST_TEXT_BYTES];
-	struct connection *c;
+	struct smtpd_connection *c;
 
 	/* the next channel begins anew */
 	if (end == REQUEST_LOST)
@@ -111,12 +111,12 @@ recheck_failed(struct recheck *r, enum request_end end)
 		    request_text("auth", &r->request, end, text));
 	r->is_noted = true;
 	while ((c = LIST_FIRST(&r->asked)))
-		recheck_set_back(r, c);
+		recheck_defer(r, c);
 	recheck_wait(r, RECHECK_AGAIN_MS);
 }
 
 static bool
-recheck_is_in(struct str names, struct str user)
+recheck_has_name(struct str names, struct str user)
 {
 	struct str name;
 
@@ -130,19 +130,19 @@ recheck_is_in(struct str names, struct str user)
 
 /* Those that are told are done with. */
 static void
-recheck_settle(struct recheck *r, struct str unknown)
+recheck_end_answered(struct recheck *r, struct str unknown)
 {
-	struct connection *c;
+	struct smtpd_connection *c;
 
 	while ((c = LIST_FIRST(&r->asked)))
-		if (recheck_is_in(unknown, session_user(c->session)))
-			recheck_set_back(r, c);
+		if (recheck_has_name(unknown, session_user(c->session)))
+			recheck_defer(r, c);
 		else
-			connection_checked(c);
+			smtpd_connection_set_checked(c);
 }
 
 static void
-recheck_answered(enum request_end end, const struct packet *p, void *arg)
+recheck_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct recheck *r = arg;
 	struct str gone, name;
@@ -152,10 +152,10 @@ recheck_answered(enum request_end end, const struct packet *p, void *arg)
 		return;
 	}
 	r->is_noted = false;
-	recheck_settle(r, p->message->auth_users.unknown);
+	recheck_end_answered(r, p->message->auth_users.unknown);
 	for (gone = p->message->auth_users.gone; gone.n; gone = str_from(gone, name.n + 1)) {
 		name = str_upto(gone, str_find(gone, 0));
-		connection_user_gone(r->gate, name);
+		smtpd_connection_user_gone(r->gate, name);
 	}
 	recheck_ask(r);
 }
@@ -164,14 +164,14 @@ static void
 recheck_again(evutil_socket_t fd, short what, void *arg)
 {
 	struct recheck *r = arg;
-	struct connection *c;
+	struct smtpd_connection *c;
 
 	(void)fd;
 	(void)what;
 	if (LIST_EMPTY(&r->gate->unchecked))
 		while ((c = LIST_FIRST(&r->untold))) {
-			connection_checked(c);
-			connection_unchecked(c);
+			smtpd_connection_set_checked(c);
+			smtpd_connection_set_unchecked(c);
 		}
 	recheck_ask(r);
 }
@@ -179,17 +179,17 @@ recheck_again(evutil_socket_t fd, short what, void *arg)
 void
 recheck_begin(struct recheck *r)
 {
-	struct connection *c;
+	struct smtpd_connection *c;
 
 	recheck_stop(r);
 	LIST_FOREACH(c, &r->gate->connections, link)
 		if (c->session && session_user(c->session).n)
-			connection_unchecked(c);
+			smtpd_connection_set_unchecked(c);
 	recheck_ask(r);
 }
 
 struct recheck *
-recheck_new(struct gate *g)
+recheck_new(struct submission *g)
 {
 	struct recheck *r = MEM_NEW(struct recheck);
 

@@ -11,7 +11,7 @@
 
 struct recheck;
 
-struct recheck *recheck_new(struct gate *g);
+struct recheck *recheck_new(struct submission *g);
 void recheck_free(struct recheck **p);
 /* g->auth is new: all are asked about again. */
 void recheck_begin(struct recheck *r);

@@ -10,34 +10,34 @@
 #include "submission/smtpd_transaction.h"
 
 static enum session_step
-malformed(struct session *s, const struct status *status)
+refuse_malformed_bdat(struct session *s, const struct smtp_status *status)
 {
 	/* which octets were meant is unknown now: the message cannot become whole any more */
 	if (s->content.is_chunked)
-		transaction_drop(s);
+		smtpd_transaction_drop(s);
 	return session_refuse(s, "data", "bdat", status);
 }
 
 enum session_step
-chunk_bdat(struct session *s, struct str args)
+bdat_command(struct session *s, struct str args)
 {
 	struct content *c = &s->content;
-	struct command_bdat bdat;
-	struct status status = command_parse_bdat(args, &bdat);
+	struct smtp_command_bdat bdat;
+	struct smtp_status status = smtp_command_parse_bdat(args, &bdat);
 
 	if (status.code != 250)
-		return malformed(s, &status);
+		return refuse_malformed_bdat(s, &status);
 	if (!c->is_chunked)
 		content_begin(s, true);
 	c->chunk_left = bdat.size;
 	c->is_last = bdat.is_last;
 	c->is_piece_done = bdat.size == 0;
-	session_enter(s, STATE_CHUNK);
-	return c->is_piece_done ? chunk_end(s) : SESSION_NEXT;
+	session_enter(s, STATE_BDAT);
+	return c->is_piece_done ? bdat_end(s) : SESSION_NEXT;
 }
 
 enum session_step
-chunk_read(struct session *s, struct str in, size_t *used_out)
+bdat_read(struct session *s, struct str in, size_t *used_out)
 {
 	struct content *c = &s->content;
 	size_t before = c->bytes.n;
@@ -52,42 +52,42 @@ chunk_read(struct session *s, struct str in, size_t *used_out)
 	c->is_fed |= piece.n > 0;
 	c->chunk_left -= piece.n;
 	c->is_piece_done = c->chunk_left == 0;
-	return content_go_on(s, before);
+	return content_continue(s, before);
 }
 
 enum session_step
-chunk_end(struct session *s)
+bdat_end(struct session *s)
 {
 	struct content *c = &s->content;
 	unsigned long long total = c->total_bytes;
-	struct status status;
+	struct smtp_status status;
 
 	if (c->fault || c->is_last)
-		return commit_begin(s);
+		return content_commit_begin(s);
 	/* a message in many pieces is as busy as it needs to be */
 	if (c->is_fed)
 		s->idle_commands = 0;
 	c->is_fed = false;
 	c->is_piece_done = false;
-	session_enter(s, STATE_CHUNKS);
-	status = status_make(250, "2.0.0", "%llu octets so far", total);
-	return session_say(s, &status);
+	session_enter(s, STATE_BDAT_NEXT);
+	status = smtp_status_make(250, "2.0.0", "%llu octets so far", total);
+	return session_reply(s, &status);
 }
 
 /* ---- without a transaction ---- */
 
 static enum session_step
-astray_end(struct session *s)
+bdat_discard_end(struct session *s)
 {
 	session_enter(s, s->before);
 	return session_out_of_order(s, "BDAT");
 }
 
 enum session_step
-chunk_astray(struct session *s, struct str args)
+bdat_discard_command(struct session *s, struct str args)
 {
-	struct command_bdat bdat;
-	struct status status = command_parse_bdat(args, &bdat);
+	struct smtp_command_bdat bdat;
+	struct smtp_status status = smtp_command_parse_bdat(args, &bdat);
 
 	if (status.code != 250)
 		return session_refuse(s, "data", "bdat", &status);
@@ -95,16 +95,16 @@ chunk_astray(struct session *s, struct str args)
 	s->content.chunk_left = bdat.size;
 	s->message_deadline_ms =
 	    s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
-	session_enter(s, STATE_ASTRAY);
-	return bdat.size == 0 ? astray_end(s) : SESSION_NEXT;
+	session_enter(s, STATE_BDAT_DISCARD);
+	return bdat.size == 0 ? bdat_discard_end(s) : SESSION_NEXT;
 }
 
 enum session_step
-chunk_read_astray(struct session *s, struct str in, size_t *used_out)
+bdat_read_discarded(struct session *s, struct str in, size_t *used_out)
 {
 	uint64_t left = s->content.chunk_left;
 
 	*used_out = in.n < left ? in.n : (size_t)left;
 	s->content.chunk_left = left - *used_out;
-	return s->content.chunk_left > 0 ? SESSION_NEXT : astray_end(s);
+	return s->content.chunk_left > 0 ? SESSION_NEXT : bdat_discard_end(s);
 }

@@ -6,9 +6,9 @@
 
 #include "submission/session_internal.h"
 
-verb_fn chunk_bdat, chunk_astray;
-read_fn chunk_read, chunk_read_astray;
+session_verb_fn bdat_command, bdat_discard_command;
+session_read_fn bdat_read, bdat_read_discarded;
 /* All octets of the chunk are here. */
-enum session_step chunk_end(struct session *s);
+enum session_step bdat_end(struct session *s);
 
 #endif

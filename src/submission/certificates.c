@@ -16,13 +16,13 @@ enum {
 };
 
 void
-certificates_take(struct gate *g, unsigned index, struct str name, int fd)
+certificates_take(struct submission *g, unsigned index, struct str name, int fd)
 {
-	struct certificate *c;
+	struct certificates_entry *c;
 	struct buf pem;
 
 	buf_init(&pem, PEM_MAX);
-	if (fd < 0 || index >= GATE_CERTIFICATES) {
+	if (fd < 0 || index >= SUBMISSION_CERTIFICATES) {
 		log_error("certificate %u came from main without a file", index);
 	} else if (buf_read_file(&pem, fd) != 0) {
 		log_error("certificate %.*s cannot be read: %m", STR_ARG(name));
@@ -41,11 +41,11 @@ certificates_take(struct gate *g, unsigned index, struct str name, int fd)
 }
 
 static size_t
-collect(const struct gate *g, struct tls_certificate *all)
+collect_certificates(const struct submission *g, struct tls_certificate *all)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < g->role->conf->tls.count && i < GATE_CERTIFICATES; i++)
+	for (size_t i = 0; i < g->role->conf->tls.count && i < SUBMISSION_CERTIFICATES; i++)
 		if (g->certificates[i].pem.n > 0)
 			all[count++] = (struct tls_certificate){
 			    buf_str(&g->certificates[i].name), buf_str(&g->certificates[i].pem)};
@@ -54,7 +54,7 @@ collect(const struct gate *g, struct tls_certificate *all)
 
 /* The strictest of all groups: one server answers for all of them. */
 static bool
-is_only_1_3(const struct conf *conf)
+is_tls_1_3_only(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->tls.count; i++)
 		if (conf->tls.item[i].minimum == TLS_MINIMUM_1_3)
@@ -63,7 +63,7 @@ is_only_1_3(const struct conf *conf)
 }
 
 static void
-try_after(struct gate *g, int64_t ms)
+retry_certificates_after(struct submission *g, int64_t ms)
 {
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
@@ -71,18 +71,19 @@ try_after(struct gate *g, int64_t ms)
 }
 
 void
-certificates_use(struct gate *g)
+certificates_use(struct submission *g)
 {
-	struct tls_certificate all[GATE_CERTIFICATES];
-	size_t count = collect(g, all);
+	struct tls_certificate all[SUBMISSION_CERTIFICATES];
+	size_t count = collect_certificates(g, all);
 	struct tls_server *tls = NULL;
 	const char *trouble;
 	char why[200] = "no certificate was granted";
 
 	if (count > 0)
-		tls = tls_server_new(&(struct tls_options){all, count, is_only_1_3(g->role->conf),
-		                         g->ticket_key, signer_hooks(g->signer)},
-		    why);
+		tls =
+		    tls_server_new(&(struct tls_options){all, count, is_tls_1_3_only(g->role->conf),
+		                       g->ticket_key, signer_hooks(g->signer)},
+		        why);
 	if (tls) {
 		if (g->tls_failures > 0)
 			log_info("certificates are in use");
@@ -96,20 +97,20 @@ certificates_use(struct gate *g)
 		log_error("certificates cannot be used: %.200s%s", trouble ? trouble : why,
 		    g->tls ? "; the former ones stay in use" : "");
 	if (g->tls_failures < TRIES_MAX || !g->tls)
-		try_after(g, AGAIN_MS);
+		retry_certificates_after(g, AGAIN_MS);
 }
 
 void
-certificates_changed(struct gate *g)
+certificates_changed(struct submission *g)
 {
 	g->tls_failures = 0;
-	try_after(g, SOON_MS);
+	retry_certificates_after(g, SOON_MS);
 }
 
 void
-certificates_free(struct gate *g)
+certificates_free(struct submission *g)
 {
-	for (size_t i = 0; i < GATE_CERTIFICATES; i++) {
+	for (size_t i = 0; i < SUBMISSION_CERTIFICATES; i++) {
 		buf_clear(&g->certificates[i].pem);
 		buf_clear(&g->certificates[i].name);
 	}

@@ -8,12 +8,12 @@
 #include "submission/submission_internal.h"
 
 /* Reads the file and closes it; index: of conf->tls. */
-void certificates_take(struct gate *g, unsigned index, struct str name, int fd);
+void certificates_take(struct submission *g, unsigned index, struct str name, int fd);
 /* Builds the TLS server anew, soon and as often as it takes: keys may be later than certificates.
  */
-void certificates_changed(struct gate *g);
+void certificates_changed(struct submission *g);
 /* At once; logs why not. */
-void certificates_use(struct gate *g);
-void certificates_free(struct gate *g);
+void certificates_use(struct submission *g);
+void certificates_free(struct submission *g);
 
 #endif

@@ -14,33 +14,34 @@
 #include "base/mem.h"
 
 /* The shared bytes; zeroed by their maker. */
-struct table {
+struct client_counts_table {
 	_Atomic uint64_t secret; /* drawn by whoever comes first; 0: not yet */
-	_Atomic uint32_t sessions[CLIENTS_REGIONS];
-	_Atomic uint16_t cells[CLIENTS_ROWS][CLIENTS_COLUMNS][CLIENTS_REGIONS];
+	_Atomic uint32_t sessions[CLIENT_COUNTS_REGIONS];
+	_Atomic uint16_t cells[CLIENT_COUNTS_ROWS][CLIENT_COUNTS_COLUMNS][CLIENT_COUNTS_REGIONS];
 };
 
-struct clients {
-	struct table *table;
+struct client_counts {
+	struct client_counts_table *table;
 	unsigned region;
 };
 
 size_t
-clients_bytes(void)
+client_counts_bytes(void)
 {
-	return sizeof(struct table);
+	return sizeof(struct client_counts_table);
 }
 
-static struct table *
-map_table(int fd)
+static struct client_counts_table *
+map_client_table(int fd)
 {
-	void *p = mmap(NULL, sizeof(struct table), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = mmap(
+	    NULL, sizeof(struct client_counts_table), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
 
 static int
-draw_secret(struct table *t)
+draw_table_secret(struct client_counts_table *t)
 {
 	uint64_t none = 0, mine = 0;
 
@@ -51,49 +52,50 @@ draw_secret(struct table *t)
 	return 0;
 }
 
-struct clients *
-clients_open(int fd, unsigned region)
+struct client_counts *
+client_counts_open(int fd, unsigned region)
 {
-	struct clients *c;
-	struct table *t;
+	struct client_counts *c;
+	struct client_counts_table *t;
 
-	if (region >= CLIENTS_REGIONS) {
+	if (region >= CLIENT_COUNTS_REGIONS) {
 		errno = EINVAL;
 		return NULL;
 	}
-	t = map_table(fd);
+	t = map_client_table(fd);
 	if (!t)
 		return NULL;
-	if (draw_secret(t) != 0) {
+	if (draw_table_secret(t) != 0) {
 		munmap(t, sizeof *t);
 		return NULL;
 	}
-	c = MEM_NEW(struct clients);
+	c = MEM_NEW(struct client_counts);
 	c->table = t;
 	c->region = region;
 	return c;
 }
 
 void
-clients_close(struct clients **c)
+client_counts_close(struct client_counts **c)
 {
 	if (!*c)
 		return;
-	munmap((*c)->table, sizeof(struct table));
+	munmap((*c)->table, sizeof(struct client_counts_table));
 	mem_free(*c);
 	*c = NULL;
 }
 
 void
-clients_wipe(int fd, unsigned region)
+client_counts_wipe(int fd, unsigned region)
 {
-	struct table *t = region < CLIENTS_REGIONS ? map_table(fd) : NULL;
+	struct client_counts_table *t =
+	    region < CLIENT_COUNTS_REGIONS ? map_client_table(fd) : NULL;
 
 	if (!t)
 		return;
 	atomic_store_explicit(&t->sessions[region], 0, memory_order_relaxed);
-	for (size_t row = 0; row < CLIENTS_ROWS; row++)
-		for (size_t column = 0; column < CLIENTS_COLUMNS; column++)
+	for (size_t row = 0; row < CLIENT_COUNTS_ROWS; row++)
+		for (size_t column = 0; column < CLIENT_COUNTS_COLUMNS; column++)
 			atomic_store_explicit(
 			    &t->cells[row][column][region], 0, memory_order_relaxed);
 	munmap(t, sizeof *t);
@@ -101,35 +103,35 @@ clients_wipe(int fd, unsigned region)
 
 /* The cell of a network in one row. */
 static _Atomic uint16_t *
-cell_of(const struct clients *c, size_t row, struct str network)
+client_cell_of(const struct client_counts *c, size_t row, struct str network)
 {
-	static const uint64_t rows[CLIENTS_ROWS] = {0, 0x9e3779b97f4a7c15u};
+	static const uint64_t rows[CLIENT_COUNTS_ROWS] = {0, 0x9e3779b97f4a7c15u};
 	uint64_t secret = atomic_load_explicit(&c->table->secret, memory_order_relaxed);
 	struct hash_key key = {secret, rows[row]};
 
-	return c->table->cells[row][hash_bytes(key, network) % CLIENTS_COLUMNS];
+	return c->table->cells[row][hash_bytes(key, network) % CLIENT_COUNTS_COLUMNS];
 }
 
 static unsigned
-sum(const _Atomic uint16_t *cell)
+sum_client_cell(const _Atomic uint16_t *cell)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < CLIENTS_REGIONS; i++)
+	for (size_t i = 0; i < CLIENT_COUNTS_REGIONS; i++)
 		n += atomic_load_explicit(&cell[i], memory_order_relaxed);
 	return n;
 }
 
 static void
-add(struct clients *c, struct str network, int by)
+change_client_count(struct client_counts *c, struct str network, int by)
 {
 	_Atomic uint32_t *sessions = &c->table->sessions[c->region];
 	int64_t all = (int64_t)atomic_load_explicit(sessions, memory_order_relaxed) + by;
 
 	if (all >= 0)
 		atomic_store_explicit(sessions, (uint32_t)all, memory_order_relaxed);
-	for (size_t row = 0; row < CLIENTS_ROWS; row++) {
-		_Atomic uint16_t *mine = &cell_of(c, row, network)[c->region];
+	for (size_t row = 0; row < CLIENT_COUNTS_ROWS; row++) {
+		_Atomic uint16_t *mine = &client_cell_of(c, row, network)[c->region];
 		int n = atomic_load_explicit(mine, memory_order_relaxed) + by;
 
 		/* below 0: main wiped the region meanwhile */
@@ -141,54 +143,54 @@ add(struct clients *c, struct str network, int by)
 /* Counted first and looked at then: two processes at the limit may both refuse, never both accept.
  */
 bool
-clients_enter(struct clients *c, struct str network, unsigned limit)
+client_counts_add(struct client_counts *c, struct str network, unsigned limit)
 {
 	unsigned fewest = UINT32_MAX;
 
-	add(c, network, 1);
+	change_client_count(c, network, 1);
 	atomic_thread_fence(memory_order_seq_cst);
-	for (size_t row = 0; row < CLIENTS_ROWS; row++) {
-		unsigned n = sum(cell_of(c, row, network));
+	for (size_t row = 0; row < CLIENT_COUNTS_ROWS; row++) {
+		unsigned n = sum_client_cell(client_cell_of(c, row, network));
 
 		fewest = n < fewest ? n : fewest;
 	}
 	if (fewest <= limit)
 		return true;
-	add(c, network, -1);
+	change_client_count(c, network, -1);
 	return false;
 }
 
 static uint64_t
-count_sessions(const struct table *t)
+sum_client_sessions(const struct client_counts_table *t)
 {
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < CLIENTS_REGIONS; i++)
+	for (size_t i = 0; i < CLIENT_COUNTS_REGIONS; i++)
 		n += atomic_load_explicit(&t->sessions[i], memory_order_relaxed);
 	return n;
 }
 
 uint64_t
-clients_sessions(const struct clients *c)
+client_counts_sessions(const struct client_counts *c)
 {
-	return count_sessions(c->table);
+	return sum_client_sessions(c->table);
 }
 
 uint64_t
-clients_count(int fd)
+client_counts_total(int fd)
 {
-	struct table *t = map_table(fd);
+	struct client_counts_table *t = map_client_table(fd);
 	uint64_t n;
 
 	if (!t)
 		return 0;
-	n = count_sessions(t);
+	n = sum_client_sessions(t);
 	munmap(t, sizeof *t);
 	return n;
 }
 
 void
-clients_leave(struct clients *c, struct str network)
+client_counts_remove(struct client_counts *c, struct str network)
 {
-	add(c, network, -1);
+	change_client_count(c, network, -1);
 }

@@ -8,25 +8,25 @@
 
 #include "base/str.h"
 
-enum { CLIENTS_REGIONS = 64, CLIENTS_ROWS = 2, CLIENTS_COLUMNS = 8192 };
+enum { CLIENT_COUNTS_REGIONS = 64, CLIENT_COUNTS_ROWS = 2, CLIENT_COUNTS_COLUMNS = 8192 };
 
-struct clients;
+struct client_counts;
 
 /* Bytes that main gives the memfd. */
-size_t clients_bytes(void);
+size_t client_counts_bytes(void);
 /* Maps the descriptor; region: this process's.  NULL with errno. */
-struct clients *clients_open(int fd, unsigned region);
-void clients_close(struct clients **c);
+struct client_counts *client_counts_open(int fd, unsigned region);
+void client_counts_close(struct client_counts **c);
 /* Main: forgets what a dead process had counted. */
-void clients_wipe(int fd, unsigned region);
+void client_counts_wipe(int fd, unsigned region);
 /* Main: sessions of all clients in all processes; 0 also when the table cannot be mapped. */
-uint64_t clients_count(int fd);
+uint64_t client_counts_total(int fd);
 
 /* Counts one more session of this network (IPv4 address or IPv6 /64, as 8 or 4 bytes); false, and
  * nothing is counted, when it has `limit` already. */
-bool clients_enter(struct clients *c, struct str network, unsigned limit) MUST_USE;
+bool client_counts_add(struct client_counts *c, struct str network, unsigned limit) MUST_USE;
 /* Sessions of all clients in all processes. */
-uint64_t clients_sessions(const struct clients *c);
-void clients_leave(struct clients *c, struct str network);
+uint64_t client_counts_sessions(const struct client_counts *c);
+void client_counts_remove(struct client_counts *c, struct str network);
 
 #endif

@@ -38,13 +38,13 @@ content_begin(struct session *s, bool is_chunked)
 }
 
 void
-content_fail(struct session *s, const char *reason, const struct status *status)
+content_fail(struct session *s, const char *reason, const struct smtp_status *status)
 {
 	struct content *c = &s->content;
 
 	if (c->fault)
 		return;
-	c->fault = ARENA_NEW(&s->transaction.arena, struct status);
+	c->fault = ARENA_NEW(&s->transaction.arena, struct smtp_status);
 	*c->fault = *status;
 	c->fault_reason = reason;
 	buf_clear(&c->bytes);
@@ -54,7 +54,7 @@ content_fail(struct session *s, const char *reason, const struct status *status)
 void
 content_fail_bare(struct session *s)
 {
-	struct status bare = status_make(550, "5.6.11", "Bare CR or LF in message");
+	struct smtp_status bare = smtp_status_make(550, "5.6.11", "Bare CR or LF in message");
 
 	content_fail(s, "bare_line_end", &bare);
 }
@@ -62,16 +62,16 @@ content_fail_bare(struct session *s)
 enum session_step
 content_data(struct session *s, struct str args)
 {
-	struct status status = status_make(354, NULL, "End data with <CR><LF>.<CR><LF>");
+	struct smtp_status status = smtp_status_make(354, NULL, "End data with <CR><LF>.<CR><LF>");
 
 	if (args.n > 0) {
-		status = status_make(501, "5.5.4", "No parameters allowed");
+		status = smtp_status_make(501, "5.5.4", "No parameters allowed");
 		return session_refuse(s, "command", "parameters", &status);
 	}
 	content_begin(s, false);
 	s->content.is_last = true;
 	session_enter(s, STATE_DATA);
-	return session_say(s, &status);
+	return session_reply(s, &status);
 }
 
 /* ---- taking ---- */
@@ -94,16 +94,16 @@ content_read(struct session *s, struct str in, size_t *used_out)
 	size_t before = c->bytes.n;
 
 	c->is_piece_done = dot_take(&c->dot, str_upto(in, content_room(s)), &c->bytes, used_out);
-	return content_go_on(s, before);
+	return content_continue(s, before);
 }
 
 /* Where the header ends is looked for once, in new bytes only. */
 static void
-find_body(struct session *s)
+find_content_body(struct session *s)
 {
 	struct content *c = &s->content;
 	const char *from, *found;
-	struct status status;
+	struct smtp_status status;
 
 	if (c->body_at > 0 || c->bytes.n < 2)
 		return;
@@ -119,62 +119,62 @@ find_body(struct session *s)
 	if ((c->body_at > 0 ? c->body_at : c->bytes.n) <= HEADER_BYTES_MAX)
 		return;
 	status =
-	    status_make(552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
+	    smtp_status_make(552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
 	content_fail(s, "header_too_large", &status);
 }
 
 static void
-check_octets(struct session *s)
+check_content_octets(struct session *s)
 {
 	unsigned faults = s->content.dot.faults | s->content.check.faults;
-	struct status nul;
+	struct smtp_status nul;
 
 	if (faults & (DOT_BARE_CR | DOT_BARE_LF))
 		content_fail_bare(s);
 	if (!faults || s->content.fault)
 		return;
-	nul = status_make(550, "5.6.0", "NUL in message");
+	nul = smtp_status_make(550, "5.6.0", "NUL in message");
 	content_fail(s, "nul", &nul);
 }
 
 /* Of what is new, the part that is body. */
 static void
-note_facts(struct session *s, size_t before)
+note_content_facts(struct session *s, size_t before)
 {
 	struct content *c = &s->content;
 
 	if (!c->in_file && before < c->body_at)
 		before = c->body_at;
 	if (c->in_file || c->body_at > 0)
-		facts_take(&c->facts, str_from(buf_str(&c->bytes), before));
+		body_facts_take(&c->facts, str_from(buf_str(&c->bytes), before));
 }
 
 static void
-check(struct session *s, size_t before)
+check_new_content(struct session *s, size_t before)
 {
 	struct content *c = &s->content;
-	struct status large;
+	struct smtp_status large;
 
-	check_octets(s);
+	check_content_octets(s);
 	if (c->fault)
 		return;
 	c->total_bytes += c->bytes.n - before;
 	if (c->total_bytes > s->conf->limits.message_size) {
-		large = status_make(552, "5.3.4", "Message is larger than %llu bytes",
+		large = smtp_status_make(552, "5.3.4", "Message is larger than %llu bytes",
 		    (unsigned long long)s->conf->limits.message_size);
 		content_fail(s, "too_large", &large);
 		return;
 	}
 	if (!c->has_8bit_body)
 		c->has_8bit_body = !str_is_ascii(str_from(buf_str(&c->bytes), before));
-	find_body(s);
-	note_facts(s, before);
+	find_content_body(s);
+	note_content_facts(s, before);
 }
 
 /* ---- the file ---- */
 
 static void
-write_out(struct session *s)
+write_content_buffer(struct session *s)
 {
 	struct content *c = &s->content;
 
@@ -190,34 +190,34 @@ content_flush(struct session *s)
 	struct content *c = &s->content;
 
 	if (c->in_file && !c->is_writing && c->bytes.n > 0)
-		write_out(s);
+		write_content_buffer(s);
 	return !c->is_writing;
 }
 
 /* The file is given back at once: the queue counts what it may become as room in use. */
 static void
-fail_file(struct session *s, const struct status *status)
+fail_content_file(struct session *s, const struct smtp_status *status)
 {
 	s->content.is_writing = false;
 	content_fail(s, "storage", status);
-	transaction_release(s);
+	smtpd_transaction_release(s);
 }
 
 static void
-fail_slow(struct session *s)
+fail_slow_content_file(struct session *s)
 {
-	struct status slow =
-	    status_make(451, "4.3.0", "Message was not stored in time, try again later");
+	struct smtp_status slow =
+	    smtp_status_make(451, "4.3.0", "Message was not stored in time, try again later");
 
-	fail_file(s, &slow);
+	fail_content_file(s, &slow);
 }
 
 void
-content_written(struct session *s, const struct status *fault)
+content_written(struct session *s, const struct smtp_status *fault)
 {
 	s->content.is_writing = false;
 	if (fault)
-		fail_file(s, fault);
+		fail_content_file(s, fault);
 }
 
 enum session_step
@@ -230,79 +230,80 @@ content_wait(struct session *s)
 }
 
 static enum session_step
-piece_end(struct session *s)
+end_content_piece(struct session *s)
 {
 	if (s->content.is_chunked)
-		return chunk_end(s);
-	return commit_begin(s);
+		return bdat_end(s);
+	return content_commit_begin(s);
 }
 
 static enum session_step
-file_opened(struct session *s, const struct status *verdict)
+on_spool_file_opened(struct session *s, const struct smtp_status *verdict)
 {
 	struct content *c = &s->content;
 
-	if (!status_is_ok(verdict)) {
+	if (!smtp_status_is_ok(verdict)) {
 		content_fail(s, "storage", verdict);
-		return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
+		return c->is_piece_done ? end_content_piece(s) : SESSION_NEXT;
 	}
 	c->in_file = true;
 	c->header = arena_str(&s->transaction.arena, str_upto(buf_str(&c->bytes), c->body_at - 2));
 	buf_drop(&c->bytes, c->body_at);
-	write_out(s);
-	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
+	write_content_buffer(s);
+	return c->is_piece_done ? end_content_piece(s) : SESSION_NEXT;
 }
 
-struct status
-content_no_file(void)
+struct smtp_status
+content_file_unavailable(void)
 {
-	return status_make(451, "4.3.0", "Large messages cannot be stored now, try again later");
+	return smtp_status_make(
+	    451, "4.3.0", "Large messages cannot be stored now, try again later");
 }
 
 static enum session_step
-ask_file(struct session *s)
+ask_spool_file(struct session *s)
 {
 	struct message_spool_file m = {
 	    s->id, s->number, s->content.total_bytes, buf_str(&s->user)};
 	uint64_t said = s->transaction.said_bytes;
-	struct status status = content_no_file();
+	struct smtp_status status = content_file_unavailable();
 
 	m.size_hint = said > m.size_hint ? said : m.size_hint;
 	if (!s->services->may_open_file(s->arg)) {
 		content_fail(s, "storage", &status);
-		return s->content.is_piece_done ? piece_end(s) : SESSION_NEXT;
+		return s->content.is_piece_done ? end_content_piece(s) : SESSION_NEXT;
 	}
 	if (!s->services->open_file(s->arg, &m)) {
 		status = session_queue_lost();
 		content_fail(s, "queue_away", &status);
-		return s->content.is_piece_done ? piece_end(s) : SESSION_NEXT;
+		return s->content.is_piece_done ? end_content_piece(s) : SESSION_NEXT;
 	}
 	s->transaction.has_file = true;
-	s->heard = file_opened;
+	s->heard = on_spool_file_opened;
 	return SESSION_WAIT;
 }
 
 /* A full buffer goes into the file while the next one is collected. */
 static enum session_step
-pass_on(struct session *s)
+continue_with_buffer(struct session *s)
 {
 	struct content *c = &s->content;
 	bool is_full = !c->fault && c->bytes.n > MESSAGE_CONTENT_MAX;
 
 	if (is_full && !c->in_file)
-		return ask_file(s);
+		return ask_spool_file(s);
 	if (is_full && c->is_writing)
 		return content_wait(s);
 	if (is_full)
-		write_out(s);
-	return c->is_piece_done ? piece_end(s) : SESSION_NEXT;
+		write_content_buffer(s);
+	return c->is_piece_done ? end_content_piece(s) : SESSION_NEXT;
 }
 
 enum session_step
-content_go_on(struct session *s, size_t before)
+content_continue(struct session *s, size_t before)
 {
-	check(s, before);
-	return pass_on(s);
+	check_new_content(s, before);
+	return continue_with_buffer(s);
 }
 
 /* The time that the disk took is not the client's. */
@@ -311,7 +312,7 @@ content_resume(struct session *s)
 {
 	s->message_deadline_ms += s->services->mono_ms(s->arg) - s->content.wait_began_ms;
 	session_enter(s, s->before);
-	return pass_on(s);
+	return continue_with_buffer(s);
 }
 
 /* The pieces of all sessions are written in turn: one may wait for long while the disk moves. */
@@ -320,12 +321,12 @@ content_expired(struct session *s)
 {
 	int64_t now = s->services->mono_ms(s->arg), stands = s->services->disk_stands_ms(s->arg);
 	int64_t longest = s->content.wait_began_ms + WRITING_LONGEST_MS;
-	int64_t next = now + WRITING_MS - stands;
+	int64_t next = now + CONTENT_WRITING_MS - stands;
 
 	if (next > now && longest > now) {
 		s->services->deadline(s->arg, next < longest ? next : longest);
 		return SESSION_WAIT;
 	}
-	fail_slow(s);
+	fail_slow_content_file(s);
 	return content_resume(s);
 }

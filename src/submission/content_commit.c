@@ -14,7 +14,7 @@
 enum { HEADER_OUT_MAX = HEADER_BYTES_MAX + 8192 };
 
 /* A message between its content and its commit. */
-struct draft {
+struct content_draft {
 	struct session *s;
 	struct header header;
 	struct str block; /* header as it came */
@@ -25,40 +25,42 @@ struct draft {
 };
 
 static struct msgid
-message_id(const struct session *s)
+session_message_id(const struct session *s)
 {
 	return (struct msgid){s->id, s->number};
 }
 
 static enum session_step
-refuse(struct session *s, const char *reason, const struct status *status, struct str from)
+refuse_content(
+    struct session *s, const char *reason, const struct smtp_status *status, struct str from)
 {
-	struct status copy = *status;
+	struct smtp_status copy = *status;
 	struct session_words words = {
 	    .what = from.n > 0 ? "header_from" : NULL, .words = from};
 	enum session_step step = session_refuse_words(s, "data", reason, &copy, words);
 
-	transaction_drop(s);
+	smtpd_transaction_drop(s);
 	return step;
 }
 
 /* ---- repair ---- */
 
 static bool
-may_send(const struct address *address, void *arg)
+may_have_author(const struct mail_address *address, void *arg)
 {
 	const struct session *s = arg;
 
-	return rules_may_send(s->conf, buf_str(&s->user), address);
+	return sender_rules_may_send(s->conf, buf_str(&s->user), address);
 }
 
 static struct rewrite
-rewrite_of(const struct draft *d)
+rewrite_of_draft(const struct content_draft *d)
 {
 	struct session *s = d->s;
 	const struct conf *conf = s->conf;
-	const struct transaction *t = &s->transaction;
-	const struct recipient *first = (const struct recipient *)(const void *)t->recipients.p;
+	const struct smtpd_transaction *t = &s->transaction;
+	const struct envelope_recipient *first =
+	    (const struct envelope_recipient *)(const void *)t->recipients.p;
 	bool is_shown = conf->submission.client_address == CLIENT_ADDRESS_SHOW;
 
 	return (struct rewrite){
@@ -75,13 +77,13 @@ rewrite_of(const struct draft *d)
 	    .now_ms = s->services->now_ms(s->arg),
 	    .smtputf8 = t->smtputf8,
 	    .passes_doubled = conf->submission.doubled_fields == DOUBLED_FIELDS_PASS,
-	    .may = may_send,
+	    .may = may_have_author,
 	    .may_arg = s,
 	};
 }
 
 static const char *
-reason_of(const struct status *status)
+header_refusal_reason(const struct smtp_status *status)
 {
 	if (status->code == 550)
 		return "header_from_not_allowed";
@@ -93,26 +95,27 @@ reason_of(const struct status *status)
 }
 
 /* code 250, or why not. */
-static struct status
-repair(struct draft *d)
+static struct smtp_status
+repair_draft(struct content_draft *d)
 {
 	struct arena *arena = &d->s->transaction.arena;
-	struct status status = header_parse(d->block, arena, &d->header);
+	struct smtp_status status = header_parse(d->block, arena, &d->header);
 	struct rewrite r;
 
 	if (status.code != 250)
 		return status;
-	r = rewrite_of(d);
+	r = rewrite_of_draft(d);
 	return rewrite_submission(&d->header, &r, arena, &d->out, &d->from);
 }
 
 /* ---- asking ---- */
 
 static bool
-needs_smtputf8(const struct draft *d)
+draft_needs_smtputf8(const struct content_draft *d)
 {
-	const struct transaction *t = &d->s->transaction;
-	const struct recipient *r = (const struct recipient *)(const void *)t->recipients.p;
+	const struct smtpd_transaction *t = &d->s->transaction;
+	const struct envelope_recipient *r =
+	    (const struct envelope_recipient *)(const void *)t->recipients.p;
 
 	if (!t->smtputf8)
 		return false;
@@ -123,13 +126,13 @@ needs_smtputf8(const struct draft *d)
 }
 
 static struct envelope
-envelope_of(const struct draft *d)
+envelope_of_draft(const struct content_draft *d)
 {
 	struct session *s = d->s;
-	struct transaction *t = &s->transaction;
+	struct smtpd_transaction *t = &s->transaction;
 
 	return (struct envelope){
-	    .id = message_id(s),
+	    .id = session_message_id(s),
 	    .kind = ENVELOPE_MESSAGE,
 	    .arrival_ms = s->services->now_ms(s->arg),
 	    .user = buf_str(&s->user),
@@ -138,45 +141,46 @@ envelope_of(const struct draft *d)
 	    .client = str_of(s->client),
 	    /* what the content is counts, not what was announced: the next hop may offer neither */
 	    .body = s->content.has_8bit_body ? BODY_8BITMIME : BODY_7BIT,
-	    .smtputf8 = needs_smtputf8(d),
+	    .smtputf8 = draft_needs_smtputf8(d),
 	    .ret = t->ret,
 	    .envid = t->envid,
 	    .header_bytes = (uint32_t)d->out.n,
 	    .body_bytes = s->content.file_bytes + (s->content.in_file ? 0 : d->body.n),
-	    .facts = facts_bits(&s->content.facts),
-	    .recipients = (struct recipient *)(void *)t->recipients.p,
-	    .recipient_count = (uint32_t)(t->recipients.n / sizeof(struct recipient)),
+	    .facts = body_facts_bits(&s->content.facts),
+	    .recipients = (struct envelope_recipient *)(void *)t->recipients.p,
+	    .recipient_count = (uint32_t)(t->recipients.n / sizeof(struct envelope_recipient)),
 	};
 }
 
 static enum session_step
-committed(struct session *s, const struct status *verdict)
+on_commit_answer(struct session *s, const struct smtp_status *verdict)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
-	struct status status;
+	struct smtp_status status;
 
-	if (!status_is_ok(verdict)) {
+	if (!smtp_status_is_ok(verdict)) {
 		s->transaction.is_committed = false;
 		s->transaction.has_file = s->content.in_file;
-		return refuse(s, "storage", verdict, STR_NULL);
+		return refuse_content(s, "storage", verdict, STR_NULL);
 	}
-	status = status_make(250, "2.0.0", "Queued as %s", msgid_text(message_id(s), 0, id));
+	status = smtp_status_make(
+	    250, "2.0.0", "Queued as %s", msgid_text(session_message_id(s), 0, id));
 	s->counts.messages++;
 	s->bad_commands = 0;
 	s->idle_commands = 0;
-	transaction_drop(s);
-	return session_say(s, &status);
+	smtpd_transaction_drop(s);
+	return session_reply(s, &status);
 }
 
 static enum session_step
-ask(struct draft *d)
+ask_queue_to_commit(struct content_draft *d)
 {
 	struct session *s = d->s;
-	struct envelope e = envelope_of(d);
+	struct envelope e = envelope_of_draft(d);
 	struct message_commit m = {.header = buf_str(&d->out), .in_file = s->content.in_file};
 	struct buf envelope;
 	bool is_asked = false, is_encoded;
-	struct status why;
+	struct smtp_status why;
 
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	is_encoded = envelope_encode(&e, &envelope);
@@ -187,19 +191,19 @@ ask(struct draft *d)
 	}
 	buf_clear(&envelope);
 	if (!is_encoded) {
-		why = status_make(452, "4.5.3", "Too many recipients");
-		return refuse(s, "too_many_recipients", &why, d->from);
+		why = smtp_status_make(452, "4.5.3", "Too many recipients");
+		return refuse_content(s, "too_many_recipients", &why, d->from);
 	}
 	if (!is_asked) {
 		why = session_queue_lost();
-		return refuse(s, "queue_away", &why, d->from);
+		return refuse_content(s, "queue_away", &why, d->from);
 	}
 	buf_clear(&s->content.bytes);
 	/* the queue has it: who hangs up now takes nothing back */
 	s->transaction.is_committed = true;
 	s->transaction.has_file = false;
-	s->heard = committed;
-	session_enter(s, STATE_STORING);
+	s->heard = on_commit_answer;
+	session_enter(s, STATE_COMMIT);
 	return SESSION_WAIT;
 }
 
@@ -207,7 +211,7 @@ ask(struct draft *d)
 
 /* Without an empty line everything is header (RFC 5322 section 2.1: the body is optional). */
 static void
-divide(struct session *s, struct draft *d)
+split_draft(struct session *s, struct content_draft *d)
 {
 	const struct content *c = &s->content;
 	struct str all = buf_str(&c->bytes);
@@ -221,7 +225,7 @@ divide(struct session *s, struct draft *d)
 }
 
 static void
-finish_check(struct session *s)
+finish_content_check(struct session *s)
 {
 	struct content *c = &s->content;
 
@@ -230,23 +234,25 @@ finish_check(struct session *s)
 }
 
 enum session_step
-commit_begin(struct session *s)
+content_commit_begin(struct session *s)
 {
-	struct draft d = {.s = s};
+	struct content_draft d = {.s = s};
 	enum session_step step;
-	struct status status;
+	struct smtp_status status;
 
-	finish_check(s);
+	finish_content_check(s);
 	if (s->content.fault)
-		return refuse(s, s->content.fault_reason, s->content.fault, STR_NULL);
+		return refuse_content(s, s->content.fault_reason, s->content.fault, STR_NULL);
 	if (!content_flush(s))
 		return content_wait(s);
-	divide(s, &d);
-	msgid_text(message_id(s), 0, d.id);
+	split_draft(s, &d);
+	msgid_text(session_message_id(s), 0, d.id);
 	buf_init(&d.out, HEADER_OUT_MAX);
-	metrics_work_id("repair", message_id(s));
-	status = repair(&d);
-	step = status.code == 250 ? ask(&d) : refuse(s, reason_of(&status), &status, d.from);
+	metrics_work_id("repair", session_message_id(s));
+	status = repair_draft(&d);
+	step = status.code == 250
+	           ? ask_queue_to_commit(&d)
+	           : refuse_content(s, header_refusal_reason(&status), &status, d.from);
 	buf_clear(&d.out);
 	return step;
 }

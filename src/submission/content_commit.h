@@ -8,6 +8,6 @@
 
 /* The content is complete, or a fault was found in it: refuses it, or asks the queue.  The
  * transaction is over either way. */
-enum session_step commit_begin(struct session *s);
+enum session_step content_commit_begin(struct session *s);
 
 #endif

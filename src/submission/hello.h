@@ -6,8 +6,9 @@
 
 #include "submission/session_internal.h"
 
-verb_fn hello_ehlo, hello_helo, hello_starttls, hello_noop, hello_quit, hello_vrfy, hello_help;
-verb_fn hello_unimplemented, hello_http;
+session_verb_fn hello_ehlo, hello_helo, hello_starttls, hello_noop, hello_quit, hello_vrfy,
+    hello_help;
+session_verb_fn hello_unimplemented, hello_http;
 enum session_step hello_greet(struct session *s);
 
 #endif

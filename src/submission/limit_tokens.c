@@ -15,12 +15,12 @@
 #include "mail/envelope.h"
 
 enum {
-	TOKENS_IDLE_MS = 10000, /* unused for so long, they go back */
-	TOKENS_LOOK_S = 5,
+	LIMIT_TOKENS_IDLE_MS = 10000, /* unused for so long, they go back */
+	LIMIT_TOKENS_LOOK_S = 5,
 };
 
-struct token_lease {
-	struct tokens *all;
+struct limit_tokens_lease {
+	struct limit_tokens *all;
 	struct str user; /* allocated */
 	uint32_t free;   /* may be taken */
 	uint32_t taken;  /* by messages under way */
@@ -28,38 +28,38 @@ struct token_lease {
 	int64_t used_ms;
 	char limit[VALUE_RATES_TEXT_BYTES]; /* that was reached last */
 	struct request request;
-	TAILQ_HEAD(, token_waiter) waiters;
+	TAILQ_HEAD(, limit_tokens_waiter) waiters;
 };
 
-struct tokens {
+struct limit_tokens {
 	struct event *timer;
 	struct channel *queue; /* NULL: not there */
 	struct map *leases;    /* by user */
 	unsigned generation;
 };
 
-static void token_answered(enum request_end end, const struct packet *p, void *arg);
+static void limit_tokens_answered(enum request_end end, const struct channel_packet *p, void *arg);
 
 /* ---- leases ---- */
 
-static struct token_lease *
-token_lease_of(struct tokens *t, struct str user)
+static struct limit_tokens_lease *
+limit_tokens_lease_of(struct limit_tokens *t, struct str user)
 {
-	struct token_lease *l = map_get(t->leases, user);
+	struct limit_tokens_lease *l = map_get(t->leases, user);
 
 	if (l)
 		return l;
-	l = MEM_NEW(struct token_lease);
+	l = MEM_NEW(struct limit_tokens_lease);
 	l->all = t;
 	l->user = str_make(mem_text(user.p, user.n), user.n);
 	TAILQ_INIT(&l->waiters);
-	request_init(&l->request, token_answered, l);
+	request_init(&l->request, limit_tokens_answered, l);
 	map_put(t->leases, user, l);
 	return l;
 }
 
 static void
-token_lease_free(struct token_lease *l)
+limit_tokens_lease_free(struct limit_tokens_lease *l)
 {
 	map_remove(l->all->leases, l->user);
 	request_cancel(&l->request);
@@ -68,13 +68,13 @@ token_lease_free(struct token_lease *l)
 }
 
 static bool
-token_lease_is_idle(const struct token_lease *l)
+limit_tokens_lease_is_idle(const struct limit_tokens_lease *l)
 {
 	return l->taken == 0 && l->waiting == 0 && !request_is_open(&l->request);
 }
 
 static void
-token_give_back(struct token_lease *l, bool is_all)
+limit_tokens_give_back(struct limit_tokens_lease *l, bool is_all)
 {
 	struct message_lease_return m = {l->user, l->free, is_all};
 
@@ -85,18 +85,18 @@ token_give_back(struct token_lease *l, bool is_all)
 
 /* ---- waiters ---- */
 
-static struct token_waiter *
-token_first_waiter(struct token_lease *l)
+static struct limit_tokens_waiter *
+limit_tokens_first_waiter(struct limit_tokens_lease *l)
 {
-	struct token_waiter *w = TAILQ_FIRST(&l->waiters);
+	struct limit_tokens_waiter *w = TAILQ_FIRST(&l->waiters);
 
 	if (w)
-		tokens_cancel(w);
+		limit_tokens_cancel(w);
 	return w;
 }
 
 void
-tokens_cancel(struct token_waiter *w)
+limit_tokens_cancel(struct limit_tokens_waiter *w)
 {
 	if (!w->lease)
 		return;
@@ -107,10 +107,10 @@ tokens_cancel(struct token_waiter *w)
 
 /* All that wait now hear why there is none; who comes meanwhile asks anew. */
 static void
-token_refuse_waiters(struct token_lease *l, const struct status *why)
+limit_tokens_refuse_waiters(struct limit_tokens_lease *l, const struct smtp_status *why)
 {
 	for (uint32_t count = l->waiting; count > 0; count--) {
-		struct token_waiter *w = token_first_waiter(l);
+		struct limit_tokens_waiter *w = limit_tokens_first_waiter(l);
 
 		if (!w)
 			return;
@@ -119,12 +119,12 @@ token_refuse_waiters(struct token_lease *l, const struct status *why)
 }
 
 static void
-token_serve_waiters(struct token_lease *l)
+limit_tokens_serve_waiters(struct limit_tokens_lease *l)
 {
-	struct status ok = status_make(250, "2.1.5", "Ok");
-	struct token_waiter *w;
+	struct smtp_status ok = smtp_status_make(250, "2.1.5", "Ok");
+	struct limit_tokens_waiter *w;
 
-	while (l->free && (w = token_first_waiter(l))) {
+	while (l->free && (w = limit_tokens_first_waiter(l))) {
 		l->free--;
 		l->taken++;
 		w->fn(&ok, w->arg);
@@ -132,7 +132,7 @@ token_serve_waiters(struct token_lease *l)
 }
 
 static void
-token_ask(struct token_lease *l)
+limit_tokens_ask(struct limit_tokens_lease *l)
 {
 	struct message_lease_ask m = {.user = l->user};
 
@@ -143,52 +143,52 @@ token_ask(struct token_lease *l)
 }
 
 static void
-token_answered(enum request_end end, const struct packet *p, void *arg)
+limit_tokens_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct token_lease *l = arg;
+	struct limit_tokens_lease *l = arg;
 
 	l->used_ms = clock_mono_ms();
-	if (end == REQUEST_ANSWERED && status_is_ok(&p->message->lease.status))
+	if (end == REQUEST_ANSWERED && smtp_status_is_ok(&p->message->lease.status))
 		l->free += p->message->lease.tokens;
 	if (end == REQUEST_ANSWERED)
 		snprintf(l->limit, sizeof l->limit, "%.*s", STR_ARG(p->message->lease.limit));
-	token_serve_waiters(l);
+	limit_tokens_serve_waiters(l);
 	if (end != REQUEST_ANSWERED)
-		token_refuse_waiters(l, NULL);
-	else if (!status_is_ok(&p->message->lease.status))
-		token_refuse_waiters(l, &p->message->lease.status);
-	token_ask(l);
+		limit_tokens_refuse_waiters(l, NULL);
+	else if (!smtp_status_is_ok(&p->message->lease.status))
+		limit_tokens_refuse_waiters(l, &p->message->lease.status);
+	limit_tokens_ask(l);
 }
 
 struct str
-tokens_limit(const struct tokens *t, struct str user)
+limit_tokens_limit(const struct limit_tokens *t, struct str user)
 {
-	const struct token_lease *l = map_get(t->leases, user);
+	const struct limit_tokens_lease *l = map_get(t->leases, user);
 
 	return l ? str_of(l->limit) : STR("");
 }
 
 bool
-tokens_wait(struct tokens *t, struct str user, struct token_waiter *w)
+limit_tokens_wait(struct limit_tokens *t, struct str user, struct limit_tokens_waiter *w)
 {
-	struct token_lease *l;
+	struct limit_tokens_lease *l;
 
 	if (!t->queue)
 		return false;
-	l = token_lease_of(t, user);
+	l = limit_tokens_lease_of(t, user);
 	w->lease = l;
 	l->waiting++;
 	TAILQ_INSERT_TAIL(&l->waiters, w, link);
-	token_ask(l);
+	limit_tokens_ask(l);
 	return true;
 }
 
 /* ---- taking and returning ---- */
 
 bool
-tokens_take(struct tokens *t, struct str user)
+limit_tokens_take(struct limit_tokens *t, struct str user)
 {
-	struct token_lease *l = map_get(t->leases, user);
+	struct limit_tokens_lease *l = map_get(t->leases, user);
 
 	if (!l || !l->free)
 		return false;
@@ -200,7 +200,7 @@ tokens_take(struct tokens *t, struct str user)
 
 /* Fewer when the queue that lent them is gone. */
 static uint32_t
-token_release(struct token_lease *l, uint32_t count)
+limit_tokens_reduce_taken(struct limit_tokens_lease *l, uint32_t count)
 {
 	count = count < l->taken ? count : l->taken;
 	l->taken -= count;
@@ -208,95 +208,95 @@ token_release(struct token_lease *l, uint32_t count)
 }
 
 void
-tokens_return(struct tokens *t, struct str user, uint32_t count)
+limit_tokens_return(struct limit_tokens *t, struct str user, uint32_t count)
 {
-	struct token_lease *l = map_get(t->leases, user);
+	struct limit_tokens_lease *l = map_get(t->leases, user);
 
 	if (!l)
 		return;
 	/* those that wait have asked, and find it when the answer comes */
-	l->free += token_release(l, count);
+	l->free += limit_tokens_reduce_taken(l, count);
 }
 
 void
-tokens_spend(struct tokens *t, struct str user, uint32_t count)
+limit_tokens_spend(struct limit_tokens *t, struct str user, uint32_t count)
 {
-	struct token_lease *l = map_get(t->leases, user);
+	struct limit_tokens_lease *l = map_get(t->leases, user);
 
 	if (l)
-		(void)token_release(l, count);
+		(void)limit_tokens_reduce_taken(l, count);
 }
 
 void
-tokens_recall(struct tokens *t, struct str user)
+limit_tokens_recall(struct limit_tokens *t, struct str user)
 {
-	struct token_lease *l = map_get(t->leases, user);
+	struct limit_tokens_lease *l = map_get(t->leases, user);
 
 	if (l)
-		token_give_back(l, token_lease_is_idle(l));
+		limit_tokens_give_back(l, limit_tokens_lease_is_idle(l));
 }
 
 /* ---- life ---- */
 
 static void
-token_look(struct str user, void *value, void *arg)
+limit_tokens_return_idle(struct str user, void *value, void *arg)
 {
-	struct token_lease *l = value;
+	struct limit_tokens_lease *l = value;
 	const int64_t *before_ms = arg;
-	bool is_over = token_lease_is_idle(l);
+	bool is_over = limit_tokens_lease_is_idle(l);
 
 	(void)user;
 	if (l->used_ms > *before_ms)
 		return;
-	token_give_back(l, is_over);
+	limit_tokens_give_back(l, is_over);
 	if (is_over)
-		token_lease_free(l);
+		limit_tokens_lease_free(l);
 }
 
 static void
 on_token_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct tokens *t = arg;
-	int64_t before_ms = clock_mono_ms() - TOKENS_IDLE_MS;
+	struct limit_tokens *t = arg;
+	int64_t before_ms = clock_mono_ms() - LIMIT_TOKENS_IDLE_MS;
 
 	(void)fd;
 	(void)what;
-	map_each(t->leases, token_look, &before_ms);
+	map_each(t->leases, limit_tokens_return_idle, &before_ms);
 }
 
 /* Those that wait hear it first, while the lease is still there. */
 static void
-token_void(struct str user, void *value, void *arg)
+limit_tokens_void_one(struct str user, void *value, void *arg)
 {
-	struct token_lease *l = value;
+	struct limit_tokens_lease *l = value;
 
 	(void)user;
 	(void)arg;
 	request_cancel(&l->request);
 	l->free = l->taken = 0;
-	token_refuse_waiters(l, NULL);
+	limit_tokens_refuse_waiters(l, NULL);
 }
 
 void
-tokens_connect(struct tokens *t, struct channel *queue)
+limit_tokens_set_queue(struct limit_tokens *t, struct channel *queue)
 {
 	t->queue = NULL;
 	t->generation++;
-	map_each(t->leases, token_void, NULL);
+	map_each(t->leases, limit_tokens_void_one, NULL);
 	t->queue = queue;
 }
 
 unsigned
-tokens_generation(const struct tokens *t)
+limit_tokens_generation(const struct limit_tokens *t)
 {
 	return t->generation;
 }
 
-struct tokens *
-tokens_new(struct event_base *base)
+struct limit_tokens *
+limit_tokens_new(struct event_base *base)
 {
-	struct tokens *t = MEM_NEW(struct tokens);
-	struct timeval every = {TOKENS_LOOK_S, 0};
+	struct limit_tokens *t = MEM_NEW(struct limit_tokens);
+	struct timeval every = {LIMIT_TOKENS_LOOK_S, 0};
 
 	t->leases = map_new();
 	t->timer = event_new(base, -1, EV_PERSIST, on_token_timer, t);
@@ -306,19 +306,19 @@ tokens_new(struct event_base *base)
 }
 
 static void
-token_end(struct str user, void *value, void *arg)
+limit_tokens_free_one(struct str user, void *value, void *arg)
 {
 	(void)user;
 	(void)arg;
-	token_lease_free(value);
+	limit_tokens_lease_free(value);
 }
 
 void
-tokens_free(struct tokens **t)
+limit_tokens_free(struct limit_tokens **t)
 {
 	if (!*t)
 		return;
-	map_each((*t)->leases, token_end, NULL);
+	map_each((*t)->leases, limit_tokens_free_one, NULL);
 	map_free(&(*t)->leases);
 	event_free((*t)->timer);
 	mem_free(*t);

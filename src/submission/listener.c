@@ -15,13 +15,13 @@
 #include "net/endpoint.h"
 #include "submission/smtpd_connection.h"
 
-enum { BATCH = 32, PAUSE_MS = 100, CROWD_LOG_MS = 1000, NETWORK6_BYTES = 8 };
+enum { BATCH = 32, PAUSE_MS = 100, REFUSED_LOG_MS = 1000, NETWORK6_BYTES = 8 };
 
 /* ---- who it is ---- */
 
 /* IPv4: the address; IPv6: the /64, which is what one customer has. */
 static struct str
-network_of(const struct sockaddr_storage *a)
+client_network_of(const struct sockaddr_storage *a)
 {
 	const struct sockaddr_in *in4 = (const struct sockaddr_in *)a;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
@@ -38,7 +38,8 @@ network_of(const struct sockaddr_storage *a)
 /* ---- who is sent away ---- */
 
 static void
-log_crowd(struct gate *g, const struct connection_guest *guest, const char *reason)
+log_refused_client(
+    struct submission *g, const struct smtpd_connection_client *guest, const char *reason)
 {
 	int64_t now = clock_mono_ms();
 	char ip[INET6_ADDRSTRLEN_];
@@ -46,7 +47,7 @@ log_crowd(struct gate *g, const struct connection_guest *guest, const char *reas
 	uint16_t port;
 
 	g->crowded++;
-	if (g->crowded_ms && now - g->crowded_ms < CROWD_LOG_MS)
+	if (g->crowded_ms && now - g->crowded_ms < REFUSED_LOG_MS)
 		return;
 	endpoint_text(&guest->from, ip, &port);
 	log_begin(&l, LOG_NOTICE, "refuse");
@@ -62,27 +63,28 @@ log_crowd(struct gate *g, const struct connection_guest *guest, const char *reas
 	g->crowded = 0;
 }
 
-struct farewell {
+struct listener_refusal {
 	const char *reason; /* for the log */
 	const char *text;
 };
-static const struct farewell crowded = {"too_many_connections", "Too many connections"};
-static const struct farewell greedy = {
+static const struct listener_refusal too_many_connections = {
+    "too_many_connections", "Too many connections"};
+static const struct listener_refusal too_many_per_client = {
     "too_many_connections_per_client", "Too many connections from your address"};
-static const struct farewell unready = {
+static const struct listener_refusal no_certificate = {
     "no_certificate", "TLS is not available now, for there is no certificate"};
 
 static void
-send_away(struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen,
-    const struct farewell *bye)
+refuse_client(struct submission *g, const struct smtpd_connection_client *guest,
+    const struct conf_listen *listen, const struct listener_refusal *bye)
 {
-	log_crowd(g, guest, bye->reason);
+	log_refused_client(g, guest, bye->reason);
 	if (listen->tls == LISTEN_STARTTLS) {
-		struct status status = status_make(421, "4.7.0", "%s", bye->text);
+		struct smtp_status status = smtp_status_make(421, "4.7.0", "%s", bye->text);
 		struct buf reply;
 
 		buf_init(&reply, 512);
-		status_reply(&status, &reply);
+		smtp_status_reply(&status, &reply);
 		(void)!send(guest->fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		buf_clear(&reply);
 		shutdown(guest->fd, SHUT_WR);
@@ -93,36 +95,37 @@ send_away(struct gate *g, const struct connection_guest *guest, const struct con
 /* ---- who comes in ---- */
 
 static void
-welcome(struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen)
+accept_client(struct submission *g, const struct smtpd_connection_client *guest,
+    const struct conf_listen *listen)
 {
 	const struct conf *conf = g->role->conf;
 	unsigned per_client = (unsigned)conf->limits.sessions_per_client;
 
-	uint64_t sessions = g->clients ? clients_sessions(g->clients) : g->connection_count;
+	uint64_t sessions = g->clients ? client_counts_sessions(g->clients) : g->connection_count;
 
 	if (sessions >= (uint64_t)conf->limits.sessions) {
-		send_away(g, guest, listen, &crowded);
+		refuse_client(g, guest, listen, &too_many_connections);
 		return;
 	}
 	if (!g->tls && listen->tls == LISTEN_IMPLICIT) {
-		send_away(g, guest, listen, &unready);
+		refuse_client(g, guest, listen, &no_certificate);
 		return;
 	}
-	if (g->clients && !clients_enter(g->clients, guest->network, per_client)) {
-		send_away(g, guest, listen, &greedy);
+	if (g->clients && !client_counts_add(g->clients, guest->network, per_client)) {
+		refuse_client(g, guest, listen, &too_many_per_client);
 		return;
 	}
-	connection_new(g, guest, listen);
+	smtpd_connection_new(g, guest, listen);
 }
 
 /* ---- accepting ---- */
 
 static void
-pause_all(struct gate *g)
+pause_all_listeners(struct submission *g)
 {
 	struct timeval tv = {0, PAUSE_MS * 1000};
 
-	for (size_t i = 0; i < GATE_LISTENERS; i++)
+	for (size_t i = 0; i < SUBMISSION_LISTENERS; i++)
 		if (g->listeners[i].event)
 			event_del(g->listeners[i].event);
 	event_add(g->accept_timer, &tv);
@@ -131,7 +134,7 @@ pause_all(struct gate *g)
 /* Of what main gave as standard input: a copy of a listening socket would keep its port open after
  * a reload has closed the listener. */
 static void
-spare_open(struct gate *g)
+open_spare_descriptor(struct submission *g)
 {
 	g->spare_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 }
@@ -139,38 +142,38 @@ spare_open(struct gate *g)
 /* Nobody else can be let in: the first in the line hears it, by the one descriptor kept for that.
  */
 static void
-out_of_descriptors(struct gate *g, const struct listener *l)
+refuse_without_descriptor(struct submission *g, const struct listener *l)
 {
-	struct connection_guest guest = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
+	struct smtpd_connection_client guest = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
 	int error = errno;
 
-	log_crowd(g, &guest, "descriptors");
+	log_refused_client(g, &guest, "descriptors");
 	if (g->spare_fd >= 0 && (error == EMFILE || error == ENFILE)) {
 		close(g->spare_fd);
 		guest.fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (guest.fd >= 0)
 			close(guest.fd);
-		spare_open(g);
+		open_spare_descriptor(g);
 	}
-	pause_all(g);
+	pause_all_listeners(g);
 }
 
 static bool
-is_passing(int error)
+is_transient_accept_error(int error)
 {
 	return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM;
 }
 
 static void
-on_client(evutil_socket_t fd, short what, void *arg)
+on_client_waiting(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *l = arg;
-	struct gate *g = l->gate;
+	struct submission *g = l->gate;
 
 	(void)what;
 	metrics_work("accept");
 	for (int i = 0; i < BATCH; i++) {
-		struct connection_guest guest;
+		struct smtpd_connection_client guest;
 		socklen_t size = sizeof guest.from;
 
 		guest.fd = accept4(
@@ -182,14 +185,14 @@ on_client(evutil_socket_t fd, short what, void *arg)
 			event_del(l->event);
 			return;
 		}
-		if (guest.fd < 0 && is_passing(errno))
+		if (guest.fd < 0 && is_transient_accept_error(errno))
 			continue;
 		if (guest.fd < 0) {
-			out_of_descriptors(g, l);
+			refuse_without_descriptor(g, l);
 			return;
 		}
-		guest.network = network_of(&guest.from);
-		welcome(g, &guest, &l->conf);
+		guest.network = client_network_of(&guest.from);
+		accept_client(g, &guest, &l->conf);
 	}
 }
 
@@ -217,7 +220,7 @@ listener_begin(struct listener *l)
 		return;
 	l->conf = conf->listen.item[l->index];
 	l->conf.address = STR_NULL; /* lives as long as that configuration */
-	l->event = event_new(l->gate->base, l->fd, EV_READ | EV_PERSIST, on_client, l);
+	l->event = event_new(l->gate->base, l->fd, EV_READ | EV_PERSIST, on_client_waiting, l);
 }
 
 static void
@@ -233,9 +236,9 @@ listener_start(struct listener *l)
 }
 
 void
-listener_take(struct gate *g, unsigned index, int fd)
+listener_take(struct submission *g, unsigned index, int fd)
 {
-	if (index >= GATE_LISTENERS || fd < 0) {
+	if (index >= SUBMISSION_LISTENERS || fd < 0) {
 		log_error("listener %u was granted without a socket", index + 1);
 		return;
 	}
@@ -246,9 +249,9 @@ listener_take(struct gate *g, unsigned index, int fd)
 }
 
 void
-listener_start_all(struct gate *g)
+listener_start_all(struct submission *g)
 {
-	for (size_t i = 0; i < GATE_LISTENERS; i++) {
+	for (size_t i = 0; i < SUBMISSION_LISTENERS; i++) {
 		struct listener *l = &g->listeners[i];
 
 		if (l->fd >= 0 && i >= g->role->conf->listen.count)
@@ -257,12 +260,12 @@ listener_start_all(struct gate *g)
 			listener_start(l);
 	}
 	if (g->spare_fd < 0)
-		spare_open(g);
+		open_spare_descriptor(g);
 }
 
 void
-listener_close_all(struct gate *g)
+listener_close_all(struct submission *g)
 {
-	for (size_t i = 0; i < GATE_LISTENERS; i++)
+	for (size_t i = 0; i < SUBMISSION_LISTENERS; i++)
 		listener_close(&g->listeners[i]);
 }

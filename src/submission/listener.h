@@ -7,9 +7,9 @@
 #include "submission/submission_internal.h"
 
 /* Owns fd; replaces the listener of that index. */
-void listener_take(struct gate *g, unsigned index, int fd);
+void listener_take(struct submission *g, unsigned index, int fd);
 /* Begins accepting on all, or ends those that the configuration has no more. */
-void listener_start_all(struct gate *g);
-void listener_close_all(struct gate *g);
+void listener_start_all(struct submission *g);
+void listener_close_all(struct submission *g);
 
 #endif

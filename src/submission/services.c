@@ -15,42 +15,45 @@
 /* ---- answers ---- */
 
 static void
-on_auth(enum request_end end, const struct packet *p, void *arg)
+on_auth_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	(void)end;
-	connection_run(c, session_auth_answer(c->session, p ? &p->message->auth_answer : NULL));
+	smtpd_connection_run(
+	    c, session_auth_answer(c->session, p ? &p->message->auth_answer : NULL));
 }
 
 static void
-on_verdict(enum request_end end, const struct packet *p, void *arg)
+on_queue_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	(void)end;
-	connection_run(c, session_verdict(c->session, p ? &p->message->verdict.status : NULL));
+	smtpd_connection_run(
+	    c, session_queue_answer(c->session, p ? &p->message->verdict.status : NULL));
 }
 
 static void
-on_file(enum request_end end, const struct packet *p, void *arg)
+on_spool_file_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct connection *c = arg;
-	const struct status *verdict = p ? &p->message->verdict.status : NULL;
+	struct smtpd_connection *c = arg;
+	const struct smtp_status *verdict = p ? &p->message->verdict.status : NULL;
 
 	(void)end;
-	disk_file_drop(&c->file);
+	async_io_file_drop(&c->file);
 	if (p && p->fd >= 0)
-		c->file = disk_file_new(c->gate->disk, p->fd, c->file_of);
+		c->file = async_io_file_new(c->gate->disk, p->fd, c->file_of);
 	/* yes without a file is no answer */
-	if (verdict && status_is_ok(verdict) && !c->file)
+	if (verdict && smtp_status_is_ok(verdict) && !c->file)
 		verdict = NULL;
-	connection_run(c, session_verdict(c->session, verdict));
+	smtpd_connection_run(c, session_queue_answer(c->session, verdict));
 }
 
 /* False: there is nobody to ask now. */
 static bool
-ask(struct connection *c, struct channel *to, enum message_type type, const void *m, request_fn *fn)
+services_ask(struct smtpd_connection *c, struct channel *to, enum message_type type, const void *m,
+    request_fn *fn)
 {
 	if (!to)
 		return false;
@@ -62,72 +65,72 @@ ask(struct connection *c, struct channel *to, enum message_type type, const void
 /* ---- services ---- */
 
 static int64_t
-now_ms(void *arg)
+services_now_ms(void *arg)
 {
 	(void)arg;
 	return clock_ms();
 }
 
 static int64_t
-mono_ms(void *arg)
+services_mono_ms(void *arg)
 {
 	(void)arg;
 	return clock_mono_ms();
 }
 
 static void
-deadline(void *arg, int64_t at_ms)
+services_deadline(void *arg, int64_t at_ms)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	stream_deadline(c->stream, at_ms);
 }
 
 static bool
-has_unseen(void *arg)
+services_has_unseen(void *arg)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	return stream_has_unseen(c->stream);
 }
 
 static bool
-start_tls(void *arg)
+services_start_tls(void *arg)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	c->wants_tls = c->gate->tls != NULL;
 	return c->wants_tls;
 }
 
 static bool
-binding(void *arg, unsigned char out[SESSION_BINDING_BYTES])
+services_binding(void *arg, unsigned char out[SESSION_BINDING_BYTES])
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	return stream_tls_exporter(c->stream, out);
 }
 
 static bool
-start_auth(void *arg, const struct message_auth_start *m)
+services_start_auth(void *arg, const struct message_auth_start *m)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
-	return ask(c, c->gate->auth, MESSAGE_AUTH_START, m, on_auth);
+	return services_ask(c, c->gate->auth, MESSAGE_AUTH_START, m, on_auth_answer);
 }
 
 static bool
-step_auth(void *arg, const struct message_auth_step *m)
+services_step_auth(void *arg, const struct message_auth_step *m)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
-	return ask(c, c->gate->auth, MESSAGE_AUTH_STEP, m, on_auth);
+	return services_ask(c, c->gate->auth, MESSAGE_AUTH_STEP, m, on_auth_answer);
 }
 
 static void
-cancel_auth(void *arg, const struct message_auth_cancel *m)
+services_cancel_auth(void *arg, const struct message_auth_cancel *m)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	request_cancel(&c->request);
 	if (c->gate->auth)
@@ -136,9 +139,9 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 
 /* One more of the present queue's tokens; those of a lost one are void. */
 static void
-hold_token(struct connection *c)
+hold_limit_token(struct smtpd_connection *c)
 {
-	unsigned now = tokens_generation(c->gate->tokens);
+	unsigned now = limit_tokens_generation(c->gate->tokens);
 
 	if (c->token_generation != now)
 		c->tokens_held = 0;
@@ -148,9 +151,9 @@ hold_token(struct connection *c)
 
 /* How many of the tokens that the session gives up are the present queue's. */
 static uint32_t
-drop_tokens(struct connection *c, uint32_t count)
+drop_held_tokens(struct smtpd_connection *c, uint32_t count)
 {
-	bool is_void = c->token_generation != tokens_generation(c->gate->tokens);
+	bool is_void = c->token_generation != limit_tokens_generation(c->gate->tokens);
 
 	if (is_void || c->tokens_held < count)
 		count = is_void ? 0 : c->tokens_held;
@@ -159,19 +162,19 @@ drop_tokens(struct connection *c, uint32_t count)
 }
 
 static void
-on_token(const struct status *status, void *arg)
+on_limit_token(const struct smtp_status *status, void *arg)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
-	if (status && status_is_ok(status))
-		hold_token(c);
-	connection_run(c, session_verdict(c->session, status));
+	if (status && smtp_status_is_ok(status))
+		hold_limit_token(c);
+	smtpd_connection_run(c, session_queue_answer(c->session, status));
 }
 
 static uint64_t
-room(void *arg)
+services_room(void *arg)
 {
-	const struct connection *c = arg;
+	const struct smtpd_connection *c = arg;
 	const struct message_room *told = &c->gate->room;
 
 	if (told->is_full)
@@ -180,92 +183,92 @@ room(void *arg)
 }
 
 static bool
-is_failing(void *arg)
+services_is_failing(void *arg)
 {
-	const struct connection *c = arg;
+	const struct smtpd_connection *c = arg;
 
 	return c->gate->room.is_failing;
 }
 
 static bool
-take_token(void *arg, struct str user)
+services_take_token(void *arg, struct str user)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
-	if (!tokens_take(c->gate->tokens, user))
+	if (!limit_tokens_take(c->gate->tokens, user))
 		return false;
-	hold_token(c);
+	hold_limit_token(c);
 	return true;
 }
 
 static bool
-ask_token(void *arg, struct str user)
+services_ask_token(void *arg, struct str user)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
-	c->token.fn = on_token;
+	c->token.fn = on_limit_token;
 	c->token.arg = c;
-	return tokens_wait(c->gate->tokens, user, &c->token);
+	return limit_tokens_wait(c->gate->tokens, user, &c->token);
 }
 
 static void
-return_tokens(void *arg, struct str user, uint32_t count)
+services_return_tokens(void *arg, struct str user, uint32_t count)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
-	tokens_cancel(&c->token);
-	tokens_return(c->gate->tokens, user, drop_tokens(c, count));
+	limit_tokens_cancel(&c->token);
+	limit_tokens_return(c->gate->tokens, user, drop_held_tokens(c, count));
 }
 
 static void
-spend_tokens(void *arg, struct str user, uint32_t count)
+services_spend_tokens(void *arg, struct str user, uint32_t count)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
-	tokens_spend(c->gate->tokens, user, drop_tokens(c, count));
+	limit_tokens_spend(c->gate->tokens, user, drop_held_tokens(c, count));
 }
 
 /* Those that are in use are bounded by the sessions, and by the queue, which gives them. */
 static bool
-may_open_file(void *arg)
+services_may_open_file(void *arg)
 {
-	const struct gate *g = ((struct connection *)arg)->gate;
+	const struct submission *g = ((struct smtpd_connection *)arg)->gate;
 
-	return disk_closing(g->disk) < conf_closing_of_submission(g->role->conf);
+	return async_io_closing(g->disk) < conf_submission_closing_max(g->role->conf);
 }
 
 static bool
-open_file(void *arg, const struct message_spool_file *m)
+services_open_file(void *arg, const struct message_spool_file *m)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	c->file_of = (struct msgid){m->session, m->number};
-	return ask(c, c->gate->queue, MESSAGE_SPOOL_FILE, m, on_file);
+	return services_ask(c, c->gate->queue, MESSAGE_SPOOL_FILE, m, on_spool_file_answer);
 }
 
 static bool
-commit(void *arg, const struct message_commit *m)
+services_commit(void *arg, const struct message_commit *m)
 {
-	struct connection *c = arg;
-	bool is_asked = ask(c, c->gate->queue, MESSAGE_COMMIT, m, on_verdict);
+	struct smtpd_connection *c = arg;
+	bool is_asked = services_ask(c, c->gate->queue, MESSAGE_COMMIT, m, on_queue_answer);
 
-	disk_file_drop(&c->file);
+	async_io_file_drop(&c->file);
 	return is_asked;
 }
 
 static void
-release(void *arg, const struct message_release *m)
+services_release(void *arg, const struct message_release *m)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	request_cancel(&c->request);
-	disk_file_drop(&c->file);
+	async_io_file_drop(&c->file);
 	if (c->gate->queue)
 		(void)!channel_send(c->gate->queue, MESSAGE_RELEASE, m, -1);
 }
 
 static void
-services_log_unwritten(const struct connection *c, int error, const struct status *fault)
+services_log_unwritten(const struct smtpd_connection *c, int error, const struct smtp_status *fault)
 {
 	const char *advice = fsio_is_full(error) ? "make room on the disk of queue.directory"
 	                                         : "look at the disk of queue.directory";
@@ -282,38 +285,38 @@ services_log_unwritten(const struct connection *c, int error, const struct statu
 }
 
 static void
-on_written(int error, struct str bytes, void *arg)
+on_piece_written(int error, struct str bytes, void *arg)
 {
-	struct connection *c = arg;
-	struct status fault = status_not_stored(error);
+	struct smtpd_connection *c = arg;
+	struct smtp_status fault = smtp_status_not_stored(error);
 
 	(void)bytes;
 	if (error)
 		services_log_unwritten(c, error, &fault);
-	connection_run(c, session_written(c->session, error ? &fault : NULL));
+	smtpd_connection_run(c, session_written(c->session, error ? &fault : NULL));
 }
 
 static void
-write_file(void *arg, uint64_t at, struct str bytes)
+services_write_file(void *arg, uint64_t at, struct str bytes)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
-	disk_write(c->file, at, bytes, on_written, c);
+	async_io_write(c->file, at, bytes, on_piece_written, c);
 }
 
 static int64_t
-disk_stands_ms(void *arg)
+services_disk_stands_ms(void *arg)
 {
-	const struct connection *c = arg;
+	const struct smtpd_connection *c = arg;
 
-	return disk_stalled_ms(c->gate->disk);
+	return async_io_stalled_ms(c->gate->disk);
 }
 
 static void
-refused(void *arg, const struct session_refusal *r)
+services_log_refused(void *arg, const struct session_refusal *r)
 {
-	struct connection *c = arg;
-	char enhanced[STATUS_ENHANCED_BYTES];
+	struct smtpd_connection *c = arg;
+	char enhanced[SMTP_STATUS_ENHANCED_BYTES];
 	struct log_line l;
 
 	log_begin(&l, LOG_NOTICE, "refuse");
@@ -321,14 +324,14 @@ refused(void *arg, const struct session_refusal *r)
 	log_str(&l, "stage", str_of(r->stage));
 	log_str(&l, "reason", str_of(r->reason));
 	log_num(&l, "code", r->status->code);
-	log_str(&l, "dsn", str_of(status_enhanced(r->status, enhanced)));
+	log_str(&l, "dsn", str_of(smtp_status_enhanced(r->status, enhanced)));
 	log_str(&l, "ip", str_of(c->client));
 	if (r->mechanism[0])
 		log_str(&l, "mech", str_of(r->mechanism));
 	if (r->user.n > 0)
 		log_user(&l, "user", r->user);
 	if (strcmp(r->reason, "limit") == 0)
-		log_quoted(&l, "limit", tokens_limit(c->gate->tokens, r->user));
+		log_quoted(&l, "limit", limit_tokens_limit(c->gate->tokens, r->user));
 	if (r->sender.p)
 		log_addr(&l, "from", r->sender);
 	if (r->what)
@@ -340,27 +343,27 @@ refused(void *arg, const struct session_refusal *r)
 	log_end(&l);
 }
 
-const struct session_services services_of_connection = {
-    .now_ms = now_ms,
-    .mono_ms = mono_ms,
-    .deadline = deadline,
-    .has_unseen = has_unseen,
-    .binding = binding,
-    .start_tls = start_tls,
-    .start_auth = start_auth,
-    .step_auth = step_auth,
-    .cancel_auth = cancel_auth,
-    .room = room,
-    .is_failing = is_failing,
-    .take_token = take_token,
-    .ask_token = ask_token,
-    .return_tokens = return_tokens,
-    .spend_tokens = spend_tokens,
-    .may_open_file = may_open_file,
-    .open_file = open_file,
-    .commit = commit,
-    .release = release,
-    .write_file = write_file,
-    .disk_stands_ms = disk_stands_ms,
-    .refused = refused,
+const struct session_services services_of_smtpd_connection = {
+    .now_ms = services_now_ms,
+    .mono_ms = services_mono_ms,
+    .deadline = services_deadline,
+    .has_unseen = services_has_unseen,
+    .binding = services_binding,
+    .start_tls = services_start_tls,
+    .start_auth = services_start_auth,
+    .step_auth = services_step_auth,
+    .cancel_auth = services_cancel_auth,
+    .room = services_room,
+    .is_failing = services_is_failing,
+    .take_token = services_take_token,
+    .ask_token = services_ask_token,
+    .return_tokens = services_return_tokens,
+    .spend_tokens = services_spend_tokens,
+    .may_open_file = services_may_open_file,
+    .open_file = services_open_file,
+    .commit = services_commit,
+    .release = services_release,
+    .write_file = services_write_file,
+    .disk_stands_ms = services_disk_stands_ms,
+    .refused = services_log_refused,
 };

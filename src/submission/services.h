@@ -6,7 +6,7 @@
 
 #include "submission/session.h"
 
-/* arg: struct connection */
-extern const struct session_services services_of_connection;
+/* arg: struct smtpd_connection */
+extern const struct session_services services_of_smtpd_connection;
 
 #endif

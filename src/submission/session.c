@@ -17,48 +17,48 @@
 
 enum {
 	BAD_COMMANDS_MAX = 20,
-	STORING_GRACE_MS = 5000, /* the request ends before the session does */
+	COMMIT_GRACE_MS = 5000, /* the request ends before the session does */
 	OUT_MAX = 1 << 20,
 	NAME_MAX_BYTES = 2048,
 };
 
 enum {
-	ON_TLS = AT(STATE_FRESH) | AT(STATE_SECURE),
-	MAILING = AT(STATE_SENDER) | AT(STATE_READY) | AT(STATE_CHUNKS),
-	LOGGED_IN = AT(STATE_TRUSTED) | MAILING,
+	ON_TLS = AT(STATE_TLS) | AT(STATE_EHLO),
+	IN_TRANSACTION = AT(STATE_MAIL) | AT(STATE_RCPT) | AT(STATE_BDAT_NEXT),
+	LOGGED_IN = AT(STATE_LOGGED_IN) | IN_TRANSACTION,
 	ANYTIME = AT(STATE_PLAIN) | ON_TLS | LOGGED_IN,
 };
 
-struct verb {
+struct session_verb {
 	const char *name;
 	unsigned when;
-	verb_fn *does; /* NULL: 503, and what is missing */
+	session_verb_fn *does; /* NULL: 503, and what is missing */
 	const char *otherwise;
 };
 
 /* clang-format off */
-static const struct verb verbs[] = {
+static const struct session_verb verbs[] = {
     /* name       may be said when         does, or why not */
-    {"MAIL",     AT(STATE_TRUSTED),         transaction_mail, NULL},
-    {"MAIL",     MAILING,                   NULL, "a transaction is open"},
-    {"RCPT",     AT(STATE_SENDER) | AT(STATE_READY), transaction_rcpt, NULL},
-    {"RCPT",     AT(STATE_TRUSTED),         NULL, "MAIL comes first"},
-    {"RCPT",     AT(STATE_CHUNKS),          NULL, "the content of a message has begun"},
-    {"DATA",     AT(STATE_READY),           content_data, NULL},
-    {"DATA",     AT(STATE_TRUSTED),         NULL, "MAIL comes first"},
-    {"DATA",     AT(STATE_SENDER),          NULL, "RCPT comes first"},
-    {"DATA",     AT(STATE_CHUNKS),          NULL, "DATA and BDAT do not mix"},
-    {"BDAT",     AT(STATE_READY) | AT(STATE_CHUNKS), chunk_bdat, NULL},
-    {"BDAT",     ANYTIME,                   chunk_astray, "MAIL and RCPT come first"},
-    {"RSET",     ANYTIME,                   transaction_rset, NULL},
+    {"MAIL",     AT(STATE_LOGGED_IN),         smtpd_transaction_mail, NULL},
+    {"MAIL",     IN_TRANSACTION,                   NULL, "a transaction is open"},
+    {"RCPT",     AT(STATE_MAIL) | AT(STATE_RCPT), smtpd_transaction_rcpt, NULL},
+    {"RCPT",     AT(STATE_LOGGED_IN),         NULL, "MAIL comes first"},
+    {"RCPT",     AT(STATE_BDAT_NEXT),          NULL, "the content of a message has begun"},
+    {"DATA",     AT(STATE_RCPT),           content_data, NULL},
+    {"DATA",     AT(STATE_LOGGED_IN),         NULL, "MAIL comes first"},
+    {"DATA",     AT(STATE_MAIL),          NULL, "RCPT comes first"},
+    {"DATA",     AT(STATE_BDAT_NEXT),          NULL, "DATA and BDAT do not mix"},
+    {"BDAT",     AT(STATE_RCPT) | AT(STATE_BDAT_NEXT), bdat_command, NULL},
+    {"BDAT",     ANYTIME,                   bdat_discard_command, "MAIL and RCPT come first"},
+    {"RSET",     ANYTIME,                   smtpd_transaction_rset, NULL},
     {"QUIT",     ANYTIME,                   hello_quit, NULL},
     {"NOOP",     ANYTIME,                   hello_noop, NULL},
     {"EHLO",     ANYTIME,                   hello_ehlo, NULL},
     {"HELO",     ANYTIME,                   hello_helo, NULL},
-    {"AUTH",     AT(STATE_SECURE),          login_auth, NULL},
-    {"AUTH",     AT(STATE_FRESH),           NULL, "EHLO comes first"},
-    {"AUTH",     AT(STATE_TRUSTED),         NULL, "the session is authenticated already"},
-    {"AUTH",     MAILING,                   NULL, "not within a transaction"},
+    {"AUTH",     AT(STATE_EHLO),          smtpd_auth_command, NULL},
+    {"AUTH",     AT(STATE_TLS),           NULL, "EHLO comes first"},
+    {"AUTH",     AT(STATE_LOGGED_IN),         NULL, "the session is authenticated already"},
+    {"AUTH",     IN_TRANSACTION,                   NULL, "not within a transaction"},
     {"STARTTLS", AT(STATE_PLAIN),           hello_starttls, NULL},
     {"STARTTLS", ON_TLS | LOGGED_IN,        NULL, "TLS is active already"},
     {"HELP",     ANYTIME,                   hello_help, NULL},
@@ -84,55 +84,63 @@ static const struct verb verbs[] = {
 
 /* ---- states ---- */
 
-enum patience { UNTIL_LOGIN, PER_COMMAND, PER_MESSAGE, BETWEEN_CHUNKS, PER_PIECE, PER_STORE };
+enum patience {
+	TIMEOUT_LOGIN,
+	TIMEOUT_COMMAND,
+	TIMEOUT_MESSAGE,
+	TIMEOUT_BDAT_NEXT,
+	TIMEOUT_PIECE,
+	TIMEOUT_COMMIT
+};
 
-static read_fn read_nothing;
+static session_read_fn read_nothing;
 
 static const struct {
-	read_fn *read;
+	session_read_fn *read;
 	enum patience patience;
 	const char *instead; /* 530 for what is not allowed here */
 } states[STATE_STATES] = {
-    [STATE_HANDSHAKE] = {read_nothing, UNTIL_LOGIN, NULL},
-    [STATE_PLAIN] = {line_read, UNTIL_LOGIN, "Must issue a STARTTLS command first"},
-    [STATE_FRESH] = {line_read, UNTIL_LOGIN, "Authentication required"},
-    [STATE_SECURE] = {line_read, UNTIL_LOGIN, "Authentication required"},
-    [STATE_LOGIN] = {line_read, UNTIL_LOGIN, NULL},
-    [STATE_TRUSTED] = {line_read, PER_COMMAND, NULL},
-    [STATE_SENDER] = {line_read, PER_COMMAND, NULL},
-    [STATE_READY] = {line_read, PER_COMMAND, NULL},
-    [STATE_DATA] = {content_read, PER_MESSAGE, NULL},
-    [STATE_CHUNK] = {chunk_read, PER_MESSAGE, NULL},
-    [STATE_CHUNKS] = {line_read, BETWEEN_CHUNKS, NULL},
-    [STATE_WRITING] = {read_nothing, PER_PIECE, NULL},
-    [STATE_ASTRAY] = {chunk_read_astray, PER_MESSAGE, NULL},
-    [STATE_STORING] = {read_nothing, PER_STORE, NULL},
+    [STATE_HANDSHAKE] = {read_nothing, TIMEOUT_LOGIN, NULL},
+    [STATE_PLAIN] = {smtpd_line_read, TIMEOUT_LOGIN, "Must issue a STARTTLS command first"},
+    [STATE_TLS] = {smtpd_line_read, TIMEOUT_LOGIN, "Authentication required"},
+    [STATE_EHLO] = {smtpd_line_read, TIMEOUT_LOGIN, "Authentication required"},
+    [STATE_AUTH] = {smtpd_line_read, TIMEOUT_LOGIN, NULL},
+    [STATE_LOGGED_IN] = {smtpd_line_read, TIMEOUT_COMMAND, NULL},
+    [STATE_MAIL] = {smtpd_line_read, TIMEOUT_COMMAND, NULL},
+    [STATE_RCPT] = {smtpd_line_read, TIMEOUT_COMMAND, NULL},
+    [STATE_DATA] = {content_read, TIMEOUT_MESSAGE, NULL},
+    [STATE_BDAT] = {bdat_read, TIMEOUT_MESSAGE, NULL},
+    [STATE_BDAT_NEXT] = {smtpd_line_read, TIMEOUT_BDAT_NEXT, NULL},
+    [STATE_WRITING] = {read_nothing, TIMEOUT_PIECE, NULL},
+    [STATE_BDAT_DISCARD] = {bdat_read_discarded, TIMEOUT_MESSAGE, NULL},
+    [STATE_COMMIT] = {read_nothing, TIMEOUT_COMMIT, NULL},
 };
 
 static int64_t
-sooner(int64_t a, int64_t b)
+earlier_deadline(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
 
 static int64_t
-deadline_of(const struct session *s, int64_t now)
+state_deadline(const struct session *s, int64_t now)
 {
 	int64_t idle = now + s->conf->submission.idle_timeout_ms;
 
 	switch (states[s->state].patience) {
-	case PER_COMMAND:
+	case TIMEOUT_COMMAND:
 		return idle;
-	case PER_MESSAGE:
-		return session_has_login(s) ? s->message_deadline_ms
-		                            : sooner(s->login_deadline_ms, s->message_deadline_ms);
-	case BETWEEN_CHUNKS:
-		return sooner(idle, s->message_deadline_ms);
-	case PER_PIECE:
-		return now + WRITING_MS;
-	case PER_STORE:
-		return now + MESSAGE_COMMIT_MS + STORING_GRACE_MS;
-	case UNTIL_LOGIN:
+	case TIMEOUT_MESSAGE:
+		return session_has_login(s)
+		           ? s->message_deadline_ms
+		           : earlier_deadline(s->login_deadline_ms, s->message_deadline_ms);
+	case TIMEOUT_BDAT_NEXT:
+		return earlier_deadline(idle, s->message_deadline_ms);
+	case TIMEOUT_PIECE:
+		return now + CONTENT_WRITING_MS;
+	case TIMEOUT_COMMIT:
+		return now + MESSAGE_COMMIT_MS + COMMIT_GRACE_MS;
+	case TIMEOUT_LOGIN:
 		break;
 	}
 	return s->login_deadline_ms;
@@ -142,7 +150,7 @@ void
 session_enter(struct session *s, enum session_state state)
 {
 	s->state = state;
-	s->services->deadline(s->arg, deadline_of(s, s->services->mono_ms(s->arg)));
+	s->services->deadline(s->arg, state_deadline(s, s->services->mono_ms(s->arg)));
 }
 
 bool
@@ -152,41 +160,41 @@ session_has_login(const struct session *s)
 }
 
 enum session_state
-session_rest(const struct session *s)
+session_idle_state(const struct session *s)
 {
 	if (session_has_login(s))
-		return STATE_TRUSTED;
+		return STATE_LOGGED_IN;
 	if (!s->is_secure)
 		return STATE_PLAIN;
-	return s->helo.n > 0 ? STATE_SECURE : STATE_FRESH;
+	return s->helo.n > 0 ? STATE_EHLO : STATE_TLS;
 }
 
 /* ---- what is said ---- */
 
 enum session_step
-session_say(struct session *s, const struct status *status)
+session_reply(struct session *s, const struct smtp_status *status)
 {
-	status_reply(status, &s->out);
+	smtp_status_reply(status, &s->out);
 	return SESSION_NEXT;
 }
 
 enum session_step
-session_leave(struct session *s, const char *reason, const struct status *status)
+session_reply_close(struct session *s, const char *reason, const struct smtp_status *status)
 {
-	session_say(s, status);
+	session_reply(s, status);
 	s->reason = reason;
 	return SESSION_CLOSE;
 }
 
 /* Errors of the talk itself; a refused address or message is none. */
 static bool
-is_bad_command(const struct status *status)
+is_bad_command(const struct smtp_status *status)
 {
 	return (status->code >= 500 && status->code < 535) || status->code == 555;
 }
 
 static void
-tell(struct session *s, const struct session_refusal *r)
+log_session_refusal(struct session *s, const struct session_refusal *r)
 {
 	if (s->told == r->reason && s->told_stage == r->stage && s->told_number == r->id.number)
 		return;
@@ -198,9 +206,9 @@ tell(struct session *s, const struct session_refusal *r)
 
 enum session_step
 session_refuse_words(struct session *s, const char *stage, const char *reason,
-    const struct status *status, struct session_words words)
+    const struct smtp_status *status, struct session_words words)
 {
-	bool is_mailing = s->state >= STATE_SENDER || strcmp(stage, "mail") == 0;
+	bool is_mailing = s->state >= STATE_MAIL || strcmp(stage, "mail") == 0;
 	struct session_refusal r = {
 	    .id = {s->id, is_mailing ? s->number : 0},
 	    .stage = stage,
@@ -214,20 +222,20 @@ session_refuse_words(struct session *s, const char *stage, const char *reason,
 	    .size = words.size,
 	    .room = words.room,
 	};
-	struct status enough;
+	struct smtp_status enough;
 
 	s->counts.refused++;
-	tell(s, &r);
-	session_say(s, status);
+	log_session_refusal(s, &r);
+	session_reply(s, status);
 	if (!is_bad_command(status) || ++s->bad_commands < BAD_COMMANDS_MAX)
 		return SESSION_NEXT;
-	enough = status_make(421, "4.7.0", "Too many errors");
-	return session_leave(s, "errors", &enough);
+	enough = smtp_status_make(421, "4.7.0", "Too many errors");
+	return session_reply_close(s, "errors", &enough);
 }
 
 enum session_step
 session_refuse(
-    struct session *s, const char *stage, const char *reason, const struct status *status)
+    struct session *s, const char *stage, const char *reason, const struct smtp_status *status)
 {
 	return session_refuse_words(
 	    s, stage, reason, status, (struct session_words){.what = NULL});
@@ -236,10 +244,10 @@ session_refuse(
 /* ---- commands ---- */
 
 /* The row for this verb here, or any row of that name, or NULL. */
-static const struct verb *
-find_verb(struct str name, enum session_state state)
+static const struct session_verb *
+find_session_verb(struct str name, enum session_state state)
 {
-	const struct verb *known = NULL;
+	const struct session_verb *known = NULL;
 
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
 		if (!str_ieq(name, str_of(verbs[i].name)))
@@ -252,14 +260,15 @@ find_verb(struct str name, enum session_state state)
 }
 
 static enum session_step
-out_of_order(struct session *s, const struct verb *v)
+refuse_out_of_order(struct session *s, const struct session_verb *v)
 {
-	struct status status;
+	struct smtp_status status;
 
 	if (!(v->when & AT(s->state)) || (v->does && states[s->state].instead))
-		status = status_make(530, "5.7.0", "%s", states[s->state].instead);
+		status = smtp_status_make(530, "5.7.0", "%s", states[s->state].instead);
 	else
-		status = status_make(503, "5.5.1", "Bad sequence of commands: %s", v->otherwise);
+		status =
+		    smtp_status_make(503, "5.5.1", "Bad sequence of commands: %s", v->otherwise);
 	return session_refuse(
 	    s, "command", status.code == 530 ? "not_allowed_yet" : "out_of_order", &status);
 }
@@ -267,29 +276,29 @@ out_of_order(struct session *s, const struct verb *v)
 enum session_step
 session_command(struct session *s, struct str line)
 {
-	struct status status;
+	struct smtp_status status;
 	struct str verb, args;
-	const struct verb *v;
+	const struct session_verb *v;
 
-	if (!command_split(line, &verb, &args)) {
-		status = status_make(500, "5.5.2", "Syntax error");
+	if (!smtp_command_split(line, &verb, &args)) {
+		status = smtp_status_make(500, "5.5.2", "Syntax error");
 		return session_refuse(s, "command", "syntax", &status);
 	}
-	v = find_verb(verb, s->state);
+	v = find_session_verb(verb, s->state);
 	if (!v) {
-		status = status_make(500, "5.5.1", "Command unrecognized");
+		status = smtp_status_make(500, "5.5.1", "Command unrecognized");
 		return session_refuse(s, "command", "unknown_command", &status);
 	}
 	metrics_work_id(v->name, (struct msgid){s->id, 0});
 	if (!(v->when & AT(s->state)) || !v->does)
-		return out_of_order(s, v);
+		return refuse_out_of_order(s, v);
 	return v->does(s, args);
 }
 
 enum session_step
 session_out_of_order(struct session *s, const char *name)
 {
-	return out_of_order(s, find_verb(str_of(name), s->state));
+	return refuse_out_of_order(s, find_session_verb(str_of(name), s->state));
 }
 
 /* ---- input ---- */
@@ -305,15 +314,15 @@ read_nothing(struct session *s, struct str in, size_t *used_out)
 
 /* What a stopping server goes on with. */
 enum {
-	BUSY = AT(STATE_DATA) | AT(STATE_CHUNK) | AT(STATE_CHUNKS) | AT(STATE_WRITING) |
-	    AT(STATE_STORING),
+	STATES_OF_MESSAGE = AT(STATE_DATA) | AT(STATE_BDAT) | AT(STATE_BDAT_NEXT) |
+	                    AT(STATE_WRITING) | AT(STATE_COMMIT),
 };
 
 /* After the last reply to a message a stopping server says goodbye. */
 static enum session_step
-unless_stopping(struct session *s, enum session_step step)
+close_if_stopping(struct session *s, enum session_step step)
 {
-	if (s->is_stopping && step == SESSION_NEXT && !(BUSY & AT(s->state)))
+	if (s->is_stopping && step == SESSION_NEXT && !(STATES_OF_MESSAGE & AT(s->state)))
 		return session_stop(s);
 	return step;
 }
@@ -330,9 +339,9 @@ session_take(struct session *s, struct str in, size_t *used_out)
 		return SESSION_NEXT;
 	step = states[s->state].read(s, in, used_out);
 	if (step != SESSION_CLOSE && *used_out > 0 && s->swallowed == 0 &&
-	    states[s->state].read == line_read)
+	    states[s->state].read == smtpd_line_read)
 		session_enter(s, s->state);
-	return unless_stopping(s, step);
+	return close_if_stopping(s, step);
 }
 
 /* ---- events ---- */
@@ -348,81 +357,81 @@ session_begin(struct session *s)
 	return hello_greet(s);
 }
 
-struct status
+struct smtp_status
 session_queue_lost(void)
 {
-	return status_make(451, "4.3.0", "Queue is not available, try again later");
+	return smtp_status_make(451, "4.3.0", "Queue is not available, try again later");
 }
 
 enum session_step
-session_verdict(struct session *s, const struct status *verdict)
+session_queue_answer(struct session *s, const struct smtp_status *verdict)
 {
-	verdict_fn *heard = s->heard;
-	struct status lost;
+	session_answer_fn *heard = s->heard;
+	struct smtp_status lost;
 
 	if (!heard)
 		return SESSION_WAIT;
 	s->heard = NULL;
 	if (verdict)
-		return unless_stopping(s, heard(s, verdict));
+		return close_if_stopping(s, heard(s, verdict));
 	lost = session_queue_lost();
-	return unless_stopping(s, heard(s, &lost));
+	return close_if_stopping(s, heard(s, &lost));
 }
 
 /* Whether it waits for an answer. */
 static enum session_step
-session_pause(const struct session *s)
+session_wait_step(const struct session *s)
 {
 	return s->heard || s->state == STATE_WRITING ? SESSION_WAIT : SESSION_NEXT;
 }
 
 enum session_step
-session_written(struct session *s, const struct status *fault)
+session_written(struct session *s, const struct smtp_status *fault)
 {
 	content_written(s, fault);
 	if (s->state != STATE_WRITING)
-		return session_pause(s);
-	return unless_stopping(s, content_resume(s));
+		return session_wait_step(s);
+	return close_if_stopping(s, content_resume(s));
 }
 
 enum session_step
 session_expired(struct session *s)
 {
-	struct status status =
-	    status_make(421, "4.4.2", "%s", session_has_login(s) ? "Timed out" : "Login timed out");
+	struct smtp_status status = smtp_status_make(
+	    421, "4.4.2", "%s", session_has_login(s) ? "Timed out" : "Login timed out");
 
 	if (s->state == STATE_WRITING)
-		return unless_stopping(s, content_expired(s));
+		return close_if_stopping(s, content_expired(s));
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "timeout";
 		return SESSION_CLOSE;
 	}
-	return session_leave(s, "timeout", &status);
+	return session_reply_close(s, "timeout", &status);
 }
 
 enum session_step
 session_stop(struct session *s)
 {
-	struct status status = status_make(421, "4.3.2", "Service is shutting down");
+	struct smtp_status status = smtp_status_make(421, "4.3.2", "Service is shutting down");
 	bool may_finish = !s->is_stopping;
 
 	s->is_stopping = true;
-	if (may_finish && (BUSY & AT(s->state)))
-		return session_pause(s);
+	if (may_finish && (STATES_OF_MESSAGE & AT(s->state)))
+		return session_wait_step(s);
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "shutdown";
 		return SESSION_CLOSE;
 	}
-	return session_leave(s, "shutdown", &status);
+	return session_reply_close(s, "shutdown", &status);
 }
 
 enum session_step
 session_user_gone(struct session *s)
 {
-	struct status status = status_make(
+	struct smtp_status status = smtp_status_make(
 	    421, "4.7.0", "Your account was suspended or removed; ask your administrator");
 
-	return session_leave(s, "user_gone", &status);
+	return session_reply_close(s, "user_gone", &status);
 }
 
 /* ---- life ---- */
@@ -445,7 +454,7 @@ session_new(const struct session_setup *setup)
 	buf_init(&s->out, OUT_MAX);
 	buf_init(&s->helo, NAME_MAX_BYTES);
 	buf_init(&s->user, NAME_MAX_BYTES);
-	transaction_init(s);
+	smtpd_transaction_init(s);
 	return s;
 }
 
@@ -458,41 +467,11 @@ session_free(struct session **s)
 		return;
 	*s = NULL;
 	gone->heard = NULL;
-	login_cancel(gone);
-	transaction_forget(gone);
+	smtpd_auth_cancel(gone);
+	smtpd_transaction_forget(gone);
 	buf_clear(&gone->out);
 	buf_clear(&gone->helo);
 	buf_clear(&gone->user);
 	conf_drop(&gone->conf);
 	mem_free(gone);
-}
-
-struct buf *
-session_out(struct session *s)
-{
-	return &s->out;
-}
-
-struct str
-session_user(const struct session *s)
-{
-	return buf_str(&s->user);
-}
-
-bool
-session_had_secret(const struct session *s)
-{
-	return s->had_secret;
-}
-
-struct session_counts
-session_counts(const struct session *s)
-{
-	return s->counts;
-}
-
-const char *
-session_reason(const struct session *s)
-{
-	return s->reason;
 }

@@ -20,7 +20,7 @@ struct session_refusal {
 	struct msgid id;    /* number 0 outside a transaction */
 	const char *stage;  /* command tls auth mail rcpt data */
 	const char *reason; /* closed set of words */
-	const struct status *status;
+	const struct smtp_status *status;
 	const char *mechanism; /* of the AUTH that ends with it; empty: none is known */
 	struct str user;   /* empty before login */
 	struct str sender; /* of the transaction, empty: null; p NULL outside */
@@ -54,14 +54,14 @@ struct session_services {
 	bool (*is_failing)(void *arg);
 	/* one recipient of the user's limit, at once; false: it must be asked for */
 	bool (*take_token)(void *arg, struct str user);
-	/* session_verdict: with 250 one is taken */
+	/* session_queue_answer: with 250 one is taken */
 	bool (*ask_token)(void *arg, struct str user);
 	/* of those taken: they are not used, and nothing more is awaited; a commit has used them */
 	void (*return_tokens)(void *arg, struct str user, uint32_t count);
 	void (*spend_tokens)(void *arg, struct str user, uint32_t count);
 	/* false: so many files wait to be closed that none may be asked for */
 	bool (*may_open_file)(void *arg);
-	/* session_verdict */
+	/* session_queue_answer */
 	bool (*open_file)(void *arg, const struct message_spool_file *m);
 	bool (*commit)(void *arg, const struct message_commit *m);
 	/* gives back the file */
@@ -104,9 +104,9 @@ enum session_step session_take(struct session *s, struct str in, size_t *used_ou
 bool session_had_secret(const struct session *s);
 /* NULL: the service is lost.  Nothing may have been asked (a late answer): then nothing happens. */
 enum session_step session_auth_answer(struct session *s, const struct message_auth_answer *a);
-enum session_step session_verdict(struct session *s, const struct status *verdict);
+enum session_step session_queue_answer(struct session *s, const struct smtp_status *verdict);
 /* The piece that was to be written stands in the file; else `fault` says why not. */
-enum session_step session_written(struct session *s, const struct status *fault);
+enum session_step session_written(struct session *s, const struct smtp_status *fault);
 enum session_step session_expired(struct session *s);
 /* The server stops: says goodbye now, or after the message that is under way.  Called again: the
  * message's time is over as well. */

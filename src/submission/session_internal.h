@@ -14,27 +14,27 @@
 enum session_state {
 	STATE_HANDSHAKE, /* TLS is being made */
 	STATE_PLAIN,     /* no TLS */
-	STATE_FRESH,     /* TLS, and nothing said in it */
-	STATE_SECURE,    /* EHLO was said inside TLS */
-	STATE_LOGIN,     /* within an AUTH exchange */
-	STATE_TRUSTED,   /* logged in, no transaction */
-	STATE_SENDER,    /* MAIL */
-	STATE_READY,     /* and RCPT */
+	STATE_TLS,     /* TLS, and nothing said in it */
+	STATE_EHLO,    /* EHLO was said inside TLS */
+	STATE_AUTH,     /* within an AUTH exchange */
+	STATE_LOGGED_IN,   /* logged in, no transaction */
+	STATE_MAIL,    /* MAIL */
+	STATE_RCPT,     /* and RCPT */
 	STATE_DATA,      /* content until the dot */
-	STATE_CHUNK,     /* content of one BDAT */
-	STATE_CHUNKS,    /* between two BDAT */
+	STATE_BDAT,     /* content of one BDAT */
+	STATE_BDAT_NEXT,    /* between two BDAT */
 	STATE_WRITING,   /* the file takes no more until a piece is written */
-	STATE_ASTRAY,    /* a chunk that nobody wants */
-	STATE_STORING,   /* the queue was asked for durability */
+	STATE_BDAT_DISCARD,    /* a chunk that nobody wants */
+	STATE_COMMIT,   /* the queue was asked for durability */
 	STATE_STATES
 };
 #define AT(state) (1u << (state))
 
-typedef enum session_step verb_fn(struct session *s, struct str args);
-typedef enum session_step verdict_fn(struct session *s, const struct status *verdict);
-typedef enum session_step read_fn(struct session *s, struct str in, size_t *used_out);
+typedef enum session_step session_verb_fn(struct session *s, struct str args);
+typedef enum session_step session_answer_fn(struct session *s, const struct smtp_status *verdict);
+typedef enum session_step session_read_fn(struct session *s, struct str in, size_t *used_out);
 
-struct transaction {
+struct smtpd_transaction {
 	struct arena arena; /* of all below and of the content's header */
 	struct str sender;
 	struct str envid;
@@ -45,7 +45,7 @@ struct transaction {
 	bool is_committed;     /* the queue has the message, and spends the tokens */
 	bool has_file;         /* the queue was asked for one */
 	uint64_t said_bytes;   /* by SIZE; 0: not said */
-	struct buf recipients; /* of struct recipient */
+	struct buf recipients; /* of struct envelope_recipient */
 	size_t envelope_bytes; /* estimate, on the large side */
 	/* the recipient that the queue was asked for: address, then ORCPT */
 	struct buf asked;
@@ -71,9 +71,9 @@ struct content {
 	bool is_writing;       /* a piece is on its way into the file */
 	int64_t wait_began_ms; /* in STATE_WRITING */
 	bool has_8bit_body;
-	struct facts facts; /* of the body */
+	struct body_facts facts; /* of the body */
 	const char *fault_reason;
-	struct status *fault; /* in the arena; nothing is kept any more */
+	struct smtp_status *fault; /* in the arena; nothing is kept any more */
 };
 
 struct session {
@@ -94,8 +94,8 @@ struct session {
 	uint16_t idle_commands; /* since the last message */
 	char tls[8];
 	enum session_state state;
-	enum session_state before; /* STATE_WRITING, STATE_ASTRAY: where to return to */
-	verdict_fn *heard;         /* who hears the queue's verdict; NULL: nothing asked */
+	enum session_state before; /* STATE_WRITING, STATE_BDAT_DISCARD: where to return to */
+	session_answer_fn *heard;         /* who hears the queue's verdict; NULL: nothing asked */
 	bool is_auth_asked;        /* the broker has a conversation of this session */
 	bool had_secret;           /* the line taken last */
 	bool is_auth_begun;        /* it has had the first message */
@@ -109,14 +109,14 @@ struct session {
 	const char *told, *told_stage; /* reason and stage of the last refusal logged, */
 	uint32_t told_number;          /* and its transaction */
 	struct buf out, helo, user;
-	struct transaction transaction;
+	struct smtpd_transaction transaction;
 	struct content content;
 };
 
 /* The one writer of state; arms its deadline. */
 void session_enter(struct session *s, enum session_state state);
 /* Where the session is without a transaction. */
-enum session_state session_rest(const struct session *s);
+enum session_state session_idle_state(const struct session *s);
 bool session_has_login(const struct session *s);
 
 /* One command line, without its CRLF. */
@@ -125,15 +125,16 @@ enum session_step session_command(struct session *s, struct str line);
 enum session_step session_out_of_order(struct session *s, const char *verb);
 
 /* The queue is not there. */
-struct status session_queue_lost(void);
+struct smtp_status session_queue_lost(void);
 
 /* NEXT. */
-enum session_step session_say(struct session *s, const struct status *status);
+enum session_step session_reply(struct session *s, const struct smtp_status *status);
 /* Says it, counts it, logs it (not the same twice in a row).  CLOSE after too many errors. */
 enum session_step session_refuse(
-    struct session *s, const char *stage, const char *reason, const struct status *status);
+    struct session *s, const char *stage, const char *reason, const struct smtp_status *status);
 /* CLOSE. */
-enum session_step session_leave(struct session *s, const char *reason, const struct status *status);
+enum session_step session_reply_close(
+    struct session *s, const char *reason, const struct smtp_status *status);
 /* Same as session_refuse with what a stranger wrote, for the log. */
 struct session_words {
 	const char *what;
@@ -141,6 +142,6 @@ struct session_words {
 	uint64_t size, room; /* see struct session_refusal */
 };
 enum session_step session_refuse_words(struct session *s, const char *stage, const char *reason,
-    const struct status *status, struct session_words words);
+    const struct smtp_status *status, struct session_words words);
 
 #endif

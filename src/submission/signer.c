@@ -29,7 +29,7 @@ struct signer {
 /* ---- a keys process that does not answer ---- */
 
 static void
-give_up(struct signer *s)
+give_up_keys_channel(struct signer *s)
 {
 	log_error("keys: the channel is broken; TLS handshakes fail until there is a new one");
 	close(s->fd);
@@ -38,17 +38,17 @@ give_up(struct signer *s)
 }
 
 static void
-note_away(struct signer *s)
+note_keys_silent(struct signer *s)
 {
 	log_error("keys does not answer; TLS handshakes fail at once until it does");
 	s->is_away = true;
 	s->probe_pause_ms = PROBE_FIRST_MS;
-	s->probe_at_ms = clock_mono_ms() + clock_patience(s->probe_pause_ms);
+	s->probe_at_ms = clock_mono_ms() + clock_timeout_ms(s->probe_pause_ms);
 }
 
 /* The answer that is due may be lost for good: then this one shows whether keys is back. */
 static enum request_end
-probe(struct signer *s)
+probe_keys_process(struct signer *s)
 {
 	char nothing[TLS_KEY_ID_BYTES] = {0};
 	struct message_key_ask m = {str_make(nothing, sizeof nothing)};
@@ -57,20 +57,20 @@ probe(struct signer *s)
 	s->probe_pause_ms *= 2;
 	if (s->probe_pause_ms > PROBE_MAX_MS)
 		s->probe_pause_ms = PROBE_MAX_MS;
-	s->probe_at_ms = clock_mono_ms() + clock_patience(s->probe_pause_ms);
+	s->probe_at_ms = clock_mono_ms() + clock_timeout_ms(s->probe_pause_ms);
 	return blocking_send(s->fd, &q, &s->room);
 }
 
 static bool
-has_come_back(struct signer *s)
+keys_answers_again(struct signer *s)
 {
-	enum request_end end = blocking_look(s->fd, &s->room);
+	enum request_end end = blocking_poll(s->fd, &s->room);
 
 	if (end == REQUEST_EXPIRED && clock_mono_ms() >= s->probe_at_ms &&
-	    probe(s) == REQUEST_LOST)
+	    probe_keys_process(s) == REQUEST_LOST)
 		end = REQUEST_LOST;
 	if (end == REQUEST_LOST)
-		give_up(s);
+		give_up_keys_channel(s);
 	if (end != REQUEST_ANSWERED)
 		return false;
 	log_info("keys answers again");
@@ -80,27 +80,27 @@ has_come_back(struct signer *s)
 
 /* The answer in *out, its strings in the signer's room until the next question. */
 static bool
-ask(struct signer *s, enum message_type type, const void *question, union message *out)
+ask_keys_process(struct signer *s, enum message_type type, const void *question, union message *out)
 {
 	struct blocking_question q = {0, type, question};
 	enum request_end end;
 
-	if (s->fd < 0 || (s->is_away && !has_come_back(s)))
+	if (s->fd < 0 || (s->is_away && !keys_answers_again(s)))
 		return false;
 	q.number = ++s->last_number;
 	end = blocking_ask(s->fd, &q, &s->room, out);
 	if (end == REQUEST_EXPIRED)
-		note_away(s);
+		note_keys_silent(s);
 	if (end == REQUEST_LOST)
-		give_up(s);
+		give_up_keys_channel(s);
 	return end == REQUEST_ANSWERED;
 }
 
 /* ---- what TLS asks ---- */
 
 static bool
-sign(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm, bool is_hash,
-    struct str data, unsigned char *signature_out, size_t *size_io)
+sign_with_keys_process(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm,
+    bool is_hash, struct str data, unsigned char *signature_out, size_t *size_io)
 {
 	struct message_sign m = {
 	    .key_id = str_make((const char *)key_id, TLS_KEY_ID_BYTES),
@@ -109,7 +109,7 @@ sign(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm
 	    .data = data,
 	};
 	union message answer;
-	bool is_signed = ask(arg, MESSAGE_SIGN, &m, &answer) && answer.signature.ok &&
+	bool is_signed = ask_keys_process(arg, MESSAGE_SIGN, &m, &answer) && answer.signature.ok &&
 	                 answer.signature.signature.n <= *size_io;
 
 	if (is_signed) {
@@ -120,13 +120,13 @@ sign(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm
 }
 
 static bool
-find(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t *algorithm_out,
+find_tls_key(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t *algorithm_out,
     uint32_t *bits_out)
 {
 	struct message_key_ask m = {str_make((const char *)key_id, TLS_KEY_ID_BYTES)};
 	union message answer;
 
-	if (!ask(arg, MESSAGE_KEY_ASK, &m, &answer) || !answer.key.known)
+	if (!ask_keys_process(arg, MESSAGE_KEY_ASK, &m, &answer) || !answer.key.known)
 		return false;
 	*algorithm_out = answer.key.algorithm;
 	*bits_out = answer.key.bits;
@@ -141,7 +141,7 @@ signer_new(signer_lost_fn *lost, void *arg)
 	s->fd = -1;
 	s->lost = lost;
 	s->arg = arg;
-	s->hooks = (struct tls_signer){sign, find, s};
+	s->hooks = (struct tls_signer){sign_with_keys_process, find_tls_key, s};
 	buf_init(&s->room, ROOM_BYTES);
 	return s;
 }

@@ -8,10 +8,10 @@
 #include "base/mem.h"
 #include "mail/smtp_command.h"
 
-enum { AUTH_FAILURES_MAX = 5, SECRET_MAX = COMMAND_AUTH_LINE_MAX };
+enum { AUTH_FAILURES_MAX = 5, SECRET_MAX = SMTP_COMMAND_AUTH_LINE_MAX };
 
 static void
-wipe(struct buf *secret)
+wipe_auth_response(struct buf *secret)
 {
 	if (secret->p)
 		mem_wipe(secret->p, secret->cap);
@@ -19,7 +19,7 @@ wipe(struct buf *secret)
 }
 
 bool
-login_is_offered(const struct session *s, struct str mechanism)
+smtpd_auth_is_offered(const struct session *s, struct str mechanism)
 {
 	const struct conf_strs *all = &s->conf->auth.mechanisms;
 
@@ -32,7 +32,7 @@ login_is_offered(const struct session *s, struct str mechanism)
 }
 
 void
-login_cancel(struct session *s)
+smtpd_auth_cancel(struct session *s)
 {
 	struct message_auth_cancel m = {s->id};
 
@@ -44,52 +44,53 @@ login_cancel(struct session *s)
 
 /* Ends the exchange, whatever it was. */
 static enum session_step
-give_up(struct session *s, const char *reason, const struct status *status)
+give_up_auth(struct session *s, const char *reason, const struct smtp_status *status)
 {
 	enum session_step step;
 
-	login_cancel(s);
-	session_enter(s, session_rest(s));
+	smtpd_auth_cancel(s);
+	session_enter(s, session_idle_state(s));
 	step = session_refuse(s, "auth", reason, status);
 	s->mechanism[0] = '\0';
 	return step;
 }
 
 static enum session_step
-unavailable(struct session *s)
+refuse_auth_unavailable(struct session *s)
 {
-	struct status status = status_make(454, "4.7.0", "Temporary authentication failure");
+	struct smtp_status status =
+	    smtp_status_make(454, "4.7.0", "Temporary authentication failure");
 
-	return give_up(s, "auth_unavailable", &status);
+	return give_up_auth(s, "auth_unavailable", &status);
 }
 
 static enum session_step
-not_base64(struct session *s)
+refuse_bad_base64(struct session *s)
 {
-	struct status status = status_make(501, "5.5.2", "Not valid base64");
+	struct smtp_status status = smtp_status_make(501, "5.5.2", "Not valid base64");
 
-	return give_up(s, "bad_base64", &status);
+	return give_up_auth(s, "bad_base64", &status);
 }
 
-struct status
-login_line_too_long(void)
+struct smtp_status
+smtpd_auth_line_too_long(void)
 {
-	return status_make(500, "5.5.6", "Authentication exchange line is too long");
+	return smtp_status_make(500, "5.5.6", "Authentication exchange line is too long");
 }
 
 enum session_step
-login_too_long(struct session *s)
+smtpd_auth_refuse_long_line(struct session *s)
 {
-	struct status status = login_line_too_long();
+	struct smtp_status status = smtpd_auth_line_too_long();
 
-	return give_up(s, "line_too_long", &status);
+	return give_up_auth(s, "line_too_long", &status);
 }
 
 /* ---- asking ---- */
 
 /* Only SCRAM wants it, and to derive it costs as much as a few TLS records: not done for others. */
 static struct str
-binding_of(const struct session *s, unsigned char room[SESSION_BINDING_BYTES])
+channel_binding_of(const struct session *s, unsigned char room[SESSION_BINDING_BYTES])
 {
 	if (!s->has_binding || strncmp(s->mechanism, "SCRAM-", 6) != 0 ||
 	    !s->services->binding(s->arg, room))
@@ -99,7 +100,7 @@ binding_of(const struct session *s, unsigned char room[SESSION_BINDING_BYTES])
 
 /* response: decoded; p NULL: none yet. */
 static enum session_step
-start(struct session *s, struct str response, bool has_response)
+start_auth_exchange(struct session *s, struct str response, bool has_response)
 {
 	unsigned char room[SESSION_BINDING_BYTES];
 	struct message_auth_start m = {
@@ -108,33 +109,33 @@ start(struct session *s, struct str response, bool has_response)
 	    .has_initial = has_response,
 	    .initial = response,
 	    .client = str_of(s->client),
-	    .binding = binding_of(s, room),
+	    .binding = channel_binding_of(s, room),
 	    .port = s->port,
 	    .tls = str_of(s->tls),
 	    .hostname = s->conf->hostname,
 	};
 
 	if (!s->services->start_auth(s->arg, &m))
-		return unavailable(s);
+		return refuse_auth_unavailable(s);
 	s->is_auth_asked = true;
 	s->is_auth_begun = true;
 	return SESSION_WAIT;
 }
 
 static enum session_step
-go_on(struct session *s, struct str response)
+continue_auth(struct session *s, struct str response)
 {
 	struct message_auth_step m = {s->id, response};
 
 	if (!s->is_auth_begun)
-		return start(s, response, true);
+		return start_auth_exchange(s, response, true);
 	if (!s->services->step_auth(s->arg, &m))
-		return unavailable(s);
+		return refuse_auth_unavailable(s);
 	return SESSION_WAIT;
 }
 
 static enum session_step
-decode_and(
+decode_auth_response(
     struct session *s, struct str base64, enum session_step (*use)(struct session *, struct str))
 {
 	enum session_step step;
@@ -142,20 +143,20 @@ decode_and(
 
 	s->had_secret = true;
 	buf_init(&secret, SECRET_MAX);
-	step = decode_base64(&secret, base64) ? use(s, buf_str(&secret)) : not_base64(s);
-	wipe(&secret);
+	step = decode_base64(&secret, base64) ? use(s, buf_str(&secret)) : refuse_bad_base64(s);
+	wipe_auth_response(&secret);
 	return step;
 }
 
 /* All but LOGIN begin with the client: its first message can be had without asking anyone. */
 static bool
-is_client_first(const struct session *s)
+is_client_first_mechanism(const struct session *s)
 {
 	return strcmp(s->mechanism, "LOGIN") != 0;
 }
 
 static void
-set_mechanism(struct session *s, struct str name)
+set_auth_mechanism(struct session *s, struct str name)
 {
 	for (size_t i = 0; i < name.n; i++)
 		s->mechanism[i] = char_is_alpha(name.p[i]) ? (char)(name.p[i] & ~0x20) : name.p[i];
@@ -163,43 +164,43 @@ set_mechanism(struct session *s, struct str name)
 }
 
 enum session_step
-login_auth(struct session *s, struct str args)
+smtpd_auth_command(struct session *s, struct str args)
 {
-	struct command_auth auth;
-	struct status status = command_parse_auth(args, &auth);
+	struct smtp_command_auth auth;
+	struct smtp_status status = smtp_command_parse_auth(args, &auth);
 
 	if (status.code != 250)
 		return session_refuse(s, "auth", "parameters", &status);
-	if (!login_is_offered(s, auth.mechanism) || auth.mechanism.n >= sizeof s->mechanism) {
-		status = status_make(504, "5.5.4", "Mechanism not offered");
+	if (!smtpd_auth_is_offered(s, auth.mechanism) || auth.mechanism.n >= sizeof s->mechanism) {
+		status = smtp_status_make(504, "5.5.4", "Mechanism not offered");
 		return session_refuse(s, "auth", "unknown_mechanism", &status);
 	}
-	set_mechanism(s, auth.mechanism);
+	set_auth_mechanism(s, auth.mechanism);
 	s->is_auth_begun = false;
-	session_enter(s, STATE_LOGIN);
+	session_enter(s, STATE_AUTH);
 	if (auth.has_initial)
-		return decode_and(s, auth.initial, go_on);
-	if (!is_client_first(s))
-		return start(s, STR_NULL, false);
+		return decode_auth_response(s, auth.initial, continue_auth);
+	if (!is_client_first_mechanism(s))
+		return start_auth_exchange(s, STR_NULL, false);
 	buf_addz(&s->out, "334 \r\n");
 	return SESSION_NEXT;
 }
 
 enum session_step
-login_response(struct session *s, struct str line)
+smtpd_auth_response(struct session *s, struct str line)
 {
-	struct status status = status_make(501, "5.7.0", "Authentication cancelled");
+	struct smtp_status status = smtp_status_make(501, "5.7.0", "Authentication cancelled");
 
 	line = str_trim(line);
 	if (str_eq(line, STR("*")))
-		return give_up(s, "cancelled", &status);
-	return decode_and(s, line, go_on);
+		return give_up_auth(s, "cancelled", &status);
+	return decode_auth_response(s, line, continue_auth);
 }
 
 /* ---- hearing ---- */
 
 static enum session_step
-challenged(struct session *s, struct str challenge)
+send_auth_challenge(struct session *s, struct str challenge)
 {
 	buf_addz(&s->out, "334 ");
 	encode_base64(&s->out, challenge);
@@ -208,39 +209,39 @@ challenged(struct session *s, struct str challenge)
 }
 
 static enum session_step
-accepted(struct session *s, const struct message_auth_answer *a)
+accept_auth(struct session *s, const struct message_auth_answer *a)
 {
-	struct status status = status_make(235, "2.7.0", "Authentication succeeded");
+	struct smtp_status status = smtp_status_make(235, "2.7.0", "Authentication succeeded");
 
 	s->is_auth_asked = false;
 	if (a->user.n == 0 || !buf_adds(&s->user, a->user)) {
 		buf_reset(&s->user);
-		return unavailable(s);
+		return refuse_auth_unavailable(s);
 	}
 	s->mechanism[0] = '\0';
-	session_enter(s, STATE_TRUSTED);
-	return session_say(s, &status);
+	session_enter(s, STATE_LOGGED_IN);
+	return session_reply(s, &status);
 }
 
 static enum session_step
-refused(struct session *s, const struct message_auth_answer *a)
+refuse_auth(struct session *s, const struct message_auth_answer *a)
 {
-	struct status enough = status_make(421, "4.7.0", "Too many failed logins");
-	struct status status = a->status;
+	struct smtp_status enough = smtp_status_make(421, "4.7.0", "Too many failed logins");
+	struct smtp_status status = a->status;
 
 	s->is_auth_asked = false;
-	if (!status_is_temporary(&status) && !status_is_permanent(&status))
-		return unavailable(s);
+	if (!smtp_status_is_temporary(&status) && !smtp_status_is_permanent(&status))
+		return refuse_auth_unavailable(s);
 	s->mechanism[0] = '\0';
-	session_enter(s, session_rest(s));
+	session_enter(s, session_idle_state(s));
 	s->counts.refused++;
 	if (status.code == 421)
-		return session_leave(s, "auth_refused", &status);
-	session_say(s, &status);
+		return session_reply_close(s, "auth_refused", &status);
+	session_reply(s, &status);
 	/* a back end that is down is nobody's guess */
-	if (status_is_temporary(&status) || ++s->auth_failures < AUTH_FAILURES_MAX)
+	if (smtp_status_is_temporary(&status) || ++s->auth_failures < AUTH_FAILURES_MAX)
 		return SESSION_NEXT;
-	return session_leave(s, "auth_failures", &enough);
+	return session_reply_close(s, "auth_failures", &enough);
 }
 
 /* The line in the log about a login is the broker's, who knows why. */
@@ -251,17 +252,17 @@ session_auth_answer(struct session *s, const struct message_auth_answer *a)
 		return SESSION_WAIT;
 	if (!a) {
 		s->is_auth_asked = false;
-		return unavailable(s);
+		return refuse_auth_unavailable(s);
 	}
 	switch ((enum auth_outcome)a->outcome) {
 	case AUTH_CONTINUE:
-		return challenged(s, a->challenge);
+		return send_auth_challenge(s, a->challenge);
 	case AUTH_OK:
-		return accepted(s, a);
+		return accept_auth(s, a);
 	case AUTH_FAIL:
 	case AUTH_TEMPFAIL:
 	case AUTH_MALFORMED:
 		break;
 	}
-	return refused(s, a);
+	return refuse_auth(s, a);
 }

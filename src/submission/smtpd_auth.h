@@ -6,14 +6,14 @@
 
 #include "submission/session_internal.h"
 
-verb_fn login_auth;
+session_verb_fn smtpd_auth_command;
 /* A line within the exchange. */
-enum session_step login_response(struct session *s, struct str line);
-enum session_step login_too_long(struct session *s);
+enum session_step smtpd_auth_response(struct session *s, struct str line);
+enum session_step smtpd_auth_refuse_long_line(struct session *s);
 /* RFC 4954 section 4. */
-struct status login_line_too_long(void);
+struct smtp_status smtpd_auth_line_too_long(void);
 /* The exchange that runs is given up. */
-void login_cancel(struct session *s);
-bool login_is_offered(const struct session *s, struct str mechanism);
+void smtpd_auth_cancel(struct session *s);
+bool smtpd_auth_is_offered(const struct session *s, struct str mechanism);
 
 #endif

@@ -18,7 +18,7 @@ enum {
 };
 
 static bool
-connection_has_asked(const struct connection *c)
+smtpd_connection_is_asking(const struct smtpd_connection *c)
 {
 	return request_is_open(&c->request) || c->token.lease;
 }
@@ -26,7 +26,7 @@ connection_has_asked(const struct connection *c)
 /* ---- the end ---- */
 
 static void
-log_close(const struct connection *c, const char *reason)
+log_smtpd_close(const struct smtpd_connection *c, const char *reason)
 {
 	struct session_counts counts = session_counts(c->session);
 	struct log_line l;
@@ -44,7 +44,7 @@ log_close(const struct connection *c, const char *reason)
 }
 
 void
-connection_unchecked(struct connection *c)
+smtpd_connection_set_unchecked(struct smtpd_connection *c)
 {
 	if (!c->is_unchecked)
 		LIST_INSERT_HEAD(&c->gate->unchecked, c, unchecked_link);
@@ -52,7 +52,7 @@ connection_unchecked(struct connection *c)
 }
 
 void
-connection_checked(struct connection *c)
+smtpd_connection_set_checked(struct smtpd_connection *c)
 {
 	if (c->is_unchecked)
 		LIST_REMOVE(c, unchecked_link);
@@ -60,27 +60,27 @@ connection_checked(struct connection *c)
 }
 
 static void
-end_session(struct connection *c, const char *reason)
+end_smtpd_session(struct smtpd_connection *c, const char *reason)
 {
 	if (!c->session)
 		return;
-	connection_checked(c);
-	log_close(c, reason);
+	smtpd_connection_set_checked(c);
+	log_smtpd_close(c, reason);
 	request_cancel(&c->request);
-	tokens_cancel(&c->token);
+	limit_tokens_cancel(&c->token);
 	session_free(&c->session);
-	disk_file_drop(&c->file);
+	async_io_file_drop(&c->file);
 }
 
 static void
-connection_free(struct connection *c)
+smtpd_connection_free(struct smtpd_connection *c)
 {
-	struct gate *g = c->gate;
+	struct submission *g = c->gate;
 
 	LIST_REMOVE(c, link);
 	g->connection_count--;
 	if (g->clients)
-		clients_leave(g->clients, str_make(c->network, c->network_bytes));
+		client_counts_remove(g->clients, str_make(c->network, c->network_bytes));
 	stream_free(&c->stream);
 	mem_free(c);
 	if (g->role->is_stopping && g->connection_count == 0)
@@ -90,7 +90,7 @@ connection_free(struct connection *c)
 /* ---- running ---- */
 
 static void
-connection_write_replies(struct connection *c)
+smtpd_connection_write_replies(struct smtpd_connection *c)
 {
 	struct buf *out = session_out(c->session);
 
@@ -101,25 +101,25 @@ connection_write_replies(struct connection *c)
 }
 
 static void
-send_replies(struct connection *c)
+flush_smtpd_replies(struct smtpd_connection *c)
 {
-	connection_write_replies(c);
+	smtpd_connection_write_replies(c);
 	stream_flush(c->stream);
 }
 
 static bool
-is_choked(const struct connection *c)
+has_unread_replies(const struct smtpd_connection *c)
 {
 	return stream_waiting(c->stream) > UNREAD_MAX;
 }
 
 static enum session_step
-take_input(struct connection *c, enum session_step step)
+read_smtpd_input(struct smtpd_connection *c, enum session_step step)
 {
 	size_t used = 1;
 	struct str in;
 
-	while (step == SESSION_NEXT && used > 0 && !is_choked(c)) {
+	while (step == SESSION_NEXT && used > 0 && !has_unread_replies(c)) {
 		in = stream_input(c->stream);
 		step = session_take(c->session, in, &used);
 		if (session_had_secret(c->session))
@@ -127,69 +127,69 @@ take_input(struct connection *c, enum session_step step)
 		c->bytes_in += used;
 		stream_drop(c->stream, used);
 		if (session_out(c->session)->n > REPLIES_MAX)
-			send_replies(c);
+			flush_smtpd_replies(c);
 	}
 	return step;
 }
 
 void
-connection_run(struct connection *c, enum session_step step)
+smtpd_connection_run(struct smtpd_connection *c, enum session_step step)
 {
-	step = take_input(c, step);
+	step = read_smtpd_input(c, step);
 	if (step == SESSION_CLOSE) {
-		connection_write_replies(c);
+		smtpd_connection_write_replies(c);
 		stream_finish(c->stream, LINGER_MS);
-		end_session(c, session_reason(c->session));
+		end_smtpd_session(c, session_reason(c->session));
 		return;
 	}
 	/* what is asked of others ends in a reply, with which the former ones can leave */
-	if (step != SESSION_WAIT || !connection_has_asked(c))
-		send_replies(c);
+	if (step != SESSION_WAIT || !smtpd_connection_is_asking(c))
+		flush_smtpd_replies(c);
 	c->is_waiting = step == SESSION_WAIT;
 	if (c->wants_tls) {
 		c->wants_tls = false;
 		stream_start_tls_server(c->stream, c->gate->tls);
 	}
-	stream_read(c->stream, step == SESSION_NEXT && !is_choked(c));
+	stream_read(c->stream, step == SESSION_NEXT && !has_unread_replies(c));
 }
 
 /* ---- the stream ---- */
 
 static void
-on_readable(struct stream *s, void *arg)
+on_smtpd_readable(struct stream *s, void *arg)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	(void)s;
 	if (c->session && !c->is_waiting)
-		connection_run(c, SESSION_NEXT);
+		smtpd_connection_run(c, SESSION_NEXT);
 }
 
 static void
-on_secured(struct stream *s, void *arg)
+on_smtpd_secured(struct stream *s, void *arg)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 	const char *version = stream_tls_version(s);
 	/* in TLS 1.2 clients bind by tls-unique (RFC 5802), which is not known here: they would
 	 * choose -PLUS and fail, instead of the same without it */
 	bool has_binding = strcmp(version, "TLSv1.3") == 0 && stream_tls_has_exporter(s);
 
 	if (c->session)
-		connection_run(c, session_secured(c->session, version, has_binding));
+		smtpd_connection_run(c, session_secured(c->session, version, has_binding));
 }
 
 static void
-on_expired(struct stream *s, void *arg)
+on_smtpd_expired(struct stream *s, void *arg)
 {
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	(void)s;
 	if (c->session)
-		connection_run(c, session_expired(c->session));
+		smtpd_connection_run(c, session_expired(c->session));
 }
 
 static void
-log_tls_failed(const struct connection *c, const char *error)
+log_smtpd_tls_failed(const struct smtpd_connection *c, const char *error)
 {
 	struct log_line l;
 
@@ -201,40 +201,40 @@ log_tls_failed(const struct connection *c, const char *error)
 }
 
 static void
-on_ended(struct stream *s, enum stream_end why, void *arg)
+on_smtpd_ended(struct stream *s, enum stream_end why, void *arg)
 {
 	static const char *const reasons[] = {
 	    [STREAM_EOF] = "eof",
-	    [STREAM_CUT] = "cut",
+	    [STREAM_TRUNCATED] = "cut",
 	    [STREAM_ERROR] = "error",
 	    [STREAM_TLS_FAILED] = "tls_failed",
 	    [STREAM_EXPIRED] = "timeout",
 	};
-	struct connection *c = arg;
+	struct smtpd_connection *c = arg;
 
 	if (why == STREAM_TLS_FAILED && c->session)
-		log_tls_failed(c, stream_error_text(s));
-	end_session(c, reasons[why]);
-	connection_free(c);
+		log_smtpd_tls_failed(c, stream_error_text(s));
+	end_smtpd_session(c, reasons[why]);
+	smtpd_connection_free(c);
 }
 
 static const struct stream_events events = {
-    .readable = on_readable,
-    .secured = on_secured,
-    .drained = on_readable,
-    .expired = on_expired,
-    .ended = on_ended,
+    .readable = on_smtpd_readable,
+    .secured = on_smtpd_secured,
+    .drained = on_smtpd_readable,
+    .expired = on_smtpd_expired,
+    .ended = on_smtpd_ended,
 };
 
 /* ---- life ---- */
 
 void
-connection_new(
-    struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen)
+smtpd_connection_new(struct submission *g, const struct smtpd_connection_client *guest,
+    const struct conf_listen *listen)
 {
-	struct connection *c = MEM_NEW(struct connection);
+	struct smtpd_connection *c = MEM_NEW(struct smtpd_connection);
 	struct session_setup setup = {
-	    .services = &services_of_connection,
+	    .services = &services_of_smtpd_connection,
 	    .arg = c,
 	    .conf = g->role->conf,
 	    .port = (uint16_t)listen->port,
@@ -245,7 +245,7 @@ connection_new(
 	c->gate = g;
 	c->began_ms = clock_mono_ms();
 	c->id = setup.id = id_next(&g->role->ids);
-	c->network_bytes = (uint8_t)str_upto(guest->network, CONNECTION_NETWORK_MAX).n;
+	c->network_bytes = (uint8_t)str_upto(guest->network, SMTPD_CONNECTION_NETWORK_MAX).n;
 	memcpy(c->network, guest->network.p, c->network_bytes);
 	c->stream = stream_new(g->base, guest->fd, &events, c);
 	endpoint_text(&guest->from, c->client, &(uint16_t){0});
@@ -254,40 +254,40 @@ connection_new(
 	LIST_INSERT_HEAD(&g->connections, c, link);
 	g->connection_count++;
 	c->wants_tls = setup.is_implicit_tls;
-	connection_run(c, session_begin(c->session));
+	smtpd_connection_run(c, session_begin(c->session));
 }
 
 void
-connection_user_gone(struct gate *g, struct str user)
+smtpd_connection_user_gone(struct submission *g, struct str user)
 {
-	struct connection *c, *next;
+	struct smtpd_connection *c, *next;
 
 	for (c = LIST_FIRST(&g->connections); c; c = next) {
 		next = LIST_NEXT(c, link);
 		if (c->session && str_eq(session_user(c->session), user))
-			connection_run(c, session_user_gone(c->session));
+			smtpd_connection_run(c, session_user_gone(c->session));
 	}
 }
 
 void
-connection_stop_all(struct gate *g)
+smtpd_connection_stop_all(struct submission *g)
 {
-	struct connection *c, *next;
+	struct smtpd_connection *c, *next;
 
 	for (c = LIST_FIRST(&g->connections); c; c = next) {
 		next = LIST_NEXT(c, link);
 		if (c->session)
-			connection_run(c, session_stop(c->session));
+			smtpd_connection_run(c, session_stop(c->session));
 	}
 }
 
 void
-connection_free_all(struct gate *g)
+smtpd_connection_free_all(struct submission *g)
 {
-	struct connection *c;
+	struct smtpd_connection *c;
 
 	while ((c = LIST_FIRST(&g->connections))) {
-		end_session(c, "shutdown");
-		connection_free(c);
+		end_smtpd_session(c, "shutdown");
+		smtpd_connection_free(c);
 	}
 }

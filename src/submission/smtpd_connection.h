@@ -9,25 +9,25 @@
 #include "submission/session.h"
 #include "submission/submission_internal.h"
 
-enum { CONNECTION_NETWORK_MAX = 8 };
+enum { SMTPD_CONNECTION_NETWORK_MAX = 8 };
 
-struct connection {
-	LIST_ENTRY(connection) link;
-	LIST_ENTRY(connection) unchecked_link;
+struct smtpd_connection {
+	LIST_ENTRY(smtpd_connection) link;
+	LIST_ENTRY(smtpd_connection) unchecked_link;
 	bool is_unchecked;
-	struct gate *gate;
+	struct submission *gate;
 	struct stream *stream;
 	struct session *session; /* NULL: only the last words are being sent */
 	struct request request;  /* to auth or the queue: at most one */
-	struct token_waiter token; /* instead of a request: for a recipient */
+	struct limit_tokens_waiter token; /* instead of a request: for a recipient */
 	unsigned token_generation; /* of the tokens that are held */
 	uint32_t tokens_held;
-	struct disk_file *file; /* of the spool; NULL: none */
+	struct async_io_file *file; /* of the spool; NULL: none */
 	struct msgid file_of;   /* its message */
 	bool wants_tls;
 	bool is_waiting; /* for an answer: nothing is taken meanwhile */
 	uint8_t network_bytes;
-	char network[CONNECTION_NETWORK_MAX];
+	char network[SMTPD_CONNECTION_NETWORK_MAX];
 	char client[INET6_ADDRSTRLEN_];
 	uint64_t id;
 	int64_t began_ms;
@@ -35,26 +35,26 @@ struct connection {
 };
 
 /* For services.c: goes on after an answer. */
-void connection_run(struct connection *c, enum session_step step);
+void smtpd_connection_run(struct smtpd_connection *c, enum session_step step);
 
 /* Who was let in. */
-struct connection_guest {
+struct smtpd_connection_client {
 	int fd;
 	struct sockaddr_storage from;
 	struct str network; /* within from */
 };
 
 /* Takes over the socket.  The client was counted under its network and is given back at the end. */
-void connection_new(
-    struct gate *g, const struct connection_guest *guest, const struct conf_listen *listen);
+void smtpd_connection_new(struct submission *g, const struct smtpd_connection_client *guest,
+    const struct conf_listen *listen);
 
-void connection_user_gone(struct gate *g, struct str user);
+void smtpd_connection_user_gone(struct submission *g, struct str user);
 /* Whether its user still is one, is to be asked; is asked. */
-void connection_unchecked(struct connection *c);
-void connection_checked(struct connection *c);
+void smtpd_connection_set_unchecked(struct smtpd_connection *c);
+void smtpd_connection_set_checked(struct smtpd_connection *c);
 /* Says goodbye to all that are idle; the others end after their message. */
-void connection_stop_all(struct gate *g);
+void smtpd_connection_stop_all(struct submission *g);
 /* Closes what is left, at once. */
-void connection_free_all(struct gate *g);
+void smtpd_connection_free_all(struct submission *g);
 
 #endif

@@ -6,6 +6,6 @@
 
 #include "submission/session_internal.h"
 
-read_fn line_read;
+session_read_fn smtpd_line_read;
 
 #endif

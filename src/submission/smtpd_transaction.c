@@ -12,20 +12,21 @@ enum {
 	TRANSACTION_MAX = 8 << 20,
 	ENVELOPE_FIXED = 4096, /* all fields but the recipients, generously */
 	ENVELOPE_PER_RECIPIENT = 32,
-	ASKED_MAX = 2 * COMMAND_LINE_MAX,
+	ASKED_MAX = 2 * SMTP_COMMAND_LINE_MAX,
 };
 
 void
-transaction_init(struct session *s)
+smtpd_transaction_init(struct session *s)
 {
 	arena_init(&s->transaction.arena, TRANSACTION_MAX);
-	buf_init(&s->transaction.recipients, ENVELOPE_RECIPIENTS_MAX * sizeof(struct recipient));
+	buf_init(&s->transaction.recipients,
+	    ENVELOPE_RECIPIENTS_MAX * sizeof(struct envelope_recipient));
 	buf_init(&s->transaction.asked, ASKED_MAX);
 	content_clear(s);
 }
 
 void
-transaction_release(struct session *s)
+smtpd_transaction_release(struct session *s)
 {
 	struct message_release m = {s->id, s->number};
 
@@ -35,72 +36,72 @@ transaction_release(struct session *s)
 }
 
 void
-transaction_forget(struct session *s)
+smtpd_transaction_forget(struct session *s)
 {
-	struct transaction *t = &s->transaction;
+	struct smtpd_transaction *t = &s->transaction;
 
 	if (t->is_committed)
 		s->services->spend_tokens(s->arg, buf_str(&s->user), t->tokens);
 	else if (t->tokens || t->is_token_asked)
 		s->services->return_tokens(s->arg, buf_str(&s->user), t->tokens);
-	transaction_release(s);
+	smtpd_transaction_release(s);
 	arena_clear(&t->arena);
 	buf_clear(&t->recipients);
 	buf_clear(&t->asked);
-	*t =
-	    (struct transaction){.arena = t->arena, .recipients = t->recipients, .asked = t->asked};
+	*t = (struct smtpd_transaction){
+	    .arena = t->arena, .recipients = t->recipients, .asked = t->asked};
 	content_clear(s);
 }
 
 void
-transaction_drop(struct session *s)
+smtpd_transaction_drop(struct session *s)
 {
-	transaction_forget(s);
-	session_enter(s, session_rest(s));
+	smtpd_transaction_forget(s);
+	session_enter(s, session_idle_state(s));
 }
 
 enum session_step
-transaction_rset(struct session *s, struct str args)
+smtpd_transaction_rset(struct session *s, struct str args)
 {
-	struct status status = status_make(250, "2.0.0", "Ok");
+	struct smtp_status status = smtp_status_make(250, "2.0.0", "Ok");
 
 	if (args.n > 0) {
-		status = status_make(501, "5.5.4", "No parameters allowed");
+		status = smtp_status_make(501, "5.5.4", "No parameters allowed");
 		return session_refuse(s, "command", "parameters", &status);
 	}
-	transaction_drop(s);
-	return session_say(s, &status);
+	smtpd_transaction_drop(s);
+	return session_reply(s, &status);
 }
 
 /* ---- MAIL ---- */
 
 static enum session_step
-refuse_sender(struct session *s, const struct command_mail *mail)
+refuse_mail(struct session *s, const struct smtp_command_mail *mail)
 {
 	struct session_words words = {.what = "from", .words = mail->sender.text};
-	struct status status;
+	struct smtp_status status;
 
 	if (mail->sender.is_utf8 && !mail->smtputf8) {
-		status = status_make(553, "5.6.7", "Address needs SMTPUTF8");
+		status = smtp_status_make(553, "5.6.7", "Address needs SMTPUTF8");
 		return session_refuse_words(s, "mail", "smtputf8", &status, words);
 	}
-	if (!rules_may_login_send(s->conf, buf_str(&s->user))) {
-		status = status_make(550, "5.7.1",
+	if (!sender_rules_may_login_send(s->conf, buf_str(&s->user))) {
+		status = smtp_status_make(550, "5.7.1",
 		    "The domain of your login %.*s is not configured here: no mail can be sent "
 		    "with it", STR_ARG(buf_str(&s->user)));
 		return session_refuse_words(s, "mail", "login_domain", &status, words);
 	}
-	status = status_make(550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(buf_str(&s->user)),
-	    STR_ARG(mail->sender.text));
+	status = smtp_status_make(550, "5.7.1", "%.*s may not send as %.*s",
+	    STR_ARG(buf_str(&s->user)), STR_ARG(mail->sender.text));
 	return session_refuse_words(s, "mail", "sender_not_allowed", &status, words);
 }
 
 static void
-begin(struct session *s, const struct command_mail *mail)
+begin_smtpd_transaction(struct session *s, const struct smtp_command_mail *mail)
 {
-	struct transaction *t = &s->transaction;
+	struct smtpd_transaction *t = &s->transaction;
 
-	transaction_forget(s);
+	smtpd_transaction_forget(s);
 	s->number++;
 	t->sender = arena_str(&t->arena, mail->sender.text);
 	t->envid = arena_str(&t->arena, mail->envid);
@@ -108,28 +109,29 @@ begin(struct session *s, const struct command_mail *mail)
 	t->smtputf8 = mail->smtputf8;
 	t->said_bytes = mail->has_size ? mail->size : 0;
 	t->envelope_bytes = ENVELOPE_FIXED + t->sender.n + t->envid.n;
-	session_enter(s, STATE_SENDER);
+	session_enter(s, STATE_MAIL);
 }
 
 /* As far as is known before its content. */
 static bool
-can_be_stored(struct session *s, const struct command_mail *mail, struct status *why_out,
-    struct session_words *words_out)
+message_can_be_stored(struct session *s, const struct smtp_command_mail *mail,
+    struct smtp_status *why_out, struct session_words *words_out)
 {
 	uint64_t room = s->services->room(s->arg), size = mail->has_size ? mail->size : 0;
 
 	*words_out = (struct session_words){.what = "from", .words = mail->sender.text};
 	if (s->services->is_failing(s->arg)) {
-		*why_out = status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
+		*why_out =
+		    smtp_status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
 	} else if (room == 0) {
 		words_out->size = size;
-		*why_out = status_no_room(0);
+		*why_out = smtp_status_no_room(0);
 	} else if (size > room) {
 		words_out->size = size;
 		words_out->room = room;
-		*why_out = status_no_room(size);
+		*why_out = smtp_status_no_room(size);
 	} else if (size > MESSAGE_CONTENT_MAX && !s->services->may_open_file(s->arg)) {
-		*why_out = content_no_file();
+		*why_out = content_file_unavailable();
 	} else {
 		return true;
 	}
@@ -138,15 +140,15 @@ can_be_stored(struct session *s, const struct command_mail *mail, struct status 
 
 /* The null sender (RFC 5321 section 4.5.5) is nobody's: From says who wrote the message. */
 static bool
-may_send_as(const struct session *s, const struct address *sender)
+may_login_send_as(const struct session *s, const struct mail_address *sender)
 {
 	if (sender->text.n == 0)
-		return rules_may_login_send(s->conf, buf_str(&s->user));
-	return rules_may_send(s->conf, buf_str(&s->user), sender);
+		return sender_rules_may_login_send(s->conf, buf_str(&s->user));
+	return sender_rules_may_send(s->conf, buf_str(&s->user), sender);
 }
 
 static bool
-is_session_used_up(const struct session *s)
+is_message_limit_reached(const struct session *s)
 {
 	int64_t max = s->conf->limits.messages_per_session;
 
@@ -154,38 +156,38 @@ is_session_used_up(const struct session *s)
 }
 
 enum session_step
-transaction_mail(struct session *s, struct str args)
+smtpd_transaction_mail(struct session *s, struct str args)
 {
 	struct session_words words;
-	struct command_mail mail;
-	struct status status = command_parse_mail(args, &mail);
+	struct smtp_command_mail mail;
+	struct smtp_status status = smtp_command_parse_mail(args, &mail);
 
 	if (status.code != 250)
 		return session_refuse(s, "mail", "syntax", &status);
-	if ((mail.sender.is_utf8 && !mail.smtputf8) || !may_send_as(s, &mail.sender))
-		return refuse_sender(s, &mail);
+	if ((mail.sender.is_utf8 && !mail.smtputf8) || !may_login_send_as(s, &mail.sender))
+		return refuse_mail(s, &mail);
 	if (mail.has_size && mail.size > s->conf->limits.message_size) {
-		status = status_make(552, "5.3.4", "Message is larger than %llu bytes",
+		status = smtp_status_make(552, "5.3.4", "Message is larger than %llu bytes",
 		    (unsigned long long)s->conf->limits.message_size);
 		return session_refuse(s, "mail", "too_large", &status);
 	}
-	if (!can_be_stored(s, &mail, &status, &words))
+	if (!message_can_be_stored(s, &mail, &status, &words))
 		return session_refuse_words(s, "mail", "storage", &status, words);
-	if (is_session_used_up(s)) {
-		status =
-		    status_make(421, "4.7.0", "Too many messages in one session, connect again");
-		return session_leave(s, "messages_per_session", &status);
+	if (is_message_limit_reached(s)) {
+		status = smtp_status_make(
+		    421, "4.7.0", "Too many messages in one session, connect again");
+		return session_reply_close(s, "messages_per_session", &status);
 	}
-	begin(s, &mail);
-	status = status_make(250, "2.1.0", "Ok");
-	return session_say(s, &status);
+	begin_smtpd_transaction(s, &mail);
+	status = smtp_status_make(250, "2.1.0", "Ok");
+	return session_reply(s, &status);
 }
 
 /* ---- RCPT ---- */
 
 static enum session_step
-refuse_recipient(
-    struct session *s, const char *reason, const struct status *status, struct str address)
+refuse_rcpt(
+    struct session *s, const char *reason, const struct smtp_status *status, struct str address)
 {
 	return session_refuse_words(
 	    s, "rcpt", reason, status, (struct session_words){.what = "to", .words = address});
@@ -194,9 +196,9 @@ refuse_recipient(
 /* Kept aside until the queue agrees: refused recipients, however many, cost no memory.
  * <postmaster> has no domain (RFC 5321 section 4.5.1): it is the one of the configuration. */
 static void
-keep_asked(struct session *s, const struct command_rcpt *rcpt)
+keep_asked_recipient(struct session *s, const struct smtp_command_rcpt *rcpt)
 {
-	struct transaction *t = &s->transaction;
+	struct smtpd_transaction *t = &s->transaction;
 	bool is_ours = rcpt->recipient.domain.n == 0;
 
 	buf_reset(&t->asked);
@@ -207,84 +209,84 @@ keep_asked(struct session *s, const struct command_rcpt *rcpt)
 }
 
 static struct str
-asked_address(const struct transaction *t)
+asked_recipient_address(const struct smtpd_transaction *t)
 {
 	return str_upto(buf_str(&t->asked), t->asked_address_bytes);
 }
 
 static bool
-has_room(const struct session *s, const struct command_rcpt *rcpt)
+has_recipient_room(const struct session *s, const struct smtp_command_rcpt *rcpt)
 {
-	const struct transaction *t = &s->transaction;
-	size_t count = t->recipients.n / sizeof(struct recipient);
-	size_t more =
-	    rcpt->recipient.text.n + rcpt->orcpt.n + ADDRESS_DOMAIN_MAX + ENVELOPE_PER_RECIPIENT;
+	const struct smtpd_transaction *t = &s->transaction;
+	size_t count = t->recipients.n / sizeof(struct envelope_recipient);
+	size_t more = rcpt->recipient.text.n + rcpt->orcpt.n + MAIL_ADDRESS_DOMAIN_MAX +
+	              ENVELOPE_PER_RECIPIENT;
 
 	return (int64_t)count < s->conf->limits.recipients_per_message &&
 	       count < ENVELOPE_RECIPIENTS_MAX && t->envelope_bytes + more <= ENVELOPE_BYTES_MAX;
 }
 
 static enum session_step
-accept_recipient(struct session *s)
+accept_rcpt(struct session *s)
 {
-	struct transaction *t = &s->transaction;
-	struct status status = status_make(250, "2.1.5", "Ok");
-	struct recipient r = {0};
+	struct smtpd_transaction *t = &s->transaction;
+	struct smtp_status status = smtp_status_make(250, "2.1.5", "Ok");
+	struct envelope_recipient r = {0};
 
-	r.address = arena_str(&t->arena, asked_address(t));
+	r.address = arena_str(&t->arena, asked_recipient_address(t));
 	r.orcpt = arena_str(&t->arena, str_from(buf_str(&t->asked), t->asked_address_bytes));
 	r.notify = t->asked_notify;
 	buf_add(&t->recipients, &r, sizeof r);
 	t->envelope_bytes += t->asked.n + ENVELOPE_PER_RECIPIENT;
 	t->tokens++;
 	s->counts.recipients++;
-	session_enter(s, STATE_READY);
-	return session_say(s, &status);
+	session_enter(s, STATE_RCPT);
+	return session_reply(s, &status);
 }
 
-static verdict_fn got_token;
+static session_answer_fn on_recipient_token;
 
 static enum session_step
-ask(struct session *s)
+ask_recipient_token(struct session *s)
 {
-	struct transaction *t = &s->transaction;
-	struct status lost;
+	struct smtpd_transaction *t = &s->transaction;
+	struct smtp_status lost;
 
 	if (s->services->take_token(s->arg, buf_str(&s->user)))
-		return accept_recipient(s);
+		return accept_rcpt(s);
 	if (!s->services->ask_token(s->arg, buf_str(&s->user))) {
 		lost = session_queue_lost();
-		return refuse_recipient(s, "queue_away", &lost, asked_address(t));
+		return refuse_rcpt(s, "queue_away", &lost, asked_recipient_address(t));
 	}
 	t->is_token_asked = true;
-	s->heard = got_token;
+	s->heard = on_recipient_token;
 	return SESSION_WAIT;
 }
 
 enum session_step
-transaction_rcpt(struct session *s, struct str args)
+smtpd_transaction_rcpt(struct session *s, struct str args)
 {
-	struct command_rcpt rcpt;
-	struct status status = command_parse_rcpt(args, &rcpt);
-	struct transaction *t = &s->transaction;
+	struct smtp_command_rcpt rcpt;
+	struct smtp_status status = smtp_command_parse_rcpt(args, &rcpt);
+	struct smtpd_transaction *t = &s->transaction;
 
 	if (status.code != 250)
 		return session_refuse(s, "rcpt", "syntax", &status);
 	if (rcpt.recipient.is_utf8 && !t->smtputf8) {
-		status = status_make(553, "5.6.7", "Address needs SMTPUTF8");
-		return refuse_recipient(s, "smtputf8", &status, rcpt.recipient.text);
+		status = smtp_status_make(553, "5.6.7", "Address needs SMTPUTF8");
+		return refuse_rcpt(s, "smtputf8", &status, rcpt.recipient.text);
 	}
-	if (!has_room(s, &rcpt)) {
-		status = status_make(452, "4.5.3", "Too many recipients");
-		return refuse_recipient(s, "too_many_recipients", &status, rcpt.recipient.text);
+	if (!has_recipient_room(s, &rcpt)) {
+		status = smtp_status_make(452, "4.5.3", "Too many recipients");
+		return refuse_rcpt(s, "too_many_recipients", &status, rcpt.recipient.text);
 	}
-	keep_asked(s, &rcpt);
-	return ask(s);
+	keep_asked_recipient(s, &rcpt);
+	return ask_recipient_token(s);
 }
 
 /* The queue's own words for why there is no room for a recipient, or nobody to ask. */
 static const char *
-transaction_refusal_reason(const struct status *verdict)
+smtpd_transaction_refusal_reason(const struct smtp_status *verdict)
 {
 	if (verdict->subject != 3)
 		return "limit";
@@ -292,13 +294,13 @@ transaction_refusal_reason(const struct status *verdict)
 }
 
 static enum session_step
-got_token(struct session *s, const struct status *verdict)
+on_recipient_token(struct session *s, const struct smtp_status *verdict)
 {
-	struct transaction *t = &s->transaction;
+	struct smtpd_transaction *t = &s->transaction;
 
 	t->is_token_asked = false;
-	if (status_is_ok(verdict))
-		return accept_recipient(s);
-	return refuse_recipient(
-	    s, transaction_refusal_reason(verdict), verdict, asked_address(t));
+	if (smtp_status_is_ok(verdict))
+		return accept_rcpt(s);
+	return refuse_rcpt(
+	    s, smtpd_transaction_refusal_reason(verdict), verdict, asked_recipient_address(t));
 }

@@ -6,13 +6,13 @@
 
 #include "submission/session_internal.h"
 
-verb_fn transaction_mail, transaction_rcpt, transaction_rset;
-void transaction_init(struct session *s);
+session_verb_fn smtpd_transaction_mail, smtpd_transaction_rcpt, smtpd_transaction_rset;
+void smtpd_transaction_init(struct session *s);
 /* Gives back the file, if there is one. */
-void transaction_release(struct session *s);
+void smtpd_transaction_release(struct session *s);
 /* Gives back what was reserved and forgets all of it. */
-void transaction_forget(struct session *s);
+void smtpd_transaction_forget(struct session *s);
 /* The same; the session is at rest then. */
-void transaction_drop(struct session *s);
+void smtpd_transaction_drop(struct session *s);
 
 #endif

@@ -14,7 +14,7 @@
 #include "submission/listener.h"
 #include "submission/smtpd_connection.h"
 
-enum { LAST_WORDS_S = 2 };
+enum { LAST_REPLY_S = 2 };
 
 /* ---- timers ---- */
 
@@ -29,7 +29,7 @@ on_tls_timer(evutil_socket_t fd, short what, void *arg)
 static void
 on_accept_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct gate *g = arg;
+	struct submission *g = arg;
 
 	(void)fd;
 	(void)what;
@@ -41,8 +41,8 @@ on_accept_timer(evutil_socket_t fd, short what, void *arg)
 static void
 on_stop_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct gate *g = arg;
-	struct timeval tv = {LAST_WORDS_S, 0};
+	struct submission *g = arg;
+	struct timeval tv = {LAST_REPLY_S, 0};
 
 	(void)fd;
 	(void)what;
@@ -52,11 +52,11 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	g->is_last_call = true;
 	event_add(g->stop_timer, &tv);
-	connection_stop_all(g);
+	smtpd_connection_stop_all(g);
 }
 
 static struct event *
-timer_new(struct gate *g, event_callback_fn fn)
+submission_timer_new(struct submission *g, event_callback_fn fn)
 {
 	struct event *e = event_new(g->base, -1, 0, fn, g);
 
@@ -69,41 +69,41 @@ timer_new(struct gate *g, event_callback_fn fn)
 
 /* The keys process lives, or is replaced by main: either way a new end comes from main. */
 static void
-gate_signer_lost(void *arg)
+submission_signer_lost(void *arg)
 {
-	struct gate *g = arg;
+	struct submission *g = arg;
 
 	role_peer_lost(g->role, g->keys_peer);
 }
 
-static struct gate *
-gate_of(struct role *r)
+static struct submission *
+submission_of(struct role *r)
 {
-	struct gate *g = r->state;
+	struct submission *g = r->state;
 
 	if (g)
 		return g;
-	r->state = g = MEM_NEW(struct gate);
+	r->state = g = MEM_NEW(struct submission);
 	g->role = r;
 	g->base = r->base;
-	g->signer = signer_new(gate_signer_lost, g);
-	g->tokens = tokens_new(r->base);
+	g->signer = signer_new(submission_signer_lost, g);
+	g->tokens = limit_tokens_new(r->base);
 	g->spare_fd = -1;
 	g->clients_fd = -1;
-	for (size_t i = 0; i < GATE_LISTENERS; i++)
+	for (size_t i = 0; i < SUBMISSION_LISTENERS; i++)
 		g->listeners[i].fd = -1;
 	LIST_INIT(&g->connections);
 	LIST_INIT(&g->unchecked);
 	g->room.file_bytes = UINT64_MAX;
 	g->recheck = recheck_new(g);
-	g->tls_timer = timer_new(g, on_tls_timer);
-	g->accept_timer = timer_new(g, on_accept_timer);
-	g->stop_timer = timer_new(g, on_stop_timer);
+	g->tls_timer = submission_timer_new(g, on_tls_timer);
+	g->accept_timer = submission_timer_new(g, on_accept_timer);
+	g->stop_timer = submission_timer_new(g, on_stop_timer);
 	return g;
 }
 
 static void
-take_ticket_key(struct gate *g, struct str key)
+take_ticket_key(struct submission *g, struct str key)
 {
 	if (key.n == sizeof g->ticket_key)
 		memcpy(g->ticket_key, key.p, key.n);
@@ -112,18 +112,18 @@ take_ticket_key(struct gate *g, struct str key)
 }
 
 static void
-take_clients(struct gate *g, unsigned region, int fd)
+open_client_counts(struct submission *g, unsigned region, int fd)
 {
-	clients_close(&g->clients);
-	g->clients = fd >= 0 ? clients_open(fd, region) : NULL;
+	client_counts_close(&g->clients);
+	g->clients = fd >= 0 ? client_counts_open(fd, region) : NULL;
 	if (!g->clients)
 		log_error("the table of clients cannot be mapped: %m");
 }
 
 static void
-grant(struct role *r, const struct message_grant *m, int fd)
+submission_grant(struct role *r, const struct message_grant *m, int fd)
 {
-	struct gate *g = gate_of(r);
+	struct submission *g = submission_of(r);
 
 	switch ((enum role_grant)m->kind) {
 	case GRANT_LISTENER:
@@ -138,7 +138,7 @@ grant(struct role *r, const struct message_grant *m, int fd)
 		take_ticket_key(g, m->name);
 		break;
 	case GRANT_CLIENTS:
-		take_clients(g, m->index, fd);
+		open_client_counts(g, m->index, fd);
 		break;
 	default:
 		log_error(
@@ -151,16 +151,16 @@ grant(struct role *r, const struct message_grant *m, int fd)
 /* ---- services ---- */
 
 static void
-from_service(struct channel *c, const struct packet *p, void *arg)
+on_service_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct gate *g = arg;
+	struct submission *g = arg;
 
 	if (p->fd >= 0)
 		close(p->fd);
 	if (c == g->auth && p->type == MESSAGE_AUTH_USER_GONE)
-		connection_user_gone(g, p->message->auth_user_gone.user);
+		smtpd_connection_user_gone(g, p->message->auth_user_gone.user);
 	else if (c == g->queue && p->type == MESSAGE_LEASE_RECALL)
-		tokens_recall(g->tokens, p->message->lease_recall.user);
+		limit_tokens_recall(g->tokens, p->message->lease_recall.user);
 	else if (c == g->queue && p->type == MESSAGE_ROOM)
 		g->room = p->message->room;
 	else
@@ -168,26 +168,26 @@ from_service(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-service_lost(struct channel *c, void *arg)
+on_service_lost(struct channel *c, void *arg)
 {
-	struct gate *g = arg;
+	struct submission *g = arg;
 
 	if (c == g->auth) {
 		channel_free(&g->auth);
 		role_peer_lost(g->role, g->auth_peer);
 	} else if (c == g->queue) {
-		tokens_connect(g->tokens, NULL);
+		limit_tokens_set_queue(g->tokens, NULL);
 		channel_free(&g->queue);
 		role_peer_lost(g->role, g->queue_peer);
 	}
 }
 
 static void
-take_service(struct gate *g, struct channel **place, int fd)
+connect_to_service(struct submission *g, struct channel **place, int fd)
 {
 	struct channel *before = *place;
 
-	*place = channel_new(g->base, fd, from_service, service_lost, g);
+	*place = channel_new(g->base, fd, on_service_packet, on_service_lost, g);
 	if (before)
 		channel_end(&before);
 }
@@ -196,21 +196,21 @@ take_service(struct gate *g, struct channel **place, int fd)
 static void
 close_late_file(int fd, void *arg)
 {
-	const struct gate *g = arg;
-	struct disk_file *f;
+	const struct submission *g = arg;
+	struct async_io_file *f;
 
 	if (!g->disk) {
 		close(fd);
 		return;
 	}
-	f = disk_file_new(g->disk, fd, (struct msgid){0});
-	disk_file_drop(&f);
+	f = async_io_file_new(g->disk, fd, (struct msgid){0});
+	async_io_file_drop(&f);
 }
 
 static void
-peer(struct role *r, struct role_peer who, int fd)
+submission_peer(struct role *r, struct role_peer who, int fd)
 {
-	struct gate *g = gate_of(r);
+	struct submission *g = submission_of(r);
 
 	switch (who.kind) {
 	case ROLE_KEYS:
@@ -221,18 +221,18 @@ peer(struct role *r, struct role_peer who, int fd)
 		return;
 	case ROLE_AUTH:
 		g->auth_peer = who;
-		take_service(g, &g->auth, fd);
+		connect_to_service(g, &g->auth, fd);
 		if (r->conf)
 			channel_step_timeout(g->auth, r->conf->auth.step_timeout_ms);
 		recheck_begin(g->recheck);
 		return;
 	case ROLE_QUEUE:
 		g->queue_peer = who;
-		tokens_connect(g->tokens, NULL);
+		limit_tokens_set_queue(g->tokens, NULL);
 		g->room = (struct message_room){.file_bytes = UINT64_MAX};
-		take_service(g, &g->queue, fd);
+		connect_to_service(g, &g->queue, fd);
 		channel_take_late(g->queue, close_late_file, g);
-		tokens_connect(g->tokens, g->queue);
+		limit_tokens_set_queue(g->tokens, g->queue);
 		return;
 	default:
 		close(fd);
@@ -242,13 +242,13 @@ peer(struct role *r, struct role_peer who, int fd)
 /* ---- life ---- */
 
 static int
-start(struct role *r)
+submission_start(struct role *r)
 {
 	static const struct stall_thread thread = {"submission", "bodies",
 	    "no mail above 128 KiB is taken meanwhile"};
-	struct gate *g = gate_of(r);
+	struct submission *g = submission_of(r);
 
-	g->disk = disk_new(&(struct disk_setup){.base = r->base, .thread = &thread});
+	g->disk = async_io_new(&(struct async_io_setup){.base = r->base, .thread = &thread});
 	if (!g->disk) {
 		log_error("submission: no thread: %m");
 		return -1;
@@ -261,9 +261,9 @@ start(struct role *r)
 /* Sessions keep the tree they began with; listeners and certificates come as grants of their own.
  */
 static void
-reload(struct role *r, const struct conf *before)
+submission_reload(struct role *r, const struct conf *before)
 {
-	struct gate *g = gate_of(r);
+	struct submission *g = submission_of(r);
 
 	(void)before;
 	if (g->auth)
@@ -273,14 +273,14 @@ reload(struct role *r, const struct conf *before)
 }
 
 static void
-stop(struct role *r, int64_t drain_ms)
+submission_stop(struct role *r, int64_t drain_ms)
 {
-	struct gate *g = gate_of(r);
+	struct submission *g = submission_of(r);
 	struct timeval tv = {drain_ms / 1000, drain_ms % 1000 * 1000};
 
 	listener_close_all(g);
 	event_del(g->accept_timer);
-	connection_stop_all(g);
+	smtpd_connection_stop_all(g);
 	if (g->connection_count == 0)
 		role_stopped(r);
 	else
@@ -288,23 +288,23 @@ stop(struct role *r, int64_t drain_ms)
 }
 
 static void
-end(struct role *r)
+submission_end(struct role *r)
 {
-	struct gate *g = r->state;
+	struct submission *g = r->state;
 
 	if (!g)
 		return;
 	r->is_stopping = false;
 	recheck_free(&g->recheck);
-	connection_free_all(g);
-	disk_free(&g->disk);
+	smtpd_connection_free_all(g);
+	async_io_free(&g->disk);
 	listener_close_all(g);
 	certificates_free(g);
 	signer_free(&g->signer);
-	tokens_free(&g->tokens);
+	limit_tokens_free(&g->tokens);
 	channel_free(&g->auth);
 	channel_free(&g->queue);
-	clients_close(&g->clients);
+	client_counts_close(&g->clients);
 	if (g->spare_fd >= 0)
 		close(g->spare_fd);
 	event_free(g->tls_timer);
@@ -319,10 +319,10 @@ const struct role_spec submission_role = {
     .name = "submission",
     .conf = CONF_SUBMISSION,
     .sandbox = {.needs = SANDBOX_ACCEPT | SANDBOX_THREADS},
-    .grant = grant,
-    .peer = peer,
-    .start = start,
-    .reload = reload,
-    .stop = stop,
-    .end = end,
+    .grant = submission_grant,
+    .peer = submission_peer,
+    .start = submission_start,
+    .reload = submission_reload,
+    .stop = submission_stop,
+    .end = submission_end,
 };

@@ -25,7 +25,7 @@ enum { CONNECT_S = 5, NAME_BYTES_MAX = 64 };
 /* What the kernel says of a process without a login. */
 static const unsigned long uid_unset = (uid_t)-1;
 
-struct asking {
+struct tool_request {
 	const struct tool *tool;
 	struct event_base *base;
 	struct channel *channel;
@@ -53,7 +53,7 @@ connect_daemon(const struct conf *c)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
 		/* commands that do not fit in all the same end with an error */
-		(void)!wire_make_room(fd);
+		(void)!wire_grow_send_buffer(fd);
 		return fd;
 	}
 	failed = errno;
@@ -63,7 +63,7 @@ connect_daemon(const struct conf *c)
 }
 
 static void
-end(struct asking *a, int exit_code)
+end_tool_request(struct tool_request *a, int exit_code)
 {
 	a->exit_code = exit_code;
 	event_base_loopbreak(a->base);
@@ -71,15 +71,15 @@ end(struct asking *a, int exit_code)
 
 /* Its first words say which build the daemon is. */
 static void
-hear(struct channel *c, const struct packet *p, void *arg)
+receive_daemon_hello(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct asking *a = arg;
+	struct tool_request *a = arg;
 
 	(void)c;
 	if (p->fd >= 0)
 		close(p->fd);
 	if (p->type != MESSAGE_HELLO) {
-		end(a, EX_BROKEN);
+		end_tool_request(a, EX_SOFTWARE);
 		return;
 	}
 	a->is_greeted = true;
@@ -87,23 +87,23 @@ hear(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-end_of_other_build(struct asking *a)
+end_request_to_other_build(struct tool_request *a)
 {
 	fputs("sallyport: the running daemon is of another build than this command, and they do "
 	      "not understand each other: restart the daemon (systemctl restart sallyport)\n",
 	    stderr);
-	end(a, EX_DOWN);
+	end_tool_request(a, EX_UNAVAILABLE);
 }
 
 static void
-lost(struct channel *c, void *arg)
+tool_connection_lost(struct channel *c, void *arg)
 {
-	struct asking *a = arg;
+	struct tool_request *a = arg;
 
 	(void)c;
 	channel_free(&a->channel);
 	if (a->is_other_build) {
-		end_of_other_build(a);
+		end_request_to_other_build(a);
 		return;
 	}
 	fprintf(stderr,
@@ -113,7 +113,7 @@ lost(struct channel *c, void *arg)
 	    a->is_greeted ? ""
 			  : "; if that does not help, the daemon is of another build than this "
 			    "command: restart it (systemctl restart sallyport)");
-	end(a, EX_LATER);
+	end_tool_request(a, EX_TEMPFAIL);
 }
 
 void
@@ -129,7 +129,7 @@ tool_say(int exit_code, struct str text)
 }
 
 void
-tool_end(const struct tool *t, int exit_code, struct str text, bool has_rows)
+tool_print_result(const struct tool *t, int exit_code, struct str text, bool has_rows)
 {
 	struct buf values;
 
@@ -149,7 +149,7 @@ tool_end(const struct tool *t, int exit_code, struct str text, bool has_rows)
 }
 
 static void
-take_fd(const struct asking *a, int fd)
+take_fd(const struct tool_request *a, int fd)
 {
 	if (fd >= 0 && a->tool->take_fd)
 		a->tool->take_fd(fd, a->arg);
@@ -158,15 +158,15 @@ take_fd(const struct asking *a, int fd)
 }
 
 static void
-answered(enum request_end how, const struct packet *p, void *arg)
+tool_request_answered(enum request_end how, const struct channel_packet *p, void *arg)
 {
-	struct asking *a = arg;
+	struct tool_request *a = arg;
 	const struct message_admin_done *done;
 	char text[REQUEST_TEXT_BYTES];
 	bool is_later;
 
 	if (how == REQUEST_LOST)
-		return; /* lost() follows */
+		return; /* tool_connection_lost() follows */
 	if (how == REQUEST_ROW) {
 		a->has_rows = true;
 		take_fd(a, p->fd);
@@ -177,20 +177,20 @@ answered(enum request_end how, const struct packet *p, void *arg)
 		return;
 	}
 	if (how == REQUEST_ERROR && a->is_other_build) {
-		end_of_other_build(a);
+		end_request_to_other_build(a);
 		return;
 	}
 	if (how != REQUEST_ANSWERED) {
 		fprintf(stderr, "sallyport: %s\n",
 		    request_text("control", &a->request, how, text));
 		is_later = how == REQUEST_EXPIRED || a->request.is_fd_lost;
-		end(a, is_later ? EX_LATER : EX_BROKEN);
+		end_tool_request(a, is_later ? EX_TEMPFAIL : EX_SOFTWARE);
 		return;
 	}
 	done = &p->message->admin_done;
-	if (done->exit_code != EX_FORBIDDEN || !a->tool->hides_refusal)
-		tool_end(a->tool, done->exit_code, done->text, a->has_rows);
-	end(a, done->exit_code);
+	if (done->exit_code != EX_NOPERM || !a->tool->hides_refusal)
+		tool_print_result(a->tool, done->exit_code, done->text, a->has_rows);
+	end_tool_request(a, done->exit_code);
 }
 
 bool
@@ -204,7 +204,7 @@ tool_daemon_runs(const struct conf *c)
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	is_locked = directory_is_run(fd);
+	is_locked = directory_has_daemon(fd);
 	close(fd);
 	return is_locked;
 }
@@ -212,11 +212,11 @@ tool_daemon_runs(const struct conf *c)
 /* No daemon runs with this run directory; is there one that has another, whose accounts and queue
  * would be meant? */
 static int
-tool_elsewhere(const struct tool *t, const struct conf *c)
+tool_find_other_daemon(const struct tool *t, const struct conf *c)
 {
-	struct main_process p;
+	struct running_daemon p;
 
-	if (!t->config_path || !main_process_find(t->config_path, &p))
+	if (!t->config_path || !running_daemon_find(t->config_path, &p))
 		return TOOL_NO_DAEMON;
 	fprintf(stderr,
 	    "sallyport: process %d runs with the configuration file %s, but nobody listens on "
@@ -228,29 +228,29 @@ tool_elsewhere(const struct tool *t, const struct conf *c)
 		fputs("it was started with another run_directory, or it starts or ends at this "
 		      "moment: give the one that it has (--run-directory), or restart it\n",
 		    stderr);
-	return EX_DOWN;
+	return EX_UNAVAILABLE;
 }
 
 /* The socket cannot be connected to: error says why. */
 static int
-tool_unconnected(const struct tool *t, const struct conf *c, int error)
+tool_say_connect_failed(const struct tool *t, const struct conf *c, int error)
 {
 	bool is_forbidden = error == EACCES || error == EPERM;
 
 	if ((error == ENOENT || error == ECONNREFUSED) && !tool_daemon_runs(c))
-		return tool_elsewhere(t, c);
+		return tool_find_other_daemon(t, c);
 	fprintf(stderr, "sallyport: %s%.*s/control.sock: %s%s\n",
 	    is_forbidden ? "" : "the daemon is running, but its control does not answer on ",
 	    STR_ARG(c->run_directory), strerror(error),
 	    is_forbidden ? ": root may use it, the user that the daemon runs as, and members of "
 			   "help_desk_group" : "");
-	return is_forbidden ? EX_FORBIDDEN : EX_DOWN;
+	return is_forbidden ? EX_NOPERM : EX_UNAVAILABLE;
 }
 
 /* The person behind it, as far as this process can tell: who became root by sudo, and who logged in
  * (/proc/self/loginuid, of the kernel's audit).  The daemon logs it as a claim. */
 static struct str
-tool_claim(char *out, size_t size)
+tool_describe_caller(char *out, size_t size)
 {
 	const char *sudo = getenv("SUDO_USER");
 	unsigned long login = uid_unset;
@@ -279,19 +279,19 @@ tool_ask(
     const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *row, void *arg)
 {
 	struct message_admin m = {.verb = str_of(verb), .values = buf_str(&t->values)};
-	struct asking a = {.tool = t, .row = row, .arg = arg, .exit_code = EX_BROKEN};
+	struct tool_request a = {.tool = t, .row = row, .arg = arg, .exit_code = EX_SOFTWARE};
 	char claim[NAME_BYTES_MAX + 64];
 	int fd = connect_daemon(c);
 
 	if (fd < 0)
-		return tool_unconnected(t, c, errno);
-	m.claim = tool_claim(claim, sizeof claim);
+		return tool_say_connect_failed(t, c, errno);
+	m.claim = tool_describe_caller(claim, sizeof claim);
 	a.asked_ms = clock_mono_ms();
 	a.base = event_base_new();
 	if (!a.base)
 		die("no event loop");
-	a.channel = channel_new(a.base, fd, hear, lost, &a);
-	request_init(&a.request, answered, &a);
+	a.channel = channel_new(a.base, fd, receive_daemon_hello, tool_connection_lost, &a);
+	request_init(&a.request, tool_request_answered, &a);
 	if (t->is_hurried || message_is_quick(m.verb))
 		request_quick(&a.request);
 	request_ask(&a.request, a.channel, MESSAGE_COMMAND, &m);
@@ -312,7 +312,7 @@ tool_say_no_daemon(const struct tool *t, const struct conf *c)
 		    "sallyport: this user may not read %s: where it has another run_directory, say "
 		    "which one with --run-directory, or give a file that has it with -c\n",
 		    t->config_path);
-	return EX_DOWN;
+	return EX_UNAVAILABLE;
 }
 
 int

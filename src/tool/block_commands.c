@@ -8,13 +8,13 @@
 #include "tool/tool.h"
 
 int
-tool_block_list(struct tool *t, const struct command *command)
+tool_block_list(struct tool *t, const struct tool_command *command)
 {
 	static const struct print_column columns[] = {{"what", "WHAT", -15}, {"name", "NAME", -32},
 	    {"until", "UNTIL", -29}, {"count", "REFUSED", 7}, {"by", "BY", -9},
 	    {"last_user", "LAST USER", -24}, {"last_ip", "LAST ADDRESS", -15},
 	    {"reason", "REASON", 0}, {0}};
-	struct print table = {.tool = t, .columns = columns, .id_key = "name"};
+	struct print_table table = {.tool = t, .columns = columns, .id_key = "name"};
 
 	int status;
 
@@ -25,11 +25,11 @@ tool_block_list(struct tool *t, const struct command *command)
 }
 
 int
-tool_block_act(struct tool *t, const struct command *command)
+tool_block_act(struct tool *t, const struct tool_command *command)
 {
 	if (t->arg_count != 1) {
 		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
+		return EX_USAGE;
 	}
 	message_values_add(&t->values, "name", str_of(t->args[0]));
 	return tool_ask_running(t, command->asks, NULL, NULL);

@@ -31,7 +31,7 @@ tool_conf(const struct tool *t)
 	conf_report_init(&report);
 	c = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
 	if (!c)
-		tool_say(EX_CONF, buf_str(&report.text));
+		tool_say(EX_CONFIG, buf_str(&report.text));
 	conf_report_clear(&report);
 	return c;
 }
@@ -60,10 +60,10 @@ tool_conf_is_hidden(const struct tool *t)
 static void
 tool_find_daemon(const struct tool *t)
 {
-	struct main_process p;
+	struct running_daemon p;
 
 	if (t->run_directory || tool_daemon_runs(t->conf) ||
-	    !main_process_find(t->config_path, &p) || !p.run_directory[0])
+	    !running_daemon_find(t->config_path, &p) || !p.run_directory[0])
 		return;
 	fprintf(stderr,
 	    "sallyport: the running daemon (process %d) was started with run_directory = \"%s\", "
@@ -108,7 +108,7 @@ tool_check_disk(const char *file, const struct conf *c, struct conf_report *repo
 	if (statvfs(path, &fs) != 0)
 		return;
 	all = (uint64_t)fs.f_blocks * fs.f_frsize;
-	usable = space_usable_bytes(all, (unsigned)c->queue.minimum_free);
+	usable = disk_space_usable_bytes(all, (unsigned)c->queue.minimum_free);
 	if (usable < CONF_SPOOL_BYTES_MIN) {
 		buf_addf(&report->text,
 		    "%s: error: queue.directory: the file system of %s has %llu MiB, of which "
@@ -130,27 +130,27 @@ tool_check_disk(const char *file, const struct conf *c, struct conf_report *repo
 /* Is there room for another segment of the spool?  Whether mail is refused without it, the tool
  * cannot know: what segments that are there have room for, the daemon knows. */
 static void
-tool_check_room(const char *file, const struct conf *c, struct conf_report *report)
+tool_check_segment_space(const char *file, const struct conf *c, struct conf_report *report)
 {
 	char path[4096];
-	char text[SPACE_TEXT_BYTES];
+	char text[DISK_SPACE_TEXT_BYTES];
 	unsigned percent = (unsigned)c->queue.minimum_free;
 	struct statvfs fs;
-	struct space s = {0};
+	struct disk_space s = {0};
 
 	snprintf(path, sizeof path, "%.*s", STR_ARG(c->queue.directory));
 	if (statvfs(path, &fs) != 0 || fs.f_blocks == 0)
 		return;
 	s.all_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
 	s.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	s.share_bytes = space_share_bytes(s.all_bytes, percent);
-	s.segment_bytes = space_segment_bytes(s.all_bytes, percent);
-	if (space_has_segment(&s))
+	s.share_bytes = disk_space_share_bytes(s.all_bytes, percent);
+	s.segment_bytes = disk_space_segment_bytes(s.all_bytes, percent);
+	if (disk_space_has_segment(&s))
 		return;
 	buf_addf(&report->text,
 	    "%s: warning: queue.directory: of the file system of %s %s: no segment is added to the "
 	    "spool until there is more; `sallyport status` tells whether mail is refused\n",
-	    file, path, space_tell(&s, text));
+	    file, path, disk_space_format(&s, text));
 	report->warnings++;
 }
 
@@ -247,7 +247,7 @@ print_check(const char *path, const struct conf_report *report, const struct too
 }
 
 int
-tool_config_check(struct tool *t, const struct command *command)
+tool_config_check(struct tool *t, const struct tool_command *command)
 {
 	const char *path = t->arg_count ? t->args[0] : t->config_path;
 	struct conf_report report;
@@ -259,27 +259,27 @@ tool_config_check(struct tool *t, const struct command *command)
 	c = conf_read_file(path, CONF_SECRETS_READ_HERE, &report);
 	if (c) {
 		tool_check_disk(path, c, &report);
-		tool_check_room(path, c, &report);
+		tool_check_segment_space(path, c, &report);
 		tool_check_descriptors(path, c, &report);
-		host_report_log(path, c, &report);
-		offer_system_report(path, c, &report);
+		os_report_log(path, c, &report);
+		resources_system_report(path, c, &report);
 		tls_files_report(c, &report);
-		probe_host(path, c, &report);
-		service_check("", path, c, &report);
+		start_check_report(path, c, &report);
+		systemd_unit_check("", path, c, &report);
 		tool_check_accounts(path, c, &report);
 	}
 	if (t->json)
 		print_check_json(path, &report);
 	else
 		print_check(path, &report, t);
-	status = report.errors == 0 ? 0 : EX_CONF;
+	status = report.errors == 0 ? 0 : EX_CONFIG;
 	conf_report_clear(&report);
 	conf_drop(&c);
 	return status;
 }
 
 int
-tool_reload(struct tool *t, const struct command *command)
+tool_reload(struct tool *t, const struct tool_command *command)
 {
 	int status = tool_ask_running(t, command->asks, NULL, NULL);
 
@@ -288,9 +288,9 @@ tool_reload(struct tool *t, const struct command *command)
 	return status;
 }
 
-struct status_count {
-	struct print print;
-	struct print certificates;
+struct tool_status_count {
+	struct print_table print;
+	struct print_table certificates;
 	unsigned not_ready;              /* processes */
 	bool relay_answers;
 	unsigned not_accepted;           /* certificates */
@@ -298,7 +298,7 @@ struct status_count {
 
 /* The rows of certificates come behind those of the processes. */
 static void
-tool_status_certificate(struct str values, struct status_count *c)
+tool_status_certificate(struct str values, struct tool_status_count *c)
 {
 	struct str state = message_values_get(values, "state");
 
@@ -381,7 +381,7 @@ tool_status_is_daemon(struct str values, const struct tool *t)
 static void
 tool_status_row(struct str values, void *arg)
 {
-	struct status_count *c = arg;
+	struct tool_status_count *c = arg;
 	struct str state = message_values_get(values, "state");
 	bool is_ready = str_eq(state, STR("ready"));
 
@@ -397,15 +397,15 @@ tool_status_row(struct str values, void *arg)
 	print_row(values, &c->print);
 }
 
-struct dns_count {
-	struct print print;
+struct tool_dns_count {
+	struct print_table print;
 	unsigned count, silent; /* resolvers */
 };
 
 static void
 tool_status_resolver(struct str values, void *arg)
 {
-	struct dns_count *c = arg;
+	struct tool_dns_count *c = arg;
 
 	c->count++;
 	c->silent += str_starts(message_values_get(values, "answers"), STR("no since"));
@@ -419,7 +419,7 @@ tool_status_dns(struct tool *t)
 {
 	static const struct print_column columns[] = {{"resolver", "RESOLVER", -24},
 	    {"from", "FROM", -18}, {"answers", "ANSWERS", -13}, {"dnssec", "DNSSEC", 0}, {0}};
-	struct dns_count table = {.print = {.tool = t, .columns = columns}};
+	struct tool_dns_count table = {.print = {.tool = t, .columns = columns}};
 	int status = tool_ask_running(t, "dns.status", tool_status_resolver, &table);
 
 	if (!t->json && !t->quiet)
@@ -427,11 +427,11 @@ tool_status_dns(struct tool *t)
 	fflush(stdout);
 	if (status)
 		return status;
-	return table.count && table.silent == table.count ? EX_DOWN : 0;
+	return table.count && table.silent == table.count ? EX_UNAVAILABLE : 0;
 }
 
 int
-tool_status(struct tool *t, const struct command *command)
+tool_status(struct tool *t, const struct tool_command *command)
 {
 	static const struct print_column columns[] = {{"role", "ROLE", -10}, {"index", "NO", 3},
 	    {"state", "STATE", -15}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
@@ -440,10 +440,10 @@ tool_status(struct tool *t, const struct command *command)
 	static const struct print_column certificates[] = {{"names", "CERTIFICATE FOR", -28},
 	    {"state", "STATE", -16}, {"not_after", "NOT AFTER", -20}, {"days_left", "DAYS", 6},
 	    {"certificate", "FILE", -32}, {"why", "WHY", 0}, {0}};
-	struct status_count table = {
+	struct tool_status_count table = {
 	    .print = {.tool = t, .columns = columns},
 	    .certificates = {.tool = t, .columns = certificates}};
-	struct print queue = {.tool = t};
+	struct print_table queue = {.tool = t};
 	int status = tool_ask_running(t, command->asks, tool_status_row, &table), of_dns = 0;
 
 	if (status)
@@ -457,5 +457,5 @@ tool_status(struct tool *t, const struct command *command)
 	status = tool_ask_running(t, "queue.status", print_record, &queue);
 	if (status == 0)
 		status = of_dns;
-	return status ? status : table.not_ready || table.not_accepted ? EX_DOWN : 0;
+	return status ? status : table.not_ready || table.not_accepted ? EX_UNAVAILABLE : 0;
 }

@@ -16,14 +16,14 @@ enum { TEXT_MAX = 64 << 20, RUNNING_BYTES_MAX = CONF_TEXT_BYTES_MAX };
 /* ---- what the daemon has ---- */
 
 static void
-add_part(struct str values, void *arg)
+add_config_part(struct str values, void *arg)
 {
 	buf_adds(arg, message_values_get(values, "text"));
 }
 
 /* NULL: *status_out says why, and so does standard error. */
 static struct conf *
-running_read(struct str text, int *status_out)
+parse_running_config(struct str text, int *status_out)
 {
 	struct conf_report report;
 	struct conf *c;
@@ -31,37 +31,38 @@ running_read(struct str text, int *status_out)
 	conf_report_init(&report);
 	c = conf_read_text(text, &report);
 	if (!c) {
-		tool_say(EX_BROKEN, buf_str(&report.text));
-		*status_out = EX_BROKEN;
+		tool_say(EX_SOFTWARE, buf_str(&report.text));
+		*status_out = EX_SOFTWARE;
 	}
 	conf_report_clear(&report);
 	return c;
 }
 
-typedef int running_ask_fn(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
+typedef int tool_ask_fn(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
 
 static struct conf *
-running_ask(struct tool *t, running_ask_fn *ask, int *status_out)
+fetch_running_config(struct tool *t, tool_ask_fn *ask, int *status_out)
 {
 	struct conf *c = NULL;
 	struct buf text;
 
 	buf_init(&text, RUNNING_BYTES_MAX);
-	*status_out = ask(t, "main.config", add_part, &text);
+	*status_out = ask(t, "main.config", add_config_part, &text);
 	if (*status_out == 0 && !buf_ok(&text)) {
-		tool_say(EX_BROKEN, STR("sallyport: the running configuration is larger than 8 MiB "
-					"and is not shown"));
-		*status_out = EX_BROKEN;
+		tool_say(
+		    EX_SOFTWARE, STR("sallyport: the running configuration is larger than 8 MiB "
+		                     "and is not shown"));
+		*status_out = EX_SOFTWARE;
 	}
 	if (*status_out == 0)
-		c = running_read(buf_str(&text), status_out);
+		c = parse_running_config(buf_str(&text), status_out);
 	buf_clear(&text);
 	return c;
 }
 
 /* As tool_ask_running, but says nothing when no daemon is running. */
 static int
-ask_if_any(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
+ask_if_daemon_runs(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 {
 	return tool_ask(t, tool_conf_to_ask(t), verb, row, arg);
 }
@@ -69,7 +70,7 @@ ask_if_any(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 /* For an explanation, which needs no daemon: one that does not run, or that this user may not ask,
  * is passed over. */
 static struct conf *
-running_if_any(struct tool *t, const struct conf *file)
+fetch_running_config_if_any(struct tool *t, const struct conf *file)
 {
 	struct conf *guess = file ? NULL : conf_read_run_directory(t->config_path);
 	struct str directory = file ? file->run_directory : guess->run_directory;
@@ -84,7 +85,7 @@ running_if_any(struct tool *t, const struct conf *file)
 	if (access(path, R_OK | W_OK) != 0)
 		return NULL;
 	t->hides_refusal = true;
-	running = running_ask(t, ask_if_any, &status);
+	running = fetch_running_config(t, ask_if_daemon_runs, &status);
 	t->hides_refusal = false;
 	return running;
 }
@@ -116,10 +117,11 @@ print_settings(struct str settings)
 /* ---- commands ---- */
 
 int
-tool_config_show(struct tool *t, const struct command *command)
+tool_config_show(struct tool *t, const struct tool_command *command)
 {
-	int status = EX_CONF;
-	struct conf *c = t->running ? running_ask(t, tool_ask_running, &status) : tool_conf(t);
+	int status = EX_CONFIG;
+	struct conf *c =
+	    t->running ? fetch_running_config(t, tool_ask_running, &status) : tool_conf(t);
 	struct buf text;
 
 	(void)command;
@@ -137,16 +139,16 @@ tool_config_show(struct tool *t, const struct command *command)
 }
 
 static void
-explain_unknown(const char *key)
+say_unknown_key(const char *key)
 {
-	const char *meant = key_suggest(str_of(key));
+	const char *meant = conf_key_suggest(str_of(key));
 
 	fprintf(stderr, "sallyport: there is no key \"%s\"%s%s%s\n", key,
 	    meant ? "; did you mean \"" : "", meant ? meant : "", meant ? "\"?" : "");
 }
 
 static int
-explain(const struct tool *t, const struct conf *running, const struct conf *file)
+explain_config_key(const struct tool *t, const struct conf *running, const struct conf *file)
 {
 	struct str key = str_of(t->args[0]);
 	struct buf text;
@@ -160,14 +162,14 @@ explain(const struct tool *t, const struct conf *running, const struct conf *fil
 	else if (is_known)
 		tool_say(0, buf_str(&text));
 	else
-		explain_unknown(t->args[0]);
+		say_unknown_key(t->args[0]);
 	buf_clear(&text);
-	return is_known ? 0 : EX_DATA;
+	return is_known ? 0 : EX_DATAERR;
 }
 
 /* Values are shown where there are any; the explanation itself needs none. */
 int
-tool_config_explain(struct tool *t, const struct command *command)
+tool_config_explain(struct tool *t, const struct tool_command *command)
 {
 	struct conf_report report;
 	struct conf *file, *running;
@@ -175,13 +177,13 @@ tool_config_explain(struct tool *t, const struct command *command)
 
 	if (t->arg_count != 1) {
 		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
+		return EX_USAGE;
 	}
 	conf_report_init(&report);
 	file = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
 	conf_report_clear(&report);
-	running = running_if_any(t, file);
-	status = explain(t, running, file);
+	running = fetch_running_config_if_any(t, file);
+	status = explain_config_key(t, running, file);
 	conf_drop(&file);
 	conf_drop(&running);
 	return status;
@@ -189,7 +191,7 @@ tool_config_explain(struct tool *t, const struct command *command)
 
 /* ---- config diff ---- */
 
-struct difference {
+struct tool_config_difference {
 	const struct tool *tool;
 	unsigned count;
 };
@@ -243,9 +245,9 @@ warn_of_other_file(const struct tool *t, struct str path)
 }
 
 static void
-take_change(struct str values, void *arg)
+print_config_difference(struct str values, void *arg)
 {
-	struct difference *d = arg;
+	struct tool_config_difference *d = arg;
 	struct buf key;
 	struct conf_change change = {.before = message_values_get(values, "running"),
 	    .after = message_values_get(values, "file"),
@@ -273,12 +275,12 @@ take_change(struct str values, void *arg)
 }
 
 int
-tool_config_diff(struct tool *t, const struct command *command)
+tool_config_diff(struct tool *t, const struct tool_command *command)
 {
-	struct difference d = {.tool = t};
-	int status = tool_ask_running(t, command->asks, take_change, &d);
+	struct tool_config_difference d = {.tool = t};
+	int status = tool_ask_running(t, command->asks, print_config_difference, &d);
 
 	if (status == 0)
 		tool_warn_of_accounts(t);
-	return status ? status : d.count ? EX_FOUND : 0;
+	return status ? status : d.count ? EX_NEGATIVE : 0;
 }

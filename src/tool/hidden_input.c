@@ -19,7 +19,7 @@ static struct sigaction before[SIGNALS];
 
 /* Does not wait for what is still to be printed, as TCSAFLUSH does: output may be stopped. */
 static void
-give_back(void)
+hidden_input_restore_echo(void)
 {
 	(void)tcflush(STDIN_FILENO, TCIFLUSH);
 	(void)tcsetattr(STDIN_FILENO, TCSANOW, &shown);
@@ -27,14 +27,14 @@ give_back(void)
 
 /* The part of a password that was typed is not left for who reads next. */
 static void
-on_signal(int number)
+hidden_input_signal_received(int number)
 {
 	const struct sigaction plain = {.sa_handler = SIG_DFL};
 	struct sigaction mine;
 	int error = errno;
 	sigset_t only, old;
 
-	give_back();
+	hidden_input_restore_echo();
 	sigemptyset(&only);
 	sigaddset(&only, number);
 	sigaction(number, &plain, &mine);
@@ -48,9 +48,10 @@ on_signal(int number)
 }
 
 static void
-hear_signals(void)
+hidden_input_catch_signals(void)
 {
-	struct sigaction mine = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction mine = {
+	    .sa_handler = hidden_input_signal_received, .sa_flags = SA_RESTART};
 
 	/* one after the other: a second one must not find the terminal half given back */
 	sigemptyset(&mine.sa_mask);
@@ -65,7 +66,7 @@ hear_signals(void)
 }
 
 static void
-leave_signals(void)
+hidden_input_restore_signals(void)
 {
 	for (size_t i = 0; i < SIGNALS; i++)
 		sigaction(signals[i], &before[i], NULL);
@@ -78,16 +79,16 @@ hidden_input_begin(void)
 		return false;
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
-	hear_signals();
+	hidden_input_catch_signals();
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0)
 		return true;
-	leave_signals();
+	hidden_input_restore_signals();
 	return false;
 }
 
 void
 hidden_input_end(void)
 {
-	give_back();
-	leave_signals();
+	hidden_input_restore_echo();
+	hidden_input_restore_signals();
 }

@@ -10,13 +10,13 @@
 #include "ipc/message.h"
 #include "tool/tool.h"
 
-static int help(struct tool *t, const struct command *c);
-static int version(struct tool *t, const struct command *c);
+static int help(struct tool *t, const struct tool_command *c);
+static int version(struct tool *t, const struct tool_command *c);
 
 /* Options of commands, as letters: F the filter, a --all, n --dry-run, R --reason, b --body,
  * r --raw, g --generate, p --password-stdin, H --hold, L --release, D --for, U --running.
  * The others belong to every command. */
-static const struct command commands[] = {
+static const struct tool_command commands[] = {
     {"status", NULL, tool_status, "main.status", "status",
 	"processes and queue at a glance", NULL, 0},
     {"config", "check", tool_config_check, NULL, "config check [FILE]",
@@ -72,7 +72,7 @@ static const struct command commands[] = {
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int
-version(struct tool *t, const struct command *c)
+version(struct tool *t, const struct tool_command *c)
 {
 	(void)t;
 	(void)c;
@@ -108,7 +108,7 @@ print_usage(FILE *to)
 }
 
 static int
-help(struct tool *t, const struct command *c)
+help(struct tool *t, const struct tool_command *c)
 {
 	(void)c;
 	if (t->arg_count == 0) {
@@ -118,7 +118,7 @@ help(struct tool *t, const struct command *c)
 	if (print_commands(stdout, t->args[0]))
 		return 0;
 	fprintf(stderr, "sallyport: no such command \"%s\"; see sallyport help\n", t->args[0]);
-	return EX_USE;
+	return EX_USAGE;
 }
 
 /* ---- options ---- */
@@ -153,7 +153,7 @@ static const struct option words[] = {
 };
 
 static void
-take_flag(struct tool *t, int c)
+set_option_flag(struct tool *t, int c)
 {
 	const struct {
 		int letter;
@@ -169,7 +169,7 @@ take_flag(struct tool *t, int c)
 }
 
 static void
-note_option(struct tool *t, int c, const char *name)
+add_given_option(struct tool *t, int c, const char *name)
 {
 	if (t->option_count == TOOL_OPTIONS_MAX)
 		return;
@@ -178,7 +178,7 @@ note_option(struct tool *t, int c, const char *name)
 }
 
 static const char *
-name_of(int c)
+tool_option_name(int c)
 {
 	for (const struct option *o = words; o->name; o++)
 		if (o->val == c)
@@ -188,12 +188,12 @@ name_of(int c)
 
 /* -1: go on; else the exit code. */
 static int
-read_options(struct tool *t, int argc, char **argv)
+read_tool_options(struct tool *t, int argc, char **argv)
 {
 	int c, which = 0;
 
 	while ((c = getopt_long(argc, argv, "c:jqyhVn", words, &which)) != -1) {
-		note_option(t, c, c == 'F' ? words[which].name : name_of(c));
+		add_given_option(t, c, c == 'F' ? words[which].name : tool_option_name(c));
 		switch (c) {
 		case 'c':
 			t->config_path = optarg;
@@ -217,9 +217,9 @@ read_options(struct tool *t, int argc, char **argv)
 		case 'V':
 			return version(t, NULL);
 		case '?':
-			return EX_USE;
+			return EX_USAGE;
 		default:
-			take_flag(t, c);
+			set_option_flag(t, c);
 		}
 	}
 	return -1;
@@ -228,26 +228,26 @@ read_options(struct tool *t, int argc, char **argv)
 /* ---- commands ---- */
 
 static bool
-fits(const char *given, const char *word, bool exact)
+matches_command_word(const char *given, const char *word, bool exact)
 {
 	return strncmp(given, word, exact ? strlen(word) + 1 : strlen(given)) == 0;
 }
 
 /* Exact words first, then unambiguous beginnings.  *words_out: how many words named it. */
-static const struct command *
-find(char **words_given, int count, bool exact, int *words_out)
+static const struct tool_command *
+find_tool_command(char **words_given, int count, bool exact, int *words_out)
 {
-	const struct command *found = NULL;
+	const struct tool_command *found = NULL;
 
 	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct command *c = &commands[i];
+		const struct tool_command *c = &commands[i];
 		int need = c->verb ? 2 : 1;
 
 		if (count < need)
 			continue;
-		if (!fits(words_given[0], c->noun, exact))
+		if (!matches_command_word(words_given[0], c->noun, exact))
 			continue;
-		if (c->verb && !fits(words_given[1], c->verb, exact))
+		if (c->verb && !matches_command_word(words_given[1], c->verb, exact))
 			continue;
 		if (found)
 			return NULL;
@@ -259,7 +259,7 @@ find(char **words_given, int count, bool exact, int *words_out)
 
 /* What is given must have a meaning: a word or option that is passed over was meant otherwise. */
 static bool
-is_understood(const struct tool *t, const struct command *c, int count, char **rest)
+check_command_usage(const struct tool *t, const struct tool_command *c, int count, char **rest)
 {
 	const char *verb = c->verb ? c->verb : "", *blank = c->verb ? " " : "";
 
@@ -282,7 +282,7 @@ is_understood(const struct tool *t, const struct command *c, int count, char **r
 
 /* What other mail servers call it. */
 static const char *
-known_elsewhere(const char *noun, const char *verb)
+command_of_other_servers(const char *noun, const char *verb)
 {
 	static const char *const others[][3] = {{"queue", "flush", "queue retry --all"},
 	    {"queue", "remove", "queue delete"}, {"queue", "requeue", "queue retry"},
@@ -296,14 +296,14 @@ known_elsewhere(const char *noun, const char *verb)
 }
 
 /* The most similar command; the distance of its words together must be small. */
-static const struct command *
+static const struct tool_command *
 nearest_command(const char *noun, const char *verb)
 {
 	size_t best = (strlen(noun) + strlen(verb)) / 4 + 2;
-	const struct command *found = NULL;
+	const struct tool_command *found = NULL;
 
 	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct command *c = &commands[i];
+		const struct tool_command *c = &commands[i];
 		size_t d = str_distance(str_of(c->noun), str_of(noun));
 
 		if (c->verb)
@@ -319,8 +319,8 @@ nearest_command(const char *noun, const char *verb)
 static void
 suggest_command(const char *noun, const char *verb)
 {
-	const char *meant = known_elsewhere(noun, verb);
-	const struct command *c = meant ? NULL : nearest_command(noun, verb);
+	const char *meant = command_of_other_servers(noun, verb);
+	const struct tool_command *c = meant ? NULL : nearest_command(noun, verb);
 
 	if (meant)
 		fprintf(stderr, "; did you mean \"%s\"?\n", meant);
@@ -335,30 +335,30 @@ static int
 unknown_command(int count, char **given)
 {
 	if (count == 1 && print_commands(stderr, given[0]))
-		return EX_USE;
+		return EX_USAGE;
 	fprintf(stderr, "sallyport: no such command \"%s%s%s\"", given[0], count > 1 ? " " : "",
 	    count > 1 ? given[1] : "");
 	suggest_command(given[0], count > 1 ? given[1] : "");
-	return EX_USE;
+	return EX_USAGE;
 }
 
 static int
-run(struct tool *t, int count, char **given)
+run_tool_command(struct tool *t, int count, char **given)
 {
-	const struct command *c;
+	const struct tool_command *c;
 	int named = 0;
 
 	if (count == 0) {
 		print_usage(stderr);
-		return EX_USE;
+		return EX_USAGE;
 	}
-	c = find(given, count, true, &named);
+	c = find_tool_command(given, count, true, &named);
 	if (!c)
-		c = find(given, count, false, &named);
+		c = find_tool_command(given, count, false, &named);
 	if (!c)
 		return unknown_command(count, given);
-	if (!is_understood(t, c, count - named, given + named))
-		return EX_USE;
+	if (!check_command_usage(t, c, count - named, given + named))
+		return EX_USAGE;
 	for (int i = named; i < count; i++)
 		t->args[t->arg_count++] = given[i];
 	return c->run(t, c);
@@ -371,9 +371,9 @@ main(int argc, char **argv)
 	int status;
 
 	buf_init(&t.values, TOOL_VALUES_MAX);
-	status = read_options(&t, argc, argv);
+	status = read_tool_options(&t, argc, argv);
 	if (status < 0)
-		status = run(&t, argc - optind, argv + optind);
+		status = run_tool_command(&t, argc - optind, argv + optind);
 	if (t.values.p)
 		mem_wipe(t.values.p, t.values.n);
 	buf_clear(&t.values);

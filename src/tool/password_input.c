@@ -12,14 +12,14 @@
 #include "tool/hidden_input.h"
 
 static bool
-read_line(char out[PASSWORD_TEXT_BYTES])
+read_password_line(char out[PASSWORD_INPUT_BYTES])
 {
 	size_t n;
 
-	if (!fgets(out, PASSWORD_TEXT_BYTES, stdin))
+	if (!fgets(out, PASSWORD_INPUT_BYTES, stdin))
 		return false;
 	n = strcspn(out, "\r\n");
-	if (out[n] == 0 && n == PASSWORD_TEXT_BYTES - 1)
+	if (out[n] == 0 && n == PASSWORD_INPUT_BYTES - 1)
 		return false; /* cut: too long */
 	out[n] = 0;
 	return n > 0;
@@ -27,23 +27,23 @@ read_line(char out[PASSWORD_TEXT_BYTES])
 
 /* The terminal does not echo. */
 static bool
-ask(const char *prompt, char out[PASSWORD_TEXT_BYTES])
+prompt_for_password(const char *prompt, char out[PASSWORD_INPUT_BYTES])
 {
 	bool ok;
 
 	fputs(prompt, stderr);
-	ok = read_line(out);
+	ok = read_password_line(out);
 	fputs("\n", stderr);
 	return ok;
 }
 
 static bool
-ask_twice(char out[PASSWORD_TEXT_BYTES])
+prompt_twice(char out[PASSWORD_INPUT_BYTES])
 {
-	char again[PASSWORD_TEXT_BYTES];
+	char again[PASSWORD_INPUT_BYTES];
 	bool ok;
 
-	if (!ask("Password: ", out) || !ask("Again: ", again))
+	if (!prompt_for_password("Password: ", out) || !prompt_for_password("Again: ", again))
 		return false;
 	ok = strcmp(out, again) == 0;
 	mem_wipe(again, sizeof again);
@@ -54,7 +54,7 @@ ask_twice(char out[PASSWORD_TEXT_BYTES])
 
 /* The echo is off before the first prompt is seen: people type at once. */
 static bool
-ask_hidden(bool is_new, char out[PASSWORD_TEXT_BYTES])
+prompt_hidden(bool is_new, char out[PASSWORD_INPUT_BYTES])
 {
 	bool ok;
 
@@ -63,13 +63,13 @@ ask_hidden(bool is_new, char out[PASSWORD_TEXT_BYTES])
 		    strerror(errno));
 		return false;
 	}
-	ok = is_new ? ask_twice(out) : ask("Password: ", out);
+	ok = is_new ? prompt_twice(out) : prompt_for_password("Password: ", out);
 	hidden_input_end();
 	return ok;
 }
 
 bool
-password_read(bool from_stdin, bool is_new, char out[PASSWORD_TEXT_BYTES])
+password_input_read(bool from_stdin, bool is_new, char out[PASSWORD_INPUT_BYTES])
 {
 	bool ok;
 
@@ -78,7 +78,7 @@ password_read(bool from_stdin, bool is_new, char out[PASSWORD_TEXT_BYTES])
 		    stderr);
 		return false;
 	}
-	ok = from_stdin ? read_line(out) : ask_hidden(is_new, out);
+	ok = from_stdin ? read_password_line(out) : prompt_hidden(is_new, out);
 	if (!ok)
 		fputs("sallyport: no password was given (1 to 1024 octets)\n", stderr);
 	return ok;

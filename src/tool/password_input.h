@@ -4,11 +4,11 @@
 
 #include <stdbool.h>
 
-enum { PASSWORD_TEXT_BYTES = 1025 };
+enum { PASSWORD_INPUT_BYTES = 1025 };
 
 /* One line without its end, zero-terminated; twice from the terminal when it is a new one.
  * False: nothing usable was given (said on standard error). */
-bool password_read(bool from_stdin, bool is_new, char out[PASSWORD_TEXT_BYTES])
+bool password_input_read(bool from_stdin, bool is_new, char out[PASSWORD_INPUT_BYTES])
     __attribute__((warn_unused_result));
 
 #endif

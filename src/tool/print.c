@@ -14,7 +14,7 @@ enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN };
 
 /* What JSON says of a key's values, whatever they look like.  Booleans come as yes and no. */
 static enum key_type
-type_of(struct str key)
+json_type_of_key(struct str key)
 {
 	static const char *const numbers[] = {"active", "age_s", "bodies_s", "body_bytes", "bytes",
 	    "changed", "config_age_s", "count", "damages", "days_left", "deferred", "disk_s",
@@ -39,7 +39,7 @@ type_of(struct str key)
 
 /* An array also where there is one value. */
 static bool
-is_list(struct str key)
+json_key_is_list(struct str key)
 {
 	static const char *const lists[] = {
 	    "address", "blocked", "limit", "limit_used", "names", "to"};
@@ -53,7 +53,7 @@ is_list(struct str key)
 /* Bytes at the start of s that are one character which a terminal shows; 0: the first byte does
  * something else to it, or is no UTF-8. */
 static size_t
-shown_step(struct str s)
+printable_length(struct str s)
 {
 	uint32_t c;
 	size_t step = str_utf8_character(s, &c);
@@ -67,7 +67,7 @@ print_text(struct str s)
 	int columns = 0;
 
 	while (s.n) {
-		size_t step = shown_step(s);
+		size_t step = printable_length(s);
 
 		if (step) {
 			fwrite(s.p, 1, step, stdout);
@@ -124,7 +124,7 @@ print_escaped(struct str s)
 static void
 print_json_value(struct str key, struct str value)
 {
-	enum key_type type = type_of(key);
+	enum key_type type = json_type_of_key(key);
 	uint64_t number;
 
 	if (type == KEY_NUMBER && str_u64(value, &number))
@@ -151,7 +151,7 @@ static void
 print_json_key(struct str values, struct str wanted)
 {
 	unsigned count = count_key(values, wanted), n = 0;
-	bool is_array = count > 1 || is_list(wanted);
+	bool is_array = count > 1 || json_key_is_list(wanted);
 	struct str key, value;
 
 	print_escaped(wanted);
@@ -170,7 +170,7 @@ print_json_key(struct str values, struct str wanted)
 }
 
 static bool
-was_before(struct str values, struct str key_at)
+key_came_before(struct str values, struct str key_at)
 {
 	struct str key, value;
 
@@ -187,7 +187,7 @@ print_json_members(struct str values)
 
 	printf("{\"v\":1");
 	while (message_values_next(&rest, &key, &value)) {
-		if (was_before(values, key))
+		if (key_came_before(values, key))
 			continue;
 		putchar(',');
 		print_json_key(values, key);
@@ -208,7 +208,7 @@ print_json_file(struct str values, const char *key, int fd)
 
 	print_json_members(values);
 	printf(",\"%s\":\"", key);
-	failed = pieces_read(fd, print_escaped_part, NULL);
+	failed = text_pieces_read(fd, print_escaped_part, NULL);
 	error = errno;
 	printf("\"}\n");
 	errno = error;
@@ -246,7 +246,7 @@ print_titles(const struct print_column *c)
 
 /* --quiet: of each row its id, or nothing. */
 static void
-print_id(const struct print *p, struct str values)
+print_id(const struct print_table *p, struct str values)
 {
 	if (!p->id_key)
 		return;
@@ -257,7 +257,7 @@ print_id(const struct print *p, struct str values)
 void
 print_row(struct str values, void *arg)
 {
-	struct print *p = arg;
+	struct print_table *p = arg;
 
 	if (p->tool->json) {
 		print_json(values);
@@ -276,7 +276,7 @@ print_row(struct str values, void *arg)
 }
 
 void
-print_empty(const struct print *p, const char *words)
+print_empty(const struct print_table *p, const char *words)
 {
 	if (p->rows == 0 && !p->tool->json && !p->tool->quiet)
 		puts(words);
@@ -285,7 +285,7 @@ print_empty(const struct print *p, const char *words)
 void
 print_record(struct str values, void *arg)
 {
-	struct print *p = arg;
+	struct print_table *p = arg;
 	struct str key, value;
 
 	if (p->tool->json || p->tool->quiet) {

@@ -12,7 +12,7 @@ struct print_column {
 	int width; /* negative: left-aligned */
 };
 
-struct print {
+struct print_table {
 	const struct tool *tool;
 	const struct print_column *columns; /* up to a NULL key */
 	const char *id_key;                 /* what --quiet prints; NULL: nothing */
@@ -28,11 +28,11 @@ void print_labelled(int indent, const char *label, struct str value);
 void print_json(struct str values);
 /* The same, with a file as the value of one more key; -1 with errno: as far as it could be read. */
 int print_json_file(struct str values, const char *key, int fd) MUST_USE;
-/* A tool_row_fn; arg is struct print. */
+/* A tool_row_fn; arg is struct print_table. */
 void print_row(struct str values, void *arg);
 /* Says of a table that had no rows that it is empty; not with --json or --quiet. */
-void print_empty(const struct print *p, const char *words);
-/* A tool_row_fn; arg is struct print: every key on a line of its own, JSON as above. */
+void print_empty(const struct print_table *p, const char *words);
+/* A tool_row_fn; arg is struct print_table: every key on a line of its own, JSON as above. */
 void print_record(struct str values, void *arg);
 
 #endif

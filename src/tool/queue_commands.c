@@ -22,13 +22,13 @@ tool_add_ids(struct tool *t)
 }
 
 int
-tool_queue_list(struct tool *t, const struct command *command)
+tool_queue_list(struct tool *t, const struct tool_command *command)
 {
 	static const struct print_column columns[] = {{"id", "ID", -16}, {"state", "STATE", -9},
 	    {"size", "BYTES", 9}, {"age_s", "AGE s", 8}, {"tries", "TRIES", 5},
 	    {"next", "NEXT", -29}, {"user", "USER", -24}, {"to", "TO", -24},
 	    {"reason", "REASON", -12}, {"reply_by", "BY", -4}, {"reply", "LAST RESULT", 0}, {0}};
-	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
+	struct print_table table = {.tool = t, .columns = columns, .id_key = "id"};
 	int status;
 
 	tool_add_ids(t);
@@ -40,7 +40,7 @@ tool_queue_list(struct tool *t, const struct command *command)
 }
 
 static void
-count_row(struct str values, void *arg)
+count_queue_row(struct str values, void *arg)
 {
 	(void)values;
 	++*(unsigned *)arg;
@@ -48,7 +48,7 @@ count_row(struct str values, void *arg)
 
 /* 0: go on; else the exit code. */
 static int
-confirm(struct tool *t, const struct command *command)
+confirm_queue_command(struct tool *t, const struct tool_command *command)
 {
 	unsigned count = 0;
 	char answer[8];
@@ -56,34 +56,34 @@ confirm(struct tool *t, const struct command *command)
 
 	if (t->yes || t->dry_run)
 		return 0;
-	status = tool_ask_running(t, "queue.list", count_row, &count);
+	status = tool_ask_running(t, "queue.list", count_queue_row, &count);
 	if (status || count <= 1)
 		return status;
 	if (!isatty(0)) {
 		fprintf(stderr, "sallyport: this would %s %u messages: add --yes\n", command->verb,
 		    count);
-		return EX_USE;
+		return EX_USAGE;
 	}
 	fprintf(stderr, "%s %u messages? [y/N] ", command->verb, count);
 	if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
 		return 0;
-	return EX_FOUND;
+	return EX_NEGATIVE;
 }
 
 int
-tool_queue_act(struct tool *t, const struct command *command)
+tool_queue_act(struct tool *t, const struct tool_command *command)
 {
 	static const struct print_column columns[] = {{"id", "ID", 0}, {0}};
-	struct print table = {.tool = t, .columns = columns, .id_key = "id"};
+	struct print_table table = {.tool = t, .columns = columns, .id_key = "id"};
 	int status;
 
 	tool_add_ids(t);
 	if (t->filter_count == 0 && !t->all) {
 		fprintf(stderr, "usage: sallyport %s\n(say which messages, or --all)\n",
 		    command->usage);
-		return EX_USE;
+		return EX_USAGE;
 	}
-	status = confirm(t, command);
+	status = confirm_queue_command(t, command);
 	if (status)
 		return status;
 	if (t->dry_run)
@@ -92,31 +92,31 @@ tool_queue_act(struct tool *t, const struct command *command)
 }
 
 int
-tool_test_route(struct tool *t, const struct command *command)
+tool_test_route(struct tool *t, const struct tool_command *command)
 {
-	struct print record = {.tool = t};
+	struct print_table record = {.tool = t};
 
 	if (t->arg_count != 1) {
 		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
+		return EX_USAGE;
 	}
 	message_values_add(&t->values, "address", str_of(t->args[0]));
 	return tool_ask_running(t, command->asks, print_record, &record);
 }
 
 int
-tool_test_auth(struct tool *t, const struct command *command)
+tool_test_auth(struct tool *t, const struct tool_command *command)
 {
-	struct print record = {.tool = t};
-	char password[PASSWORD_TEXT_BYTES];
+	struct print_table record = {.tool = t};
+	char password[PASSWORD_INPUT_BYTES];
 	int status;
 
 	if (t->arg_count != 1) {
 		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
+		return EX_USAGE;
 	}
-	if (!password_read(t->password_stdin, false, password))
-		return EX_DATA;
+	if (!password_input_read(t->password_stdin, false, password))
+		return EX_DATAERR;
 	message_values_add(&t->values, "user", str_of(t->args[0]));
 	message_values_add(&t->values, "password", str_of(password));
 	status = tool_ask_running(t, command->asks, print_record, &record);

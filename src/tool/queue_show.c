@@ -12,13 +12,13 @@
 #include "tool/tool.h"
 
 /* A large body comes as a descriptor, with the row that tells of it. */
-struct body {
+struct tool_body_file {
 	int fd;    /* -1: none */
 	int error; /* why a body could not be read to its end */
 };
 
-struct show {
-	struct body body;
+struct tool_shown_message {
+	struct tool_body_file body;
 	const struct tool *tool;
 	unsigned messages;
 	bool has_recipients; /* of this message, so far */
@@ -65,9 +65,9 @@ print_lines(struct str text)
 /* ---- a body in a file ---- */
 
 static void
-body_take(int fd, void *arg)
+body_file_take(int fd, void *arg)
 {
-	struct body *b = arg;
+	struct tool_body_file *b = arg;
 
 	if (b->fd >= 0)
 		close(b->fd);
@@ -75,7 +75,7 @@ body_take(int fd, void *arg)
 }
 
 static void
-body_done(struct body *b, int failed)
+body_file_done(struct tool_body_file *b, int failed)
 {
 	if (failed)
 		b->error = errno;
@@ -85,7 +85,7 @@ body_done(struct body *b, int failed)
 
 /* The exit status of a command that ended with this one. */
 static int
-body_status(struct body *b, int status)
+body_file_status(struct tool_body_file *b, int status)
 {
 	if (b->fd >= 0)
 		close(b->fd);
@@ -93,18 +93,18 @@ body_status(struct body *b, int status)
 		return status;
 	fprintf(stderr, "sallyport: the body could not be read to its end: %s\n",
 	    strerror(b->error));
-	return status ? status : EX_DISK;
+	return status ? status : EX_IOERR;
 }
 
 static void
-print_large_body(struct body *b)
+print_large_body(struct tool_body_file *b)
 {
 	bool is_within = false;
 	int failed;
 
 	printf("Body\n");
-	failed = pieces_read(b->fd, print_some_lines, &is_within);
-	body_done(b, failed);
+	failed = text_pieces_read(b->fd, print_some_lines, &is_within);
+	body_file_done(b, failed);
 	if (is_within)
 		putchar('\n');
 }
@@ -135,7 +135,7 @@ print_attempts(struct str values)
 }
 
 static void
-print_message(struct show *show, struct str values)
+print_message(struct tool_shown_message *show, struct str values)
 {
 	if (show->messages++)
 		putchar('\n');
@@ -153,7 +153,7 @@ print_message(struct show *show, struct str values)
 }
 
 static void
-print_recipient(struct show *show, struct str values)
+print_recipient(struct tool_shown_message *show, struct str values)
 {
 	if (!show->has_recipients)
 		printf("Recipients\n");
@@ -184,15 +184,15 @@ print_content(struct str values)
 }
 
 static bool
-is_in_file(struct str values)
+body_is_in_file(struct str values)
 {
 	return str_eq(message_values_get(values, "in_file"), STR("yes"));
 }
 
 static void
-print_body(struct show *show, struct str values)
+print_body(struct tool_shown_message *show, struct str values)
 {
-	if (!is_in_file(values)) {
+	if (!body_is_in_file(values)) {
 		printf("Body\n");
 		print_lines(message_values_get(values, "body"));
 	} else if (show->body.fd >= 0) {
@@ -203,7 +203,7 @@ print_body(struct show *show, struct str values)
 }
 
 static bool
-is_row(struct str values, const char *kind)
+is_row_of_kind(struct str values, const char *kind)
 {
 	return str_eq(message_values_get(values, "row"), str_of(kind));
 }
@@ -211,29 +211,29 @@ is_row(struct str values, const char *kind)
 static void
 show_row(struct str values, void *arg)
 {
-	struct show *show = arg;
+	struct tool_shown_message *show = arg;
 
 	if (show->tool->json && show->body.fd >= 0)
-		body_done(&show->body, print_json_file(values, "body", show->body.fd));
+		body_file_done(&show->body, print_json_file(values, "body", show->body.fd));
 	else if (show->tool->json)
 		print_json(values);
-	else if (is_row(values, "message") && show->tool->quiet)
+	else if (is_row_of_kind(values, "message") && show->tool->quiet)
 		printf("%.*s\n", STR_ARG(message_values_get(values, "id")));
 	else if (show->tool->quiet)
 		return;
-	else if (is_row(values, "message"))
+	else if (is_row_of_kind(values, "message"))
 		print_message(show, values);
-	else if (is_row(values, "recipient"))
+	else if (is_row_of_kind(values, "recipient"))
 		print_recipient(show, values);
-	else if (is_row(values, "content"))
+	else if (is_row_of_kind(values, "content"))
 		print_content(values);
-	else if (is_row(values, "body"))
+	else if (is_row_of_kind(values, "body"))
 		print_body(show, values);
 }
 
 /* The message as it is stored.  The header waits for its body: half a message is none. */
-struct raw {
-	struct body body;
+struct tool_raw_message {
+	struct tool_body_file body;
 	struct buf header;
 	unsigned messages;
 	bool is_large; /* and was not passed */
@@ -249,26 +249,26 @@ raw_write(struct str piece, void *arg)
 static void
 raw_row(struct str values, void *arg)
 {
-	struct raw *raw = arg;
+	struct tool_raw_message *raw = arg;
 	struct str body = message_values_get(values, "body");
 
-	if (is_row(values, "message")) {
+	if (is_row_of_kind(values, "message")) {
 		raw->messages++;
 		buf_reset(&raw->header);
 	}
 	if (raw->messages > 1)
 		return;
-	if (is_row(values, "content"))
+	if (is_row_of_kind(values, "content"))
 		buf_adds(&raw->header, message_values_get(values, "header"));
-	if (!is_row(values, "body"))
+	if (!is_row_of_kind(values, "body"))
 		return;
-	raw->is_large = is_in_file(values) && raw->body.fd < 0;
+	raw->is_large = body_is_in_file(values) && raw->body.fd < 0;
 	if (raw->is_large)
 		return;
 	fwrite(raw->header.p, 1, raw->header.n, stdout);
 	fputs("\r\n", stdout);
 	if (raw->body.fd >= 0)
-		body_done(&raw->body, pieces_read(raw->body.fd, raw_write, NULL));
+		body_file_done(&raw->body, text_pieces_read(raw->body.fd, raw_write, NULL));
 	else
 		fwrite(body.p, 1, body.n, stdout);
 }
@@ -286,20 +286,20 @@ show_refuse_several(const struct tool *t, unsigned count)
 {
 	fprintf(stderr, "sallyport: %s has %u messages, and --raw writes one: name one of them "
 	    "(sallyport queue list %s)\n", t->args[0], count, t->args[0]);
-	return EX_USE;
+	return EX_USAGE;
 }
 
 static int
-show_raw(struct tool *t, const struct command *command)
+show_raw(struct tool *t, const struct tool_command *command)
 {
-	struct raw raw = {.body.fd = -1};
+	struct tool_raw_message raw = {.body.fd = -1};
 	unsigned count = 0;
 	int status;
 
 	if (isatty(STDOUT_FILENO)) {
 		fputs("sallyport: --raw does not write to a terminal: send it to a file or a pipe, "
 		      "or use --body\n", stderr);
-		return EX_USE;
+		return EX_USAGE;
 	}
 	/* before anything is written */
 	status = tool_ask_running(t, "queue.list", show_count, &count);
@@ -314,26 +314,26 @@ show_raw(struct tool *t, const struct command *command)
 	if (status == 0 && raw.is_large) {
 		fputs("sallyport: the body is not shown: it is large: name this message alone, by "
 		      "its id\n", stderr);
-		status = EX_FOUND;
+		status = EX_NEGATIVE;
 	}
 	buf_clear(&raw.header);
-	return body_status(&raw.body, status);
+	return body_file_status(&raw.body, status);
 }
 
 int
-tool_queue_show(struct tool *t, const struct command *command)
+tool_queue_show(struct tool *t, const struct tool_command *command)
 {
-	struct show show = {.body.fd = -1, .tool = t};
+	struct tool_shown_message show = {.body.fd = -1, .tool = t};
 
 	tool_add_ids(t);
 	if (t->filter_count == 0 || (t->raw && t->arg_count != 1)) {
 		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
+		return EX_USAGE;
 	}
 	if (t->body || t->raw)
 		message_values_add(&t->values, "body", STR("1"));
-	t->take_fd = body_take;
+	t->take_fd = body_file_take;
 	if (t->raw)
 		return show_raw(t, command);
-	return body_status(&show.body, tool_ask_running(t, command->asks, show_row, &show));
+	return body_file_status(&show.body, tool_ask_running(t, command->asks, show_row, &show));
 }

@@ -16,7 +16,7 @@
 #include "base/str.h"
 #include "main/directory.h"
 
-enum { WORDS_BYTES = 16384, PROC_BYTES = MAIN_PROCESS_PATH_BYTES + 64 };
+enum { WORDS_BYTES = 16384, PROC_BYTES = RUNNING_DAEMON_PATH_BYTES + 64 };
 
 static const char default_config[] = "/etc/sallyport/sallyport.cfg";
 
@@ -25,7 +25,7 @@ static const char default_config[] = "/etc/sallyport/sallyport.cfg";
 /* A word of short options, as getopt takes it: the value of -c, which may be the next word.  False:
  * with one of them the program does not run on. */
 static bool
-main_process_option(const char *word, const char *next, const char **config)
+running_daemon_read_option(const char *word, const char *next, const char **config)
 {
 	for (const char *o = word + 1; *o; o++) {
 		if (strchr("tVh", *o))
@@ -40,7 +40,7 @@ main_process_option(const char *word, const char *next, const char **config)
 
 /* NULL: it is not a daemon's main process. */
 static const char *
-main_process_config(const char *words, size_t n)
+running_daemon_config(const char *words, size_t n)
 {
 	const char *config = default_config, *end = words + n, *slash = strrchr(words, '/');
 	const char *word = words, *next;
@@ -56,7 +56,7 @@ main_process_config(const char *words, size_t n)
 			return NULL;
 		if (word[0] != '-' || word[1] == '-')
 			continue;
-		if (!main_process_option(word, next < end ? next : "", &config))
+		if (!running_daemon_read_option(word, next < end ? next : "", &config))
 			return NULL;
 		if (config == next && next < end)
 			next += strlen(next) + 1;
@@ -65,7 +65,7 @@ main_process_config(const char *words, size_t n)
 }
 
 static size_t
-main_process_read(const char *process, const char *name, char *out, size_t size)
+running_daemon_read(const char *process, const char *name, char *out, size_t size)
 {
 	char path[PROC_BYTES];
 	ssize_t n;
@@ -82,13 +82,13 @@ main_process_read(const char *process, const char *name, char *out, size_t size)
 
 /* Anybody may give a process of his such a name. */
 static bool
-main_process_is_trusted(const char *process)
+running_daemon_is_trusted(const char *process)
 {
 	char text[2048];
 	const char *line;
 	unsigned uid;
 
-	if (main_process_read(process, "status", text, sizeof text) == 0)
+	if (running_daemon_read(process, "status", text, sizeof text) == 0)
 		return false;
 	line = strstr(text, "\nUid:");
 	return line && sscanf(line, "\nUid: %u", &uid) == 1 && (uid == 0 || uid == geteuid());
@@ -97,14 +97,14 @@ main_process_is_trusted(const char *process)
 /* ---- its files ---- */
 
 static bool
-main_process_is_same(const struct stat *a, const struct stat *b)
+running_daemon_is_same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 /* As the process sees it, where that can be asked; else as a path of our own. */
 static bool
-main_process_has_config(const char *process, const char *its, const char *ours)
+running_daemon_has_config(const char *process, const char *its, const char *ours)
 {
 	bool is_absolute = its[0] == '/';
 	const char *a = strrchr(its, '/'), *b = strrchr(ours, '/');
@@ -115,19 +115,19 @@ main_process_has_config(const char *process, const char *its, const char *ours)
 		return strcmp(its, ours) == 0;
 	snprintf(path, sizeof path, "/proc/%s/%s/%s", process, is_absolute ? "root" : "cwd", its);
 	if (stat(path, &other) == 0)
-		return main_process_is_same(&mine, &other);
+		return running_daemon_is_same_file(&mine, &other);
 	if (errno != EACCES && errno != EPERM)
 		return false;
 	if (is_absolute)
-		return stat(its, &other) == 0 && main_process_is_same(&mine, &other);
+		return stat(its, &other) == 0 && running_daemon_is_same_file(&mine, &other);
 	return strcmp(a ? a + 1 : its, b ? b + 1 : ours) == 0;
 }
 
 static bool
-main_process_is_run(const char *path)
+running_daemon_is_run_directory(const char *path)
 {
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bool is_run = fd >= 0 && directory_is_run(fd);
+	bool is_run = fd >= 0 && directory_has_daemon(fd);
 
 	if (fd >= 0)
 		close(fd);
@@ -136,7 +136,7 @@ main_process_is_run(const char *path)
 
 /* It holds its lock open. */
 static void
-main_process_find_directory(const char *process, char out[MAIN_PROCESS_PATH_BYTES])
+running_daemon_find_directory(const char *process, char out[RUNNING_DAEMON_PATH_BYTES])
 {
 	static const struct str lock = STR("/lock");
 	char path[PROC_BYTES];
@@ -147,13 +147,13 @@ main_process_find_directory(const char *process, char out[MAIN_PROCESS_PATH_BYTE
 	snprintf(path, sizeof path, "/proc/%s/fd", process);
 	d = opendir(path);
 	while (d && !is_found && (e = readdir(d))) {
-		ssize_t n = readlinkat(dirfd(d), e->d_name, out, MAIN_PROCESS_PATH_BYTES - 1);
+		ssize_t n = readlinkat(dirfd(d), e->d_name, out, RUNNING_DAEMON_PATH_BYTES - 1);
 		struct str file = str_make(out, n > 0 ? (size_t)n : 0);
 
 		if (!str_iends(file, lock))
 			continue;
 		out[file.n - lock.n] = 0;
-		is_found = main_process_is_run(out);
+		is_found = running_daemon_is_run_directory(out);
 	}
 	if (d)
 		closedir(d);
@@ -164,26 +164,27 @@ main_process_find_directory(const char *process, char out[MAIN_PROCESS_PATH_BYTE
 /* ---- all ---- */
 
 static bool
-main_process_fits(const char *process, const char *config)
+running_daemon_matches(const char *process, const char *config)
 {
 	char words[WORDS_BYTES];
-	size_t n = main_process_read(process, "cmdline", words, sizeof words);
-	const char *its = n ? main_process_config(words, n) : NULL;
+	size_t n = running_daemon_read(process, "cmdline", words, sizeof words);
+	const char *its = n ? running_daemon_config(words, n) : NULL;
 
-	return its && main_process_is_trusted(process) &&
-	    main_process_has_config(process, its, config);
+	return its && running_daemon_is_trusted(process) &&
+	    running_daemon_has_config(process, its, config);
 }
 
 bool
-main_process_find(const char *config, struct main_process *out)
+running_daemon_find(const char *config, struct running_daemon *out)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *e;
 
-	*out = (struct main_process){0};
+	*out = (struct running_daemon){0};
 	while (d && out->pid == 0 && (e = readdir(d)))
-		if (isdigit((unsigned char)e->d_name[0]) && main_process_fits(e->d_name, config)) {
-			main_process_find_directory(e->d_name, out->run_directory);
+		if (isdigit((unsigned char)e->d_name[0]) &&
+		    running_daemon_matches(e->d_name, config)) {
+			running_daemon_find_directory(e->d_name, out->run_directory);
 			out->pid = (pid_t)strtol(e->d_name, NULL, 10);
 		}
 	if (d)

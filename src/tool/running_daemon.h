@@ -7,16 +7,16 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { MAIN_PROCESS_PATH_BYTES = 4096 };
+enum { RUNNING_DAEMON_PATH_BYTES = 4096 };
 
-struct main_process {
+struct running_daemon {
 	pid_t pid;
 	/* where it has its lock and its socket; empty: this user may not see that */
-	char run_directory[MAIN_PROCESS_PATH_BYTES];
+	char run_directory[RUNNING_DAEMON_PATH_BYTES];
 };
 
 /* One of root's or of this user's, by its command line in /proc.  False: there is none, as far as
  * this process may see. */
-bool main_process_find(const char *config, struct main_process *out);
+bool running_daemon_find(const char *config, struct running_daemon *out);
 
 #endif

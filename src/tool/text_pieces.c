@@ -11,7 +11,7 @@ enum { PIECE_BYTES = 64 << 10, CHARACTER_BYTES_MAX = 4 };
 
 /* How many bytes at the end may belong to what comes next. */
 static size_t
-pieces_unfinished(struct str s)
+text_pieces_unfinished(struct str s)
 {
 	for (size_t n = 1; n < CHARACTER_BYTES_MAX && n <= s.n; n++) {
 		unsigned char c = (unsigned char)s.p[s.n - n];
@@ -27,7 +27,7 @@ pieces_unfinished(struct str s)
 }
 
 int
-pieces_read(int fd, pieces_fn *fn, void *arg)
+text_pieces_read(int fd, text_pieces_fn *fn, void *arg)
 {
 	char room[PIECE_BYTES];
 	size_t held = 0;
@@ -42,7 +42,7 @@ pieces_read(int fd, pieces_fn *fn, void *arg)
 		if (n < 0)
 			return -1;
 		at += n;
-		held = pieces_unfinished(whole);
+		held = text_pieces_unfinished(whole);
 		if (whole.n > held)
 			fn(str_upto(whole, whole.n - held), arg);
 		memmove(room, room + whole.n - held, held);

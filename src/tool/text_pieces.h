@@ -7,10 +7,10 @@
 
 #include "base/str.h"
 
-typedef void pieces_fn(struct str piece, void *arg);
+typedef void text_pieces_fn(struct str piece, void *arg);
 
 /* From its beginning, whoever shares its position.  -1 with errno: it could not be read to its
  * end. */
-int pieces_read(int fd, pieces_fn *fn, void *arg) MUST_USE;
+int text_pieces_read(int fd, text_pieces_fn *fn, void *arg) MUST_USE;
 
 #endif

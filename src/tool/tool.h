@@ -13,8 +13,8 @@ enum {
 	TOOL_OPTIONS_MAX = 32,
 	TOOL_VALUES_MAX = 60000,
 	TOOL_NO_DAEMON = -1, /* of tool_ask: not an exit code */
-	EX_FOUND = 1, EX_USE = 64, EX_DATA = 65, EX_NO_ONE = 67, EX_DOWN = 69,
-	EX_BROKEN = 70, EX_DISK = 74, EX_LATER = 75, EX_FORBIDDEN = 77, EX_CONF = 78,
+	EX_NEGATIVE = 1, EX_USAGE = 64, EX_DATAERR = 65, EX_NOUSER = 67, EX_UNAVAILABLE = 69,
+	EX_SOFTWARE = 70, EX_IOERR = 74, EX_TEMPFAIL = 75, EX_NOPERM = 77, EX_CONFIG = 78,
 };
 
 struct tool {
@@ -42,10 +42,10 @@ struct tool {
 	void (*take_fd)(int fd, void *arg);
 };
 
-struct command {
+struct tool_command {
 	const char *noun;
 	const char *verb;                /* NULL: the noun is the whole command */
-	int (*run)(struct tool *t, const struct command *c);
+	int (*run)(struct tool *t, const struct tool_command *c);
 	const char *asks;                /* the daemon's word for it, where it is just passed on */
 	const char *usage;
 	const char *help;
@@ -53,7 +53,7 @@ struct command {
 	int args_max;
 };
 
-/* Reads the configuration for a command; NULL: errors are printed, the end is EX_CONF. */
+/* Reads the configuration for a command; NULL: errors are printed, the end is EX_CONFIG. */
 struct conf *tool_conf(const struct tool *t);
 
 /* What is needed to ask the running daemon, which is run_directory alone: never NULL.  Where the
@@ -67,8 +67,8 @@ const struct conf *tool_conf_to_ask(struct tool *t);
 typedef void tool_row_fn(struct str values, void *arg);
 
 /* Asks the running daemon, with the values of the command line: rows as they come, then its last
- * words (tool_end).  Returns the exit code; TOOL_NO_DAEMON without a message when no daemon is
- * running. */
+ * words (tool_print_result).  Returns the exit code; TOOL_NO_DAEMON without a message when no
+ * daemon is running. */
 int tool_ask(const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *row,
     void *arg);
 /* That no daemon is running, and where it was looked for; the exit code. */
@@ -79,7 +79,7 @@ bool tool_daemon_runs(const struct conf *c);
 void tool_say(int exit_code, struct str text);
 /* The last words of an answer: an error always; else nothing with --quiet, and with --json an
  * object, if there were no rows. */
-void tool_end(const struct tool *t, int exit_code, struct str text, bool has_rows);
+void tool_print_result(const struct tool *t, int exit_code, struct str text, bool has_rows);
 /* tool_ask with the command line's configuration and values; says so when no daemon answers. */
 int tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
 
@@ -91,7 +91,7 @@ void tool_check_accounts(const char *file, const struct conf *c, struct conf_rep
 void tool_warn_of_accounts(const struct tool *t);
 
 /* 0, or an exit code: exactly one name must be given; it is added to the values. */
-int tool_user_name(struct tool *t, const struct command *c);
+int tool_user_name(struct tool *t, const struct tool_command *c);
 /* Of the running daemon, or of the store when it is off. */
 int tool_user_ask(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
 /* The words behind a queue command are ids of its filter. */
@@ -99,22 +99,22 @@ void tool_add_ids(struct tool *t);
 
 /* block_commands.c, config_commands.c, config_show.c,
  * user_commands.c, user_show.c, queue_commands.c, queue_show.c */
-int tool_block_list(struct tool *t, const struct command *c);
-int tool_block_act(struct tool *t, const struct command *c);
-int tool_config_check(struct tool *t, const struct command *c);
-int tool_config_show(struct tool *t, const struct command *c);
-int tool_config_diff(struct tool *t, const struct command *c);
-int tool_config_explain(struct tool *t, const struct command *c);
-int tool_reload(struct tool *t, const struct command *c);
-int tool_status(struct tool *t, const struct command *c);
-int tool_user_secret(struct tool *t, const struct command *c);
-int tool_user_list(struct tool *t, const struct command *c);
-int tool_user_show(struct tool *t, const struct command *c);
-int tool_user_act(struct tool *t, const struct command *c);
-int tool_queue_list(struct tool *t, const struct command *c);
-int tool_queue_show(struct tool *t, const struct command *c);
-int tool_queue_act(struct tool *t, const struct command *c);
-int tool_test_auth(struct tool *t, const struct command *c);
-int tool_test_route(struct tool *t, const struct command *c);
+int tool_block_list(struct tool *t, const struct tool_command *c);
+int tool_block_act(struct tool *t, const struct tool_command *c);
+int tool_config_check(struct tool *t, const struct tool_command *c);
+int tool_config_show(struct tool *t, const struct tool_command *c);
+int tool_config_diff(struct tool *t, const struct tool_command *c);
+int tool_config_explain(struct tool *t, const struct tool_command *c);
+int tool_reload(struct tool *t, const struct tool_command *c);
+int tool_status(struct tool *t, const struct tool_command *c);
+int tool_user_secret(struct tool *t, const struct tool_command *c);
+int tool_user_list(struct tool *t, const struct tool_command *c);
+int tool_user_show(struct tool *t, const struct tool_command *c);
+int tool_user_act(struct tool *t, const struct tool_command *c);
+int tool_queue_list(struct tool *t, const struct tool_command *c);
+int tool_queue_show(struct tool *t, const struct tool_command *c);
+int tool_queue_act(struct tool *t, const struct tool_command *c);
+int tool_test_auth(struct tool *t, const struct tool_command *c);
+int tool_test_route(struct tool *t, const struct tool_command *c);
 
 #endif

@@ -22,7 +22,7 @@
 enum { ACCOUNTS_TOLD_MAX = 20 };
 
 static void
-row(struct str values, void *arg)
+print_account_row(struct str values, void *arg)
 {
 	print_row(values, arg);
 }
@@ -30,15 +30,15 @@ row(struct str values, void *arg)
 /* The directory of the accounts; root becomes their user, so that nothing is done as root in a
  * directory that belongs to another.  -1: refused in words. */
 static int
-open_state(const struct conf *c, int *status_out)
+open_account_directory(const struct conf *c, int *status_out)
 {
-	struct identity identities[ROLE_KINDS];
-	struct directory_wish wish = {
+	struct os_user identities[ROLE_KINDS];
+	struct directory_spec wish = {
 	    "state_directory", c->state_directory, &identities[ROLE_AUTH]};
 	int fd;
 
-	if (!host_identities(c, identities)) {
-		*status_out = EX_CONF;
+	if (!os_role_users(c, identities)) {
+		*status_out = EX_CONFIG;
 		return -1;
 	}
 	fd = directory_open(&wish, status_out);
@@ -48,36 +48,36 @@ open_state(const struct conf *c, int *status_out)
 	fprintf(stderr, "sallyport: cannot become uid %u: %s\n", identities[ROLE_AUTH].uid,
 	    strerror(errno));
 	close(fd);
-	*status_out = EX_FORBIDDEN;
+	*status_out = EX_NOPERM;
 	return -1;
 }
 
 static int
-run_on_store(
+run_on_account_store(
     const struct tool *t, const struct conf *c, const char *verb, tool_row_fn *fn, void *arg)
 {
 	char directory[40];
 	struct accounts *a;
 	struct buf text;
-	int status = EX_DISK, fd;
+	int status = EX_IOERR, fd;
 
-	fd = open_state(c, &status);
+	fd = open_account_directory(c, &status);
 	if (fd < 0)
 		return status;
 	/* by the descriptor: this user may not be allowed to search the directories above */
 	snprintf(directory, sizeof directory, "/proc/self/fd/%d", fd);
 	buf_init(&text, 4096);
-	a = users_open(directory, str_of(verb), &text);
+	a = user_admin_open(directory, str_of(verb), &text);
 	if (a) {
-		struct users_out out = {.row = fn, .arg = arg, .text = &text};
+		struct user_admin_out out = {.row = fn, .arg = arg, .text = &text};
 
 		if (accounts_is_new(a))
 			fprintf(stderr, "sallyport: made a new account store %.*s/accounts.db\n",
 			    STR_ARG(c->state_directory));
-		status = users_run(a, c, str_of(verb), buf_str(&t->values), &out);
+		status = user_admin_run(a, c, str_of(verb), buf_str(&t->values), &out);
 		accounts_close(&a);
 	}
-	tool_end(t, status, buf_str(&text), fn != NULL);
+	tool_print_result(t, status, buf_str(&text), fn != NULL);
 	buf_clear(&text);
 	close(fd);
 	return status;
@@ -96,7 +96,7 @@ tool_user_ask(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 	if (t->is_config_hidden)
 		return tool_say_no_daemon(t, to_ask);
 	c = tool_conf(t);
-	status = c ? run_on_store(t, c, verb, fn, arg) : EX_CONF;
+	status = c ? run_on_account_store(t, c, verb, fn, arg) : EX_CONFIG;
 	conf_drop(&c);
 	return status;
 }
@@ -128,11 +128,11 @@ tool_check_account(struct str values, void *arg)
 
 /* An error is not an absence: who reads that nothing is wrong must know what was not looked at. */
 static void
-tool_tell_unchecked(const char *file, int status, struct conf_report *report)
+tool_say_accounts_unchecked(const char *file, int status, struct conf_report *report)
 {
-	const char *why = status == EX_LATER ? "the daemon did not tell them in time"
-	    : status == EX_DISK              ? "the account store cannot be read"
-	    : status == EX_FORBIDDEN         ? "this user may not"
+	const char *why = status == EX_TEMPFAIL ? "the daemon did not tell them in time"
+	    : status == EX_IOERR              ? "the account store cannot be read"
+	    : status == EX_NOPERM         ? "this user may not"
 	                                     : "they cannot be asked for";
 
 	if (status == 0 || status == TOOL_NO_DAEMON)
@@ -156,8 +156,8 @@ tool_check_accounts(const char *file, const struct conf *c, struct conf_report *
 		status = tool_ask(&asking, c, "user.list", tool_check_account, &a);
 	snprintf(path, sizeof path, "%.*s/accounts.db", STR_ARG(c->state_directory));
 	if (status == TOOL_NO_DAEMON && access(path, R_OK | W_OK) == 0)
-		status = run_on_store(&asking, c, "user.list", tool_check_account, &a);
-	tool_tell_unchecked(file, status, report);
+		status = run_on_account_store(&asking, c, "user.list", tool_check_account, &a);
+	tool_say_accounts_unchecked(file, status, report);
 	if (a.count > ACCOUNTS_TOLD_MAX)
 		buf_addf(&report->text, "%s: warning: domains: and %u more accounts\n", file,
 		    a.count - ACCOUNTS_TOLD_MAX);
@@ -187,25 +187,25 @@ tool_warn_of_accounts(const struct tool *t)
 
 /* 0, or an exit code: exactly one name must be given. */
 int
-tool_user_name(struct tool *t, const struct command *command)
+tool_user_name(struct tool *t, const struct tool_command *command)
 {
 	if (t->arg_count != 1) {
 		fprintf(stderr, "usage: sallyport %s\n", command->usage);
-		return EX_USE;
+		return EX_USAGE;
 	}
 	message_values_add(&t->values, "name", str_of(t->args[0]));
 	return 0;
 }
 
 int
-tool_user_list(struct tool *t, const struct command *command)
+tool_user_list(struct tool *t, const struct tool_command *command)
 {
 	static const struct print_column columns[] = {{"name", "NAME", -32},
 	    {"state", "STATE", -10}, {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
-	struct print table = {.tool = t, .columns = columns, .id_key = "name"};
+	struct print_table table = {.tool = t, .columns = columns, .id_key = "name"};
 	int status;
 
-	status = tool_user_ask(t, command->asks, row, &table);
+	status = tool_user_ask(t, command->asks, print_account_row, &table);
 	if (status == 0)
 		print_empty(&table, "no accounts");
 	return status;
@@ -213,7 +213,7 @@ tool_user_list(struct tool *t, const struct command *command)
 
 /* ---- suspend and resume, with the mail that waits ---- */
 
-struct queued {
+struct tool_user_mail {
 	const struct tool *tool;
 	struct buf account; /* its own name, which may have been given without its domain */
 	uint64_t changed;
@@ -222,12 +222,12 @@ struct queued {
 	bool is_coming_lost; /* what was under way is not held; the queue's last words say so */
 };
 
-static const char queued_reason[] = "user suspended";
+static const char user_mail_hold_reason[] = "user suspended";
 
 static void
-queued_row(struct str values, void *arg)
+user_mail_add_row(struct str values, void *arg)
 {
-	struct queued *q = arg;
+	struct tool_user_mail *q = arg;
 	uint64_t n;
 
 	if (str_eq(message_values_get(values, "row"), STR("total"))) {
@@ -245,27 +245,27 @@ queued_row(struct str values, void *arg)
 }
 
 static void
-queued_take_account(struct str values, void *arg)
+user_mail_take_account(struct str values, void *arg)
 {
-	struct queued *q = arg;
+	struct tool_user_mail *q = arg;
 
 	buf_adds(&q->account, message_values_get(values, "name"));
 }
 
 /* What is queued of other accounts, which the name as it was given may mean as well, stays. */
 static int
-queued_ask_account(const struct tool *t, struct queued *q)
+user_mail_ask_account(const struct tool *t, struct tool_user_mail *q)
 {
 	struct tool asking = *t;
 
 	asking.quiet = true;
 	buf_init(&q->account, TOOL_VALUES_MAX);
-	return tool_ask_running(&asking, "user.show", queued_take_account, q);
+	return tool_ask_running(&asking, "user.show", user_mail_take_account, q);
 }
 
 /* Values of the queue's command, for the account alone. */
 static void
-queued_begin(struct tool *asking, const struct tool *t, const struct queued *q)
+user_mail_begin_command(struct tool *asking, const struct tool *t, const struct tool_user_mail *q)
 {
 	*asking = *t;
 	asking->quiet = true;
@@ -274,20 +274,20 @@ queued_begin(struct tool *asking, const struct tool *t, const struct queued *q)
 }
 
 static int
-queued_ask_hold(const struct tool *t, struct queued *q)
+user_mail_ask_hold(const struct tool *t, struct tool_user_mail *q)
 {
 	struct str reason = message_values_get(buf_str(&t->values), "reason");
 	struct tool asking;
 	struct buf why;
 	int status;
 
-	queued_begin(&asking, t, q);
+	user_mail_begin_command(&asking, t, q);
 	buf_init(&why, TOOL_VALUES_MAX);
-	buf_addf(&why, "%s%s%.*s", queued_reason, reason.n ? ": " : "", STR_ARG(reason));
+	buf_addf(&why, "%s%s%.*s", user_mail_hold_reason, reason.n ? ": " : "", STR_ARG(reason));
 	message_values_add(&asking.values, "reason", buf_str(&why));
 	/* what its sessions have handed over, and is being stored, is held too */
 	message_values_add(&asking.values, "coming", STR("yes"));
-	status = tool_ask_running(&asking, "queue.hold", queued_row, q);
+	status = tool_ask_running(&asking, "queue.hold", user_mail_add_row, q);
 	buf_clear(&why);
 	buf_clear(&asking.values);
 	return status;
@@ -295,22 +295,22 @@ queued_ask_hold(const struct tool *t, struct queued *q)
 
 /* What is held for another reason stays, and is counted as unchanged. */
 static int
-queued_ask_release(const struct tool *t, struct queued *q)
+user_mail_ask_release(const struct tool *t, struct tool_user_mail *q)
 {
 	struct tool asking;
 	int status;
 
-	queued_begin(&asking, t, q);
+	user_mail_begin_command(&asking, t, q);
 	message_values_add(&asking.values, "state", STR("held"));
-	message_values_add(&asking.values, "held_for", str_of(queued_reason));
+	message_values_add(&asking.values, "held_for", str_of(user_mail_hold_reason));
 	message_values_add(&asking.values, "reason", STR("user resumed"));
-	status = tool_ask_running(&asking, "queue.release", queued_row, q);
+	status = tool_ask_running(&asking, "queue.release", user_mail_add_row, q);
 	buf_clear(&asking.values);
 	return status;
 }
 
 static void
-tell_queued(const struct tool *t, const struct queued *q, const char *done)
+print_user_mail(const struct tool *t, const struct tool_user_mail *q, const char *done)
 {
 	struct buf values;
 
@@ -340,41 +340,41 @@ tell_queued(const struct tool *t, const struct queued *q, const char *done)
 }
 
 static int
-hold_queued(const struct tool *t)
+hold_user_mail(const struct tool *t)
 {
-	struct queued q = {.tool = t};
-	int status = queued_ask_account(t, &q);
+	struct tool_user_mail q = {.tool = t};
+	int status = user_mail_ask_account(t, &q);
 
 	if (status == 0)
-		status = queued_ask_hold(t, &q);
-	if (status && !(status == EX_LATER && q.is_coming_lost))
+		status = user_mail_ask_hold(t, &q);
+	if (status && !(status == EX_TEMPFAIL && q.is_coming_lost))
 		fputs("sallyport: the account is suspended, but its queued mail is not held, or "
 		      "not all of it: give the command again\n", stderr);
 	else
-		tell_queued(t, &q, "held");
+		print_user_mail(t, &q, "held");
 	buf_clear(&q.account);
 	return status;
 }
 
 static int
-release_queued(const struct tool *t)
+release_user_mail(const struct tool *t)
 {
-	struct queued q = {.tool = t};
-	int status = queued_ask_account(t, &q);
+	struct tool_user_mail q = {.tool = t};
+	int status = user_mail_ask_account(t, &q);
 
 	if (status == 0)
-		status = queued_ask_release(t, &q);
+		status = user_mail_ask_release(t, &q);
 	if (status)
 		fputs("sallyport: the account may log in again, but its queued mail is not "
 		      "released, or not all of it: give the command again\n", stderr);
 	else
-		tell_queued(t, &q, "released");
+		print_user_mail(t, &q, "released");
 	buf_clear(&q.account);
 	return status;
 }
 
 int
-tool_user_act(struct tool *t, const struct command *command)
+tool_user_act(struct tool *t, const struct tool_command *command)
 {
 	int status = tool_user_name(t, command);
 
@@ -383,9 +383,9 @@ tool_user_act(struct tool *t, const struct command *command)
 	/* its words come before those about the queue */
 	fflush(stdout);
 	if (status == 0 && t->hold)
-		return hold_queued(t);
+		return hold_user_mail(t);
 	if (status == 0 && t->release)
-		return release_queued(t);
+		return release_user_mail(t);
 	return status;
 }
 
@@ -401,20 +401,20 @@ count_characters(const char *text)
 }
 
 static int
-choose_password(const struct tool *t, char password[PASSWORD_TEXT_BYTES])
+choose_password(const struct tool *t, char password[PASSWORD_INPUT_BYTES])
 {
-	char made[USERS_PASSWORD_BYTES];
+	char made[USER_ADMIN_PASSWORD_BYTES];
 
 	if (!t->generate) {
-		if (!password_read(t->password_stdin, true, password))
-			return EX_DATA;
+		if (!password_input_read(t->password_stdin, true, password))
+			return EX_DATAERR;
 		if (count_characters(password) >= PASSWORD_CHARACTERS_MIN)
 			return 0;
 		fprintf(stderr, "sallyport: the password is too short: at least %d characters are "
 				"needed\n", PASSWORD_CHARACTERS_MIN);
-		return EX_DATA;
+		return EX_DATAERR;
 	}
-	snprintf(password, PASSWORD_TEXT_BYTES, "%s", users_generate(made));
+	snprintf(password, PASSWORD_INPUT_BYTES, "%s", user_admin_generate_password(made));
 	return 0;
 }
 
@@ -422,14 +422,14 @@ static int
 add_secret(struct tool *t, const char *password)
 {
 	const struct conf *c = tool_conf_to_ask(t);
-	char text[SECRET_TEXT_BYTES];
-	struct secret secret;
+	char text[SCRAM_SECRET_TEXT_BYTES];
+	struct scram_secret secret;
 
-	if (!secret_make(str_of(password), (uint32_t)c->auth.iterations, &secret)) {
+	if (!scram_secret_make(str_of(password), (uint32_t)c->auth.iterations, &secret)) {
 		fputs("sallyport: that password cannot be used (1 to 1024 octets)\n", stderr);
-		return EX_DATA;
+		return EX_DATAERR;
 	}
-	message_values_add(&t->values, "secret", str_of(secret_text(&secret, text)));
+	message_values_add(&t->values, "secret", str_of(scram_secret_text(&secret, text)));
 	mem_wipe(&secret, sizeof secret);
 	mem_wipe(text, sizeof text);
 	return 0;
@@ -452,9 +452,9 @@ print_password(const struct tool *t, const char *password)
 }
 
 int
-tool_user_secret(struct tool *t, const struct command *command)
+tool_user_secret(struct tool *t, const struct tool_command *command)
 {
-	char password[PASSWORD_TEXT_BYTES] = {0};
+	char password[PASSWORD_INPUT_BYTES] = {0};
 	int status = tool_user_name(t, command);
 
 	if (status == 0)

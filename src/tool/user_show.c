@@ -13,7 +13,7 @@ enum { RECORD_BYTES_MAX = 1 << 20 };
 
 /* A tool_row_fn: what an answer says is added to the record. */
 static void
-add_row(struct str values, void *arg)
+add_user_row(struct str values, void *arg)
 {
 	struct buf *record = arg;
 
@@ -21,7 +21,7 @@ add_row(struct str values, void *arg)
 }
 
 static void
-add_addresses(const struct conf *c, struct str user, struct buf *record)
+add_user_addresses(const struct conf *c, struct str user, struct buf *record)
 {
 	if (str_has(user, '@'))
 		message_values_add(record, "address", user);
@@ -133,14 +133,14 @@ print_user(struct str values)
 
 /* What the queue knows; the daemon may be off, which is no error. */
 static int
-ask_queue(const struct tool *t, const struct conf *c, struct str user, struct buf *record)
+ask_queue_of_user(const struct tool *t, const struct conf *c, struct str user, struct buf *record)
 {
 	struct tool asking = *t;
 	int status;
 
 	buf_init(&asking.values, TOOL_VALUES_MAX);
 	message_values_add(&asking.values, "account", user);
-	status = tool_ask(&asking, c, "queue.user", add_row, record);
+	status = tool_ask(&asking, c, "queue.user", add_user_row, record);
 	buf_clear(&asking.values);
 	if (status == TOOL_NO_DAEMON) {
 		fputs("sallyport: the daemon is not running: limits, logins and queued mail are "
@@ -152,7 +152,7 @@ ask_queue(const struct tool *t, const struct conf *c, struct str user, struct bu
 
 /* The name as auth has it, which may have been given without its domain. */
 static int
-complete_record(struct tool *t, struct buf *record)
+complete_user_record(struct tool *t, struct buf *record)
 {
 	const struct conf *c = tool_conf_to_ask(t);
 	struct str name = message_values_get(buf_str(record), "name");
@@ -162,18 +162,18 @@ complete_record(struct tool *t, struct buf *record)
 	buf_init(&user, TOOL_VALUES_MAX);
 	buf_adds(&user, name);
 	if (!t->quiet)
-		status = ask_queue(t, c, buf_str(&user), record);
+		status = ask_queue_of_user(t, c, buf_str(&user), record);
 	/* without them where the file has errors, as was said, or may not be read */
 	if (t->is_config_hidden && !t->quiet)
 		fprintf(stderr, "sallyport: this user may not read %s: what "
 		    "sender_policy.send_as gives is not shown\n", t->config_path);
-	add_addresses(c, buf_str(&user), record);
+	add_user_addresses(c, buf_str(&user), record);
 	buf_clear(&user);
 	return status;
 }
 
 int
-tool_user_show(struct tool *t, const struct command *command)
+tool_user_show(struct tool *t, const struct tool_command *command)
 {
 	struct buf record;
 	int status = tool_user_name(t, command);
@@ -181,9 +181,9 @@ tool_user_show(struct tool *t, const struct command *command)
 	if (status)
 		return status;
 	buf_init(&record, RECORD_BYTES_MAX);
-	status = tool_user_ask(t, command->asks, add_row, &record);
+	status = tool_user_ask(t, command->asks, add_user_row, &record);
 	if (status == 0) {
-		status = complete_record(t, &record);
+		status = complete_user_record(t, &record);
 		if (t->json)
 			print_json(buf_str(&record));
 		else if (t->quiet)

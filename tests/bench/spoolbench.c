@@ -46,7 +46,7 @@ static void finished(int error, void *arg);
 
 /* Delivered at once, so that segments are freed and used again. */
 static void
-settle(struct one *one)
+bench_settle(struct one *one)
 {
 	struct spool_entry e = {.kind = SPOOL_STATUS, .id = one->id};
 	struct spool_batch b = {&e, 1, SPOOL_LAZY, finished, one};
@@ -77,7 +77,7 @@ finished(int error, void *arg)
 		return;
 	}
 	bench->done++;
-	settle(one);
+	bench_settle(one);
 }
 
 static void

@@ -14,14 +14,14 @@
 
 enum { PIPE_BYTES = 65536, ROUNDS = 2000, VALID_S = 86400 };
 
-struct pipe {
+struct tls_pipe {
 	unsigned char bytes[PIPE_BYTES];
 	size_t n, taken;
 };
 
-struct end {
+struct tls_end {
 	gnutls_session_t session;
-	struct pipe *in, *out;
+	struct tls_pipe *in, *out;
 };
 
 static void
@@ -34,9 +34,9 @@ must(int r, const char *what)
 }
 
 static ssize_t
-push(gnutls_transport_ptr_t p, const void *bytes, size_t n)
+bench_push_bytes(gnutls_transport_ptr_t p, const void *bytes, size_t n)
 {
-	struct end *e = p;
+	struct tls_end *e = p;
 
 	if (n > PIPE_BYTES - e->out->n)
 		return -1;
@@ -46,9 +46,9 @@ push(gnutls_transport_ptr_t p, const void *bytes, size_t n)
 }
 
 static ssize_t
-pull(gnutls_transport_ptr_t p, void *bytes, size_t n)
+bench_pull_bytes(gnutls_transport_ptr_t p, void *bytes, size_t n)
 {
-	struct end *e = p;
+	struct tls_end *e = p;
 	size_t left = e->in->n - e->in->taken;
 
 	if (left == 0) {
@@ -95,20 +95,20 @@ self_signed(void)
 }
 
 static void
-open_end(struct end *e, unsigned flags, gnutls_priority_t priority,
+open_end(struct tls_end *e, unsigned flags, gnutls_priority_t priority,
     gnutls_certificate_credentials_t credentials)
 {
 	must(gnutls_init(&e->session, flags | GNUTLS_NONBLOCK), "session");
 	must(gnutls_priority_set(e->session, priority), "session");
 	must(gnutls_credentials_set(e->session, GNUTLS_CRD_CERTIFICATE, credentials), "session");
 	gnutls_transport_set_ptr(e->session, e);
-	gnutls_transport_set_push_function(e->session, push);
-	gnutls_transport_set_pull_function(e->session, pull);
+	gnutls_transport_set_push_function(e->session, bench_push_bytes);
+	gnutls_transport_set_pull_function(e->session, bench_pull_bytes);
 }
 
 /* Seconds of processor time that the server took. */
 static double
-handshake(struct end *server, struct end *client, const gnutls_datum_t *ticket_key)
+handshake(struct tls_end *server, struct tls_end *client, const gnutls_datum_t *ticket_key)
 {
 	int s = GNUTLS_E_AGAIN, c = GNUTLS_E_AGAIN;
 	double spent = 0, began;
@@ -133,8 +133,8 @@ handshake(struct end *server, struct end *client, const gnutls_datum_t *ticket_k
 int
 main(void)
 {
-	static struct pipe up, down;
-	struct end server = {.in = &up, .out = &down}, client = {.in = &down, .out = &up};
+	static struct tls_pipe up, down;
+	struct tls_end server = {.in = &up, .out = &down}, client = {.in = &down, .out = &up};
 	gnutls_certificate_credentials_t mine = self_signed(), theirs;
 	gnutls_priority_t priority;
 	gnutls_datum_t ticket_key;

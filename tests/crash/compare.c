@@ -46,7 +46,7 @@ compare_content(const struct spool_content *found, int error, void *arg)
 		if (simdisk_is_cut(l->model->disk))
 			return;
 		if (!l->model->reads_fail || error == EBADMSG || error == ENOENT ||
-		    finding_of_body(error))
+		    spool_fault_of_body(error))
 			model_broken(l->model, "message cannot be read: errno %d", error);
 		return;
 	}

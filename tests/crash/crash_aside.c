@@ -25,25 +25,25 @@ struct aside_row {
 };
 
 static const struct aside_row aside_rows[] = {
-    {"nothing happens", ASIDE_NOTHING, ASIDE_BEFORE_CHECK, false, LOST_BEGUN, true},
-    {"status under way, check", ASIDE_STATUS, ASIDE_BEFORE_CHECK, false, LOST_BUSY, false},
-    {"status durable, check", ASIDE_STATUS, ASIDE_BEFORE_CHECK, true, LOST_BEGUN, true},
-    {"status under way, files", ASIDE_STATUS, ASIDE_BEFORE_FILES, false, LOST_BUSY, false},
-    {"status durable, files", ASIDE_STATUS, ASIDE_BEFORE_FILES, true, LOST_BEGUN, true},
-    {"status under way, record", ASIDE_STATUS, ASIDE_BEFORE_STORED, false, LOST_BEGUN, true},
-    {"hold under way, check", ASIDE_HOLD, ASIDE_BEFORE_CHECK, false, LOST_BUSY, false},
-    {"hold durable, check", ASIDE_HOLD, ASIDE_BEFORE_CHECK, true, LOST_BEGUN, true},
-    {"hold under way, files", ASIDE_HOLD, ASIDE_BEFORE_FILES, false, LOST_BUSY, false},
-    {"hold durable, files", ASIDE_HOLD, ASIDE_BEFORE_FILES, true, LOST_BEGUN, true},
-    {"hold under way, record", ASIDE_HOLD, ASIDE_BEFORE_STORED, false, LOST_BEGUN, true},
-    {"delete under way, check", ASIDE_DELETE, ASIDE_BEFORE_CHECK, false, LOST_BUSY, false},
-    {"delete durable, check", ASIDE_DELETE, ASIDE_BEFORE_CHECK, true, LOST_GONE, false},
-    {"delete under way, files", ASIDE_DELETE, ASIDE_BEFORE_FILES, false, LOST_BUSY, false},
-    {"delete durable, files", ASIDE_DELETE, ASIDE_BEFORE_FILES, true, LOST_GONE, false},
-    {"delete under way, record", ASIDE_DELETE, ASIDE_BEFORE_STORED, false, LOST_BEGUN, true},
+    {"nothing happens", ASIDE_NOTHING, ASIDE_BEFORE_CHECK, false, LOST_RECORD_BEGUN, true},
+    {"status under way, check", ASIDE_STATUS, ASIDE_BEFORE_CHECK, false, LOST_RECORD_BUSY, false},
+    {"status durable, check", ASIDE_STATUS, ASIDE_BEFORE_CHECK, true, LOST_RECORD_BEGUN, true},
+    {"status under way, files", ASIDE_STATUS, ASIDE_BEFORE_FILES, false, LOST_RECORD_BUSY, false},
+    {"status durable, files", ASIDE_STATUS, ASIDE_BEFORE_FILES, true, LOST_RECORD_BEGUN, true},
+    {"status under way, record", ASIDE_STATUS, ASIDE_BEFORE_STORED, false, LOST_RECORD_BEGUN, true},
+    {"hold under way, check", ASIDE_HOLD, ASIDE_BEFORE_CHECK, false, LOST_RECORD_BUSY, false},
+    {"hold durable, check", ASIDE_HOLD, ASIDE_BEFORE_CHECK, true, LOST_RECORD_BEGUN, true},
+    {"hold under way, files", ASIDE_HOLD, ASIDE_BEFORE_FILES, false, LOST_RECORD_BUSY, false},
+    {"hold durable, files", ASIDE_HOLD, ASIDE_BEFORE_FILES, true, LOST_RECORD_BEGUN, true},
+    {"hold under way, record", ASIDE_HOLD, ASIDE_BEFORE_STORED, false, LOST_RECORD_BEGUN, true},
+    {"delete under way, check", ASIDE_DELETE, ASIDE_BEFORE_CHECK, false, LOST_RECORD_BUSY, false},
+    {"delete durable, check", ASIDE_DELETE, ASIDE_BEFORE_CHECK, true, LOST_RECORD_GONE, false},
+    {"delete under way, files", ASIDE_DELETE, ASIDE_BEFORE_FILES, false, LOST_RECORD_BUSY, false},
+    {"delete durable, files", ASIDE_DELETE, ASIDE_BEFORE_FILES, true, LOST_RECORD_GONE, false},
+    {"delete under way, record", ASIDE_DELETE, ASIDE_BEFORE_STORED, false, LOST_RECORD_BEGUN, true},
     {"close, check", ASIDE_CLOSE, ASIDE_BEFORE_CHECK, false, -1, false},
     {"close, files", ASIDE_CLOSE, ASIDE_BEFORE_FILES, false, -1, false},
-    {"close, record", ASIDE_CLOSE, ASIDE_BEFORE_STORED, false, LOST_BEGUN, true},
+    {"close, record", ASIDE_CLOSE, ASIDE_BEFORE_STORED, false, LOST_RECORD_BEGUN, true},
 };
 
 static void
@@ -124,7 +124,7 @@ aside_begin(void)
 
 	lost_flip(t);
 	lost_try(t);
-	if (t->put_result != LOST_UNPROVEN)
+	if (t->put_result != LOST_RECORD_UNPROVEN)
 		model_broken(&t->m, "lost by one read: result %d", t->put_result);
 	return t;
 }
@@ -132,7 +132,7 @@ aside_begin(void)
 static void
 aside_expect_lost(struct lost_test *t, const struct aside_row *row)
 {
-	const struct item *i = lost_item(t);
+	const struct stored_message *i = lost_item(t);
 
 	if (i && (!i->is_lost || i->header_bytes != 0))
 		model_broken(&t->m, "%s: it has its content", row->what);
@@ -199,7 +199,7 @@ aside_and_not_lost(void)
 
 		t->puts_nothing = true;
 		lost_try(t);
-		if (t->put_result != LOST_KEPT || !aside_has_file(t, ".aside") ||
+		if (t->put_result != LOST_RECORD_SET_ASIDE || !aside_has_file(t, ".aside") ||
 		    !aside_has_file(t, ".body.aside"))
 			model_broken(&t->m, "nothing is put aside: result %d", t->put_result);
 		if (aside_count(t) != 0)
@@ -234,7 +234,7 @@ aside_fails_first(void)
 		spool_dispatch(t->m.spool);
 		spool_dispatch(t->m.spool);
 		simdisk_fail(t->m.disk, (struct simdisk_fault){0});
-		if (t->put_result != LOST_NOT_WRITTEN || !aside_has_file(t, ".aside"))
+		if (t->put_result != LOST_RECORD_NOT_WRITTEN || !aside_has_file(t, ".aside"))
 			model_broken(&t->m, "act %zu: result %d", n / 2, t->put_result);
 		if (n % 2 == 0) {
 			aside_delete(t);
@@ -308,9 +308,15 @@ aside_errors(void)
 		int error;
 		int result;
 	} rows[] = {
-	    {EIO, LOST_BEGUN}, {EUCLEAN, LOST_BEGUN}, {ENODATA, LOST_BEGUN},
-	    {EREMOTEIO, LOST_BEGUN}, {EILSEQ, LOST_BEGUN}, {ENOMEM, LOST_UNPROVEN},
-	    {EACCES, LOST_UNPROVEN}, {EBADMSG, LOST_UNPROVEN}, {0, LOST_SOUND},
+	    {EIO, LOST_RECORD_BEGUN},
+	    {EUCLEAN, LOST_RECORD_BEGUN},
+	    {ENODATA, LOST_RECORD_BEGUN},
+	    {EREMOTEIO, LOST_RECORD_BEGUN},
+	    {EILSEQ, LOST_RECORD_BEGUN},
+	    {ENOMEM, LOST_RECORD_UNPROVEN},
+	    {EACCES, LOST_RECORD_UNPROVEN},
+	    {EBADMSG, LOST_RECORD_UNPROVEN},
+	    {0, LOST_RECORD_READABLE},
 	};
 	bool all = true;
 
@@ -337,8 +343,8 @@ aside_errors(void)
 static bool
 aside_words(void)
 {
-	for (enum lost_result r = LOST_BEGUN; r <= LOST_FULL; r++)
-		if (!lost_text(r) || strlen(lost_text(r)) < 10)
+	for (enum lost_record_result r = LOST_RECORD_BEGUN; r <= LOST_RECORD_FULL; r++)
+		if (!lost_record_text(r) || strlen(lost_record_text(r)) < 10)
 			return false;
 	return true;
 }

@@ -42,7 +42,7 @@ newest_expect_deliverable(struct model *m, unsigned told)
 static void
 newest_skip_generations(struct model *m, unsigned count)
 {
-	struct stock *p = &m->spool->writer.pool;
+	struct segment_pool *p = &m->spool->writer.pool;
 
 	m->spool->writer.active->generation += count;
 	if (segment_write_header(m->spool->writer.active, simdisk_io(m->disk), &p->mark) != 0)

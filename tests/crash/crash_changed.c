@@ -226,7 +226,7 @@ a_record_between_others_is_changed(void)
 {
 	struct model *m = newest_begin(1);
 	char name[SEGMENT_NAME_BYTES];
-	const struct item *i;
+	const struct stored_message *i;
 	unsigned bodies;
 	uint32_t at;
 

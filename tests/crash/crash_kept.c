@@ -115,7 +115,7 @@ a_second_start_copies_the_rest(void)
 {
 	struct model *m = model_new(1);
 	uint32_t slot = kept_damage(m, 2 * MANY + 1, MANY, 10);
-	uint64_t told[3] = {MANY, MANY - KEPT_MAX, 0};
+	uint64_t told[3] = {MANY, MANY - DAMAGE_COPIES_MAX, 0};
 	struct kept_heard h = {0};
 
 	for (int n = 0; n < 3; n++) {
@@ -132,7 +132,7 @@ a_second_start_copies_the_rest(void)
 /* ---- a copy of another length is there ---- */
 
 struct kept_first {
-	char name[KEPT_NAME_BYTES];
+	char name[DAMAGE_COPIES_NAME_BYTES];
 	unsigned count;
 };
 

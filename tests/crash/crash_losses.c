@@ -30,7 +30,7 @@ losses_expect(struct model *m, const char *words, const char *more, unsigned cou
 static void
 losses_spoil(struct model *m, const struct model_message *g)
 {
-	const struct item *i = index_find(&m->spool->index, g->id);
+	const struct stored_message *i = index_find(&m->spool->index, g->id);
 	struct iovec v = {(char[]){"spoilt"}, 6};
 	struct fsio *io = simdisk_io(m->disk);
 	int fd = i->segment->fd;
@@ -135,7 +135,7 @@ losses_beside(struct model *m, uint64_t generation, bool is_behind)
 	struct msgid found = {0, 0};
 
 	for (unsigned n = 0; n < MODEL_MESSAGES; n++) {
-		const struct item *i = index_find(&m->spool->index, m->messages[n].id);
+		const struct stored_message *i = index_find(&m->spool->index, m->messages[n].id);
 
 		if (!i || !i->segment || (i->segment->generation > generation) != is_behind)
 			continue;
@@ -234,7 +234,7 @@ losses_cut(void)
 	struct model *m = newest_begin(7);
 	struct model_message *before = losses_submit_any(m), *cut = losses_submit_any(m);
 	size_t end;
-	const struct item *i = index_find(&m->spool->index, cut->id);
+	const struct stored_message *i = index_find(&m->spool->index, cut->id);
 	char name[SEGMENT_NAME_BYTES], id[ID_NUMBER_TEXT_BYTES];
 
 	segment_name(i->segment->slot, name);
@@ -257,7 +257,7 @@ losses_cut_older(void)
 {
 	struct model *m = newest_begin(7);
 	struct model_message *before = losses_submit_any(m), *cut = losses_submit_any(m);
-	const struct item *i = index_find(&m->spool->index, cut->id);
+	const struct stored_message *i = index_find(&m->spool->index, cut->id);
 	size_t end = i->offset + i->frame_bytes - 500;
 	uint64_t generation = i->segment->generation;
 	char name[SEGMENT_NAME_BYTES], id[ID_NUMBER_TEXT_BYTES];
@@ -293,8 +293,8 @@ struct losses_stretch {
 static struct losses_stretch
 losses_stretch(struct model *m, const struct model_message *first, const struct model_message *last)
 {
-	const struct item *a = index_find(&m->spool->index, first->id);
-	const struct item *b = index_find(&m->spool->index, last->id);
+	const struct stored_message *a = index_find(&m->spool->index, first->id);
+	const struct stored_message *b = index_find(&m->spool->index, last->id);
 	struct losses_stretch s = {.from = a->offset, .to = b->offset + b->frame_bytes};
 
 	if (a->segment != b->segment || s.from >= s.to)
@@ -476,7 +476,7 @@ losses_wipe_place(struct model *m, struct losses_stretch s)
 	s.from = 0;
 	s.to = SEGMENT_DATA;
 	losses_wipe(m, s, 'n');
-	s.from = SEGMENT_DATA + RECORD_HEADER_BYTES;
+	s.from = SEGMENT_DATA + FRAME_HEADER_BYTES;
 	s.to = s.from + 8;
 	losses_wipe(m, s, 'n');
 }

@@ -64,7 +64,7 @@ a_record_that_cannot_be_read(void)
 
 	lost_bad_place(t, name);
 	model_churn(&t->m, 300);
-	lost_age(t, LOST_AFTER_MS - 10000);
+	lost_age(t, LOST_RECORD_AFTER_MS - 10000);
 	lost_turns(t, 4);
 	if (t->found || lost_segments(t) < 2 * SEGMENTS_FEW)
 		model_broken(&t->m, "lost before the hour is over");
@@ -89,7 +89,7 @@ a_file_that_cannot_be_read(void)
 
 	simdisk_bad_place(t->m.disk, segment_name(lost_item(t)->segment->slot, name), 0, 1 << 16);
 	model_churn(&t->m, 100);
-	lost_age(t, 10 * (int64_t)LOST_AFTER_MS);
+	lost_age(t, 10 * (int64_t)LOST_RECORD_AFTER_MS);
 	lost_turns(t, 4);
 	if (t->found)
 		model_broken(&t->m, "called lost");
@@ -112,11 +112,11 @@ a_sound_record(void)
 	struct lost_test *t = lost_begin(4, false);
 
 	lost_try(t);
-	if (t->keep_result || t->put_result != LOST_SOUND)
+	if (t->keep_result || t->put_result != LOST_RECORD_READABLE)
 		model_broken(&t->m, "result %d, then %d", t->keep_result, t->put_result);
 	t->id = (struct msgid){7, 7};
 	lost_try(t);
-	if (t->keep_result != LOST_GONE || t->put_result != -1)
+	if (t->keep_result != LOST_RECORD_GONE || t->put_result != -1)
 		model_broken(&t->m, "result %d, then %d", t->keep_result, t->put_result);
 	if (t->done)
 		model_broken(&t->m, "an end of nothing");
@@ -138,14 +138,14 @@ no_room_for_the_file(void)
 		model_churn(&t->m, 60);
 		lost_flip(t);
 		lost_try(t); /* the first read that does not fit */
-		if (t->put_result != LOST_UNPROVEN)
+		if (t->put_result != LOST_RECORD_UNPROVEN)
 			model_broken(&t->m, "lost by one read: result %d", t->put_result);
 		lost_found(t->id, EBADMSG, t);
 		simdisk_fail(t->m.disk, (struct simdisk_fault){acts[n], 1, 1, ENOSPC});
 		spool_dispatch(t->m.spool); /* the read */
 		spool_dispatch(t->m.spool); /* the file */
 		simdisk_fail(t->m.disk, (struct simdisk_fault){0});
-		if (t->put_result != LOST_NOT_WRITTEN || !lost_item(t)->in_file)
+		if (t->put_result != LOST_RECORD_NOT_WRITTEN || !lost_item(t)->in_file)
 			model_broken(&t->m, "act %zu: result %d", n, t->put_result);
 		lost_try(t);
 		model_turn(&t->m);
@@ -203,7 +203,7 @@ a_cut(uint64_t cut, bool in_file, bool *was_cut_out, unsigned *lost)
 
 	lost_bad_place(t, name);
 	model_churn(&t->m, 120);
-	lost_age(t, LOST_AFTER_MS);
+	lost_age(t, LOST_RECORD_AFTER_MS);
 	simdisk_cut(t->m.disk, cut);
 	for (int n = 0; n < 12; n++)
 		model_turn(&t->m);
@@ -246,7 +246,7 @@ the_power_fails(void)
 static void
 lost_ask(struct lost_test *t, struct msgid id)
 {
-	const struct item *i = index_find(&t->m.spool->index, id);
+	const struct stored_message *i = index_find(&t->m.spool->index, id);
 
 	if (i && !i->is_lost)
 		lost_found(id, EBADMSG, t);
@@ -280,52 +280,53 @@ many_of_them(void)
 		most = t->m.spool->losses > most ? t->m.spool->losses : most;
 	}
 	for (int n = 0; n < MANY; n++) {
-		const struct item *i = index_find(&t->m.spool->index, t->m.messages[n].id);
+		const struct stored_message *i =
+		    index_find(&t->m.spool->index, t->m.messages[n].id);
 
 		left += i && i->envelope_bytes == LOST_WORDS_BYTES && i->header_bytes == 0;
 	}
-	if (left != MANY || t->done != MANY || most != LOST_AT_ONCE)
+	if (left != MANY || t->done != MANY || most != LOST_RECORD_AT_ONCE)
 		model_broken(&t->m, "%u of %d are lost, %u ends, %u at once", left, MANY, t->done,
 		    most);
 	return lost_end(t);
 }
 
 /* As the queue knows it: more recipients than an envelope may have. */
-static struct entry *
-lost_entry(struct book *b, struct msgid id)
+static struct queued_message *
+lost_entry(struct queued_messages *b, struct msgid id)
 {
-	static struct recipient recipients[ENVELOPE_RECIPIENTS_MAX + 1];
+	static struct envelope_recipient recipients[ENVELOPE_RECIPIENTS_MAX + 1];
 	struct envelope e = {.id = id,
 	    .user = STR("alice@example.com"),
 	    .sender = STR("alice@example.com"),
 	    .recipients = recipients,
 	    .recipient_count = sizeof recipients / sizeof *recipients};
-	struct entry *made;
+	struct queued_message *made;
 
 	for (uint32_t n = 0; n < e.recipient_count; n++)
 		recipients[n].address = STR("bob@example.net");
-	made = entry_new(b, &e, 1000, STR("gw.test"));
-	book_add(b, made);
+	made = queued_message_new(b, &e, 1000, STR("gw.test"));
+	queued_add(b, made);
 	return made;
 }
 
 /* By the operator: it is tried once more. */
 static void
-lost_release(struct lost_test *t, struct book *b, struct entry *e)
+lost_release(struct lost_test *t, struct queued_messages *b, struct queued_message *e)
 {
 	struct spool_entry release = {.kind = SPOOL_HOLD, .id = t->id};
 	struct spool_batch batch = {.entries = &release, .count = 1};
 
 	if (spool_append(t->m.spool, &batch) != 0)
 		model_broken(&t->m, "cannot be released: errno %d", errno);
-	entry_hold(b, e, false);
+	queued_message_hold(b, e, false);
 	model_turn(&t->m);
 	if (lost_item(t)->is_held)
 		model_broken(&t->m, "it is not released");
 }
 
 static void
-lost_expect_held(struct lost_test *t, const struct entry *e, unsigned told)
+lost_expect_held(struct lost_test *t, const struct queued_message *e, unsigned told)
 {
 	if (!e->is_unlosable || !e->is_held || !lost_item(t)->is_held)
 		model_broken(&t->m, "it is not held");
@@ -342,12 +343,12 @@ a_list_that_is_too_large(void)
 	struct lost_test *t = lost_begin(7, false);
 	struct role role = {.is_ending = true}; /* there is no main that could be told */
 	struct queue q = {.spool = t->m.spool, .role = &role};
-	struct entry *e;
+	struct queued_message *e;
 	size_t said;
 
-	book_init(&q.book);
+	queued_init(&q.book);
 	e = lost_entry(&q.book, t->id);
-	damage_init(&q);
+	lost_content_init(&q);
 	lost_flip(t);
 	model_churn(&t->m, 300);
 	for (int n = 0; n < 4; n++) {
@@ -372,7 +373,7 @@ a_list_that_is_too_large(void)
 		lost_turns(t, 4);
 	}
 	lost_expect_held(t, e, 3);
-	book_clear(&q.book);
+	queued_clear(&q.book);
 	return lost_end(t);
 }
 

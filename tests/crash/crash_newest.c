@@ -70,10 +70,10 @@ reserve_with_a_generation(void)
 
 	for (int segments = 1; segments <= 5; segments++) {
 		struct model *m = newest_begin(1);
-		struct stock *p = &m->spool->writer.pool;
+		struct segment_pool *p = &m->spool->writer.pool;
 
 		p->reserve->generation = ++p->generation;
-		p->reserve->tag = segment_draw_tag();
+		p->reserve->tag = segment_make_tag();
 		if (segment_write_header(p->reserve, simdisk_io(m->disk), &p->mark) != 0)
 			model_broken(m, "no header");
 		for (int n = 1; n < segments; n++)

@@ -222,7 +222,7 @@ reads_count_error(const struct spool_content *content, int error, void *arg)
 static char *
 reads_frame_of(struct model *m, struct msgid id)
 {
-	const struct item *i = index_find(&m->spool->index, id);
+	const struct stored_message *i = index_find(&m->spool->index, id);
 	char name[SEGMENT_NAME_BYTES];
 	struct str bytes = simdisk_bytes(m->disk, segment_name(i->segment->slot, name));
 
@@ -252,7 +252,7 @@ a_wrong_checksum_is_believed_at_the_second_read(void)
 		spool_dispatch(m->spool);
 		frame[200] ^= is_wrong ? 1 : 0;
 	}
-	if (errors[1] != FINDING_MISREAD || errors[2] || errors[3] != FINDING_MISREAD ||
+	if (errors[1] != SPOOL_FAULT_MISREAD || errors[2] || errors[3] != SPOOL_FAULT_MISREAD ||
 	    errors[4] != EBADMSG || errors[5])
 		model_broken(m, "errors %d %d %d %d %d", errors[1], errors[2], errors[3], errors[4],
 		    errors[5]);
@@ -277,7 +277,7 @@ static bool
 one_unreadable_message(bool is_deleted)
 {
 	struct model *m = reads_begin(5);
-	const struct item *bad, *good;
+	const struct stored_message *bad, *good;
 	char name[SEGMENT_NAME_BYTES];
 	struct msgid bad_id, good_id;
 

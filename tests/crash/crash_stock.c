@@ -34,11 +34,11 @@ static bool
 what_is_made_already_is_room(void)
 {
 	struct model *m = stock_begin(3);
-	struct stock *p = &m->spool->writer.pool;
+	struct segment_pool *p = &m->spool->writer.pool;
 	unsigned pieces = 0;
 
 	for (int n = 0; n < 4 * PIECES && !p->ready; n++) {
-		if (!stock_may_make(p, STOCK_MESSAGE))
+		if (!segment_pool_may_make(p, SEGMENT_FOR_MESSAGE))
 			model_broken(m, "no room any more after %u bytes", p->made_bytes);
 		if (spool_admits(m->spool) != 0)
 			model_broken(m, "messages are refused after %u bytes", p->made_bytes);
@@ -56,7 +56,7 @@ no_room_is_told_once(void)
 {
 	unsigned before = cases_told("no new segment");
 	struct model *m = stock_begin(2);
-	struct stock *p = &m->spool->writer.pool;
+	struct segment_pool *p = &m->spool->writer.pool;
 
 	for (int n = 0; n < 10 * PIECES; n++)
 		model_turn(m);
@@ -73,16 +73,18 @@ what_is_made_whole_is_room(void)
 {
 	unsigned before = cases_told("no new segment");
 	struct model *m = stock_begin(3);
-	struct stock *p = &m->spool->writer.pool;
+	struct segment_pool *p = &m->spool->writer.pool;
 
 	for (int n = 0; n < 4 * PIECES && (!p->making || p->made_bytes < p->bytes); n++)
 		model_turn(m);
 	if (!p->making || p->made_bytes < p->bytes)
 		model_broken(m, "no segment is made");
 	simdisk_limit(m->disk, 2 * LARGE);
-	if (!stock_may_make(p, STOCK_ANY) || !stock_may_make(p, STOCK_COPY))
+	if (!segment_pool_may_make(p, SEGMENT_FOR_ANY) ||
+	    !segment_pool_may_make(p, SEGMENT_FOR_COPY))
 		model_broken(m, "no room for a segment that is there");
-	if (stock_fill(p, STOCK_MESSAGE) != 0 || cases_told("no new segment") != before)
+	if (segment_pool_fill(p, SEGMENT_FOR_MESSAGE) != 0 ||
+	    cases_told("no new segment") != before)
 		model_broken(m, "it is not used");
 	return model_end(m) == 0;
 }
@@ -92,7 +94,7 @@ static bool
 nothing_is_begun_without_room(void)
 {
 	struct model *m = stock_begin(3);
-	struct stock *p = &m->spool->writer.pool;
+	struct segment_pool *p = &m->spool->writer.pool;
 	struct segment *ready;
 
 	for (int n = 0; n < 10 * PIECES && (!p->ready || !p->reserve); n++)
@@ -101,7 +103,7 @@ nothing_is_begun_without_room(void)
 		model_broken(m, "no room for one and a reserve");
 	ready = p->ready;
 	p->ready = NULL;
-	stock_work(p);
+	segment_pool_work(p);
 	if (p->making)
 		model_broken(m, "a file was begun");
 	p->ready = ready;
@@ -113,15 +115,15 @@ static bool
 new_ones_are_made_in_the_pause(void)
 {
 	struct model *m = stock_begin(4);
-	struct stock *p = &m->spool->writer.pool;
+	struct segment_pool *p = &m->spool->writer.pool;
 
 	p->is_patient = true;
-	p->header_trouble = (struct trouble){.error = EIO, .until_ms = INT64_MAX};
+	p->header_trouble = (struct disk_retry){.error = EIO, .until_ms = INT64_MAX};
 	for (int n = 0; n < 8 * PIECES && (!p->ready || !p->reserve); n++)
 		model_turn(m);
 	if (!p->ready || !p->reserve)
 		model_broken(m, "none is made while headers pause");
-	if (stock_has_work(p))
+	if (segment_pool_has_work(p))
 		model_broken(m, "there is work that cannot be done");
 	return model_end(m) == 0;
 }
@@ -163,7 +165,7 @@ run_unwritable_segment(enum unwritable kind)
 	struct model *m = model_new(1);
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 	char name[SEGMENT_NAME_BYTES];
-	struct stock *p;
+	struct segment_pool *p;
 	bool is_good = true;
 
 	o.io = simdisk_io(m->disk);
@@ -233,7 +235,7 @@ no_header_can_be_written(void)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .threadless = true};
 	struct model *m = model_new(1);
-	struct stock *p;
+	struct segment_pool *p;
 
 	o.io = simdisk_io(m->disk);
 	model_reopen(m, &o);
@@ -271,7 +273,7 @@ static bool
 what_the_disk_says_is_told(void)
 {
 	struct model *m = stock_begin(20);
-	struct stock *p = &m->spool->writer.pool;
+	struct segment_pool *p = &m->spool->writer.pool;
 	unsigned told = cases_told("Read-only file system"), full = cases_told("No space left");
 	unsigned again = cases_told(" again");
 	int error = 0;

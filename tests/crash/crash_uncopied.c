@@ -75,7 +75,7 @@ kept_search_file(const char *name, void *arg)
 	struct str all = simdisk_bytes(f->m->disk, name);
 	const struct kept_evidence *e = f->evidence;
 
-	if (kept_is_unfinished(str_of(name)))
+	if (damage_copies_is_unfinished(str_of(name)))
 		return;
 	/* one in use is not written over, as long as it has its header */
 	if (!str_starts(str_of(name), STR("damaged-")) &&
@@ -282,9 +282,9 @@ static bool
 one_given_back_is_set_aside(void)
 {
 	struct model *m = model_new(1);
-	struct kept k = {.count = 0};
-	struct kept_stretch s = {.from = SEGMENT_DATA, .to = SEGMENT_DATA + 100};
-	struct stock *p;
+	struct damage_copies k = {.count = 0};
+	struct damage_copies_stretch s = {.from = SEGMENT_DATA, .to = SEGMENT_DATA + 100};
+	struct segment_pool *p;
 
 	kept_fill(m, 1, 1000);
 	p = &m->spool->writer.pool;
@@ -292,9 +292,9 @@ one_given_back_is_set_aside(void)
 		model_turn(m);
 	s.segment = p->ready;
 	p->ready = NULL;
-	stock_give_back(p, s.segment);
-	kept_leave(&k, &s);
-	kept_write(&k, p);
+	segment_pool_return(p, s.segment);
+	damage_copies_skip(&k, &s);
+	damage_copies_write(&k, p);
 	for (int n = 0; n < 40; n++)
 		model_turn(m);
 	if (cases_told("any more, kept as damaged-seg-") != 1)

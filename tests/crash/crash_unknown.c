@@ -58,8 +58,8 @@ newer_payload(const struct model *m, const struct newer *w, struct buf *out)
 	new.unknown.bytes = str_make(marker, sizeof marker);
 	buf_init(out, 4096);
 	if (w->has_message)
-		record_put(out, &hold, 0);
-	record_put(out, &new, 0);
+		frame_put_entry(out, &hold, 0);
+	frame_put_entry(out, &new, 0);
 }
 
 /* Behind all frames of the newest segment; the spool is closed afterwards. */
@@ -67,7 +67,7 @@ static void
 newer_append(struct model *m, const struct newer *w)
 {
 	const struct segment *g = m->spool->index.newest;
-	struct record_frame f = {.tag = g->tag,
+	struct frame_header f = {.tag = g->tag,
 	    .sequence = m->spool->writer.sequence + 1,
 	    .durable = m->spool->writer.sequence,
 	    .entries = 1,
@@ -79,11 +79,11 @@ newer_append(struct model *m, const struct newer *w)
 	newer_payload(m, w, &payload);
 	f.payload_bytes = (uint32_t)payload.n;
 	f.payload_crc = crc32c(0, payload.p, payload.n);
-	f.span = record_span(payload.n);
+	f.span = frame_span(payload.n);
 	segment_name(g->slot, name);
 	p = (char *)(uintptr_t)simdisk_bytes(m->disk, name).p + at;
-	record_frame_write(&f, p);
-	memcpy(p + RECORD_HEADER_BYTES, payload.p, payload.n);
+	frame_header_write(&f, p);
+	memcpy(p + FRAME_HEADER_BYTES, payload.p, payload.n);
 	buf_clear(&payload);
 	model_close(m);
 }
@@ -91,7 +91,7 @@ newer_append(struct model *m, const struct newer *w)
 static unsigned
 newer_count(const struct model *m)
 {
-	const struct unknown *u;
+	const struct unknown_entry *u;
 	unsigned count = 0;
 
 	TAILQ_FOREACH(u, &m->spool->index.unknown.all, link)
@@ -180,7 +180,7 @@ other_types_are_kept(void)
 
 static const struct newer of_message = {99, 0, true};
 
-static const struct item *
+static const struct stored_message *
 apart_message(const struct model *m)
 {
 	return index_find(&m->spool->index, m->messages[0].id);
@@ -189,7 +189,7 @@ apart_message(const struct model *m)
 static uint64_t
 apart_entry_generation(const struct model *m)
 {
-	const struct unknown *u = TAILQ_FIRST(&m->spool->index.unknown.all);
+	const struct unknown_entry *u = TAILQ_FIRST(&m->spool->index.unknown.all);
 
 	return u ? u->segment->generation : 0;
 }

@@ -118,7 +118,7 @@ kept_spoil(struct model *m, const char *name, uint32_t at)
 }
 
 static void
-kept_take_evidence(struct model *m, const struct item *i, struct kept_evidence *out)
+kept_take_evidence(struct model *m, const struct stored_message *i, struct kept_evidence *out)
 {
 	char name[SEGMENT_NAME_BYTES];
 	struct str all = simdisk_bytes(m->disk, segment_name(i->segment->slot, name));
@@ -157,7 +157,8 @@ kept_damage_from(struct model *m, unsigned first, unsigned count, struct kept_ev
 
 	segment_name(slot, name);
 	for (unsigned n = 0; n < count; n++) {
-		struct item *i = index_find(&m->spool->index, m->messages[first + 2 * n].id);
+		struct stored_message *i =
+		    index_find(&m->spool->index, m->messages[first + 2 * n].id);
 
 		if (!i || i->segment->slot != slot) {
 			model_broken(m, "message %u is elsewhere", first + 2 * n);

@@ -22,15 +22,15 @@ lost_done(int error, void *arg)
 
 /* What is left is put aside: the record follows. */
 static void
-lost_kept(enum lost_result result, void *arg)
+lost_kept(enum lost_record_result result, void *arg)
 {
 	const struct lost_call *c = arg;
 	struct lost_test *t = c->test;
 	struct spool_recipient ends[MODEL_RECIPIENTS] = {{0}};
-	struct lost l = {.id = c->id, .ends = ends, .fn = lost_done, .arg = t};
+	struct lost_record l = {.id = c->id, .ends = ends, .fn = lost_done, .arg = t};
 
 	t->put_result = (int)result;
-	if (result != LOST_KEPT || t->puts_nothing)
+	if (result != LOST_RECORD_SET_ASIDE || t->puts_nothing)
 		return;
 	l.envelope = str_make(lost_words, sizeof lost_words);
 	l.count = t->m.messages[0].recipient_count;
@@ -39,7 +39,7 @@ lost_kept(enum lost_result result, void *arg)
 		ends[n].outcome = SPOOL_FAILED;
 		ends[n].detail = STR("damaged");
 	}
-	t->put_result = (int)lost_put(t->m.spool, &l);
+	t->put_result = (int)lost_record_append(t->m.spool, &l);
 }
 
 bool
@@ -55,8 +55,8 @@ lost_found(struct msgid id, int error, void *arg)
 		return false;
 	*c = (struct lost_call){t, id};
 	t->put_result = -1;
-	t->keep_result = (int)lost_keep(t->m.spool, id, error, lost_kept, c);
-	return t->keep_result == LOST_BEGUN;
+	t->keep_result = (int)lost_record_set_aside(t->m.spool, id, error, lost_kept, c);
+	return t->keep_result == LOST_RECORD_BEGUN;
 }
 
 /* ---- the spool ---- */
@@ -99,7 +99,7 @@ lost_open(struct lost_test *t)
 	t->m.spool = spool_open(&o, &r);
 	if (!t->m.spool)
 		return false;
-	lost_listen(t->m.spool, lost_found, t);
+	lost_record_listen(t->m.spool, lost_found, t);
 	return true;
 }
 
@@ -133,7 +133,7 @@ lost_end(struct lost_test *t)
 	return is_good;
 }
 
-struct item *
+struct stored_message *
 lost_item(const struct lost_test *t)
 {
 	return index_find(&t->m.spool->index, t->id);
@@ -151,7 +151,7 @@ lost_segments(struct lost_test *t)
 void
 lost_flip(struct lost_test *t)
 {
-	const struct item *i = lost_item(t);
+	const struct stored_message *i = lost_item(t);
 	char name[SEGMENT_NAME_BYTES];
 	struct str bytes = simdisk_bytes(t->m.disk, segment_name(i->segment->slot, name));
 
@@ -161,7 +161,7 @@ lost_flip(struct lost_test *t)
 void
 lost_bad_place(struct lost_test *t, char name[SEGMENT_NAME_BYTES])
 {
-	const struct item *i = lost_item(t);
+	const struct stored_message *i = lost_item(t);
 
 	simdisk_bad_place(t->m.disk, segment_name(i->segment->slot, name), i->offset + 100,
 	    i->offset + 120);
@@ -171,7 +171,7 @@ lost_bad_place(struct lost_test *t, char name[SEGMENT_NAME_BYTES])
 void
 lost_age(struct lost_test *t, int64_t ms)
 {
-	struct item *i = lost_item(t);
+	struct stored_message *i = lost_item(t);
 
 	if (!i || !i->wait)
 		return;

@@ -23,8 +23,8 @@ struct lost_test {
 	struct lost_call calls[CALLS_MAX];
 	unsigned found;
 	int found_error;
-	int keep_result;                 /* of the last lost_keep */
-	int put_result;                  /* what it came to, or lost_put; -1: not told yet */
+	int keep_result;                 /* of the last lost_record_set_aside */
+	int put_result; /* what it came to, or lost_record_append; -1: not told yet */
 	bool puts_nothing;               /* what is put aside does not become lost */
 	unsigned done;
 	int done_error;
@@ -41,7 +41,7 @@ bool lost_open(struct lost_test *t);
 struct lost_test *lost_begin(uint64_t seed, bool in_file);
 /* Whether all was as it should be. */
 bool lost_end(struct lost_test *t);
-struct item *lost_item(const struct lost_test *t);
+struct stored_message *lost_item(const struct lost_test *t);
 uint64_t lost_segments(struct lost_test *t);
 /* One byte of its record changes, and changes back. */
 void lost_flip(struct lost_test *t);

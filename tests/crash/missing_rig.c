@@ -83,13 +83,13 @@ missing_expect_refusal(struct model *m, const char *what)
 }
 
 static bool
-missing_body(struct model *m, const struct item *i)
+missing_body(struct model *m, const struct stored_message *i)
 {
 	struct fsio *io = simdisk_io(m->disk);
 	char name[WRITER_FILE_NAME_BYTES];
 	struct fsio_file file;
 
-	return i->in_file && io->ops->inspect(io, writer_file_name(i->id, name), &file) != 0;
+	return i->in_file && io->ops->inspect(io, writer_body_name(i->id, name), &file) != 0;
 }
 
 /* Messages that are held and have no body are told at each start, whoever held them first. */
@@ -99,7 +99,7 @@ missing_held(struct model *m)
 	uint64_t count = 0;
 
 	for (struct segment *g = m->spool->index.oldest; g; g = g->next)
-		for (struct item *i = g->items; i; i = i->next)
+		for (struct stored_message *i = g->items; i; i = i->next)
 			count += i->is_held && missing_body(m, i);
 	return count;
 }

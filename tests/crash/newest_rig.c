@@ -31,7 +31,7 @@ struct model *
 newest_begin(uint64_t seed)
 {
 	struct model *m = model_new(seed);
-	struct stock *p;
+	struct segment_pool *p;
 
 	if (!newest_open(m, false))
 		return m;

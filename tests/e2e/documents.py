@@ -438,10 +438,10 @@ def used_codes(files, name, outside=()):
 @tap.case
 def exit_codes_are_told():
     """the exit codes of the manuals are those of the code"""
-    tool = used_codes(["src/tool/tool.h"], "EX") | used_codes(["src/auth/user_admin.h"], "USERS") | \
+    tool = used_codes(["src/tool/tool.h"], "EX") | used_codes(["src/auth/user_admin.h"], "USER_ADMIN") | \
         used_codes(["src/queue/admin.c", "src/control/control.c"], "EXIT")
     # what a reload that main refuses ends with
-    refusing = "".join(text_of(f"src/main/{name}.c") for name in ("admin", "offer", "offer_tls"))
+    refusing = "".join(text_of(f"src/main/{name}.c") for name in ("daemon_admin", "resources", "resources_tls"))
     tool |= {value for word, value in re.findall(r"\b(EXIT_[A-Z_]+) = (\d+)", text_of("src/main/daemon.h")) if word in refusing}
     assert set(items("sallyport.1", "EXIT STATUS")) == tool | {"0"}, tool
     # what ends a child only (spawn.c), the parent does not end with
@@ -475,7 +475,7 @@ def keys_are_told():
 def events_are_told():
     """every event of the log is in sallyportd(8), and no other"""
     code = source("src/**/*.c")
-    written = set(re.findall(r'(?:log_begin|admin_log_head)\(&?l, [^;]*?"([a-z ]+)"', code))
+    written = set(re.findall(r'(?:log_begin|operator_log_head)\(&?l, [^;]*?"([a-z ]+)"', code))
     written |= set(re.findall(r'log_(?:who|failure)\([^;"]*"([a-z ]+)"', code)) | {"reload ok", "reload failed", "stderr"}
     told = {w for line in items("sallyportd.8", "DIAGNOSTICS") for w in line.split(" , ")}
     assert written == told, written ^ told

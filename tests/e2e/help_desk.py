@@ -81,9 +81,9 @@ def every_verb_has_its_right():
 def verbs_of_the_tool():
     """each verb that the tool says is in the table"""
     said = set()
-    for name in os.listdir(f"{g.TOP}/src/main"):
-        if name.startswith(("tool", "main.c")) and name.endswith(".c"):
-            with open(f"{g.TOP}/src/main/{name}", encoding="utf-8") as f:
+    for name in os.listdir(f"{g.TOP}/src/tool"):
+        if name.endswith(".c"):
+            with open(f"{g.TOP}/src/tool/{name}", encoding="utf-8") as f:
                 text = f.read()
             said |= set(re.findall(r'"((?:main|user|block|test|queue|route|dns)\.[a-z]+|reload)"', text))
     keys = set(re.findall(r"^\.It Ic ([a-z_.]+)$", open(f"{g.BUILD}/doc/sallyport.cfg.5", encoding="utf-8").read(), re.M))

@@ -6,23 +6,23 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-check(bool ok)
+must_hold(bool ok)
 {
 	if (!ok)
 		abort();
 }
 
 static void
-check_address(const struct address *a)
+check_address(const struct mail_address *a)
 {
-	struct address again;
+	struct mail_address again;
 
-	check(str_is_utf8(a->text) && a->is_utf8 == !str_is_ascii(a->text));
-	check(a->local.n >= 1 && a->local.n <= ADDRESS_LOCAL_MAX);
-	check(a->local.n + 1 + a->domain.n == a->text.n);
+	must_hold(str_is_utf8(a->text) && a->is_utf8 == !str_is_ascii(a->text));
+	must_hold(a->local.n >= 1 && a->local.n <= MAIL_ADDRESS_LOCAL_MAX);
+	must_hold(a->local.n + 1 + a->domain.n == a->text.n);
 	for (size_t i = 0; i < a->text.n; i++)
-		check((unsigned char)a->text.p[i] >= 0x20 && a->text.p[i] != 0x7f);
-	check(address_parse(a->text, &again, NULL) && address_same(a, &again));
+		must_hold((unsigned char)a->text.p[i] >= 0x20 && a->text.p[i] != 0x7f);
+	must_hold(mail_address_parse(a->text, &again, NULL) && mail_address_same(a, &again));
 }
 
 int
@@ -30,22 +30,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = str_make((const char *)data, size), rest = in;
 	const char *why = NULL;
-	struct address a;
+	struct mail_address a;
 
-	if (address_parse(in, &a, &why))
+	if (mail_address_parse(in, &a, &why))
 		check_address(&a);
 	else
-		check(why != NULL);
-	if (address_path(&rest, &a, NULL)) {
-		check(rest.p > in.p && rest.p[-1] == '>');
+		must_hold(why != NULL);
+	if (mail_address_path(&rest, &a, NULL)) {
+		must_hold(rest.p > in.p && rest.p[-1] == '>');
 		if (a.domain.n)
 			check_address(&a);
 		else
-			check(a.text.n == 0 || str_ieq(a.text, STR("postmaster")));
+			must_hold(a.text.n == 0 || str_ieq(a.text, STR("postmaster")));
 	} else {
-		check(rest.p == in.p && rest.n == in.n);
+		must_hold(rest.p == in.p && rest.n == in.n);
 	}
-	(void)address_is_domain(in);
-	(void)address_is_literal(in);
+	(void)mail_address_is_domain(in);
+	(void)mail_address_is_literal(in);
 	return 0;
 }

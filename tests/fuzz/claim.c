@@ -7,13 +7,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-check(const struct claim *c)
+must_hold(const struct claimed_identity *c)
 {
-	struct claim again;
+	struct claimed_identity again;
 
-	if (!claim_is_name(claim_name(c)) || !claim_user(claim_name(c), &again))
+	if (!claimed_is_valid_name(claimed_name(c)) || !claimed_set_user(claimed_name(c), &again))
 		abort();
-	if (!str_eq(claim_name(&again), claim_name(c)))
+	if (!str_eq(claimed_name(&again), claimed_name(c)))
 		abort();
 }
 
@@ -21,20 +21,20 @@ check(const struct claim *c)
 static void
 check_scram(struct str in)
 {
-	struct secret secret;
-	struct scram_talk talk = {.first = in, .binding = STR(""), .secret = &secret};
+	struct scram_secret secret;
+	struct scram_server_exchange talk = {.first = in, .binding = STR(""), .secret = &secret};
 	struct buf challenge, proof;
 
-	secret_fake(STR("installation"), STR("user"), SECRET_ITERATIONS_MIN, &secret);
-	buf_init(&challenge, SCRAM_CHALLENGE_MAX);
-	buf_init(&proof, CLAIM_MESSAGE_MAX);
-	scram_challenge(in, &secret, &challenge);
+	scram_secret_fake(STR("installation"), STR("user"), SCRAM_SECRET_ITERATIONS_MIN, &secret);
+	buf_init(&challenge, SCRAM_SERVER_CHALLENGE_MAX);
+	buf_init(&proof, CLAIMED_MESSAGE_MAX);
+	scram_server_challenge(in, &secret, &challenge);
 	talk.challenge = buf_str(&challenge);
-	if (!buf_ok(&challenge) || scram_is_proven(&talk, in, &proof))
+	if (!buf_ok(&challenge) || scram_server_is_proven(&talk, in, &proof))
 		abort();
 	talk.first = STR("n,,n=user,r=abc");
 	talk.challenge = STR("r=abcdef,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-	if (scram_is_proven(&talk, in, &proof))
+	if (scram_server_is_proven(&talk, in, &proof))
 		abort();
 	buf_clear(&challenge);
 	buf_clear(&proof);
@@ -44,21 +44,21 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = str_make((const char *)data, size);
-	char network[CLAIM_NETWORK_BYTES];
-	struct claim c;
+	char network[CLAIMED_NETWORK_BYTES];
+	struct claimed_identity c;
 
-	if (claim_plain(in, &c)) {
-		check(&c);
-		if (!claim_is_password(c.password))
+	if (claimed_parse_plain(in, &c)) {
+		must_hold(&c);
+		if (!claimed_is_valid_password(c.password))
 			abort();
 	}
-	if (claim_scram(in, &c)) {
-		check(&c);
+	if (claimed_parse_scram(in, &c)) {
+		must_hold(&c);
 		check_scram(in);
 	}
-	if (claim_user(in, &c))
-		check(&c);
-	if (claim_network(in, network).n > sizeof network)
+	if (claimed_set_user(in, &c))
+		must_hold(&c);
+	if (claimed_network(in, network).n > sizeof network)
 		abort();
 	return 0;
 }

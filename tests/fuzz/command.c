@@ -7,7 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-check(bool ok)
+must_hold(bool ok)
 {
 	if (!ok)
 		abort();
@@ -39,35 +39,37 @@ check_xtext(struct str s)
 	struct buf plain;
 
 	buf_init(&plain, 1 << 20);
-	check(decode_xtext(&plain, s) && is_clean(buf_str(&plain)));
+	must_hold(decode_xtext(&plain, s) && is_clean(buf_str(&plain)));
 	buf_clear(&plain);
 }
 
 static void
 check_mail(struct str args)
 {
-	struct command_mail m;
-	struct status s = command_parse_mail(args, &m);
+	struct smtp_command_mail m;
+	struct smtp_status s = smtp_command_parse_mail(args, &m);
 
-	check(s.code == 250 || s.code == 501 || s.code == 552 || s.code == 553 || s.code == 555);
+	must_hold(
+	    s.code == 250 || s.code == 501 || s.code == 552 || s.code == 553 || s.code == 555);
 	if (s.code != 250)
 		return;
-	check(is_clean(m.sender.text) && m.sender.text.n <= ADDRESS_MAX && m.envid.n <= 100);
-	check(m.sender.text.n == 0 || m.sender.domain.n > 0);
+	must_hold(
+	    is_clean(m.sender.text) && m.sender.text.n <= MAIL_ADDRESS_MAX && m.envid.n <= 100);
+	must_hold(m.sender.text.n == 0 || m.sender.domain.n > 0);
 	check_xtext(m.envid);
 }
 
 static void
 check_rcpt(struct str args)
 {
-	struct command_rcpt r;
-	struct status s = command_parse_rcpt(args, &r);
+	struct smtp_command_rcpt r;
+	struct smtp_status s = smtp_command_parse_rcpt(args, &r);
 
-	check(s.code == 250 || s.code == 501 || s.code == 553 || s.code == 555);
+	must_hold(s.code == 250 || s.code == 501 || s.code == 553 || s.code == 555);
 	if (s.code != 250)
 		return;
-	check(is_clean(r.recipient.text) && r.recipient.text.n > 0 && r.orcpt.n <= 500);
-	check(!(r.notify & NOTIFY_NEVER) || r.notify == NOTIFY_NEVER);
+	must_hold(is_clean(r.recipient.text) && r.recipient.text.n > 0 && r.orcpt.n <= 500);
+	must_hold(!(r.notify & NOTIFY_NEVER) || r.notify == NOTIFY_NEVER);
 	check_xtext(str_from(r.orcpt, str_find(r.orcpt, ';') + 1));
 }
 
@@ -75,20 +77,20 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str line = str_make((const char *)data, size), verb, args;
-	struct command_bdat b;
-	struct command_auth a;
+	struct smtp_command_bdat b;
+	struct smtp_command_auth a;
 
 	check_mail(line);
 	check_rcpt(line);
-	if (!command_split(line, &verb, &args))
+	if (!smtp_command_split(line, &verb, &args))
 		return 0;
-	check(is_clean_but_tabs(args) && verb.n > 0);
+	must_hold(is_clean_but_tabs(args) && verb.n > 0);
 	check_mail(args);
 	check_rcpt(args);
-	(void)command_is_helo(args);
-	if (command_parse_bdat(args, &b).code == 250)
-		check(char_is_digit(args.p[0]));
-	if (command_parse_auth(args, &a).code == 250)
-		check(a.mechanism.n >= 1 && a.mechanism.n <= 20 && is_clean(a.initial));
+	(void)smtp_command_is_helo(args);
+	if (smtp_command_parse_bdat(args, &b).code == 250)
+		must_hold(char_is_digit(args.p[0]));
+	if (smtp_command_parse_auth(args, &a).code == 250)
+		must_hold(a.mechanism.n >= 1 && a.mechanism.n <= 20 && is_clean(a.initial));
 	return 0;
 }

@@ -55,7 +55,7 @@ check_rate(struct str in)
 }
 
 static struct conf *
-read_text(struct str text)
+fuzz_read_text(struct str text)
 {
 	struct conf_report r;
 	struct conf *c;
@@ -101,7 +101,7 @@ check_json(struct str settings)
 static void
 check_file(struct str in)
 {
-	struct conf *c = read_text(in), *again;
+	struct conf *c = fuzz_read_text(in), *again;
 	struct buf a, b;
 
 	if (!c)
@@ -109,7 +109,7 @@ check_file(struct str in)
 	buf_init(&a, 64 << 20);
 	buf_init(&b, 64 << 20);
 	conf_write(c, CONF_ALL, false, true, &a);
-	again = read_text(buf_str(&a));
+	again = fuzz_read_text(buf_str(&a));
 	if (!again)
 		abort();
 	conf_write(again, CONF_ALL, false, true, &b);
@@ -131,7 +131,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_numbers(line);
 	check_rate(line);
 	for (int form = FORM_ANY; form <= FORM_SECRET; form++)
-		(void)value_form((enum key_form)form, line);
+		(void)value_form((enum conf_key_form)form, line);
 	if (line.n < in.n)
 		check_file(str_from(in, line.n + 1));
 	return 0;

@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-check(bool ok)
+must_hold(bool ok)
 {
 	if (!ok)
 		abort();
@@ -57,16 +57,16 @@ check_decoder(struct str in, size_t step)
 		is_done = dot_take(&d, str_upto(str_from(in, total), step), &out, &used);
 		total += used;
 	}
-	check(is_done == (end <= in.n) && total == (is_done ? end : in.n));
-	check(d.faults == model_faults(str_upto(in, total), true));
+	must_hold(is_done == (end <= in.n) && total == (is_done ? end : in.n));
+	must_hold(d.faults == model_faults(str_upto(in, total), true));
 	if (d.faults == 0 && is_done) {
 		struct buf wire;
 		bool at_line_start = true;
 
 		buf_init(&wire, 1 << 22);
-		check(dot_stuff(buf_str(&out), &at_line_start, &wire));
-		check(dot_end(at_line_start, &wire) && model_end(buf_str(&wire)) == wire.n);
-		check(wire.n >= total || str_has(in, '.'));
+		must_hold(dot_stuff(buf_str(&out), &at_line_start, &wire));
+		must_hold(dot_end(at_line_start, &wire) && model_end(buf_str(&wire)) == wire.n);
+		must_hold(wire.n >= total || str_has(in, '.'));
 		buf_clear(&wire);
 	}
 	buf_clear(&out);
@@ -79,7 +79,7 @@ check_chunks(struct str in, size_t step)
 
 	for (size_t at = 0; at < in.n; at += step)
 		dot_check(&c, str_upto(str_from(in, at), step));
-	check(dot_check_end(&c) == model_faults(in, false));
+	must_hold(dot_check_end(&c) == model_faults(in, false));
 }
 
 int

@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct str
-take(struct str *rest, size_t max)
+fuzz_take_line(struct str *rest, size_t max)
 {
 	size_t n = rest->n ? (unsigned char)rest->p[0] * 2u : 0;
 	struct str s;
@@ -105,15 +105,15 @@ check_report(const struct dsn_report *r)
 static void
 check_detail(struct str in)
 {
-	struct detail d, again;
+	struct last_attempt d, again;
 	struct buf out;
 
 	buf_init(&out, 512);
-	detail_decode(in, &d);
-	detail_encode(&d, &out);
+	last_attempt_decode(in, &d);
+	last_attempt_encode(&d, &out);
 	if (!buf_ok(&out))
 		abort();
-	detail_decode(buf_str(&out), &again);
+	last_attempt_decode(buf_str(&out), &again);
 	if (again.status.code != d.status.code ||
 	    !str_eq(again.host, str_make(d.host.p, again.host.n)))
 		abort();
@@ -127,9 +127,9 @@ take_item(struct str *rest)
 
 	item.action = (enum dsn_action)(rest->n % DSN_ACTIONS);
 	item.is_expired = item.action == DSN_FAILED && (rest->n & 8);
-	item.host = take(rest, 255);
-	item.address = take(rest, 64);
-	item.status = status_remote(rest->n & 1 ? 550 : 450, take(rest, 510));
+	item.host = fuzz_take_line(rest, 255);
+	item.address = fuzz_take_line(rest, 64);
+	item.status = smtp_status_remote(rest->n & 1 ? 550 : 450, fuzz_take_line(rest, 510));
 	item.status.is_remote = rest->n & 2;
 	return item;
 }
@@ -138,7 +138,7 @@ take_item(struct str *rest)
 static struct str
 take_sender(struct str *rest)
 {
-	struct str s = take(rest, 320);
+	struct str s = fuzz_take_line(rest, 320);
 
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < 0x20)
@@ -150,7 +150,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str rest = str_make((const char *)data, size);
-	struct recipient recipient = {0};
+	struct envelope_recipient recipient = {0};
 	struct envelope e = {.id = {12345, 1}, .recipients = &recipient, .recipient_count = 1};
 	struct dsn_item item;
 	struct dsn d = {.envelope = &e, .items = &item, .count = 1,
@@ -159,13 +159,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_detail(rest);
 	e.sender = take_sender(&rest);
-	e.envid = take(&rest, 200);
-	recipient.address = take(&rest, 320);
-	recipient.orcpt = take(&rest, 500);
+	e.envid = fuzz_take_line(&rest, 200);
+	recipient.address = fuzz_take_line(&rest, 320);
+	recipient.orcpt = fuzz_take_line(&rest, 500);
 	item = take_item(&rest);
 	d.is_brief = (rest.n & 12) == 12;
 	e.kind = rest.n & 16 ? ENVELOPE_REPORT : ENVELOPE_MESSAGE;
-	d.header = take(&rest, 510);
+	d.header = fuzz_take_line(&rest, 510);
 	d.body = rest;
 	d.has_body = !(rest.n & 4);
 	if (dsn_compose(&d, &report) != 1)

@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-check(bool ok)
+must_hold(bool ok)
 {
 	if (!ok)
 		abort();
@@ -17,23 +17,23 @@ check(bool ok)
 static void
 check_same(const struct envelope *a, const struct envelope *b)
 {
-	check(msgid_eq(a->id, b->id) && a->arrival_ms == b->arrival_ms && a->kind == b->kind);
-	check(str_eq(a->sender, b->sender) && str_eq(a->user, b->user));
-	check(str_eq(a->unknown, b->unknown) && a->recipient_count == b->recipient_count);
+	must_hold(msgid_eq(a->id, b->id) && a->arrival_ms == b->arrival_ms && a->kind == b->kind);
+	must_hold(str_eq(a->sender, b->sender) && str_eq(a->user, b->user));
+	must_hold(str_eq(a->unknown, b->unknown) && a->recipient_count == b->recipient_count);
 	for (uint32_t i = 0; i < a->recipient_count; i++) {
-		check(str_eq(a->recipients[i].address, b->recipients[i].address));
-		check(str_eq(a->recipients[i].orcpt, b->recipients[i].orcpt));
-		check(str_eq(a->recipients[i].unknown, b->recipients[i].unknown));
-		check(a->recipients[i].notify == b->recipients[i].notify);
+		must_hold(str_eq(a->recipients[i].address, b->recipients[i].address));
+		must_hold(str_eq(a->recipients[i].orcpt, b->recipients[i].orcpt));
+		must_hold(str_eq(a->recipients[i].unknown, b->recipients[i].unknown));
+		must_hold(a->recipients[i].notify == b->recipients[i].notify);
 	}
 }
 
 static void
 check_text(struct str s)
 {
-	check(str_is_utf8(s));
+	must_hold(str_is_utf8(s));
 	for (size_t i = 0; i < s.n; i++)
-		check((unsigned char)s.p[i] >= ' ' && s.p[i] != 0x7f);
+		must_hold((unsigned char)s.p[i] >= ' ' && s.p[i] != 0x7f);
 }
 
 /* Said in angle brackets: nothing outside quotes ends them. */
@@ -43,23 +43,23 @@ check_address(struct str s)
 	bool is_quoted = false;
 
 	check_text(s);
-	check(s.n <= ADDRESS_MAX);
+	must_hold(s.n <= MAIL_ADDRESS_MAX);
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '"')
 			is_quoted = !is_quoted;
 		else if (is_quoted && s.p[i] == '\\')
 			i++;
 		else
-			check(is_quoted || !strchr(" <>,;", s.p[i]));
+			must_hold(is_quoted || !strchr(" <>,;", s.p[i]));
 	}
-	check(!is_quoted);
+	must_hold(!is_quoted);
 }
 
 static void
 check_parameter(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		check(s.p[i] > ' ' && s.p[i] < 0x7f);
+		must_hold(s.p[i] > ' ' && s.p[i] < 0x7f);
 }
 
 static void
@@ -73,7 +73,7 @@ check_texts(const struct envelope *e)
 	check_address(e->sender);
 	check_parameter(e->envid);
 	for (uint32_t i = 0; i < e->recipient_count; i++) {
-		check(e->recipients[i].address.n > 0);
+		must_hold(e->recipients[i].address.n > 0);
 		check_address(e->recipients[i].address);
 		check_parameter(e->recipients[i].orcpt);
 	}
@@ -91,11 +91,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&second, 1 << 20);
 	if (envelope_decode(str_make((const char *)data, size), &arena, &a)) {
 		check_texts(&a);
-		check(envelope_encode(&a, &first));
-		check(envelope_decode(buf_str(&first), &arena, &b));
+		must_hold(envelope_encode(&a, &first));
+		must_hold(envelope_decode(buf_str(&first), &arena, &b));
 		check_same(&a, &b);
-		check(envelope_encode(&b, &second));
-		check(str_eq(buf_str(&first), buf_str(&second)));
+		must_hold(envelope_encode(&b, &second));
+		must_hold(str_eq(buf_str(&first), buf_str(&second)));
 	}
 	arena_clear(&arena);
 	buf_clear(&first);

@@ -11,14 +11,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-check(bool ok)
+must_hold(bool ok)
 {
 	if (!ok)
 		abort();
 }
 
 static bool
-may(const struct address *a, void *arg)
+may(const struct mail_address *a, void *arg)
 {
 	(void)arg;
 	return str_ieq(a->domain, STR("example.com"));
@@ -34,8 +34,8 @@ check_list(struct str body)
 	arena_init(&arena, 16 << 20);
 	if (header_addresses(body, &arena, &list, &count))
 		for (size_t i = 0; i < count; i++) {
-			check(list[i].n > 0 && list[i].at + list[i].n <= body.n);
-			check(list[i].is_simple ==
+			must_hold(list[i].n > 0 && list[i].at + list[i].n <= body.n);
+			must_hold(list[i].is_simple ==
 			    str_eq(list[i].text, str_make(body.p + list[i].at, list[i].n)));
 		}
 	arena_clear(&arena);
@@ -45,16 +45,16 @@ static void
 check_from(const struct header_field *f, struct arena *arena)
 {
 	struct header_address *list;
-	struct address a;
+	struct mail_address a;
 	size_t count;
 
 	struct display_name d = {f->name, STR("alice"), may, NULL, arena};
 	struct str shown;
 
-	check(header_addresses(f->body, arena, &list, &count) && count > 0);
-	check(display_name_check(&d, f->body, list, count, &shown).code == 250);
+	must_hold(header_addresses(f->body, arena, &list, &count) && count > 0);
+	must_hold(display_name_check(&d, f->body, list, count, &shown).code == 250);
 	for (size_t i = 0; i < count; i++)
-		check(address_parse(list[i].text, &a, NULL) && may(&a, NULL));
+		must_hold(mail_address_parse(list[i].text, &a, NULL) && may(&a, NULL));
 }
 
 static void
@@ -64,7 +64,7 @@ check_once(const struct header *h)
 	    "In-Reply-To", "References", "Subject"};
 
 	for (size_t i = 0; i < sizeof once / sizeof *once; i++)
-		check(header_count(h, once[i]) <= 1);
+		must_hold(header_count(h, once[i]) <= 1);
 }
 
 /* No result in our name is left, also when it is read once more. */
@@ -73,23 +73,23 @@ check_results(const struct header *h)
 {
 	for (size_t i = 0; i < h->count; i++)
 		if (header_is(&h->fields[i], "Authentication-Results"))
-			check(!authserv_may_be(h->fields[i].body, STR("mail.example.com")));
+			must_hold(!authserv_may_be(h->fields[i].body, STR("mail.example.com")));
 }
 
 static void
-check_result(struct str block)
+fuzz_check_rewritten(struct str block)
 {
 	struct header_fault fault;
 	struct arena arena;
 	struct header h;
 
 	arena_init(&arena, 16 << 20);
-	check(header_is_sendable(block, &fault));
-	check(header_parse(block, &arena, &h).code == 250);
-	check(header_count(&h, "From") == 1 && header_is(&h.fields[0], "Received"));
-	check(header_find(&h, "Date") && header_find(&h, "Message-ID"));
-	check(!header_find(&h, "Bcc") && !header_find(&h, "Resent-Bcc"));
-	check(!header_find(&h, "Return-Path"));
+	must_hold(header_is_sendable(block, &fault));
+	must_hold(header_parse(block, &arena, &h).code == 250);
+	must_hold(header_count(&h, "From") == 1 && header_is(&h.fields[0], "Received"));
+	must_hold(header_find(&h, "Date") && header_find(&h, "Message-ID"));
+	must_hold(!header_find(&h, "Bcc") && !header_find(&h, "Resent-Bcc"));
+	must_hold(!header_find(&h, "Return-Path"));
 	check_once(&h);
 	check_results(&h);
 	check_from(header_find(&h, "From"), &arena);
@@ -110,7 +110,7 @@ check_rewrite(const struct header *h, struct arena *arena, bool smtputf8)
 	buf_init(&out, 60000); /* so that the result is a header again */
 	if (h->count < HEADER_FIELDS_MAX - 8 &&
 	    rewrite_submission(h, &r, arena, &out, &from).code == 250)
-		check_result(buf_str(&out));
+		fuzz_check_rewritten(buf_str(&out));
 	buf_clear(&out);
 }
 
@@ -131,7 +131,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			bytes += h.fields[i].raw.n;
 			check_list(h.fields[i].body);
 		}
-		check(bytes == block.n);
+		must_hold(bytes == block.n);
 		check_rewrite(&h, &arena, false);
 		check_rewrite(&h, &arena, true);
 	}

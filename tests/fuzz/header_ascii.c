@@ -14,35 +14,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { BLOCK_BYTES = 80000, FOLD_AT = 900 };
 
 static void
-check(bool ok)
+must_hold(bool ok)
 {
 	if (!ok)
 		abort();
 }
 
 static bool
-is_blank(char c)
+fuzz_is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 /* Encoded words decoded, those in a row joined; other text as it is. */
 static void
-show(struct str s, struct buf *text)
+fuzz_show(struct str s, struct buf *text)
 {
 	size_t shown = 0;
 
-	while (s.n && is_blank(s.p[0]))
+	while (s.n && fuzz_is_blank(s.p[0]))
 		s = str_from(s, 1);
-	while (s.n && is_blank(s.p[s.n - 1]))
+	while (s.n && fuzz_is_blank(s.p[s.n - 1]))
 		s.n--;
 	while (s.n) {
 		size_t blanks = 0, n;
 		struct str word, rest;
 
-		while (blanks < s.n && is_blank(s.p[blanks]))
+		while (blanks < s.n && fuzz_is_blank(s.p[blanks]))
 			blanks++;
-		for (n = blanks; n < s.n && !is_blank(s.p[n]);)
+		for (n = blanks; n < s.n && !fuzz_is_blank(s.p[n]);)
 			n++;
 		rest = word = str_make(s.p + blanks, n - blanks);
 		if (!encoded_word_is(word) || shown == 0)
@@ -68,7 +68,7 @@ show_bare(struct str s, struct buf *text)
 
 		if (str_starts(rest, STR("=?utf-8?")) && !encoded_word_take(&rest, &word)) {
 			for (size_t k = 0; k < word.n; k++)
-				if (!is_blank(word.p[k]) && word.p[k] != '"')
+				if (!fuzz_is_blank(word.p[k]) && word.p[k] != '"')
 					buf_addc(text, word.p[k]);
 			buf_reset(&word);
 			i = s.n - rest.n - 1;
@@ -76,7 +76,7 @@ show_bare(struct str s, struct buf *text)
 		}
 		if (s.p[i] == '\\' && i + 1 < s.n)
 			i++;
-		if (!is_blank(s.p[i]) && s.p[i] != '"')
+		if (!fuzz_is_blank(s.p[i]) && s.p[i] != '"')
 			buf_addc(text, s.p[i]);
 	}
 	buf_clear(&word);
@@ -91,7 +91,7 @@ check_same(struct str a, struct str b, void (*how)(struct str s, struct buf *tex
 	buf_init(&text_b, 8 * BLOCK_BYTES);
 	how(a, &text_a);
 	how(b, &text_b);
-	check(str_eq(buf_str(&text_a), buf_str(&text_b)));
+	must_hold(str_eq(buf_str(&text_a), buf_str(&text_b)));
 	buf_clear(&text_a);
 	buf_clear(&text_b);
 }
@@ -105,15 +105,15 @@ check_addresses(struct str a, struct str b)
 
 	arena_init(&arena, 64 << 20);
 	if (header_addresses(a, &arena, &list_a, &count_a)) {
-		check(header_addresses(b, &arena, &list_b, &count_b) && count_a == count_b);
+		must_hold(header_addresses(b, &arena, &list_b, &count_b) && count_a == count_b);
 		for (size_t i = 0; i < count_a; i++)
-			check(str_eq(list_a[i].text, list_b[i].text));
+			must_hold(str_eq(list_a[i].text, list_b[i].text));
 	}
 	arena_clear(&arena);
 }
 
 static bool
-may_use(const struct address *address, void *arg)
+may_use(const struct mail_address *address, void *arg)
 {
 	(void)arg;
 	return str_ieq(address->text, STR("a@b"));
@@ -134,31 +134,31 @@ code_of_names(struct str body, struct arena *arena)
 
 /* Names that a login may show are not made into names that it may not show. */
 static void
-check_names(struct str a, struct str b)
+fuzz_check_names(struct str a, struct str b)
 {
 	struct arena arena;
 
 	arena_init(&arena, 64 << 20);
-	check(code_of_names(a, &arena) != 250 || code_of_names(b, &arena) == 250);
+	must_hold(code_of_names(a, &arena) != 250 || code_of_names(b, &arena) == 250);
 	arena_clear(&arena);
 }
 
 static void
-check_field(const struct header_field *a, const struct header_field *b)
+fuzz_check_field(const struct header_field *a, const struct header_field *b)
 {
 	bool has_word = a->body.n > 1 && memmem(a->body.p, a->body.n, "=?", 2);
 
-	check(str_eq(a->name, b->name));
+	must_hold(str_eq(a->name, b->name));
 	if (str_is_ascii(a->raw))
-		check(str_eq(a->raw, b->raw));
+		must_hold(str_eq(a->raw, b->raw));
 	else if (header_is(a, "Subject"))
-		check_same(a->body, b->body, show);
+		check_same(a->body, b->body, fuzz_show);
 	else if (header_is(a, "From") || header_is(a, "To")) {
 		check_addresses(a->body, b->body);
 		/* an encoded word beside other characters beyond ASCII is encoded once more, and
 		 * shows what was checked when it is decoded twice */
 		if (!has_word) {
-			check_names(a->body, b->body);
+			fuzz_check_names(a->body, b->body);
 			check_same(a->body, b->body, show_bare);
 		}
 	} else if ((header_is(a, "Keywords") || header_is(a, "Received")) && !has_word)
@@ -176,14 +176,14 @@ check_block(struct str block)
 	buf_init(&out, HEADER_ASCII_BYTES_MAX);
 	if (header_to_ascii(block, &out, &fault)) {
 		rest = buf_str(&out);
-		check(str_is_ascii(rest) && header_is_sendable(rest, &fault));
+		must_hold(str_is_ascii(rest) && header_is_sendable(rest, &fault));
 		while (block.n) {
-			check(rest.n && !header_take(&block, &a) && !header_take(&rest, &b));
-			check_field(&a, &b);
+			must_hold(rest.n && !header_take(&block, &a) && !header_take(&rest, &b));
+			fuzz_check_field(&a, &b);
 		}
-		check(rest.n == 0);
+		must_hold(rest.n == 0);
 	} else {
-		check(fault.why != NULL);
+		must_hold(fault.why != NULL);
 	}
 	buf_clear(&out);
 }

@@ -11,15 +11,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { TAG = 0x5a11 };
 
 static void
-check_again(const struct record *r, struct str bytes)
+check_again(const struct frame_entry *r, struct str bytes)
 {
 	struct buf again;
 
 	buf_init(&again, 4 << 20);
-	if (r->type == RECORD_SEAL)
-		record_put_seal(&again, &r->seal);
-	else if (r->type >= RECORD_MESSAGE && r->type <= RECORD_NOTE)
-		record_put(&again, &r->entry, r->body_bytes);
+	if (r->type == FRAME_SEAL)
+		frame_put_seal(&again, &r->seal);
+	else if (r->type >= FRAME_MESSAGE && r->type <= FRAME_NOTE)
+		frame_put_entry(&again, &r->entry, r->body_bytes);
 	/* flags that no one uses yet are not kept */
 	if (buf_ok(&again) && again.n && again.n != bytes.n)
 		abort();
@@ -29,10 +29,10 @@ check_again(const struct record *r, struct str bytes)
 static void
 check_payload(struct str rest)
 {
-	struct record r;
+	struct frame_entry r;
 	bool bad = false;
 
-	for (struct str before = rest; record_next(&rest, &r, &bad); before = rest) {
+	for (struct str before = rest; frame_next_entry(&rest, &r, &bad); before = rest) {
 		if (bad || rest.n >= before.n)
 			abort();
 		check_again(&r, str_upto(before, before.n - rest.n));
@@ -43,12 +43,12 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = str_make((const char *)data, size);
-	struct record_frame f;
+	struct frame_header f;
 
-	if (record_frame_check(in, TAG, &f)) {
-		if (f.payload_bytes > size - RECORD_HEADER_BYTES || f.span < RECORD_HEADER_BYTES)
+	if (frame_check(in, TAG, &f)) {
+		if (f.payload_bytes > size - FRAME_HEADER_BYTES || f.span < FRAME_HEADER_BYTES)
 			abort();
-		check_payload(str_upto(str_from(in, RECORD_HEADER_BYTES), f.payload_bytes));
+		check_payload(str_upto(str_from(in, FRAME_HEADER_BYTES), f.payload_bytes));
 	}
 	check_payload(in);
 	return 0;

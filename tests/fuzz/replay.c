@@ -32,7 +32,7 @@ draw(uint32_t below)
 
 /* An exact-size heap copy, so that the sanitizers see a read beyond the end. */
 static void
-run(const uint8_t *p, size_t n)
+run_timed(const uint8_t *p, size_t n)
 {
 	uint8_t *copy = malloc(n ? n : 1);
 
@@ -113,16 +113,16 @@ run_file(const char *path)
 	}
 	n = fread(original, 1, sizeof original, f);
 	fclose(f);
-	run(original, n);
+	run_timed(original, n);
 	for (int i = 0; i < MUTATIONS && n < 65536; i++) {
 		memcpy(changed, original, n);
 		m = n;
 		for (uint32_t j = 0, times = 1 + draw(4); j < times; j++)
 			m = mutate(changed, m);
-		run(changed, m);
+		run_timed(changed, m);
 	}
 	for (int i = 0; i < STRETCHES && n < 65536; i++)
-		run(changed, stretch(changed, original, n));
+		run_timed(changed, stretch(changed, original, n));
 }
 
 static int

@@ -9,16 +9,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = str_make((const char *)data, size);
-	char text[SECRET_TEXT_BYTES], twice[SECRET_TEXT_BYTES];
-	struct secret s, again;
+	char text[SCRAM_SECRET_TEXT_BYTES], twice[SCRAM_SECRET_TEXT_BYTES];
+	struct scram_secret s, again;
 
-	if (!secret_parse(in, &s))
+	if (!scram_secret_parse(in, &s))
 		return 0;
-	if (s.iterations < SECRET_ITERATIONS_MIN || s.iterations > SECRET_ITERATIONS_MAX ||
-	    s.salt_n > SECRET_SALT_MAX)
+	if (s.iterations < SCRAM_SECRET_ITERATIONS_MIN ||
+	    s.iterations > SCRAM_SECRET_ITERATIONS_MAX || s.salt_n > SCRAM_SECRET_SALT_MAX)
 		abort();
-	if (!secret_parse(str_of(secret_text(&s, text)), &again) ||
-	    strcmp(text, secret_text(&again, twice)) != 0)
+	if (!scram_secret_parse(str_of(scram_secret_text(&s, text)), &again) ||
+	    strcmp(text, scram_secret_text(&again, twice)) != 0)
 		abort();
 	return 0;
 }

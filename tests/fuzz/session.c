@@ -32,7 +32,7 @@ struct world {
 };
 
 static void
-check(bool ok)
+must_hold(bool ok)
 {
 	if (!ok)
 		abort();
@@ -48,9 +48,9 @@ draw(struct world *w, unsigned below)
 /* ---- services ---- */
 
 static bool
-ask(struct world *w, enum owed owed)
+fuzz_expect_answer(struct world *w, enum owed owed)
 {
-	check(w->owed == NOTHING);
+	must_hold(w->owed == NOTHING);
 	if (draw(w, 16) == 0)
 		return false;
 	w->owed = owed;
@@ -58,44 +58,44 @@ ask(struct world *w, enum owed owed)
 }
 
 static int64_t
-now_ms(void *arg)
+fuzz_now_ms(void *arg)
 {
 	return ((struct world *)arg)->now_ms + 1700000000000;
 }
 
 static int64_t
-mono_ms(void *arg)
+fuzz_mono_ms(void *arg)
 {
 	return ((struct world *)arg)->now_ms;
 }
 
 static void
-deadline(void *arg, int64_t at_ms)
+fuzz_deadline(void *arg, int64_t at_ms)
 {
 	struct world *w = arg;
 
-	check(at_ms > w->now_ms);
+	must_hold(at_ms > w->now_ms);
 	w->deadline_ms = at_ms;
 }
 
 static bool
-has_unseen(void *arg)
+fuzz_has_unseen(void *arg)
 {
 	return draw(arg, 4) == 0;
 }
 
 static bool
-start_tls(void *arg)
+fuzz_start_tls(void *arg)
 {
 	struct world *w = arg;
 
-	check(!w->is_secure);
+	must_hold(!w->is_secure);
 	w->wants_tls = draw(w, 4) > 0;
 	return w->wants_tls;
 }
 
 static bool
-binding(void *arg, unsigned char out[SESSION_BINDING_BYTES])
+fuzz_binding(void *arg, unsigned char out[SESSION_BINDING_BYTES])
 {
 	(void)arg;
 	memset(out, 'b', SESSION_BINDING_BYTES);
@@ -103,39 +103,39 @@ binding(void *arg, unsigned char out[SESSION_BINDING_BYTES])
 }
 
 static bool
-start_auth(void *arg, const struct message_auth_start *m)
+fuzz_start_auth(void *arg, const struct message_auth_start *m)
 {
 	struct world *w = arg;
 
-	check(w->is_secure && m->mechanism.n > 0);
-	return ask(w, AUTH);
+	must_hold(w->is_secure && m->mechanism.n > 0);
+	return fuzz_expect_answer(w, AUTH);
 }
 
 static bool
-step_auth(void *arg, const struct message_auth_step *m)
+fuzz_step_auth(void *arg, const struct message_auth_step *m)
 {
 	(void)m;
-	return ask(arg, AUTH);
+	return fuzz_expect_answer(arg, AUTH);
 }
 
 static void
-cancel_auth(void *arg, const struct message_auth_cancel *m)
+fuzz_cancel_auth(void *arg, const struct message_auth_cancel *m)
 {
 	struct world *w = arg;
 
 	(void)m;
-	check(w->owed == NOTHING || w->owed == AUTH);
+	must_hold(w->owed == NOTHING || w->owed == AUTH);
 	w->owed = NOTHING;
 }
 
 static bool
-is_failing(void *arg)
+fuzz_is_failing(void *arg)
 {
 	return draw(arg, 64) == 0;
 }
 
 static uint64_t
-room(void *arg)
+fuzz_room(void *arg)
 {
 	static const uint64_t rooms[] = {0, 1000};
 
@@ -143,11 +143,11 @@ room(void *arg)
 }
 
 static bool
-take_token(void *arg, struct str user)
+fuzz_take_token(void *arg, struct str user)
 {
 	struct world *w = arg;
 
-	check(user.n > 0 && w->owed == NOTHING);
+	must_hold(user.n > 0 && w->owed == NOTHING);
 	if (draw(w, 2))
 		return false;
 	w->tokens++;
@@ -155,87 +155,87 @@ take_token(void *arg, struct str user)
 }
 
 static bool
-ask_token(void *arg, struct str user)
+fuzz_ask_token(void *arg, struct str user)
 {
-	check(user.n > 0);
-	return ask(arg, TOKEN);
+	must_hold(user.n > 0);
+	return fuzz_expect_answer(arg, TOKEN);
 }
 
 static void
-return_tokens(void *arg, struct str user, uint32_t count)
+fuzz_return_tokens(void *arg, struct str user, uint32_t count)
 {
 	struct world *w = arg;
 
-	check(user.n > 0 && count == w->tokens && w->owed != COMMIT);
+	must_hold(user.n > 0 && count == w->tokens && w->owed != COMMIT);
 	w->tokens = 0;
 	w->owed = NOTHING;
 }
 
 static void
-spend_tokens(void *arg, struct str user, uint32_t count)
+fuzz_spend_tokens(void *arg, struct str user, uint32_t count)
 {
 	struct world *w = arg;
 
-	check(user.n > 0 && count > 0 && count == w->tokens);
+	must_hold(user.n > 0 && count > 0 && count == w->tokens);
 	w->tokens = 0;
 }
 
 static bool
-open_file(void *arg, const struct message_spool_file *m)
+fuzz_open_file(void *arg, const struct message_spool_file *m)
 {
 	struct world *w = arg;
 
-	check(m->number > 0 && w->open == 0);
+	must_hold(m->number > 0 && w->open == 0);
 	w->file_bytes = 0;
-	if (!ask(w, FILE_OPEN))
+	if (!fuzz_expect_answer(w, FILE_OPEN))
 		return false;
 	w->open = m->number;
 	return true;
 }
 
 static void
-write_file(void *arg, uint64_t at, struct str bytes)
+fuzz_write_file(void *arg, uint64_t at, struct str bytes)
 {
 	struct world *w = arg;
 
-	check(!w->is_writing && w->open && w->owed == NOTHING && at == w->file_bytes);
+	must_hold(!w->is_writing && w->open && w->owed == NOTHING && at == w->file_bytes);
 	w->file_bytes += bytes.n;
 	w->is_writing = true;
 }
 
 static bool
-commit(void *arg, const struct message_commit *m)
+fuzz_commit(void *arg, const struct message_commit *m)
 {
 	struct world *w = arg;
 	struct header_fault fault;
 	struct arena arena;
 	struct envelope e;
 
-	check(!w->is_writing);
+	must_hold(!w->is_writing);
 	arena_init(&arena, 4 << 20);
-	check(envelope_decode(m->envelope, &arena, &e));
-	check(e.recipient_count > 0 && e.recipient_count == w->tokens && e.id.number > 0 &&
+	must_hold(envelope_decode(m->envelope, &arena, &e));
+	must_hold(e.recipient_count > 0 && e.recipient_count == w->tokens && e.id.number > 0 &&
 	      e.id.number == (m->in_file ? w->open : e.id.number));
-	check(e.user.n > 0 && e.sender.n > 0 && e.header_bytes == m->header.n);
-	check(e.body_bytes == (m->in_file ? w->file_bytes : m->body.n));
-	check(header_is_sendable(m->header, &fault));
+	must_hold(e.user.n > 0 && e.sender.n > 0 && e.header_bytes == m->header.n);
+	must_hold(e.body_bytes == (m->in_file ? w->file_bytes : m->body.n));
+	must_hold(header_is_sendable(m->header, &fault));
 	arena_clear(&arena);
-	return ask(w, COMMIT);
+	return fuzz_expect_answer(w, COMMIT);
 }
 
 static void
-release(void *arg, const struct message_release *m)
+fuzz_release(void *arg, const struct message_release *m)
 {
 	struct world *w = arg;
 
-	check(m->number == w->open && w->owed != COMMIT);
+	must_hold(m->number == w->open && w->owed != COMMIT);
 	w->open = 0;
 	w->is_writing = false;
 	w->owed = NOTHING;
 }
 
 static bool
-may_open_file(void *arg)
+fuzz_may_open_file(void *arg)
 {
 	struct world *w = arg;
 
@@ -243,7 +243,7 @@ may_open_file(void *arg)
 }
 
 static int64_t
-disk_stands_ms(void *arg)
+fuzz_disk_stands_ms(void *arg)
 {
 	struct world *w = arg;
 
@@ -251,65 +251,65 @@ disk_stands_ms(void *arg)
 }
 
 static void
-refused(void *arg, const struct session_refusal *r)
+fuzz_refused(void *arg, const struct session_refusal *r)
 {
 	(void)arg;
-	check(r->stage && r->reason && r->status->code >= 400);
+	must_hold(r->stage && r->reason && r->status->code >= 400);
 }
 
 static const struct session_services services = {
-	.now_ms = now_ms,
-	.mono_ms = mono_ms,
-	.deadline = deadline,
-	.has_unseen = has_unseen,
-	.start_tls = start_tls,
-	.binding = binding,
-	.start_auth = start_auth,
-	.step_auth = step_auth,
-	.cancel_auth = cancel_auth,
-	.room = room,
-	.is_failing = is_failing,
-	.take_token = take_token,
-	.ask_token = ask_token,
-	.return_tokens = return_tokens,
-	.spend_tokens = spend_tokens,
-	.may_open_file = may_open_file,
-	.open_file = open_file,
-	.commit = commit,
-	.release = release,
-	.write_file = write_file,
-	.disk_stands_ms = disk_stands_ms,
-	.refused = refused,
+	.now_ms = fuzz_now_ms,
+	.mono_ms = fuzz_mono_ms,
+	.deadline = fuzz_deadline,
+	.has_unseen = fuzz_has_unseen,
+	.start_tls = fuzz_start_tls,
+	.binding = fuzz_binding,
+	.start_auth = fuzz_start_auth,
+	.step_auth = fuzz_step_auth,
+	.cancel_auth = fuzz_cancel_auth,
+	.room = fuzz_room,
+	.is_failing = fuzz_is_failing,
+	.take_token = fuzz_take_token,
+	.ask_token = fuzz_ask_token,
+	.return_tokens = fuzz_return_tokens,
+	.spend_tokens = fuzz_spend_tokens,
+	.may_open_file = fuzz_may_open_file,
+	.open_file = fuzz_open_file,
+	.commit = fuzz_commit,
+	.release = fuzz_release,
+	.write_file = fuzz_write_file,
+	.disk_stands_ms = fuzz_disk_stands_ms,
+	.refused = fuzz_refused,
 };
 
 /* ---- what is said ---- */
 
 static void
-check_line(struct world *w, struct str line)
+fuzz_check_reply_line(struct world *w, struct str line)
 {
-	check(line.n >= 4 && line.p[line.n - 1] == '\r');
+	must_hold(line.n >= 4 && line.p[line.n - 1] == '\r');
 	for (size_t i = 0; i < 3; i++)
-		check(char_is_digit(line.p[i]));
-	check(line.p[3] == ' ' || line.p[3] == '-');
+		must_hold(char_is_digit(line.p[i]));
+	must_hold(line.p[3] == ' ' || line.p[3] == '-');
 	for (size_t i = 0; i + 1 < line.n; i++)
-		check((unsigned char)line.p[i] >= ' ' && line.p[i] != 0x7f);
+		must_hold((unsigned char)line.p[i] >= ' ' && line.p[i] != 0x7f);
 	w->queued += str_starts(line, STR("250 2.0.0 Queued"));
 }
 
 static void
-hear(struct world *w, enum session_step step)
+fuzz_read_replies(struct world *w, enum session_step step)
 {
 	struct str rest = buf_str(session_out(w->session)), line;
 
-	check(buf_ok(session_out(w->session)));
+	must_hold(buf_ok(session_out(w->session)));
 	while (rest.n > 0) {
-		check(str_has(rest, '\n'));
-		check(str_split(&rest, '\n', &line));
-		check_line(w, line);
+		must_hold(str_has(rest, '\n'));
+		must_hold(str_split(&rest, '\n', &line));
+		fuzz_check_reply_line(w, line);
 	}
 	buf_clear(session_out(w->session));
 	w->step = step;
-	check(w->queued == w->agreed);
+	must_hold(w->queued == w->agreed);
 }
 
 /* ---- what is answered ---- */
@@ -323,14 +323,15 @@ answer_auth(struct world *w)
 	    .user = STR("alice@example.com"),
 	    .challenge = STR("challenge")};
 
-	a.status = status_make(a.outcome == AUTH_TEMPFAIL ? 454 : 535, NULL, "no");
-	hear(w, session_auth_answer(w->session, draw(w, 16) ? &a : NULL));
+	a.status = smtp_status_make(a.outcome == AUTH_TEMPFAIL ? 454 : 535, NULL, "no");
+	fuzz_read_replies(w, session_auth_answer(w->session, draw(w, 16) ? &a : NULL));
 }
 
 static void
 answer_queue(struct world *w, enum owed owed)
 {
-	struct status yes = status_make(250, "2.0.0", "Ok"), no = status_make(452, "4.3.1", "Full");
+	struct smtp_status yes = smtp_status_make(250, "2.0.0", "Ok"),
+	                   no = smtp_status_make(452, "4.3.1", "Full");
 	bool is_yes = draw(w, 8) > 0;
 
 	w->tokens += owed == TOKEN && is_yes;
@@ -338,11 +339,13 @@ answer_queue(struct world *w, enum owed owed)
 		w->agreed++;
 		w->open = 0;
 	}
-	hear(w, session_verdict(w->session, is_yes ? &yes : draw(w, 2) ? &no : NULL));
+	fuzz_read_replies(w, session_queue_answer(w->session, is_yes       ? &yes
+	                                                      : draw(w, 2) ? &no
+	                                                                   : NULL));
 }
 
 static void
-answer(struct world *w)
+fuzz_answer(struct world *w)
 {
 	enum owed owed = w->owed;
 
@@ -350,11 +353,11 @@ answer(struct world *w)
 	if (w->wants_tls) {
 		w->wants_tls = false;
 		w->is_secure = true;
-		hear(w, session_secured(w->session, "TLSv1.3", true));
+		fuzz_read_replies(w, session_secured(w->session, "TLSv1.3", true));
 	} else if (owed == AUTH) {
 		answer_auth(w);
 	} else {
-		check(owed != NOTHING);
+		must_hold(owed != NOTHING);
 		answer_queue(w, owed);
 	}
 }
@@ -363,21 +366,21 @@ answer(struct world *w)
 static void
 answer_disk(struct world *w)
 {
-	struct status fault;
+	struct smtp_status fault;
 
 	if (w->step == SESSION_WAIT && draw(w, 8) == 0) {
 		w->now_ms = w->deadline_ms;
-		hear(w, session_expired(w->session));
-		check(!w->is_writing || w->step == SESSION_WAIT);
+		fuzz_read_replies(w, session_expired(w->session));
+		must_hold(!w->is_writing || w->step == SESSION_WAIT);
 		return;
 	}
 	w->is_writing = false;
-	fault = status_not_stored(draw(w, 2) ? EIO : ENOSPC);
-	hear(w, session_written(w->session, draw(w, 16) > 0 ? NULL : &fault));
+	fault = smtp_status_not_stored(draw(w, 2) ? EIO : ENOSPC);
+	fuzz_read_replies(w, session_written(w->session, draw(w, 16) > 0 ? NULL : &fault));
 }
 
 static void
-go_on(struct world *w)
+fuzz_run_session(struct world *w)
 {
 	size_t used = 1;
 
@@ -388,12 +391,12 @@ go_on(struct world *w)
 			continue;
 		}
 		if (w->step == SESSION_WAIT) {
-			answer(w);
+			fuzz_answer(w);
 			used = 1;
 			continue;
 		}
-		hear(w, session_take(w->session, buf_str(&w->in), &used));
-		check(used <= w->in.n);
+		fuzz_read_replies(w, session_take(w->session, buf_str(&w->in), &used));
+		must_hold(used <= w->in.n);
 		buf_drop(&w->in, used);
 	}
 }
@@ -407,16 +410,16 @@ feed(struct world *w, struct str bytes, size_t piece)
 		w->now_ms += 10;
 		/* as the loop would: no input is read after the deadline */
 		if (w->now_ms >= w->deadline_ms)
-			hear(w, session_expired(w->session));
+			fuzz_read_replies(w, session_expired(w->session));
 		else
-			go_on(w);
+			fuzz_run_session(w);
 	}
 }
 
 /* ---- one run ---- */
 
 static void
-begin(struct world *w, uint8_t mode, struct conf *conf)
+fuzz_begin_session(struct world *w, uint8_t mode, struct conf *conf)
 {
 	bool is_plain = mode & (MODE_PLAIN | MODE_STARTTLS);
 	struct session_setup setup = {.services = &services,
@@ -431,7 +434,7 @@ begin(struct world *w, uint8_t mode, struct conf *conf)
 	w->session = session_new(&setup);
 	w->step = SESSION_NEXT;
 	w->wants_tls = !is_plain;
-	hear(w, session_begin(w->session));
+	fuzz_read_replies(w, session_begin(w->session));
 	if (mode & MODE_STARTTLS)
 		feed(w, STR("EHLO x\r\nSTARTTLS\r\n"), SIZE_MAX);
 	if (mode & MODE_PLAIN)
@@ -442,17 +445,17 @@ begin(struct world *w, uint8_t mode, struct conf *conf)
 }
 
 static void
-end(struct world *w, uint8_t mode)
+fuzz_end_session(struct world *w, uint8_t mode)
 {
 	if (w->step != SESSION_CLOSE && (mode & MODE_STOP))
-		hear(w, session_stop(w->session));
+		fuzz_read_replies(w, session_stop(w->session));
 	if (w->step != SESSION_CLOSE && (mode & MODE_GONE))
-		hear(w, session_user_gone(w->session));
+		fuzz_read_replies(w, session_user_gone(w->session));
 	if (w->step != SESSION_CLOSE && (mode & MODE_EXPIRE))
-		hear(w, session_expired(w->session));
+		fuzz_read_replies(w, session_expired(w->session));
 	session_free(&w->session);
-	check(w->open == 0 || w->owed == COMMIT);
-	check(!w->is_writing);
+	must_hold(w->open == 0 || w->owed == COMMIT);
+	must_hold(!w->is_writing);
 	buf_clear(&w->in);
 }
 
@@ -471,7 +474,7 @@ configuration(void)
 	        " limits: { message_size = \"200000B\"; recipients_per_message = 20; };"),
 	    &report);
 	conf_report_clear(&report);
-	check(conf);
+	must_hold(conf);
 	return conf;
 }
 
@@ -484,8 +487,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	w.random = data[2];
 	buf_init(&w.in, 2 << 20);
-	begin(&w, data[0], configuration());
+	fuzz_begin_session(&w, data[0], configuration());
 	feed(&w, str_make((const char *)data + 3, size - 3), data[1] ? data[1] : SIZE_MAX);
-	end(&w, data[0]);
+	fuzz_end_session(&w, data[0]);
 	return 0;
 }

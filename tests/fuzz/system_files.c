@@ -26,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct conf conf = {.routes = {&route, 1}};
 	const struct hosts_entry *entry;
 	struct resolv_conf servers;
-	struct resolv_links links;
+	struct resolv_conf_links links;
 	struct buf numbered;
 	struct hosts *hosts;
 

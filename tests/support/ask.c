@@ -5,7 +5,8 @@
 enum { AT_ONCE = 16384 };
 
 struct request *
-ask(struct channel *c, enum message_type type, const void *message, request_fn *fn, void *arg)
+ask_pooled(
+    struct channel *c, enum message_type type, const void *message, request_fn *fn, void *arg)
 {
 	static struct request all[AT_ONCE];
 	static unsigned last;

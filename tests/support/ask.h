@@ -7,7 +7,7 @@
 #include "ipc/channel.h"
 
 /* As request_ask; the request, which may be cancelled. */
-struct request *ask(
+struct request *ask_pooled(
     struct channel *c, enum message_type type, const void *message, request_fn *fn, void *arg);
 
 #endif

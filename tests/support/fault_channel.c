@@ -92,7 +92,7 @@ send_held(int to, const struct held *h, bool has_second)
 }
 
 static enum message_type
-type_of(const struct held *h)
+held_type(const struct held *h)
 {
 	uint16_t type = MESSAGE_NONE;
 
@@ -136,7 +136,7 @@ fault_for(struct fault_channel *f, enum message_type type)
 
 /* NULL: it has gone, or never will. */
 static struct held *
-apply(struct side *to, struct held *h, const struct fault *t)
+apply_fault(struct side *to, struct held *h, const struct fault *t)
 {
 	switch (t->kind) {
 	case FAULT_DELAY:
@@ -207,10 +207,10 @@ take_one(struct fault_channel *f, int from, char *room)
 	if (got.bytes.n == 0)
 		return false;
 	h = held_new(got.bytes.p, got.bytes.n, got.fd);
-	f->seen[type_of(h)]++;
-	t = fault_for(f, type_of(h));
+	f->seen[held_type(h)]++;
+	t = fault_for(f, held_type(h));
 	if (t)
-		h = apply(to, h, t);
+		h = apply_fault(to, h, t);
 	if (h)
 		STAILQ_INSERT_TAIL(&to->held, h, link);
 	return true;
@@ -230,7 +230,7 @@ turn(struct fault_channel *f, struct pollfd *p, char *room)
 }
 
 static void *
-pass_on(void *arg)
+run_fault_channel(void *arg)
 {
 	struct fault_channel *f = arg;
 	char *room = mem_new(WIRE_PACKET_MAX);
@@ -270,7 +270,7 @@ fault_channel_new(int ends_out[2])
 		STAILQ_INIT(&f->sides[i].held);
 	}
 	pthread_mutex_init(&f->lock, NULL);
-	if (pthread_create(&f->thread, NULL, pass_on, f) != 0)
+	if (pthread_create(&f->thread, NULL, run_fault_channel, f) != 0)
 		die("no thread");
 	return f;
 }

@@ -28,7 +28,7 @@ struct guest {
 	int fd;
 };
 
-struct place {
+struct sink_endpoint {
 	const char *address, *cert, *key;
 	uint16_t port;
 };
@@ -44,7 +44,7 @@ serve(void *arg)
 }
 
 static void *
-welcome(void *arg)
+sink_accept_clients(void *arg)
 {
 	struct guest *at = arg;
 
@@ -120,7 +120,7 @@ add_rule(struct sink *s, char *text)
 }
 
 static void
-take_option(struct sink *s, struct place *p, int option, char *value)
+take_option(struct sink *s, struct sink_endpoint *p, int option, char *value)
 {
 	switch (option) {
 	case 'p':
@@ -168,7 +168,7 @@ take_option(struct sink *s, struct place *p, int option, char *value)
 }
 
 static void
-load_tls(struct sink *s, const struct place *p)
+load_tls(struct sink *s, const struct sink_endpoint *p)
 {
 	if (!p->cert)
 		return;
@@ -187,7 +187,7 @@ main(int argc, char **argv)
 	    {"account", 1, 0, 'u'}, {"delay", 1, 0, 'w'}, {"no", 1, 0, 'x'}, {"fail", 1, 0, 'f'},
 	    {0, 0, 0, 0}};
 	struct sink s = {.name = "sink.test", .lock = PTHREAD_MUTEX_INITIALIZER, .seen = map_new()};
-	struct place place = {.address = "127.0.0.1"};
+	struct sink_endpoint place = {.address = "127.0.0.1"};
 	struct guest door = {.sink = &s};
 	pthread_t thread;
 	sigset_t signals;
@@ -204,7 +204,7 @@ main(int argc, char **argv)
 	door.fd = listen_at(place.address, &place.port);
 	printf("listening %u\n", place.port);
 	fflush(stdout);
-	if (pthread_create(&thread, NULL, welcome, &door) != 0)
+	if (pthread_create(&thread, NULL, sink_accept_clients, &door) != 0)
 		die("sink: no thread");
 	sigwait(&signals, &got);
 	pthread_mutex_lock(&s.lock);

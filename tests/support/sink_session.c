@@ -18,7 +18,7 @@ enum { CONTENT_MAX = 256 << 20, ENVELOPE_MAX = 1 << 20, SCRATCH_BYTES = 700 };
 const char *const sink_extensions[] = {"PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8",
     "DSN", "CHUNKING", "ENHANCEDSTATUSCODES", NULL};
 
-struct session {
+struct sink_session {
 	struct sink *sink;
 	struct sink_wire *wire;
 	struct buf line;
@@ -30,14 +30,14 @@ struct session {
 	bool has_sender, is_open, is_in_chunks;
 };
 
-struct verb {
+struct sink_verb {
 	const char *name;
 	const char *phase;
-	void (*does)(struct session *c, struct str args);
+	void (*does)(struct sink_session *c, struct str args);
 };
 
 static void
-say(struct session *c, const char *text)
+sink_send_reply(struct sink_session *c, const char *text)
 {
 	buf_addf(&c->wire->out, "%s\r\n", text);
 }
@@ -52,7 +52,7 @@ rule_fits(struct sink_rule *r, const char *phase, struct str line)
 
 /* True when a rule answered. */
 static bool
-told_to_fail(struct session *c, const char *phase, struct str line)
+told_to_fail(struct sink_session *c, const char *phase, struct str line)
 {
 	const char *reply = NULL;
 
@@ -69,12 +69,12 @@ told_to_fail(struct session *c, const char *phase, struct str line)
 	if (strcmp(reply, "drop") == 0 || strncmp(reply, "421", 3) == 0)
 		c->is_open = false;
 	if (strcmp(reply, "drop") != 0)
-		say(c, reply);
+		sink_send_reply(c, reply);
 	return true;
 }
 
 static void
-forget(struct session *c)
+forget(struct sink_session *c)
 {
 	buf_reset(&c->sender);
 	buf_reset(&c->recipients);
@@ -84,7 +84,7 @@ forget(struct session *c)
 }
 
 static void
-ehlo(struct session *c, struct str args)
+ehlo(struct sink_session *c, struct str args)
 {
 	forget(c);
 	buf_reset(&c->helo);
@@ -94,14 +94,14 @@ ehlo(struct session *c, struct str args)
 		if (!(c->sink->without & 1u << i))
 			buf_addf(&c->wire->out, "250-%s\r\n", sink_extensions[i]);
 	if (c->sink->tls && !c->wire->tls)
-		say(c, "250-STARTTLS");
+		sink_send_reply(c, "250-STARTTLS");
 	if (c->sink->account)
-		say(c, "250-AUTH PLAIN LOGIN");
-	say(c, "250 HELP");
+		sink_send_reply(c, "250-AUTH PLAIN LOGIN");
+	sink_send_reply(c, "250 HELP");
 }
 
 static void
-helo(struct session *c, struct str args)
+helo(struct sink_session *c, struct str args)
 {
 	forget(c);
 	buf_reset(&c->helo);
@@ -110,21 +110,21 @@ helo(struct session *c, struct str args)
 }
 
 static void
-starttls(struct session *c, struct str args)
+starttls(struct sink_session *c, struct str args)
 {
 	(void)args;
 	if (!c->sink->tls || c->wire->tls) {
-		say(c, "503 5.5.1 not now");
+		sink_send_reply(c, "503 5.5.1 not now");
 		return;
 	}
-	say(c, "220 2.0.0 go ahead");
+	sink_send_reply(c, "220 2.0.0 go ahead");
 	forget(c);
 	if (!sink_wire_flush(c->wire) || !sink_wire_secure(c->wire, c->sink->tls))
 		c->is_open = false;
 }
 
 static bool
-account_is(struct session *c, struct str user, struct str password)
+account_is(struct sink_session *c, struct str user, struct str password)
 {
 	const char *colon = strchr(c->sink->account, ':');
 
@@ -133,19 +133,19 @@ account_is(struct session *c, struct str user, struct str password)
 }
 
 static bool
-ask(struct session *c, const char *challenge, struct buf *out)
+sink_ask_token(struct sink_session *c, const char *challenge, struct buf *out)
 {
-	say(c, challenge);
+	sink_send_reply(c, challenge);
 	buf_reset(out);
 	return sink_wire_line(c->wire, &c->line) && decode_base64(out, buf_str(&c->line));
 }
 
 static bool
-plain(struct session *c, struct str initial, struct buf *token)
+sink_auth_plain(struct sink_session *c, struct str initial, struct buf *token)
 {
 	struct str rest, authzid, user;
 
-	if (initial.n ? !decode_base64(token, initial) : !ask(c, "334 ", token))
+	if (initial.n ? !decode_base64(token, initial) : !sink_ask_token(c, "334 ", token))
 		return false;
 	rest = buf_str(token);
 	return str_split(&rest, '\0', &authzid) && str_split(&rest, '\0', &user) &&
@@ -153,48 +153,49 @@ plain(struct session *c, struct str initial, struct buf *token)
 }
 
 static bool
-login(struct session *c, struct buf *user)
+sink_auth_login(struct sink_session *c, struct buf *user)
 {
 	struct buf password;
 	bool ok;
 
 	buf_init(&password, SCRATCH_BYTES);
-	ok = ask(c, "334 VXNlcm5hbWU6", user) && ask(c, "334 UGFzc3dvcmQ6", &password) &&
+	ok = sink_ask_token(c, "334 VXNlcm5hbWU6", user) &&
+	     sink_ask_token(c, "334 UGFzc3dvcmQ6", &password) &&
 	     account_is(c, buf_str(user), buf_str(&password));
 	buf_clear(&password);
 	return ok;
 }
 
 static void
-auth(struct session *c, struct str args)
+auth(struct sink_session *c, struct str args)
 {
 	struct buf token;
 	bool ok = false;
 
 	buf_init(&token, SCRATCH_BYTES);
 	if (c->sink->account && str_istarts(args, STR("PLAIN")))
-		ok = plain(c, str_trim(str_from(args, 5)), &token);
+		ok = sink_auth_plain(c, str_trim(str_from(args, 5)), &token);
 	else if (c->sink->account && str_istarts(args, STR("LOGIN")))
-		ok = login(c, &token);
-	say(c, ok ? "235 2.7.0 welcome" : "535 5.7.8 no");
+		ok = sink_auth_login(c, &token);
+	sink_send_reply(c, ok ? "235 2.7.0 welcome" : "535 5.7.8 no");
 	buf_clear(&token);
 }
 
 static void
-mail(struct session *c, struct str args)
+mail(struct sink_session *c, struct str args)
 {
 	if (c->has_sender) {
-		say(c, "503 5.5.1 sender already given");
+		sink_send_reply(c, "503 5.5.1 sender already given");
 		return;
 	}
 	forget(c);
 	buf_adds(&c->sender, args);
 	c->has_sender = true;
-	say(c, "250 2.1.0 ok");
+	sink_send_reply(c, "250 2.1.0 ok");
 }
 
 static bool
-is_known(struct session *c, struct str recipient)
+is_known(struct sink_session *c, struct str recipient)
 {
 	struct buf key;
 	bool known;
@@ -210,16 +211,16 @@ is_known(struct session *c, struct str recipient)
 }
 
 static void
-rcpt(struct session *c, struct str args)
+rcpt(struct sink_session *c, struct str args)
 {
 	if (!c->has_sender) {
-		say(c, "503 5.5.1 sender first");
+		sink_send_reply(c, "503 5.5.1 sender first");
 	} else if (c->sink->greylist && !is_known(c, args)) {
-		say(c, "451 4.7.1 Greylisted, try again soon");
+		sink_send_reply(c, "451 4.7.1 Greylisted, try again soon");
 	} else {
 		buf_addf(&c->recipients, "rcpt=%.*s\n", STR_ARG(args));
 		c->accepted++;
-		say(c, "250 2.1.5 ok");
+		sink_send_reply(c, "250 2.1.5 ok");
 	}
 }
 
@@ -242,7 +243,7 @@ put_file(int directory, const char *name, struct str bytes)
 
 /* N.env first, then N.eml in one step: who sees N.eml sees both whole. */
 static void
-keep(struct session *c, unsigned long number)
+sink_store_message(struct sink_session *c, unsigned long number)
 {
 	int directory = open(c->sink->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[40], final[40];
@@ -268,7 +269,7 @@ keep(struct session *c, unsigned long number)
 }
 
 static void
-accept_message(struct session *c)
+accept_message(struct sink_session *c)
 {
 	unsigned long number;
 
@@ -277,12 +278,12 @@ accept_message(struct session *c)
 	c->sink->recipients += c->accepted;
 	pthread_mutex_unlock(&c->sink->lock);
 	if (c->sink->directory)
-		keep(c, number);
+		sink_store_message(c, number);
 	buf_addf(&c->wire->out, "250 2.0.0 taken as %lu\r\n", number);
 }
 
 static void
-end_of_message(struct session *c)
+end_of_message(struct sink_session *c)
 {
 	struct timespec pause = {c->sink->delay_ms / 1000, c->sink->delay_ms % 1000 * 1000000};
 	struct str rest = buf_str(&c->recipients), one;
@@ -302,7 +303,7 @@ end_of_message(struct session *c)
 
 /* Content up to the final dot; what stands behind it stays in the buffer. */
 static bool
-take_dotted(struct session *c)
+take_dotted(struct sink_session *c)
 {
 	while (sink_wire_line(c->wire, &c->line)) {
 		if (c->line.n == 1 && c->line.p[0] == '.')
@@ -315,15 +316,15 @@ take_dotted(struct session *c)
 }
 
 static void
-data(struct session *c, struct str args)
+data(struct sink_session *c, struct str args)
 {
 	(void)args;
 	if (!c->accepted || c->is_in_chunks) {
-		say(c,
+		sink_send_reply(c,
 		    c->is_in_chunks ? "503 5.5.1 BDAT was begun" : "554 5.5.1 no valid recipients");
 		return;
 	}
-	say(c, "354 go ahead");
+	sink_send_reply(c, "354 go ahead");
 	if (take_dotted(c))
 		end_of_message(c);
 	else
@@ -331,7 +332,7 @@ data(struct session *c, struct str args)
 }
 
 static void
-bdat(struct session *c, struct str args)
+bdat(struct sink_session *c, struct str args)
 {
 	struct str size = str_upto(args, str_find(args, ' '));
 	bool is_last = str_iends(args, STR(" LAST"));
@@ -339,7 +340,7 @@ bdat(struct session *c, struct str args)
 	uint64_t left;
 
 	if (!str_u64(size, &left)) {
-		say(c, "501 5.5.4 size");
+		sink_send_reply(c, "501 5.5.4 size");
 		c->is_open = false;
 		return;
 	}
@@ -354,37 +355,37 @@ bdat(struct session *c, struct str args)
 	}
 	c->is_in_chunks = !is_last;
 	if (!c->accepted)
-		say(c, "503 5.5.1 no valid recipients");
+		sink_send_reply(c, "503 5.5.1 no valid recipients");
 	else if (is_last)
 		end_of_message(c);
 	else
-		say(c, "250 2.0.0 chunk");
+		sink_send_reply(c, "250 2.0.0 chunk");
 }
 
 static void
-rset(struct session *c, struct str args)
+rset(struct sink_session *c, struct str args)
 {
 	(void)args;
 	forget(c);
-	say(c, "250 2.0.0 ok");
+	sink_send_reply(c, "250 2.0.0 ok");
 }
 
 static void
-noop(struct session *c, struct str args)
+noop(struct sink_session *c, struct str args)
 {
 	(void)args;
-	say(c, "250 2.0.0 ok");
+	sink_send_reply(c, "250 2.0.0 ok");
 }
 
 static void
-quit(struct session *c, struct str args)
+sink_quit(struct sink_session *c, struct str args)
 {
 	(void)args;
 	c->is_open = false;
-	say(c, "221 2.0.0 bye");
+	sink_send_reply(c, "221 2.0.0 bye");
 }
 
-static const struct verb verbs[] = {
+static const struct sink_verb verbs[] = {
     {"EHLO", "ehlo", ehlo},
     {"LHLO", "ehlo", ehlo},
     {"HELO", "helo", helo},
@@ -396,11 +397,11 @@ static const struct verb verbs[] = {
     {"BDAT", "bdat", bdat},
     {"RSET", "rset", rset},
     {"NOOP", "noop", noop},
-    {"QUIT", "quit", quit},
+    {"QUIT", "quit", sink_quit},
 };
 
 static void
-command(struct session *c)
+command(struct sink_session *c)
 {
 	struct str line = buf_str(&c->line), name = str_upto(line, str_find(line, ' '));
 
@@ -411,11 +412,11 @@ command(struct session *c)
 			verbs[i].does(c, str_from(line, name.n + 1));
 		return;
 	}
-	say(c, "500 5.5.2 not known");
+	sink_send_reply(c, "500 5.5.2 not known");
 }
 
 static void
-talk(struct session *c)
+talk(struct sink_session *c)
 {
 	c->is_open = !c->sink->implicit_tls || sink_wire_secure(c->wire, c->sink->tls);
 	if (c->is_open && !told_to_fail(c, "greeting", STR("")))
@@ -430,7 +431,7 @@ talk(struct session *c)
 void
 sink_serve(struct sink *s, int fd)
 {
-	struct session c = {.sink = s, .wire = MEM_NEW(struct sink_wire)};
+	struct sink_session c = {.sink = s, .wire = MEM_NEW(struct sink_wire)};
 
 	sink_wire_init(c.wire, fd);
 	buf_init(&c.line, 1 << 17);

@@ -31,7 +31,7 @@ sink_wire_clear(struct sink_wire *w)
 }
 
 static ssize_t
-wire_send(struct sink_wire *w, const char *p, size_t n)
+sink_wire_send(struct sink_wire *w, const char *p, size_t n)
 {
 	if (w->tls)
 		return gnutls_record_send(w->tls, p, n);
@@ -44,7 +44,7 @@ sink_wire_flush(struct sink_wire *w)
 	size_t at = 0;
 
 	while (at < w->out.n) {
-		ssize_t n = wire_send(w, w->out.p + at, w->out.n - at);
+		ssize_t n = sink_wire_send(w, w->out.p + at, w->out.n - at);
 
 		if (n < 0 &&
 		    (w->tls ? n == GNUTLS_E_INTERRUPTED || n == GNUTLS_E_AGAIN : errno == EINTR))

@@ -7,7 +7,7 @@
 
 enum { TALK_FILE_MAX = 1 << 20, TALK_TEXT_MAX = 8 << 20, TALK_ACTS_MAX = 20000 };
 
-static bool unescape(struct str in, struct buf *out);
+static bool unescape_talk(struct str in, struct buf *out);
 
 static int
 hex_digit(char c)
@@ -42,7 +42,7 @@ unescape_repeat(struct str in, struct buf *out)
 	if (end == in.n || star >= end || !str_u64(str_make(in.p + 1, star - 1), &times))
 		return 0;
 	for (uint64_t i = 0; i < times && buf_ok(out); i++)
-		if (!unescape(str_make(in.p + star + 1, end - star - 1), out))
+		if (!unescape_talk(str_make(in.p + star + 1, end - star - 1), out))
 			return 0;
 	return end + 1;
 }
@@ -69,7 +69,7 @@ unescape_one(struct str in, struct buf *out)
 }
 
 static bool
-unescape(struct str in, struct buf *out)
+unescape_talk(struct str in, struct buf *out)
 {
 	size_t used;
 
@@ -100,7 +100,7 @@ parse_act(struct str line, struct talk *t, struct buf *scratch)
 	if (line.n > skip && line.p[skip] != ' ')
 		return false;
 	buf_reset(scratch);
-	if (!unescape(str_from(line, skip + 1), scratch))
+	if (!unescape_talk(str_from(line, skip + 1), scratch))
 		return false;
 	act->text = arena_str(&t->arena, buf_str(scratch));
 	t->count++;

@@ -52,19 +52,19 @@ must_open(void)
 	return a;
 }
 
-static struct secret
+static struct scram_secret
 secret_for(const char *password)
 {
-	struct secret s;
+	struct scram_secret s;
 
-	cr_assert(secret_make(str_of(password), 4096, &s));
+	cr_assert(scram_secret_make(str_of(password), 4096, &s));
 	return s;
 }
 
 Test(accounts, keep_what_they_are_told)
 {
 	struct accounts *a = must_open();
-	struct secret one = secret_for("one"), two = secret_for("two");
+	struct scram_secret one = secret_for("one"), two = secret_for("two");
 	struct account found;
 	char key[32];
 
@@ -98,7 +98,7 @@ Test(accounts, names_are_data)
 	static const char *const names[] = {
 	    "' OR '1'='1", "*)(uid=*", "../../etc/passwd", "a%b_c", "\xc3\xb6"};
 	struct accounts *a = must_open();
-	struct secret s = secret_for("x");
+	struct scram_secret s = secret_for("x");
 	struct account found;
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -189,9 +189,9 @@ static void
 add_until_killed(int tell)
 {
 	struct accounts *a = accounts_open(directory, ACCOUNTS_MAKE, error);
-	struct secret s;
+	struct scram_secret s;
 
-	if (!a || !secret_make(STR("x"), 4096, &s))
+	if (!a || !scram_secret_make(STR("x"), 4096, &s))
 		_exit(1);
 	for (uint32_t i = 0;; i++) {
 		char name[16];
@@ -263,7 +263,7 @@ count_row(struct str values, void *arg)
 static uint8_t
 run(struct accounts *a, const char *verb, const char *name, const char *value, struct rows *rows)
 {
-	struct users_out out = {.row = count_row, .arg = rows};
+	struct user_admin_out out = {.row = count_row, .arg = rows};
 	struct conf_report report;
 	struct buf values, text;
 	struct conf *c;
@@ -282,7 +282,7 @@ run(struct accounts *a, const char *verb, const char *name, const char *value, s
 		message_values_add(&values, "secret", str_of(value));
 		message_values_add(&values, "reason", str_of(value));
 	}
-	code = users_run(a, c, str_of(verb), buf_str(&values), &out);
+	code = user_admin_run(a, c, str_of(verb), buf_str(&values), &out);
 	cr_assert(code == 0 || text.n > 0, "a failure says why");
 	snprintf(rows->text, sizeof rows->text, "%.*s", STR_ARG(buf_str(&text)));
 	conf_drop(&c);
@@ -294,22 +294,22 @@ run(struct accounts *a, const char *verb, const char *name, const char *value, s
 Test(accounts, verbs)
 {
 	struct accounts *a = must_open();
-	struct secret s = secret_for("x");
-	char text[SECRET_TEXT_BYTES];
+	struct scram_secret s = secret_for("x");
+	char text[SCRAM_SECRET_TEXT_BYTES];
 	struct rows rows = {0};
 
-	secret_text(&s, text);
+	scram_secret_text(&s, text);
 	cr_assert_eq(run(a, "user.add", "Alice@Example.COM", text, &rows), 0);
-	cr_assert_eq(run(a, "user.add", "alice@example.com", text, &rows), USERS_EXISTS);
-	cr_assert_eq(run(a, "user.add", "bob", "a clear password", &rows), USERS_DATA);
-	cr_assert_eq(run(a, "user.add", "", text, &rows), USERS_DATA);
-	cr_assert_eq(run(a, "user.add", "a\nb", text, &rows), USERS_DATA);
+	cr_assert_eq(run(a, "user.add", "alice@example.com", text, &rows), USER_ADMIN_EXISTS);
+	cr_assert_eq(run(a, "user.add", "bob", "a clear password", &rows), USER_ADMIN_DATA);
+	cr_assert_eq(run(a, "user.add", "", text, &rows), USER_ADMIN_DATA);
+	cr_assert_eq(run(a, "user.add", "a\nb", text, &rows), USER_ADMIN_DATA);
 	cr_assert_eq(run(a, "user.add", "carol", text, &rows), 0);
 	cr_assert_str_eq(rows.text, "carol@example.com: added");
 	cr_assert_eq(run(a, "user.remove", "carol", NULL, &rows), 0);
-	cr_assert_eq(run(a, "user.password", "bob", text, &rows), USERS_NO_USER);
+	cr_assert_eq(run(a, "user.password", "bob", text, &rows), USER_ADMIN_NO_USER);
 	cr_assert_eq(run(a, "user.password", "alice@example.com", text, &rows), 0);
-	cr_assert_eq(run(a, "user.show", "bob", NULL, &rows), USERS_NO_USER);
+	cr_assert_eq(run(a, "user.show", "bob", NULL, &rows), USER_ADMIN_NO_USER);
 	cr_assert_eq(run(a, "user.show", "alice@example.com", NULL, &rows), 0);
 	cr_assert_eq(rows.count, 1);
 	cr_assert_str_eq(rows.state, "active");
@@ -319,8 +319,8 @@ Test(accounts, verbs)
 	cr_assert_str_eq(rows.state, "suspended");
 	cr_assert_eq(run(a, "user.resume", "alice@example.com", NULL, &rows), 0);
 	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), 0);
-	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), USERS_NO_USER);
-	cr_assert_eq(run(a, "user.burn", "alice@example.com", NULL, &rows), USERS_USAGE);
+	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), USER_ADMIN_NO_USER);
+	cr_assert_eq(run(a, "user.burn", "alice@example.com", NULL, &rows), USER_ADMIN_USAGE);
 	accounts_close(&a);
 }
 
@@ -362,20 +362,21 @@ static const struct {
 Test(accounts, names_of_new_accounts)
 {
 	struct accounts *a = must_open();
-	struct secret s = secret_for("x");
-	char text[SECRET_TEXT_BYTES];
+	struct scram_secret s = secret_for("x");
+	char text[SCRAM_SECRET_TEXT_BYTES];
 	struct rows rows = {0};
 
-	secret_text(&s, text);
+	scram_secret_text(&s, text);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		domains_text = names[i].domains;
 		cr_expect_eq(run(a, "user.add", names[i].name, text, &rows),
-		    names[i].why ? USERS_DATA : USERS_OK, "%s: %s", names[i].name, rows.text);
+		    names[i].why ? USER_ADMIN_DATA : USER_ADMIN_OK, "%s: %s", names[i].name,
+		    rows.text);
 		if (names[i].why)
 			cr_expect(strncmp(rows.text, names[i].why, strlen(names[i].why)) == 0, "%s",
 			    rows.text);
 	}
-	cr_expect_eq(run(a, "user.list", "", NULL, &rows), USERS_OK);
+	cr_expect_eq(run(a, "user.list", "", NULL, &rows), USER_ADMIN_OK);
 	cr_expect_eq(rows.count, 2);
 	accounts_close(&a);
 }
@@ -384,14 +385,14 @@ Test(accounts, names_of_new_accounts)
 Test(accounts, a_name_without_domain_that_is_there_is_meant)
 {
 	struct accounts *a = must_open();
-	struct secret s = secret_for("x");
+	struct scram_secret s = secret_for("x");
 	struct rows rows = {0};
 
 	cr_assert_eq(accounts_add(a, STR("alice"), &s), ACCOUNTS_OK);
 	cr_assert_eq(accounts_add(a, STR("alice@example.com"), &s), ACCOUNTS_OK);
-	cr_assert_eq(run(a, "user.remove", "alice", NULL, &rows), USERS_OK);
+	cr_assert_eq(run(a, "user.remove", "alice", NULL, &rows), USER_ADMIN_OK);
 	cr_assert_str_eq(rows.text, "alice: removed");
-	cr_assert_eq(run(a, "user.remove", "alice", NULL, &rows), USERS_OK);
+	cr_assert_eq(run(a, "user.remove", "alice", NULL, &rows), USER_ADMIN_OK);
 	cr_assert_str_eq(rows.text, "alice@example.com: removed");
 	accounts_close(&a);
 }
@@ -403,7 +404,7 @@ Test(accounts, the_tool_opens_what_the_daemon_left)
 	struct buf text;
 
 	buf_init(&text, 1024);
-	a = users_open(directory, STR("user.add"), &text);
+	a = user_admin_open(directory, STR("user.add"), &text);
 	cr_assert_not_null(a, "%.*s", STR_ARG(buf_str(&text)));
 	accounts_close(&a);
 	cr_assert_eq(stat(file("accounts.db"), &st), 0);
@@ -414,9 +415,9 @@ Test(accounts, the_tool_opens_what_the_daemon_left)
 
 Test(accounts, generated_passwords_differ)
 {
-	char a[USERS_PASSWORD_BYTES], b[USERS_PASSWORD_BYTES];
+	char a[USER_ADMIN_PASSWORD_BYTES], b[USER_ADMIN_PASSWORD_BYTES];
 
-	cr_assert_str_neq(users_generate(a), users_generate(b));
+	cr_assert_str_neq(user_admin_generate_password(a), user_admin_generate_password(b));
 	cr_assert_eq(strlen(a), 23);
-	cr_assert(claim_is_password(str_of(a)));
+	cr_assert(claimed_is_valid_password(str_of(a)));
 }

@@ -37,13 +37,13 @@ clean(void)
 
 TestSuite(blocks, .init = make, .fini = clean);
 
-static struct block
+static struct blocklist_entry
 block_of(const char *target, int64_t for_ms)
 {
-	struct block b = {.since_ms = NOW_MS, .until_ms = NOW_MS + for_ms, .by = "root",
+	struct blocklist_entry b = {.since_ms = NOW_MS, .until_ms = NOW_MS + for_ms, .by = "root",
 	    .reason = "it guesses"};
 
-	cr_assert(block_target_parse(str_of(target), &b.target), "%s", target);
+	cr_assert(blocklist_target_parse(str_of(target), &b.target), "%s", target);
 	return b;
 }
 
@@ -110,7 +110,7 @@ try_sync_directory(struct fsio *f)
 	return is_fault(SYNC_DIRECTORY) ? -1 : fault.real->sync_directory(f);
 }
 
-static struct blocks *
+static struct blocklist *
 open_blocks(void)
 {
 	static struct fsio_ops ops;
@@ -126,7 +126,7 @@ open_blocks(void)
 	ops.rename = try_rename;
 	ops.sync_directory = try_sync_directory;
 	disk->ops = &ops;
-	return blocks_new(disk);
+	return blocklist_new(disk);
 }
 
 static void
@@ -137,22 +137,22 @@ let_fail(enum call call, int error)
 }
 
 static void
-add_name(const struct block *block, void *arg)
+add_name(const struct blocklist_entry *block, void *arg)
 {
 	char room[NETWORK_TEXT_BYTES];
 	struct buf *names = arg;
 
-	buf_addf(names, "%.*s ", STR_ARG(block_target_text(&block->target, room)));
+	buf_addf(names, "%.*s ", STR_ARG(blocklist_target_text(&block->target, room)));
 }
 
 /* All targets, in their order. */
 static void
-expect_names(struct blocks *b, const char *expected, const char *when)
+expect_names(struct blocklist *b, const char *expected, const char *when)
 {
 	struct buf names;
 
 	buf_init(&names, 1024);
-	blocks_each(b, add_name, &names);
+	blocklist_each(b, add_name, &names);
 	buf_addc(&names, 0);
 	cr_expect_str_eq(names.p, expected, "%s: %s", when, names.p);
 	buf_clear(&names);
@@ -161,74 +161,74 @@ expect_names(struct blocks *b, const char *expected, const char *when)
 /* ---- whom they mean, and for how long ---- */
 
 static bool
-holds(struct blocks *b, const char *user, const char *ip)
+holds(struct blocklist *b, const char *user, const char *ip)
 {
 	struct network client;
 
 	cr_assert(network_parse(str_of(ip), &client));
-	return blocks_find(b, str_of(user), &client) != NULL;
+	return blocklist_find(b, str_of(user), &client) != NULL;
 }
 
 Test(blocks, of_networks_and_users)
 {
-	struct blocks *b = open_blocks();
-	struct block network = block_of("198.51.100.0/24", HOUR_MS),
-	             user = block_of("Bob@example.com", 2 * HOUR_MS);
+	struct blocklist *b = open_blocks();
+	struct blocklist_entry network = block_of("198.51.100.0/24", HOUR_MS),
+	                       user = block_of("Bob@example.com", 2 * HOUR_MS);
 
-	cr_assert_eq(blocks_add(b, &network), BLOCKS_OK);
-	cr_assert_eq(blocks_add(b, &user), BLOCKS_OK);
+	cr_assert_eq(blocklist_add(b, &network), BLOCKLIST_OK);
+	cr_assert_eq(blocklist_add(b, &user), BLOCKLIST_OK);
 	cr_expect(holds(b, "alice@example.com", "198.51.100.7"));
 	cr_expect_not(holds(b, "alice@example.com", "198.51.101.7"));
 	cr_expect(holds(b, "bob@example.com", "192.0.2.1"));
-	cr_expect(blocks_find(b, STR("bob@example.com"), NULL));
-	cr_expect_eq(blocks_remove(b, &network.target), BLOCKS_OK);
-	cr_expect_eq(blocks_remove(b, &network.target), BLOCKS_NONE);
+	cr_expect(blocklist_find(b, STR("bob@example.com"), NULL));
+	cr_expect_eq(blocklist_remove(b, &network.target), BLOCKLIST_OK);
+	cr_expect_eq(blocklist_remove(b, &network.target), BLOCKLIST_NONE);
 	cr_expect_not(holds(b, "alice@example.com", "198.51.100.7"));
-	blocks_free(&b);
+	blocklist_free(&b);
 }
 
 Test(blocks, end_by_themselves)
 {
-	struct blocks *b = open_blocks();
-	struct block network = block_of("2001:db8::/32", HOUR_MS);
+	struct blocklist *b = open_blocks();
+	struct blocklist_entry network = block_of("2001:db8::/32", HOUR_MS);
 
-	cr_assert_eq(blocks_add(b, &network), BLOCKS_OK);
+	cr_assert_eq(blocklist_add(b, &network), BLOCKLIST_OK);
 	clock_fake(NOW_MS + HOUR_MS - 1);
 	cr_expect(holds(b, "alice@example.com", "2001:db8::7"));
 	clock_fake(NOW_MS + HOUR_MS);
 	cr_expect_not(holds(b, "alice@example.com", "2001:db8::7"));
-	cr_expect_eq(blocks_remove(b, &network.target), BLOCKS_NONE);
-	blocks_free(&b);
+	cr_expect_eq(blocklist_remove(b, &network.target), BLOCKLIST_NONE);
+	blocklist_free(&b);
 }
 
 static void
-keep_block(const struct block *block, void *arg)
+keep_block(const struct blocklist_entry *block, void *arg)
 {
-	*(struct block *)arg = *block;
+	*(struct blocklist_entry *)arg = *block;
 }
 
 Test(blocks, are_there_after_a_start)
 {
-	struct blocks *b = open_blocks();
-	struct block user = block_of("Bob@example.com", HOUR_MS),
-	             longer = block_of("bob@example.com", 3 * HOUR_MS);
-	struct block found = {0};
+	struct blocklist *b = open_blocks();
+	struct blocklist_entry user = block_of("Bob@example.com", HOUR_MS),
+	                       longer = block_of("bob@example.com", 3 * HOUR_MS);
+	struct blocklist_entry found = {0};
 	struct stat st;
 
-	cr_assert_eq(blocks_add(b, &user), BLOCKS_OK);
+	cr_assert_eq(blocklist_add(b, &user), BLOCKLIST_OK);
 	longer.reason[0] = '\0';
-	cr_assert_eq(blocks_add(b, &longer), BLOCKS_OK, "in its place");
-	blocks_free(&b);
+	cr_assert_eq(blocklist_add(b, &longer), BLOCKLIST_OK, "in its place");
+	blocklist_free(&b);
 	cr_assert_eq(fstatat(directory_fd, "blocks", &st, 0), 0);
 	cr_expect_eq(st.st_mode & 0777, 0600);
 	b = open_blocks();
-	cr_expect_str_eq(blocks_error(b), "");
-	blocks_each(b, keep_block, &found);
+	cr_expect_str_eq(blocklist_error(b), "");
+	blocklist_each(b, keep_block, &found);
 	cr_expect_str_eq(found.target.user, "bob@example.com");
 	cr_expect_str_eq(found.by, "root");
 	cr_expect_str_eq(found.reason, "");
 	cr_expect_eq(found.until_ms, NOW_MS + 3 * HOUR_MS);
-	blocks_free(&b);
+	blocklist_free(&b);
 }
 
 /* ---- a file that cannot be read ---- */
@@ -258,7 +258,7 @@ write_blocks(const char *text)
 }
 
 static void
-count_block(const struct block *block, void *arg)
+count_block(const struct blocklist_entry *block, void *arg)
 {
 	(void)block;
 	++*(unsigned *)arg;
@@ -268,20 +268,20 @@ count_block(const struct block *block, void *arg)
 Test(blocks, a_line_that_makes_no_sense_stays)
 {
 	for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
-		struct block user = block_of("bob", HOUR_MS);
+		struct blocklist_entry user = block_of("bob", HOUR_MS);
 		char text[256] = "", place[32];
 		unsigned holding = 0;
-		struct blocks *b;
+		struct blocklist *b;
 		int fd = write_blocks(nonsense[i].text);
 
 		snprintf(place, sizeof place, "blocks:%u: ", nonsense[i].line);
 		b = open_blocks();
-		cr_expect(strstr(blocks_error(b), place), "case %zu: %s", i, blocks_error(b));
-		blocks_each(b, count_block, &holding);
+		cr_expect(strstr(blocklist_error(b), place), "case %zu: %s", i, blocklist_error(b));
+		blocklist_each(b, count_block, &holding);
 		cr_expect_eq(holding, nonsense[i].holding, "case %zu: %u", i, holding);
-		cr_expect_eq(blocks_add(b, &user), BLOCKS_BROKEN);
-		cr_expect_eq(blocks_remove(b, &user.target), BLOCKS_BROKEN);
-		blocks_free(&b);
+		cr_expect_eq(blocklist_add(b, &user), BLOCKLIST_BROKEN);
+		cr_expect_eq(blocklist_remove(b, &user.target), BLOCKLIST_BROKEN);
+		blocklist_free(&b);
 		cr_expect_geq(pread(fd, text, sizeof text - 1, 0), 0);
 		cr_expect_str_eq(text, nonsense[i].text);
 		close(fd);
@@ -291,53 +291,54 @@ Test(blocks, a_line_that_makes_no_sense_stays)
 /* Those that were refused meanwhile are not forgotten. */
 Test(blocks, a_line_that_is_corrected_holds_when_it_is_read_again)
 {
-	struct blocks *b;
-	struct block *ann;
+	struct blocklist *b;
+	struct blocklist_entry *ann;
 
 	close(write_blocks("sallyport blocks 1\njunk\n1\t9999999\tann\troot\t\n"));
 	b = open_blocks();
-	ann = blocks_find(b, STR("ann"), NULL);
+	ann = blocklist_find(b, STR("ann"), NULL);
 	cr_assert_not_null(ann);
-	block_note_refused(&ann->refused, STR("ann"), STR("192.0.2.7"));
+	blocklist_note_refused(&ann->refused, STR("ann"), STR("192.0.2.7"));
 	close(
 	    write_blocks("sallyport blocks 1\n1\t9999999\tbob\troot\t\n1\t9999999\tann\troot\t\n"));
 	let_fail(PREAD, EIO);
-	blocks_read_again(b);
-	cr_expect(strstr(blocks_error(b), strerror(EIO)), "%s", blocks_error(b));
+	blocklist_read_again(b);
+	cr_expect(strstr(blocklist_error(b), strerror(EIO)), "%s", blocklist_error(b));
 	expect_names(b, "ann ", "what was read holds on");
 	let_fail(NO_CALL, 0);
-	blocks_read_again(b);
-	cr_expect_str_eq(blocks_error(b), "");
+	blocklist_read_again(b);
+	cr_expect_str_eq(blocklist_error(b), "");
 	expect_names(b, "bob ann ", "corrected");
-	ann = blocks_find(b, STR("ann"), NULL);
+	ann = blocklist_find(b, STR("ann"), NULL);
 	cr_expect_eq(ann->refused.count, 1);
-	blocks_free(&b);
+	blocklist_free(&b);
 }
 
 Test(blocks, a_disk_that_cannot_be_read_is_tried_again)
 {
 	static const enum call calls[] = {OPEN, PREAD};
-	struct block user = block_of("bob@example.com", HOUR_MS);
-	struct blocks *b = open_blocks();
+	struct blocklist_entry user = block_of("bob@example.com", HOUR_MS);
+	struct blocklist *b = open_blocks();
 
-	cr_assert_eq(blocks_add(b, &user), BLOCKS_OK);
-	blocks_free(&b);
+	cr_assert_eq(blocklist_add(b, &user), BLOCKLIST_OK);
+	blocklist_free(&b);
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
 		let_fail(calls[i], i == 0 ? EMFILE : EIO);
 		b = open_blocks();
-		cr_expect(strstr(blocks_error(b), strerror(fault.error)), "%s", blocks_error(b));
+		cr_expect(
+		    strstr(blocklist_error(b), strerror(fault.error)), "%s", blocklist_error(b));
 		cr_expect_not(holds(b, "bob@example.com", "192.0.2.1"));
 		let_fail(NO_CALL, 0);
-		cr_expect_eq(blocks_add(b, &user), BLOCKS_BROKEN);
-		blocks_read_again(b);
-		cr_expect_str_eq(blocks_error(b), "");
+		cr_expect_eq(blocklist_add(b, &user), BLOCKLIST_BROKEN);
+		blocklist_read_again(b);
+		cr_expect_str_eq(blocklist_error(b), "");
 		cr_expect(holds(b, "bob@example.com", "192.0.2.1"));
-		blocks_free(&b);
+		blocklist_free(&b);
 	}
-	b = blocks_new(NULL);
-	blocks_read_again(b);
-	cr_expect_str_neq(blocks_error(b), "");
-	blocks_free(&b);
+	b = blocklist_new(NULL);
+	blocklist_read_again(b);
+	cr_expect_str_neq(blocklist_error(b), "");
+	blocklist_free(&b);
 }
 
 /* ---- a disk that cannot be written ---- */
@@ -345,35 +346,35 @@ Test(blocks, a_disk_that_cannot_be_read_is_tried_again)
 static void
 expect_file(const char *expected, const char *when)
 {
-	struct blocks *b = open_blocks();
+	struct blocklist *b = open_blocks();
 
 	expect_names(b, expected, when);
-	blocks_free(&b);
+	blocklist_free(&b);
 }
 
 /* A change that is not on the disk did not happen, and the order is as it was. */
 Test(blocks, a_disk_that_fails_changes_nothing)
 {
 	static const enum call calls[] = {OPEN, PWRITEV, SYNC_DATA, CLOSE, RENAME};
-	struct blocks *b = open_blocks();
-	struct block bob = block_of("bob", HOUR_MS), net = block_of("192.0.2.1", HOUR_MS),
+	struct blocklist *b = open_blocks();
+	struct blocklist_entry bob = block_of("bob", HOUR_MS), net = block_of("192.0.2.1", HOUR_MS),
 		     ann = block_of("ann", HOUR_MS), other = block_of("carl", HOUR_MS);
 
-	cr_assert_eq(blocks_add(b, &bob), BLOCKS_OK);
-	cr_assert_eq(blocks_add(b, &net), BLOCKS_OK);
-	cr_assert_eq(blocks_add(b, &ann), BLOCKS_OK);
+	cr_assert_eq(blocklist_add(b, &bob), BLOCKLIST_OK);
+	cr_assert_eq(blocklist_add(b, &net), BLOCKLIST_OK);
+	cr_assert_eq(blocklist_add(b, &ann), BLOCKLIST_OK);
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-		struct block longer = net;
+		struct blocklist_entry longer = net;
 
 		longer.until_ms += HOUR_MS;
 		let_fail(calls[i], ENOSPC);
 		errno = 0;
-		cr_expect_eq(blocks_add(b, &other), BLOCKS_BROKEN, "call %d", calls[i]);
+		cr_expect_eq(blocklist_add(b, &other), BLOCKLIST_BROKEN, "call %d", calls[i]);
 		cr_expect_eq(errno, ENOSPC, "call %d: %d", calls[i], errno);
-		cr_expect_eq(blocks_add(b, &longer), BLOCKS_BROKEN);
-		cr_expect_eq(blocks_remove(b, &bob.target), BLOCKS_BROKEN);
+		cr_expect_eq(blocklist_add(b, &longer), BLOCKLIST_BROKEN);
+		cr_expect_eq(blocklist_remove(b, &bob.target), BLOCKLIST_BROKEN);
 		let_fail(NO_CALL, 0);
-		cr_expect_str_eq(blocks_error(b), "");
+		cr_expect_str_eq(blocklist_error(b), "");
 		expect_names(b, "bob 192.0.2.1/32 ann ", "in memory");
 		expect_file("bob 192.0.2.1/32 ann ", "in the file");
 		clock_fake(NOW_MS + HOUR_MS - 1);
@@ -382,77 +383,77 @@ Test(blocks, a_disk_that_fails_changes_nothing)
 		cr_expect_not(holds(b, "x", "192.0.2.1"), "the longer one did not come");
 		clock_fake(NOW_MS);
 	}
-	blocks_free(&b);
+	blocklist_free(&b);
 }
 
 /* After the rename it is what a start reads; only a crash of the system may undo it. */
 Test(blocks, a_directory_that_cannot_be_synced_keeps_the_change)
 {
-	struct blocks *b = open_blocks();
-	struct block bob = block_of("bob", HOUR_MS), ann = block_of("ann", HOUR_MS);
+	struct blocklist *b = open_blocks();
+	struct blocklist_entry bob = block_of("bob", HOUR_MS), ann = block_of("ann", HOUR_MS);
 
-	cr_assert_eq(blocks_add(b, &bob), BLOCKS_OK);
+	cr_assert_eq(blocklist_add(b, &bob), BLOCKLIST_OK);
 	let_fail(SYNC_DIRECTORY, EIO);
 	errno = 0;
-	cr_expect_eq(blocks_add(b, &ann), BLOCKS_UNSURE);
+	cr_expect_eq(blocklist_add(b, &ann), BLOCKLIST_UNSURE);
 	cr_expect_eq(errno, EIO);
 	expect_names(b, "bob ann ", "in memory");
 	expect_file("bob ann ", "in the file");
-	cr_expect_eq(blocks_remove(b, &bob.target), BLOCKS_UNSURE);
+	cr_expect_eq(blocklist_remove(b, &bob.target), BLOCKLIST_UNSURE);
 	expect_names(b, "ann ", "in memory");
 	expect_file("ann ", "in the file");
 	let_fail(NO_CALL, 0);
-	cr_expect_eq(blocks_remove(b, &ann.target), BLOCKS_OK);
-	blocks_free(&b);
+	cr_expect_eq(blocklist_remove(b, &ann.target), BLOCKLIST_OK);
+	blocklist_free(&b);
 }
 
 /* One in the place of another is newer than those between. */
 Test(blocks, stand_by_time_of_making)
 {
 	static const char *const names[] = {"bob", "ann", "carl", "bob"};
-	struct blocks *b = open_blocks();
+	struct blocklist *b = open_blocks();
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		struct block one = block_of(names[i], HOUR_MS);
+		struct blocklist_entry one = block_of(names[i], HOUR_MS);
 
 		one.since_ms += (int64_t)i;
-		cr_assert_eq(blocks_add(b, &one), BLOCKS_OK);
+		cr_assert_eq(blocklist_add(b, &one), BLOCKLIST_OK);
 	}
 	expect_names(b, "ann carl bob ", "in memory");
 	expect_file("ann carl bob ", "in the file");
-	blocks_free(&b);
+	blocklist_free(&b);
 }
 
 Test(blocks, are_bounded)
 {
-	struct blocks *b = open_blocks();
-	struct block more = block_of("192.0.2.1", HOUR_MS);
+	struct blocklist *b = open_blocks();
+	struct blocklist_entry more = block_of("192.0.2.1", HOUR_MS);
 	char text[32];
 
-	for (int i = 0; i < BLOCKS_MAX; i++) {
-		struct block one;
+	for (int i = 0; i < BLOCKLIST_MAX; i++) {
+		struct blocklist_entry one;
 
 		snprintf(text, sizeof text, "10.0.%d.%d", i / 256, i % 256);
 		one = block_of(text, HOUR_MS);
-		cr_assert_eq(blocks_add(b, &one), BLOCKS_OK);
+		cr_assert_eq(blocklist_add(b, &one), BLOCKLIST_OK);
 	}
-	cr_expect_eq(blocks_add(b, &more), BLOCKS_FULL);
+	cr_expect_eq(blocklist_add(b, &more), BLOCKLIST_FULL);
 	clock_fake(NOW_MS + HOUR_MS);
 	more.until_ms += HOUR_MS;
-	cr_expect_eq(blocks_add(b, &more), BLOCKS_OK, "those that are over make room");
-	blocks_free(&b);
+	cr_expect_eq(blocklist_add(b, &more), BLOCKLIST_OK, "those that are over make room");
+	blocklist_free(&b);
 }
 
 Test(blocks, targets)
 {
-	struct block_target t;
+	struct blocklist_target t;
 	char room[NETWORK_TEXT_BYTES];
 
-	cr_expect(block_target_parse(STR("192.0.2.7"), &t) && t.is_network);
-	cr_expect(str_eq(block_target_text(&t, room), STR("192.0.2.7/32")));
-	cr_expect(block_target_parse(STR("Alice"), &t) && !t.is_network);
-	cr_expect(str_eq(block_target_text(&t, room), STR("alice")));
-	cr_expect_not(block_target_parse(STR("192.0.2.7/24"), &t));
-	cr_expect_not(block_target_parse(STR(""), &t));
-	cr_expect_not(block_target_parse(STR("a\tb"), &t));
+	cr_expect(blocklist_target_parse(STR("192.0.2.7"), &t) && t.is_network);
+	cr_expect(str_eq(blocklist_target_text(&t, room), STR("192.0.2.7/32")));
+	cr_expect(blocklist_target_parse(STR("Alice"), &t) && !t.is_network);
+	cr_expect(str_eq(blocklist_target_text(&t, room), STR("alice")));
+	cr_expect_not(blocklist_target_parse(STR("192.0.2.7/24"), &t));
+	cr_expect_not(blocklist_target_parse(STR(""), &t));
+	cr_expect_not(blocklist_target_parse(STR("a\tb"), &t));
 }

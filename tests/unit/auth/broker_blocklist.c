@@ -234,7 +234,7 @@ Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout
 	path_in(r, "away", away);
 	cr_assert(rename(path, away) == 0 && mkdir(path, 0700) == 0);
 	cr_assert_eq(metrics_use(fd), 0); /* the broker has it from here */
-	clock_hurry(60);
+	clock_shorten_timeouts(60);
 	rig_run(r, CALM, 0);
 	cr_expect(strstr(metrics_read_trouble(region, text), "blocks: "), "'%s'", text);
 	cr_expect_eq(rig_login(r, 1, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 334);
@@ -246,7 +246,7 @@ Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout
 		usleep(20000);
 	cr_expect_str_eq(text, "");
 	cr_expect_eq(rig_login(r, 2, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 421);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	rig_free(&r);
 }
 
@@ -359,14 +359,14 @@ Test(broker_blocks, are_read_when_there_is_a_descriptor_again)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	while (count < 64 && (taken[count] = dup(b.directory_fd)) >= 0)
 		count++;
-	broker_blocks_read(&b);
+	broker_blocklist_read(&b);
 	while (count > 0)
 		close(taken[--count]);
-	cr_expect(blocks_error(b.blocks)[0] && b.blocks_told[0]);
-	broker_blocks_read(&b);
-	cr_expect_str_eq(blocks_error(b.blocks), "");
+	cr_expect(blocklist_error(b.blocks)[0] && b.blocks_told[0]);
+	broker_blocklist_read(&b);
+	cr_expect_str_eq(blocklist_error(b.blocks), "");
 	cr_expect_str_eq(b.blocks_told, "");
-	blocks_free(&b.blocks);
+	blocklist_free(&b.blocks);
 	close(b.directory_fd);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
 	cr_assert_eq(rmdir(directory), 0);

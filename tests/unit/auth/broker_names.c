@@ -190,11 +190,11 @@ Test(broker_names, a_look_up_that_fails_says_of_no_name_that_there_is_none)
 	for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
 		struct faulty store = faulty[i].store;
 		struct account account;
-		struct claim claim;
+		struct claimed_identity claim;
 
-		cr_assert(claim_user(str_of(faulty[i].said), &claim));
-		cr_expect_eq(
-		    naming_find(look_up_faulty, &store, STR("example.com"), &claim, &account),
+		cr_assert(claimed_set_user(str_of(faulty[i].said), &claim));
+		cr_expect_eq(account_names_find(
+		                 look_up_faulty, &store, STR("example.com"), &claim, &account),
 		    faulty[i].found, "case %zu", i);
 		cr_expect_str_eq(claim.user, faulty[i].meant, "case %zu", i);
 	}

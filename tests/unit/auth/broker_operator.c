@@ -27,13 +27,13 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 	struct rig *r = rig_with_alice(CALM, 1);
 	const char *suspend[][2] = {
 	    {"name", "Alice@example.com"}, {"reason", "phished"}, {NULL, NULL}};
-	char text[SECRET_TEXT_BYTES];
-	struct secret s;
+	char text[SCRAM_SECRET_TEXT_BYTES];
+	struct scram_secret s;
 	struct rig_admin done;
 
-	cr_assert(secret_make(STR("new"), 4096, &s));
+	cr_assert(scram_secret_make(STR("new"), 4096, &s));
 	const char *password[][2] = {
-	    {"name", "alice@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	    {"name", "alice@example.com"}, {"secret", scram_secret_text(&s, text)}, {NULL, NULL}};
 
 	rig_admin(r, "user.show", suspend, &done);
 	cr_assert_eq(shown(&done, "last_login").n, 0);
@@ -67,13 +67,13 @@ static void
 expect_forgotten(const char *const *verbs)
 {
 	struct rig *r = rig_with_alice(CALM "login_failure_limit = \"1 / 1h\";", 1);
-	char text[SECRET_TEXT_BYTES];
+	char text[SCRAM_SECRET_TEXT_BYTES];
 	struct rig_admin done;
-	struct secret s;
+	struct scram_secret s;
 
-	cr_assert(secret_make(STR("wonderland"), 4096, &s));
+	cr_assert(scram_secret_make(STR("wonderland"), 4096, &s));
 	const char *values[][2] = {
-	    {"name", "Alice"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	    {"name", "Alice"}, {"secret", scram_secret_text(&s, text)}, {NULL, NULL}};
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", WRONG), 535);
@@ -109,7 +109,7 @@ struct broker_users {
 };
 
 static void
-hear_users(enum request_end end, const struct packet *p, void *arg)
+hear_users(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct broker_users *u = arg;
 
@@ -131,7 +131,7 @@ ask_users(struct rig *r, struct str users, struct broker_users *out)
 	struct message_auth_users_ask m = {users};
 
 	*out = (struct broker_users){0};
-	(void)ask(r->submission, MESSAGE_AUTH_USERS_ASK, &m, hear_users, out);
+	(void)ask_pooled(r->submission, MESSAGE_AUTH_USERS_ASK, &m, hear_users, out);
 	rig_until(r, &out->is_done);
 }
 
@@ -248,7 +248,7 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 	/* the broker has it from here */
 	cr_assert_eq(metrics_use(fd), 0);
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
-	clock_hurry(60); /* a minute is a second */
+	clock_shorten_timeouts(60); /* a minute is a second */
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "bob@example.com", "right", NULL);
 	rig_store(r, "carol@example.com", "pirate", NULL);
@@ -280,7 +280,7 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 		usleep(100000);
 	cr_expect_str_eq(text, "");
 	cr_expect_eq(rig_log_count(log, "can be used again"), 1);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	rig_free(&r);
 }
 
@@ -292,7 +292,7 @@ Test(broker, a_store_that_is_missing_for_long_is_logged_again, .timeout = 60)
 	int log = memfd_create("log", MFD_CLOEXEC);
 
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
-	clock_hurry(300); /* ten minutes are two seconds */
+	clock_shorten_timeouts(300); /* ten minutes are two seconds */
 	snprintf(r->directory, sizeof r->directory, "/nonexistent");
 	rig_run(r, CALM, 0);
 	for (int i = 0; i < 300 && rig_log_count(log, "logins are answered with 454") < 2; i++) {
@@ -300,7 +300,7 @@ Test(broker, a_store_that_is_missing_for_long_is_logged_again, .timeout = 60)
 		usleep(100000);
 	}
 	cr_expect_eq(rig_log_count(log, "logins are answered with 454"), 2);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	rig_free(&r);
 }
 
@@ -329,13 +329,13 @@ Test(broker, a_change_overtakes_a_check, .timeout = 60)
 Test(broker, add_show_list_and_test, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(CALM, 1);
-	char text[SECRET_TEXT_BYTES];
+	char text[SCRAM_SECRET_TEXT_BYTES];
 	struct rig_admin done;
-	struct secret s;
+	struct scram_secret s;
 
-	cr_assert(secret_make(STR("new"), 4096, &s));
+	cr_assert(scram_secret_make(STR("new"), 4096, &s));
 	const char *bob[][2] = {
-	    {"name", "bob@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	    {"name", "bob@example.com"}, {"secret", scram_secret_text(&s, text)}, {NULL, NULL}};
 	const char *clear[][2] = {{"name", "eve"}, {"secret", "clear"}, {NULL, NULL}};
 	const char *good[][2] = {{"user", "bob"}, {"password", "new"}, {NULL, NULL}};
 	const char *wrong[][2] = {{"user", "bob"}, {"password", "old"}, {NULL, NULL}};

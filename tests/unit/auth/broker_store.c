@@ -37,7 +37,7 @@ run_with_backup(unsigned workers)
 	struct rig *r = rig_new();
 	char error[ACCOUNTS_ERROR_BYTES];
 	struct accounts *a;
-	struct secret s;
+	struct scram_secret s;
 
 	rig_store(r, "alice@example.com", "former", NULL);
 	snprintf(store, sizeof store, "%s/accounts.db", r->directory);
@@ -46,7 +46,7 @@ run_with_backup(unsigned workers)
 	copy(store, backup);
 	a = accounts_open(r->directory, ACCOUNTS_REFUSE, error);
 	cr_assert_not_null(a, "%s", error);
-	cr_assert(secret_make(STR("wonderland"), 4096, &s));
+	cr_assert(scram_secret_make(STR("wonderland"), 4096, &s));
 	cr_assert_eq(accounts_set_secret(a, STR("alice@example.com"), &s), ACCOUNTS_OK);
 	accounts_close(&a);
 	rig_run(r, CALM, workers);
@@ -63,13 +63,13 @@ exchange(void)
 static uint8_t
 add_bob(struct rig *r)
 {
-	char text[SECRET_TEXT_BYTES];
-	struct secret s;
+	char text[SCRAM_SECRET_TEXT_BYTES];
+	struct scram_secret s;
 	struct rig_admin done;
 
-	cr_assert(secret_make(STR("new"), 4096, &s));
+	cr_assert(scram_secret_make(STR("new"), 4096, &s));
 	const char *bob[][2] = {
-	    {"name", "bob@example.com"}, {"secret", secret_text(&s, text)}, {NULL, NULL}};
+	    {"name", "bob@example.com"}, {"secret", scram_secret_text(&s, text)}, {NULL, NULL}};
 	rig_admin(r, "user.add", bob, &done);
 	return done.exit_code;
 }
@@ -222,7 +222,7 @@ Test(broker_store, an_error_is_no_move_of_the_directory)
 	static struct broker b = {
 	    .directory = (char *)"/proc/self/fd/none", .where = "/var/lib/sallyport"};
 
-	cr_expect_not(broker_is_away(&b, NULL));
+	cr_expect_not(broker_is_directory_gone(&b, NULL));
 	b.is_away = true;
-	cr_expect(broker_is_away(&b, NULL), "nor that it is back");
+	cr_expect(broker_is_directory_gone(&b, NULL), "nor that it is back");
 }

@@ -58,7 +58,7 @@ Test(broker, one_network_does_not_fill_the_queue, .timeout = 60)
  * remembered of it. */
 Test(broker, a_worker_that_lies_lets_nobody_in, .timeout = 60)
 {
-	static const char key[SECRET_KEY_BYTES + 1] = "0123456789abcdef0123456789abcdef";
+	static const char key[SCRAM_SECRET_KEY_BYTES + 1] = "0123456789abcdef0123456789abcdef";
 	struct rig *r = rig_with_alice(CALM, 0);
 	struct str wrong = WRONG;
 	struct rig_answer a;
@@ -67,7 +67,7 @@ Test(broker, a_worker_that_lies_lets_nobody_in, .timeout = 60)
 	for (unsigned i = 0; i < 2; i++) {
 		rig_start(r, 1 + i, "PLAIN", &wrong, &a);
 		rig_until_count(r, &r->seen_count, i + 1);
-		rig_play_answer(r, i, AUTH_OK, str_make(key, SECRET_KEY_BYTES));
+		rig_play_answer(r, i, AUTH_OK, str_make(key, SCRAM_SECRET_KEY_BYTES));
 		rig_until(r, &a.is_done);
 		cr_assert_eq(a.status.code, 535, "%u", a.status.code);
 	}
@@ -165,7 +165,7 @@ Test(broker_requests, a_stopped_worker_is_given_up, .timeout = 60)
 	struct rig *r = rig_new();
 	struct rig_answer a;
 
-	clock_hurry(50); /* 400 ms */
+	clock_shorten_timeouts(50); /* 400 ms */
 	rig_store(r, "alice@example.com", "secret", NULL);
 	rig_run(r, "", 0);
 	rig_play(r, 0);
@@ -183,7 +183,7 @@ Test(broker_requests, a_stopped_worker_is_given_up, .timeout = 60)
 Test(broker_requests, a_worker_that_makes_no_sense_is_given_up, .timeout = 60)
 {
 	for (int way = 0; way < 2; way++) {
-		struct message_verdict wrong = {.status = status_make(250, NULL, "ok")};
+		struct message_status wrong = {.status = smtp_status_make(250, NULL, "ok")};
 		struct rig *r = rig_new();
 		struct rig_answer a;
 
@@ -194,7 +194,7 @@ Test(broker_requests, a_worker_that_makes_no_sense_is_given_up, .timeout = 60)
 		rig_until_count(r, &r->seen_count, 1);
 		if (way == 0)
 			cr_assert_eq(
-			    channel_answer(r->played, r->seen[0].call, MESSAGE_VERDICT, &wrong, -1),
+			    channel_answer(r->played, r->seen[0].call, MESSAGE_STATUS, &wrong, -1),
 			    0);
 		else
 			channel_refuse(r->played, r->seen[0].call);

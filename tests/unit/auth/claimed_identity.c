@@ -50,13 +50,13 @@ static const struct {
 Test(claim, plain)
 {
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
-		struct claim c;
-		bool ok = claim_plain(plain[i].message, &c);
+		struct claimed_identity c;
+		bool ok = claimed_parse_plain(plain[i].message, &c);
 
 		cr_assert_eq(ok, plain[i].user != NULL, "case %zu", i);
 		if (!ok)
 			continue;
-		cr_assert(str_eq(claim_name(&c), str_of(plain[i].user)), "case %zu", i);
+		cr_assert(str_eq(claimed_name(&c), str_of(plain[i].user)), "case %zu", i);
 		cr_assert(str_eq(c.password, str_of(plain[i].password)), "case %zu", i);
 		cr_assert_eq(c.is_for_other, plain[i].is_for_other, "case %zu", i);
 	}
@@ -67,12 +67,12 @@ Test(claim, plain_of_every_length)
 	static char message[20000];
 
 	for (size_t n = 0; n < sizeof message; n = n < 2100 ? n + 1 : n * 2) {
-		struct claim c;
+		struct claimed_identity c;
 
 		memset(message, 'x', sizeof message);
 		message[0] = 0;
 		message[2] = 0;
-		cr_assert_eq(claim_plain(str_make(message, n), &c),
+		cr_assert_eq(claimed_parse_plain(str_make(message, n), &c),
 		    n >= 4 && n <= 3 + PASSWORD_MAX, "%zu bytes", n);
 	}
 }
@@ -80,18 +80,18 @@ Test(claim, plain_of_every_length)
 static const struct {
 	struct str message;
 	const char *user;
-	enum claim_binding binding;
+	enum claimed_binding binding;
 	bool is_for_other;
 } scram[] = {
-    {STR("n,,n=user,r=abc"), "user", CLAIM_BINDING_NONE, false},
-    {STR("y,,n=User,r=abc"), "user", CLAIM_BINDING_NOT_SEEN, false},
-    {STR("p=tls-exporter,,n=user,r=abc"), "user", CLAIM_BINDING_EXPORTER, false},
-    {STR("p=tls-unique,,n=user,r=abc"), "user", CLAIM_BINDING_OTHER, false},
-    {STR("p=tls-exporterX,,n=user,r=abc"), "user", CLAIM_BINDING_OTHER, false},
-    {STR("n,a=user,n=user,r=abc"), "user", CLAIM_BINDING_NONE, false},
-    {STR("n,a=bob,n=user,r=abc"), "user", CLAIM_BINDING_NONE, true},
-    {STR("n,,n=a=2Cb=3Dc,r=abc"), "a,b=c", CLAIM_BINDING_NONE, false},
-    {STR("n,,n=user,r=abc,x=extension"), "user", CLAIM_BINDING_NONE, false},
+    {STR("n,,n=user,r=abc"), "user", CLAIMED_BINDING_NONE, false},
+    {STR("y,,n=User,r=abc"), "user", CLAIMED_BINDING_NOT_SEEN, false},
+    {STR("p=tls-exporter,,n=user,r=abc"), "user", CLAIMED_BINDING_EXPORTER, false},
+    {STR("p=tls-unique,,n=user,r=abc"), "user", CLAIMED_BINDING_OTHER, false},
+    {STR("p=tls-exporterX,,n=user,r=abc"), "user", CLAIMED_BINDING_OTHER, false},
+    {STR("n,a=user,n=user,r=abc"), "user", CLAIMED_BINDING_NONE, false},
+    {STR("n,a=bob,n=user,r=abc"), "user", CLAIMED_BINDING_NONE, true},
+    {STR("n,,n=a=2Cb=3Dc,r=abc"), "a,b=c", CLAIMED_BINDING_NONE, false},
+    {STR("n,,n=user,r=abc,x=extension"), "user", CLAIMED_BINDING_NONE, false},
     {STR(""), NULL, 0, false},
     {STR("n"), NULL, 0, false},
     {STR("n,"), NULL, 0, false},
@@ -122,13 +122,13 @@ static const struct {
 Test(claim, scram)
 {
 	for (size_t i = 0; i < sizeof scram / sizeof *scram; i++) {
-		struct claim c;
-		bool ok = claim_scram(scram[i].message, &c);
+		struct claimed_identity c;
+		bool ok = claimed_parse_scram(scram[i].message, &c);
 
 		cr_assert_eq(ok, scram[i].user != NULL, "case %zu", i);
 		if (!ok)
 			continue;
-		cr_assert(str_eq(claim_name(&c), str_of(scram[i].user)), "case %zu", i);
+		cr_assert(str_eq(claimed_name(&c), str_of(scram[i].user)), "case %zu", i);
 		cr_assert_eq(c.binding, scram[i].binding, "case %zu", i);
 		cr_assert_eq(c.is_for_other, scram[i].is_for_other, "case %zu", i);
 	}
@@ -150,10 +150,10 @@ Test(claim, network)
 	};
 
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-		char a[CLAIM_NETWORK_BYTES], b[CLAIM_NETWORK_BYTES];
+		char a[CLAIMED_NETWORK_BYTES], b[CLAIMED_NETWORK_BYTES];
 
-		cr_assert_eq(str_eq(claim_network(str_of(pairs[i].a), a),
-				 claim_network(str_of(pairs[i].b), b)),
+		cr_assert_eq(str_eq(claimed_network(str_of(pairs[i].a), a),
+				 claimed_network(str_of(pairs[i].b), b)),
 		    pairs[i].is_same, "case %zu", i);
 	}
 }

@@ -28,11 +28,11 @@ guesses_set_up(void)
 	role.is_ending = true; /* there is no main that could be told */
 	broker = (struct broker){.role = &role,
 	    .failures = failures_new(),
-	    .limited = MEM_NEW(struct limited),
-	    .blocks = blocks_new(NULL),
-	    .places = places_new(),
-	    .wrong = cache_new(),
-	    .scram_failed = cache_new()};
+	    .limited = MEM_NEW(struct failure_list),
+	    .blocks = blocklist_new(NULL),
+	    .places = usual_networks_new(),
+	    .wrong = password_cache_new(),
+	    .scram_failed = password_cache_new()};
 	clock_fake(1000);
 }
 
@@ -42,23 +42,24 @@ guesses_tear_down(void)
 	clock_fake(-1);
 	failures_free(&broker.failures);
 	mem_free(broker.limited);
-	blocks_free(&broker.blocks);
-	places_free(&broker.places);
-	cache_free(&broker.wrong);
-	cache_free(&broker.scram_failed);
+	blocklist_free(&broker.blocks);
+	usual_networks_free(&broker.places);
+	password_cache_free(&broker.wrong);
+	password_cache_free(&broker.scram_failed);
 	conf_drop(&role.conf);
 }
 
 TestSuite(guesses, .init = guesses_set_up, .fini = guesses_tear_down);
 
 static void
-begin(struct exchange *l, const char *user, const char *client)
+begin(struct auth_session *l, const char *user, const char *client)
 {
-	static const struct exchange_mechanism scram = {.name = "SCRAM-SHA-256"};
+	static const struct auth_session_mechanism scram = {.name = "SCRAM-SHA-256"};
 
-	*l = (struct exchange){.broker = &broker, .mechanism = &scram, .client = str_of(client)};
+	*l =
+	    (struct auth_session){.broker = &broker, .mechanism = &scram, .client = str_of(client)};
 	l->claim.user_n = (size_t)snprintf(l->claim.user, sizeof l->claim.user, "%s", user);
-	l->network = claim_network(l->client, l->network_bytes);
+	l->network = claimed_network(l->client, l->network_bytes);
 }
 
 /* A SCRAM login with a proof that is wrong, unless a limit refuses it first. */
@@ -66,11 +67,11 @@ static enum guesses_limit
 guess(const char *user, const char *client)
 {
 	enum guesses_limit limit;
-	struct exchange l;
+	struct auth_session l;
 
 	begin(&l, user, client);
 	limit = guesses_limit(&l);
-	if (limit == GUESSES_WITHIN)
+	if (limit == GUESSES_WITHIN_LIMITS)
 		(void)guesses_count(&l);
 	else
 		guesses_note_refused(&l, limit);
@@ -80,26 +81,26 @@ guess(const char *user, const char *client)
 static void
 succeed(const char *user, const char *client)
 {
-	struct exchange l;
+	struct auth_session l;
 
 	begin(&l, user, client);
 	guesses_note_success(&l);
 }
 
 /* The entry of the network of that address, or NULL. */
-static const struct limited_entry *
+static const struct failure_list_entry *
 of_network(const char *client)
 {
-	char bytes[CLAIM_NETWORK_BYTES];
+	char bytes[CLAIMED_NETWORK_BYTES];
 
-	return limited_find(
-	    broker.limited, FAILURES_OF_NETWORK, claim_network(str_of(client), bytes));
+	return failure_list_find(
+	    broker.limited, FAILURES_OF_NETWORK, claimed_network(str_of(client), bytes));
 }
 
 /* After the limit has lapsed the next time beyond it begins with its own start and count. */
 Test(guesses, a_limit_that_is_reached_again_begins_anew)
 {
-	const struct limited_entry *e;
+	const struct failure_list_entry *e;
 
 	for (int i = 0; i < 5; i++)
 		guess("bob@example.com", "203.0.113.7");
@@ -121,7 +122,7 @@ Test(guesses, a_limit_that_is_reached_again_begins_anew)
 /* What is refused all the time is known for as long as that goes on, whenever it began. */
 Test(guesses, the_least_recently_refused_is_forgotten)
 {
-	for (int n = 0; n < LIMITED_MAX; n++) {
+	for (int n = 0; n < FAILURE_LIST_MAX; n++) {
 		char client[20];
 
 		clock_fake(2000 + n);
@@ -141,11 +142,11 @@ Test(guesses, the_least_recently_refused_is_forgotten)
 
 /* ---- where a login is usual ---- */
 
-static const struct limited_entry *
+static const struct failure_list_entry *
 of_place(const char *user)
 {
-	for (size_t i = 0; i < LIMITED_MAX; i++)
-		if (broker.limited->entry[i].what == FAILURES_OF_PLACE &&
+	for (size_t i = 0; i < FAILURE_LIST_MAX; i++)
+		if (broker.limited->entry[i].what == FAILURES_OF_LOGIN_AT_NETWORK &&
 		    strcmp(broker.limited->entry[i].user, user) == 0)
 			return &broker.limited->entry[i];
 	return NULL;
@@ -159,20 +160,21 @@ Test(guesses, from_all_addresses_of_a_usual_place_have_one_limit)
 	succeed("bob@example.com", "192.0.2.1");
 	succeed("bob@example.com", "198.51.100.1");
 	succeed("carol@example.com", "192.0.2.1");
-	cr_expect_eq(guess("bob@example.com", "192.0.2.10"), GUESSES_WITHIN);
-	cr_expect_eq(guess("bob@example.com", "192.0.2.11"), GUESSES_WITHIN);
+	cr_expect_eq(guess("bob@example.com", "192.0.2.10"), GUESSES_WITHIN_LIMITS);
+	cr_expect_eq(guess("bob@example.com", "192.0.2.11"), GUESSES_WITHIN_LIMITS);
 	for (int n = 12; n < 256; n++) {
 		char client[20];
 
 		snprintf(client, sizeof client, "192.0.2.%d", n);
-		cr_expect_eq(guess("bob@example.com", client), GUESSES_PLACE, "%s", client);
+		cr_expect_eq(
+		    guess("bob@example.com", client), GUESSES_LOGIN_AT_NETWORK, "%s", client);
 	}
 	cr_assert(of_place("bob@example.com"));
 	cr_expect_str_eq(
 	    network_text(&of_place("bob@example.com")->network, network), "192.0.2.0/24");
 	cr_expect_eq(of_place("bob@example.com")->refused.count, 244);
-	cr_expect_eq(guess("bob@example.com", "198.51.100.2"), GUESSES_WITHIN);
-	cr_expect_eq(guess("carol@example.com", "192.0.2.2"), GUESSES_WITHIN);
+	cr_expect_eq(guess("bob@example.com", "198.51.100.2"), GUESSES_WITHIN_LIMITS);
+	cr_expect_eq(guess("carol@example.com", "192.0.2.2"), GUESSES_WITHIN_LIMITS);
 }
 
 /* A place of IPv6 is the /64 that a client counts as anyway. */
@@ -182,10 +184,10 @@ Test(guesses, from_a_usual_place_of_ipv6_have_the_limit_of_its_64)
 
 	succeed("bob@example.com", "2001:db8:1:2::1");
 	succeed("bob@example.com", "2001:db8:1:3::1");
-	cr_expect_eq(guess("bob@example.com", "2001:db8:1:2::10"), GUESSES_WITHIN);
-	cr_expect_eq(guess("bob@example.com", "2001:db8:1:2::11"), GUESSES_WITHIN);
-	cr_expect_eq(guess("bob@example.com", "2001:db8:1:2::12"), GUESSES_PLACE);
-	cr_expect_eq(guess("bob@example.com", "2001:db8:1:3::12"), GUESSES_WITHIN);
+	cr_expect_eq(guess("bob@example.com", "2001:db8:1:2::10"), GUESSES_WITHIN_LIMITS);
+	cr_expect_eq(guess("bob@example.com", "2001:db8:1:2::11"), GUESSES_WITHIN_LIMITS);
+	cr_expect_eq(guess("bob@example.com", "2001:db8:1:2::12"), GUESSES_LOGIN_AT_NETWORK);
+	cr_expect_eq(guess("bob@example.com", "2001:db8:1:3::12"), GUESSES_WITHIN_LIMITS);
 	cr_assert(of_place("bob@example.com"));
 	cr_expect_str_eq(
 	    network_text(&of_place("bob@example.com")->network, network), "2001:db8:1:2::/64");
@@ -194,12 +196,12 @@ Test(guesses, from_a_usual_place_of_ipv6_have_the_limit_of_its_64)
 /* Failures of a login that was new there do not refuse it once it has succeeded there. */
 Test(guesses, of_a_new_login_are_not_of_its_place)
 {
-	cr_expect_eq(guess("bob@example.com", "192.0.2.10"), GUESSES_WITHIN);
-	cr_expect_eq(guess("bob@example.com", "192.0.2.11"), GUESSES_WITHIN);
-	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_WITHIN);
+	cr_expect_eq(guess("bob@example.com", "192.0.2.10"), GUESSES_WITHIN_LIMITS);
+	cr_expect_eq(guess("bob@example.com", "192.0.2.11"), GUESSES_WITHIN_LIMITS);
+	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_WITHIN_LIMITS);
 	cr_expect_null(of_place("bob@example.com"), "nothing is refused by it");
 	succeed("bob@example.com", "192.0.2.1");
-	cr_expect_eq(guess("bob@example.com", "192.0.2.1"), GUESSES_WITHIN);
+	cr_expect_eq(guess("bob@example.com", "192.0.2.1"), GUESSES_WITHIN_LIMITS);
 }
 
 /* A place that was forgotten at its limit, and is usual again, has a new limit. */
@@ -208,11 +210,11 @@ Test(guesses, of_a_forgotten_place_are_forgotten)
 	succeed("bob@example.com", "192.0.2.1");
 	(void)guess("bob@example.com", "192.0.2.10");
 	(void)guess("bob@example.com", "192.0.2.11");
-	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_PLACE);
+	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_LOGIN_AT_NETWORK);
 	succeed("bob@example.com", "192.0.2.1");
-	cr_expect_eq(
-	    guess("bob@example.com", "192.0.2.12"), GUESSES_PLACE, "it was usual all the time");
-	places_forget(broker.places, STR("bob@example.com"));
+	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_LOGIN_AT_NETWORK,
+	    "it was usual all the time");
+	usual_networks_forget(broker.places, STR("bob@example.com"));
 	succeed("bob@example.com", "192.0.2.1");
-	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_WITHIN);
+	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_WITHIN_LIMITS);
 }

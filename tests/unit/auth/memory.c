@@ -15,50 +15,50 @@ run_clock(void)
 
 Test(cache, remembers_for_its_time, .fini = run_clock)
 {
-	struct cache *c = cache_new();
+	struct password_cache *c = password_cache_new();
 
 	clock_fake(1000);
-	cr_assert(!cache_has(c, STR("alice"), STR("secret")));
-	cache_add(c, STR("alice"), STR("secret"), 60000);
-	cr_assert(cache_has(c, STR("alice"), STR("secret")));
-	cr_assert(!cache_has(c, STR("alice"), STR("Secret")));
-	cr_assert(!cache_has(c, STR("alices"), STR("ecret")));
-	cr_assert(!cache_has(c, STR("bob"), STR("secret")));
+	cr_assert(!password_cache_has(c, STR("alice"), STR("secret")));
+	password_cache_add(c, STR("alice"), STR("secret"), 60000);
+	cr_assert(password_cache_has(c, STR("alice"), STR("secret")));
+	cr_assert(!password_cache_has(c, STR("alice"), STR("Secret")));
+	cr_assert(!password_cache_has(c, STR("alices"), STR("ecret")));
+	cr_assert(!password_cache_has(c, STR("bob"), STR("secret")));
 	clock_fake(60999);
-	cr_assert(cache_has(c, STR("alice"), STR("secret")));
+	cr_assert(password_cache_has(c, STR("alice"), STR("secret")));
 	clock_fake(61000);
-	cr_assert(!cache_has(c, STR("alice"), STR("secret")));
-	cache_add(c, STR("alice"), STR("secret"), 0);
-	cr_assert(!cache_has(c, STR("alice"), STR("secret")), "0 turns it off");
-	cache_free(&c);
+	cr_assert(!password_cache_has(c, STR("alice"), STR("secret")));
+	password_cache_add(c, STR("alice"), STR("secret"), 0);
+	cr_assert(!password_cache_has(c, STR("alice"), STR("secret")), "0 turns it off");
+	password_cache_free(&c);
 }
 
 Test(cache, is_void_at_once)
 {
-	struct cache *c = cache_new();
+	struct password_cache *c = password_cache_new();
 
-	cache_add(c, STR("alice"), STR("one"), 60000);
-	cache_add(c, STR("alice"), STR("two"), 60000);
-	cache_void(c, STR("alice"));
-	cr_assert(!cache_has(c, STR("alice"), STR("one")));
-	cr_assert(!cache_has(c, STR("alice"), STR("two")));
-	cache_free(&c);
+	password_cache_add(c, STR("alice"), STR("one"), 60000);
+	password_cache_add(c, STR("alice"), STR("two"), 60000);
+	password_cache_forget_user(c, STR("alice"));
+	cr_assert(!password_cache_has(c, STR("alice"), STR("one")));
+	cr_assert(!password_cache_has(c, STR("alice"), STR("two")));
+	password_cache_free(&c);
 }
 
 Test(cache, takes_any_number)
 {
-	struct cache *c = cache_new();
+	struct password_cache *c = password_cache_new();
 	int known = 0;
 
 	for (int i = 0; i < 100000; i++) {
 		char user[16];
 
 		snprintf(user, sizeof user, "u%d", i);
-		cache_add(c, str_of(user), STR("x"), 60000);
-		known += cache_has(c, str_of(user), STR("x"));
+		password_cache_add(c, str_of(user), STR("x"), 60000);
+		known += password_cache_has(c, str_of(user), STR("x"));
 	}
 	cr_assert_eq(known, 100000, "the newest is always known");
-	cache_free(&c);
+	password_cache_free(&c);
 }
 
 static const struct failures_limit limit = {10, 15 * 60000};
@@ -144,27 +144,28 @@ Test(failures, delay)
 
 Test(places, are_of_one_login, .fini = run_clock)
 {
-	struct places *p = places_new();
+	struct usual_networks *p = usual_networks_new();
 
 	clock_fake(5000);
-	cr_assert(!places_has(p, STR("alice"), STR("\12\1\2\3")));
-	places_add(p, STR("alice"), STR("\12\1\2\3"));
-	cr_assert(places_has(p, STR("alice"), STR("\12\1\2\3")));
-	cr_assert(places_has(p, STR("alice"), STR("\12\1\2\377")), "the same /24");
-	cr_assert(!places_has(p, STR("alice"), STR("\12\1\3\3")));
-	cr_assert(!places_has(p, STR("bob"), STR("\12\1\2\3")));
-	places_add(p, STR("alice"), STR("\1\2\3\4\5\6\7\10"));
-	cr_assert(places_has(p, STR("alice"), STR("\1\2\3\4\5\6\7\10")));
-	cr_assert(!places_has(p, STR("alice"), STR("\1\2\3\4\5\6\7\11")));
+	cr_assert(!usual_networks_has(p, STR("alice"), STR("\12\1\2\3")));
+	usual_networks_add(p, STR("alice"), STR("\12\1\2\3"));
+	cr_assert(usual_networks_has(p, STR("alice"), STR("\12\1\2\3")));
+	cr_assert(usual_networks_has(p, STR("alice"), STR("\12\1\2\377")), "the same /24");
+	cr_assert(!usual_networks_has(p, STR("alice"), STR("\12\1\3\3")));
+	cr_assert(!usual_networks_has(p, STR("bob"), STR("\12\1\2\3")));
+	usual_networks_add(p, STR("alice"), STR("\1\2\3\4\5\6\7\10"));
+	cr_assert(usual_networks_has(p, STR("alice"), STR("\1\2\3\4\5\6\7\10")));
+	cr_assert(!usual_networks_has(p, STR("alice"), STR("\1\2\3\4\5\6\7\11")));
 	clock_fake(5000 + INT64_C(30) * 24 * 3600 * 1000);
-	cr_assert(!places_has(p, STR("alice"), STR("\12\1\2\3")), "a month later it is forgotten");
-	places_free(&p);
+	cr_assert(!usual_networks_has(p, STR("alice"), STR("\12\1\2\3")),
+	    "a month later it is forgotten");
+	usual_networks_free(&p);
 }
 
 /* The newest stay; one login, however far it travels, takes no more than its share. */
 Test(places, are_few_for_each_login, .fini = run_clock)
 {
-	struct places *p = places_new();
+	struct usual_networks *p = usual_networks_new();
 	unsigned known = 0;
 
 	clock_fake(1);
@@ -172,54 +173,55 @@ Test(places, are_few_for_each_login, .fini = run_clock)
 		char user[16];
 
 		snprintf(user, sizeof user, "u%d", i);
-		places_add(p, str_of(user), STR("\12\1\2\3"));
+		usual_networks_add(p, str_of(user), STR("\12\1\2\3"));
 	}
 	for (int i = 0; i < 200; i++) {
 		char network[4] = {10, 2, (char)i, 1};
 
 		clock_fake(10 + i);
-		places_add(p, STR("alice"), str_make(network, sizeof network));
+		usual_networks_add(p, STR("alice"), str_make(network, sizeof network));
 	}
 	for (int i = 0; i < 200; i++) {
 		char network[4] = {10, 2, (char)i, 1};
-		bool has = places_has(p, STR("alice"), str_make(network, sizeof network));
+		bool has = usual_networks_has(p, STR("alice"), str_make(network, sizeof network));
 
-		cr_assert_eq(has, i >= 200 - PLACES_PER_LOGIN, "%d", i);
+		cr_assert_eq(has, i >= 200 - USUAL_NETWORKS_PER_LOGIN, "%d", i);
 		known += has;
 	}
-	cr_assert_eq(known, PLACES_PER_LOGIN);
+	cr_assert_eq(known, USUAL_NETWORKS_PER_LOGIN);
 	for (int i = 0; i < 1000; i++) {
 		char user[16];
 
 		snprintf(user, sizeof user, "u%d", i);
-		cr_assert(places_has(p, str_of(user), STR("\12\1\2\3")), "%s", user);
+		cr_assert(usual_networks_has(p, str_of(user), STR("\12\1\2\3")), "%s", user);
 	}
-	places_free(&p);
+	usual_networks_free(&p);
 }
 
 /* All places of this login, and of no other. */
 Test(places, can_be_forgotten, .fini = run_clock)
 {
-	struct places *p = places_new();
+	struct usual_networks *p = usual_networks_new();
 	char user[16];
 
 	clock_fake(1);
 	for (char i = 0; i < 3; i++)
-		cr_assert(places_add(p, STR("alice"), str_make((char[]){10, 2, i, 1}, 4)));
-	cr_assert_not(
-	    places_add(p, STR("alice"), str_make((char[]){10, 2, 1, 9}, 4)), "known already");
+		cr_assert(usual_networks_add(p, STR("alice"), str_make((char[]){10, 2, i, 1}, 4)));
+	cr_assert_not(usual_networks_add(p, STR("alice"), str_make((char[]){10, 2, 1, 9}, 4)),
+	    "known already");
 	for (int i = 0; i < 1000; i++) {
 		snprintf(user, sizeof user, "u%d", i);
-		cr_assert(places_add(p, str_of(user), STR("\12\2\1\1")));
+		cr_assert(usual_networks_add(p, str_of(user), STR("\12\2\1\1")));
 	}
-	places_forget(p, STR("alice"));
-	places_forget(p, STR("nobody"));
+	usual_networks_forget(p, STR("alice"));
+	usual_networks_forget(p, STR("nobody"));
 	for (char i = 0; i < 3; i++)
-		cr_assert_not(places_has(p, STR("alice"), str_make((char[]){10, 2, i, 1}, 4)));
+		cr_assert_not(
+		    usual_networks_has(p, STR("alice"), str_make((char[]){10, 2, i, 1}, 4)));
 	for (int i = 0; i < 1000; i++) {
 		snprintf(user, sizeof user, "u%d", i);
-		cr_assert(places_has(p, str_of(user), STR("\12\2\1\1")), "%s", user);
+		cr_assert(usual_networks_has(p, str_of(user), STR("\12\2\1\1")), "%s", user);
 	}
-	cr_assert(places_add(p, STR("alice"), STR("\12\2\1\1")));
-	places_free(&p);
+	cr_assert(usual_networks_add(p, STR("alice"), STR("\12\2\1\1")));
+	usual_networks_free(&p);
 }

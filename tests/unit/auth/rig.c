@@ -23,12 +23,12 @@ enum { IS_THREAD = false };
 #endif
 
 bool
-rig_fits(const struct secret *s, struct str password)
+rig_fits(const struct scram_secret *s, struct str password)
 {
-	uint8_t key[SECRET_KEY_BYTES];
+	uint8_t key[SCRAM_SECRET_KEY_BYTES];
 
-	return secret_client_key(s, password, key) &&
-	    secret_is_proven(s, str_make((const char *)key, sizeof key));
+	return scram_secret_client_key(s, password, key) &&
+	    scram_secret_is_proven(s, str_make((const char *)key, sizeof key));
 }
 
 /* ---- the loop ---- */
@@ -75,7 +75,7 @@ struct hearing {
 };
 
 static void
-hear_child(struct channel *c, const struct packet *p, void *arg)
+hear_child(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct hearing *h = arg;
 
@@ -201,12 +201,12 @@ rig_worker(struct rig *r, unsigned index)
 /* ---- as a worker ---- */
 
 static void
-hear_as_worker(struct channel *c, const struct packet *p, void *arg)
+hear_as_worker(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 	const struct message_check_start *m = &p->message->check_start;
 	struct rig_seen *s = &r->seen[r->seen_count % RIG_SEEN_MAX];
-	struct claim claim;
+	struct claimed_identity claim;
 
 	(void)c;
 	if (p->type != MESSAGE_CHECK_START)
@@ -216,7 +216,7 @@ hear_as_worker(struct channel *c, const struct packet *p, void *arg)
 	snprintf(s->mechanism, sizeof s->mechanism, "%.*s", STR_ARG(m->mechanism));
 	cr_assert_leq(m->first.n, sizeof s->first);
 	memcpy(s->first, m->first.p, m->first.n);
-	if (claim_plain(str_make(s->first, m->first.n), &claim))
+	if (claimed_parse_plain(str_make(s->first, m->first.n), &claim))
 		s->password = claim.password;
 	s->secret.iterations = m->iterations;
 	s->secret.salt_n = m->salt.n;
@@ -255,16 +255,16 @@ rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome, struct str key)
 void
 rig_play_honestly(struct rig *r, unsigned seen)
 {
-	uint8_t key[SECRET_KEY_BYTES];
+	uint8_t key[SCRAM_SECRET_KEY_BYTES];
 
-	cr_assert(secret_client_key(&r->seen[seen].secret, r->seen[seen].password, key));
+	cr_assert(scram_secret_client_key(&r->seen[seen].secret, r->seen[seen].password, key));
 	rig_play_answer(r, seen, AUTH_OK, str_make((const char *)key, sizeof key));
 }
 
 /* ---- as submission ---- */
 
 static void
-hear_broker(struct channel *c, const struct packet *p, void *arg)
+hear_broker(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
@@ -288,7 +288,7 @@ lose_broker(struct channel *c, void *arg)
 }
 
 static void
-hear_answer(enum request_end end, const struct packet *p, void *arg)
+hear_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig_answer *a = arg;
 
@@ -310,7 +310,7 @@ void
 rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_answer *out)
 {
 	*out = (struct rig_answer){.rig = r};
-	(void)ask(r->submission, MESSAGE_AUTH_START, m, hear_answer, out);
+	(void)ask_pooled(r->submission, MESSAGE_AUTH_START, m, hear_answer, out);
 }
 
 void
@@ -331,7 +331,7 @@ rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer
 	struct message_auth_step m = {.session = session, .response = response};
 
 	*out = (struct rig_answer){.rig = r};
-	(void)ask(r->submission, MESSAGE_AUTH_STEP, &m, hear_answer, out);
+	(void)ask_pooled(r->submission, MESSAGE_AUTH_STEP, &m, hear_answer, out);
 }
 
 void
@@ -371,10 +371,10 @@ store(struct rig *r, const char *user, const char *password, uint32_t iterations
 {
 	char error[ACCOUNTS_ERROR_BYTES];
 	struct accounts *a = accounts_open(r->directory, ACCOUNTS_MAKE, error);
-	struct secret s;
+	struct scram_secret s;
 
 	cr_assert_not_null(a, "%s", error);
-	cr_assert(secret_make(str_of(password), iterations, &s));
+	cr_assert(scram_secret_make(str_of(password), iterations, &s));
 	cr_assert_eq(accounts_add(a, str_of(user), &s), ACCOUNTS_OK);
 	accounts_close(&a);
 }

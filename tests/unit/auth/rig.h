@@ -29,7 +29,7 @@ struct rig_seen { /* by a worker that the test plays */
 	uint64_t call;
 	char user[64], mechanism[32], first[128];
 	struct str password; /* a view of first: PLAIN's */
-	struct secret secret; /* salt and iterations */
+	struct scram_secret secret; /* salt and iterations */
 };
 
 struct rig {
@@ -56,7 +56,7 @@ struct rig_answer {
 	enum request_end end;
 	unsigned order; /* 1: the first that this rig heard */
 	uint8_t outcome;
-	struct status status;
+	struct smtp_status status;
 	char challenge[4096];
 	size_t challenge_n;
 	char user[256];
@@ -120,6 +120,6 @@ unsigned rig_login(struct rig *r, uint64_t session, const char *mechanism, struc
 char rig_damage(const struct rig *r, const char *user, ssize_t offset, char byte);
 
 /* The stored keys are those of this password. */
-bool rig_fits(const struct secret *s, struct str password);
+bool rig_fits(const struct scram_secret *s, struct str password);
 
 #endif

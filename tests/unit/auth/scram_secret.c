@@ -21,7 +21,7 @@ static const char auth_message[] =
 
 Test(secret, rfc7677)
 {
-	struct secret s = {.iterations = 4096};
+	struct scram_secret s = {.iterations = 4096};
 	uint8_t signature[32], key[32], stored[32];
 	struct buf salt, text, proof;
 
@@ -31,7 +31,7 @@ Test(secret, rfc7677)
 	cr_assert(decode_base64(&salt, STR("W22ZaJ0SNY7soEsUEjb6gQ==")));
 	memcpy(s.salt, salt.p, salt.n);
 	s.salt_n = salt.n;
-	cr_assert(secret_derive(&s, STR("pencil")));
+	cr_assert(scram_secret_derive(&s, STR("pencil")));
 	gnutls_hmac_fast(GNUTLS_MAC_SHA256, s.server_key, 32, auth_message, strlen(auth_message),
 	    signature);
 	encode_base64(&text, bytes(signature, 32));
@@ -51,28 +51,28 @@ Test(secret, rfc7677)
 
 Test(secret, fits_its_password_only)
 {
-	struct secret s, other;
+	struct scram_secret s, other;
 
-	cr_assert(secret_make(STR("wonderland"), 4096, &s));
-	cr_assert(secret_make(STR("wonderland"), 4096, &other));
+	cr_assert(scram_secret_make(STR("wonderland"), 4096, &s));
+	cr_assert(scram_secret_make(STR("wonderland"), 4096, &other));
 	cr_assert(rig_fits(&s, STR("wonderland")));
 	cr_assert(!rig_fits(&s, STR("Wonderland")));
 	cr_assert(!rig_fits(&s, STR("")));
 	cr_assert(memcmp(s.salt, other.salt, s.salt_n) != 0, "salts are drawn");
-	cr_assert(!secret_make(STR("wonderland"), 4095, &s));
-	cr_assert(!secret_make(STR(""), 4096, &s));
-	cr_assert(!secret_make(STR("wonder\0land"), 4096, &s));
-	cr_assert(!secret_make(STR("wonderland\n"), 4096, &s));
+	cr_assert(!scram_secret_make(STR("wonderland"), 4095, &s));
+	cr_assert(!scram_secret_make(STR(""), 4096, &s));
+	cr_assert(!scram_secret_make(STR("wonder\0land"), 4096, &s));
+	cr_assert(!scram_secret_make(STR("wonderland\n"), 4096, &s));
 }
 
 Test(secret, text_and_back)
 {
-	char text[SECRET_TEXT_BYTES], again[SECRET_TEXT_BYTES];
-	struct secret s, back;
+	char text[SCRAM_SECRET_TEXT_BYTES], again[SCRAM_SECRET_TEXT_BYTES];
+	struct scram_secret s, back;
 
-	cr_assert(secret_make(STR("x"), 20000, &s));
-	cr_assert(secret_parse(str_of(secret_text(&s, text)), &back));
-	cr_assert_str_eq(secret_text(&back, again), text);
+	cr_assert(scram_secret_make(STR("x"), 20000, &s));
+	cr_assert(scram_secret_parse(str_of(scram_secret_text(&s, text)), &back));
+	cr_assert_str_eq(scram_secret_text(&back, again), text);
 	cr_assert(strncmp(text, "SCRAM-SHA-256$20000:", 20) == 0);
 }
 
@@ -96,39 +96,39 @@ Test(secret, malformed)
 	    "SCRAM-SHA-256$4096:QUFBQUFBQUE=$" KEY ":" KEY " ",
 	    "SCRAM-SHA-256$4096:QUFBQUFBQUE=$" KEY ":" KEY "\n",
 	};
-	struct secret s;
+	struct scram_secret s;
 
-	cr_assert(secret_parse(str_of("SCRAM-SHA-256$4096:QUFBQUFBQUE=$" KEY ":" KEY), &s));
+	cr_assert(scram_secret_parse(str_of("SCRAM-SHA-256$4096:QUFBQUFBQUE=$" KEY ":" KEY), &s));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		cr_assert(!secret_parse(str_of(bad[i]), &s), "%s", bad[i]);
+		cr_assert(!scram_secret_parse(str_of(bad[i]), &s), "%s", bad[i]);
 }
 
 Test(secret, fake_stays_and_fits_nothing)
 {
 	struct str key = STR("the installation's own 32 bytes.");
-	struct secret a, b, c;
+	struct scram_secret a, b, c;
 
-	secret_fake(key, STR("nobody"), 20000, &a);
-	secret_fake(key, STR("nobody"), 20000, &b);
-	secret_fake(key, STR("nobodi"), 20000, &c);
-	cr_assert_arr_eq(a.salt, b.salt, SECRET_SALT_BYTES);
-	cr_assert(memcmp(a.salt, c.salt, SECRET_SALT_BYTES) != 0);
-	cr_assert_eq(a.salt_n, SECRET_SALT_BYTES);
-	secret_fake(key, STR("nobody"), 4096, &b);
-	cr_assert(
-	    memcmp(a.salt, b.salt, SECRET_SALT_BYTES) != 0, "a new count comes with a new salt");
-	secret_fake(STR("another installation's 32 bytes."), STR("nobody"), 20000, &b);
-	cr_assert(memcmp(a.salt, b.salt, SECRET_SALT_BYTES) != 0);
+	scram_secret_fake(key, STR("nobody"), 20000, &a);
+	scram_secret_fake(key, STR("nobody"), 20000, &b);
+	scram_secret_fake(key, STR("nobodi"), 20000, &c);
+	cr_assert_arr_eq(a.salt, b.salt, SCRAM_SECRET_SALT_BYTES);
+	cr_assert(memcmp(a.salt, c.salt, SCRAM_SECRET_SALT_BYTES) != 0);
+	cr_assert_eq(a.salt_n, SCRAM_SECRET_SALT_BYTES);
+	scram_secret_fake(key, STR("nobody"), 4096, &b);
+	cr_assert(memcmp(a.salt, b.salt, SCRAM_SECRET_SALT_BYTES) != 0,
+	    "a new count comes with a new salt");
+	scram_secret_fake(STR("another installation's 32 bytes."), STR("nobody"), 20000, &b);
+	cr_assert(memcmp(a.salt, b.salt, SCRAM_SECRET_SALT_BYTES) != 0);
 	cr_assert(!rig_fits(&a, STR("")));
 }
 
 Test(secret, spoiled_keeps_the_salt)
 {
-	struct secret s, before;
+	struct scram_secret s, before;
 
-	cr_assert(secret_make(STR("pencil"), 4096, &s));
+	cr_assert(scram_secret_make(STR("pencil"), 4096, &s));
 	before = s;
-	secret_spoil(&s, STR("the installation's own 32 bytes."), STR("user"));
+	scram_secret_invalidate(&s, STR("the installation's own 32 bytes."), STR("user"));
 	cr_assert_arr_eq(s.salt, before.salt, s.salt_n);
 	cr_assert_eq(s.iterations, before.iterations);
 	cr_assert(!rig_fits(&s, STR("pencil")));

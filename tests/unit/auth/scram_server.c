@@ -12,29 +12,29 @@
 #define PROOF "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
 #define SIGNATURE "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
 
-static struct secret
+static struct scram_secret
 pencil(void)
 {
-	struct secret s = {.iterations = 4096};
+	struct scram_secret s = {.iterations = 4096};
 	struct buf salt;
 
-	buf_init(&salt, SECRET_SALT_MAX);
+	buf_init(&salt, SCRAM_SECRET_SALT_MAX);
 	cr_assert(decode_base64(&salt, STR("W22ZaJ0SNY7soEsUEjb6gQ==")));
 	memcpy(s.salt, salt.p, salt.n);
 	s.salt_n = salt.n;
 	buf_clear(&salt);
-	cr_assert(secret_derive(&s, STR("pencil")));
+	cr_assert(scram_secret_derive(&s, STR("pencil")));
 	return s;
 }
 
 static bool
 is_proven(const char *first, const char *final, struct str binding, struct buf *out)
 {
-	struct secret secret = pencil();
-	struct scram_talk t = {.first = str_of(first), .challenge = STR(CHALLENGE),
+	struct scram_secret secret = pencil();
+	struct scram_server_exchange t = {.first = str_of(first), .challenge = STR(CHALLENGE),
 	    .binding = binding, .secret = &secret};
 
-	return scram_is_proven(&t, str_of(final), out);
+	return scram_server_is_proven(&t, str_of(final), out);
 }
 
 Test(scram, the_example_of_the_rfc)
@@ -91,13 +91,13 @@ Test(scram, a_proof_for_another_channel_or_first_message_is_none)
 
 Test(scram, each_challenge_has_a_nonce_of_its_own)
 {
-	struct secret secret = pencil();
+	struct scram_secret secret = pencil();
 	struct buf a, b;
 
-	buf_init(&a, SCRAM_CHALLENGE_MAX);
-	buf_init(&b, SCRAM_CHALLENGE_MAX);
-	scram_challenge(STR("n,a=x,n=user,r=abc,ext=1"), &secret, &a);
-	scram_challenge(STR("n,a=x,n=user,r=abc,ext=1"), &secret, &b);
+	buf_init(&a, SCRAM_SERVER_CHALLENGE_MAX);
+	buf_init(&b, SCRAM_SERVER_CHALLENGE_MAX);
+	scram_server_challenge(STR("n,a=x,n=user,r=abc,ext=1"), &secret, &a);
+	scram_server_challenge(STR("n,a=x,n=user,r=abc,ext=1"), &secret, &b);
 	cr_assert(
 	    str_starts(buf_str(&a), STR("r=abc")) && a.p[5] != ',', "%.*s", STR_ARG(buf_str(&a)));
 	cr_assert(!str_eq(buf_str(&a), buf_str(&b)));
@@ -109,7 +109,7 @@ Test(scram, each_challenge_has_a_nonce_of_its_own)
 
 /* Both sides must mean the same binding; "y" after an offer is a downgrade. */
 static const struct {
-	struct scram_channel channel;
+	struct scram_server_channel channel;
 	const char *first;
 	bool is_bound;
 } channels[] = {
@@ -127,10 +127,10 @@ static const struct {
 Test(scram, the_channel_must_be_the_one_that_was_offered)
 {
 	for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-		struct claim claim;
+		struct claimed_identity claim;
 
-		cr_assert(claim_scram(str_of(channels[i].first), &claim));
-		cr_assert_eq(scram_is_bound(&claim, &channels[i].channel), channels[i].is_bound,
-		    "case %zu", i);
+		cr_assert(claimed_parse_scram(str_of(channels[i].first), &claim));
+		cr_assert_eq(scram_server_is_bound(&claim, &channels[i].channel),
+		    channels[i].is_bound, "case %zu", i);
 	}
 }

@@ -258,13 +258,13 @@ Test(encode, shell_words)
 Test(reach, the_drop_in_has_the_whole_path)
 {
 	static char path[4096];
-	char hint[REACH_HINT_BYTES], wanted[4200];
+	char hint[PATH_ACCESS_HINT_BYTES], wanted[4200];
 
 	memset(path, 'd', sizeof path - 1);
 	for (size_t i = 0; i < sizeof path - 1; i += 100)
 		path[i] = '/';
 	cr_assert_eq(setenv("INVOCATION_ID", "0123456789abcdef", 1), 0);
-	(void)reach_hint(str_of(path), EROFS, hint);
+	(void)path_access_hint(str_of(path), EROFS, hint);
 	snprintf(wanted, sizeof wanted,
 	    "a drop-in with ReadWritePaths=%s is needed, see sallyportd(8), ", path);
 	cr_expect(strstr(hint, wanted), "%s", hint);

@@ -14,14 +14,14 @@ Test(descriptors, are_compared_with_the_limit)
 	cr_expect_eq(needs[1].needed, 256 + 2 * 500);
 	cr_expect_eq(needs[2].needed, 256 + 20000 + 4096 + 4160);
 	for (size_t i = 0; i < CONF_DESCRIPTORS; i++)
-		cr_expect_not(conf_descriptors_lack(&needs[i], needs[i].needed, text));
-	cr_assert(conf_descriptors_lack(&needs[0], 2319, text));
+		cr_expect_not(conf_descriptors_shortage(&needs[i], needs[i].needed, text));
+	cr_assert(conf_descriptors_shortage(&needs[0], 2319, text));
 	cr_expect_str_eq(text,
 	    "queue.concurrency = 500: the relay process may need 2320 descriptors, its hard limit "
 	    "is "
 	    "2319; raise the limit (LimitNOFILE= in the unit, \"ulimit -Hn\" in a shell) or lower "
 	    "queue.concurrency");
-	cr_assert(conf_descriptors_lack(&needs[2], 1024, text));
+	cr_assert(conf_descriptors_shortage(&needs[2], 1024, text));
 	cr_expect(strstr(text, "limits.sessions = 20000: the submission process may need 28512 "));
 }
 

@@ -75,10 +75,10 @@ Test(files, manual_names_every_key)
 	conf_write_mdoc(&b);
 	buf_addc(&b, '\0');
 	cr_assert(buf_ok(&b));
-	for (size_t i = 0; i < key_count; i++) {
+	for (size_t i = 0; i < conf_key_count; i++) {
 		char item[200];
 
-		snprintf(item, sizeof item, "\n.It Ic %s\n", key_table[i].path);
+		snprintf(item, sizeof item, "\n.It Ic %s\n", conf_key_table[i].path);
 		cr_expect(strstr(b.p, item), "%s", item);
 	}
 	for (struct str rest = str_make(b.p, b.n - 1), line; str_split(&rest, '\n', &line);) {

@@ -129,7 +129,7 @@ Test(value, percentages)
 Test(value, forms)
 {
 	static const struct {
-		enum key_form form;
+		enum conf_key_form form;
 		const char *text;
 		bool fits;
 	} cases[] = {

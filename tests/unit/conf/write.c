@@ -283,7 +283,7 @@ Test(write, what_needs_a_restart_is_held)
 	struct str line, all;
 	unsigned held = 0;
 
-	conf_hold(now, running);
+	conf_copy_restart_keys(now, running);
 	conf_drop(&running);
 	running = read_good(MINIMAL);
 	buf_init(&out, 1 << 16);
@@ -309,7 +309,7 @@ Test(write, what_needs_a_restart_is_held)
 /* What stands behind a label of the text that explain gives for a key, until the end of the line.
  */
 static struct str
-explained(const struct key *k, const struct conf *c, const char *label, struct buf *text)
+explained(const struct conf_key *k, const struct conf *c, const char *label, struct buf *text)
 {
 	struct str rest, line;
 
@@ -326,9 +326,9 @@ explained(const struct key *k, const struct conf *c, const char *label, struct b
 /* The configuration with the key set to this text; what MINIMAL says already may not stand twice.
  */
 static struct conf *
-read_with(const struct key *k, struct str value)
+read_with(const struct conf_key *k, struct str value)
 {
-	struct str group = key_group(k), name = key_name(k);
+	struct str group = conf_key_group(k), name = conf_key_name(k);
 	struct conf *c;
 	struct buf file;
 
@@ -343,7 +343,7 @@ read_with(const struct key *k, struct str value)
 }
 
 static void
-expect_no_change(const struct key *k, const struct conf *a, const struct conf *b)
+expect_no_change(const struct conf_key *k, const struct conf *a, const struct conf *b)
 {
 	struct buf changes;
 
@@ -354,7 +354,7 @@ expect_no_change(const struct key *k, const struct conf *a, const struct conf *b
 }
 
 static bool
-may_be_set(const struct key *k)
+may_be_set(const struct conf_key *k)
 {
 	/* who is not root is perhaps not in the group of the example */
 	if (str_eq(str_of(k->path), STR("help_desk_group")) && geteuid() != 0)
@@ -370,8 +370,8 @@ Test(explain, defaults_are_in_force)
 	unsigned compared = 0;
 
 	buf_init(&text, 1 << 16);
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *k = &key_table[i];
+	for (size_t i = 0; i < conf_key_count; i++) {
+		const struct conf_key *k = &conf_key_table[i];
 
 		if (!k->dflt || !may_be_set(k))
 			continue;
@@ -393,18 +393,18 @@ Test(explain, examples_are_taken)
 	unsigned taken = 0;
 
 	buf_init(&text, 1 << 16);
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *k = &key_table[i];
+	for (size_t i = 0; i < conf_key_count; i++) {
+		const struct conf_key *k = &conf_key_table[i];
 		struct str line = explained(k, NULL, "example  ", &text);
 		struct conf *c, *again;
 
 		cr_expect(line.n > 0, "%s has no example", k->path);
 		if (!line.n || !may_be_set(k))
 			continue;
-		cr_assert(str_starts(line, key_name(k)) && line.p[line.n - 1] == ';', "%.*s",
+		cr_assert(str_starts(line, conf_key_name(k)) && line.p[line.n - 1] == ';', "%.*s",
 		    STR_ARG(line));
 		line = str_upto(line, line.n - 1);
-		c = read_with(k, str_from(line, key_name(k).n + strlen(" = ")));
+		c = read_with(k, str_from(line, conf_key_name(k).n + strlen(" = ")));
 		if (k->type != KEY_LIST) {
 			again = read_with(k, explained(k, c, "now      ", &text));
 			expect_no_change(k, c, again);
@@ -424,10 +424,10 @@ Test(explain, every_key_without_secrets)
 	struct buf b;
 
 	buf_init(&b, 1 << 16);
-	for (size_t i = 0; i < key_count; i++) {
+	for (size_t i = 0; i < conf_key_count; i++) {
 		buf_reset(&b);
-		cr_assert(
-		    conf_explain(str_of(key_table[i].path), c, NULL, &b), "%s", key_table[i].path);
+		cr_assert(conf_explain(str_of(conf_key_table[i].path), c, NULL, &b), "%s",
+		    conf_key_table[i].path);
 		buf_addc(&b, '\0');
 		cr_expect(buf_ok(&b));
 		cr_expect_not(strstr(b.p, "p\\\"\\\\"), "%s", b.p);
@@ -463,11 +463,11 @@ Test(explain, one_key_in_full)
 /* The table itself: an item's default is what zero bytes mean; roles and help are given. */
 Test(explain, table_is_sound)
 {
-	for (size_t i = 0; i < key_count; i++) {
-		const struct key *k = &key_table[i];
+	for (size_t i = 0; i < conf_key_count; i++) {
+		const struct conf_key *k = &conf_key_table[i];
 
 		cr_expect(k->help && *k->help && k->roles, "%s", k->path);
-		cr_expect_eq(key_find(str_of(k->path)), k, "%s stands twice", k->path);
+		cr_expect_eq(conf_key_find(str_of(k->path)), k, "%s stands twice", k->path);
 		if (k->type == KEY_LIST)
 			cr_expect(k->item_bytes && k->max > 0, "%s", k->path);
 		if (k->type == KEY_NUMBER || k->type == KEY_DURATION || k->type == KEY_SIZE)

@@ -14,7 +14,7 @@ Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .ti
 
 	set_up(&s);
 	works_as_ever(&s);
-	clock_hurry(200);
+	clock_shorten_timeouts(200);
 	s.is_silent = true;
 	command(&s, "queue.list");
 	cr_assert_eq(s.exit_code, 69);
@@ -33,7 +33,7 @@ Test(control_requests, the_queue_hears_that_a_command_has_expired, .timeout = 60
 	static struct setting s;
 
 	set_up(&s);
-	clock_hurry(200);
+	clock_shorten_timeouts(200);
 	s.is_silent = true;
 	say(&s, "queue.list");
 	until(&s, &s.asked, 1);
@@ -52,7 +52,7 @@ Test(control_requests, status_says_soon_who_did_not_answer, .timeout = 60)
 	static struct setting s;
 
 	set_up(&s);
-	clock_hurry(10);
+	clock_shorten_timeouts(10);
 	s.is_silent = true;
 	say(&s, "queue.list");
 	until(&s, &s.asked, 1);
@@ -111,7 +111,7 @@ Test(control_requests, what_no_tool_says, .timeout = 60)
 	struct message_admin m = {.verb = STR("queue.list"), .by = STR("root")};
 
 	set_up(&s);
-	(void)ask(s.tool, MESSAGE_ADMIN, &m, heard, &s);
+	(void)ask_pooled(s.tool, MESSAGE_ADMIN, &m, heard, &s);
 	until(&s, &s.ended, 1);
 	cr_assert_eq(s.end, REQUEST_LOST);
 	cr_assert_eq(s.asked, 0);

@@ -89,7 +89,7 @@ hear_long(struct setting *s, uint64_t call)
 }
 
 static void
-hear(struct channel *c, const struct packet *p, void *arg)
+hear(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct setting *s = arg;
 
@@ -229,7 +229,7 @@ tear_down(struct setting *s)
 /* ---- as the tool ---- */
 
 void
-heard(enum request_end end, const struct packet *p, void *arg)
+heard(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct setting *s = arg;
 
@@ -258,7 +258,7 @@ say(struct setting *s, const char *verb)
 	struct message_admin m = {.verb = str_of(verb)};
 
 	s->rows = 0;
-	(void)ask(s->tool, MESSAGE_COMMAND, &m, heard, s);
+	(void)ask_pooled(s->tool, MESSAGE_COMMAND, &m, heard, s);
 }
 
 void
@@ -274,7 +274,7 @@ command(struct setting *s, const char *verb)
 void
 works_as_ever(struct setting *s)
 {
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	s->is_silent = false;
 	command(s, "queue.list");
 	cr_assert_eq(s->rows, 1);

@@ -54,6 +54,6 @@ void say(struct setting *s, const char *verb);
 void command(struct setting *s, const char *verb);
 void works_as_ever(struct setting *s);
 /* What an answer leaves in the setting. */
-void heard(enum request_end end, const struct packet *p, void *arg);
+void heard(enum request_end end, const struct channel_packet *p, void *arg);
 
 #endif

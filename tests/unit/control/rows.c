@@ -15,7 +15,7 @@ struct standing {
 };
 
 static void
-standing_heard(enum request_end end, const struct packet *p, void *arg)
+standing_heard(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct standing *t = arg;
 	const struct message_admin_row *row;
@@ -31,7 +31,7 @@ standing_heard(enum request_end end, const struct packet *p, void *arg)
 }
 
 static void
-standing_hears(struct channel *c, const struct packet *p, void *arg)
+standing_hears(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)c;
 	(void)p;
@@ -58,7 +58,7 @@ standing_begin(struct setting *s, struct standing *t)
 	t->channel = channel_new(t->base, fd, standing_hears, standing_lost, t);
 	s->long_rows = LONG_ROWS;
 	s->long_row_bytes = LONG_ROW;
-	(void)ask(t->channel, MESSAGE_COMMAND, &m, standing_heard, t);
+	(void)ask_pooled(t->channel, MESSAGE_COMMAND, &m, standing_heard, t);
 	until(s, &s->long_asked, 1);
 	s->long_asked = 0;
 }
@@ -83,10 +83,10 @@ Test(control_rows, a_tool_that_does_not_read_may_stand, .timeout = 120)
 	cr_assert_gt(s.long_bytes, 0);
 	cr_assert_lt(s.long_bytes, LONG_CEILING, "%zu bytes were asked for", s.long_bytes);
 	/* longer than what a process may take for its answer */
-	clock_hurry(200);
+	clock_shorten_timeouts(200);
 	event_base_loopexit(s.base, &pause);
 	event_base_dispatch(s.base);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	cr_assert_eq(s.gone, 0);
 	for (int i = 0; i < 10000 && !t.ended; i++) {
 		event_base_loopexit(s.base, &tick);

@@ -99,13 +99,13 @@ Test(control_rights, each_command_of_the_table, .timeout = 60)
 	char text[200];
 
 	begin(&s);
-	for (size_t i = 0; i < rights_count; i++) {
-		command(&s, rights_table[i].verb);
-		cr_expect(is_passed_on(&s), "root: %s: %u", rights_table[i].verb, s.exit_code);
+	for (size_t i = 0; i < verb_rights_count; i++) {
+		command(&s, verb_rights_table[i].verb);
+		cr_expect(is_passed_on(&s), "root: %s: %u", verb_rights_table[i].verb, s.exit_code);
 	}
 	tool_of_member(&s);
-	for (size_t i = 0; i < rights_count; i++) {
-		const struct rights *r = &rights_table[i];
+	for (size_t i = 0; i < verb_rights_count; i++) {
+		const struct verb_rights *r = &verb_rights_table[i];
 
 		snprintf(text, sizeof text,
 		    "%s needs root; members of the group desk may only look, and remove blocks\n",
@@ -123,15 +123,16 @@ Test(control_rights, each_command_of_the_table, .timeout = 60)
 /* What changes something is for root, but for the end of a block. */
 Test(control_rights, few_commands_help)
 {
-	for (size_t i = 0; i < rights_count; i++)
-		cr_expect_eq(rights_table[i].right == RIGHT_HELP,
-		    strcmp(rights_table[i].verb, "block.remove") == 0, "%s", rights_table[i].verb);
-	cr_expect_eq(rights_find(STR("queue.delete"))->right, RIGHT_ACT);
-	cr_expect_eq(rights_find(STR("test.auth"))->right, RIGHT_ACT);
-	cr_expect_eq(rights_find(STR("main.config"))->right, RIGHT_ACT);
-	cr_expect_null(rights_find(STR("queue.")));
-	cr_expect_null(rights_find(STR("queue.lists")));
-	cr_expect_null(rights_find(STR("")));
+	for (size_t i = 0; i < verb_rights_count; i++)
+		cr_expect_eq(verb_rights_table[i].right == RIGHT_HELP,
+		    strcmp(verb_rights_table[i].verb, "block.remove") == 0, "%s",
+		    verb_rights_table[i].verb);
+	cr_expect_eq(verb_rights_find(STR("queue.delete"))->right, RIGHT_ACT);
+	cr_expect_eq(verb_rights_find(STR("test.auth"))->right, RIGHT_ACT);
+	cr_expect_eq(verb_rights_find(STR("main.config"))->right, RIGHT_ACT);
+	cr_expect_null(verb_rights_find(STR("queue.")));
+	cr_expect_null(verb_rights_find(STR("queue.lists")));
+	cr_expect_null(verb_rights_find(STR("")));
 }
 
 Test(control_rights, a_command_that_is_not_in_the_table, .timeout = 60)
@@ -168,7 +169,7 @@ Test(control_rights, the_body_of_a_message_is_for_root, .timeout = 60)
 		struct message_admin m = {.verb = STR("queue.show"), .values = values[i]};
 		unsigned before = s.ended;
 
-		(void)ask(s.tool, MESSAGE_COMMAND, &m, heard, &s);
+		(void)ask_pooled(s.tool, MESSAGE_COMMAND, &m, heard, &s);
 		until(&s, &s.ended, before + 1);
 		cr_expect_eq(s.exit_code, 77, "%zu", i);
 		cr_expect(
@@ -189,7 +190,7 @@ Test(control_rights, the_owner_hears_who_asks, .timeout = 60)
 	cr_expect_str_eq(s.by, "root");
 	tool_of_member(&s);
 	before = s.ended;
-	(void)ask(s.tool, MESSAGE_COMMAND, &m, heard, &s);
+	(void)ask_pooled(s.tool, MESSAGE_COMMAND, &m, heard, &s);
 	until(&s, &s.ended, before + 1);
 	cr_expect_str_eq(s.by, "uid:60001");
 	tear_down(&s);
@@ -344,7 +345,7 @@ struct still {
 };
 
 static void
-is_ended(enum request_end end, const struct packet *p, void *arg)
+is_ended(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct still *still = arg;
 
@@ -363,7 +364,7 @@ is_lost(struct channel *c, void *arg)
 }
 
 static void
-hears_nothing(struct channel *c, const struct packet *p, void *arg)
+hears_nothing(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)c;
 	(void)p;
@@ -379,7 +380,7 @@ still_asks(struct setting *s, struct still *still, uid_t uid)
 	*still = (struct still){.base = event_base_new(), .end = REQUEST_ROW};
 	still->channel =
 	    channel_new(still->base, connect_as(s, uid, 1, &desk), hears_nothing, is_lost, still);
-	(void)ask(still->channel, MESSAGE_COMMAND, &m, is_ended, still);
+	(void)ask_pooled(still->channel, MESSAGE_COMMAND, &m, is_ended, still);
 	until(s, &s->asked, s->asked + 1);
 	still->call = s->call;
 }

@@ -27,7 +27,7 @@ static struct event_base *base;
 static struct fsio *real;
 static struct fsio_ops watched;
 static struct fsio io = {&watched};
-static struct disk *disk;
+static struct async_io *disk;
 static int log_fd;
 
 static atomic_int stuck_fd;      /* calls for it do not end ... */
@@ -92,13 +92,13 @@ watch_close(struct fsio *f, int fd)
 static void
 open_disk(bool is_by_hand)
 {
-	struct disk_setup o = {.base = base,
+	struct async_io_setup o = {.base = base,
 	    .thread = &who,
 	    .io = &io,
 	    .is_by_hand = is_by_hand,
 	    .stall_ms = STALL_TEST_MS};
 
-	disk = disk_new(&o);
+	disk = async_io_new(&o);
 	cr_assert(disk, "%m");
 }
 
@@ -120,7 +120,7 @@ tear_down(void)
 {
 	stuck_in = NONE;
 	interrupted = 0;
-	disk_free(&disk);
+	async_io_free(&disk);
 	event_base_free(base);
 	fsio_free(&real);
 	log_open(2, LOG_TO_STDERR);
@@ -180,13 +180,13 @@ wait_for(const struct heard *h, unsigned told)
 	return h->told == told;
 }
 
-static struct disk_file *
+static struct async_io_file *
 file_of(int *fd_out, uint32_t number)
 {
 	struct msgid id = {.session = 1, .number = number};
 
 	*fd_out = memfd_create("body", MFD_CLOEXEC);
-	return disk_file_new(disk, *fd_out, id);
+	return async_io_file_new(disk, *fd_out, id);
 }
 
 static bool
@@ -226,35 +226,35 @@ write_and_read(void)
 	static struct heard h;
 	static char text[PIECE];
 	int fd;
-	struct disk_file *f = file_of(&fd, 1);
+	struct async_io_file *f = file_of(&fd, 1);
 
 	for (size_t i = 0; i < sizeof text; i++)
 		text[i] = (char)(i * 7 + i / 251);
 	h = (struct heard){0};
-	disk_write(f, 100, str_make(text, sizeof text), hear, &h);
-	cr_expect(disk_file_is_busy(f));
+	async_io_write(f, 100, str_make(text, sizeof text), hear, &h);
+	cr_expect(async_io_file_is_busy(f));
 	cr_expect_eq(h.told, 0, "told from inside the call");
 	cr_expect(wait_for(&h, 1));
 	cr_expect_eq(h.error, 0);
-	cr_expect_not(disk_file_is_busy(f));
-	disk_read(f, 101, sizeof text - 1, hear, &h);
+	cr_expect_not(async_io_file_is_busy(f));
+	async_io_read(f, 101, sizeof text - 1, hear, &h);
 	cr_expect(wait_for(&h, 2));
 	cr_expect_eq(h.error, 0);
 	cr_expect_eq(h.n, sizeof text - 1);
 	cr_expect_eq(memcmp(h.bytes, text + 1, h.n), 0);
-	disk_read(f, 101, sizeof text, hear, &h);
+	async_io_read(f, 101, sizeof text, hear, &h);
 	cr_expect(wait_for(&h, 3));
 	cr_expect_eq(h.error, EIO, "the file ends before");
 	cr_expect_eq(h.n, 0);
 	write_error = ENOSPC;
-	disk_write(f, 0, STR("x"), hear, &h);
+	async_io_write(f, 0, STR("x"), hear, &h);
 	cr_expect(wait_for(&h, 4));
 	cr_expect_eq(h.error, ENOSPC);
 	write_error = 0;
-	disk_file_drop(&f);
+	async_io_file_drop(&f);
 	cr_expect_null(f);
 	cr_expect(is_closed_soon(fd));
-	disk_file_drop(&f);
+	async_io_file_drop(&f);
 }
 
 Test(disk, a_piece_is_written_and_read_whole)
@@ -273,16 +273,16 @@ Test(disk, but_not_for_ever)
 {
 	static struct heard h;
 	int fd;
-	struct disk_file *f = file_of(&fd, 1);
+	struct async_io_file *f = file_of(&fd, 1);
 
 	interrupted = 1 << 30;
-	disk_write(f, 0, STR("some"), hear, &h);
+	async_io_write(f, 0, STR("some"), hear, &h);
 	cr_expect(wait_for(&h, 1));
 	cr_expect_eq(h.error, EINTR);
-	disk_read(f, 0, 4, hear, &h);
+	async_io_read(f, 0, 4, hear, &h);
 	cr_expect(wait_for(&h, 2));
 	cr_expect_eq(h.error, EINTR);
-	disk_file_drop(&f);
+	async_io_file_drop(&f);
 }
 
 /* The eventfd is the first descriptor that it opens. */
@@ -290,25 +290,25 @@ Test(disk, what_is_done_is_told_although_the_loop_was_not_woken)
 {
 	static struct heard h;
 	int event_fd, deaf = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
-	struct disk_file *f;
+	struct async_io_file *f;
 
-	disk_free(&disk);
+	async_io_free(&disk);
 	event_fd = dup(log_fd);
 	close(event_fd);
 	open_disk(false);
 	f = file_of(&fd, 1);
 	cr_assert_eq(dup2(deaf, event_fd), event_fd);
 	close(deaf);
-	disk_write(f, 0, STR("some"), hear, &h);
+	async_io_write(f, 0, STR("some"), hear, &h);
 	cr_expect(wait_for(&h, 1));
 	cr_expect_eq(h.error, 0);
-	disk_file_drop(&f);
+	async_io_file_drop(&f);
 	cr_expect(is_closed_soon(fd));
 }
 
 Test(disk, by_hand_it_does_the_same)
 {
-	disk_free(&disk);
+	async_io_free(&disk);
 	open_disk(true);
 	write_and_read();
 }
@@ -317,18 +317,18 @@ Test(disk, pieces_are_done_in_the_order_in_which_they_were_asked_for)
 {
 	enum { FILES = 20 };
 	static struct heard h[FILES];
-	struct disk_file *f[FILES];
+	struct async_io_file *f[FILES];
 	int fd;
 
 	told_last = 0;
 	for (unsigned i = 0; i < FILES; i++)
 		f[i] = file_of(&fd, i + 1);
 	for (unsigned i = 0; i < FILES; i++)
-		disk_write(f[i], 0, STR("some"), hear, &h[i]);
+		async_io_write(f[i], 0, STR("some"), hear, &h[i]);
 	for (unsigned i = 0; i < FILES; i++) {
 		cr_expect(wait_for(&h[i], 1));
 		cr_expect_eq(h[i].number, i + 1);
-		disk_file_drop(&f[i]);
+		async_io_file_drop(&f[i]);
 	}
 }
 
@@ -337,14 +337,14 @@ Test(disk, pieces_are_done_in_the_order_in_which_they_were_asked_for)
 static const enum operation operations[] = {PREAD, PWRITEV, CLOSE};
 
 static void
-begin(struct disk_file **f, enum operation which, struct heard *h)
+begin(struct async_io_file **f, enum operation which, struct heard *h)
 {
 	if (which == PREAD)
-		disk_read(*f, 0, 4, hear, h);
+		async_io_read(*f, 0, 4, hear, h);
 	else if (which == PWRITEV)
-		disk_write(*f, 0, STR("new!"), hear, h);
+		async_io_write(*f, 0, STR("new!"), hear, h);
 	else
-		disk_file_drop(f);
+		async_io_file_drop(f);
 }
 
 Test(disk, the_loop_goes_on_and_the_others_have_their_turn_later)
@@ -353,14 +353,14 @@ Test(disk, the_loop_goes_on_and_the_others_have_their_turn_later)
 
 	for (unsigned i = 0; i < sizeof operations / sizeof *operations; i++) {
 		int fd[2];
-		struct disk_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
+		struct async_io_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
 		int64_t began_ms = clock_mono_ms();
 
 		cr_assert_eq(pwrite(fd[0], "text", 4, 0), 4);
 		memset(h, 0, sizeof h);
 		stand_still(operations[i], fd[0]);
 		begin(&f[0], operations[i], &h[0]);
-		disk_write(f[1], 0, STR("other"), hear, &h[1]);
+		async_io_write(f[1], 0, STR("other"), hear, &h[1]);
 		await_stuck();
 		idle(50);
 		cr_expect_lt(clock_mono_ms() - began_ms, 5000, "the loop stood still");
@@ -368,8 +368,8 @@ Test(disk, the_loop_goes_on_and_the_others_have_their_turn_later)
 		stuck_in = NONE;
 		cr_expect(wait_for(&h[1], 1));
 		cr_expect_eq(h[0].told, operations[i] != CLOSE);
-		disk_file_drop(&f[0]);
-		disk_file_drop(&f[1]);
+		async_io_file_drop(&f[0]);
+		async_io_file_drop(&f[1]);
 		cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
 	}
 }
@@ -380,7 +380,7 @@ Test(disk, what_is_dropped_meanwhile_is_closed_after_its_piece_and_never_told)
 
 	for (unsigned i = 0; i < 2; i++) {
 		int fd[2];
-		struct disk_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
+		struct async_io_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
 
 		cr_assert_eq(pwrite(fd[0], "text", 4, 0), 4);
 		memset(h, 0, sizeof h);
@@ -389,15 +389,15 @@ Test(disk, what_is_dropped_meanwhile_is_closed_after_its_piece_and_never_told)
 		await_stuck();
 		begin(&f[1], operations[i], &h[1]);
 		calls = 0;
-		disk_file_drop(&f[0]);
-		disk_file_drop(&f[1]);
+		async_io_file_drop(&f[0]);
+		async_io_file_drop(&f[1]);
 		idle(50);
 		cr_expect(is_open(fd[0]) && is_open(fd[1]));
-		cr_expect_eq(disk_closing(disk), 2);
+		cr_expect_eq(async_io_closing(disk), 2);
 		stuck_in = NONE;
 		cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
 		idle(20);
-		cr_expect_eq(disk_closing(disk), 0);
+		cr_expect_eq(async_io_closing(disk), 0);
 		/* the rest of the first piece, which is one call, and two that close */
 		cr_expect_eq(calls, 2, "%u: a piece that nobody waits for was begun", calls);
 		cr_expect_eq(h[0].told + h[1].told, 0);
@@ -409,11 +409,11 @@ Test(disk, a_file_that_is_dropped_before_its_piece_is_told)
 {
 	static struct heard h;
 	int fd;
-	struct disk_file *f = file_of(&fd, 1);
+	struct async_io_file *f = file_of(&fd, 1);
 
-	disk_write(f, 0, STR("text"), hear, &h);
+	async_io_write(f, 0, STR("text"), hear, &h);
 	usleep(50000);
-	disk_file_drop(&f);
+	async_io_file_drop(&f);
 	cr_expect(is_closed_soon(fd));
 	cr_expect_eq(h.told, 0);
 }
@@ -422,7 +422,7 @@ Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
 {
 	static struct heard h;
 	int fd;
-	struct disk_file *f = file_of(&fd, 7);
+	struct async_io_file *f = file_of(&fd, 7);
 	char waits[100], id[ID_NUMBER_TEXT_BYTES], text[METRICS_TROUBLE_TEXT_BYTES];
 	const struct metrics_region *seen;
 	unsigned lines;
@@ -435,7 +435,7 @@ Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
 	cr_assert_geq(region = metrics_create(), 0);
 	cr_assert_eq(metrics_use(region), 0);
 	seen = metrics_map(region);
-	disk_write(f, 0, STR("text"), hear, &h);
+	async_io_write(f, 0, STR("text"), hear, &h);
 	idle(1500);
 	cr_expect_eq(log_count("test: thread disk has waited "), 1);
 	idle(1700);
@@ -455,7 +455,7 @@ Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
 	metrics_leave();
 	metrics_unmap(&seen);
 	close(region);
-	disk_file_drop(&f);
+	async_io_file_drop(&f);
 	cr_expect(is_closed_soon(fd));
 }
 
@@ -464,23 +464,23 @@ Test(disk, how_long_it_is_at_one_piece)
 {
 	static struct heard h[2];
 	int fd[2];
-	struct disk_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
+	struct async_io_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
 
-	cr_expect_eq(disk_stalled_ms(disk), 0);
+	cr_expect_eq(async_io_stalled_ms(disk), 0);
 	stand_still(PWRITEV, fd[0]);
-	disk_write(f[0], 0, STR("text"), hear, &h[0]);
-	disk_write(f[1], 0, STR("text"), hear, &h[1]);
+	async_io_write(f[0], 0, STR("text"), hear, &h[0]);
+	async_io_write(f[1], 0, STR("text"), hear, &h[1]);
 	await_stuck();
 	idle(300);
-	cr_expect_geq(disk_stalled_ms(disk), 290);
+	cr_expect_geq(async_io_stalled_ms(disk), 290);
 	stand_still(PWRITEV, fd[1]);
 	await_stuck();
-	cr_expect_lt(disk_stalled_ms(disk), 250);
+	cr_expect_lt(async_io_stalled_ms(disk), 250);
 	stuck_in = NONE;
 	cr_expect(wait_for(&h[1], 1));
-	cr_expect_eq(disk_stalled_ms(disk), 0);
-	disk_file_drop(&f[0]);
-	disk_file_drop(&f[1]);
+	cr_expect_eq(async_io_stalled_ms(disk), 0);
+	async_io_file_drop(&f[0]);
+	async_io_file_drop(&f[1]);
 	cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
 }
 
@@ -488,16 +488,16 @@ Test(disk, the_end_does_not_wait_for_a_piece_that_does_not_end)
 {
 	static struct heard h;
 	int fd;
-	struct disk_file *f = file_of(&fd, 1);
+	struct async_io_file *f = file_of(&fd, 1);
 	int64_t began_ms;
 
 	stand_still(PWRITEV, fd);
-	disk_write(f, 0, STR("text"), hear, &h);
+	async_io_write(f, 0, STR("text"), hear, &h);
 	await_stuck();
-	disk_file_drop(&f);
+	async_io_file_drop(&f);
 	began_ms = clock_mono_ms();
-	disk_free(&disk);
-	cr_expect_lt(clock_mono_ms() - began_ms, DISK_END_MS + 3000);
+	async_io_free(&disk);
+	cr_expect_lt(clock_mono_ms() - began_ms, ASYNC_IO_END_MS + 3000);
 	cr_expect_eq(log_count("test: thread disk still waits for the disk at the end"), 1);
 	/* it has all that it needs */
 	stuck_in = NONE;

@@ -17,7 +17,7 @@ struct answering {
 };
 
 static void
-answer_sign(struct channel *c, const struct packet *p, void *arg)
+answer_sign(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct answering *a = arg;
 	struct message_signed m = {.ok = true, .signature = STR("signature")};
@@ -65,11 +65,11 @@ Test(blocking, a_late_answer_is_passed_over, .timeout = 60)
 	cr_assert_eq(channel_pair(fds), 0);
 	other.fd = fds[1];
 	buf_init(&room, 16384);
-	clock_hurry(100);
+	clock_shorten_timeouts(100);
 	q.number++;
 	cr_assert_eq(blocking_ask(fds[0], &q, &room, &out), REQUEST_EXPIRED);
-	clock_hurry(1);
-	cr_assert_eq(blocking_look(fds[0], &room), REQUEST_EXPIRED, "nothing has come");
+	clock_shorten_timeouts(1);
+	cr_assert_eq(blocking_poll(fds[0], &room), REQUEST_EXPIRED, "nothing has come");
 	cr_assert_eq(pthread_create(&thread, NULL, answering_thread, &other), 0);
 	q.number++;
 	cr_assert_eq(blocking_ask(fds[0], &q, &room, &out), REQUEST_ANSWERED);
@@ -80,7 +80,7 @@ Test(blocking, a_late_answer_is_passed_over, .timeout = 60)
 	cr_assert_eq(blocking_ask(fds[0], &q, &room, &out), REQUEST_ERROR, "refused");
 	pthread_join(thread, NULL);
 	cr_assert_eq(blocking_ask(fds[0], &q, &room, &out), REQUEST_LOST);
-	cr_assert_eq(blocking_look(fds[0], &room), REQUEST_LOST);
+	cr_assert_eq(blocking_poll(fds[0], &room), REQUEST_LOST);
 	close(fds[0]);
 	buf_clear(&room);
 }

@@ -64,7 +64,7 @@ struct chain {
 /* Whoever hears the end of one asks the next, as a client does that sends several commands at once.
  */
 static void
-ask_next(enum request_end end, const struct packet *p, void *arg)
+ask_next(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct chain *chain = arg;
 	struct message_commit m = {.envelope = STR("e"), .header = STR("h"), .body = STR("b")};
@@ -283,9 +283,9 @@ Test(channel, a_pair_has_room_for_the_largest_packet)
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
 	cr_assert_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
-	cr_assert_not(wire_has_room(fds[0]));
-	cr_assert_eq(wire_make_room(fds[0]), 0);
-	cr_assert(wire_has_room(fds[0]));
+	cr_assert_not(wire_has_send_buffer(fds[0]));
+	cr_assert_eq(wire_grow_send_buffer(fds[0]), 0);
+	cr_assert(wire_has_send_buffer(fds[0]));
 	close(fds[0]);
 	close(fds[1]);
 	cr_assert_eq(channel_pair(fds), 0);
@@ -303,7 +303,7 @@ Test(channel, a_pair_has_room_for_the_largest_packet)
 		cr_assert_eq(a.heard, 1);
 		end_finish(base, &a, &b);
 	}
-	cr_assert_eq(wire_make_room(0), -1, "no socket");
+	cr_assert_eq(wire_grow_send_buffer(0), -1, "no socket");
 	cr_assert_leq(channel_buffer_needed(), 212992 / 2 + 64,
 	    "the default of net.core.wmem_max is more than enough");
 }

@@ -1,10 +1,10 @@
 #include "unit/ipc/channel_end.h"
 
 void
-end_on_packet(struct channel *c, const struct packet *p, void *arg)
+end_on_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct end *e = arg;
-	struct message_verdict v = {.status = status_make(250, "2.0.0", "ok")};
+	struct message_status v = {.status = smtp_status_make(250, "2.0.0", "ok")};
 
 	e->heard++;
 	e->last_call = p->call;
@@ -15,7 +15,7 @@ end_on_packet(struct channel *c, const struct packet *p, void *arg)
 		cr_assert(*e->words);
 	}
 	if (e->answers)
-		cr_assert_eq(channel_answer(c, p->call, MESSAGE_VERDICT, &v, -1), 0);
+		cr_assert_eq(channel_answer(c, p->call, MESSAGE_STATUS, &v, -1), 0);
 	if (e->frees)
 		channel_free(&e->channel);
 	if (e->heard == e->stop_at)
@@ -34,7 +34,7 @@ end_on_lost(struct channel *c, void *arg)
 }
 
 void
-end_on_answer(enum request_end end, const struct packet *p, void *arg)
+end_on_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct end *e = arg;
 
@@ -75,5 +75,5 @@ end_commit(struct end *e)
 {
 	struct message_commit m = {.envelope = STR("e"), .header = STR("h"), .body = STR("b")};
 
-	return ask(e->channel, MESSAGE_COMMIT, &m, end_on_answer, e);
+	return ask_pooled(e->channel, MESSAGE_COMMIT, &m, end_on_answer, e);
 }

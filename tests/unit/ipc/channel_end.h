@@ -26,9 +26,9 @@ struct end {
 	unsigned stop_at;  /* leave the loop after so many heard or answered */
 };
 
-void end_on_packet(struct channel *c, const struct packet *p, void *arg);
+void end_on_packet(struct channel *c, const struct channel_packet *p, void *arg);
 void end_on_lost(struct channel *c, void *arg);
-void end_on_answer(enum request_end end, const struct packet *p, void *arg);
+void end_on_answer(enum request_end end, const struct channel_packet *p, void *arg);
 struct event_base *end_pair(struct end *a, struct end *b);
 void end_finish(struct event_base *base, struct end *a, struct end *b);
 struct request *end_commit(struct end *e);

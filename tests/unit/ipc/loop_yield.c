@@ -5,31 +5,34 @@
 
 #include "ipc/loop_yield.h"
 
-enum { PERIOD_US = TURNS_PERIOD_MS * 1000, BUSY_US = PERIOD_US * TURNS_BUSY_PERCENT / 100 };
+enum {
+	PERIOD_US = LOOP_YIELD_PERIOD_MS * 1000,
+	BUSY_US = PERIOD_US * LOOP_YIELD_BUSY_PERCENT / 100
+};
 
 TestSuite(turns, .timeout = 30);
 
 Test(turns, the_last_period_says_whether_one_is_busy)
 {
-	struct turns t = {.since_us = 1000000, .used_us = 500};
+	struct loop_yield t = {.since_us = 1000000, .used_us = 500};
 
-	cr_expect_not(turns_is_due(&t, 1000000 + PERIOD_US - 1));
-	cr_expect(turns_is_due(&t, 1000000 + PERIOD_US));
-	turns_count(&t, 1000000 + PERIOD_US, 500 + BUSY_US - 1);
+	cr_expect_not(loop_yield_is_due(&t, 1000000 + PERIOD_US - 1));
+	cr_expect(loop_yield_is_due(&t, 1000000 + PERIOD_US));
+	loop_yield_count(&t, 1000000 + PERIOD_US, 500 + BUSY_US - 1);
 	cr_expect_not(t.is_busy);
-	cr_expect_not(turns_is_due(&t, 1000000 + 2 * PERIOD_US - 1));
-	turns_count(&t, 1000000 + 2 * PERIOD_US, 500 + 2 * BUSY_US);
+	cr_expect_not(loop_yield_is_due(&t, 1000000 + 2 * PERIOD_US - 1));
+	loop_yield_count(&t, 1000000 + 2 * PERIOD_US, 500 + 2 * BUSY_US);
 	cr_expect(t.is_busy);
-	turns_count(&t, 1000000 + 3 * PERIOD_US, 500 + 2 * BUSY_US + 1);
+	loop_yield_count(&t, 1000000 + 3 * PERIOD_US, 500 + 2 * BUSY_US + 1);
 	cr_expect_not(t.is_busy);
 }
 
 /* A period that was long because nothing came: what was used is a small part of it. */
 Test(turns, one_that_slept_is_not_busy)
 {
-	struct turns t = {.since_us = 0, .is_busy = true};
+	struct loop_yield t = {.since_us = 0, .is_busy = true};
 
-	turns_count(&t, 100 * PERIOD_US, 2 * BUSY_US);
+	loop_yield_count(&t, 100 * PERIOD_US, 2 * BUSY_US);
 	cr_expect_not(t.is_busy);
 }
 
@@ -45,19 +48,19 @@ used_us(void)
 /* The thread's own use of the processor is what counts, however little of it the machine gives. */
 Test(turns, what_the_thread_used_is_counted)
 {
-	struct turns t = {0};
+	struct loop_yield t = {0};
 	int64_t before_us, after_us, until_us = used_us() + 20000;
 
 	while (used_us() < until_us)
 		;
 	before_us = used_us();
-	turns_next(&t);
+	loop_yield_next(&t);
 	after_us = used_us();
 	cr_expect_geq(t.used_us, before_us);
 	cr_expect_leq(t.used_us, after_us);
 	usleep(2 * PERIOD_US);
 	t.is_busy = true;
-	turns_next(&t);
+	loop_yield_next(&t);
 	cr_expect_leq(t.used_us, used_us());
 	cr_expect_not(t.is_busy, "it slept");
 }

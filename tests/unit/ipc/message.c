@@ -34,8 +34,8 @@ static void
 fill(char *message, const struct message_row *row, size_t n)
 {
 	static const char *const words[] = {"one", "two and", "three \1\2", "4"};
-	struct status status =
-	    status_make(450 + (unsigned)(n % 3), n % 2 ? "4.7.1" : "4.3.2", "words %zu", n);
+	struct smtp_status status =
+	    smtp_status_make(450 + (unsigned)(n % 3), n % 2 ? "4.7.1" : "4.3.2", "words %zu", n);
 	struct str text = str_of(words[n % 4]);
 	struct msgid id = {UINT64_C(0x123456789abcde0) + n, (uint32_t)(0xf0000000 + n)};
 	uint64_t number = UINT64_C(0xa1b2c3d4e5f60718) + n * UINT64_C(0x0101010101010101);
@@ -57,7 +57,7 @@ fill(char *message, const struct message_row *row, size_t n)
 static bool
 is_equal(const struct message_row *row, const char *a, const char *b)
 {
-	struct status x, y;
+	struct smtp_status x, y;
 	struct str s, t;
 
 	a += row->offset;
@@ -105,22 +105,57 @@ Test(message, every_field_of_every_type_survives_the_wire)
  * one another as their alignment allows, and reach its end. */
 #define SIZE(TYPE, name) [MESSAGE_##TYPE] = sizeof(((union message *)0)->name)
 static const size_t sizes[MESSAGE_TYPES] = {
-    SIZE(HELLO, hello), SIZE(CONFIG, config), SIZE(LOG, log), SIZE(PEER, peer),
-    SIZE(GRANT, grant), SIZE(START, start), SIZE(STOP, stop), SIZE(READY, ready),
-    SIZE(PING, ping), SIZE(PONG, pong), SIZE(REFUSED, refused), SIZE(PEER_LOST, peer_lost),
-    SIZE(STOPPED, stopped), SIZE(RESTART, restart), SIZE(ALERT, alert), SIZE(NOTICE, notice),
-    SIZE(SIGN, sign), SIZE(SIGNED, signature),
-    SIZE(KEY_ASK, key_ask), SIZE(KEY, key), SIZE(AUTH_START, auth_start),
-    SIZE(AUTH_STEP, auth_step), SIZE(AUTH_CANCEL, auth_cancel), SIZE(AUTH_ANSWER, auth_answer),
-    SIZE(AUTH_USER_GONE, auth_user_gone), SIZE(AUTH_USERS_ASK, auth_users_ask),
-    SIZE(AUTH_USERS, auth_users), SIZE(CHECK_START, check_start),
-    SIZE(CHECK_ANSWER, check_answer), SIZE(LEASE_ASK, lease_ask), SIZE(LEASE, lease),
-    SIZE(LEASE_RETURN, lease_return), SIZE(LEASE_RECALL, lease_recall), SIZE(RELEASE, release),
-    SIZE(SPOOL_FILE, spool_file), SIZE(COMMIT, commit), SIZE(VERDICT, verdict), SIZE(ROOM, room),
-    SIZE(SITE_ASK, site_ask), SIZE(SITE, site), SIZE(DELIVER, deliver), SIZE(CANCEL, cancel),
-    SIZE(RESULT, result), SIZE(RESULT_STORED, result_stored), SIZE(RUNNING, running),
-    SIZE(RUNNING_ASK, running_ask), SIZE(CAUGHT_UP, caught_up), SIZE(COMMAND, command),
-    SIZE(ADMIN, admin), SIZE(ADMIN_ROW, admin_row), SIZE(ADMIN_DONE, admin_done),
+    SIZE(HELLO, hello),
+    SIZE(CONFIG, config),
+    SIZE(LOG, log),
+    SIZE(PEER, peer),
+    SIZE(GRANT, grant),
+    SIZE(START, start),
+    SIZE(STOP, stop),
+    SIZE(READY, ready),
+    SIZE(PING, ping),
+    SIZE(PONG, pong),
+    SIZE(REFUSED, refused),
+    SIZE(PEER_LOST, peer_lost),
+    SIZE(STOPPED, stopped),
+    SIZE(RESTART, restart),
+    SIZE(ALERT, alert),
+    SIZE(NOTICE, notice),
+    SIZE(SIGN, sign),
+    SIZE(SIGNED, signature),
+    SIZE(KEY_ASK, key_ask),
+    SIZE(KEY, key),
+    SIZE(AUTH_START, auth_start),
+    SIZE(AUTH_STEP, auth_step),
+    SIZE(AUTH_CANCEL, auth_cancel),
+    SIZE(AUTH_ANSWER, auth_answer),
+    SIZE(AUTH_USER_GONE, auth_user_gone),
+    SIZE(AUTH_USERS_ASK, auth_users_ask),
+    SIZE(AUTH_USERS, auth_users),
+    SIZE(CHECK_START, check_start),
+    SIZE(CHECK_ANSWER, check_answer),
+    SIZE(LEASE_ASK, lease_ask),
+    SIZE(LEASE, lease),
+    SIZE(LEASE_RETURN, lease_return),
+    SIZE(LEASE_RECALL, lease_recall),
+    SIZE(RELEASE, release),
+    SIZE(SPOOL_FILE, spool_file),
+    SIZE(COMMIT, commit),
+    SIZE(STATUS, verdict),
+    SIZE(ROOM, room),
+    SIZE(DESTINATION_ASK, site_ask),
+    SIZE(DESTINATION, site),
+    SIZE(DELIVER, deliver),
+    SIZE(CANCEL, cancel),
+    SIZE(RESULT, result),
+    SIZE(RESULT_STORED, result_stored),
+    SIZE(RUNNING, running),
+    SIZE(RUNNING_ASK, running_ask),
+    SIZE(CAUGHT_UP, caught_up),
+    SIZE(COMMAND, command),
+    SIZE(ADMIN, admin),
+    SIZE(ADMIN_ROW, admin_row),
+    SIZE(ADMIN_DONE, admin_done),
     SIZE(ADMIN_TAKEN, admin_taken),
 };
 
@@ -154,7 +189,7 @@ Test(message, values_survive_the_wire)
 	struct message_result m = {.job = 7,
 	    .id = {.session = 1ULL << 59, .number = 3},
 	    .recipient = 2,
-	    .status = status_make(451, "4.7.1", "Greylisted"),
+	    .status = smtp_status_make(451, "4.7.1", "Greylisted"),
 	    .reason = STR("greylisted"),
 	    .host = STR("mx1.example.net"),
 	    .address = STR("192.0.2.25"),
@@ -173,7 +208,7 @@ Test(message, values_survive_the_wire)
 	cr_assert_eq(out.result.status.detail, 1);
 	cr_assert_str_eq(out.result.status.text, "Greylisted");
 	cr_assert_not(out.result.status.is_remote);
-	m.status = status_remote(550, STR("5.1.1 no such user"));
+	m.status = smtp_status_remote(550, STR("5.1.1 no such user"));
 	buf_reset(&wire);
 	cr_assert(message_encode(MESSAGE_RESULT, &m, &wire));
 	cr_assert(message_decode(buf_str(&wire), &type, &out));
@@ -186,17 +221,17 @@ Test(message, values_survive_the_wire)
 
 Test(message, a_status_longer_than_its_room_is_refused)
 {
-	struct message_verdict m = {.status = status_make(250, NULL, "ok")};
+	struct message_status m = {.status = smtp_status_make(250, NULL, "ok")};
 	enum message_type type;
 	union message out;
 	struct buf wire;
 
 	buf_init(&wire, 4096);
-	cr_assert(message_encode(MESSAGE_VERDICT, &m, &wire));
+	cr_assert(message_encode(MESSAGE_STATUS, &m, &wire));
 	wire.n -= 2;
-	for (int i = 0; i < STATUS_TEXT_BYTES; i++)
+	for (int i = 0; i < SMTP_STATUS_TEXT_BYTES; i++)
 		buf_addc(&wire, 'x');
-	wire.p[2 + 8] = (char)STATUS_TEXT_BYTES;
+	wire.p[2 + 8] = (char)SMTP_STATUS_TEXT_BYTES;
 	cr_assert_not(message_decode(buf_str(&wire), &type, &out));
 	buf_clear(&wire);
 }

@@ -25,7 +25,7 @@ for_all_types(case_fn *fn)
 	struct setting s;
 
 	for (int type = 0; type < MESSAGE_TYPES; type++) {
-		if (!message_ask((enum message_type)type))
+		if (!message_question((enum message_type)type))
 			continue;
 		asked++;
 		setting_set_up(&s, (enum message_type)type);
@@ -44,7 +44,7 @@ is_answered(struct setting *s)
 {
 	setting_ask_one(s);
 	setting_ends_with(s, REQUEST_ANSWERED, "answer");
-	cr_assert_eq(s->asker.rows, message_ask(s->type)->has_rows);
+	cr_assert_eq(s->asker.rows, message_question(s->type)->has_rows);
 }
 
 static void
@@ -61,11 +61,11 @@ expires_and_the_late_answer_finds_no_one(struct setting *s)
 {
 	unsigned before = setting_descriptors();
 
-	clock_hurry(1000);
+	clock_shorten_timeouts(1000);
 	s->other.is_silent = true;
 	setting_ask_one(s);
 	setting_ends_with(s, REQUEST_EXPIRED, "deadline");
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	setting_until(s, &s->other.call_count, 1);
 	setting_answer(s, s->other.calls[0]);
 	setting_linger(s);
@@ -108,9 +108,10 @@ one_fault(struct setting *s, enum fault_kind kind, enum message_type type, int v
 static void
 another_type_is_an_error(struct setting *s)
 {
-	enum message_type answer = message_ask(s->type)->answer;
+	enum message_type answer = message_question(s->type)->answer;
 
-	one_fault(s, FAULT_RETYPE, answer, answer == MESSAGE_SITE ? MESSAGE_VERDICT : MESSAGE_SITE);
+	one_fault(s, FAULT_RETYPE, answer,
+	    answer == MESSAGE_DESTINATION ? MESSAGE_STATUS : MESSAGE_DESTINATION);
 	setting_ends_with(s, REQUEST_ERROR, "another type");
 	setting_works_as_ever(s, "another type");
 }
@@ -118,7 +119,7 @@ another_type_is_an_error(struct setting *s)
 static void
 half_an_answer_is_an_error(struct setting *s)
 {
-	one_fault(s, FAULT_TRUNCATE, message_ask(s->type)->answer, 0);
+	one_fault(s, FAULT_TRUNCATE, message_question(s->type)->answer, 0);
 	setting_ends_with(s, REQUEST_ERROR, "half an answer");
 	setting_works_as_ever(s, "half an answer");
 }
@@ -134,9 +135,9 @@ half_a_question_ends_the_channel(struct setting *s)
 static void
 a_lost_descriptor_is_an_error(struct setting *s)
 {
-	if (!message_ask(s->type)->has_descriptor)
+	if (!message_question(s->type)->has_descriptor)
 		return;
-	one_fault(s, FAULT_LOSE_FD, message_ask(s->type)->answer, 0);
+	one_fault(s, FAULT_LOSE_FD, message_question(s->type)->answer, 0);
 	setting_ends_with(s, REQUEST_ERROR, "lost descriptor");
 	setting_works_as_ever(s, "lost descriptor");
 }
@@ -147,7 +148,7 @@ a_row_s_lost_descriptor_is_an_error(struct setting *s)
 {
 	char text[REQUEST_TEXT_BYTES];
 
-	if (!message_ask(s->type)->has_row_descriptors)
+	if (!message_question(s->type)->has_row_descriptors)
 		return;
 	one_fault(s, FAULT_LOSE_FD, MESSAGE_ADMIN_ROW, 0);
 	setting_ends_with(s, REQUEST_ERROR, "a row's lost descriptor");
@@ -160,7 +161,7 @@ a_row_s_lost_descriptor_is_an_error(struct setting *s)
 static void
 two_descriptors_end_the_channel(struct setting *s)
 {
-	one_fault(s, FAULT_SECOND_FD, message_ask(s->type)->answer, 0);
+	one_fault(s, FAULT_SECOND_FD, message_question(s->type)->answer, 0);
 	setting_ends_with(s, REQUEST_LOST, "two descriptors");
 	cr_assert_eq(s->asker.lost, 1);
 }
@@ -168,7 +169,7 @@ two_descriptors_end_the_channel(struct setting *s)
 static void
 an_answer_that_comes_twice_is_heard_once(struct setting *s)
 {
-	one_fault(s, FAULT_DOUBLE, message_ask(s->type)->answer, 0);
+	one_fault(s, FAULT_DOUBLE, message_question(s->type)->answer, 0);
 	setting_ends_with(s, REQUEST_ANSWERED, "answered twice");
 	if (s->asker.fd >= 0)
 		close(s->asker.fd);
@@ -179,7 +180,7 @@ an_answer_that_comes_twice_is_heard_once(struct setting *s)
 static void
 a_dropped_question_expires(struct setting *s)
 {
-	clock_hurry(1000);
+	clock_shorten_timeouts(1000);
 	one_fault(s, FAULT_DROP, s->type, 0);
 	setting_ends_with(s, REQUEST_EXPIRED, "dropped question");
 	setting_works_as_ever(s, "dropped question");
@@ -188,8 +189,8 @@ a_dropped_question_expires(struct setting *s)
 static void
 a_dropped_answer_expires(struct setting *s)
 {
-	clock_hurry(1000);
-	one_fault(s, FAULT_DROP, message_ask(s->type)->answer, 0);
+	clock_shorten_timeouts(1000);
+	one_fault(s, FAULT_DROP, message_question(s->type)->answer, 0);
 	setting_ends_with(s, REQUEST_EXPIRED, "dropped answer");
 	setting_works_as_ever(s, "dropped answer");
 }
@@ -197,7 +198,7 @@ a_dropped_answer_expires(struct setting *s)
 static void
 a_slow_answer_is_waited_for(struct setting *s)
 {
-	one_fault(s, FAULT_DELAY, message_ask(s->type)->answer, 30);
+	one_fault(s, FAULT_DELAY, message_question(s->type)->answer, 30);
 	setting_ends_with(s, REQUEST_ANSWERED, "slow answer");
 }
 
@@ -207,14 +208,14 @@ a_stopped_peer_is_waited_for_no_longer_than_the_deadline(struct setting *s)
 {
 	union message zero = {0};
 
-	clock_hurry(1000);
+	clock_shorten_timeouts(1000);
 	s->other.is_silent = true;
 	fault_channel_stall(s->between, true);
 	for (int i = 0; i < AT_ONCE; i++)
-		(void)ask(s->asker.channel, s->type, &zero, setting_ended, s);
+		(void)ask_pooled(s->asker.channel, s->type, &zero, setting_ended, s);
 	setting_until(s, &s->asker.ends, AT_ONCE);
 	cr_assert_eq(s->asker.end, REQUEST_EXPIRED);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	fault_channel_stall(s->between, false);
 	setting_until(s, &s->other.call_count, AT_ONCE);
 	cr_assert_eq(s->asker.ends, AT_ONCE);
@@ -226,14 +227,14 @@ static void
 answers_may_overtake(struct setting *s)
 {
 	struct fault f = {
-	    .type = message_ask(s->type)->answer, .kind = FAULT_REORDER, .count = 1};
+	    .type = message_question(s->type)->answer, .kind = FAULT_REORDER, .count = 1};
 	union message zero = {0};
 
-	if (message_ask(s->type)->has_descriptor || message_ask(s->type)->has_rows)
+	if (message_question(s->type)->has_descriptor || message_question(s->type)->has_rows)
 		return;
 	fault_channel_set(s->between, &f, 1);
-	(void)ask(s->asker.channel, s->type, &zero, setting_ended, s);
-	(void)ask(s->asker.channel, s->type, &zero, setting_ended, s);
+	(void)ask_pooled(s->asker.channel, s->type, &zero, setting_ended, s);
+	(void)ask_pooled(s->asker.channel, s->type, &zero, setting_ended, s);
 	setting_until(s, &s->asker.ends, 2);
 	cr_assert_eq(s->asker.end, REQUEST_ANSWERED);
 }

@@ -3,7 +3,7 @@
 void
 setting_answer(struct setting *s, uint64_t call)
 {
-	const struct message_ask *ask = message_ask(s->type);
+	const struct message_question *ask = message_question(s->type);
 	union message zero = {0};
 	int fd = ask->has_descriptor ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
 
@@ -15,7 +15,7 @@ setting_answer(struct setting *s, uint64_t call)
 }
 
 static void
-other_hears(struct channel *c, const struct packet *p, void *arg)
+other_hears(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct setting *s = arg;
 
@@ -29,7 +29,7 @@ other_hears(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-asker_hears(struct channel *c, const struct packet *p, void *arg)
+asker_hears(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)c;
 	(void)p;
@@ -57,7 +57,7 @@ asker_lost(struct channel *c, void *arg)
 }
 
 void
-setting_ended(enum request_end end, const struct packet *p, void *arg)
+setting_ended(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct setting *s = arg;
 
@@ -92,7 +92,7 @@ setting_set_up(struct setting *s, enum message_type type)
 void
 setting_tear_down(struct setting *s)
 {
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	if (s->asker.fd >= 0)
 		close(s->asker.fd);
 	channel_free(&s->asker.channel);
@@ -162,7 +162,7 @@ setting_ends_with(struct setting *s, enum request_end end, const char *fault)
 void
 setting_works_as_ever(struct setting *s, const char *fault)
 {
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	fault_channel_set(s->between, NULL, 0);
 	s->other.is_silent = s->other.refuses = false;
 	s->asker.ends = 0;
@@ -170,5 +170,5 @@ setting_works_as_ever(struct setting *s, const char *fault)
 	setting_until(s, &s->asker.ends, 1);
 	cr_assert_eq(s->asker.end, REQUEST_ANSWERED, "%s after %s: end %d", message_name(s->type),
 	    fault, s->asker.end);
-	cr_assert_eq(s->asker.fd >= 0, message_ask(s->type)->has_descriptor);
+	cr_assert_eq(s->asker.fd >= 0, message_question(s->type)->has_descriptor);
 }

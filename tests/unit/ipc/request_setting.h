@@ -38,7 +38,7 @@ struct setting {
 };
 
 void setting_answer(struct setting *s, uint64_t call);
-void setting_ended(enum request_end end, const struct packet *p, void *arg);
+void setting_ended(enum request_end end, const struct channel_packet *p, void *arg);
 void setting_set_up(struct setting *s, enum message_type type);
 void setting_tear_down(struct setting *s);
 void setting_ask_one(struct setting *s);

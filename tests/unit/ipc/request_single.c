@@ -29,7 +29,7 @@ Test(request, a_number_is_never_used_again, .timeout = 120)
 	request_cancel(&s.request);
 	for (unsigned i = 1; i <= 10000; i++) {
 		struct request *r =
-		    ask(s.asker.channel, MESSAGE_LEASE_ASK, &zero, setting_ended, &s);
+		    ask_pooled(s.asker.channel, MESSAGE_LEASE_ASK, &zero, setting_ended, &s);
 
 		cr_assert_eq(r->number, first + i);
 		request_cancel(r);
@@ -79,7 +79,7 @@ Test(request, asked_of_a_dead_channel_is_lost, .timeout = 60)
 /* The answer's descriptor cannot be passed: the question ends all the same. */
 Test(request, an_answer_whose_descriptor_cannot_be_passed_is_an_error, .timeout = 60)
 {
-	struct message_verdict m = {.status = status_make(250, "2.0.0", "ok")};
+	struct message_status m = {.status = smtp_status_make(250, "2.0.0", "ok")};
 	struct setting s;
 
 	setting_set_up(&s, MESSAGE_SPOOL_FILE);
@@ -87,7 +87,7 @@ Test(request, an_answer_whose_descriptor_cannot_be_passed_is_an_error, .timeout 
 	setting_ask_one(&s);
 	setting_until(&s, &s.other.call_count, 1);
 	cr_assert_eq(
-	    channel_answer(s.other.channel, s.other.calls[0], MESSAGE_VERDICT, &m, 500), 0);
+	    channel_answer(s.other.channel, s.other.calls[0], MESSAGE_STATUS, &m, 500), 0);
 	setting_ends_with(&s, REQUEST_ERROR, "bad descriptor");
 	setting_works_as_ever(&s, "bad descriptor");
 	setting_tear_down(&s);
@@ -132,7 +132,7 @@ Test(request, rows_renew_the_deadline, .timeout = 60)
 	struct setting s;
 	union message zero = {0};
 
-	clock_hurry(200); /* 300 ms */
+	clock_shorten_timeouts(200); /* 300 ms */
 	setting_set_up(&s, MESSAGE_ADMIN);
 	s.other.is_silent = true;
 	setting_ask_one(&s);
@@ -158,7 +158,7 @@ Test(request, one_that_is_held_has_no_deadline, .timeout = 60)
 	struct setting s;
 	union message zero = {0};
 
-	clock_hurry(200); /* 300 ms */
+	clock_shorten_timeouts(200); /* 300 ms */
 	setting_set_up(&s, MESSAGE_ADMIN);
 	s.other.is_silent = true;
 	setting_ask_one(&s);
@@ -185,7 +185,7 @@ Test(request, one_that_is_held_has_no_deadline, .timeout = 60)
 
 /* The owner of a request may free the channel from its end. */
 static void
-frees(enum request_end end, const struct packet *p, void *arg)
+frees(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct setting *s = arg;
 
@@ -203,11 +203,11 @@ Test(request, an_end_may_free_the_channel, .timeout = 60)
 		struct setting s;
 
 		setting_set_up(&s, MESSAGE_COMMIT);
-		clock_hurry(i == 1 ? 1000 : 1);
+		clock_shorten_timeouts(i == 1 ? 1000 : 1);
 		s.other.is_silent = i > 0;
 		request_init(&s.request, frees, &s);
 	request_ask(&s.request, s.asker.channel, MESSAGE_COMMIT, &zero);
-		(void)ask(s.asker.channel, MESSAGE_COMMIT, &zero, setting_ended, &s);
+		(void)ask_pooled(s.asker.channel, MESSAGE_COMMIT, &zero, setting_ended, &s);
 		if (i == 2)
 			channel_free(&s.other.channel);
 		setting_until(&s, &s.asker.ends, 1);

@@ -30,7 +30,7 @@ struct setting {
 };
 
 static void
-from_role(struct channel *c, const struct packet *p, void *arg)
+from_role(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct setting *s = arg;
 

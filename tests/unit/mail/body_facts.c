@@ -8,11 +8,11 @@
 static unsigned
 facts_of(struct str body, size_t step)
 {
-	struct facts f = {.line_bytes = 0};
+	struct body_facts f = {.line_bytes = 0};
 
 	for (size_t at = 0; at < body.n; at += step)
-		facts_take(&f, str_upto(str_from(body, at), step));
-	return facts_bits(&f);
+		body_facts_take(&f, str_upto(str_from(body, at), step));
+	return body_facts_bits(&f);
 }
 
 /* A line of so many octets after a short one, and another behind it. */
@@ -37,20 +37,20 @@ Test(facts, lines_at_every_cut)
 	static const size_t lengths[] = {0, 1, 997, 998};
 
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-		expect_line(lengths[i], "\r\n", FACTS_KNOWN);
-		expect_line(lengths[i], "\r\nagain\r\n", FACTS_KNOWN);
-		expect_line(lengths[i], "", FACTS_KNOWN);
+		expect_line(lengths[i], "\r\n", BODY_FACTS_KNOWN);
+		expect_line(lengths[i], "\r\nagain\r\n", BODY_FACTS_KNOWN);
+		expect_line(lengths[i], "", BODY_FACTS_KNOWN);
 	}
-	expect_line(999, "\r\n", FACTS_KNOWN | FACTS_LONG_LINES);
-	expect_line(999, "\r\nagain\r\n", FACTS_KNOWN | FACTS_LONG_LINES);
-	expect_line(999, "", FACTS_KNOWN | FACTS_LONG_LINES);
-	expect_line(3000, "\r\nx", FACTS_KNOWN | FACTS_LONG_LINES);
+	expect_line(999, "\r\n", BODY_FACTS_KNOWN | BODY_FACTS_LONG_LINES);
+	expect_line(999, "\r\nagain\r\n", BODY_FACTS_KNOWN | BODY_FACTS_LONG_LINES);
+	expect_line(999, "", BODY_FACTS_KNOWN | BODY_FACTS_LONG_LINES);
+	expect_line(3000, "\r\nx", BODY_FACTS_KNOWN | BODY_FACTS_LONG_LINES);
 }
 
 Test(facts, octets)
 {
-	cr_expect_eq(facts_of(STR(""), 1), FACTS_KNOWN);
-	cr_expect_eq(facts_of(STR("plain\x7f\r\n"), 1), FACTS_KNOWN);
-	cr_expect_eq(facts_of(STR("gr\xfc\r\nplain\r\n"), 1), FACTS_KNOWN | FACTS_8BIT);
-	cr_expect_eq(facts_of(STR("\x80"), 1), FACTS_KNOWN | FACTS_8BIT);
+	cr_expect_eq(facts_of(STR(""), 1), BODY_FACTS_KNOWN);
+	cr_expect_eq(facts_of(STR("plain\x7f\r\n"), 1), BODY_FACTS_KNOWN);
+	cr_expect_eq(facts_of(STR("gr\xfc\r\nplain\r\n"), 1), BODY_FACTS_KNOWN | BODY_FACTS_8BIT);
+	cr_expect_eq(facts_of(STR("\x80"), 1), BODY_FACTS_KNOWN | BODY_FACTS_8BIT);
 }

@@ -21,13 +21,13 @@ tear_down(void)
 TestSuite(display_name, .init = set_up, .fini = tear_down);
 
 static bool
-may(const struct address *a, void *arg)
+may(const struct mail_address *a, void *arg)
 {
 	(void)arg;
 	return str_ieq(a->text, STR("kim@work")) || str_ieq(a->text, STR("kim@post.example"));
 }
 
-static struct status
+static struct smtp_status
 look(const char *body)
 {
 	struct display_name d = {STR("From"), STR("kim"), may, NULL, &arena};
@@ -90,7 +90,7 @@ Test(display_name, passes)
 	};
 
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-		struct status s = look(bodies[i]);
+		struct smtp_status s = look(bodies[i]);
 
 		cr_expect_eq(s.code, 250, "%s: %u %s", bodies[i], s.code, s.text);
 	}
@@ -141,7 +141,7 @@ Test(display_name, address_of_another)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct status s = look(cases[i].body);
+		struct smtp_status s = look(cases[i].body);
 
 		cr_expect(s.code == 550 && s.subject == 7 && s.detail == 1, "%s: %u %s",
 		    cases[i].body, s.code, s.text);
@@ -198,7 +198,7 @@ Test(display_name, what_no_name_may_show)
 	};
 
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-		struct status s = look(bodies[i]);
+		struct smtp_status s = look(bodies[i]);
 
 		cr_expect(s.code == 554 && s.subject == 6 && s.detail == 0, "%s: %u %s", bodies[i],
 		    s.code, s.text);
@@ -216,7 +216,7 @@ Test(display_name, many_signs, .timeout = 10)
 
 	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
 		size_t n = 0, step = strlen(signs[i]);
-		struct status s;
+		struct smtp_status s;
 
 		body[n++] = '"';
 		for (; n + step < BYTES; n += step)

@@ -22,7 +22,7 @@ tear_down(void)
 
 TestSuite(envelope, .init = set_up, .fini = tear_down);
 
-static struct recipient two[] = {
+static struct envelope_recipient two[] = {
     {.address = {"bob@example.net", 15},
 	.orcpt = {"rfc822;b+40c", 12},
 	.notify = NOTIFY_FAILURE | NOTIFY_DELAY},
@@ -206,7 +206,7 @@ Test(envelope, refused)
 
 Test(envelope, ceilings)
 {
-	static struct recipient many[ENVELOPE_RECIPIENTS_MAX + 1];
+	static struct envelope_recipient many[ENVELOPE_RECIPIENTS_MAX + 1];
 	static char big[ENVELOPE_BYTES_MAX];
 	struct envelope e = {.recipients = many, .recipient_count = ENVELOPE_RECIPIENTS_MAX}, back;
 
@@ -237,7 +237,7 @@ Test(envelope, ceilings)
 static bool
 holds(size_t offset, struct str text)
 {
-	struct recipient one = {.address = STR("bob@example.net")};
+	struct envelope_recipient one = {.address = STR("bob@example.net")};
 	struct envelope e = {.id = {1, 1}, .recipients = &one, .recipient_count = 1}, back;
 
 	*(struct str *)(void *)((char *)&e + offset) = text;
@@ -249,7 +249,7 @@ holds(size_t offset, struct str text)
 static bool
 holds_recipient(struct str address, struct str orcpt)
 {
-	struct recipient one = {.address = address, .orcpt = orcpt};
+	struct envelope_recipient one = {.address = address, .orcpt = orcpt};
 	struct envelope e = {.id = {1, 1}, .recipients = &one, .recipient_count = 1}, back;
 
 	buf_reset(&out);
@@ -354,7 +354,7 @@ Test(envelope, stored_octets)
 	                             "c@d"
 	                             "\x03\x00\x01\x00"
 	                             "\x04";
-	struct recipient to = {.address = STR("c@d"), .notify = NOTIFY_FAILURE};
+	struct envelope_recipient to = {.address = STR("c@d"), .notify = NOTIFY_FAILURE};
 	struct envelope e = {.id = {1, 2},
 	                    .user = STR("u"),
 	                    .sender = STR("a@b"),

@@ -68,7 +68,8 @@ Test(header, refused)
 	struct header h;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct status s = header_parse(str_make(cases[i].block, cases[i].n), &arena, &h);
+		struct smtp_status s =
+		    header_parse(str_make(cases[i].block, cases[i].n), &arena, &h);
 
 		cr_expect(s.code == 554 && s.subject == 6, "%zu: %u %s", i, s.code, s.text);
 	}

@@ -49,10 +49,10 @@ Test(address, good)
 {
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		struct str text = str_of(good[i]);
-		struct address a;
+		struct mail_address a;
 		const char *why = "";
 
-		cr_expect(address_parse(text, &a, &why), "%s: %s", good[i], why);
+		cr_expect(mail_address_parse(text, &a, &why), "%s: %s", good[i], why);
 		cr_expect(str_eq(a.text, text));
 		cr_expect_eq(a.local.n + 1 + a.domain.n, text.n, "%s", good[i]);
 		cr_expect_eq(a.is_utf8, !str_is_ascii(text));
@@ -64,20 +64,20 @@ Test(address, bad)
 {
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct str text = str_make(bad[i].text, bad[i].n ? bad[i].n : strlen(bad[i].text));
-		struct address a;
+		struct mail_address a;
 		const char *why = NULL;
 
-		cr_expect_not(address_parse(text, &a, &why), "%zu: %s", i, bad[i].text);
+		cr_expect_not(mail_address_parse(text, &a, &why), "%zu: %s", i, bad[i].text);
 		cr_expect_not_null(why);
-		cr_expect_not(address_parse(text, &a, NULL));
+		cr_expect_not(mail_address_parse(text, &a, NULL));
 	}
 }
 
 Test(address, quoted_local_part_ends_at_its_quote)
 {
-	struct address a;
+	struct mail_address a;
 
-	cr_assert(address_parse(STR("\"a@b\"@c.example"), &a, NULL));
+	cr_assert(mail_address_parse(STR("\"a@b\"@c.example"), &a, NULL));
 	cr_expect(str_eq(a.local, STR("\"a@b\"")));
 	cr_expect(str_eq(a.domain, STR("c.example")));
 }
@@ -107,8 +107,8 @@ Test(address, paths)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct str rest = str_of(cases[i].in);
-		struct address a;
-		bool ok = address_path(&rest, &a, NULL);
+		struct mail_address a;
+		bool ok = mail_address_path(&rest, &a, NULL);
 
 		cr_expect_eq(ok, cases[i].text != NULL, "%s", cases[i].in);
 		if (!ok) {
@@ -142,35 +142,36 @@ Test(address, same)
 		{"a@[IPv6:2001:DB8::1]", "a@[ipv6:2001:db8::1]", true},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct address a, b;
+		struct mail_address a, b;
 
-		cr_assert(address_parse(str_of(cases[i].a), &a, NULL));
-		cr_assert(address_parse(str_of(cases[i].b), &b, NULL));
-		cr_expect_eq(address_same(&a, &b), cases[i].same, "%s %s", cases[i].a, cases[i].b);
-		cr_expect_eq(address_same(&b, &a), cases[i].same);
+		cr_assert(mail_address_parse(str_of(cases[i].a), &a, NULL));
+		cr_assert(mail_address_parse(str_of(cases[i].b), &b, NULL));
+		cr_expect_eq(
+		    mail_address_same(&a, &b), cases[i].same, "%s %s", cases[i].a, cases[i].b);
+		cr_expect_eq(mail_address_same(&b, &a), cases[i].same);
 	}
 }
 
 Test(address, postmaster_without_domain)
 {
 	struct str rest = STR("<Postmaster>");
-	struct address a;
+	struct mail_address a;
 
-	cr_assert(address_path(&rest, &a, NULL));
+	cr_assert(mail_address_path(&rest, &a, NULL));
 	cr_expect_eq(a.domain.n, 0);
 	cr_expect(str_eq(a.local, STR("Postmaster")));
 }
 
 Test(address, domains_and_literals)
 {
-	cr_expect(address_is_domain(STR("localhost")));
-	cr_expect(address_is_domain(STR("b\xc3\xbc" "cher.example")));
-	cr_expect_not(address_is_domain(STR("")));
-	cr_expect_not(address_is_domain(STR("a.")));
-	cr_expect_not(address_is_domain(STR("[1.2.3.4]")));
-	cr_expect(address_is_literal(STR("[1.2.3.4]")));
-	cr_expect(address_is_literal(STR("[IPv6:::1]")));
-	cr_expect_not(address_is_literal(STR("[")));
-	cr_expect_not(address_is_literal(STR("")));
-	cr_expect_not(address_is_literal(STR("1.2.3.4")));
+	cr_expect(mail_address_is_domain(STR("localhost")));
+	cr_expect(mail_address_is_domain(STR("b\xc3\xbc" "cher.example")));
+	cr_expect_not(mail_address_is_domain(STR("")));
+	cr_expect_not(mail_address_is_domain(STR("a.")));
+	cr_expect_not(mail_address_is_domain(STR("[1.2.3.4]")));
+	cr_expect(mail_address_is_literal(STR("[1.2.3.4]")));
+	cr_expect(mail_address_is_literal(STR("[IPv6:::1]")));
+	cr_expect_not(mail_address_is_literal(STR("[")));
+	cr_expect_not(mail_address_is_literal(STR("")));
+	cr_expect_not(mail_address_is_literal(STR("1.2.3.4")));
 }

@@ -133,7 +133,7 @@ Test(rewrite, from_of_another_is_refused)
 	};
 
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-		struct status s = rewrite_run(others[i]);
+		struct smtp_status s = rewrite_run(others[i]);
 
 		cr_expect_eq(s.code, 550, "%s: %u %s", others[i], s.code, s.text);
 	}
@@ -145,7 +145,7 @@ Test(rewrite, from_of_another_is_refused)
 
 Test(rewrite, refusal_names_both)
 {
-	struct status s = rewrite_run("From: CEO <ceo@example.com>\r\n");
+	struct smtp_status s = rewrite_run("From: CEO <ceo@example.com>\r\n");
 
 	cr_expect_str_eq(s.text, "alice@example.com may not send as ceo@example.com");
 	cr_expect(s.code == 550 && s.subject == 7 && s.detail == 1);
@@ -279,7 +279,7 @@ Test(rewrite, doubled_fields)
 	lenient.passes_doubled = true;
 	for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
 		bool is_author = str_eq(str_of(once[i]), STR("From")) || i == 2;
-		struct status s;
+		struct smtp_status s;
 
 		snprintf(in, sizeof in,
 		    "%s: alice@example.com\r\nX-A: b\r\n%s : sales@example.com\r\n%s", once[i],

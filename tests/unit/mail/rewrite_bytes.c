@@ -43,7 +43,7 @@ static const char *const controls[] = {"\x01", "\x08", "\x0b", "\x0c", "\x0e", "
     "\xe2\x80\xa9"};
 enum { CONTROLS = sizeof controls / sizeof *controls };
 
-static struct status
+static struct smtp_status
 run_utf8(const char *in)
 {
 	struct rewrite r = rewrite_usual();
@@ -85,7 +85,7 @@ Test(rewrite_bytes, control_characters_in_fields_that_are_read_are_refused)
 	for (size_t i = 0; i < CONTROLS; i++)
 		for (size_t j = 0; j < sizeof fields / sizeof *fields; j++) {
 			size_t at = strcspn(fields[j], "%");
-			struct status s;
+			struct smtp_status s;
 
 			snprintf(in, sizeof in, "%.*s%s%s", (int)at, fields[j], controls[i],
 			    fields[j] + at + 1);
@@ -138,7 +138,7 @@ Test(rewrite_bytes, a_word_of_999_octets_is_refused)
 /* ---- what a name shows ---- */
 
 static bool
-may_all(const struct address *a, void *arg)
+may_all(const struct mail_address *a, void *arg)
 {
 	(void)arg;
 	return str_eq(a->domain, STR("example.com"));
@@ -158,7 +158,7 @@ Test(rewrite_bytes, encoded_word_that_begins_in_a_comment_is_not_completed)
 
 Test(rewrite_bytes, the_address_that_a_name_shows_is_in_the_refusal)
 {
-	struct status s =
+	struct smtp_status s =
 	    rewrite_run("From: =?utf-8?q?ceo=40bank.example?= <alice@example.com>\r\n" OK_REST);
 
 	cr_expect(s.code == 550 && s.subject == 7 && s.detail == 1);

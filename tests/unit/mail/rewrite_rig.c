@@ -21,15 +21,15 @@ rewrite_tear_down(void)
 }
 
 static bool
-may(const struct address *a, void *arg)
+may(const struct mail_address *a, void *arg)
 {
 	static const char *own[] = {"alice@example.com", "sales@example.com", "\"a b\"@example.com",
 	    "j\xc3\xbc@example.com"};
-	struct address b;
+	struct mail_address b;
 
 	(void)arg;
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-		if (address_parse(str_of(own[i]), &b, NULL) && address_same(a, &b))
+		if (mail_address_parse(str_of(own[i]), &b, NULL) && mail_address_same(a, &b))
 			return true;
 	return false;
 }
@@ -50,11 +50,11 @@ rewrite_usual(void)
 	};
 }
 
-struct status
+struct smtp_status
 rewrite_run_with(struct str in, const struct rewrite *r)
 {
 	struct header h;
-	struct status s;
+	struct smtp_status s;
 
 	buf_reset(&rewrite_out);
 	arena_clear(&arena);
@@ -62,7 +62,7 @@ rewrite_run_with(struct str in, const struct rewrite *r)
 	return s.code == 250 ? rewrite_submission(&h, r, &arena, &rewrite_out, &rewrite_from) : s;
 }
 
-struct status
+struct smtp_status
 rewrite_run(const char *in)
 {
 	struct rewrite r = rewrite_usual();
@@ -85,7 +85,7 @@ rewrite_below_trace(void)
 void
 rewrite_expect(const char *in, const char *result)
 {
-	struct status s = rewrite_run(in);
+	struct smtp_status s = rewrite_run(in);
 
 	cr_expect_eq(s.code, 250, "%s: %u %s", in, s.code, s.text);
 	if (s.code == 250)
@@ -97,11 +97,11 @@ void
 rewrite_expect_refusal(struct str in, unsigned code, const char *enhanced)
 {
 	struct rewrite r = rewrite_usual();
-	struct status s = rewrite_run_with(in, &r);
-	char text[STATUS_ENHANCED_BYTES];
+	struct smtp_status s = rewrite_run_with(in, &r);
+	char text[SMTP_STATUS_ENHANCED_BYTES];
 
 	cr_expect_eq(s.code, code, "%.*s: %u %s", STR_ARG(in), s.code, s.text);
-	cr_expect_str_eq(status_enhanced(&s, text), enhanced, "%.*s: %s", STR_ARG(in), s.text);
+	cr_expect_str_eq(smtp_status_enhanced(&s, text), enhanced, "%.*s: %s", STR_ARG(in), s.text);
 	/* the address that is not the user's, for the log */
 	if (code == 550)
 		cr_expect(rewrite_from.n > 0 && strstr(s.text, "may not send as ") &&

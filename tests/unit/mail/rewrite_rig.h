@@ -28,8 +28,8 @@ void rewrite_tear_down(void);
 
 /* alice, who may also be sales, "a b" and j\xc3\xbc at example.com. */
 struct rewrite rewrite_usual(void);
-struct status rewrite_run_with(struct str in, const struct rewrite *r);
-struct status rewrite_run(const char *in);
+struct smtp_status rewrite_run_with(struct str in, const struct rewrite *r);
+struct smtp_status rewrite_run(const char *in);
 /* The new header without the Received field on top. */
 struct str rewrite_below_trace(void);
 /* The run is accepted with this result. */

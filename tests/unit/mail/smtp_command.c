@@ -37,7 +37,7 @@ Test(command, split)
 	struct str verb, args;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		bool ok = command_split(str_of(cases[i].line), &verb, &args);
+		bool ok = smtp_command_split(str_of(cases[i].line), &verb, &args);
 
 		cr_expect_eq(ok, cases[i].verb != NULL, "%s", cases[i].line);
 		if (!ok)
@@ -45,8 +45,8 @@ Test(command, split)
 		cr_expect(str_eq(verb, str_of(cases[i].verb)));
 		cr_expect(str_eq(args, str_of(cases[i].args)), "%s", cases[i].line);
 	}
-	cr_expect_not(command_split(STR("NOOP \0x"), &verb, &args));
-	cr_expect_not(command_split(STR("NO\0OP"), &verb, &args));
+	cr_expect_not(smtp_command_split(STR("NOOP \0x"), &verb, &args));
+	cr_expect_not(smtp_command_split(STR("NO\0OP"), &verb, &args));
 }
 
 Test(command, helo)
@@ -57,10 +57,10 @@ Test(command, helo)
 		"[1.2.3.4", "[a[b]", "a]", "a\"b", "<a>", "\xff", "a\r", "a\\b", "a\xc2\x85", S299};
 
 	for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
-		cr_expect(command_is_helo(str_of(yes[i])), "%s", yes[i]);
+		cr_expect(smtp_command_is_helo(str_of(yes[i])), "%s", yes[i]);
 	for (size_t i = 0; i < sizeof no / sizeof *no; i++)
-		cr_expect_not(command_is_helo(str_of(no[i])), "%s", no[i]);
-	cr_expect_not(command_is_helo(STR("a\0b")));
+		cr_expect_not(smtp_command_is_helo(str_of(no[i])), "%s", no[i]);
+	cr_expect_not(smtp_command_is_helo(STR("a\0b")));
 }
 
 struct code_case {
@@ -70,13 +70,13 @@ struct code_case {
 };
 
 static void
-expect_code(const struct code_case *c, struct status s)
+expect_code(const struct code_case *c, struct smtp_status s)
 {
-	char enhanced[STATUS_ENHANCED_BYTES];
+	char enhanced[SMTP_STATUS_ENHANCED_BYTES];
 
 	cr_expect_eq(s.code, c->code, "%s: %u %s", c->args, s.code, s.text);
 	if (c->code != 250)
-		cr_expect_str_eq(status_enhanced(&s, enhanced), c->enhanced, "%s", c->args);
+		cr_expect_str_eq(smtp_status_enhanced(&s, enhanced), c->enhanced, "%s", c->args);
 }
 
 Test(command, mail)
@@ -183,18 +183,18 @@ Test(command, mail)
 	    {"FROM:<> A\x7f", 501, "5.5.4"},
 	    {"FROM:<> A=\x01", 501, "5.5.4"},
 	};
-	struct command_mail m;
+	struct smtp_command_mail m;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		expect_code(&cases[i], command_parse_mail(str_of(cases[i].args), &m));
-	cr_expect_eq(command_parse_mail(STR("FROM:<> ENVID=a\0b"), &m).code, 501);
+		expect_code(&cases[i], smtp_command_parse_mail(str_of(cases[i].args), &m));
+	cr_expect_eq(smtp_command_parse_mail(STR("FROM:<> ENVID=a\0b"), &m).code, 501);
 }
 
 Test(command, mail_values)
 {
-	struct command_mail m;
+	struct smtp_command_mail m;
 
-	cr_assert_eq(command_parse_mail(STR("FROM:<@x:\"a b\"@c> "
+	cr_assert_eq(smtp_command_parse_mail(STR("FROM:<@x:\"a b\"@c> "
 	    "SIZE=42 BODY=8BITMIME SMTPUTF8 RET=HDRS "
 					    "ENVID=a+2Bb AUTH=<>"), &m).code, 250);
 	cr_expect(str_eq(m.sender.text, STR("\"a b\"@c")));
@@ -202,7 +202,7 @@ Test(command, mail_values)
 	    m.has_auth);
 	cr_expect_eq(m.ret, RETURN_HEADERS);
 	cr_expect(str_eq(m.envid, STR("a+2Bb")));
-	cr_assert_eq(command_parse_mail(STR("FROM:<>"), &m).code, 250);
+	cr_assert_eq(smtp_command_parse_mail(STR("FROM:<>"), &m).code, 250);
 	cr_expect(m.sender.text.n == 0 && !m.has_size && !m.smtputf8 && !m.has_auth &&
 	    m.envid.n == 0);
 }
@@ -244,11 +244,11 @@ Test(command, rcpt)
 		{"TO:<a@b> SIZE=1", 555, "5.5.4"},
 		{"TO:<a@b> ORCPT=rfc822;" X100 X100 X100 X100 X100, 501, "5.5.4"},
 	};
-	struct command_rcpt r;
+	struct smtp_command_rcpt r;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		expect_code(&cases[i], command_parse_rcpt(str_of(cases[i].args), &r));
-	cr_assert_eq(command_parse_rcpt(STR("TO:<a@b> ORCPT=rfc822;a NOTIFY=DELAY,FAILURE"),
+		expect_code(&cases[i], smtp_command_parse_rcpt(str_of(cases[i].args), &r));
+	cr_assert_eq(smtp_command_parse_rcpt(STR("TO:<a@b> ORCPT=rfc822;a NOTIFY=DELAY,FAILURE"),
 	    &r).code, 250);
 	cr_expect_eq(r.notify, NOTIFY_DELAY | NOTIFY_FAILURE);
 	cr_expect(str_eq(r.orcpt, STR("rfc822;a")));
@@ -274,10 +274,10 @@ Test(command, bdat)
 		{"5 ", false, false, 0},
 		{"\x7f", false, false, 0}, {"1.5", false, false, 0},
 	};
-	struct command_bdat b;
+	struct smtp_command_bdat b;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct status s = command_parse_bdat(str_of(cases[i].args), &b);
+		struct smtp_status s = smtp_command_parse_bdat(str_of(cases[i].args), &b);
 
 		cr_expect_eq(s.code, cases[i].ok ? 250 : 501, "%s", cases[i].args);
 		if (cases[i].ok)
@@ -287,40 +287,40 @@ Test(command, bdat)
 
 Test(command, auth)
 {
-	struct command_auth a;
+	struct smtp_command_auth a;
 
-	cr_assert_eq(command_parse_auth(STR("PLAIN"), &a).code, 250);
+	cr_assert_eq(smtp_command_parse_auth(STR("PLAIN"), &a).code, 250);
 	cr_expect(str_eq(a.mechanism, STR("PLAIN")) && !a.has_initial);
-	cr_assert_eq(command_parse_auth(STR("scram-sha-256-plus AAA="), &a).code, 250);
+	cr_assert_eq(smtp_command_parse_auth(STR("scram-sha-256-plus AAA="), &a).code, 250);
 	cr_expect(a.has_initial && str_eq(a.initial, STR("AAA=")));
-	cr_assert_eq(command_parse_auth(STR("LOGIN ="), &a).code, 250);
+	cr_assert_eq(smtp_command_parse_auth(STR("LOGIN ="), &a).code, 250);
 	cr_expect(a.has_initial && a.initial.n == 0);
-	cr_assert_eq(command_parse_auth(STR("ABCDEFGHIJKLMNOPQRST"), &a).code, 250);
-	cr_expect_eq(command_parse_auth(STR(""), &a).code, 501);
-	cr_assert_eq(command_parse_auth(STR("PLAIN  AAA="), &a).code, 250);
+	cr_assert_eq(smtp_command_parse_auth(STR("ABCDEFGHIJKLMNOPQRST"), &a).code, 250);
+	cr_expect_eq(smtp_command_parse_auth(STR(""), &a).code, 501);
+	cr_assert_eq(smtp_command_parse_auth(STR("PLAIN  AAA="), &a).code, 250);
 	cr_expect(str_eq(a.mechanism, STR("PLAIN")) && str_eq(a.initial, STR("AAA=")));
-	cr_assert_eq(command_parse_auth(STR("PLAIN \t AAA= "), &a).code, 250);
+	cr_assert_eq(smtp_command_parse_auth(STR("PLAIN \t AAA= "), &a).code, 250);
 	cr_expect(str_eq(a.initial, STR("AAA=")));
-	cr_assert_eq(command_parse_auth(STR("PLAIN "), &a).code, 250);
+	cr_assert_eq(smtp_command_parse_auth(STR("PLAIN "), &a).code, 250);
 	cr_expect_not(a.has_initial);
-	cr_expect_eq(command_parse_auth(STR(" PLAIN"), &a).code, 501);
-	cr_expect_eq(command_parse_auth(STR("PLAIN a b"), &a).code, 501);
-	cr_expect_eq(command_parse_auth(STR("PL;AIN"), &a).code, 501);
-	cr_expect_eq(command_parse_auth(STR("ABCDEFGHIJKLMNOPQRSTU"), &a).code, 501);
+	cr_expect_eq(smtp_command_parse_auth(STR(" PLAIN"), &a).code, 501);
+	cr_expect_eq(smtp_command_parse_auth(STR("PLAIN a b"), &a).code, 501);
+	cr_expect_eq(smtp_command_parse_auth(STR("PL;AIN"), &a).code, 501);
+	cr_expect_eq(smtp_command_parse_auth(STR("ABCDEFGHIJKLMNOPQRSTU"), &a).code, 501);
 }
 
 Test(command, orcpt_of_500_octets_is_the_longest)
 {
-	struct command_rcpt r;
+	struct smtp_command_rcpt r;
 	struct buf b;
 
 	buf_init(&b, 1024);
 	buf_addz(&b, "TO:<a@b> ORCPT=rfc822;");
 	while (b.n < sizeof "TO:<a@b> ORCPT=" - 1 + 500)
 		buf_addc(&b, 'x');
-	cr_expect_eq(command_parse_rcpt(buf_str(&b), &r).code, 250);
+	cr_expect_eq(smtp_command_parse_rcpt(buf_str(&b), &r).code, 250);
 	cr_expect_eq(r.orcpt.n, 500);
 	buf_addc(&b, 'x');
-	cr_expect_eq(command_parse_rcpt(buf_str(&b), &r).code, 501);
+	cr_expect_eq(smtp_command_parse_rcpt(buf_str(&b), &r).code, 501);
 	buf_clear(&b);
 }

@@ -7,7 +7,7 @@
 static void
 expect_text(struct str in, const char *text)
 {
-	struct status s = status_remote(550, in);
+	struct smtp_status s = smtp_status_remote(550, in);
 
 	cr_expect_str_eq(s.text, text, "%.*s", STR_ARG(in));
 }
@@ -30,11 +30,11 @@ Test(status, remote_words_are_made_printable)
 
 Test(status, knows_who_said_it)
 {
-	struct status s = status_remote(550, STR("5.1.1 no such user"));
+	struct smtp_status s = smtp_status_remote(550, STR("5.1.1 no such user"));
 
 	cr_expect(s.is_remote);
-	cr_expect(status_remote(999, STR("")).is_remote);
-	s = status_make(451, "4.4.1", "connection refused");
+	cr_expect(smtp_status_remote(999, STR("")).is_remote);
+	s = smtp_status_make(451, "4.4.1", "connection refused");
 	cr_expect_not(s.is_remote);
 }
 
@@ -59,18 +59,19 @@ Test(status, remote_enhanced_code_must_fit)
 		{354, "3.0.0 go", "2.0.0", "3.0.0 go"},
 		{354, "go", "2.0.0", "go"},
 	};
-	char enhanced[STATUS_ENHANCED_BYTES];
+	char enhanced[SMTP_STATUS_ENHANCED_BYTES];
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct status s = status_remote(cases[i].code, str_of(cases[i].text));
+		struct smtp_status s = smtp_status_remote(cases[i].code, str_of(cases[i].text));
 
 		cr_expect_eq(s.code, cases[i].code);
-		cr_expect_str_eq(status_enhanced(&s, enhanced), cases[i].enhanced, "%s",
+		cr_expect_str_eq(smtp_status_enhanced(&s, enhanced), cases[i].enhanced, "%s",
 		    cases[i].text);
 		cr_expect_str_eq(s.text, cases[i].rest);
 	}
-	cr_expect(status_is_temporary(&(struct status){.code = status_remote(999, STR("x")).code}));
-	cr_expect_eq(status_remote(0, STR("x")).code, 451);
+	cr_expect(smtp_status_is_temporary(
+	    &(struct smtp_status){.code = smtp_status_remote(999, STR("x")).code}));
+	cr_expect_eq(smtp_status_remote(0, STR("x")).code, 451);
 }
 
 Test(status, long_text_is_cut_between_characters)
@@ -80,24 +81,24 @@ Test(status, long_text_is_cut_between_characters)
 	for (size_t i = 0; i + 3 <= sizeof text; i += 3)
 		memcpy(text + i, "\xe2\x82\xac", 3);
 	for (size_t shift = 0; shift < 3; shift++) {
-		struct status s;
+		struct smtp_status s;
 
 		memset(text, 'a', shift);
 		memmove(text + shift, text + 3, sizeof text - 3 - shift);
-		s = status_remote(550, str_make(text, sizeof text - 6));
+		s = smtp_status_remote(550, str_make(text, sizeof text - 6));
 		cr_expect(str_is_utf8(str_of(s.text)));
-		cr_expect_geq(strlen(s.text), STATUS_TEXT_BYTES - 4);
-		cr_expect_lt(strlen(s.text), STATUS_TEXT_BYTES);
+		cr_expect_geq(strlen(s.text), SMTP_STATUS_TEXT_BYTES - 4);
+		cr_expect_lt(strlen(s.text), SMTP_STATUS_TEXT_BYTES);
 	}
 }
 
 static void
-expect_reply(struct status s, const char *line)
+expect_reply(struct smtp_status s, const char *line)
 {
 	struct buf out;
 
 	buf_init(&out, 4096);
-	status_reply(&s, &out);
+	smtp_status_reply(&s, &out);
 	cr_expect(str_eq(buf_str(&out), str_of(line)), "%.*s", STR_ARG(buf_str(&out)));
 	cr_expect_leq(out.n, 512);
 	buf_clear(&out);
@@ -107,27 +108,31 @@ Test(status, reply_is_one_line)
 {
 	char big[5000];
 
-	expect_reply(status_make(550, "5.7.1", "%s may not", "alice"),
+	expect_reply(smtp_status_make(550, "5.7.1", "%s may not", "alice"),
 	    "550 5.7.1 alice may not\r\n");
-	expect_reply(status_make(220, NULL, "mx ESMTP"), "220 mx ESMTP\r\n");
-	expect_reply(status_make(334, NULL, "%s", ""), "334 \r\n");
-	expect_reply(status_make(250, "2.0.0", "%s", ""), "250 2.0.0\r\n");
-	expect_reply(status_make(250, "2.1.0", "a\r\n250 b"), "250 2.1.0 a??250 b\r\n");
+	expect_reply(smtp_status_make(220, NULL, "mx ESMTP"), "220 mx ESMTP\r\n");
+	expect_reply(smtp_status_make(334, NULL, "%s", ""), "334 \r\n");
+	expect_reply(smtp_status_make(250, "2.0.0", "%s", ""), "250 2.0.0\r\n");
+	expect_reply(smtp_status_make(250, "2.1.0", "a\r\n250 b"), "250 2.1.0 a??250 b\r\n");
 	memset(big, 'x', sizeof big);
 	big[sizeof big - 1] = '\0';
-	cr_expect_eq(strlen(status_make(550, "5.0.0", "%s", big).text), STATUS_TEXT_BYTES - 1);
+	cr_expect_eq(
+	    strlen(smtp_status_make(550, "5.0.0", "%s", big).text), SMTP_STATUS_TEXT_BYTES - 1);
 }
 
 Test(status, classes)
 {
-	struct status ok = status_make(250, "2.0.0", "x"), no = status_make(550, "5.0.0", "x"),
-		      later = status_make(450, "4.0.0", "x"), none = {0};
+	struct smtp_status ok = smtp_status_make(250, "2.0.0", "x"),
+	                   no = smtp_status_make(550, "5.0.0", "x"),
+	                   later = smtp_status_make(450, "4.0.0", "x"), none = {0};
 
-	cr_expect(status_is_ok(&ok) && !status_is_temporary(&ok) && !status_is_permanent(&ok));
-	cr_expect(!status_is_ok(&no) && !status_is_temporary(&no) && status_is_permanent(&no));
-	cr_expect(!status_is_ok(&later) && status_is_temporary(&later));
-	cr_expect(!status_is_ok(&none) && !status_is_temporary(&none) &&
-	    !status_is_permanent(&none));
+	cr_expect(smtp_status_is_ok(&ok) && !smtp_status_is_temporary(&ok) &&
+	          !smtp_status_is_permanent(&ok));
+	cr_expect(!smtp_status_is_ok(&no) && !smtp_status_is_temporary(&no) &&
+	          smtp_status_is_permanent(&no));
+	cr_expect(!smtp_status_is_ok(&later) && smtp_status_is_temporary(&later));
+	cr_expect(!smtp_status_is_ok(&none) && !smtp_status_is_temporary(&none) &&
+	    !smtp_status_is_permanent(&none));
 }
 
 /* Only what says that the disk is full is told so. */
@@ -140,11 +145,11 @@ Test(status, not_stored)
 	    {ENOSPC, 452}, {EDQUOT, 452}, {EIO, 451}, {EROFS, 451}, {EMFILE, 451}, {0, 451}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct status s = status_not_stored(cases[i].error);
-		char enhanced[STATUS_ENHANCED_BYTES];
+		struct smtp_status s = smtp_status_not_stored(cases[i].error);
+		char enhanced[SMTP_STATUS_ENHANCED_BYTES];
 
 		cr_expect_eq(s.code, cases[i].code, "%s: %u", strerror(cases[i].error), s.code);
-		cr_expect_str_eq(status_enhanced(&s, enhanced),
+		cr_expect_str_eq(smtp_status_enhanced(&s, enhanced),
 		    cases[i].code == 452 ? "4.3.1" : "4.3.0");
 	}
 }

@@ -38,7 +38,7 @@ struct main_end {
 };
 
 static void
-hear(struct channel *c, const struct packet *p, void *arg)
+hear(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct main_end *m = arg;
 

@@ -46,10 +46,10 @@ directory_path(const char *name)
 	return str_of(p);
 }
 
-static struct identity
+static struct os_user
 directory_role(void)
 {
-	struct identity i = {
+	struct os_user i = {
 	    .uid = geteuid() ? geteuid() : ROLE, .gid = geteuid() ? getegid() : ROLE};
 
 	snprintf(i.name, sizeof i.name, "role");
@@ -59,8 +59,8 @@ directory_role(void)
 static int
 directory_try(struct str path, int *status)
 {
-	static struct identity role;
-	struct directory_wish wish = {.key = "test", .path = path, .owner = &role};
+	static struct os_user role;
+	struct directory_spec wish = {.key = "test", .path = path, .owner = &role};
 
 	role = directory_role();
 	*status = 0;
@@ -179,8 +179,8 @@ Test(directory, a_file_in_the_way)
 static int
 directory_run(int *status)
 {
-	static struct identity role;
-	struct directory_wish wish = {.key = "run", .path = directory_path("run"), .owner = &role};
+	static struct os_user role;
+	struct directory_spec wish = {.key = "run", .path = directory_path("run"), .owner = &role};
 	int fd, socket_fd;
 
 	role = directory_role();
@@ -226,24 +226,24 @@ Test(directory, socket_is_made_and_made_again)
  * not locked. */
 Test(directory, run_directory_is_of_one)
 {
-	static struct identity role;
-	struct directory_wish wish = {.key = "run", .path = directory_path("run"), .owner = &role};
+	static struct os_user role;
+	struct directory_spec wish = {.key = "run", .path = directory_path("run"), .owner = &role};
 	int status = 0, run, first;
 
 	role = directory_role();
 	run = directory_open_run(&wish, &status);
 	first = directory_lock(run, &wish, &status);
 	cr_assert(first >= 0, "%d", status);
-	cr_expect(directory_is_run(run));
+	cr_expect(directory_has_daemon(run));
 	cr_expect_eq(directory_lock(run, &wish, &status), -1);
 	cr_expect_eq(status, EXIT_LATER);
 	close(first);
-	cr_expect(!directory_is_run(run));
+	cr_expect(!directory_has_daemon(run));
 	first = directory_lock(run, &wish, &status);
 	cr_assert(first >= 0);
 	close(first);
 	cr_assert_eq(unlinkat(run, "lock", 0), 0);
-	cr_expect(!directory_is_run(run));
+	cr_expect(!directory_has_daemon(run));
 	cr_assert_eq(symlinkat("elsewhere", run, "lock"), 0);
 	cr_expect_eq(directory_lock(run, &wish, &status), -1);
 	cr_expect_eq(status, EXIT_IO);
@@ -288,9 +288,9 @@ Test(directory, run_directory_of_a_stranger)
 /* A path longer than a socket's name may be. */
 Test(directory, run_directory_with_a_long_name)
 {
-	static struct identity role;
+	static struct os_user role;
 	char name[160];
-	struct directory_wish wish = {.key = "run", .owner = &role};
+	struct directory_spec wish = {.key = "run", .owner = &role};
 	int status = 0, fd;
 
 	role = directory_role();

@@ -6,52 +6,52 @@
 
 Test(slots, never_given_twice)
 {
-	struct slots s;
+	struct instance_slots s;
 	bool seen[ID_SLOTS] = {false};
 
-	slots_init(&s, 61);
+	instance_slots_init(&s, 61);
 	for (int n = 0; n < ID_SLOTS; n++) {
-		int slot = slots_take(&s, 1000);
+		int slot = instance_slots_take(&s, 1000);
 
 		cr_assert(slot >= 0 && slot < ID_SLOTS && !seen[slot], "%d", slot);
 		seen[slot] = true;
 	}
-	cr_expect_eq(slots_take(&s, 1000000), -1, "all are lent to living processes");
+	cr_expect_eq(instance_slots_take(&s, 1000000), -1, "all are lent to living processes");
 }
 
 Test(slots, rests_for_a_second)
 {
-	struct slots s;
+	struct instance_slots s;
 	int slot = -1;
 
-	slots_init(&s, 0);
+	instance_slots_init(&s, 0);
 	for (int n = 0; n < ID_SLOTS; n++)
-		slot = slots_take(&s, 1000);
-	slots_return(&s, slot, 5000);
-	cr_expect_eq(slots_take(&s, 5000), -1);
-	cr_expect_eq(slots_take(&s, 5999), -1);
-	cr_expect_eq(slots_take(&s, 6000), slot);
-	cr_expect_eq(slots_take(&s, 9000), -1);
+		slot = instance_slots_take(&s, 1000);
+	instance_slots_return(&s, slot, 5000);
+	cr_expect_eq(instance_slots_take(&s, 5000), -1);
+	cr_expect_eq(instance_slots_take(&s, 5999), -1);
+	cr_expect_eq(instance_slots_take(&s, 6000), slot);
+	cr_expect_eq(instance_slots_take(&s, 9000), -1);
 }
 
 /* A role that ends and begins again and again gets each time another one. */
 Test(slots, given_in_turn)
 {
-	struct slots s;
+	struct instance_slots s;
 
-	slots_init(&s, 5);
+	instance_slots_init(&s, 5);
 	for (int n = 0; n < 40; n++) {
-		int slot = slots_take(&s, 1000 + n);
+		int slot = instance_slots_take(&s, 1000 + n);
 
 		cr_expect_eq(slot, (5 + n) % ID_SLOTS);
-		slots_return(&s, slot, 1000 + n);
+		instance_slots_return(&s, slot, 1000 + n);
 	}
 }
 
 Test(slots, returning_what_is_not_lent_is_a_bug, .signal = SIGABRT)
 {
-	struct slots s;
+	struct instance_slots s;
 
-	slots_init(&s, 0);
-	slots_return(&s, 3, 1000);
+	instance_slots_init(&s, 0);
+	instance_slots_return(&s, 3, 1000);
 }

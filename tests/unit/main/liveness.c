@@ -39,7 +39,7 @@ pass(int seconds)
 {
 	for (int i = 0; i < seconds; i++) {
 		clock_fake(now_ms += 1000);
-		liveness_look(&r.d);
+		liveness_check_all(&r.d);
 	}
 }
 
@@ -49,7 +49,7 @@ with_process(enum role_kind kind, bool is_stopped)
 	struct rig_role *role = rig_role(&r, kind, 0);
 	int status;
 
-	liveness_begin(role->instance);
+	liveness_init_instance(role->instance);
 	role->instance->pid = fork();
 	if (role->instance->pid == 0)
 		for (;;)
@@ -143,7 +143,7 @@ Test(liveness, time_in_which_main_did_not_run)
 
 	pass(1);
 	clock_fake(now_ms += 3600000);
-	liveness_look(&r.d);
+	liveness_check_all(&r.d);
 	cr_expect(is_alive(role));
 	cr_expect_leq(liveness_silent_ms(role->instance), 1000 + LIVENESS_STEP_MAX_MS);
 	pass(8);
@@ -281,7 +281,7 @@ Test(liveness, what_does_not_end_is_not_healthy)
 {
 	struct rig_role *role = rig_role(&r, ROLE_QUEUE, 0);
 
-	liveness_begin(role->instance);
+	liveness_init_instance(role->instance);
 	pass(11 + 30);
 	cr_expect(liveness_is_healthy(&r.d), "being replaced within its limits");
 	pass(1);
@@ -316,7 +316,7 @@ Test(liveness, what_does_not_end_is_left_behind)
 			_exit(0);
 		i->again = evtimer_new(r.d.base, nothing, NULL);
 		i->pid = pid; /* nobody waits for it yet: it is there, and does nothing */
-		liveness_begin(i);
+		liveness_init_instance(i);
 		pass(10 + 5);
 		cr_expect_eq(i->pid, pid, "not before its time");
 		pass(2);
@@ -336,20 +336,20 @@ Test(liveness, those_left_behind_have_a_bound)
 	struct instance *i = rig_role(&r, ROLE_SUBMISSION, 0)->instance;
 
 	i->again = evtimer_new(r.d.base, nothing, NULL);
-	for (int n = 0; n < LEFT_MAX; n++) {
+	for (int n = 0; n < INSTANCE_ABANDONED_MAX; n++) {
 		i->pid = 1000 + n;
 		i->state = INSTANCE_READY;
-		cr_assert(liveness_leave(i, "test"));
+		cr_assert(liveness_abandon(i, "test"));
 		cr_expect_eq(i->pid, 0);
 	}
 	i->pid = 2000;
 	i->state = INSTANCE_READY;
-	cr_expect(!liveness_leave(i, "test"));
+	cr_expect(!liveness_abandon(i, "test"));
 	cr_expect_eq(i->pid, 2000);
-	cr_expect(!liveness_see_end(&r.d, 2000), "it is not left behind");
-	cr_expect(liveness_see_end(&r.d, 1003));
-	cr_expect(!liveness_see_end(&r.d, 1003));
-	cr_expect(liveness_leave(i, "test"));
+	cr_expect(!liveness_abandoned_ended(&r.d, 2000), "it is not left behind");
+	cr_expect(liveness_abandoned_ended(&r.d, 1003));
+	cr_expect(!liveness_abandoned_ended(&r.d, 1003));
+	cr_expect(liveness_abandon(i, "test"));
 	event_free(i->again);
 }
 

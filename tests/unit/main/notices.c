@@ -47,21 +47,20 @@ static void
 pass(int64_t ms)
 {
 	clock_fake(now_ms += ms);
-	notices_look(&r.d);
+	notices_check_all(&r.d);
 	rig_run(&r, 0);
 }
 
 static void
 answer(struct rig_role *queue, unsigned code)
 {
-	struct message_verdict m = {.status = status_make(code,
-	                                code == 250   ? "2.0.0"
-	                                : code == 554 ? "5.3.4"
-	                                              : "4.3.1",
-	                                "text")};
+	struct message_status m = {.status = smtp_status_make(code,
+	                               code == 250   ? "2.0.0"
+	                               : code == 554 ? "5.3.4"
+	                                             : "4.3.1",
+	                               "text")};
 
-	cr_assert_eq(
-	    channel_answer(queue->channel, queue->notice_call, MESSAGE_VERDICT, &m, -1), 0);
+	cr_assert_eq(channel_answer(queue->channel, queue->notice_call, MESSAGE_STATUS, &m, -1), 0);
 	rig_run(&r, 0);
 }
 
@@ -433,10 +432,10 @@ Test(notices, a_spool_that_is_away_is_told_once)
 	cr_assert_eq(mkdir(path, 0700), 0);
 	r.d.spool_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	queue = queue_with_region(&fd);
-	spool_watch_start(&r.d);
+	watch_spool_start(&r.d);
 	cr_assert_eq(rename(path, away), 0);
 	rig_run(&r, 2100);
-	cr_assert(spool_watch_trouble(&r.d)[0]);
+	cr_assert(watch_spool_trouble(&r.d)[0]);
 	for (int s = 0; s < 60; s++)
 		pass(1000);
 	cr_assert_eq(queue->notices, 1);
@@ -451,7 +450,7 @@ Test(notices, a_spool_that_is_away_is_told_once)
 	cr_assert_eq(queue->notices, 2, "the trouble of the queue itself");
 	cr_expect(strstr(queue->notice_text, ": no room on the disk\n"), "%s", queue->notice_text);
 	answer(queue, 250);
-	spool_watch_stop(&r.d);
+	watch_spool_stop(&r.d);
 	close(r.d.spool_fd);
 	leave_region(queue, fd);
 }
@@ -460,14 +459,14 @@ Test(notices, a_spool_that_is_away_is_told_once)
 Test(notices, a_file_of_the_system_that_cannot_be_read_is_told)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
-	struct offer_refusal refusal;
+	struct resources_refusal refusal;
 	char path[100];
 	int fd = metrics_create();
 
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	r.d.conf->dns.resolv_conf = str_of(path);
-	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
+	r.d.offer = resources_new(r.d.conf, NULL, 1, &refusal);
 	cr_assert(r.d.offer, "%s", refusal.why);
 	rig_role(&r, ROLE_RELAY, 0)->instance->region = metrics_map(fd);
 	pass(1000);
@@ -478,7 +477,7 @@ Test(notices, a_file_of_the_system_that_cannot_be_read_is_told)
 	cr_assert(strstr(queue->notice_text, "resolv.conf cannot be read (Is a directory)"), "%s",
 	    queue->notice_text);
 	answer(queue, 250);
-	offer_free(&r.d.offer);
+	resources_free(&r.d.offer);
 	rmdir(path);
 	close(fd);
 }

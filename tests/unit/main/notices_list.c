@@ -6,50 +6,50 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct notice_list l;
+static struct notices_list l;
 static int64_t now_ms;
 
 static void
 list_set_up(void)
 {
-	notice_list_init(&l);
+	notices_list_init(&l);
 	now_ms = INT64_C(1795000000000);
 }
 
 static void
 list_tear_down(void)
 {
-	notice_list_clear(&l);
+	notices_list_clear(&l);
 }
 
 TestSuite(notice_list, .init = list_set_up, .fini = list_tear_down);
 
-static struct notice *
+static struct notices_pending *
 add(enum notice_kind kind, const char *object, const char *line)
 {
-	return notice_list_add(&l, kind, str_of(object), str_of(line), now_ms);
+	return notices_list_add(&l, kind, str_of(object), str_of(line), now_ms);
 }
 
 /* What is due is told; how many were. */
 static unsigned
 tell_all(void)
 {
-	struct notice *n;
+	struct notices_pending *n;
 	unsigned count = 0;
 
-	for (; (n = notice_list_next(&l, now_ms)); count++)
-		notice_list_sent(&l, n, now_ms);
+	for (; (n = notices_list_next(&l, now_ms)); count++)
+		notices_list_sent(&l, n, now_ms);
 	return count;
 }
 
 static const char *
-text_of(struct notice *n)
+text_of(struct notices_pending *n)
 {
 	static char text[65536];
 	struct buf out;
 
 	buf_init(&out, sizeof text - 1);
-	notice_list_text(&l, n, &out);
+	notices_list_compose(&l, n, &out);
 	cr_assert(buf_ok(&out));
 	memcpy(text, out.p, out.n);
 	text[out.n] = '\0';
@@ -70,7 +70,7 @@ occurs(const char *words, const char *text)
 Test(notice_list, every_kind_has_its_words)
 {
 	for (int kind = 0; kind < NOTICE_KINDS; kind++) {
-		const struct notice_kind_row *row = &notice_kinds[kind];
+		const struct notices_kind_row *row = &notices_kinds[kind];
 
 		cr_assert(row->name && row->subject && row->what && row->advice, "%d", kind);
 		cr_assert_eq(strcspn(row->name, " \n"), strlen(row->name));
@@ -80,7 +80,7 @@ Test(notice_list, every_kind_has_its_words)
 
 Test(notice_list, what_comes_together_is_one_notice)
 {
-	struct notice *n = add(NOTICE_CERTIFICATE, "/etc/a.crt", "expires soon");
+	struct notices_pending *n = add(NOTICE_CERTIFICATE, "/etc/a.crt", "expires soon");
 
 	cr_assert(n);
 	cr_assert_eq(add(NOTICE_CERTIFICATE, "/etc/a.crt", "has no chain"), n);
@@ -88,9 +88,9 @@ Test(notice_list, what_comes_together_is_one_notice)
 	cr_assert_neq(add(NOTICE_CERTIFICATE, "/etc/b.crt", "expires soon"), n);
 	cr_assert_eq(occurs("expires soon", text_of(n)), 1, "the same line once: %s", text_of(n));
 	cr_assert_eq(occurs("has no chain", text_of(n)), 1);
-	cr_assert_null(notice_list_next(&l, now_ms), "more may come");
+	cr_assert_null(notices_list_next(&l, now_ms), "more may come");
 	now_ms += NOTICES_GATHER_MS;
-	cr_assert_eq(notice_list_next(&l, now_ms), n, "the oldest first");
+	cr_assert_eq(notices_list_next(&l, now_ms), n, "the oldest first");
 	cr_assert_eq(tell_all(), 2);
 }
 
@@ -100,7 +100,7 @@ Test(notice_list, one_a_day_for_each_object)
 
 	for (; now_ms < first_ms + NOTICES_DAY_MS - NOTICES_SLACK_MS;
 	     now_ms += NOTICES_HOUR_MS / 2) {
-		struct notice *n = add(NOTICE_PROCESS, "queue", "queue 0 was ended");
+		struct notices_pending *n = add(NOTICE_PROCESS, "queue", "queue 0 was ended");
 
 		cr_assert_eq(n != NULL, now_ms == first_ms);
 		now_ms += NOTICES_GATHER_MS;
@@ -114,11 +114,11 @@ Test(notice_list, one_a_day_for_each_object)
 
 Test(notice_list, the_newest_line_in_place_of_the_others)
 {
-	struct notice *n =
-	    notice_list_set(&l, NOTICE_TROUBLE, STR("queue 0"), STR("no room"), now_ms);
+	struct notices_pending *n =
+	    notices_list_set(&l, NOTICE_TROUBLE, STR("queue 0"), STR("no room"), now_ms);
 
 	cr_assert_eq(
-	    notice_list_set(&l, NOTICE_TROUBLE, STR("queue 0"), STR("until now"), now_ms), n);
+	    notices_list_set(&l, NOTICE_TROUBLE, STR("queue 0"), STR("until now"), now_ms), n);
 	cr_assert_eq(occurs("no room", text_of(n)), 0);
 	cr_assert_eq(occurs("until now", text_of(n)), 1);
 }
@@ -126,7 +126,7 @@ Test(notice_list, the_newest_line_in_place_of_the_others)
 /* Nothing of it was stored: what came meanwhile is told with it, as far as there is room. */
 Test(notice_list, one_that_was_refused_takes_what_came_meanwhile)
 {
-	struct notice *n = add(NOTICE_SPOOL, "/var/spool", "moved to /tmp"), *younger;
+	struct notices_pending *n = add(NOTICE_SPOOL, "/var/spool", "moved to /tmp"), *younger;
 	char line[32];
 
 	add(NOTICE_SPOOL, "/var/other", "moved");
@@ -137,9 +137,9 @@ Test(notice_list, one_that_was_refused_takes_what_came_meanwhile)
 		snprintf(line, sizeof line, "line %d.", i);
 		cr_assert_eq(add(NOTICE_SPOOL, "/var/spool", line), younger);
 	}
-	notice_list_refused(&l, n);
+	notices_list_refused(&l, n);
 	cr_assert_eq(l.count, 3, "the other ask may have been stored");
-	notice_list_refused(&l, n);
+	notices_list_refused(&l, n);
 	cr_assert_eq(l.count, 2);
 	cr_assert_eq(occurs("moved to /tmp", text_of(n)), 1, "%s", text_of(n));
 	cr_assert_eq(occurs("moved back", text_of(n)), 1);
@@ -148,13 +148,13 @@ Test(notice_list, one_that_was_refused_takes_what_came_meanwhile)
 	cr_assert_eq(occurs("And 2 more of this kind, see the log.", text_of(n)), 1);
 	cr_assert_eq(add(NOTICE_SPOOL, "/var/spool", "gone"), n);
 	n->asks = 1;
-	notice_list_refused(&l, n);
+	notices_list_refused(&l, n);
 	cr_assert_eq(l.count, 2, "nothing came");
 }
 
 Test(notice_list, many_objects_in_one_notice_an_hour)
 {
-	struct notice *n = NULL;
+	struct notices_pending *n = NULL;
 	int64_t told_ms;
 	char name[32];
 
@@ -180,11 +180,11 @@ Test(notice_list, many_objects_in_one_notice_an_hour)
 
 Test(notice_list, no_more_pending_than_there_are_places)
 {
-	struct notice *first = NULL;
+	struct notices_pending *first = NULL;
 	char name[32];
 
 	for (unsigned i = 0; i < NOTICES_PENDING_MAX + 7; i++) {
-		struct notice *n;
+		struct notices_pending *n;
 
 		snprintf(name, sizeof name, "object %u", i);
 		n = add(NOTICE_CERTIFICATE, name, "text");
@@ -194,7 +194,7 @@ Test(notice_list, no_more_pending_than_there_are_places)
 	cr_assert_eq(l.count, NOTICES_PENDING_MAX);
 	cr_assert_eq(occurs("7 more events of all kinds had no place", text_of(first)), 1);
 	(void)add(NOTICE_CERTIFICATE, "one more", "text");
-	notice_list_sent(&l, first, now_ms);
+	notices_list_sent(&l, first, now_ms);
 	cr_assert_eq(l.untold_count, 1, "what came after its text is told by the next one");
 }
 
@@ -226,11 +226,11 @@ Test(notice_list, the_last_one_of_a_day_says_so)
 	}
 	now_ms += NOTICES_GATHER_MS;
 	for (unsigned i = 1; i <= NOTICES_A_DAY; i++) {
-		struct notice *n = notice_list_next(&l, now_ms);
+		struct notices_pending *n = notices_list_next(&l, now_ms);
 
 		cr_assert_eq(
 		    occurs("This is the last one of 30 notices", text_of(n)), i == NOTICES_A_DAY);
-		notice_list_sent(&l, n, now_ms);
+		notices_list_sent(&l, n, now_ms);
 	}
 }
 
@@ -255,7 +255,7 @@ Test(notice_list, clients_cannot_use_up_a_day)
 
 Test(notice_list, words_of_strangers_are_one_printable_line)
 {
-	struct notice *n =
+	struct notices_pending *n =
 	    add(NOTICE_RELOAD, "a\r\nb\x1b[2J", "x\r\n\r\n.\r\nMAIL\x01 y\xff z \xc3\xbc");
 
 	cr_assert_str_eq(n->object, "a  b?[2J");
@@ -266,14 +266,14 @@ Test(notice_list, words_of_strangers_are_one_printable_line)
 Test(notice_list, texts_are_cut)
 {
 	static char wide[8192];
-	struct notice *n;
+	struct notices_pending *n;
 
 	for (size_t i = 0; i + 2 < sizeof wide; i += 2)
 		memcpy(wide + i, "\xc3\xbc", 2);
 	n = add(NOTICE_RELOAD, wide, wide);
-	cr_assert_eq(strlen(n->object), NOTICE_OBJECT_BYTES - 2, "no half character");
+	cr_assert_eq(strlen(n->object), NOTICES_OBJECT_BYTES - 2, "no half character");
 	cr_assert(str_is_utf8(buf_str(&n->lines)));
-	cr_assert_lt(n->lines.n, NOTICE_LINE_BYTES + 64);
+	cr_assert_lt(n->lines.n, NOTICES_LINE_BYTES + 64);
 	for (int i = 0; i < 200; i++) {
 		wide[0] = (char)('a' + i / 26);
 		wide[1] = (char)('a' + i % 26);
@@ -288,14 +288,14 @@ static struct str
 written(struct buf *out)
 {
 	buf_init(out, NOTICES_TEXT_MAX);
-	notice_list_write(&l, out);
+	notices_list_write(&l, out);
 	cr_assert(buf_ok(out));
 	return buf_str(out);
 }
 
 Test(notice_list, what_was_told_is_known_after_a_restart)
 {
-	static char longest[NOTICE_OBJECT_BYTES + 9];
+	static char longest[NOTICES_OBJECT_BYTES + 9];
 	struct buf file;
 
 	memset(longest, 'o', sizeof longest - 1);
@@ -307,9 +307,9 @@ Test(notice_list, what_was_told_is_known_after_a_restart)
 	now_ms += NOTICES_GATHER_MS;
 	cr_assert_eq(tell_all(), NOTICES_A_DAY);
 	(void)written(&file);
-	notice_list_clear(&l);
-	notice_list_init(&l);
-	cr_assert(notice_list_read(&l, buf_str(&file)));
+	notices_list_clear(&l);
+	notices_list_init(&l);
+	cr_assert(notices_list_read(&l, buf_str(&file)));
 	cr_assert_eq(l.sent_count, NOTICES_A_DAY);
 	cr_assert_null(add(NOTICE_CERTIFICATE, longest, "text"));
 	cr_assert_null(add(NOTICE_SPOOL, "/var/spool with blanks\n7 certificate x", "text"));
@@ -328,28 +328,28 @@ Test(notice_list, a_damaged_file_is_no_file)
 	struct buf many;
 
 	for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
-		cr_assert_not(notice_list_read(&l, str_of(damaged[i])), "%s", damaged[i]);
+		cr_assert_not(notices_list_read(&l, str_of(damaged[i])), "%s", damaged[i]);
 		cr_assert_eq(l.sent_count, 0);
 	}
 	buf_init(&many, 65536);
 	for (unsigned i = 0; i <= NOTICES_A_DAY; i++)
 		buf_addf(&many, "1795000000000 spool %u\n", i);
-	cr_assert_not(notice_list_read(&l, buf_str(&many)));
+	cr_assert_not(notices_list_read(&l, buf_str(&many)));
 	cr_assert_eq(l.sent_count, 0);
 	buf_clear(&many);
-	cr_assert(notice_list_read(&l, STR("")), "nothing was told yet");
-	cr_assert(notice_list_read(&l, STR("1795000000000 spool x\n")));
+	cr_assert(notices_list_read(&l, STR("")), "nothing was told yet");
+	cr_assert(notices_list_read(&l, STR("1795000000000 spool x\n")));
 	cr_assert_eq(l.sent_count, 1);
 }
 
 Test(notice_list, a_clock_that_was_set_back_silences_for_a_day_at_most)
 {
-	cr_assert(notice_list_read(&l, STR("3795000000000 spool x\n")));
+	cr_assert(notices_list_read(&l, STR("3795000000000 spool x\n")));
 	cr_assert_null(add(NOTICE_SPOOL, "x", "text"));
 	now_ms += NOTICES_DAY_MS;
 	cr_assert(add(NOTICE_SPOOL, "x", "text"));
 	now_ms -= 3 * NOTICES_DAY_MS;
-	cr_assert_null(notice_list_next(&l, now_ms));
+	cr_assert_null(notices_list_next(&l, now_ms));
 	now_ms += NOTICES_HOUR_MS;
-	cr_assert(notice_list_next(&l, now_ms), "what is pending waits an hour at most");
+	cr_assert(notices_list_next(&l, now_ms), "what is pending waits an hour at most");
 }

@@ -34,7 +34,7 @@ Test(host, users)
 		bool good;
 	} rows[] = {{"daemon", true}, {"nobody", false}, {"root", false},
 	    {"no-such-user-here", false}, {"", false}};
-	struct identity who[ROLE_KINDS];
+	struct os_user who[ROLE_KINDS];
 
 	if (getuid() != 0)
 		cr_skip_test("only root becomes somebody else");
@@ -42,11 +42,11 @@ Test(host, users)
 		bool has_default = rows[i].user[0] == 0 && getpwnam("sallyport");
 
 		r.d.conf->user = str_of(rows[i].user);
-		cr_expect_eq(host_identities(r.d.conf, who), rows[i].good || has_default, "%s",
-		    rows[i].user);
+		cr_expect_eq(
+		    os_role_users(r.d.conf, who), rows[i].good || has_default, "%s", rows[i].user);
 	}
 	r.d.conf->user = STR("daemon");
-	cr_assert(host_identities(r.d.conf, who));
+	cr_assert(os_role_users(r.d.conf, who));
 	cr_expect_eq(who[ROLE_QUEUE].uid, getpwnam("daemon")->pw_uid);
 	cr_expect_str_eq(who[ROLE_QUEUE].name, "daemon");
 	cr_expect_eq(who[ROLE_WORKER].uid, who[ROLE_AUTH].uid);
@@ -54,14 +54,14 @@ Test(host, users)
 
 Test(host, log_that_cannot_be_opened)
 {
-	struct host_log log;
+	struct os_log log;
 
 	r.d.conf->log.target = CONF_LOG_FILE;
 	r.d.conf->log.file = STR("/nonexistent/log");
-	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect(!os_open_log(r.d.conf, &log));
 	cr_expect_eq(log.fd, -1);
 	r.d.conf->log.target = CONF_LOG_STDERR;
-	cr_expect(host_open_log(r.d.conf, &log));
+	cr_expect(os_open_log(r.d.conf, &log));
 	cr_expect_eq(log.fd, 2);
 }
 
@@ -70,7 +70,7 @@ Test(host, log_that_cannot_be_opened)
 Test(host, a_log_that_is_no_file, .timeout = 20)
 {
 	struct conf_report report;
-	struct host_log log;
+	struct os_log log;
 	char path[100];
 	int reader;
 
@@ -78,22 +78,22 @@ Test(host, a_log_that_is_no_file, .timeout = 20)
 	cr_assert_eq(mkfifo(path, 0600), 0);
 	r.d.conf->log.target = CONF_LOG_FILE;
 	r.d.conf->log.file = str_of(path);
-	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect(!os_open_log(r.d.conf, &log));
 	cr_expect_eq(log.error, EMEDIUMTYPE);
 	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect(!os_open_log(r.d.conf, &log));
 	cr_expect_eq(log.error, EMEDIUMTYPE);
 	close(reader);
 	conf_report_init(&report);
-	host_report_log("a.cfg", r.d.conf, &report);
+	os_report_log("a.cfg", r.d.conf, &report);
 	cr_expect_eq(report.errors, 1);
 	cr_expect(str_iends(buf_str(&report.text), STR("/pipe: It is not a regular file\n")),
 	    "%.*s", STR_ARG(buf_str(&report.text)));
 	conf_report_clear(&report);
 	r.d.conf->log.file = STR("/dev/full");
-	cr_expect(!host_open_log(r.d.conf, &log));
+	cr_expect(!os_open_log(r.d.conf, &log));
 	cr_expect_eq(log.error, EMEDIUMTYPE);
 	r.d.conf->log.file = STR("/dev/null");
-	cr_expect(host_open_log(r.d.conf, &log));
+	cr_expect(os_open_log(r.d.conf, &log));
 	close(log.fd);
 }

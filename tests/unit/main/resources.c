@@ -1,4 +1,4 @@
-/* offer and watch: all that a configuration needs, or nothing. */
+/* resources and watch_files: all that a configuration needs, or nothing. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include "rig.h"
 
 static struct rig r;
-static struct offer_refusal refusal;
+static struct resources_refusal refusal;
 
 static void
 offer_configure(unsigned a, unsigned b)
@@ -46,8 +46,8 @@ offer_tear_down(void)
 
 TestSuite(offer, .init = offer_set_up, .fini = offer_tear_down);
 
-static const struct offer_file *
-file_of(const struct offer *o, enum role_grant kind)
+static const struct resources_file *
+file_of(const struct resources *o, enum role_grant kind)
 {
 	size_t n = 0;
 
@@ -59,7 +59,7 @@ file_of(const struct offer *o, enum role_grant kind)
 
 Test(offer, all_is_open)
 {
-	struct offer *o = offer_new(r.d.conf, NULL, 2, &refusal);
+	struct resources *o = resources_new(r.d.conf, NULL, 2, &refusal);
 
 	cr_assert(o, "%s", refusal.why);
 	for (int k = ROLE_MAIN + 1; k < ROLE_KINDS; k++) {
@@ -74,7 +74,7 @@ Test(offer, all_is_open)
 	cr_expect(file_of(o, GRANT_PRIVATE_KEY)->fd >= 0);
 	cr_expect(file_of(o, GRANT_CERTIFICATE)->fd >= 0);
 	cr_expect(file_of(o, GRANT_FILE)->fd >= 0, "the anchor");
-	offer_free(&o);
+	resources_free(&o);
 	cr_expect_null(o);
 }
 
@@ -82,7 +82,7 @@ Test(offer, all_is_open)
 Test(offer, without_descriptors)
 {
 	struct rlimit all, few;
-	struct offer *before = offer_new(r.d.conf, NULL, 2, &refusal), *o = NULL;
+	struct resources *before = resources_new(r.d.conf, NULL, 2, &refusal), *o = NULL;
 	unsigned held = rig_descriptors(), refused = 0;
 
 	cr_assert(before);
@@ -93,7 +93,7 @@ Test(offer, without_descriptors)
 	for (few.rlim_cur = 3; !o && few.rlim_cur < 200; few.rlim_cur++) {
 		setrlimit(RLIMIT_NOFILE, &few);
 		refusal.why[0] = 0;
-		o = offer_new(r.d.conf, before, 2, &refusal);
+		o = resources_new(r.d.conf, before, 2, &refusal);
 		setrlimit(RLIMIT_NOFILE, &all);
 		refused += !o;
 		cr_expect(o || strstr(refusal.why, "Too many open files"), "%s", refusal.why);
@@ -101,8 +101,8 @@ Test(offer, without_descriptors)
 	}
 	cr_expect(o);
 	cr_expect_gt(refused, 8);
-	offer_free(&o);
-	offer_free(&before);
+	resources_free(&o);
+	resources_free(&before);
 }
 
 static ino_t
@@ -118,18 +118,18 @@ inode(int fd)
 Test(offer, listeners_are_kept_by_place)
 {
 	unsigned a = rig_free_port(), b = rig_free_port();
-	struct offer *before, *o;
+	struct resources *before, *o;
 
 	offer_configure(a, b);
-	before = offer_new(r.d.conf, NULL, 1, &refusal);
+	before = resources_new(r.d.conf, NULL, 1, &refusal);
 	cr_assert(before, "%s", refusal.why);
 	offer_configure(b, a);
-	o = offer_new(r.d.conf, before, 1, &refusal);
+	o = resources_new(r.d.conf, before, 1, &refusal);
 	cr_assert(o, "%s", refusal.why);
 	cr_expect_eq(inode(o->listeners[0][0]), inode(before->listeners[0][1]));
 	cr_expect_eq(inode(o->listeners[0][1]), inode(before->listeners[0][0]));
-	offer_free(&before);
-	offer_free(&o);
+	resources_free(&before);
+	resources_free(&o);
 }
 
 Test(offer, a_port_that_is_taken)
@@ -137,17 +137,17 @@ Test(offer, a_port_that_is_taken)
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	unsigned port = rig_free_port();
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct offer *before = offer_new(r.d.conf, NULL, 1, &refusal);
+	struct resources *before = resources_new(r.d.conf, NULL, 1, &refusal);
 
 	at.sin_port = htons((uint16_t)port);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	cr_assert_eq(listen(fd, 1), 0);
 	offer_configure(port, rig_free_port());
-	cr_expect_null(offer_new(r.d.conf, before, 1, &refusal));
+	cr_expect_null(resources_new(r.d.conf, before, 1, &refusal));
 	cr_expect(strstr(refusal.why, "cannot listen on 127.0.0.1") &&
 	        strstr(refusal.why, "in use"),
 	    "%s", refusal.why);
-	offer_free(&before);
+	resources_free(&before);
 	close(fd);
 }
 
@@ -156,21 +156,21 @@ Test(offer, a_port_of_another_daemon)
 {
 	unsigned a = rig_free_port(), b = rig_free_port();
 	char wanted[100];
-	struct offer *first, *second;
+	struct resources *first, *second;
 
 	offer_configure(a, b);
-	first = offer_new(r.d.conf, NULL, 2, &refusal);
+	first = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_assert(first, "%s", refusal.why);
 	offer_configure(rig_free_port(), b);
-	cr_expect_null(offer_new(r.d.conf, NULL, 2, &refusal));
+	cr_expect_null(resources_new(r.d.conf, NULL, 2, &refusal));
 	snprintf(wanted, sizeof wanted, "listen: cannot listen on 127.0.0.1 port %u", b);
 	cr_expect(strstr(refusal.why, wanted) &&
 	        strstr(refusal.why, "in use: another process listens there"),
 	    "%s", refusal.why);
-	offer_free(&first);
-	second = offer_new(r.d.conf, NULL, 2, &refusal);
+	resources_free(&first);
+	second = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_expect(second, "%s", refusal.why);
-	offer_free(&second);
+	resources_free(&second);
 }
 
 static void
@@ -188,27 +188,27 @@ offer_configure_places(const char *address, unsigned port, const char *more)
 Test(offer, addresses_of_a_port_overlap)
 {
 	unsigned port = rig_free_port();
-	struct offer *one, *all, *again;
+	struct resources *one, *all, *again;
 	char more[100];
 
 	offer_configure_places("127.0.0.1", port, "");
-	one = offer_new(r.d.conf, NULL, 2, &refusal);
+	one = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_assert(one, "%s", refusal.why);
 	offer_configure_places("", port, "");
-	all = offer_new(r.d.conf, one, 2, &refusal);
+	all = resources_new(r.d.conf, one, 2, &refusal);
 	cr_assert(all, "%s", refusal.why);
-	offer_free(&one);
+	resources_free(&one);
 	offer_configure_places("127.0.0.1", port, "");
-	again = offer_new(r.d.conf, all, 2, &refusal);
+	again = resources_new(r.d.conf, all, 2, &refusal);
 	cr_expect(again, "%s", refusal.why);
-	offer_free(&all);
-	offer_free(&again);
+	resources_free(&all);
+	resources_free(&again);
 	snprintf(more, sizeof more, ", { address = \"0.0.0.0\"; port = %u; tls = \"implicit\"; }",
 	    port);
 	offer_configure_places("127.0.0.1", port, more);
-	one = offer_new(r.d.conf, NULL, 2, &refusal);
+	one = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_expect(one, "both in one configuration: %s", refusal.why);
-	offer_free(&one);
+	resources_free(&one);
 }
 
 /* As another daemon of the same user has it: the kernel would let it be joined. */
@@ -226,9 +226,9 @@ listen_as_another(const char *address, unsigned port)
 }
 
 static void
-expect_refused(const struct offer *before, const char *address, unsigned port)
+expect_refused(const struct resources *before, const char *address, unsigned port)
 {
-	struct offer *o = offer_new(r.d.conf, before, 2, &refusal);
+	struct resources *o = resources_new(r.d.conf, before, 2, &refusal);
 	char wanted[100];
 
 	cr_expect_null(o);
@@ -236,7 +236,7 @@ expect_refused(const struct offer *before, const char *address, unsigned port)
 	cr_expect(strstr(refusal.why, wanted) &&
 	        strstr(refusal.why, "in use: another process listens there"),
 	    "%s", refusal.why);
-	offer_free(&o);
+	resources_free(&o);
 }
 
 /* Who has it is another process; one that ended or that is this one is not told. */
@@ -287,7 +287,7 @@ Test(offer, another_daemon_at_another_address)
 {
 	unsigned port = rig_free_port();
 	int other = listen_as_another("127.0.0.2", port);
-	struct offer *one, *both;
+	struct resources *one, *both;
 	char more[100];
 
 	snprintf(more, sizeof more,
@@ -295,35 +295,35 @@ Test(offer, another_daemon_at_another_address)
 	offer_configure_places("127.0.0.1", port, more);
 	expect_refused(NULL, "127.0.0.2", port);
 	offer_configure_places("127.0.0.1", port, "");
-	one = offer_new(r.d.conf, NULL, 2, &refusal);
+	one = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_assert(one, "%s", refusal.why);
 	offer_configure_places("127.0.0.2", port, "");
 	expect_refused(one, "127.0.0.2", port);
 	offer_configure_places("127.0.0.1", port, more);
 	expect_refused(one, "127.0.0.2", port);
 	close(other);
-	both = offer_new(r.d.conf, one, 2, &refusal);
+	both = resources_new(r.d.conf, one, 2, &refusal);
 	cr_expect(both, "%s", refusal.why);
-	offer_free(&both);
-	offer_free(&one);
+	resources_free(&both);
+	resources_free(&one);
 }
 
 /* What covers no address of the other is not joined either. */
 Test(offer, families_do_not_overlap)
 {
 	unsigned port = rig_free_port();
-	struct offer *one;
+	struct resources *one;
 	int other;
 
 	offer_configure_places("::", port, "");
-	one = offer_new(r.d.conf, NULL, 2, &refusal);
+	one = resources_new(r.d.conf, NULL, 2, &refusal);
 	if (!one)
 		cr_skip_test("no IPv6");
 	other = listen_as_another("127.0.0.1", port);
 	offer_configure_places("127.0.0.1", port, "");
 	expect_refused(one, "127.0.0.1", port);
 	close(other);
-	offer_free(&one);
+	resources_free(&one);
 }
 
 /* What is not a file does not stop main, and is told by its name. */
@@ -331,26 +331,26 @@ Test(offer, pipes_in_place_of_files, .timeout = 20)
 {
 	struct str *const named[] = {
 	    &r.d.conf->dns.hosts_file, &r.d.conf->dns.resolv_conf, &r.d.conf->dns.trust_anchor};
-	struct offer *before = offer_new(r.d.conf, NULL, 1, &refusal);
+	struct resources *before = resources_new(r.d.conf, NULL, 1, &refusal);
 	char path[100];
 
 	snprintf(path, sizeof path, "%s/pipe", r.directory);
 	cr_assert_eq(mkfifo(path, 0600), 0);
 	for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
 		struct str file = *named[i];
-		struct offer *o;
+		struct resources *o;
 
 		*named[i] = str_of(path);
 		refusal.why[0] = 0;
-		o = offer_new(r.d.conf, before, 1, &refusal);
+		o = resources_new(r.d.conf, before, 1, &refusal);
 		*named[i] = file;
 		cr_expect_null(o, "%.*s", STR_ARG(file));
 		cr_expect(
 		    strstr(refusal.why, path) && strstr(refusal.why, "It is not a regular file"),
 		    "%.*s: %s", STR_ARG(file), refusal.why);
-		offer_free(&o);
+		resources_free(&o);
 	}
-	offer_free(&before);
+	resources_free(&before);
 }
 
 /* The kernel gives connections to the sockets of all submission processes. */
@@ -359,10 +359,10 @@ Test(offer, processes_share_a_port)
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	unsigned port = rig_free_port(), got[2] = {0};
 	int clients[64];
-	struct offer *o;
+	struct resources *o;
 
 	offer_configure(port, rig_free_port());
-	o = offer_new(r.d.conf, NULL, 2, &refusal);
+	o = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_assert(o, "%s", refusal.why);
 	at.sin_port = htons((uint16_t)port);
 	for (int i = 0; i < 64; i++) {
@@ -376,7 +376,7 @@ Test(offer, processes_share_a_port)
 	cr_expect(got[0] > 8 && got[1] > 8, "%u and %u", got[0], got[1]);
 	for (int i = 0; i < 64; i++)
 		close(clients[i]);
-	offer_free(&o);
+	resources_free(&o);
 }
 
 static void
@@ -389,16 +389,16 @@ offer_path(char out[100], const char *name)
  * the key that names the file. */
 Test(offer, missing_files)
 {
-	struct offer *before = offer_new(r.d.conf, NULL, 1, &refusal);
+	struct resources *before = resources_new(r.d.conf, NULL, 1, &refusal);
 	char path[100];
 
 	offer_path(path, "tls.crt");
 	cr_assert(before, "%s", refusal.why);
 	unlink(path);
 	for (int is_reload = 1; is_reload >= 0; is_reload--) {
-		refusal = (struct offer_refusal){0};
-		cr_expect_null(offer_new(r.d.conf, before, 1, &refusal));
-		offer_free(&before);
+		refusal = (struct resources_refusal){0};
+		cr_expect_null(resources_new(r.d.conf, before, 1, &refusal));
+		resources_free(&before);
 		cr_expect_eq(refusal.status, EXIT_CONFIG);
 		cr_expect(strstr(refusal.why, "sallyport.cfg:2: error: tls.certificate: "), "%s",
 		    refusal.why);
@@ -409,7 +409,7 @@ Test(offer, missing_files)
 Test(offer, certificates_are_renewed_together)
 {
 	char crt[100], key[100];
-	struct offer *o = offer_new(r.d.conf, NULL, 1, &refusal);
+	struct resources *o = resources_new(r.d.conf, NULL, 1, &refusal);
 	unsigned held = rig_descriptors();
 	ino_t former = inode(file_of(o, GRANT_CERTIFICATE)->fd);
 
@@ -417,20 +417,20 @@ Test(offer, certificates_are_renewed_together)
 	offer_path(key, "tls.key");
 	unlink(crt);
 	rig_write(crt, rig_certificates[1]);
-	cr_expect(!offer_renew_certificates(o, &refusal), "the key is not there yet");
+	cr_expect(!resources_renew_certificates(o, &refusal), "the key is not there yet");
 	cr_expect(strstr(refusal.why, "tls.key: is not the key of the certificate in "), "%s",
 	    refusal.why);
 	cr_expect_eq(inode(file_of(o, GRANT_CERTIFICATE)->fd), former, "the former one stays");
 	cr_expect_eq(rig_descriptors(), held);
 	unlink(key);
-	cr_expect(!offer_renew_certificates(o, &refusal), "nor now");
+	cr_expect(!resources_renew_certificates(o, &refusal), "nor now");
 	cr_expect(strstr(refusal.why, "error: tls.private_key: "), "%s", refusal.why);
 	rig_write(key, rig_keys[1]);
-	cr_expect(offer_renew_certificates(o, &refusal), "%s", refusal.why);
+	cr_expect(resources_renew_certificates(o, &refusal), "%s", refusal.why);
 	cr_expect_neq(inode(file_of(o, GRANT_CERTIFICATE)->fd), former);
 	cr_expect_str_eq(o->tls->pair[0].facts.names, "mail.example.com");
 	cr_expect_eq(rig_descriptors(), held);
-	offer_free(&o);
+	resources_free(&o);
 }
 
 /* Beside one that can be used, the other is left out at a start; what worked must work at a reload.
@@ -438,7 +438,7 @@ Test(offer, certificates_are_renewed_together)
 Test(offer, one_certificate_of_two)
 {
 	char crt[100], extra[1000];
-	struct offer *o, *next;
+	struct resources *o, *next;
 
 	offer_path(crt, "second.crt");
 	rig_write(crt, "no certificate");
@@ -447,20 +447,20 @@ Test(offer, one_certificate_of_two)
 	    " { certificate = \"%s\"; private_key = \"%s/tls.key\"; } );",
 	    r.directory, r.directory, crt, r.directory);
 	rig_configure_tls(&r, extra);
-	o = offer_new(r.d.conf, NULL, 1, &refusal);
+	o = resources_new(r.d.conf, NULL, 1, &refusal);
 	cr_assert(o, "%s", refusal.why);
-	cr_expect(offer_has_certificate(o));
+	cr_expect(resources_has_certificate(o));
 	cr_expect_eq(o->files[2].fd >= 0, true, "the first certificate");
 	cr_expect(o->files[1].fd < 0 && o->files[3].fd < 0, "the second pair");
-	next = offer_new(r.d.conf, o, 1, &refusal);
+	next = resources_new(r.d.conf, o, 1, &refusal);
 	cr_expect(next, "what was left out is no reason: %s", refusal.why);
-	offer_free(&next);
+	resources_free(&next);
 	rig_write(crt, rig_certificates[0]);
-	cr_assert(offer_renew_certificates(o, &refusal), "%s", refusal.why);
+	cr_assert(resources_renew_certificates(o, &refusal), "%s", refusal.why);
 	cr_expect(o->files[1].fd >= 0 && o->files[3].fd >= 0);
 	rig_write(crt, "no certificate");
-	cr_expect(!offer_renew_certificates(o, &refusal));
-	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect(!resources_renew_certificates(o, &refusal));
+	cr_expect_null(resources_new(r.d.conf, o, 1, &refusal));
 	cr_expect_eq(refusal.status, EXIT_CONFIG);
-	offer_free(&o);
+	resources_free(&o);
 }

@@ -11,7 +11,7 @@
 #include "rig.h"
 
 static struct rig r;
-static struct offer_refusal refusal;
+static struct resources_refusal refusal;
 static char path[100];
 
 static void
@@ -40,8 +40,8 @@ system_tear_down(void)
 
 TestSuite(offer_system, .init = system_set_up, .fini = system_tear_down, .timeout = 60);
 
-static const struct offer_file *
-file_of(const struct offer *o)
+static const struct resources_file *
+file_of(const struct resources *o)
 {
 	size_t n = 0;
 
@@ -52,7 +52,7 @@ file_of(const struct offer *o)
 }
 
 static void
-expect_text(const struct offer *o, const char *wanted)
+expect_text(const struct resources *o, const char *wanted)
 {
 	char text[100] = "";
 	int fd = file_of(o)->fd;
@@ -65,18 +65,18 @@ expect_text(const struct offer *o, const char *wanted)
 }
 
 static void
-expect_trouble(const struct offer *o, const char *words)
+expect_trouble(const struct resources *o, const char *words)
 {
-	char text[OFFER_SYSTEM_TEXT_BYTES];
+	char text[RESOURCES_SYSTEM_TEXT_BYTES];
 
 	cr_expect(
-	    strstr(offer_system_trouble(o, text), words) && (words[0] || !text[0]), "%s", text);
+	    strstr(resources_system_trouble(o, text), words) && (words[0] || !text[0]), "%s", text);
 }
 
-static struct offer *
-system_offer(const struct offer *before)
+static struct resources *
+system_offer(const struct resources *before)
 {
-	struct offer *o = offer_new(r.d.conf, before, 1, &refusal);
+	struct resources *o = resources_new(r.d.conf, before, 1, &refusal);
 
 	cr_assert(o, "%s", refusal.why);
 	return o;
@@ -84,81 +84,81 @@ system_offer(const struct offer *before)
 
 Test(offer_system, what_comes_changes_and_goes)
 {
-	struct offer *o = system_offer(NULL);
+	struct resources *o = system_offer(NULL);
 	unsigned held = rig_descriptors();
 
 	expect_text(o, NULL);
 	expect_trouble(o, "");
-	cr_expect(!offer_system_renew(o), "it is still missing");
+	cr_expect(!resources_system_renew(o), "it is still missing");
 	rig_write(path, "nameserver 192.0.2.1\n");
-	cr_expect(offer_system_renew(o));
+	cr_expect(resources_system_renew(o));
 	expect_text(o, "nameserver 192.0.2.1\n");
-	cr_expect(!offer_system_renew(o), "it is the same");
+	cr_expect(!resources_system_renew(o), "it is the same");
 	rig_write(path, "");
-	cr_expect(offer_system_renew(o), "it is empty");
+	cr_expect(resources_system_renew(o), "it is empty");
 	expect_text(o, "");
 	unlink(path);
-	cr_expect(offer_system_renew(o));
+	cr_expect(resources_system_renew(o));
 	expect_text(o, NULL);
 	expect_trouble(o, "");
 	cr_expect_eq(rig_descriptors(), held);
-	offer_free(&o);
+	resources_free(&o);
 }
 
 /* Relay may not ask for interfaces: it gets their numbers, also of one that came after its start.
  */
 Test(offer_system, interfaces_are_given_as_numbers)
 {
-	struct offer *o;
+	struct resources *o;
 
 	rig_write(path, "nameserver fe80::1%no-such-link\n");
 	o = system_offer(NULL);
 	expect_text(o, "nameserver fe80::1%no-such-link\n");
 	rig_write(
 	    path, "# nameserver fe80::1%lo\nnameserver\tfe80::1%lo # x\nnameserver fe80::2%7\n");
-	cr_expect(offer_system_renew(o));
+	cr_expect(resources_system_renew(o));
 	expect_text(o, "# nameserver fe80::1%lo\nnameserver fe80::1%1\nnameserver fe80::2%7\n");
-	offer_free(&o);
+	resources_free(&o);
 }
 
 /* That the number cannot be asked for now says nothing of the interface: the file is put off. */
 Test(offer_system, an_interface_that_cannot_be_asked_for_now)
 {
 	static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
-	struct offer *o = system_offer(NULL);
+	struct resources *o = system_offer(NULL);
 	unsigned held = rig_descriptors();
 
 	rig_write(path, "nameserver fe80::1%link0\n");
 	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
 		rig_link_error = errors[i];
-		cr_expect(!offer_system_renew(o), "%s", strerror(errors[i]));
-		cr_expect(offer_system_is_put_off(o));
+		cr_expect(!resources_system_renew(o), "%s", strerror(errors[i]));
+		cr_expect(resources_system_is_postponed(o));
 		expect_text(o, NULL);
 		expect_trouble(o, strerror(errors[i]));
 	}
 	rig_link_error = 0;
 	rig_link_index = 4;
-	cr_expect(offer_system_renew(o));
-	cr_expect(!offer_system_is_put_off(o));
+	cr_expect(resources_system_renew(o));
+	cr_expect(!resources_system_is_postponed(o));
 	expect_text(o, "nameserver fe80::1%4\n");
 	expect_trouble(o, "");
 	cr_expect_eq(rig_descriptors(), held + 1);
 	rig_link_error = EACCES;
-	cr_expect(!offer_system_renew(o), "what was read before is used");
+	cr_expect(!resources_system_renew(o), "what was read before is used");
 	expect_text(o, "nameserver fe80::1%4\n");
 	expect_trouble(
 	    o, "resolv.conf cannot be read (Permission denied): what was read before is used");
 	rig_link_error = ENXIO;
-	cr_expect(offer_system_renew(o), "there is none");
+	cr_expect(resources_system_renew(o), "there is none");
 	expect_text(o, "nameserver fe80::1%link0\n");
 	rig_link_error = ENODEV;
-	offer_free(&o);
+	resources_free(&o);
 }
 
 /* An error is not an absence: what was read before stays, also through a reload. */
 Test(offer_system, what_cannot_be_read_changes_nothing)
 {
-	struct offer *o, *next;
+	struct resources *o, *next;
 	unsigned held;
 
 	rig_write(path, "nameserver 192.0.2.1\n");
@@ -167,23 +167,23 @@ Test(offer_system, what_cannot_be_read_changes_nothing)
 	unlink(path);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	for (int i = 0; i < 3; i++) {
-		cr_expect(!offer_system_renew(o));
+		cr_expect(!resources_system_renew(o));
 		expect_text(o, "nameserver 192.0.2.1\n");
 		expect_trouble(
 		    o, "resolv.conf cannot be read (Is a directory): what was read before is used");
 		cr_expect_eq(rig_descriptors(), held);
 	}
 	next = system_offer(o);
-	offer_free(&o);
+	resources_free(&o);
 	held = rig_descriptors();
 	expect_text(next, "nameserver 192.0.2.1\n");
 	expect_trouble(next, "Is a directory");
 	rmdir(path);
 	rig_write(path, "nameserver 192.0.2.1\n");
-	cr_expect(!offer_system_renew(next), "it is what it was");
+	cr_expect(!resources_system_renew(next), "it is what it was");
 	expect_trouble(next, "");
 	cr_expect_eq(rig_descriptors(), held);
-	offer_free(&next);
+	resources_free(&next);
 }
 
 /* A start goes on without it, as there is nothing to keep; a reload that brings its name is
@@ -191,7 +191,7 @@ Test(offer_system, what_cannot_be_read_changes_nothing)
 Test(offer_system, what_cannot_be_read_from_the_start)
 {
 	char other[110];
-	struct offer *o;
+	struct resources *o;
 
 	cr_assert_eq(mkdir(path, 0700), 0);
 	o = system_offer(NULL);
@@ -201,10 +201,10 @@ Test(offer_system, what_cannot_be_read_from_the_start)
 	snprintf(other, sizeof other, "%s/other", r.directory);
 	cr_assert_eq(mkdir(other, 0700), 0);
 	system_configure(other);
-	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect_null(resources_new(r.d.conf, o, 1, &refusal));
 	cr_expect(strstr(refusal.why, "other (for relay): Is a directory"), "%s", refusal.why);
 	rmdir(other);
-	offer_free(&o);
+	resources_free(&o);
 }
 
 static void
@@ -219,7 +219,7 @@ hosts_configure(const char *routes)
 }
 
 static void
-expect_hosts(const struct offer *o, const char *wanted)
+expect_hosts(const struct resources *o, const char *wanted)
 {
 	char text[200] = "";
 	size_t n = 0;
@@ -237,7 +237,7 @@ expect_hosts(const struct offer *o, const char *wanted)
 Test(offer_system, of_the_hosts_file_what_routes_use)
 {
 	static const char rest[] = "0.0.0.0 advertising.tracker.example another.example # much\n";
-	struct offer *o, *next;
+	struct resources *o, *next;
 	FILE *f;
 
 	hosts_configure(SMART);
@@ -253,34 +253,34 @@ Test(offer_system, of_the_hosts_file_what_routes_use)
 	cr_assert(f);
 	fputs(rest, f);
 	cr_assert_eq(fclose(f), 0);
-	cr_expect(!offer_system_renew(o), "nothing that counts has changed");
+	cr_expect(!resources_system_renew(o), "nothing that counts has changed");
 	hosts_configure(OTHER);
 	next = system_offer(o);
 	expect_hosts(next, "192.0.2.1 other.test\n");
-	offer_free(&o);
-	offer_free(&next);
+	resources_free(&o);
+	resources_free(&next);
 }
 
 Test(offer_system, a_hosts_file_that_is_too_long)
 {
-	struct offer *o, *next;
+	struct resources *o, *next;
 
 	rig_write(path, "192.0.2.1 smart.test\n");
 	hosts_configure(SMART);
 	o = system_offer(NULL);
 	cr_assert_eq(truncate(path, (64 << 20) + 1), 0);
-	cr_expect(!offer_system_renew(o));
+	cr_expect(!resources_system_renew(o));
 	expect_trouble(o, "cannot be read (File too large, at most 64 MiB are read): what was read "
 	                  "before is used");
 	next = system_offer(o);
 	expect_hosts(next, "192.0.2.1 smart.test\n");
-	offer_free(&next);
+	resources_free(&next);
 	/* what was read before knows nothing of this host */
 	hosts_configure(OTHER);
-	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect_null(resources_new(r.d.conf, o, 1, &refusal));
 	cr_expect(strstr(refusal.why, "(for relay): File too large, at most 64 MiB are read"), "%s",
 	    refusal.why);
-	offer_free(&o);
+	resources_free(&o);
 }
 
 /* Who may not read it asks `config check`: that says nothing of the daemon. */
@@ -296,7 +296,7 @@ Test(offer_system, what_only_another_user_cannot_read_is_a_warning)
 	conf_report_init(&report);
 	/* only this thread */
 	cr_assert_eq(syscall(SYS_setresuid, 61001, 61001, 0), 0);
-	offer_system_report("t.cfg", r.d.conf, &report);
+	resources_system_report("t.cfg", r.d.conf, &report);
 	cr_assert_eq(syscall(SYS_setresuid, 0, 0, 0), 0);
 	buf_addc(&report.text, 0);
 	cr_expect_eq(report.warnings, 1, "%s", report.text.p);
@@ -311,7 +311,7 @@ Test(offer_system, a_hosts_file_of_which_too_much_counts)
 	enum { NAMES = 500, ADDRESSES = 40 };
 	static struct conf_route routes[NAMES];
 	static char names[NAMES][256];
-	struct offer *o;
+	struct resources *o;
 	FILE *f;
 
 	hosts_configure(SMART);
@@ -329,9 +329,9 @@ Test(offer_system, a_hosts_file_of_which_too_much_counts)
 	hosts_configure(SMART);
 	r.d.conf->routes.item = routes;
 	r.d.conf->routes.count = NAMES;
-	cr_expect_null(offer_new(r.d.conf, o, 1, &refusal));
+	cr_expect_null(resources_new(r.d.conf, o, 1, &refusal));
 	cr_expect(
 	    strstr(refusal.why, "(for relay): more than 4 MiB of it count for the hosts of routes"),
 	    "%s", refusal.why);
-	offer_free(&o);
+	resources_free(&o);
 }

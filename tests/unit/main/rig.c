@@ -88,7 +88,7 @@ rig_set_up(struct rig *r)
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_TO_FILE);
 	r->d.config_path = r->config;
 	r->d.base = event_base_new();
-	slots_init(&r->d.slots, 0);
+	instance_slots_init(&r->d.slots, 0);
 }
 
 void
@@ -101,7 +101,7 @@ rig_tear_down(struct rig *r)
 		if (r->roles[n].instance)
 			channel_free(&r->roles[n].instance->channel);
 	}
-	joints_free(&r->d);
+	role_links_free(&r->d);
 	liveness_stop(&r->d);
 	conf_drop(&r->d.conf);
 	event_base_free(r->d.base);
@@ -164,7 +164,7 @@ rig_configure_tls(struct rig *r, const char *extra)
 }
 
 static void
-rig_hear(struct channel *c, const struct packet *p, void *arg)
+rig_hear(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig_role *role = arg;
 
@@ -188,17 +188,17 @@ rig_hear(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-rig_from_role(struct channel *c, const struct packet *p, void *arg)
+rig_from_role(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct instance *i = arg;
 
 	(void)c;
 	if (p->type == MESSAGE_PEER_LOST)
-		joints_lost(i, &p->message->peer_lost);
+		role_links_lost(i, &p->message->peer_lost);
 	else if (p->type == MESSAGE_PONG)
 		liveness_pong(i, p->message->pong.number);
 	else if (p->type == MESSAGE_ALERT)
-		notices_hear(i, &p->message->alert);
+		notices_handle_alert(i, &p->message->alert);
 }
 
 static void

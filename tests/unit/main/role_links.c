@@ -1,4 +1,4 @@
-/* joints and backoff: two that live are joined anew, and nobody can make main spin. */
+/* role_links and restart_backoff: two that live are joined anew, and nobody can make main spin. */
 #include <criterion/criterion.h>
 #include <unistd.h>
 
@@ -45,7 +45,7 @@ Test(joints, who_is_linked_gets_a_pair)
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0),
 	    *keys = rig_role(&r, ROLE_KEYS, 0);
 
-	joints_make(relay->instance);
+	role_links_make(relay->instance);
 	rig_run(&r, 0);
 	cr_assert_eq(queue->peers, 1);
 	cr_assert_eq(relay->peers, 1);
@@ -60,7 +60,7 @@ Test(joints, a_lost_channel_of_two_that_live_is_replaced)
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0);
 	uint32_t first;
 
-	joints_make(relay->instance);
+	role_links_make(relay->instance);
 	rig_run(&r, 0);
 	first = queue->peer.number;
 	/* both tell it */
@@ -80,7 +80,7 @@ Test(joints, one_that_was_replaced_is_not_joined_twice)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0);
 
-	joints_make(relay->instance);
+	role_links_make(relay->instance);
 	rig_run(&r, 0);
 	report(queue, ROLE_RELAY, queue->peer.number);
 	rig_run(&r, 0);
@@ -88,7 +88,7 @@ Test(joints, one_that_was_replaced_is_not_joined_twice)
 	relay->instance->incarnation = ++r.d.incarnations;
 	rig_run(&r, 300);
 	cr_expect_eq(queue->peers, 1);
-	joints_make(relay->instance);
+	role_links_make(relay->instance);
 	rig_run(&r, 0);
 	cr_expect_eq(queue->peers, 2);
 	/* a report of what the dead one had */
@@ -103,7 +103,7 @@ Test(joints, pauses_grow)
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0);
 	int64_t until_ms = clock_mono_ms() + 2000;
 
-	joints_make(relay->instance);
+	role_links_make(relay->instance);
 	while (clock_mono_ms() < until_ms) {
 		rig_run(&r, 10);
 		report(queue, ROLE_RELAY, queue->peer.number);
@@ -118,7 +118,7 @@ Test(joints, nonsense_is_passed_over)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0);
 
-	joints_make(relay->instance);
+	role_links_make(relay->instance);
 	rig_run(&r, 0);
 	for (int kind = 0; kind < 256; kind++)
 		report(queue, (enum role_kind)kind, kind == ROLE_RELAY ? 0 : queue->peer.number);
@@ -133,6 +133,6 @@ Test(backoff, doubles_up_to_its_end)
 	    100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000};
 
 	for (unsigned n = 0; n < sizeof rows / sizeof *rows; n++)
-		cr_expect_eq(backoff_ms(n), rows[n], "%u", n);
-	cr_expect_eq(backoff_ms(4000000000u), 30000);
+		cr_expect_eq(restart_backoff_ms(n), rows[n], "%u", n);
+	cr_expect_eq(restart_backoff_ms(4000000000u), 30000);
 }

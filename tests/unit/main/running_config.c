@@ -32,14 +32,14 @@ struct setting {
 };
 
 static void
-running_hear(struct channel *c, const struct packet *p, void *arg)
+running_hear(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct message_admin_done done = {0};
 	struct setting *s = arg;
 
 	s->status = str_eq(p->message->admin.verb, STR("main.diff"))
-	    ? running_compare(&s->d, c, p->call, &s->said)
-	    : running_tell(&s->d, c, p->call, &s->said);
+	    ? running_config_compare(&s->d, c, p->call, &s->said)
+	    : running_config_send(&s->d, c, p->call, &s->said);
 	cr_assert_eq(channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &done, -1), 0);
 }
 
@@ -61,7 +61,7 @@ running_show(struct setting *s, struct str values)
 }
 
 static void
-running_answered(enum request_end end, const struct packet *p, void *arg)
+running_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct setting *s = arg;
 
@@ -114,7 +114,7 @@ running_hear_all(struct setting *s, const char *verb)
 	cr_assert_eq(channel_pair(ends), 0);
 	s->asks = channel_new(r.d.base, ends[0], running_hear, running_lost, s);
 	s->answers = channel_new(r.d.base, ends[1], running_hear, running_lost, s);
-	ask(s->asks, MESSAGE_ADMIN, &m, running_answered, s);
+	ask_pooled(s->asks, MESSAGE_ADMIN, &m, running_answered, s);
 	for (int i = 0; i < 2000 && !s->is_over; i++)
 		rig_run(&r, 5);
 	cr_assert(s->is_over);
@@ -225,7 +225,7 @@ Test(running, lines_that_do_not_fit_are_counted)
 		struct buf out;
 
 		buf_init(&out, 1000);
-		running_add_some(&out, str_of(rows[i].text), rows[i].most);
+		running_config_add_lines(&out, str_of(rows[i].text), rows[i].most);
 		cr_expect(str_eq(buf_str(&out), str_of(rows[i].shown)), "%zu: %.*s", i,
 		    STR_ARG(buf_str(&out)));
 		buf_clear(&out);

@@ -25,14 +25,14 @@ static const struct conf none, desk = {.has_help_desk = true, .help_desk = DESK}
 static void
 set_up(void)
 {
-	struct directory_wish wish = {.key = "run_directory", .path = STR("/test")};
+	struct directory_spec wish = {.key = "run_directory", .path = STR("/test")};
 	int status = 0;
 
 	if (geteuid() != 0)
 		cr_skip_test("needs root to give files away");
 	snprintf(base, sizeof base, "/tmp/test-help-desk.XXXXXX");
 	cr_assert(mkdtemp(base));
-	d.identities[ROLE_CONTROL] = (struct identity){.uid = ROLE_UID, .gid = ROLE_GID};
+	d.identities[ROLE_CONTROL] = (struct os_user){.uid = ROLE_UID, .gid = ROLE_GID};
 	wish.owner = &d.identities[ROLE_CONTROL];
 	d.run_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	d.admin_fd = directory_open_socket(d.run_fd, &wish, &status);
@@ -66,9 +66,9 @@ has(const char *name, uid_t uid, gid_t gid, mode_t mode)
 static void
 opens(const struct conf *before, const struct conf *now)
 {
-	char why[REASON_BYTES] = "";
+	char why[DAEMON_REASON_BYTES] = "";
 
-	cr_assert(help_desk_open(&d, before, now, why), "%s", why);
+	cr_assert(socket_access_set(&d, before, now, why), "%s", why);
 }
 
 Test(help_desk, each_change)
@@ -146,9 +146,9 @@ Test(help_desk, with_the_capabilities_of_the_unit)
 static void
 fails(const struct conf *before, const struct conf *now, int error)
 {
-	char why[REASON_BYTES] = "";
+	char why[DAEMON_REASON_BYTES] = "";
 
-	cr_expect(!help_desk_open(&d, before, now, why));
+	cr_expect(!socket_access_set(&d, before, now, why));
 	cr_expect(strstr(why, "help_desk_group: ") && strstr(why, strerror(error)), "%s", why);
 }
 

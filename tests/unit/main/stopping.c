@@ -106,7 +106,7 @@ Test(stopping, the_bound_of_those_left_behind_holds_no_stop)
 {
 	struct instance *i = unendable(ROLE_RELAY, 0);
 
-	for (int n = 0; n < LEFT_MAX; n++)
+	for (int n = 0; n < INSTANCE_ABANDONED_MAX; n++)
 		i->left[n] = 1000000 + n;
 	stopping_begin(&r.d);
 	stopping_begin(&r.d);

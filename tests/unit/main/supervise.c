@@ -24,7 +24,7 @@ supervise_set_up(void)
 	    "listen: ( { address = \"127.0.0.1\"; port = %u; tls = \"implicit\"; } );",
 	    rig_free_port());
 	rig_configure(&r, listen);
-	cr_assert(host_identities(r.d.conf, r.d.identities));
+	cr_assert(os_role_users(r.d.conf, r.d.identities));
 	r.d.submission_count = 1;
 }
 

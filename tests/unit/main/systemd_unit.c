@@ -59,7 +59,7 @@ warnings(const char *words)
 	unsigned count;
 
 	conf_report_init(&report);
-	service_check(r.directory, "t.cfg", r.d.conf, &report);
+	systemd_unit_check(r.directory, "t.cfg", r.d.conf, &report);
 	buf_addc(&report.text, '\0');
 	if (report.warnings)
 		cr_expect(strstr(report.text.p, words), "%s: %s", words, report.text.p);

@@ -25,14 +25,14 @@ static char log_path[100];
 static void
 watch_set_up(void)
 {
-	struct offer_refusal refusal;
+	struct resources_refusal refusal;
 
 	rig_set_up(&r);
 	rig_configure(&r, "listen: ( );");
 	snprintf(log_path, sizeof log_path, "%s/log", r.directory);
 	log_open(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), LOG_TO_FILE);
-	watch_note_files(&r.d);
-	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
+	watch_files_note_initial(&r.d);
+	r.d.offer = resources_new(r.d.conf, NULL, 1, &refusal);
 	cr_assert(r.d.offer, "%s", refusal.why);
 }
 
@@ -40,8 +40,8 @@ static void
 watch_tear_down(void)
 {
 	clock_fake(-1);
-	watch_stop(&r.d);
-	offer_free(&r.d.offer);
+	watch_files_stop(&r.d);
+	resources_free(&r.d.offer);
 	rig_tear_down(&r);
 }
 
@@ -67,11 +67,11 @@ Test(watch, an_expired_certificate_is_told_once_a_day)
 {
 	static const char words[] = "sallyport.cfg:2: tls.certificate: ";
 
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	cr_expect_eq(told(words), 0, "nothing is wrong in these years");
-	watch_stop(&r.d);
+	watch_files_stop(&r.d);
 	clock_fake(year_2127_ms);
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	cr_expect_eq(told(words), 1);
 	cr_expect_eq(told("expired on 2126-"), 1);
 	clock_fake(year_2127_ms + 23 * HOUR_MS);
@@ -82,7 +82,7 @@ Test(watch, an_expired_certificate_is_told_once_a_day)
 	cr_expect_eq(told(words), 2, "a day later");
 	rig_run(&r, LOOK_MS);
 	cr_expect_eq(told(words), 2);
-	watch_certificates_changed(&r.d);
+	watch_files_certificates_changed(&r.d);
 	rig_run(&r, LOOK_MS);
 	cr_expect_eq(told(words), 3, "after a reload");
 }
@@ -90,19 +90,19 @@ Test(watch, an_expired_certificate_is_told_once_a_day)
 static void
 offer_with_resolv_conf(const char *path)
 {
-	struct offer_refusal refusal;
+	struct resources_refusal refusal;
 
 	r.d.stage = -1;
 	r.d.conf->dns.resolv_conf = str_of(path);
-	offer_free(&r.d.offer);
-	r.d.offer = offer_new(r.d.conf, NULL, 1, &refusal);
+	resources_free(&r.d.offer);
+	r.d.offer = resources_new(r.d.conf, NULL, 1, &refusal);
 	cr_assert(r.d.offer, "%s", refusal.why);
 }
 
-static const struct offer_file *
+static const struct resources_file *
 file_at(const char *path)
 {
-	const struct offer *o = r.d.offer;
+	const struct resources *o = r.d.offer;
 	size_t n = 0;
 
 	while (n < o->file_count && !str_eq(o->files[n].path, str_of(path)))
@@ -135,8 +135,8 @@ look_until(const char *words, unsigned count)
 	return told(words);
 }
 
-/* It is read when the offer is made, and looked at from a moment later on: the first look reads it
- * again. */
+/* It is read when the resources are opened, and looked at from a moment later on: the first look
+ * reads it again. */
 Test(watch, a_file_that_changes_while_the_daemon_starts)
 {
 	char path[100];
@@ -145,7 +145,7 @@ Test(watch, a_file_that_changes_while_the_daemon_starts)
 	offer_with_resolv_conf(path);
 	cr_assert_lt(file_at(path)->fd, 0);
 	rig_write(path, "nameserver 192.0.2.1\n");
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	rig_run(&r, LOOK_MS);
 	cr_expect_geq(file_at(path)->fd, 0);
 	cr_expect_eq(told("resolv.conf changed: loading it"), 1);
@@ -157,23 +157,23 @@ Test(watch, a_file_for_which_there_was_no_descriptor_is_loaded_later)
 {
 	static const char late[] =
 	    "resolv.conf cannot be read now (Too many open files): what was read before is used";
-	char path[100], text[OFFER_SYSTEM_TEXT_BYTES];
+	char path[100], text[RESOURCES_SYSTEM_TEXT_BYTES];
 	struct rlimit before;
 
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
 	rig_write(path, "nameserver 192.0.2.1\n");
 	offer_with_resolv_conf(path);
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	rig_run(&r, 2 * LOOK_MS);
 	rig_write(path, "nameserver 192.0.2.27\n");
 	before = no_more_descriptors();
 	rig_run(&r, 4 * LOOK_MS);
-	cr_expect(strstr(offer_system_trouble(r.d.offer, text), late), "%s", text);
+	cr_expect(strstr(resources_system_trouble(r.d.offer, text), late), "%s", text);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	cr_expect_eq(told("resolv.conf changed: loading it"), 0);
 	cr_expect_eq(told(late), 1, "once");
 	cr_expect_eq(look_until("resolv.conf changed: loading it", 1), 1);
-	cr_expect_str_eq(offer_system_trouble(r.d.offer, text), "");
+	cr_expect_str_eq(resources_system_trouble(r.d.offer, text), "");
 	unlink(path);
 }
 
@@ -181,7 +181,7 @@ Test(watch, a_file_for_which_there_was_no_descriptor_is_loaded_later)
  */
 Test(watch, a_file_that_is_again_what_it_was_after_a_want_of_descriptors)
 {
-	char path[100], kept[100], text[OFFER_SYSTEM_TEXT_BYTES];
+	char path[100], kept[100], text[RESOURCES_SYSTEM_TEXT_BYTES];
 	struct rlimit before;
 
 	clock_fake(year_2127_ms);
@@ -189,7 +189,7 @@ Test(watch, a_file_that_is_again_what_it_was_after_a_want_of_descriptors)
 	snprintf(kept, sizeof kept, "%s/kept", r.directory);
 	rig_write(path, "nameserver 192.0.2.1\n");
 	offer_with_resolv_conf(path);
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	rig_run(&r, 2 * LOOK_MS);
 	cr_assert_eq(rename(path, kept), 0);
 	rig_write(path, "nameserver 192.0.2.27\n");
@@ -200,7 +200,7 @@ Test(watch, a_file_that_is_again_what_it_was_after_a_want_of_descriptors)
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	clock_fake(year_2127_ms + 61 * 1000);
 	cr_expect_eq(look_until("resolv.conf can be read again: it is the same", 1), 1);
-	cr_expect_str_eq(offer_system_trouble(r.d.offer, text), "");
+	cr_expect_str_eq(resources_system_trouble(r.d.offer, text), "");
 	unlink(path);
 }
 
@@ -222,7 +222,7 @@ Test(watch, an_interface_that_comes_and_gets_another_number)
 	rig_write(path, "nameserver fe80::1%link0\n");
 	rig_link_error = ENODEV;
 	offer_with_resolv_conf(path);
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	rig_run(&r, 2 * LOOK_MS);
 	expect_servers(path, "nameserver fe80::1%link0\n");
 	rig_link_error = 0;
@@ -251,7 +251,7 @@ Test(watch, a_certificate_that_is_renewed_during_the_start_is_loaded)
 	rig_write(path, rig_keys[1]);
 	snprintf(path, sizeof path, "%s/tls.crt", r.directory);
 	rig_write(path, rig_certificates[1]);
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	rig_run(&r, 3 * LOOK_MS);
 	cr_expect_eq(told("certificate files changed: loading them"), 1);
 }
@@ -259,18 +259,18 @@ Test(watch, a_certificate_that_is_renewed_during_the_start_is_loaded)
 Test(watch, files_that_cannot_be_used_are_told_once_a_day_until_they_are_mended)
 {
 	static const char first[] = "and the former ones stay: ", later[] = "ones stay since 2127-";
-	struct watch_refusal refusal;
+	struct watch_files_refusal refusal;
 	char path[120];
 
 	clock_fake(year_2127_ms);
-	watch_start(&r.d);
-	cr_expect_not(watch_is_refused(&r.d, 0, &refusal));
+	watch_files_start(&r.d);
+	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal));
 	snprintf(path, sizeof path, "%s/tls.key", r.directory);
 	rig_write(path, rig_keys[1]);
 	for (int looks = 0; looks < 10 && told(first) == 0; looks++)
 		rig_run(&r, LOOK_MS);
 	cr_assert_eq(told(first), 1);
-	cr_assert(watch_is_refused(&r.d, 0, &refusal));
+	cr_assert(watch_files_is_refused(&r.d, 0, &refusal));
 	cr_expect_eq(refusal.since_ms, year_2127_ms);
 	cr_expect(
 	    strstr(refusal.why, "tls.key: is not the key of the certificate"), "%s", refusal.why);
@@ -281,8 +281,8 @@ Test(watch, files_that_cannot_be_used_are_told_once_a_day_until_they_are_mended)
 	rig_run(&r, LOOK_MS);
 	cr_expect_eq(told(later), 1, "a day later");
 	cr_expect_eq(told(first), 1);
-	watch_certificates_changed(&r.d);
-	cr_expect_not(watch_is_refused(&r.d, 0, &refusal), "a reload loads them anew");
+	watch_files_certificates_changed(&r.d);
+	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal), "a reload loads them anew");
 }
 
 static unsigned
@@ -302,14 +302,14 @@ pending(void)
  * again. */
 Test(watch, a_refused_renewal_is_mailed_beside_what_else_is_wrong)
 {
-	struct message_verdict stored = {.status = status_make(250, "2.0.0", "stored")};
+	struct message_status stored = {.status = smtp_status_make(250, "2.0.0", "stored")};
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 	char path[120];
 
 	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	clock_fake(year_2127_ms);
 	notices_start(&r.d);
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	cr_assert_eq(pending(), 1, "it has expired");
 	snprintf(path, sizeof path, "%s/tls.key", r.directory);
 	rig_write(path, rig_keys[1]);
@@ -318,11 +318,11 @@ Test(watch, a_refused_renewal_is_mailed_beside_what_else_is_wrong)
 	cr_assert_eq(pending(), 2);
 	clock_fake(year_2127_ms + 60 * 1000);
 	for (int i = 0; i < 2; i++) {
-		notices_look(&r.d);
+		notices_check_all(&r.d);
 		rig_run(&r, 0);
 		cr_assert_eq(queue->notices, (unsigned)i + 1);
-		cr_assert_eq(channel_answer(
-		                 queue->channel, queue->notice_call, MESSAGE_VERDICT, &stored, -1),
+		cr_assert_eq(
+		    channel_answer(queue->channel, queue->notice_call, MESSAGE_STATUS, &stored, -1),
 		    0);
 		rig_run(&r, 0);
 	}
@@ -339,13 +339,13 @@ Test(watch, a_refused_renewal_is_mailed_beside_what_else_is_wrong)
 static const char *
 mailed(struct rig_role *queue, unsigned before)
 {
-	struct message_verdict stored = {.status = status_make(250, "2.0.0", "stored")};
+	struct message_status stored = {.status = smtp_status_make(250, "2.0.0", "stored")};
 
-	notices_look(&r.d);
+	notices_check_all(&r.d);
 	rig_run(&r, 0);
 	cr_assert_eq(queue->notices, before + 1);
 	cr_assert_eq(
-	    channel_answer(queue->channel, queue->notice_call, MESSAGE_VERDICT, &stored, -1), 0);
+	    channel_answer(queue->channel, queue->notice_call, MESSAGE_STATUS, &stored, -1), 0);
 	rig_run(&r, 0);
 	return queue->notice_text;
 }
@@ -356,7 +356,7 @@ Test(watch, each_of_several_refused_certificates_is_named)
 	static const char first[] = "and the former ones stay: ";
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 	char extra[800], path[3][120];
-	struct watch_refusal refusal;
+	struct watch_files_refusal refusal;
 	const char *text;
 
 	snprintf(path[0], sizeof path[0], "%s/tls.crt", r.directory);
@@ -367,14 +367,14 @@ Test(watch, each_of_several_refused_certificates_is_named)
 	    "listen: ( );\ntls: ( { certificate = \"%s\"; private_key = \"%s\"; },\n"
 	    " { certificate = \"%s\"; private_key = \"%s\"; } );",
 	    path[0], path[2], path[1], path[2]);
-	offer_free(&r.d.offer);
+	resources_free(&r.d.offer);
 	rig_configure_tls(&r, extra);
 	offer_with_resolv_conf("/dev/null");
-	watch_note_files(&r.d);
+	watch_files_note_initial(&r.d);
 	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	clock_fake(year_2077_ms);
 	notices_start(&r.d);
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	cr_assert_eq(pending(), 0);
 	rig_write(path[0], "nothing\n");
 	rig_write(path[1], "nothing\n");
@@ -384,14 +384,14 @@ Test(watch, each_of_several_refused_certificates_is_named)
 	text = mailed(queue, 0);
 	for (size_t i = 0; i < 2; i++) {
 		cr_expect(strstr(text, path[i]), "%s is missing: %s", path[i], text);
-		cr_assert(watch_is_refused(&r.d, i, &refusal));
+		cr_assert(watch_files_is_refused(&r.d, i, &refusal));
 		cr_expect(strstr(refusal.why, path[i]), "%s: %s", path[i], refusal.why);
 	}
 	cr_expect_eq(pending(), 0);
 	/* one of them is good again: that is another refusal, about the other one */
 	rig_write(path[0], rig_certificates[0]);
 	cr_assert_eq(look_until(first, 2), 2);
-	cr_expect_not(watch_is_refused(&r.d, 0, &refusal));
+	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal));
 	clock_fake(year_2077_ms + 2 * 60 * 1000);
 	text = mailed(queue, 1);
 	cr_expect(strstr(text, path[1]) && !strstr(text, path[0]), "%s", text);
@@ -413,7 +413,7 @@ Test(watch, another_reason_for_the_refusal_is_told_too)
 	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	clock_fake(now_ms);
 	notices_start(&r.d);
-	watch_start(&r.d);
+	watch_files_start(&r.d);
 	rig_run(&r, 2 * LOOK_MS);
 	rig_write(path, rig_keys[1]);
 	before = no_more_descriptors();

@@ -376,7 +376,7 @@ Test(resolver_servers, open_queries_can_be_ended)
 	servers[0].is_silent = true;
 	resolver_ask_mx(r, STR("known.test"), hear, &h);
 	resolver_retire(r, take_idle, &idle);
-	resolver_hurry(r);
+	resolver_expire_queries(r);
 	cr_expect_eq(wait_heard(&h).outcome, RESOLVER_TIMEOUT);
 	cr_expect_lt(clock_mono_ms() - began, RESOLVER_DEADLINE_MS / 2);
 	for (int i = 0; i < 50 && idle == 0; i++)

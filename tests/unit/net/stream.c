@@ -344,7 +344,7 @@ Test(stream, connects_from_a_source)
 	pair_init(&p);
 	stream_free(&p.a.stream);
 	p.a.stream = stream_connect(p.base,
-	    &(struct stream_ends){
+	    &(struct stream_addresses){
 	        (struct sockaddr *)&to, n, (struct sockaddr *)&source, sizeof source},
 	    &side_events, &p.a);
 	side_say(&p.a, "hello");
@@ -373,13 +373,14 @@ Test(stream, failures_to_connect_come_through_the_loop)
 	pair_init(&p);
 	stream_free(&p.a.stream);
 	p.a.stream = stream_connect(p.base,
-	    &(struct stream_ends){.to = (struct sockaddr *)&to, .to_len = n}, &side_events, &p.a);
+	    &(struct stream_addresses){.to = (struct sockaddr *)&to, .to_len = n}, &side_events,
+	    &p.a);
 	cr_assert(pair_until(&p, &p.a.ended, 1));
 	cr_assert(p.a.why == STREAM_ERROR && stream_error(p.a.stream) == ECONNREFUSED);
 	cr_assert(strcmp(p.a.text, "Connection refused") == 0);
 	stream_free(&p.a.stream);
 	p.a.stream = stream_connect(p.base,
-	    &(struct stream_ends){
+	    &(struct stream_addresses){
 	        (struct sockaddr *)&to, n, (struct sockaddr *)&source, sizeof source},
 	    &side_events, &p.a);
 	cr_assert(p.a.ended == 1);
@@ -400,8 +401,8 @@ Test(stream, no_descriptor_is_an_end_like_any_other)
 	limit.rlim_cur = 3;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	p.a.stream = stream_connect(p.base,
-	    &(struct stream_ends){.to = (struct sockaddr *)&to, .to_len = sizeof to}, &side_events,
-	    &p.a);
+	    &(struct stream_addresses){.to = (struct sockaddr *)&to, .to_len = sizeof to},
+	    &side_events, &p.a);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	stream_read(p.a.stream, true);

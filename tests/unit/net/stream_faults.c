@@ -186,7 +186,7 @@ waits_for_patience(enum fault_act act)
 static unsigned
 sensible_ends(const struct fault_peer *peer)
 {
-	enum { EOF_ = 1 << STREAM_EOF, CUT = 1 << STREAM_CUT, ERROR = 1 << STREAM_ERROR };
+	enum { EOF_ = 1 << STREAM_EOF, CUT = 1 << STREAM_TRUNCATED, ERROR = 1 << STREAM_ERROR };
 	enum { TLS = 1 << STREAM_TLS_FAILED, EXPIRED = 1 << STREAM_EXPIRED };
 	bool is_plain = peer->at < FAULT_AT_STARTTLS ||
 	                (peer->at == FAULT_AT_STARTTLS && peer->is_server);

@@ -49,7 +49,7 @@ Test(resolv_conf, nameservers)
 /* Each once, and no more than the first ones. */
 Test(resolv_conf, interfaces_that_it_names)
 {
-	struct resolv_links links;
+	struct resolv_conf_links links;
 	struct buf text, out;
 
 	buf_init(&text, 4096);

@@ -282,7 +282,7 @@ Test(tls, a_cut_is_no_end)
 	cr_assert(gnutls_record_send(h.session, "DATA", 4) == 4);
 	shutdown(p.a.fd, SHUT_WR);
 	cr_assert(pair_until(&p, &p.b.ended, 1));
-	cr_assert(p.b.why == STREAM_CUT && p.b.got.n == 4);
+	cr_assert(p.b.why == STREAM_TRUNCATED && p.b.got.n == 4);
 	hand_clear(&h);
 	pair_clear(&p);
 }

@@ -86,16 +86,16 @@ Test(limits, a_look_tells_how_long_all_rates_take)
 	struct limits_use use;
 
 	cr_assert(take(l, "a", &two, 10, start_ms));
-	limits_look(l, STR("a"), &two, start_ms, &use);
+	limits_get_use(l, STR("a"), &two, start_ms, &use);
 	cr_expect_eq(use.wait_ms, 360000, "one in six minutes; the day has five more");
 	cr_assert(take(l, "a", &two, 5, start_ms + hour_ms));
-	limits_look(l, STR("a"), &two, start_ms + hour_ms, &use);
+	limits_get_use(l, STR("a"), &two, start_ms + hour_ms, &use);
 	cr_expect_eq(use.count, 2);
 	cr_expect_eq(use.used[0], 5);
 	cr_expect_eq(use.used[1], 15, "14.375 of 15");
 	cr_expect_eq(use.wait_ms, 2160000, "0.375 of 96 minutes; the hour has five more");
 	cr_expect_eq(limits_take(l, STR("a"), &two, 1, start_ms + hour_ms), 2160000);
-	limits_look(l, STR("a"), &two, start_ms + hour_ms + 2160000, &use);
+	limits_get_use(l, STR("a"), &two, start_ms + hour_ms + 2160000, &use);
 	cr_expect_eq(use.wait_ms, 0);
 	limits_free(&l);
 }
@@ -109,7 +109,7 @@ Test(limits, a_look_tells_that_it_is_never)
 	struct limits_use use;
 
 	for (size_t i = 0; i < 2; i++) {
-		limits_look(l, STR("a"), &rates[i], start_ms, &use);
+		limits_get_use(l, STR("a"), &rates[i], start_ms, &use);
 		cr_expect_eq(use.wait_ms, -1);
 		cr_expect_eq(limits_take(l, STR("a"), &rates[i], 1, start_ms), -1);
 	}
@@ -124,12 +124,12 @@ Test(limits, give_back)
 	cr_assert(take(l, "a", &one, 10, start_ms));
 	limits_give_back(l, STR("a"), &one, 4);
 	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms), 6);
-	limits_look(l, STR("a"), &one, start_ms, &use);
+	limits_get_use(l, STR("a"), &one, start_ms, &use);
 	cr_assert_eq(use.count, 1);
 	cr_assert_eq(use.used[0], 6);
 	cr_assert_eq(use.wait_ms, 0);
 	cr_assert(take(l, "a", &one, 4, start_ms));
-	limits_look(l, STR("a"), &one, start_ms, &use);
+	limits_get_use(l, STR("a"), &one, start_ms, &use);
 	cr_assert_eq(use.wait_ms, hour_ms / 10);
 	limits_give_back(l, STR("a"), &one, UINT64_MAX);
 	cr_assert_eq(limits_used(l, STR("a"), &one, start_ms), 0);
@@ -301,8 +301,8 @@ Test(limits, of_a_user)
 	    conf_of("limits: { per_user = \"5 / 1h\"; users: ("
 	            "{ user = \"erp@example.com\"; per_user = \"7 / 1h, 9 / 1d\"; } ); };");
 
-	cr_expect_eq(limits_of(c, STR("ERP@example.com"))->count, 2);
-	cr_expect_eq(limits_of(c, STR("erp@example.com"))->rate[0].count, 7);
-	cr_expect_eq(limits_of(c, STR("erp@example.org"))->rate[0].count, 5);
+	cr_expect_eq(limits_of_user(c, STR("ERP@example.com"))->count, 2);
+	cr_expect_eq(limits_of_user(c, STR("erp@example.com"))->rate[0].count, 7);
+	cr_expect_eq(limits_of_user(c, STR("erp@example.org"))->rate[0].count, 5);
 	conf_drop(&c);
 }

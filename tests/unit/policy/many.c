@@ -45,10 +45,10 @@ conf_of_many(void)
 static bool
 may(const struct conf *c, const char *user, const char *text)
 {
-	struct address a;
+	struct mail_address a;
 
-	cr_assert(address_parse(str_of(text), &a, NULL), "%s", text);
-	return rules_may_send(c, str_of(user), &a);
+	cr_assert(mail_address_parse(str_of(text), &a, NULL), "%s", text);
+	return sender_rules_may_send(c, str_of(user), &a);
 }
 
 Test(many, each_entry_is_found_and_only_that_one)
@@ -62,16 +62,17 @@ Test(many, each_entry_is_found_and_only_that_one)
 		cr_expect(may(c, user, address), "%s %s", user, address);
 		snprintf(address, sizeof address, "shared%d@d.example", i + 1);
 		cr_expect_not(may(c, user, address), "%s %s", user, address);
-		cr_expect_eq(limits_of(c, str_of(user))->rate[0].count, (uint64_t)i + 1);
+		cr_expect_eq(limits_of_user(c, str_of(user))->rate[0].count, (uint64_t)i + 1);
 		snprintf(address, sizeof address, "bob@d%d.example", i);
 		cr_expect(may(c, "bob", address), "%s", address);
 		snprintf(domain, sizeof domain, "%sr%d.example", i % 2 ? "x." : "", i);
-		cr_expect_eq(route_number(c, route_find(c, str_of(domain))), (unsigned)i + 1);
+		cr_expect_eq(routing_route_number(c, routing_find_route(c, str_of(domain))),
+		    (unsigned)i + 1);
 		snprintf(domain, sizeof domain, "%sr%d.example", i % 2 ? "" : "x.", i);
-		cr_expect_eq(route_number(c, route_find(c, str_of(domain))), 0);
+		cr_expect_eq(routing_route_number(c, routing_find_route(c, str_of(domain))), 0);
 	}
 	cr_expect_not(may(c, "bob", "bob@d10000.example"));
-	cr_expect_eq(limits_of(c, STR("nobody@d.example")), &c->limits.per_user);
+	cr_expect_eq(limits_of_user(c, STR("nobody@d.example")), &c->limits.per_user);
 	conf_drop(&c);
 }
 
@@ -101,23 +102,23 @@ Test(many, of_equal_keys_the_first_of_the_list_is_found)
 	    " { to_domain = \"a.x.example\"; via = \"smtp\"; host = \"h\"; }, { via = \"mx\"; },"
 	    " { to_domain = \"x.example\"; via = \"smtp\"; host = \"h\"; } );");
 
-	cr_expect_eq(limits_of(c, STR("a@x.example"))->rate[0].count, 1);
-	cr_expect_eq(route_number(c, route_find(c, STR("a.x.example"))), 1);
-	cr_expect_eq(route_number(c, route_find(c, STR("x.example"))), 3);
+	cr_expect_eq(limits_of_user(c, STR("a@x.example"))->rate[0].count, 1);
+	cr_expect_eq(routing_route_number(c, routing_find_route(c, STR("a.x.example"))), 1);
+	cr_expect_eq(routing_route_number(c, routing_find_route(c, STR("x.example"))), 3);
 	conf_drop(&c);
 }
 
 Test(many, keys_that_are_too_long_are_not_found)
 {
 	struct conf *c = conf_of_many();
-	static char key[CONF_ORDER_KEY_MAX + 1];
-	char room[CONF_ORDER_KEY_MAX];
+	static char key[LIST_INDEX_KEY_MAX + 1];
+	char room[LIST_INDEX_KEY_MAX];
 	struct str out;
 
 	memset(key, 'k', sizeof key);
-	cr_expect_eq(conf_order_find(&c->domains_by_name, str_make(key, sizeof key)),
-	    CONF_ORDER_NONE);
-	cr_expect_not(conf_order_grant_key(str_make(key, 1000), STR("local"),
+	cr_expect_eq(list_index_find(&c->domains_by_name, str_make(key, sizeof key)),
+	    LIST_INDEX_NONE);
+	cr_expect_not(list_index_grant_key(str_make(key, 1000), STR("local"),
 	    STR("a.domain.that.is.long.example"), room, &out));
 	conf_drop(&c);
 }

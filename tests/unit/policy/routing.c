@@ -25,10 +25,10 @@ Test(route, finds_the_first_match)
 	struct conf *c = conf_of(routes);
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		const struct conf_route *r = route_find(c, str_of(cases[i].domain));
+		const struct conf_route *r = routing_find_route(c, str_of(cases[i].domain));
 
-		cr_expect_eq(route_number(c, r), cases[i].number, "%s: %u", cases[i].domain,
-		    route_number(c, r));
+		cr_expect_eq(routing_route_number(c, r), cases[i].number, "%s: %u", cases[i].domain,
+		    routing_route_number(c, r));
 	}
 	conf_drop(&c);
 }
@@ -36,12 +36,12 @@ Test(route, finds_the_first_match)
 Test(route, without_a_match_is_by_mx)
 {
 	struct conf *c = conf_of("routes: ( );");
-	const struct conf_route *r = route_find(c, STR("any.example"));
+	const struct conf_route *r = routing_find_route(c, STR("any.example"));
 
 	cr_assert_eq(r->via, VIA_MX);
 	cr_assert_eq(r->tls, ROUTE_TLS_OPPORTUNISTIC);
 	cr_assert_not(r->allow_private);
-	cr_assert_eq(route_port(r), 25);
+	cr_assert_eq(routing_port(r), 25);
 	conf_drop(&c);
 }
 
@@ -49,7 +49,7 @@ Test(route, default_is_one_route_by_mx)
 {
 	struct conf *c = conf_of("");
 
-	cr_assert_eq(route_number(c, route_find(c, STR("any.example"))), 1);
+	cr_assert_eq(routing_route_number(c, routing_find_route(c, STR("any.example"))), 1);
 	conf_drop(&c);
 }
 
@@ -70,7 +70,7 @@ Test(route, port_follows_via_and_tls)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-		cr_expect_eq(route_port(&cases[i].route), cases[i].port, "case %zu", i);
+		cr_expect_eq(routing_port(&cases[i].route), cases[i].port, "case %zu", i);
 }
 
 /* The words of the manual, as the reader takes them and as log lines print them. */
@@ -95,8 +95,8 @@ Test(route, each_word_means_its_way)
 			c = conf_of(text);
 			cr_expect_eq(c->routes.item[0].via, (int64_t)via, "%s", text);
 			cr_expect_eq(c->routes.item[0].tls, (int64_t)tls, "%s", text);
-			cr_expect_str_eq(route_via_name((int64_t)via), vias[via]);
-			cr_expect_str_eq(route_tls_name((int64_t)tls), words[tls]);
+			cr_expect_str_eq(routing_via_name((int64_t)via), vias[via]);
+			cr_expect_str_eq(routing_tls_name((int64_t)tls), words[tls]);
 			conf_drop(&c);
 		}
 }

@@ -87,12 +87,12 @@ Test(rules, may_send)
 	struct conf *c = conf_of(policy);
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct address a;
+		struct mail_address a;
 
 		cr_assert(
-		    address_parse(str_of(cases[i].address), &a, NULL), "%s", cases[i].address);
-		cr_expect_eq(rules_may_send(c, str_of(cases[i].user), &a), cases[i].may, "%s as %s",
-		    cases[i].user, cases[i].address);
+		    mail_address_parse(str_of(cases[i].address), &a, NULL), "%s", cases[i].address);
+		cr_expect_eq(sender_rules_may_send(c, str_of(cases[i].user), &a), cases[i].may,
+		    "%s as %s", cases[i].user, cases[i].address);
 	}
 	conf_drop(&c);
 }
@@ -113,12 +113,12 @@ Test(rules, subaddresses_can_be_switched_off)
 	};
 
 	for (size_t i = 0; i < sizeof exact / sizeof exact[0]; i++) {
-		struct address a;
+		struct mail_address a;
 
 		cr_assert(
-		    address_parse(str_of(exact[i].address), &a, NULL), "%s", exact[i].address);
-		cr_expect_eq(rules_may_send(c, str_of(exact[i].user), &a), exact[i].may, "%s as %s",
-		    exact[i].user, exact[i].address);
+		    mail_address_parse(str_of(exact[i].address), &a, NULL), "%s", exact[i].address);
+		cr_expect_eq(sender_rules_may_send(c, str_of(exact[i].user), &a), exact[i].may,
+		    "%s as %s", exact[i].user, exact[i].address);
 	}
 	conf_drop(&c);
 }
@@ -134,7 +134,7 @@ Test(rules, names_of_the_configuration_without_a_domain)
 	char text[1024];
 
 	for (size_t i = 0; i < 2; i++) {
-		struct address sales;
+		struct mail_address sales;
 		struct conf *c;
 
 		snprintf(text, sizeof text,
@@ -146,19 +146,19 @@ Test(rules, names_of_the_configuration_without_a_domain)
 		    "};",
 		    texts[i]);
 		c = conf_of(text);
-		cr_assert(address_parse(STR("sales@example.com"), &sales, NULL));
-		cr_expect(rules_may_send(c, STR("bob@example.com"), &sales));
-		cr_expect(rules_may_send(c, STR("bob"), &sales));
-		cr_expect_not(rules_may_send(c, STR("bob@example.net"), &sales));
-		cr_expect(rules_may_send(c, STR("carol@example.com"), &sales));
-		cr_expect_not(rules_may_send(c, STR("carol"), &sales));
-		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob@example.com")), 0);
-		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob")), 0);
-		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("bob@example.net")),
-		    CONF_ORDER_NONE);
-		cr_expect_eq(conf_order_find(&c->limits_by_user, STR("carol@example.com")), 1);
+		cr_assert(mail_address_parse(STR("sales@example.com"), &sales, NULL));
+		cr_expect(sender_rules_may_send(c, STR("bob@example.com"), &sales));
+		cr_expect(sender_rules_may_send(c, STR("bob"), &sales));
+		cr_expect_not(sender_rules_may_send(c, STR("bob@example.net"), &sales));
+		cr_expect(sender_rules_may_send(c, STR("carol@example.com"), &sales));
+		cr_expect_not(sender_rules_may_send(c, STR("carol"), &sales));
+		cr_expect_eq(list_index_find(&c->limits_by_user, STR("bob@example.com")), 0);
+		cr_expect_eq(list_index_find(&c->limits_by_user, STR("bob")), 0);
+		cr_expect_eq(list_index_find(&c->limits_by_user, STR("bob@example.net")),
+		    LIST_INDEX_NONE);
+		cr_expect_eq(list_index_find(&c->limits_by_user, STR("carol@example.com")), 1);
 		cr_expect_eq(
-		    conf_order_find(&c->limits_by_user, STR("carol")), CONF_ORDER_NONE);
+		    list_index_find(&c->limits_by_user, STR("carol")), LIST_INDEX_NONE);
 		conf_drop(&c);
 	}
 }
@@ -166,10 +166,10 @@ Test(rules, names_of_the_configuration_without_a_domain)
 Test(rules, null_sender_and_postmaster_without_domain_are_nobodys)
 {
 	struct conf *c = conf_of(policy);
-	struct address a = {0};
+	struct mail_address a = {0};
 
-	cr_expect_not(rules_may_send(c, STR("alice@example.com"), &a));
+	cr_expect_not(sender_rules_may_send(c, STR("alice@example.com"), &a));
 	a.text = a.local = STR("postmaster");
-	cr_expect_not(rules_may_send(c, STR("postmaster"), &a));
+	cr_expect_not(sender_rules_may_send(c, STR("postmaster"), &a));
 	conf_drop(&c);
 }

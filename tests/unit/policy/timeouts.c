@@ -9,11 +9,11 @@ Test(patience, is_the_sum_of_the_parts_and_more)
 	c.timeouts.attempt_ms = 600000;
 	c.timeouts.body_ms = 180000;
 	c.timeouts.final_ms = 600000;
-	cr_assert_eq(patience_content_ms(&c, 0), 180000);
-	cr_assert_eq(patience_content_ms(&c, 4096), 181000);
-	cr_assert_eq(patience_content_ms(&c, 50 << 20), 180000 + 12800 * INT64_C(1000));
-	cr_assert_eq(patience_job_ms(&c, 0), 600000 + 180000 + 600000 + 60000);
-	cr_assert_eq(patience_grace_ms(&c, 0), 60000);
+	cr_assert_eq(timeouts_content_ms(&c, 0), 180000);
+	cr_assert_eq(timeouts_content_ms(&c, 4096), 181000);
+	cr_assert_eq(timeouts_content_ms(&c, 50 << 20), 180000 + 12800 * INT64_C(1000));
+	cr_assert_eq(timeouts_attempt_ms(&c, 0), 600000 + 180000 + 600000 + 60000);
+	cr_assert_eq(timeouts_grace_ms(&c, 0), 60000);
 }
 
 Test(patience, short_ones_get_a_short_slack)
@@ -23,6 +23,6 @@ Test(patience, short_ones_get_a_short_slack)
 	c.timeouts.attempt_ms = 100;
 	c.timeouts.body_ms = 100;
 	c.timeouts.final_ms = 800;
-	cr_assert_eq(patience_job_ms(&c, 0), 1100);
-	cr_assert_eq(patience_grace_ms(&c, 0), 110);
+	cr_assert_eq(timeouts_attempt_ms(&c, 0), 1100);
+	cr_assert_eq(timeouts_grace_ms(&c, 0), 110);
 }

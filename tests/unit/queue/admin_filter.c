@@ -7,9 +7,9 @@ static const int64_t start_ms = INT64_C(1795000000000);
 static const int64_t retry_ms[] = {1000};
 
 struct room {
-	struct book book;
+	struct queued_messages book;
 	struct schedule *schedule;
-	struct entry *entry;
+	struct queued_message *entry;
 	struct arena arena;
 	const char *why;
 };
@@ -18,7 +18,7 @@ static void
 room_open(struct room *r)
 {
 	struct schedule_limits limits = {10, 10, retry_ms, 1};
-	struct recipient to[2] = {
+	struct envelope_recipient to[2] = {
 	    {.address = STR("Bob@Example.net")}, {.address = STR("eve@example.org")}};
 	struct envelope e = {.id = {7, 1},
 	    .arrival_ms = start_ms,
@@ -28,29 +28,29 @@ room_open(struct room *r)
 	    .recipient_count = 2};
 
 	arena_init(&r->arena, 1 << 20);
-	book_init(&r->book);
+	queued_init(&r->book);
 	r->schedule = schedule_new(&limits);
-	r->entry = entry_new(&r->book, &e, 432000000, STR("gw.test"));
-	book_add(&r->book, r->entry);
+	r->entry = queued_message_new(&r->book, &e, 432000000, STR("gw.test"));
+	queued_add(&r->book, r->entry);
 }
 
 static void
 room_close(struct room *r)
 {
 	schedule_free(&r->schedule);
-	book_clear(&r->book);
+	queued_clear(&r->book);
 	arena_clear(&r->arena);
 }
 
 static bool
-parse(struct room *r, const char *key, const char *value, struct filter *out)
+parse(struct room *r, const char *key, const char *value, struct admin_filter *out)
 {
 	struct buf values;
 	bool ok;
 
 	buf_init(&values, 65536);
 	message_values_add(&values, key, str_of(value));
-	ok = filter_parse(buf_str(&values), &r->arena, out, &r->why);
+	ok = admin_filter_parse(buf_str(&values), &r->arena, out, &r->why);
 	buf_clear(&values);
 	return ok;
 }
@@ -58,10 +58,10 @@ parse(struct room *r, const char *key, const char *value, struct filter *out)
 static bool
 fits(struct room *r, const char *key, const char *value)
 {
-	struct filter f;
+	struct admin_filter f;
 
 	cr_assert(parse(r, key, value, &f), "%s=%s: %s", key, value, r->why);
-	return filter_fits(&f, r->schedule, r->entry, start_ms + 100000);
+	return admin_filter_fits(&f, r->schedule, r->entry, start_ms + 100000);
 }
 
 Test(filter, each_condition)
@@ -83,7 +83,7 @@ Test(filter, each_condition)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		cr_assert_eq(fits(&r, cases[i].key, cases[i].value), cases[i].fits, "%s=%s",
 		    cases[i].key, cases[i].value);
-	entry_hold(&r.book, r.entry, true);
+	queued_message_hold(&r.book, r.entry, true);
 	cr_assert(fits(&r, "state", "held"));
 	room_close(&r);
 }
@@ -94,7 +94,7 @@ Test(filter, settled_recipients_do_not_count)
 	struct room r;
 
 	room_open(&r);
-	entry_settle(&r.book, r.entry, 1, SPOOL_DONE, 0);
+	queued_recipient_set_outcome(&r.book, r.entry, 1, SPOOL_DONE, 0);
 	cr_assert_not(fits(&r, "to", "bob@example.net"));
 	cr_assert_not(fits(&r, "domain", "example.net"));
 	cr_assert(fits(&r, "domain", "example.org"));
@@ -105,22 +105,22 @@ Test(filter, settled_recipients_do_not_count)
 Test(filter, sessions)
 {
 	struct room r;
-	struct filter f;
+	struct admin_filter f;
 	struct buf values;
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	room_open(&r);
 	cr_assert(parse(&r, "id", msgid_text((struct msgid){7, 0}, 0, id), &f));
-	cr_assert(f.has_sessions && filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_assert(f.has_sessions && admin_filter_fits(&f, r.schedule, r.entry, start_ms));
 	cr_assert(parse(&r, "id", msgid_text((struct msgid){8, 0}, 0, id), &f));
-	cr_assert_not(filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_assert_not(admin_filter_fits(&f, r.schedule, r.entry, start_ms));
 	cr_assert(parse(&r, "id", msgid_text((struct msgid){7, 1}, 0, id), &f));
 	cr_assert_not(f.has_sessions);
 	buf_init(&values, 1024);
 	message_values_add(&values, "id", str_of(msgid_text((struct msgid){8, 0}, 0, id)));
 	message_values_add(&values, "id", str_of(msgid_text((struct msgid){7, 2}, 0, id)));
-	cr_assert(filter_parse(buf_str(&values), &r.arena, &f, &r.why));
-	cr_assert_not(filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_assert(admin_filter_parse(buf_str(&values), &r.arena, &f, &r.why));
+	cr_assert_not(admin_filter_fits(&f, r.schedule, r.entry, start_ms));
 	buf_clear(&values);
 	room_close(&r);
 }
@@ -128,14 +128,14 @@ Test(filter, sessions)
 Test(filter, states_follow_the_schedule)
 {
 	struct room r;
-	struct parcel *p;
+	struct sched_delivery *p;
 
 	room_open(&r);
 	p = &r.entry->shipments[0].parcel;
 	p->due_ms = start_ms + 200000;
 	schedule_add(r.schedule, p, STR("example.net"), start_ms);
-	cr_assert_str_eq(entry_state(r.schedule, r.entry, start_ms), "deferred");
-	cr_assert_str_eq(entry_state(r.schedule, r.entry, start_ms + 200000), "active");
+	cr_assert_str_eq(admin_filter_state(r.schedule, r.entry, start_ms), "deferred");
+	cr_assert_str_eq(admin_filter_state(r.schedule, r.entry, start_ms + 200000), "active");
 	schedule_remove(r.schedule, p);
 	room_close(&r);
 }
@@ -143,7 +143,7 @@ Test(filter, states_follow_the_schedule)
 Test(filter, what_is_refused)
 {
 	struct room r;
-	struct filter f;
+	struct admin_filter f;
 	static const char *const bad[][2] = {{"older", "soon"}, {"older", ""}, {"older", "-1"},
 	    {"older", "10"}, {"older", "1y"}, {"older", "99999999999"}, {"state", "asleep"},
 	    {"state", ""}, {"id", "nonsense"}, {"id", ""}};
@@ -164,7 +164,7 @@ Test(filter, an_empty_value_is_an_error)
 {
 	static const char *const keys[] = {
 	    "user", "account", "from", "to", "domain", "state", "older", "id"};
-	struct filter f;
+	struct admin_filter f;
 	struct room r;
 
 	room_open(&r);
@@ -176,13 +176,13 @@ Test(filter, an_empty_value_is_an_error)
 
 Test(filter, a_user_without_a_domain)
 {
-	struct filter f;
+	struct admin_filter f;
 	struct room r;
 
 	room_open(&r);
 	cr_assert(parse(&r, "user", "alice", &f));
-	cr_expect_not(filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_expect_not(admin_filter_fits(&f, r.schedule, r.entry, start_ms));
 	f.other_user = STR("alice@example.com");
-	cr_expect(filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_expect(admin_filter_fits(&f, r.schedule, r.entry, start_ms));
 	room_close(&r);
 }

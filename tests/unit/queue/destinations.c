@@ -5,12 +5,12 @@
 enum { SLOTS = 20, WINDOW = 4 };
 
 static const char users[4];
-static const struct status away = {.code = 451, .class = 4, .text = "away"};
+static const struct smtp_status away = {.code = 451, .class = 4, .text = "away"};
 
 struct room {
 	struct timers timers;
-	struct sites all;
-	struct site *site[3];
+	struct sched_destinations all;
+	struct sched_destination *site[3];
 };
 
 static void
@@ -19,47 +19,47 @@ room_open(struct room *r)
 	static const char *const names[] = {"one", "two", "three"};
 
 	timers_init(&r->timers);
-	sites_init(&r->all, &r->timers, 1);
-	sites_configure(&r->all, SLOTS, WINDOW);
+	sched_destinations_init(&r->all, &r->timers, 1);
+	sched_destinations_configure(&r->all, SLOTS, WINDOW);
 	for (int i = 0; i < 3; i++)
-		r->site[i] = sites_keep(&r->all, str_of(names[i]));
+		r->site[i] = sched_destinations_ref(&r->all, str_of(names[i]));
 }
 
 static void
 room_close(struct room *r)
 {
 	for (int i = 0; i < 3; i++)
-		sites_drop(&r->all, &r->site[i]);
-	sites_clear(&r->all);
+		sched_destinations_unref(&r->all, &r->site[i]);
+	sched_destinations_clear(&r->all);
 	timers_clear(&r->timers);
 }
 
 static void
-push(struct room *r, int site, struct parcel *p, int user)
+push(struct room *r, int site, struct sched_delivery *p, int user)
 {
 	p->user = &users[user];
-	sites_push(&r->all, r->site[site], p);
+	sched_destinations_push(&r->all, r->site[site], p);
 }
 
 Test(sites, an_unproven_one_has_one_slot)
 {
 	struct room r;
-	struct parcel p[3] = {0};
+	struct sched_delivery p[3] = {0};
 
 	room_open(&r);
 	for (int i = 0; i < 3; i++)
 		push(&r, 0, &p[i], 0);
-	cr_assert(sites_may_take(&r.all));
-	cr_assert_eq(sites_take(&r.all), &p[0]);
-	cr_assert_null(sites_take(&r.all));
-	cr_assert_not(sites_may_take(&r.all));
+	cr_assert(sched_destinations_may_take(&r.all));
+	cr_assert_eq(sched_destinations_take(&r.all), &p[0]);
+	cr_assert_null(sched_destinations_take(&r.all));
+	cr_assert_not(sched_destinations_may_take(&r.all));
 	cr_assert_eq(r.all.running_unproven, 1);
-	sites_answers(&r.all, r.site[0]);
+	sched_destinations_answered(&r.all, r.site[0]);
 	cr_assert_eq(r.all.running_unproven, 0, "what runs there counts as proven now");
-	cr_assert_eq(sites_take(&r.all), &p[1]);
-	cr_assert_eq(sites_take(&r.all), &p[2]);
+	cr_assert_eq(sched_destinations_take(&r.all), &p[1]);
+	cr_assert_eq(sched_destinations_take(&r.all), &p[2]);
 	for (int i = 0; i < 3; i++)
-		sites_end(&r.all, &p[i]);
+		sched_destinations_end(&r.all, &p[i]);
 	cr_assert_eq(r.all.running, 0);
 	room_close(&r);
 }
@@ -67,18 +67,18 @@ Test(sites, an_unproven_one_has_one_slot)
 Test(sites, users_and_sites_take_turns)
 {
 	struct room r;
-	struct parcel p[6] = {0};
-	struct parcel *got[6];
+	struct sched_delivery p[6] = {0};
+	struct sched_delivery *got[6];
 
 	room_open(&r);
 	for (int i = 0; i < 2; i++)
-		sites_answers(&r.all, r.site[i]);
+		sched_destinations_answered(&r.all, r.site[i]);
 	for (int i = 0; i < 4; i++)
 		push(&r, 0, &p[i], i == 3);
 	push(&r, 1, &p[4], 0);
 	push(&r, 1, &p[5], 0);
 	for (int i = 0; i < 6; i++)
-		got[i] = sites_take(&r.all);
+		got[i] = sched_destinations_take(&r.all);
 	cr_assert_eq(got[0], &p[0]);
 	cr_assert_eq(got[1], &p[4]);
 	cr_assert_eq(got[2], &p[3], "the other user");
@@ -86,7 +86,7 @@ Test(sites, users_and_sites_take_turns)
 	cr_assert_eq(got[4], &p[1]);
 	cr_assert_eq(got[5], &p[2]);
 	for (int i = 0; i < 6; i++)
-		sites_end(&r.all, &p[i]);
+		sched_destinations_end(&r.all, &p[i]);
 	room_close(&r);
 }
 
@@ -94,29 +94,29 @@ Test(sites, users_and_sites_take_turns)
 Test(sites, a_pause)
 {
 	struct room r;
-	struct parcel p[3] = {0};
+	struct sched_delivery p[3] = {0};
 
 	room_open(&r);
-	sites_answers(&r.all, r.site[0]);
+	sched_destinations_answered(&r.all, r.site[0]);
 	for (int i = 0; i < 3; i++)
 		push(&r, 0, &p[i], 0);
-	cr_assert_eq(sites_take(&r.all), &p[0]);
-	sites_pause(&r.all, r.site[0], &away, 1000);
+	cr_assert_eq(sched_destinations_take(&r.all), &p[0]);
+	sched_destinations_pause(&r.all, r.site[0], &away, 1000);
 	cr_assert_eq(r.all.ready_paused, 2);
 	cr_assert_eq(r.all.running_unproven, 1);
 	cr_assert_eq(r.site[0]->status->code, 451);
-	sites_end(&r.all, &p[0]);
-	cr_assert_null(sites_take(&r.all));
-	sites_pull(&r.all, &p[2]);
+	sched_destinations_end(&r.all, &p[0]);
+	cr_assert_null(sched_destinations_take(&r.all));
+	sched_destinations_pull(&r.all, &p[2]);
 	cr_assert_eq(r.all.ready_paused, 1);
 	push(&r, 0, &p[0], 1);
 	cr_assert_eq(r.all.ready_paused, 2);
-	sites_wake(&r.all, r.site[0]);
+	sched_destinations_resume(&r.all, r.site[0]);
 	cr_assert_eq(r.all.ready_paused, 0);
-	cr_assert_eq(sites_take(&r.all), &p[1]);
-	cr_assert_null(sites_take(&r.all));
-	sites_end(&r.all, &p[1]);
-	sites_pull(&r.all, &p[0]);
+	cr_assert_eq(sched_destinations_take(&r.all), &p[1]);
+	cr_assert_null(sched_destinations_take(&r.all));
+	sched_destinations_end(&r.all, &p[1]);
+	sched_destinations_pull(&r.all, &p[0]);
 	room_close(&r);
 }
 
@@ -124,20 +124,21 @@ Test(sites, a_pause)
 Test(sites, a_parked_lane_comes_back)
 {
 	struct room r;
-	struct parcel p[3] = {0};
+	struct sched_delivery p[3] = {0};
 
 	room_open(&r);
-	sites_configure(&r.all, 4, WINDOW);
+	sched_destinations_configure(&r.all, 4, WINDOW);
 	for (int i = 0; i < 3; i++)
 		push(&r, i, &p[i], 0);
-	cr_assert_eq(sites_take(&r.all), &p[0]);
-	cr_assert_null(sites_take(&r.all), "half of 4, and half of what is free of it");
-	cr_assert_not(sites_may_take(&r.all));
-	sites_pull(&r.all, &p[1]);
-	sites_end(&r.all, &p[0]);
-	cr_assert(sites_may_take(&r.all));
-	cr_assert_eq(sites_take(&r.all), &p[2]);
-	sites_end(&r.all, &p[2]);
+	cr_assert_eq(sched_destinations_take(&r.all), &p[0]);
+	cr_assert_null(
+	    sched_destinations_take(&r.all), "half of 4, and half of what is free of it");
+	cr_assert_not(sched_destinations_may_take(&r.all));
+	sched_destinations_pull(&r.all, &p[1]);
+	sched_destinations_end(&r.all, &p[0]);
+	cr_assert(sched_destinations_may_take(&r.all));
+	cr_assert_eq(sched_destinations_take(&r.all), &p[2]);
+	sched_destinations_end(&r.all, &p[2]);
 	cr_assert_eq(map_count(r.all.shares.by_user), 0);
 	cr_assert_eq(map_count(r.all.lanes), 0);
 	room_close(&r);
@@ -147,19 +148,19 @@ Test(sites, a_parked_lane_comes_back)
 Test(sites, more_than_the_limit_run)
 {
 	struct room r;
-	struct parcel p[5] = {0};
+	struct sched_delivery p[5] = {0};
 
 	room_open(&r);
-	sites_configure(&r.all, 2, WINDOW);
+	sched_destinations_configure(&r.all, 2, WINDOW);
 	for (int i = 0; i < 4; i++) {
 		p[i].user = &users[i];
-		sites_begin(&r.all, r.site[0], &p[i]);
+		sched_destinations_begin(&r.all, r.site[0], &p[i]);
 	}
 	push(&r, 1, &p[4], 0);
-	cr_assert_null(sites_take(&r.all));
+	cr_assert_null(sched_destinations_take(&r.all));
 	for (int i = 0; i < 4; i++)
-		sites_end(&r.all, &p[i]);
-	cr_assert_eq(sites_take(&r.all), &p[4]);
-	sites_end(&r.all, &p[4]);
+		sched_destinations_end(&r.all, &p[i]);
+	cr_assert_eq(sched_destinations_take(&r.all), &p[4]);
+	sched_destinations_end(&r.all, &p[4]);
 	room_close(&r);
 }

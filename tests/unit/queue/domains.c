@@ -4,37 +4,37 @@
 
 struct room {
 	struct timers timers;
-	struct sites sites;
-	struct destinations all;
+	struct sched_destinations sites;
+	struct sched_domains all;
 };
 
 static void
 room_open(struct room *r)
 {
 	timers_init(&r->timers);
-	sites_init(&r->sites, &r->timers, 1);
-	sites_configure(&r->sites, 10, 10);
-	destinations_init(&r->all, &r->timers, &r->sites, 2);
+	sched_destinations_init(&r->sites, &r->timers, 1);
+	sched_destinations_configure(&r->sites, 10, 10);
+	sched_domains_init(&r->all, &r->timers, &r->sites, 2);
 }
 
 static void
 room_close(struct room *r)
 {
-	destinations_clear(&r->all);
-	sites_clear(&r->sites);
+	sched_domains_clear(&r->all);
+	sched_destinations_clear(&r->sites);
 	timers_clear(&r->timers);
 }
 
 Test(destinations, one_for_each_name)
 {
 	struct room r;
-	struct destination *a;
+	struct sched_domain *a;
 
 	room_open(&r);
-	a = destinations_get(&r.all, STR("a.test"));
-	cr_assert_eq(destinations_get(&r.all, STR("a.test")), a);
-	cr_assert_neq(destinations_get(&r.all, STR("b.test")), a);
-	cr_assert_eq(a->state, DESTINATION_UNKNOWN);
+	a = sched_domains_get(&r.all, STR("a.test"));
+	cr_assert_eq(sched_domains_get(&r.all, STR("a.test")), a);
+	cr_assert_neq(sched_domains_get(&r.all, STR("b.test")), a);
+	cr_assert_eq(a->state, SCHED_DOMAIN_UNKNOWN);
 	room_close(&r);
 }
 
@@ -42,24 +42,24 @@ Test(destinations, one_for_each_name)
 Test(destinations, parcels_wait_in_order)
 {
 	struct room r;
-	struct parcel p[4] = {0};
-	struct destination *d;
+	struct sched_delivery p[4] = {0};
+	struct sched_domain *d;
 
 	room_open(&r);
-	d = destinations_get(&r.all, STR("a.test"));
+	d = sched_domains_get(&r.all, STR("a.test"));
 	for (int i = 0; i < 4; i++) {
 		p[i].destination = d;
-		destinations_push(&r.all, &p[i]);
-		cr_assert_eq(p[i].state, PARCEL_ASKING);
+		sched_domains_push(&r.all, &p[i]);
+		cr_assert_eq(p[i].state, DELIVERY_ASKING);
 	}
 	cr_assert_eq(r.all.asking, 4);
-	destinations_pull(&r.all, &p[1]);
-	destinations_pull(&r.all, &p[0]);
+	sched_domains_pull(&r.all, &p[1]);
+	sched_domains_pull(&r.all, &p[0]);
 	cr_assert_eq(d->first, &p[2]);
 	cr_assert_eq(p[2].next, &p[3]);
-	destinations_pull(&r.all, &p[3]);
+	sched_domains_pull(&r.all, &p[3]);
 	cr_assert_eq(d->last, &p[2]);
-	destinations_pull(&r.all, &p[2]);
+	sched_domains_pull(&r.all, &p[2]);
 	cr_assert_null(d->first);
 	cr_assert_eq(r.all.asking, 0);
 	room_close(&r);
@@ -68,20 +68,20 @@ Test(destinations, parcels_wait_in_order)
 Test(destinations, are_listed_once_and_come_in_order)
 {
 	struct room r;
-	struct destination *a, *b;
+	struct sched_domain *a, *b;
 
 	room_open(&r);
-	a = destinations_get(&r.all, STR("a.test"));
-	b = destinations_get(&r.all, STR("b.test"));
-	destinations_list(&r.all, a);
-	destinations_list(&r.all, b);
-	destinations_list(&r.all, a);
+	a = sched_domains_get(&r.all, STR("a.test"));
+	b = sched_domains_get(&r.all, STR("b.test"));
+	sched_domains_list(&r.all, a);
+	sched_domains_list(&r.all, b);
+	sched_domains_list(&r.all, a);
 	cr_assert_eq(r.all.todo, a);
-	destinations_unlist_first(&r.all);
+	sched_domains_unlist_first(&r.all);
 	cr_assert_eq(r.all.todo, b);
-	destinations_list(&r.all, a);
-	destinations_unlist_first(&r.all);
-	destinations_unlist_first(&r.all);
+	sched_domains_list(&r.all, a);
+	sched_domains_unlist_first(&r.all);
+	sched_domains_unlist_first(&r.all);
 	cr_assert_null(r.all.todo);
 	room_close(&r);
 }
@@ -90,26 +90,26 @@ Test(destinations, are_listed_once_and_come_in_order)
 Test(destinations, delayed_ones_are_counted)
 {
 	struct room r;
-	struct parcel p[3] = {0};
-	struct destination *d;
+	struct sched_delivery p[3] = {0};
+	struct sched_domain *d;
 
 	room_open(&r);
-	d = destinations_get(&r.all, STR("a.test"));
+	d = sched_domains_get(&r.all, STR("a.test"));
 	for (int i = 0; i < 3; i++) {
 		p[i].destination = d;
 		if (i == 2)
-			destinations_delay(&r.all, d);
-		destinations_push(&r.all, &p[i]);
+			sched_domains_delay(&r.all, d);
+		sched_domains_push(&r.all, &p[i]);
 	}
 	cr_assert_eq(r.all.delayed, 3);
 	cr_assert(d->has_news);
-	destinations_pull(&r.all, &p[0]);
+	sched_domains_pull(&r.all, &p[0]);
 	cr_assert_eq(r.all.delayed, 2);
-	destinations_forget_answer(&r.all, d);
+	sched_domains_forget_answer(&r.all, d);
 	cr_assert_eq(r.all.delayed, 0);
-	cr_assert_eq(d->state, DESTINATION_UNKNOWN);
-	destinations_pull(&r.all, &p[1]);
-	destinations_pull(&r.all, &p[2]);
+	cr_assert_eq(d->state, SCHED_DOMAIN_UNKNOWN);
+	sched_domains_pull(&r.all, &p[1]);
+	sched_domains_pull(&r.all, &p[2]);
 	room_close(&r);
 }
 
@@ -117,20 +117,20 @@ Test(destinations, delayed_ones_are_counted)
 Test(destinations, go_when_nothing_needs_them)
 {
 	struct room r;
-	struct destination *d;
+	struct sched_domain *d;
 
 	room_open(&r);
-	d = destinations_get(&r.all, STR("a.test"));
+	d = sched_domains_get(&r.all, STR("a.test"));
 	d->references = 1;
-	destinations_free_if_unused(&r.all, d);
+	sched_domains_free_if_unused(&r.all, d);
 	d->references = 0;
-	d->state = DESTINATION_KNOWN;
-	d->site = sites_keep(&r.sites, STR("mx"));
-	destinations_free_if_unused(&r.all, d);
+	d->state = SCHED_DOMAIN_KNOWN;
+	d->site = sched_destinations_ref(&r.sites, STR("mx"));
+	sched_domains_free_if_unused(&r.all, d);
 	cr_assert_eq(map_count(r.all.by_name), 1);
-	destinations_forget_answer(&r.all, d);
+	sched_domains_forget_answer(&r.all, d);
 	cr_assert_eq(map_count(r.sites.by_name), 0);
-	destinations_free_if_unused(&r.all, d);
+	sched_domains_free_if_unused(&r.all, d);
 	cr_assert_eq(map_count(r.all.by_name), 0);
 	room_close(&r);
 }

@@ -28,7 +28,7 @@ Test(dsn, wanted)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		for (enum dsn_action a = DSN_FAILED; a < DSN_ACTIONS; a++) {
-			struct dsn_wish w = {{1, 1}, cases[i].kind, cases[i].sender[0],
+			struct dsn_conditions w = {{1, 1}, cases[i].kind, cases[i].sender[0],
 			    cases[i].notify};
 
 			cr_assert_eq(dsn_is_wanted(&w, a),
@@ -119,7 +119,7 @@ Test(dsn, expired_and_local)
 
 	sample(&s, "a@b", "c@d");
 	s.item.is_expired = true;
-	s.item.status = status_remote(451, STR("4.7.1 Greylisted"));
+	s.item.status = smtp_status_remote(451, STR("4.7.1 Greylisted"));
 	cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 	cr_assert(dsn_has(&r.body, "Status: 4.4.7\r\n"));
 	cr_assert(dsn_has(&r.body, "Diagnostic-Code: smtp; 451 4.7.1 Greylisted\r\n"));
@@ -144,7 +144,7 @@ Test(dsn, may_have_arrived)
 
 	sample(&s, "a@b", "c@d");
 	s.item.is_expired = true;
-	s.item.status = status_may_have_arrived();
+	s.item.status = smtp_status_may_have_arrived();
 	cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 	cr_assert(dsn_has(&r.body, "It may have arrived already"));
 	cr_assert_not(dsn_has(&r.body, "send the message"));
@@ -156,7 +156,7 @@ Test(dsn, may_have_arrived)
 Test(dsn, many_recipients)
 {
 	enum { COUNT = 1000 };
-	static struct recipient recipients[COUNT];
+	static struct envelope_recipient recipients[COUNT];
 	static struct dsn_item items[COUNT];
 	static char address[300], header[BIG];
 	struct sample s;
@@ -170,10 +170,10 @@ Test(dsn, many_recipients)
 		memcpy(header + i, "\r\nX", 3), header[i + 4] = ':';
 	sample(&s, "a@b", "c@d");
 	for (size_t i = 0; i < COUNT; i++) {
-		recipients[i] = (struct recipient){.address = str_of(address)};
+		recipients[i] = (struct envelope_recipient){.address = str_of(address)};
 		items[i] = s.item;
 		items[i].number = (uint32_t)i + 1;
-		memset(items[i].status.text, 'y', STATUS_TEXT_BYTES - 1);
+		memset(items[i].status.text, 'y', SMTP_STATUS_TEXT_BYTES - 1);
 	}
 	s.envelope.recipients = recipients;
 	s.envelope.recipient_count = COUNT;
@@ -217,7 +217,7 @@ Test(dsn, our_own_diagnosis)
 	struct sample s;
 
 	sample(&s, "a@b", "c@d");
-	s.item.status = status_make(553, "5.6.7", "the address needs SMTPUTF8");
+	s.item.status = smtp_status_make(553, "5.6.7", "the address needs SMTPUTF8");
 	cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 	dsn_check_report(&r);
 	cr_assert(dsn_has(&r.body, "Diagnostic-Code: x-sallyport; the address needs SMTPUTF8\r\n"));
@@ -283,9 +283,10 @@ Test(dsn, actions)
 
 		sample(&s, "a@b", "c@d");
 		s.item.action = cases[i].action;
-		s.item.status = status_remote(cases[i].code ? cases[i].code : 451, STR("words"));
+		s.item.status =
+		    smtp_status_remote(cases[i].code ? cases[i].code : 451, STR("words"));
 		if (cases[i].code == 0)
-			s.item.status = (struct status){0};
+			s.item.status = (struct smtp_status){0};
 		cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 		dsn_check_report(&r);
 		cr_assert(
@@ -304,7 +305,7 @@ Test(dsn, actions)
 /* One report of a round may tell of both. */
 Test(dsn, failed_and_delivered)
 {
-	struct recipient two[2] = {{.address = STR("c@d")}, {.address = STR("e@f")}};
+	struct envelope_recipient two[2] = {{.address = STR("c@d")}, {.address = STR("e@f")}};
 	struct dsn_item items[2];
 	struct dsn_report r;
 	struct sample s;
@@ -314,7 +315,7 @@ Test(dsn, failed_and_delivered)
 	s.envelope.recipient_count = 2;
 	items[0] = items[1] = s.item;
 	items[0].action = DSN_DELIVERED;
-	items[0].status = status_remote(250, STR("2.0.0 stored"));
+	items[0].status = smtp_status_remote(250, STR("2.0.0 stored"));
 	items[1].number = 2;
 	s.dsn.items = items;
 	s.dsn.count = 2;
@@ -333,7 +334,7 @@ Test(dsn, failed_and_delivered)
 Test(dsn, about_a_report)
 {
 	struct dsn_report first, second;
-	struct dsn_wish w = {.kind = ENVELOPE_REPORT, .notify = NOTIFY_NEVER};
+	struct dsn_conditions w = {.kind = ENVELOPE_REPORT, .notify = NOTIFY_NEVER};
 	struct sample s;
 
 	sample(&s, "alice@example.com", "bob@example.net");
@@ -342,7 +343,7 @@ Test(dsn, about_a_report)
 	s.dsn.envelope = &first.envelope;
 	s.dsn.header = buf_str(&first.header);
 	s.dsn.body = buf_str(&first.body);
-	s.item.status = status_remote(550, STR("5.1.1 alice has left"));
+	s.item.status = smtp_status_remote(550, STR("5.1.1 alice has left"));
 	cr_assert(dsn_returns_body(&first.envelope));
 	cr_assert_eq(dsn_compose(&s.dsn, &second), 1);
 	dsn_check_report(&second);

@@ -152,7 +152,7 @@ Test(dsn, long_addresses)
 {
 	struct dsn_report r;
 	struct sample s;
-	char address[400] = "", text[STATUS_TEXT_BYTES] = "";
+	char address[400] = "", text[SMTP_STATUS_TEXT_BYTES] = "";
 
 	for (int i = 0; i < 32; i++)
 		strcat(address, "\xce\xb1");
@@ -162,7 +162,7 @@ Test(dsn, long_addresses)
 	for (int i = 0; i < 119; i++)
 		strcat(text, "\xce\xb3");
 	sample(&s, "alice@example.com", address);
-	s.item.status = status_remote(550, str_of(text));
+	s.item.status = smtp_status_remote(550, str_of(text));
 	s.recipient.orcpt = STR("utf-8;b\\x{FC}cher@example.net");
 	cr_assert_eq(dsn_compose(&s.dsn, &r), 1);
 	dsn_check_report(&r);

@@ -18,7 +18,7 @@ sample(struct sample *s, const char *sender, const char *recipient)
 	    .header_bytes = 100,
 	    .body_bytes = 100};
 	s->item = (struct dsn_item){.number = 1,
-	    .status = status_remote(550, STR("5.1.1 No such user")),
+	    .status = smtp_status_remote(550, STR("5.1.1 No such user")),
 	    .host = STR("mx.example.net"),
 	    .address = STR("192.0.2.25"),
 	    .at_ms = DSN_NOW_MS};
@@ -95,7 +95,7 @@ dsn_check_report(const struct dsn_report *r)
 {
 	struct arena arena;
 	struct header h;
-	struct status s;
+	struct smtp_status s;
 
 	arena_init(&arena, 1 << 20);
 	s = header_parse(buf_str(&r->header), &arena, &h);

@@ -10,7 +10,7 @@ enum { BIG = 60000 };
 #define DSN_NOW_MS INT64_C(1795000000000)
 
 struct sample {
-	struct recipient recipient;
+	struct envelope_recipient recipient;
 	struct envelope envelope;
 	struct dsn_item item;
 	struct dsn dsn;

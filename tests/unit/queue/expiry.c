@@ -133,7 +133,7 @@ damaged_body(struct rig *r)
 	rig_relay(r, false);
 	put_body(r);
 	put(r);
-	snprintf(path, sizeof path, "%s/%s", r->directory, writer_file_name(rig_id(1), name));
+	snprintf(path, sizeof path, "%s/%s", r->directory, writer_body_name(rig_id(1), name));
 	cr_assert_eq(truncate(path, 1000), 0);
 	rig_caught_up(r);
 	expect_report(r, true);
@@ -150,7 +150,7 @@ damaged_body_at_a_start(struct rig *r)
 	put_body(r);
 	put(r);
 	rig_kill(r);
-	snprintf(path, sizeof path, "%s/%s", r->directory, writer_file_name(rig_id(1), name));
+	snprintf(path, sizeof path, "%s/%s", r->directory, writer_body_name(rig_id(1), name));
 	cr_assert_eq(truncate(path, 1000), 0);
 	rig_start(r);
 	rig_relay(r, true);

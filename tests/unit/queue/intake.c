@@ -15,12 +15,12 @@
 
 static struct rig rig;
 
-static struct status
+static struct smtp_status
 commit_envelope(const struct envelope *e, struct str header, struct str body)
 {
 	struct message_commit m = {.header = header, .body = body};
 	struct buf envelope;
-	struct status s;
+	struct smtp_status s;
 
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	cr_assert(envelope_encode(e, &envelope));
@@ -31,7 +31,7 @@ commit_envelope(const struct envelope *e, struct str header, struct str body)
 }
 
 static struct envelope
-envelope_of(struct recipient *to, struct str header, struct str body)
+envelope_of(struct envelope_recipient *to, struct str header, struct str body)
 {
 	static uint64_t number = 1;
 
@@ -46,10 +46,10 @@ envelope_of(struct recipient *to, struct str header, struct str body)
 }
 
 /* COMMIT of one message with these parts. */
-static struct status
+static struct smtp_status
 commit(struct str recipient, struct str header, struct str body)
 {
-	struct recipient to = {.address = recipient};
+	struct envelope_recipient to = {.address = recipient};
 	struct envelope e = envelope_of(&to, header, body);
 
 	return commit_envelope(&e, header, body);
@@ -60,7 +60,7 @@ commit(struct str recipient, struct str header, struct str body)
 #define BODY STR("Hello\r\n")
 
 static void
-expect_refusal(const struct status *s, const char *what, size_t number)
+expect_refusal(const struct smtp_status *s, const char *what, size_t number)
 {
 	cr_expect_eq(s->code, 554, "%s %zu: %u %s", what, number, s->code, s->text);
 }
@@ -74,7 +74,7 @@ Test(intake, commands_in_a_recipient_are_refused, .timeout = 60)
 
 	rig_begin(&rig, "");
 	for (size_t i = 0; i < sizeof recipients / sizeof *recipients; i++) {
-		struct status s = commit(recipients[i], HEADER, BODY);
+		struct smtp_status s = commit(recipients[i], HEADER, BODY);
 
 		expect_refusal(&s, "recipient", i);
 	}
@@ -97,7 +97,7 @@ Test(intake, headers_that_may_not_leave_are_refused, .timeout = 60)
 
 	rig_begin(&rig, "");
 	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-		struct status s = commit(BOB, headers[i], BODY);
+		struct smtp_status s = commit(BOB, headers[i], BODY);
 
 		expect_refusal(&s, "header", i);
 		cr_expect_null(strstr(s.text, "  "), "%s", s.text);
@@ -117,7 +117,7 @@ Test(intake, bodies_that_may_not_leave_are_refused, .timeout = 60)
 
 	rig_begin(&rig, "");
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-		struct status s = commit(BOB, HEADER, bodies[i]);
+		struct smtp_status s = commit(BOB, HEADER, bodies[i]);
 
 		expect_refusal(&s, "body", i);
 	}
@@ -132,7 +132,7 @@ Test(intake, bodies_that_may_not_leave_are_refused, .timeout = 60)
 Test(intake, times_far_ahead_are_refused, .timeout = 60)
 {
 	static const int64_t day = 86400000, times[] = {INT64_MAX, INT64_MIN, -1, 1ll << 42};
-	struct recipient to = {.address = BOB};
+	struct envelope_recipient to = {.address = BOB};
 	int64_t now = clock_ms();
 	struct envelope e;
 

@@ -44,13 +44,13 @@ ask_soon(unsigned n)
 static void
 use_up(void)
 {
-	while (rig.disk->opens < FILES_READY)
+	while (rig.disk->opens < BODY_FILES_READY)
 		rig_wait(&rig, 10);
 	rig_wait(&rig, 100);
 	rig.disk->opens_nothing = true;
-	for (unsigned n = 0; n < FILES_READY; n++)
+	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		ask_now(900 + n, 250);
-	while (rig.disk->opens == FILES_READY)
+	while (rig.disk->opens == BODY_FILES_READY)
 		rig_wait(&rig, 10);
 }
 
@@ -114,7 +114,7 @@ Test(intake_files, questions_whose_asker_goes, .timeout = 60)
 	rig_begin(&rig, rig_slow);
 	others_go_on(100);
 	use_up();
-	for (unsigned n = 0; n < FILES_READY; n++)
+	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		rig_release(&rig, rig_id(900 + n));
 	before = rig_descriptors(&rig);
 	verdicts = rig.verdicts;

@@ -37,7 +37,7 @@ Test(room, the_share_follows_a_reload, .timeout = 60)
 
 /* Submission knows what there is room for, at once, when it changes, and on a new channel; the log
  * has one line that there is none, and one when there is again. */
-Test(room, room_is_told, .timeout = 60)
+Test(room, intake_room_is_told, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -60,7 +60,7 @@ Test(room, room_is_told, .timeout = 60)
 	while (r.room.is_full)
 		rig_until(&r, &r.rooms, r.rooms + 1);
 	cr_expect_not(rig_has_line(log, "room for mail", "again"));
-	rig_wait(&r, ROOM_STEADY_MS + 2 * ROOM_LOOK_MS);
+	rig_wait(&r, INTAKE_ROOM_STEADY_MS + 2 * INTAKE_ROOM_CHECK_MS);
 	cr_expect_eq(rig_count_words(log, "no room for mail: "), 1);
 	cr_expect_eq(rig_count_words(log, "there is room for mail again"), 1);
 	rig_end(&r);
@@ -79,10 +79,10 @@ Test(room, no_room_for_large_bodies_is_told, .timeout = 60)
 	while (r.room.file_bytes > MESSAGE_CONTENT_MAX)
 		rig_until(&r, &r.rooms, r.rooms + 1);
 	cr_expect_not(r.room.is_full);
-	rig_wait(&r, 2 * ROOM_LOOK_MS);
+	rig_wait(&r, 2 * INTAKE_ROOM_CHECK_MS);
 	cr_expect_eq(rig_count_words(log, "no room for mail above 128 KiB: "), 1);
 	r.disk->free_percent = 95;
-	rig_wait(&r, ROOM_STEADY_MS + 3 * ROOM_LOOK_MS);
+	rig_wait(&r, INTAKE_ROOM_STEADY_MS + 3 * INTAKE_ROOM_CHECK_MS);
 	cr_expect_eq(rig_count_words(log, "no room for mail above 128 KiB: "), 1);
 	cr_expect_eq(rig_count_words(log, "there is room for mail above 128 KiB again"), 1);
 	cr_expect_eq(rig_count_words(log, "no room for mail: "), 0);
@@ -118,7 +118,7 @@ Test(room, a_disk_that_became_read_only, .timeout = 60)
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
 	r.disk->is_read_only = true;
 	for (unsigned i = 2; i < 22; i++) {
-		struct status s =
+		struct smtp_status s =
 		    rig_commit(&r, rig_id(i), "alice@example.com", TO("a@example.net"));
 
 		cr_assert_eq(s.code, 451, "%u: %u", i, s.code);

@@ -7,9 +7,9 @@
 #include "spool/spool.h"
 
 static void
-round_trip(const struct status *status, struct detail *out, struct buf *bytes)
+round_trip(const struct smtp_status *status, struct last_attempt *out, struct buf *bytes)
 {
-	struct detail d = {.status = *status,
+	struct last_attempt d = {.status = *status,
 	    .reason = STR("mailbox"),
 	    .host = STR("mx1.example.net"),
 	    .address = STR("192.0.2.25"),
@@ -17,17 +17,17 @@ round_trip(const struct status *status, struct detail *out, struct buf *bytes)
 	    .found_ms = INT64_C(1795000000000)};
 
 	buf_init(bytes, SPOOL_DETAIL_MAX);
-	detail_encode(&d, bytes);
+	last_attempt_encode(&d, bytes);
 	cr_assert(buf_ok(bytes));
-	detail_decode(buf_str(bytes), out);
+	last_attempt_decode(buf_str(bytes), out);
 }
 
 Test(queue_detail, knows_who_said_it)
 {
-	struct status theirs = status_remote(550, STR("5.1.1 no such user"));
-	struct status ours = status_make(451, "4.4.1", "connection refused");
+	struct smtp_status theirs = smtp_status_remote(550, STR("5.1.1 no such user"));
+	struct smtp_status ours = smtp_status_make(451, "4.4.1", "connection refused");
 	struct buf bytes;
-	struct detail d;
+	struct last_attempt d;
 
 	round_trip(&theirs, &d, &bytes);
 	cr_expect(d.status.is_remote);
@@ -44,15 +44,15 @@ Test(queue_detail, knows_who_said_it)
 /* Without the byte of flags and the time at its end; then without the time. */
 Test(queue_detail, of_version_0_1_0)
 {
-	struct status theirs = status_remote(550, STR("5.1.1 no such user"));
+	struct smtp_status theirs = smtp_status_remote(550, STR("5.1.1 no such user"));
 	struct buf bytes;
-	struct detail d;
+	struct last_attempt d;
 
 	round_trip(&theirs, &d, &bytes);
-	detail_decode(str_upto(buf_str(&bytes), bytes.n - 8), &d);
+	last_attempt_decode(str_upto(buf_str(&bytes), bytes.n - 8), &d);
 	cr_expect(d.status.is_remote);
 	cr_expect_eq(d.found_ms, 0);
-	detail_decode(str_upto(buf_str(&bytes), bytes.n - 9), &d);
+	last_attempt_decode(str_upto(buf_str(&bytes), bytes.n - 9), &d);
 	cr_expect_not(d.status.is_remote, "nobody knows");
 	cr_expect_eq(d.status.code, 550);
 	cr_expect_str_eq(d.status.text, "no such user");
@@ -63,17 +63,17 @@ Test(queue_detail, of_version_0_1_0)
 Test(queue_detail, the_longest_fits)
 {
 	char text[600];
-	struct detail d = {.reason = str_make(text, 599),
+	struct last_attempt d = {.reason = str_make(text, 599),
 	    .host = str_make(text, 599),
 	    .address = str_make(text, 599)};
 	struct buf bytes;
 
 	memset(text, 'x', sizeof text);
-	d.status = status_remote(550, str_make(text, 599));
+	d.status = smtp_status_remote(550, str_make(text, 599));
 	buf_init(&bytes, SPOOL_DETAIL_MAX);
-	detail_encode(&d, &bytes);
+	last_attempt_encode(&d, &bytes);
 	cr_expect(buf_ok(&bytes));
-	detail_decode(buf_str(&bytes), &d);
+	last_attempt_decode(buf_str(&bytes), &d);
 	cr_expect(d.status.is_remote);
 	buf_clear(&bytes);
 }

@@ -6,7 +6,7 @@ Test(leases, are_lent_given_back_and_spent, .timeout = 60)
 {
 	static struct rig r;
 	const char *user = "alice@example.com";
-	struct status s;
+	struct smtp_status s;
 
 	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_lease(&r, user, 60).code, 250);
@@ -76,7 +76,7 @@ Test(leases, limits_survive, .timeout = 60)
 {
 	static struct rig r;
 	const char *user = "alice@example.com";
-	struct status s;
+	struct smtp_status s;
 
 	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_lease(&r, user, 95).code, 250);

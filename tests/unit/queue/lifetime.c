@@ -82,7 +82,7 @@ Test(lifetime, a_job_without_results)
 {
 	static const struct {
 		const char *what;
-		struct lifetime_job job;
+		struct lifetime_attempt job;
 		int64_t now, after;
 	} rows[] = {
 	    {"put back", {.pause_ms = H}, H, 5 * S},
@@ -101,11 +101,11 @@ Test(lifetime, a_job_without_results)
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct lifetime_job job = rows[i].job;
+		struct lifetime_attempt job = rows[i].job;
 
 		job.expires_ms = END;
-		cr_expect_eq(lifetime_after_job_ms(&job, rows[i].now), rows[i].now + rows[i].after,
-		    "%s", rows[i].what);
+		cr_expect_eq(lifetime_after_attempt_ms(&job, rows[i].now),
+		    rows[i].now + rows[i].after, "%s", rows[i].what);
 	}
 }
 

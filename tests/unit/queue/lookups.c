@@ -6,13 +6,13 @@
 #include "queue/lookups.h"
 #include "queue/schedule.h"
 
-enum { MANY = 3000, DOMAIN_BYTES = 32, ALONE = LOOKUPS_MAX / 3 };
+enum { MANY = 3000, DOMAIN_BYTES = 32, ALONE = SCHED_LOOKUPS_MAX / 3 };
 
 static const int64_t now = 1000000000, retry_ms[] = {60000};
 static const struct schedule_limits limits = {
     .concurrency = 100, .site_concurrency = 20, .retry_ms = retry_ms, .retry_count = 1};
 static struct schedule *s;
-static struct parcel parcels[MANY + 10];
+static struct sched_delivery parcels[MANY + 10];
 static char asked[MANY + 10][DOMAIN_BYTES];
 static size_t asked_count;
 
@@ -52,7 +52,7 @@ ask(void)
 		schedule_next(s, now, &step);
 		if (step.act == SCHEDULE_NOTHING)
 			break;
-		cr_assert_eq(step.act, SCHEDULE_ASK);
+		cr_assert_eq(step.act, SCHEDULE_RESOLVE);
 		snprintf(asked[asked_count++], DOMAIN_BYTES, "%.*s", STR_ARG(step.domain));
 	}
 	cr_expect_gt(schedule_wake_ms(s), now, "it does not turn without a step");
@@ -73,7 +73,7 @@ add_many(size_t from, size_t count, const char *user)
 static void
 fail(const char *domain)
 {
-	struct status status = status_make(451, "4.4.3", "no answer");
+	struct smtp_status status = smtp_status_make(451, "4.4.3", "no answer");
 	struct schedule_answer answer = {STR_NULL, &status, 60};
 	struct schedule_step step;
 
@@ -105,7 +105,7 @@ Test(lookups, many_users_leave_room)
 		add_many(i * 300, 300, users[i]);
 		open += ask();
 	}
-	cr_expect_lt(open, LOOKUPS_MAX);
+	cr_expect_lt(open, SCHED_LOOKUPS_MAX);
 	add(MANY, "bob", "other.example");
 	cr_expect_eq(ask(), 1);
 }

@@ -7,7 +7,7 @@
 #include "rig.h"
 #include "spool/lost_record.h"
 
-enum { MANY = LOST_AT_ONCE + 4 };
+enum { MANY = LOST_RECORD_AT_ONCE + 4 };
 
 static const char *const one[] = {"marked@one.example", NULL};
 /* Of each message, and of no report about one that is lost. */
@@ -16,7 +16,7 @@ static const char slow[] = "retry = [ \"1h\" ]; concurrency = 4000;";
 
 /* A message that waits to be read; so many reads of it are wrong. */
 static void
-damage_begin(struct rig *r, const char *const *to, int wrong_reads)
+lost_content_begin(struct rig *r, const char *const *to, int wrong_reads)
 {
 	rig_begin(r, slow);
 	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com", to).code, 250);
@@ -54,7 +54,7 @@ Test(damage, a_sound_message_is_not_held, .timeout = 60)
 {
 	static struct rig r;
 
-	damage_begin(&r, one, 2);
+	lost_content_begin(&r, one, 2);
 	rig_relay(&r, true);
 	cr_assert_neq(rig_job(&r, 0)->kind, ENVELOPE_REPORT);
 	rig_results(&r, &r.jobs[0], 250, "none");
@@ -72,7 +72,7 @@ Test(damage, what_is_being_lost_is_not_sent, .timeout = 60)
 	static struct rig r;
 	unsigned before;
 
-	damage_begin(&r, two, 1000);
+	lost_content_begin(&r, two, 1000);
 	strcpy(r.disk->unwritten, "marked@one.example");
 	rig_relay(&r, true);
 	damage_wait_for(&r, &r.disk->unwritten_stood, 1);
@@ -94,7 +94,7 @@ Test(damage, an_end_that_cannot_be_stored, .timeout = 60)
 	static struct rig r;
 	int log = rig_keep_log();
 
-	damage_begin(&r, one, 1000);
+	lost_content_begin(&r, one, 1000);
 	strcpy(r.disk->unwritable, "marked@one.example");
 	r.disk->failing_writes = 1;
 	rig_relay(&r, true);

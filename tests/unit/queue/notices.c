@@ -15,8 +15,11 @@ static const char *
 compose(struct str text, struct str postmaster)
 {
 	static char all[NOTICE_BODY_MAX + NOTICE_HEADER_MAX];
-	struct notice_words n = {.id = rig_id(1).session, .subject = STR("Something\r\nX: y"),
-	    .text = text, .hostname = STR("gw.test"), .postmaster = postmaster,
+	struct notice_mail_content n = {.id = rig_id(1).session,
+	    .subject = STR("Something\r\nX: y"),
+	    .text = text,
+	    .hostname = STR("gw.test"),
+	    .postmaster = postmaster,
 	    .now_ms = INT64_C(1795000000000)};
 
 	cr_assert(notice_mail_compose(&n, &mail));
@@ -83,7 +86,7 @@ Test(notice_mail, a_postmaster_beyond_ascii)
 
 Test(notice_mail, a_text_that_is_too_long)
 {
-	struct notice_words n = {.hostname = STR("gw.test"), .postmaster = STR("a@b")};
+	struct notice_mail_content n = {.hostname = STR("gw.test"), .postmaster = STR("a@b")};
 	struct buf text;
 
 	buf_init(&text, 2 * NOTICE_BODY_MAX);
@@ -98,7 +101,7 @@ Test(notice_mail, a_text_that_is_too_long)
 /* No number of a report, and none about which anybody is told. */
 Test(notice_mail, numbers_of_their_own)
 {
-	struct dsn_wish w = {.id = notice_mail_id(7), .kind = ENVELOPE_REPORT};
+	struct dsn_conditions w = {.id = notice_mail_id(7), .kind = ENVELOPE_REPORT};
 	struct msgid last = {7, DSN_NOTICE_NUMBER - 1};
 
 	cr_expect(dsn_is_notice(w.id));
@@ -111,17 +114,17 @@ Test(notice_mail, numbers_of_their_own)
 /* ---- the role ---- */
 
 static void
-got_verdict(enum request_end end, const struct packet *p, void *arg)
+got_verdict(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
 	r->end = end;
-	r->verdict = p ? p->message->verdict.status : (struct status){0};
+	r->verdict = p ? p->message->verdict.status : (struct smtp_status){0};
 	r->verdicts++;
 }
 
 static void
-got_answer(enum request_end end, const struct packet *p, void *arg)
+got_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	unsigned *code = arg;
 
@@ -134,7 +137,7 @@ ask_soon(struct rig *r, uint64_t id, const char *text)
 	struct message_notice m = {.notice = id, .kind = STR("spool"), .subject = STR("Subject"),
 	    .text = str_of(text)};
 
-	(void)ask(r->main, MESSAGE_NOTICE, &m, got_verdict, r);
+	(void)ask_pooled(r->main, MESSAGE_NOTICE, &m, got_verdict, r);
 }
 
 static unsigned
@@ -201,10 +204,10 @@ Test(notices, asked_twice_stored_once, .timeout = 60)
 
 	rig_begin(&r, rig_slow);
 	strcpy(r.disk->unwritten, "marked");
-	(void)ask(r.main, MESSAGE_NOTICE, &m, got_answer, &former);
+	(void)ask_pooled(r.main, MESSAGE_NOTICE, &m, got_answer, &former);
 	while (r.disk->unwritten_stood == 0)
 		rig_wait(&r, 10);
-	(void)ask(r.main, MESSAGE_NOTICE, &m, got_answer, &latter);
+	(void)ask_pooled(r.main, MESSAGE_NOTICE, &m, got_answer, &latter);
 	rig_until(&r, &former, 1);
 	cr_assert_eq(former, 451, "not 250 before it is durable");
 	cr_assert_eq(latter, 0, "it waits");
@@ -292,7 +295,7 @@ Test(notices, what_main_never_asks, .timeout = 60)
 	static struct rig r;
 
 	rig_begin(&r, rig_slow);
-	(void)ask(
+	(void)ask_pooled(
 	    r.main, MESSAGE_LEASE_ASK, &(struct message_lease_ask){STR("a"), 1}, got_verdict, &r);
 	rig_until(&r, &r.verdicts, 1);
 	cr_assert_eq(r.end, REQUEST_ERROR);

@@ -5,10 +5,10 @@
 
 static const int64_t start_ms = INT64_C(1795000000000);
 
-static struct entry *
-make(struct book *b, uint64_t number, int64_t arrival_ms, const char *const *to)
+static struct queued_message *
+make(struct queued_messages *b, uint64_t number, int64_t arrival_ms, const char *const *to)
 {
-	struct recipient recipients[8] = {0};
+	struct envelope_recipient recipients[8] = {0};
 	struct envelope e = {.id = {number, 1},
 	    .arrival_ms = arrival_ms,
 	    .user = STR("alice@example.com"),
@@ -19,94 +19,94 @@ make(struct book *b, uint64_t number, int64_t arrival_ms, const char *const *to)
 
 	for (; to[e.recipient_count]; e.recipient_count++)
 		recipients[e.recipient_count].address = str_of(to[e.recipient_count]);
-	return entry_new(b, &e, 1000, STR("gw.test"));
+	return queued_message_new(b, &e, 1000, STR("gw.test"));
 }
 
 #define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 Test(book, an_entry_has_one_shipment_for_each_domain)
 {
-	struct book b;
-	struct entry *e;
+	struct queued_messages b;
+	struct queued_message *e;
 
-	book_init(&b);
+	queued_init(&b);
 	e = make(&b, 1, start_ms, TO("a@One.test", "b@two.test", "c@one.TEST", "postmaster"));
 	cr_assert_eq(e->shipment_count, 3);
-	cr_assert(str_eq(shipment_domain(&e->shipments[0]), STR("one.test")));
-	cr_assert(str_eq(shipment_domain(&e->shipments[2]), STR("gw.test")));
+	cr_assert(str_eq(delivery_domain(&e->shipments[0]), STR("one.test")));
+	cr_assert(str_eq(delivery_domain(&e->shipments[2]), STR("gw.test")));
 	cr_assert_eq(e->shipments[0].open, 2);
-	cr_assert(str_eq(entry_address(e, 1), STR("a@One.test")), "as it was given");
-	cr_assert(str_eq(entry_sender(e), STR("news@example.com")));
+	cr_assert(str_eq(queued_message_address(e, 1), STR("a@One.test")), "as it was given");
+	cr_assert(str_eq(queued_message_sender(e), STR("news@example.com")));
 	cr_assert_eq(e->expires_ms, start_ms + 1000);
-	cr_assert_null(entry_addressee(e, 0));
-	cr_assert_null(entry_addressee(e, 5));
-	entry_free(&b, &e);
+	cr_assert_null(queued_message_recipient(e, 0));
+	cr_assert_null(queued_message_recipient(e, 5));
+	queued_message_free(&b, &e);
 	cr_assert_null(e);
 	cr_assert_eq(map_count(b.users), 0);
-	book_clear(&b);
+	queued_clear(&b);
 }
 
 Test(book, counts)
 {
-	struct book b;
-	struct entry *e[3];
+	struct queued_messages b;
+	struct queued_message *e[3];
 
-	book_init(&b);
-	cr_assert_eq(book_oldest_ms(&b), INT64_MAX);
+	queued_init(&b);
+	cr_assert_eq(queued_oldest_ms(&b), INT64_MAX);
 	for (uint64_t i = 0; i < 3; i++) {
 		int64_t arrival_ms = start_ms + (int64_t)(i == 0 ? 50 : i);
 
 		e[i] = make(&b, i, arrival_ms, TO("a@one.test", "b@two.test"));
-		book_add(&b, e[i]);
+		queued_add(&b, e[i]);
 	}
 	cr_assert_eq(b.bytes, 300);
 	cr_assert_eq(b.recipients, 6);
-	cr_assert_eq(book_oldest_ms(&b), start_ms + 1, "not the first one that was added");
-	entry_hold(&b, e[1], true);
-	entry_hold(&b, e[1], true);
-	entry_hold(&b, e[2], true);
+	cr_assert_eq(queued_oldest_ms(&b), start_ms + 1, "not the first one that was added");
+	queued_message_hold(&b, e[1], true);
+	queued_message_hold(&b, e[1], true);
+	queued_message_hold(&b, e[2], true);
 	cr_assert_eq(b.held, 2);
-	entry_hold(&b, e[2], false);
+	queued_message_hold(&b, e[2], false);
 	cr_assert_eq(b.held, 1);
-	cr_assert_eq(book_find(&b, e[1]->id), e[1]);
-	book_remove(&b, &e[1]);
+	cr_assert_eq(queued_find(&b, e[1]->id), e[1]);
+	queued_remove(&b, &e[1]);
 	cr_assert_eq(b.held, 0);
 	cr_assert_eq(b.recipients, 4);
-	cr_assert_eq(book_oldest_ms(&b), start_ms + 2);
-	cr_assert_null(book_find(&b, (struct msgid){1, 1}));
-	book_clear(&b);
+	cr_assert_eq(queued_oldest_ms(&b), start_ms + 2);
+	cr_assert_null(queued_find(&b, (struct msgid){1, 1}));
+	queued_clear(&b);
 }
 
 /* Held before it is added, as after a start. */
 Test(book, held_at_the_start)
 {
-	struct book b;
-	struct entry *e;
+	struct queued_messages b;
+	struct queued_message *e;
 
-	book_init(&b);
+	queued_init(&b);
 	e = make(&b, 1, start_ms, TO("a@one.test"));
-	entry_hold(&b, e, true);
+	queued_message_hold(&b, e, true);
 	cr_assert_eq(b.held, 0);
-	book_add(&b, e);
+	queued_add(&b, e);
 	cr_assert_eq(b.held, 1);
-	book_clear(&b);
+	queued_clear(&b);
 }
 
 Test(book, recipients_are_settled)
 {
-	struct book b;
-	struct entry *e;
+	struct queued_messages b;
+	struct queued_message *e;
 
-	book_init(&b);
+	queued_init(&b);
 	e = make(&b, 1, start_ms, TO("a@one.test", "b@one.test", "c@one.test", "d@two.test"));
-	book_add(&b, e);
-	entry_settle(&b, e, 1, SPOOL_DEFERRED, 0);
+	queued_add(&b, e);
+	queued_recipient_set_outcome(&b, e, 1, SPOOL_DEFERRED, 0);
 	cr_assert_eq(e->open, 4);
-	entry_settle(&b, e, 1, SPOOL_DONE, 0);
-	entry_owe(e, 2, SPOOL_FAILED, MARK_EXPIRED);
-	entry_settle(&b, e, 2, SPOOL_FAILED, MARK_EXPIRED);
-	entry_settle(&b, e, 3, SPOOL_FAILED, MARK_DELETED);
-	entry_settle(&b, e, 4, SPOOL_FAILED, 0);
+	queued_recipient_set_outcome(&b, e, 1, SPOOL_DONE, 0);
+	queued_recipient_owe_report(e, 2, SPOOL_FAILED, MARK_EXPIRED);
+	queued_recipient_set_outcome(&b, e, 2, SPOOL_FAILED, MARK_EXPIRED);
+	queued_recipient_set_outcome(&b, e, 3, SPOOL_FAILED, MARK_DELETED);
+	queued_recipient_set_outcome(&b, e, 4, SPOOL_FAILED, 0);
 	cr_assert_eq(e->open, 0);
 	cr_assert_eq(b.recipients, 0);
 	cr_assert_eq(e->shipments[0].open, 0);
@@ -114,5 +114,5 @@ Test(book, recipients_are_settled)
 	cr_assert_eq(e->expired, 1);
 	cr_assert_eq(e->deleted, 1);
 	cr_assert_eq(e->failed, 1);
-	book_clear(&b);
+	queued_clear(&b);
 }

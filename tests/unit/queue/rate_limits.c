@@ -8,7 +8,7 @@ static const struct conf_rates rates = {&rate, 1};
 struct saved {
 	unsigned count;
 	bool refuses;
-	struct buckets *into;
+	struct rate_limits *into;
 };
 
 static bool
@@ -18,66 +18,68 @@ save(struct str name, struct str value, void *arg)
 
 	s->count++;
 	if (s->into)
-		cr_assert(buckets_load(s->into, name, value));
+		cr_assert(rate_limits_load(s->into, name, value));
 	return !s->refuses;
 }
 
 Test(buckets, take_give_back_and_the_limit)
 {
-	struct buckets *b = buckets_new();
+	struct rate_limits *b = rate_limits_new();
 
-	cr_assert_eq(buckets_take(b, STR("alice"), &rates, 100), 0);
-	cr_assert_gt(buckets_take(b, STR("alice"), &rates, 1), 0);
-	cr_assert_eq(buckets_take(b, STR("bob"), &rates, 100), 0, "each user has its own");
-	buckets_give_back(b, STR("alice"), &rates, 40);
-	cr_assert_eq(buckets_take(b, STR("alice"), &rates, 40), 0);
-	cr_assert_gt(buckets_take(b, STR("alice"), &rates, 1), 0);
-	buckets_free(&b);
+	cr_assert_eq(rate_limits_take(b, STR("alice"), &rates, 100), 0);
+	cr_assert_gt(rate_limits_take(b, STR("alice"), &rates, 1), 0);
+	cr_assert_eq(rate_limits_take(b, STR("bob"), &rates, 100), 0, "each user has its own");
+	rate_limits_give_back(b, STR("alice"), &rates, 40);
+	cr_assert_eq(rate_limits_take(b, STR("alice"), &rates, 40), 0);
+	cr_assert_gt(rate_limits_take(b, STR("alice"), &rates, 1), 0);
+	rate_limits_free(&b);
 	cr_assert_null(b);
 }
 
 /* Only what changed is written, and again when it could not be. */
 Test(buckets, save_what_changed)
 {
-	struct buckets *b = buckets_new();
+	struct rate_limits *b = rate_limits_new();
 	struct saved s = {.refuses = true};
 
-	buckets_save(b, save, &s);
+	rate_limits_save(b, save, &s);
 	cr_assert_eq(s.count, 0);
-	cr_assert_eq(buckets_take(b, STR("alice"), &rates, 10), 0);
-	buckets_save(b, save, &s);
+	cr_assert_eq(rate_limits_take(b, STR("alice"), &rates, 10), 0);
+	rate_limits_save(b, save, &s);
 	cr_assert_eq(s.count, 1);
 	s.refuses = false;
-	buckets_save(b, save, &s);
+	rate_limits_save(b, save, &s);
 	cr_assert_eq(s.count, 2, "it was refused before");
-	buckets_save(b, save, &s);
+	rate_limits_save(b, save, &s);
 	cr_assert_eq(s.count, 2);
-	buckets_free(&b);
+	rate_limits_free(&b);
 }
 
 Test(buckets, survive_a_restart)
 {
-	struct buckets *b = buckets_new();
-	struct saved s = {.into = buckets_new()};
+	struct rate_limits *b = rate_limits_new();
+	struct saved s = {.into = rate_limits_new()};
 
 	for (char user = 'a'; user <= 'z'; user++)
-		cr_assert_eq(buckets_take(b, str_make(&user, 1), &rates, 95), 0);
-	buckets_save(b, save, &s);
+		cr_assert_eq(rate_limits_take(b, str_make(&user, 1), &rates, 95), 0);
+	rate_limits_save(b, save, &s);
 	for (char user = 'a'; user <= 'z'; user++) {
-		cr_assert_gt(buckets_take(s.into, str_make(&user, 1), &rates, 7), 0, "%c", user);
-		cr_assert_eq(buckets_take(s.into, str_make(&user, 1), &rates, 4), 0, "%c", user);
+		cr_assert_gt(
+		    rate_limits_take(s.into, str_make(&user, 1), &rates, 7), 0, "%c", user);
+		cr_assert_eq(
+		    rate_limits_take(s.into, str_make(&user, 1), &rates, 4), 0, "%c", user);
 	}
-	buckets_free(&b);
-	buckets_free(&s.into);
+	rate_limits_free(&b);
+	rate_limits_free(&s.into);
 }
 
 Test(buckets, notes_of_others_and_damaged_ones)
 {
-	struct buckets *b = buckets_new();
+	struct rate_limits *b = rate_limits_new();
 
-	cr_assert_not(buckets_load(b, STR("limits"), STR("")));
-	cr_assert_not(buckets_load(b, STR("limits.64"), STR("")));
-	cr_assert_not(buckets_load(b, STR("tickets"), STR("")));
-	cr_assert_not(buckets_load(b, STR("limits.0"), STR("\xff\xff\xff\xffrubbish")));
-	buckets_free(&b);
+	cr_assert_not(rate_limits_load(b, STR("limits"), STR("")));
+	cr_assert_not(rate_limits_load(b, STR("limits.64"), STR("")));
+	cr_assert_not(rate_limits_load(b, STR("tickets"), STR("")));
+	cr_assert_not(rate_limits_load(b, STR("limits.0"), STR("\xff\xff\xff\xffrubbish")));
+	rate_limits_free(&b);
 }

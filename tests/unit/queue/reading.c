@@ -102,7 +102,7 @@ Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
 	enum { SHOWS = 64, SHOWS_AT_ONCE = 32 };
 	static struct rig r;
 
-	clock_hurry(10); /* they wait for two seconds */
+	clock_shorten_timeouts(10); /* they wait for two seconds */
 	rig_begin(&r, slow);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
 			 (const char *const[]){"a@one.example", NULL}).code, 250);
@@ -126,7 +126,7 @@ Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
 	rig_admin(&r, "queue.release", rig_nothing);
 	rig_relay(&r, true);
 	rig_job(&r, 0);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	rig_end(&r);
 }
 

@@ -15,7 +15,7 @@ static const char alice[] = "alice@example.com";
 static void
 begin_hurried(struct rig *r)
 {
-	clock_hurry(100);
+	clock_shorten_timeouts(100);
 	rig_begin(r, rig_quick);
 }
 
@@ -79,7 +79,7 @@ Test(queue_requests, a_site_that_is_no_site_is_asked_for_again, .timeout = 60)
 	static struct rig r;
 
 	for (int way = 0; way < 2; way++) {
-		clock_hurry(1);
+		clock_shorten_timeouts(1);
 		rig_begin(&r, rig_quick);
 		rig_relay(&r, true);
 		r.refuses_sites = way == 0;
@@ -194,7 +194,7 @@ Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout =
 	static struct rig r;
 
 	rig_begin(&r, rig_quick);
-	clock_hurry(100);
+	clock_shorten_timeouts(100);
 	channel_free(&r.submission);
 	rig_submission_through(&r);
 	fault_channel_stall(r.between, true);
@@ -203,7 +203,7 @@ Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout =
 	rig_commit(&r, rig_id(1), alice, TO("bob@example.net"));
 	cr_assert_eq(r.end, REQUEST_EXPIRED);
 	fault_channel_stall(r.between, false);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	cr_assert_eq(rig_lease(&r, alice, 1).code, 250);
 	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("bob@example.net")).code, 250);
 	rig_end(&r);

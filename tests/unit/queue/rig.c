@@ -82,7 +82,7 @@ rig_wait(struct rig *r, int ms)
 /* ---- as main ---- */
 
 static void
-from_main(struct channel *c, const struct packet *p, void *arg)
+from_main(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
@@ -191,7 +191,7 @@ leave(int status)
 }
 
 static void
-from_control(struct channel *c, const struct packet *p, void *arg)
+from_control(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)c;
 	(void)p;

@@ -98,7 +98,7 @@ struct rig {
 	unsigned stored;
 	struct message_result_stored stored_list[RIG_STORED_MAX];
 	/* submission: the last verdict */
-	struct status verdict;
+	struct smtp_status verdict;
 	enum request_end end;
 	unsigned verdicts, verdicts_ok, recalls;
 	uint32_t tokens; /* lent last */
@@ -158,16 +158,17 @@ void rig_wait(struct rig *r, int ms);
 struct msgid rig_id(uint64_t n);
 /* user alice, or the one before '/' in the sender; recipients end in NULL.  Waits for the verdict.
  */
-struct status rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const *to);
+struct smtp_status rig_commit(
+    struct rig *r, struct msgid id, const char *sender, const char *const *to);
 /* The same without waiting. */
 void rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *const *to);
 /* What was lent is in r->tokens. */
-struct status rig_lease(struct rig *r, const char *user, uint32_t wanted);
+struct smtp_status rig_lease(struct rig *r, const char *user, uint32_t wanted);
 void rig_return(struct rig *r, const char *user, uint32_t tokens, bool is_all);
 void rig_ask_file(struct rig *r, const struct message_spool_file *m);
 /* The same without waiting. */
 void rig_ask_file_soon(struct rig *r, const struct message_spool_file *m);
-struct status rig_ask_commit(struct rig *r, const struct message_commit *m);
+struct smtp_status rig_ask_commit(struct rig *r, const struct message_commit *m);
 void rig_release(struct rig *r, struct msgid id);
 
 /* A result for the job's n-th recipient. */

@@ -7,7 +7,7 @@
 /* ---- as submission ---- */
 
 static void
-from_submission(struct channel *c, const struct packet *p, void *arg)
+from_submission(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
@@ -36,12 +36,12 @@ rig_submission_through(struct rig *r)
 }
 
 static void
-got_verdict(enum request_end end, const struct packet *p, void *arg)
+got_verdict(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
 	r->end = end;
-	r->verdict = p ? p->message->verdict.status : (struct status){0};
+	r->verdict = p ? p->message->verdict.status : (struct smtp_status){0};
 	if (p && p->fd >= 0)
 		r->fd = p->fd;
 	r->verdicts_ok += p && r->verdict.code == 250;
@@ -63,7 +63,7 @@ rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *
 {
 	static const char header[] = "From: alice@example.com\r\nMessage-ID: <x@y>\r\n";
 	static const char body[] = "Hello, world\r\n";
-	struct recipient recipients[RIG_RECIPIENTS_MAX] = {0};
+	struct envelope_recipient recipients[RIG_RECIPIENTS_MAX] = {0};
 	struct message_commit m = {.header = STR(header), .body = STR(body)};
 	struct envelope e = {.id = id,
 	    .arrival_ms = clock_ms(),
@@ -81,16 +81,16 @@ rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *
 		e.body_bytes = RIG_FD_BODY;
 	}
 	for (; to[e.recipient_count]; e.recipient_count++)
-		recipients[e.recipient_count] = (struct recipient){
+		recipients[e.recipient_count] = (struct envelope_recipient){
 		    .address = str_of(to[e.recipient_count]), .notify = r->notify};
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	cr_assert(envelope_encode(&e, &envelope));
 	m.envelope = buf_str(&envelope);
-	(void)ask(r->submission, MESSAGE_COMMIT, &m, got_verdict, r);
+	(void)ask_pooled(r->submission, MESSAGE_COMMIT, &m, got_verdict, r);
 	buf_clear(&envelope);
 }
 
-struct status
+struct smtp_status
 rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const *to)
 {
 	unsigned before = r->verdicts;
@@ -101,24 +101,24 @@ rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const
 }
 
 static void
-got_lease(enum request_end end, const struct packet *p, void *arg)
+got_lease(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
 	r->end = end;
-	r->verdict = p ? p->message->lease.status : (struct status){0};
+	r->verdict = p ? p->message->lease.status : (struct smtp_status){0};
 	r->tokens = p ? p->message->lease.tokens : 0;
 	snprintf(r->limit, sizeof r->limit, "%.*s", STR_ARG(p ? p->message->lease.limit : STR("")));
 	r->verdicts++;
 }
 
-struct status
+struct smtp_status
 rig_lease(struct rig *r, const char *user, uint32_t wanted)
 {
 	struct message_lease_ask m = {str_of(user), wanted};
 	unsigned before = r->verdicts;
 
-	(void)ask(r->submission, MESSAGE_LEASE_ASK, &m, got_lease, r);
+	(void)ask_pooled(r->submission, MESSAGE_LEASE_ASK, &m, got_lease, r);
 	rig_until(r, &r->verdicts, before + 1);
 	return r->verdict;
 }
@@ -134,7 +134,7 @@ rig_return(struct rig *r, const char *user, uint32_t tokens, bool is_all)
 void
 rig_ask_file_soon(struct rig *r, const struct message_spool_file *m)
 {
-	(void)ask(r->submission, MESSAGE_SPOOL_FILE, m, got_verdict, r);
+	(void)ask_pooled(r->submission, MESSAGE_SPOOL_FILE, m, got_verdict, r);
 }
 
 void
@@ -146,12 +146,12 @@ rig_ask_file(struct rig *r, const struct message_spool_file *m)
 	rig_until(r, &r->verdicts, before + 1);
 }
 
-struct status
+struct smtp_status
 rig_ask_commit(struct rig *r, const struct message_commit *m)
 {
 	unsigned before = r->verdicts;
 
-	(void)ask(r->submission, MESSAGE_COMMIT, m, got_verdict, r);
+	(void)ask_pooled(r->submission, MESSAGE_COMMIT, m, got_verdict, r);
 	rig_until(r, &r->verdicts, before + 1);
 	return r->verdict;
 }
@@ -175,7 +175,7 @@ rig_taken(struct rig *r, uint64_t call, size_t bytes, bool is_gone)
 }
 
 static void
-got_row(enum request_end end, const struct packet *p, void *arg)
+got_row(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 	struct str values;
@@ -229,7 +229,7 @@ rig_admin_soon(struct rig *r, const char *verb, const char *const *values)
 		message_values_add(&list, values[0], str_of(values[1]));
 	m.values = buf_str(&list);
 	r->row_count = 0;
-	(void)ask(r->control, MESSAGE_ADMIN, &m, got_row, r);
+	(void)ask_pooled(r->control, MESSAGE_ADMIN, &m, got_row, r);
 	buf_clear(&list);
 }
 

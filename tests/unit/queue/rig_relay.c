@@ -5,10 +5,10 @@
 #include "rig_parts.h"
 
 static void
-answer_site(struct rig *r, const struct packet *p)
+answer_site(struct rig *r, const struct channel_packet *p)
 {
 	struct str domain = p->message->site_ask.domain;
-	struct message_site m = {.domain = domain, .site = domain, .ttl_s = 300};
+	struct message_destination m = {.domain = domain, .site = domain, .ttl_s = 300};
 
 	r->asked++;
 	if (r->refuses_sites) {
@@ -16,19 +16,19 @@ answer_site(struct rig *r, const struct packet *p)
 		return;
 	}
 	if (r->mistypes_sites) {
-		cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_VERDICT,
-				 &(struct message_verdict){0}, -1), 0);
+		cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_STATUS,
+				 &(struct message_status){0}, -1), 0);
 		return;
 	}
 	if (str_starts(domain, STR("nx."))) {
 		m.site = STR_NULL;
-		m.status = status_make(550, "5.1.2", "No such domain");
+		m.status = smtp_status_make(550, "5.1.2", "No such domain");
 	}
-	cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_SITE, &m, -1), 0);
+	cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_DESTINATION, &m, -1), 0);
 }
 
 static void
-take_job(struct rig *r, const struct packet *p)
+take_job(struct rig *r, const struct channel_packet *p)
 {
 	const struct message_deliver *m = &p->message->deliver;
 	struct rig_job *job = &r->jobs[r->job_count];
@@ -78,7 +78,7 @@ take_cancel(struct rig *r, const struct message_cancel *m)
 }
 
 static void
-from_relay_peer(struct channel *c, const struct packet *p, void *arg)
+from_relay_peer(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
@@ -88,9 +88,9 @@ from_relay_peer(struct channel *c, const struct packet *p, void *arg)
 		r->running_asked++;
 		if (r->is_caught_up)
 			rig_caught_up(r);
-	} else if (p->type == MESSAGE_SITE_ASK && r->is_silent)
+	} else if (p->type == MESSAGE_DESTINATION_ASK && r->is_silent)
 		r->asked++;
-	else if (p->type == MESSAGE_SITE_ASK)
+	else if (p->type == MESSAGE_DESTINATION_ASK)
 		answer_site(r, p);
 	else if (p->type == MESSAGE_DELIVER)
 		take_job(r, p);
@@ -157,10 +157,10 @@ rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, co
 	    .source = STR("198.51.100.1"),
 	    .tls = STR("opportunistic")};
 
-	m.status = status_make(code, NULL, "remote text %u", code);
+	m.status = smtp_status_make(code, NULL, "remote text %u", code);
 	m.status.is_remote = true;
 	if (strcmp(reason, "connect") == 0)
-		m.status = status_make(code, "4.4.1", "connection refused");
+		m.status = smtp_status_make(code, "4.4.1", "connection refused");
 	m.dsn_passed_on = r->is_passed_on;
 	m.is_delivered = r->is_delivered;
 	m.is_last = n + 1 == job->count;

@@ -10,7 +10,7 @@ Test(role, commit_deliver_result_stored, .timeout = 60)
 {
 	static struct rig r;
 	const struct rig_job *job;
-	struct status s;
+	struct smtp_status s;
 
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
@@ -48,7 +48,7 @@ Test(role, large_body_in_a_file, .timeout = 60)
 	cr_assert_geq(r.fd, 0);
 	memset(block, 'x', sizeof block);
 	cr_assert_eq(write(r.fd, block, sizeof block), sizeof block);
-	struct status s = rig_commit(&r, id, "alice@example.com", TO("bob@example.net"));
+	struct smtp_status s = rig_commit(&r, id, "alice@example.com", TO("bob@example.net"));
 
 	close(r.fd);
 	cr_assert_eq(s.code, 250, "%s", s.text);

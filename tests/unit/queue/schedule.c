@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "schedule_sim.h"
 
-static const struct status no_such_domain = {.code = 550, .class = 5, .subject = 1, .detail = 2};
+static const struct smtp_status no_such_domain = {
+    .code = 550, .class = 5, .subject = 1, .detail = 2};
 
 /* Of those that are due, how many wait because their domain or their site is away. */
 static size_t
@@ -18,17 +19,17 @@ delayed(const struct schedule *s)
 Test(schedule, asks_once_and_delivers)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(3);
-	struct parcel *got[10];
+	struct sched_delivery *p = sim_parcels(3);
+	struct sched_delivery *got[10];
 
 	for (int i = 0; i < 3; i++)
 		schedule_add(s, &p[i], STR("example.net"), sim_start_ms);
 	sim_answer(s, "example.net", "mx", sim_start_ms);
 	cr_assert_eq(sim_drain(s, sim_start_ms, got, 10), 1);
 	cr_assert_eq(got[0], &p[0]);
-	cr_assert_eq(p[0].state, PARCEL_RUNNING);
+	cr_assert_eq(p[0].state, DELIVERY_RUNNING);
 	schedule_finished(s, &p[0], SCHEDULE_REACHED, NULL, sim_start_ms);
-	cr_assert_eq(p[0].state, PARCEL_IDLE);
+	cr_assert_eq(p[0].state, DELIVERY_IDLE);
 	cr_assert_eq(sim_drain(s, sim_start_ms, got, 10), 2, "it answered: all that are left");
 	cr_assert_eq(got[0], &p[1]);
 	cr_assert_eq(got[1], &p[2]);
@@ -39,14 +40,14 @@ Test(schedule, asks_once_and_delivers)
 Test(schedule, waits_until_due)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(1);
+	struct sched_delivery *p = sim_parcels(1);
 	struct schedule_step step;
 
 	p->due_ms = sim_start_ms + 1000;
 	schedule_add(s, p, STR("a"), sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms + 999, &step), SCHEDULE_NOTHING);
 	cr_assert_eq(schedule_wake_ms(s), sim_start_ms + 1000);
-	cr_assert_eq(sim_next(s, sim_start_ms + 1000, &step), SCHEDULE_ASK);
+	cr_assert_eq(sim_next(s, sim_start_ms + 1000, &step), SCHEDULE_RESOLVE);
 	schedule_free(&s);
 	mem_free(p);
 }
@@ -56,8 +57,8 @@ Test(schedule, window_opens_with_answers)
 {
 	static const size_t expected[] = {1, SCHEDULE_WINDOW_START, 10, 20, 20, 20};
 	struct schedule *s = sim_schedule(500, 20);
-	struct parcel *p = sim_parcels(200);
-	struct parcel *got[200];
+	struct sched_delivery *p = sim_parcels(200);
+	struct sched_delivery *got[200];
 
 	for (int i = 0; i < 200; i++)
 		schedule_add(s, &p[i], STR("a"), sim_start_ms);
@@ -77,8 +78,8 @@ Test(schedule, window_opens_with_answers)
 Test(schedule, concurrency)
 {
 	struct schedule *s = sim_schedule(25, 25);
-	struct parcel *p = sim_parcels(200);
-	struct parcel *got[200];
+	struct sched_delivery *p = sim_parcels(200);
+	struct sched_delivery *got[200];
 	struct schedule_totals totals;
 	size_t n;
 
@@ -106,7 +107,7 @@ Test(schedule, concurrency)
 
 /* The site answers, and from then on has more than one slot. */
 static void
-prove(struct schedule *s, struct parcel *p, const char *site, int64_t now_ms)
+prove(struct schedule *s, struct sched_delivery *p, const char *site, int64_t now_ms)
 {
 	struct schedule_step step;
 
@@ -121,8 +122,8 @@ prove(struct schedule *s, struct parcel *p, const char *site, int64_t now_ms)
 Test(schedule, fair_between_sites_and_users)
 {
 	struct schedule *s = sim_schedule(4, 20);
-	struct parcel *p = sim_parcels(1004);
-	struct parcel *got[4];
+	struct sched_delivery *p = sim_parcels(1004);
+	struct sched_delivery *got[4];
 	size_t n;
 
 	prove(s, &p[1002], "big", sim_start_ms);
@@ -135,8 +136,8 @@ Test(schedule, fair_between_sites_and_users)
 	n = sim_drain(s, sim_start_ms, got, 4);
 	cr_assert_geq(n, 3);
 	cr_assert_leq(n, 4);
-	cr_assert(p[1000].state == PARCEL_RUNNING, "the user with one message");
-	cr_assert(p[1001].state == PARCEL_RUNNING, "the site with one message");
+	cr_assert(p[1000].state == DELIVERY_RUNNING, "the user with one message");
+	cr_assert(p[1001].state == DELIVERY_RUNNING, "the site with one message");
 	schedule_free(&s);
 	mem_free(p);
 }
@@ -145,8 +146,8 @@ Test(schedule, fair_between_sites_and_users)
 Test(schedule, probes_a_dead_site)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(1000);
-	struct parcel *got[1000];
+	struct sched_delivery *p = sim_parcels(1000);
+	struct sched_delivery *got[1000];
 	int64_t now = sim_start_ms;
 	size_t attempts = 0, n;
 
@@ -155,7 +156,7 @@ Test(schedule, probes_a_dead_site)
 	sim_answer(s, "dead", "dead", now);
 	n = sim_drain(s, now, got, 1000);
 	cr_assert_eq(n, 1, "one before it has ever answered");
-	schedule_finished(s, got[0], SCHEDULE_AWAY, &sim_away, now);
+	schedule_finished(s, got[0], SCHEDULE_UNREACHABLE, &sim_away, now);
 	for (int probe = 0; probe < 10; probe++) {
 		struct schedule_step step;
 
@@ -167,7 +168,7 @@ Test(schedule, probes_a_dead_site)
 		attempts += n;
 		cr_assert_eq(n, 1, "one probe, not %zu", n);
 		if (probe < 9)
-			schedule_finished(s, got[0], SCHEDULE_AWAY, &sim_away, now);
+			schedule_finished(s, got[0], SCHEDULE_UNREACHABLE, &sim_away, now);
 	}
 	cr_assert_eq(attempts, 10);
 	schedule_finished(s, got[0], SCHEDULE_REACHED, NULL, now);
@@ -185,11 +186,11 @@ Test(schedule, probes_a_dead_site)
 Test(schedule, site_pause_grows_and_is_capped)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(10);
+	struct sched_delivery *p = sim_parcels(10);
 	struct schedule_info info;
 	int64_t now = sim_start_ms;
 	static const int64_t expected[] = {5 * MINUTE_MS, 15 * MINUTE_MS, 15 * MINUTE_MS};
-	struct parcel *got[10];
+	struct sched_delivery *got[10];
 
 	for (int i = 0; i < 10; i++)
 		schedule_add(s, &p[i], STR("d"), now);
@@ -200,7 +201,7 @@ Test(schedule, site_pause_grows_and_is_capped)
 
 		cr_assert_gt(n, 0);
 		for (size_t k = 0; k < n; k++)
-			schedule_finished(s, got[k], SCHEDULE_AWAY, &sim_away, now);
+			schedule_finished(s, got[k], SCHEDULE_UNREACHABLE, &sim_away, now);
 		schedule_explain(s, &p[9], &info);
 		cr_assert_eq(info.next_ms - now, expected[i], "%d: %lld", i,
 		    (long long)(info.next_ms - now));
@@ -226,7 +227,7 @@ Test(schedule, backoff_list_last_repeats)
 Test(schedule, answers_age)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(3);
+	struct sched_delivery *p = sim_parcels(3);
 	struct schedule_step step;
 
 	schedule_add(s, &p[0], STR("a"), sim_start_ms);
@@ -251,7 +252,7 @@ Test(schedule, answers_age)
 Test(schedule, forgets)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(1000);
+	struct sched_delivery *p = sim_parcels(1000);
 	struct schedule_totals totals;
 	struct schedule_step step;
 	char name[32];
@@ -277,12 +278,12 @@ Test(schedule, forgets)
 Test(schedule, refused_domain_refuses_all)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(4);
+	struct sched_delivery *p = sim_parcels(4);
 	struct schedule_step step;
 
 	for (int i = 0; i < 3; i++)
 		schedule_add(s, &p[i], STR("none"), sim_start_ms);
-	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_ASK);
+	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_RESOLVE);
 	sim_told(s, STR("none"), STR_NULL, &no_such_domain, sim_start_ms);
 	for (int i = 0; i < 3; i++) {
 		cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_REFUSE);
@@ -301,20 +302,20 @@ Test(schedule, refused_domain_refuses_all)
 Test(schedule, delayed_domain)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(3);
+	struct sched_delivery *p = sim_parcels(3);
 	struct schedule_step step;
 	struct schedule_info info;
 
 	for (int i = 0; i < 3; i++)
 		schedule_add(s, &p[i], STR("slow"), sim_start_ms);
-	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_ASK);
+	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_RESOLVE);
 	sim_told(s, STR("slow"), STR_NULL, &sim_away, sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_DEFER);
 	cr_assert_eq(step.parcel, &p[0]);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_NOTHING);
 	schedule_explain(s, &p[1], &info);
 	cr_assert_eq(info.next_ms, sim_start_ms + sim_retry_ms[0]);
-	cr_assert_eq(sim_next(s, sim_start_ms + sim_retry_ms[0], &step), SCHEDULE_ASK);
+	cr_assert_eq(sim_next(s, sim_start_ms + sim_retry_ms[0], &step), SCHEDULE_RESOLVE);
 	cr_assert_eq(
 	    sim_next(s, sim_start_ms + sim_retry_ms[0], &step), SCHEDULE_NOTHING, "asked once");
 	schedule_free(&s);
@@ -324,18 +325,18 @@ Test(schedule, delayed_domain)
 Test(schedule, relay_lost_asks_again)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(2);
+	struct sched_delivery *p = sim_parcels(2);
 	struct schedule_step step;
 
 	schedule_add(s, &p[0], STR("a"), sim_start_ms);
-	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_ASK);
+	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_RESOLVE);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_NOTHING);
 	schedule_relay_lost(s);
 	sim_answer(s, "a", "a", sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_DELIVER);
-	schedule_finished(s, &p[0], SCHEDULE_LOST, NULL, sim_start_ms);
+	schedule_finished(s, &p[0], SCHEDULE_UNKNOWN, NULL, sim_start_ms);
 	schedule_running(s, &p[1], STR("a"), STR("a"));
-	cr_assert_eq(p[1].state, PARCEL_RUNNING);
+	cr_assert_eq(p[1].state, DELIVERY_RUNNING);
 	schedule_finished(s, &p[1], SCHEDULE_REACHED, NULL, sim_start_ms);
 	schedule_free(&s);
 	mem_free(p);
@@ -344,24 +345,24 @@ Test(schedule, relay_lost_asks_again)
 Test(schedule, hurry_and_remove)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(3);
-	struct parcel *got[3];
+	struct sched_delivery *p = sim_parcels(3);
+	struct sched_delivery *got[3];
 	struct schedule_step step;
 
 	schedule_add(s, &p[0], STR("a"), sim_start_ms);
 	sim_answer(s, "a", "a", sim_start_ms);
 	cr_assert_eq(sim_drain(s, sim_start_ms, got, 3), 1);
-	schedule_finished(s, &p[0], SCHEDULE_AWAY, &sim_away, sim_start_ms);
+	schedule_finished(s, &p[0], SCHEDULE_UNREACHABLE, &sim_away, sim_start_ms);
 	schedule_add(s, &p[1], STR("a"), sim_start_ms);
 	p[2].due_ms = sim_start_ms + HOUR_MS;
 	schedule_add(s, &p[2], STR("a"), sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_NOTHING);
-	schedule_hurry(s, &p[1], sim_start_ms);
-	schedule_hurry(s, &p[2], sim_start_ms);
+	schedule_retry_now(s, &p[1], sim_start_ms);
+	schedule_retry_now(s, &p[2], sim_start_ms);
 	cr_assert_eq(
 	    sim_drain(s, sim_start_ms, got, 3), 1, "a site that was away is probed with one");
 	schedule_remove(s, &p[2]);
-	cr_assert_eq(p[2].state, PARCEL_IDLE);
+	cr_assert_eq(p[2].state, DELIVERY_IDLE);
 	schedule_remove(s, &p[1]);
 	schedule_free(&s);
 	mem_free(p);
@@ -373,7 +374,7 @@ Test(schedule, many, .timeout = 60)
 {
 	enum { COUNT = 100000, SITES = 5000 };
 	struct schedule *s = sim_schedule(500, 10);
-	struct parcel *p = sim_parcels(COUNT);
+	struct sched_delivery *p = sim_parcels(COUNT);
 	size_t done = 0, steps = 0;
 	int64_t now = sim_start_ms;
 	struct schedule_totals totals;
@@ -394,7 +395,7 @@ Test(schedule, many, .timeout = 60)
 			now = schedule_wake_ms(s);
 			cr_assert_neq(now, INT64_MAX);
 			break;
-		case SCHEDULE_ASK:
+		case SCHEDULE_RESOLVE:
 			sim_told(s, step.domain, step.domain, &sim_sent, now);
 			break;
 		case SCHEDULE_DELIVER:

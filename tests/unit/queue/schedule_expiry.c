@@ -7,8 +7,8 @@
 Test(schedule, expiry, .timeout = 60)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(7);
-	struct parcel *got[7];
+	struct sched_delivery *p = sim_parcels(7);
+	struct sched_delivery *got[7];
 	struct schedule_step step;
 	size_t n;
 	int64_t now = sim_start_ms;
@@ -20,12 +20,12 @@ Test(schedule, expiry, .timeout = 60)
 	sim_answer(s, "d", "d", now);
 	n = sim_drain(s, now, got, 7);
 	for (size_t i = 0; i < n; i++)
-		schedule_finished(s, got[i], SCHEDULE_AWAY, &sim_away, now);
+		schedule_finished(s, got[i], SCHEDULE_UNREACHABLE, &sim_away, now);
 	schedule_remove(s, &p[1]);
 	schedule_add(s, &p[1], STR("d"), now);
 	cr_assert_eq(sim_next(s, now + 2 * MINUTE_MS, &step), SCHEDULE_DELIVER, "its last chance");
 	cr_assert_eq(step.parcel, &p[1]);
-	schedule_finished(s, &p[1], SCHEDULE_AWAY, &sim_away, now + 2 * MINUTE_MS);
+	schedule_finished(s, &p[1], SCHEDULE_UNREACHABLE, &sim_away, now + 2 * MINUTE_MS);
 	p[6].expires_ms = sim_start_ms - 1;
 	schedule_add(s, &p[6], STR("other"), now);
 	sim_answer(s, "other", "other", now + 2 * MINUTE_MS);
@@ -36,16 +36,16 @@ Test(schedule, expiry, .timeout = 60)
 }
 
 /* Parcels at a site that a first one found away at sim_start_ms. */
-static struct parcel *
+static struct sched_delivery *
 parcels_behind_a_dead_site(struct schedule *s, size_t count)
 {
-	struct parcel *p = sim_parcels(count + 1);
+	struct sched_delivery *p = sim_parcels(count + 1);
 	struct schedule_step step;
 
 	schedule_add(s, &p[count], STR("dead"), sim_start_ms);
 	sim_answer(s, "dead", "dead", sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_DELIVER);
-	schedule_finished(s, &p[count], SCHEDULE_AWAY, &sim_away, sim_start_ms);
+	schedule_finished(s, &p[count], SCHEDULE_UNREACHABLE, &sim_away, sim_start_ms);
 	return p;
 }
 
@@ -67,7 +67,8 @@ pass_away(struct schedule *s, int64_t until_ms, struct last_chances *out)
 			break;
 		case SCHEDULE_DELIVER:
 			out->probes++;
-			schedule_finished(s, step.parcel, SCHEDULE_AWAY, &sim_away, out->now_ms);
+			schedule_finished(
+			    s, step.parcel, SCHEDULE_UNREACHABLE, &sim_away, out->now_ms);
 			break;
 		case SCHEDULE_EXPIRE:
 			out->expired++;
@@ -87,7 +88,7 @@ pass_away(struct schedule *s, int64_t until_ms, struct last_chances *out)
 Test(schedule, a_pause_ends_with_the_life_of_what_waits)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = parcels_behind_a_dead_site(s, 2);
+	struct sched_delivery *p = parcels_behind_a_dead_site(s, 2);
 	struct schedule_step step;
 	struct schedule_info info;
 
@@ -114,7 +115,7 @@ Test(schedule, a_pause_ends_with_the_life_of_what_waits)
 Test(schedule, a_last_chance_after_a_pause_of_its_own)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = parcels_behind_a_dead_site(s, 1);
+	struct sched_delivery *p = parcels_behind_a_dead_site(s, 1);
 	struct schedule_step step;
 
 	p[0].due_ms = p[0].expires_ms = sim_start_ms + 2 * MINUTE_MS;
@@ -130,7 +131,7 @@ Test(schedule, one_last_probe_for_all_that_expire, .timeout = 60)
 {
 	enum { COUNT = 8000 };
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = parcels_behind_a_dead_site(s, COUNT);
+	struct sched_delivery *p = parcels_behind_a_dead_site(s, COUNT);
 	struct last_chances got = {.now_ms = sim_start_ms};
 
 	for (int i = 0; i < COUNT; i++) {
@@ -150,7 +151,7 @@ Test(schedule, last_probes_are_bounded_in_time, .timeout = 60)
 {
 	enum { COUNT = 600 };
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = parcels_behind_a_dead_site(s, COUNT);
+	struct sched_delivery *p = parcels_behind_a_dead_site(s, COUNT);
 	struct last_chances got = {.now_ms = sim_start_ms};
 
 	for (int i = 0; i < COUNT; i++) {
@@ -169,8 +170,8 @@ Test(schedule, all_go_when_a_last_chance_finds_the_site_back, .timeout = 60)
 {
 	enum { COUNT = 8000 };
 	struct schedule *s = sim_schedule(500, 20);
-	struct parcel *p = parcels_behind_a_dead_site(s, COUNT);
-	static struct parcel *got[COUNT];
+	struct sched_delivery *p = parcels_behind_a_dead_site(s, COUNT);
+	static struct sched_delivery *got[COUNT];
 	size_t attempts = 0, n;
 
 	for (int i = 0; i < COUNT; i++) {
@@ -195,14 +196,14 @@ Test(schedule, all_go_when_a_last_chance_finds_the_site_back, .timeout = 60)
 Test(schedule, a_finding_from_the_future_does_not_count)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(2);
+	struct sched_delivery *p = sim_parcels(2);
 	struct schedule_step step;
 	int64_t wrong_ms = sim_start_ms + 60 * (int64_t)MINUTE_MS;
 
 	schedule_add(s, &p[1], STR("dead"), wrong_ms);
 	sim_answer(s, "dead", "dead", wrong_ms);
 	cr_assert_eq(sim_next(s, wrong_ms, &step), SCHEDULE_DELIVER);
-	schedule_finished(s, &p[1], SCHEDULE_AWAY, &sim_away, wrong_ms);
+	schedule_finished(s, &p[1], SCHEDULE_UNREACHABLE, &sim_away, wrong_ms);
 	p[0].expires_ms = sim_start_ms + 2 * MINUTE_MS;
 	schedule_add(s, &p[0], STR("dead"), sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_NOTHING);
@@ -215,7 +216,7 @@ Test(schedule, a_finding_from_the_future_does_not_count)
 Test(schedule, a_shorter_life_ends_a_pause)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = parcels_behind_a_dead_site(s, 2);
+	struct sched_delivery *p = parcels_behind_a_dead_site(s, 2);
 	struct schedule_step step;
 
 	schedule_add(s, &p[0], STR("dead"), sim_start_ms);
@@ -223,7 +224,7 @@ Test(schedule, a_shorter_life_ends_a_pause)
 	schedule_add(s, &p[1], STR("other"), sim_start_ms);
 	for (int i = 0; i < 2; i++) {
 		p[i].expires_ms = sim_start_ms + (2 - i) * MINUTE_MS;
-		schedule_live(s, &p[i], sim_start_ms);
+		schedule_expiry_changed(s, &p[i], sim_start_ms);
 	}
 	cr_assert_eq(sim_next(s, sim_start_ms + MINUTE_MS - 1, &step), SCHEDULE_NOTHING);
 	sim_answer(s, "other", "other", sim_start_ms + MINUTE_MS);
@@ -240,12 +241,12 @@ Test(schedule, a_shorter_life_ends_a_pause)
 Test(schedule, a_last_question_for_all_that_expire)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = sim_parcels(10);
+	struct sched_delivery *p = sim_parcels(10);
 	struct schedule_step step;
 	int64_t end_ms = sim_start_ms + 2 * MINUTE_MS;
 
 	schedule_add(s, &p[9], STR("slow"), sim_start_ms);
-	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_ASK);
+	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_RESOLVE);
 	sim_told(s, STR("slow"), STR_NULL, &sim_away, sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_DEFER);
 	for (int i = 0; i < 9; i++) {
@@ -254,7 +255,7 @@ Test(schedule, a_last_question_for_all_that_expire)
 	}
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_NOTHING);
 	cr_assert_eq(schedule_wake_ms(s), end_ms);
-	cr_assert_eq(sim_next(s, end_ms, &step), SCHEDULE_ASK);
+	cr_assert_eq(sim_next(s, end_ms, &step), SCHEDULE_RESOLVE);
 	cr_assert_eq(sim_next(s, end_ms, &step), SCHEDULE_NOTHING, "asked once");
 	sim_told(s, STR("slow"), STR_NULL, &sim_away, end_ms + 1);
 	cr_assert_eq(sim_next(s, end_ms + 1, &step), SCHEDULE_DEFER);
@@ -271,7 +272,7 @@ Test(schedule, a_last_question_for_all_that_expire)
 Test(schedule, a_longer_life_is_seen_while_the_site_is_away)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct parcel *p = parcels_behind_a_dead_site(s, 1);
+	struct sched_delivery *p = parcels_behind_a_dead_site(s, 1);
 	struct schedule_step step;
 
 	p[0].expires_ms = sim_start_ms + 2 * MINUTE_MS;

@@ -5,8 +5,9 @@
 
 const int64_t sim_start_ms = INT64_C(1795000000000);
 const int64_t sim_retry_ms[3] = {5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS};
-const struct status sim_sent = {.code = 250, .class = 2, .text = "fine"};
-const struct status sim_away = {.code = 451, .class = 4, .subject = 4, .detail = 1, .text = "away"};
+const struct smtp_status sim_sent = {.code = 250, .class = 2, .text = "fine"};
+const struct smtp_status sim_away = {
+    .code = 451, .class = 4, .subject = 4, .detail = 1, .text = "away"};
 const char sim_users[SIM_USERS][8] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"};
 
 struct schedule *
@@ -17,10 +18,10 @@ sim_schedule(uint32_t concurrency, uint32_t site_concurrency)
 	return schedule_new(&limits);
 }
 
-struct parcel *
+struct sched_delivery *
 sim_parcels(size_t count)
 {
-	struct parcel *p = mem_new(count * sizeof *p);
+	struct sched_delivery *p = mem_new(count * sizeof *p);
 
 	for (size_t i = 0; i < count; i++) {
 		p[i].user = sim_users[0];
@@ -46,7 +47,7 @@ sim_answer(struct schedule *s, const char *domain, const char *site, int64_t now
 {
 	struct schedule_step step;
 
-	cr_assert_eq(sim_next(s, now_ms, &step), SCHEDULE_ASK);
+	cr_assert_eq(sim_next(s, now_ms, &step), SCHEDULE_RESOLVE);
 	cr_assert(str_eq(step.domain, str_of(domain)));
 	schedule_answered(s, step.domain,
 	    &(struct schedule_answer){.site = str_of(site), .status = &sim_sent, .ttl_s = 300},
@@ -54,7 +55,7 @@ sim_answer(struct schedule *s, const char *domain, const char *site, int64_t now
 }
 
 void
-sim_told(struct schedule *s, struct str domain, struct str site, const struct status *status,
+sim_told(struct schedule *s, struct str domain, struct str site, const struct smtp_status *status,
     int64_t now_ms)
 {
 	struct schedule_answer answer = {site, status, 3600};
@@ -63,7 +64,7 @@ sim_told(struct schedule *s, struct str domain, struct str site, const struct st
 }
 
 size_t
-sim_drain(struct schedule *s, int64_t now_ms, struct parcel **out, size_t max)
+sim_drain(struct schedule *s, int64_t now_ms, struct sched_delivery **out, size_t max)
 {
 	struct schedule_step step;
 	size_t n = 0;

@@ -8,12 +8,12 @@ enum { CONCURRENCY = 500, WINDOW = 10, SECOND_MS = 1000, STEP_MS = 10, USERS_MAX
 
 static const int64_t start_ms = INT64_C(1795000000000);
 static const int64_t retry_ms[] = {300 * SECOND_MS, 900 * SECOND_MS};
-static const struct status silent = {.code = 451, .class = 4, .subject = 4, .text = "silent"};
+static const struct smtp_status silent = {.code = 451, .class = 4, .subject = 4, .text = "silent"};
 static const char users[USERS_MAX];
 
 /* One delivery, and what becomes of it. */
 struct mail {
-	struct parcel parcel;
+	struct sched_delivery parcel;
 	char domain[32];
 	int64_t takes_ms;
 	enum schedule_outcome outcome;
@@ -69,7 +69,7 @@ world_silent(struct world *w, unsigned user, const char *site, unsigned count)
 		struct mail *m = world_mail(w, user, site, i);
 
 		m->takes_ms = 300 * SECOND_MS;
-		m->outcome = SCHEDULE_AWAY;
+		m->outcome = SCHEDULE_UNREACHABLE;
 	}
 }
 
@@ -81,7 +81,7 @@ world_begin(struct world *w)
 
 	for (schedule_next(w->s, w->now_ms, &step); step.act != SCHEDULE_NOTHING;
 	     schedule_next(w->s, w->now_ms, &step)) {
-		if (step.act == SCHEDULE_ASK) {
+		if (step.act == SCHEDULE_RESOLVE) {
 			struct schedule_answer a = {.site = step.domain, .ttl_s = 3600};
 
 			schedule_answered(w->s, step.domain, &a, w->now_ms);
@@ -315,7 +315,7 @@ crowd_ms(bool has_bad_hosts)
 		struct mail *m = world_mail(&w, i / 20, "host", host);
 
 		m->takes_ms = kind == 0 ? 300 * SECOND_MS : kind == 1 ? 6 * SECOND_MS : 20;
-		m->outcome = kind == 0 ? SCHEDULE_AWAY : SCHEDULE_REACHED;
+		m->outcome = kind == 0 ? SCHEDULE_UNREACHABLE : SCHEDULE_REACHED;
 		if (i % IN_A_STEP == IN_A_STEP - 1)
 			world_pass(&w, STEP_MS);
 	}

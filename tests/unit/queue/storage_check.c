@@ -41,10 +41,10 @@ Test(storing, none_is_begun_on_a_disk_that_cannot_be_written, .timeout = 60)
 	int log = rig_keep_log();
 
 	storing_begin(&r);
-	rig_wait(&r, STORING_FRESH_MS + 500);
+	rig_wait(&r, STORAGE_CHECK_FRESH_MS + 500);
 	r.disk->is_read_only = true;
 	rig_admin(&r, "queue.retry", rig_nothing);
-	rig_wait(&r, 2 * STORING_RETRY_MS + 500);
+	rig_wait(&r, 2 * STORAGE_CHECK_RETRY_MS + 500);
 	cr_expect_eq(r.job_count, STORING_MAIL, "%u were begun", r.job_count - STORING_MAIL);
 	cr_expect_eq(rig_count_words(log, "deliveries wait"), 1);
 	cr_expect(rig_has_line(log, "deliveries wait", strerror(EROFS)));
@@ -115,7 +115,7 @@ Test(storing, a_disk_that_fails_while_some_are_under_way, .timeout = 60)
 		rig_result(&r, &r.jobs[n], 0, n % 2 ? 451 : 250, "none");
 	rig_wait(&r, 500);
 	rig_admin(&r, "queue.retry", rig_nothing);
-	rig_wait(&r, 2 * STORING_RETRY_MS + 500);
+	rig_wait(&r, 2 * STORAGE_CHECK_RETRY_MS + 500);
 	cr_expect_eq(r.job_count, 2 * STORING_MAIL);
 	cr_expect_eq(r.stored, STORING_MAIL);
 	cr_expect_eq(rig_count_words(log, "deliveries wait"), 1);
@@ -134,7 +134,7 @@ Test(storing, a_disk_that_fails_while_some_are_under_way, .timeout = 60)
 /* The lines have a bound, and the end, which does not wait for them, tells how many are lost. */
 Test(storing, statuses_that_were_never_stored, .timeout = 60)
 {
-	enum { MANY = STORING_TOLD_MAX + 2 };
+	enum { MANY = STORAGE_CHECK_TOLD_MAX + 2 };
 	static struct rig r;
 	int log = rig_keep_log();
 	int64_t began;
@@ -151,7 +151,7 @@ Test(storing, statuses_that_were_never_stored, .timeout = 60)
 	for (unsigned n = 0; n < MANY; n++)
 		rig_result(&r, &r.jobs[n], 0, 250, "none");
 	rig_wait(&r, 500);
-	cr_expect_eq(rig_count_words(log, "may send it again"), STORING_TOLD_MAX);
+	cr_expect_eq(rig_count_words(log, "may send it again"), STORAGE_CHECK_TOLD_MAX);
 	cr_expect_eq(rig_count_words(log, "only counted"), 1);
 	rig_relay_gone(&r);
 	began = clock_mono_ms();
@@ -169,7 +169,7 @@ Test(storing, a_full_disk_does_not_keep_deliveries, .timeout = 60)
 
 	storing_begin(&r);
 	rig_reload(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
-	rig_wait(&r, STORING_FRESH_MS + 500);
+	rig_wait(&r, STORAGE_CHECK_FRESH_MS + 500);
 	cr_expect_eq(
 	    rig_commit(&r, rig_id(99), "alice@example.com", TO("a@example.net")).code, 452);
 	rig_admin(&r, "queue.retry", rig_nothing);

@@ -181,7 +181,7 @@ Test(coming, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 6
 
 	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
-	for (unsigned i = 0; i < COMING_MAX; i++) {
+	for (unsigned i = 0; i < SUSPENDED_HOLD_MAX; i++) {
 		snprintf(account, sizeof account, "user%u@example.com", i);
 		says(&r, "queue.hold", WITH("account", account, "coming", "yes"),
 		    "0 messages changed\n");
@@ -198,7 +198,7 @@ Test(coming, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 6
 	cr_expect(
 	    str_eq(message_values_get(str_make(r.total, r.total_bytes), "coming"), STR("not held")),
 	    "the tool need not explain it");
-	rig_until(&r, &r.alerts, COMING_MAX + 2);
+	rig_until(&r, &r.alerts, SUSPENDED_HOLD_MAX + 2);
 	cr_expect_str_eq(r.alert,
 	    "queued mail of alice@example.com, and not what comes|1 queued message of login "
 	    "alice@example.com is held, but not what was being stored, or came from its sessions "

@@ -112,7 +112,7 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 	rig_job(&r, 1);
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_assert_eq(r.row_count, 0, "its bytes are what was stored");
-	snprintf(path, sizeof path, "%s/%s", r.directory, writer_file_name(rig_id(1), name));
+	snprintf(path, sizeof path, "%s/%s", r.directory, writer_body_name(rig_id(1), name));
 	fd = open(path, O_WRONLY);
 	cr_assert_eq(pwrite(fd, "Y", 1, 1150000), 1); /* not in the first piece that is read */
 	close(fd);
@@ -320,7 +320,7 @@ Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 	int fd;
 
 	rig_begin(&r, rig_slow);
-	snprintf(path, sizeof path, "%s/%s", r.directory, writer_file_name(id, name));
+	snprintf(path, sizeof path, "%s/%s", r.directory, writer_body_name(id, name));
 	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
 	cr_assert_geq(fd, 0, "the name of the body is taken");
 	close(fd);

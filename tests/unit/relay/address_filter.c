@@ -83,7 +83,7 @@ address(const char *text)
 {
 	struct resolver_address a;
 
-	cr_assert(site_numeric(str_of(text), 25, &a), "%s", text);
+	cr_assert(resolved_numeric_address(str_of(text), 25, &a), "%s", text);
 	return a;
 }
 
@@ -107,8 +107,8 @@ move(struct resolver_address *a, int step)
 static void
 expect(const struct resolver_address *a, bool is_public, const char *where, const char *of)
 {
-	cr_expect_eq(
-	    range_is_public((const struct sockaddr *)&a->sa), is_public, "%s %s", where, of);
+	cr_expect_eq(address_filter_is_public((const struct sockaddr *)&a->sa), is_public, "%s %s",
+	    where, of);
 }
 
 Test(relay_range, each_block_and_its_edges)
@@ -135,7 +135,7 @@ is_own(const char *text)
 {
 	struct resolver_address a = address(text);
 
-	return own_has((const struct sockaddr *)&a.sa) == OWN_YES;
+	return own_address_check((const struct sockaddr *)&a.sa) == OWN_ADDRESS_YES;
 }
 
 /* An error is no answer: without a descriptor nothing can be asked. */
@@ -150,7 +150,8 @@ Test(relay_own, without_descriptors_it_is_not_known)
 	for (size_t i = 0; i < 3; i++) {
 		struct resolver_address a = address(rows[i]);
 
-		cr_expect_eq(own_has((const struct sockaddr *)&a.sa), OWN_UNKNOWN, "%s", rows[i]);
+		cr_expect_eq(own_address_check((const struct sockaddr *)&a.sa), OWN_ADDRESS_UNKNOWN,
+		    "%s", rows[i]);
 		cr_expect_eq(errno, EMFILE);
 	}
 }

@@ -12,15 +12,15 @@
 
 #include "base/clock.h"
 
-enum { BLOCK = OUTGOING_BLOCK_BYTES, BLOCKS = 3, WAIT_MS = 20000 };
+enum { BLOCK = MESSAGE_SOURCE_BLOCK_BYTES, BLOCKS = 3, WAIT_MS = 20000 };
 
 static const struct stall_thread who = {"test", "disk", "nothing else is read meanwhile"};
 static struct fsio *real;
 static struct fsio_ops watched;
 static struct fsio io = {&watched};
 static struct event_base *base;
-static struct disk *disk;
-static struct body body;
+static struct async_io *disk;
+static struct body_reader body;
 static int body_fd;
 static unsigned ready;
 
@@ -57,28 +57,29 @@ hear(void *arg)
 static void
 set_up(void)
 {
-	struct disk_setup o = {.thread = &who, .io = &io};
+	struct async_io_setup o = {.thread = &who, .io = &io};
 	char block[BLOCK];
 
 	base = o.base = event_base_new();
 	real = fsio_new(-1);
 	watched = (struct fsio_ops){.pread = watch_pread, .close = watch_close};
-	disk = disk_new(&o);
+	disk = async_io_new(&o);
 	cr_assert(disk);
 	body_fd = memfd_create("body", MFD_CLOEXEC);
 	for (int i = 0; i < BLOCKS; i++) {
 		memset(block, '0' + i, sizeof block);
 		cr_assert_eq(write(body_fd, block, sizeof block), BLOCK);
 	}
-	body_init(&body, disk_file_new(disk, body_fd, (struct msgid){.number = 1}), hear, &body);
+	body_reader_init(
+	    &body, async_io_file_new(disk, body_fd, (struct msgid){.number = 1}), hear, &body);
 }
 
 static void
 tear_down(void)
 {
 	stands_still = false;
-	body_clear(&body);
-	disk_free(&disk);
+	body_reader_clear(&body);
+	async_io_free(&disk);
 	event_base_free(base);
 	fsio_free(&real);
 }
@@ -94,10 +95,10 @@ idle(int ms)
 	event_base_dispatch(base);
 }
 
-static enum outgoing_answer
+static enum message_source_answer
 ask(unsigned block, struct str *out)
 {
-	return body_read(&body, (uint64_t)block * BLOCK, BLOCK, out);
+	return body_reader_read(&body, (uint64_t)block * BLOCK, BLOCK, out);
 }
 
 static void
@@ -113,7 +114,7 @@ expect_block(unsigned block)
 {
 	struct str got;
 
-	cr_assert_eq(ask(block, &got), OUTGOING_HERE);
+	cr_assert_eq(ask(block, &got), MESSAGE_SOURCE_HERE);
 	cr_assert_eq(got.n, BLOCK);
 	cr_expect_eq(got.p[0], '0' + (char)block);
 	cr_expect_eq(got.p[BLOCK - 1], '0' + (char)block);
@@ -124,8 +125,8 @@ Test(relay_body, each_block_is_awaited_and_then_stays_until_another_is_asked_for
 	struct str got;
 
 	for (unsigned i = 0; i < BLOCKS; i++) {
-		cr_expect_eq(ask(i, &got), OUTGOING_AWAITED);
-		cr_expect_eq(ask(i, &got), OUTGOING_AWAITED, "asking again changes nothing");
+		cr_expect_eq(ask(i, &got), MESSAGE_SOURCE_AWAITED);
+		cr_expect_eq(ask(i, &got), MESSAGE_SOURCE_AWAITED, "asking again changes nothing");
 		await_ready(i + 1);
 		expect_block(i);
 		expect_block(i);
@@ -139,16 +140,16 @@ Test(relay_body, what_was_asked_for_last_comes)
 	struct str got;
 
 	stands_still = true;
-	cr_expect_eq(ask(2, &got), OUTGOING_AWAITED);
+	cr_expect_eq(ask(2, &got), MESSAGE_SOURCE_AWAITED);
 	while (!stuck)
 		usleep(1000);
-	cr_expect_eq(ask(0, &got), OUTGOING_AWAITED);
+	cr_expect_eq(ask(0, &got), MESSAGE_SOURCE_AWAITED);
 	idle(20);
 	cr_expect_eq(ready, 0);
 	stands_still = false;
 	await_ready(1);
 	expect_block(0);
-	cr_expect_eq(ask(2, &got), OUTGOING_AWAITED);
+	cr_expect_eq(ask(2, &got), MESSAGE_SOURCE_AWAITED);
 	await_ready(2);
 	expect_block(2);
 }
@@ -158,10 +159,10 @@ Test(relay_body, a_block_that_could_not_be_read_is_read_again)
 	struct str got;
 
 	read_error = EIO;
-	cr_expect_eq(ask(1, &got), OUTGOING_AWAITED);
+	cr_expect_eq(ask(1, &got), MESSAGE_SOURCE_AWAITED);
 	await_ready(1);
-	cr_expect_eq(ask(1, &got), OUTGOING_UNREADABLE);
-	cr_expect_eq(ask(1, &got), OUTGOING_AWAITED);
+	cr_expect_eq(ask(1, &got), MESSAGE_SOURCE_UNREADABLE);
+	cr_expect_eq(ask(1, &got), MESSAGE_SOURCE_AWAITED);
 	await_ready(2);
 	expect_block(1);
 }
@@ -171,10 +172,10 @@ Test(relay_body, it_is_given_up_while_the_disk_stands_still)
 	struct str got;
 
 	stands_still = true;
-	cr_expect_eq(ask(0, &got), OUTGOING_AWAITED);
+	cr_expect_eq(ask(0, &got), MESSAGE_SOURCE_AWAITED);
 	while (!stuck)
 		usleep(1000);
-	body_clear(&body);
+	body_reader_clear(&body);
 	idle(20);
 	cr_expect_geq(fcntl(body_fd, F_GETFD), 0);
 	stands_still = false;

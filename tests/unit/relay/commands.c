@@ -18,22 +18,22 @@ static const struct str hostile[] = {S("a@b>\r\nRCPT TO:<eve@example.org"), S("a
 enum { HOSTILE = sizeof hostile / sizeof *hostile };
 
 struct dialogue {
-	struct client *client;
-	struct recipient to[2];
+	struct smtp_client *client;
+	struct envelope_recipient to[2];
 	uint32_t numbers[2];
 	struct envelope envelope;
-	struct outgoing message;
+	struct message_source message;
 	struct buf said;
 };
 
-static enum client_step
+static enum smtp_client_step
 answer(struct dialogue *d, const char *line)
 {
 	size_t used;
-	enum client_step step = client_take(d->client, str_of(line), &used);
+	enum smtp_client_step step = smtp_client_take_input(d->client, str_of(line), &used);
 
-	buf_adds(&d->said, buf_str(client_output(d->client)));
-	buf_reset(client_output(d->client));
+	buf_adds(&d->said, buf_str(smtp_client_output(d->client)));
+	buf_reset(smtp_client_output(d->client));
 	return step;
 }
 
@@ -41,24 +41,24 @@ answer(struct dialogue *d, const char *line)
 static void
 play(struct dialogue *d)
 {
-	struct client_options o = {.hostname = STR("gw.example.com")};
+	struct smtp_client_options o = {.hostname = STR("gw.example.com")};
 
 	d->numbers[0] = 1;
 	d->numbers[1] = 2;
 	d->envelope.recipients = d->to;
 	d->envelope.recipient_count = 2;
 	d->envelope.smtputf8 = true;
-	d->message = (struct outgoing){.envelope = &d->envelope,
+	d->message = (struct message_source){.envelope = &d->envelope,
 	    .numbers = d->numbers,
 	    .count = 2,
 	    .header = STR("Subject: x\r\n"),
 	    .body = STR("x\r\n")};
 	buf_init(&d->said, 1 << 16);
-	d->client = client_new(&o);
+	d->client = smtp_client_new(&o);
 	(void)answer(d, "220 hi\r\n");
 	(void)answer(d, "250-a\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 DSN\r\n");
 	buf_reset(&d->said);
-	(void)client_send(d->client, &d->message);
+	(void)smtp_client_send(d->client, &d->message);
 	(void)answer(d, "250 ok\r\n");
 }
 
@@ -75,7 +75,7 @@ lines_of(struct str s)
 static void
 end(struct dialogue *d)
 {
-	client_free(&d->client);
+	smtp_client_free(&d->client);
 	buf_clear(&d->said);
 }
 
@@ -85,11 +85,11 @@ Test(relay_commands, a_recipient_with_a_control_character_is_refused_alone)
 		struct dialogue d = {.envelope = {.sender = STR("alice@example.com")},
 		    .to = {{.address = STR("a@b"), .orcpt = STR("rfc822;a")},
 		        {.address = STR("bob@example.net")}}};
-		const struct client_result *r;
+		const struct smtp_client_result *r;
 
 		*(i % 2 ? &d.to[0].orcpt : &d.to[0].address) = hostile[i / 2];
 		play(&d);
-		r = client_results(d.client);
+		r = smtp_client_results(d.client);
 		cr_expect_eq(r[0].status.code, 554, "%zu: %u", i, r[0].status.code);
 		cr_expect_eq(r[1].status.code, 0, "%zu: %u", i, r[1].status.code);
 		/* SMTPUTF8 behind MAIL when the refused address would have needed it */
@@ -108,11 +108,11 @@ Test(relay_commands, a_sender_with_a_control_character_is_not_said)
 		struct dialogue d = {.envelope = {.sender = STR("alice@example.com")},
 		    .to = {{.address = STR("bob@example.net")},
 		        {.address = STR("carol@example.net")}}};
-		const struct client_result *r;
+		const struct smtp_client_result *r;
 
 		*(i % 2 ? &d.envelope.envid : &d.envelope.sender) = hostile[i / 2];
 		play(&d);
-		r = client_results(d.client);
+		r = smtp_client_results(d.client);
 		cr_expect(r[0].status.code == 554 && r[1].status.code == 554, "%zu", i);
 		cr_expect_eq(d.said.n, 0, "%zu: %.*s", i, STR_ARG(buf_str(&d.said)));
 		end(&d);

@@ -13,7 +13,7 @@ address(const char *text)
 {
 	struct resolver_address a;
 
-	cr_assert(site_numeric(str_of(text), 0, &a));
+	cr_assert(resolved_numeric_address(str_of(text), 0, &a));
 	return a;
 }
 
@@ -31,38 +31,39 @@ shown(const struct resolver_address *a)
 }
 
 static void
-site_of(struct site *s, const struct conf *c, size_t hosts)
+site_of(struct resolved_destination *s, const struct conf *c, size_t hosts)
 {
 	struct resolver_mx mx[4] = {
 	    {10, "mx1.test"}, {20, "mx2.test"}, {30, "mx3.test"}, {40, "mx4.test"}};
 	struct resolver_answer a = {RESOLVER_FOUND, .mx = mx, .count = hosts};
 	char ascii[256];
 
-	cr_assert_eq(site_begin(s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
-	site_got_mx(s, c->hostname, STR("b.test"), &a);
+	cr_assert_eq(resolved_begin(s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
+	resolved_take_mx(s, c->hostname, STR("b.test"), &a);
 }
 
 static void
-answer(struct delivery *d, const struct resolver_address *a, size_t count)
+answer(struct host_iterator *d, const struct resolver_address *a, size_t count)
 {
 	struct resolver_answer answer = {RESOLVER_FOUND, .addresses = a, .count = count};
 
-	delivery_got_addresses(d, &answer);
+	host_iterator_got_addresses(d, &answer);
 }
 
 static void
-fail(struct delivery *d, unsigned code, const char *enhanced)
+fail(struct host_iterator *d, unsigned code, const char *enhanced)
 {
-	struct client_end end = {.status = status_make(code, enhanced, "no"), .reason = "refused"};
+	struct smtp_client_end end = {
+	    .status = smtp_status_make(code, enhanced, "no"), .reason = "refused"};
 
-	delivery_failed(d, &end, "none");
+	host_iterator_failed(d, &end, "none");
 }
 
 static unsigned
-verdict(struct delivery *d, const char *reason)
+verdict(struct host_iterator *d, const char *reason)
 {
 	const char *why;
-	struct status s = delivery_verdict(d, &why);
+	struct smtp_status s = host_iterator_status(d, &why);
 
 	cr_expect_str_eq(why, reason, "%s", s.text);
 	return s.code;
@@ -74,25 +75,25 @@ Test(relay_delivery, families_take_turns_then_the_next_host)
 	struct resolver_address a[] = {address("198.41.0.1"), address("198.41.0.2"),
 	    address("2600::1"), address("2600::2")};
 	struct conf *c = routes_of("");
-	struct delivery d;
-	struct site s;
+	struct host_iterator d;
+	struct resolved_destination s;
 
 	site_of(&s, c, 2);
-	delivery_init(&d, &s);
-	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
-	cr_expect_str_eq(delivery_host(&d), "mx1.test");
+	host_iterator_init(&d, &s);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
+	cr_expect_str_eq(host_iterator_host(&d), "mx1.test");
 	answer(&d, a, 4);
 	for (size_t i = 0; i < 4; i++) {
-		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
-		cr_expect_str_eq(shown(delivery_address(&d)), order[i]);
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
+		cr_expect_str_eq(shown(host_iterator_address(&d)), order[i]);
 		fail(&d, 554, "5.7.1");
 	}
-	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
-	cr_expect_str_eq(delivery_host(&d), "mx2.test");
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
+	cr_expect_str_eq(host_iterator_host(&d), "mx2.test");
 	answer(&d, a, 1);
-	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
 	fail(&d, 421, "4.3.2");
-	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
 	cr_expect_eq(verdict(&d, "refused"), 421, "one host may still take it");
 	conf_drop(&c);
 }
@@ -101,18 +102,18 @@ Test(relay_delivery, permanent_only_when_all_say_so)
 {
 	struct resolver_address a = address("198.41.0.1");
 	struct conf *c = routes_of("");
-	struct delivery d;
-	struct site s;
+	struct host_iterator d;
+	struct resolved_destination s;
 
 	site_of(&s, c, 2);
-	delivery_init(&d, &s);
+	host_iterator_init(&d, &s);
 	for (size_t i = 0; i < 2; i++) {
-		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
 		answer(&d, &a, 1);
-		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
 		fail(&d, 554, "5.7.1");
 	}
-	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
 	cr_expect_eq(verdict(&d, "refused"), 554);
 	conf_drop(&c);
 }
@@ -128,14 +129,14 @@ Test(relay_delivery, what_dns_says_of_hosts)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct resolver_answer a = {.outcome = cases[i].outcome};
-		struct delivery d;
-		struct site s;
+		struct host_iterator d;
+		struct resolved_destination s;
 
 		site_of(&s, c, 1);
-		delivery_init(&d, &s);
-		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
-		delivery_got_addresses(&d, &a);
-		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+		host_iterator_init(&d, &s);
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
+		host_iterator_got_addresses(&d, &a);
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
 		cr_expect_eq(verdict(&d, "dns"), cases[i].code, "%zu", i);
 	}
 	conf_drop(&c);
@@ -151,24 +152,24 @@ Test(relay_delivery, a_host_of_a_route_without_an_address_is_temporary)
 
 	for (size_t i = 0; i < 9; i++) {
 		struct resolver_answer a = {.outcome = outcomes[i % 3]};
-		char text[200], ascii[256], enhanced[STATUS_ENHANCED_BYTES];
-		struct delivery d;
-		struct status said;
+		char text[200], ascii[256], enhanced[SMTP_STATUS_ENHANCED_BYTES];
+		struct host_iterator d;
+		struct smtp_status said;
 		const char *reason;
 		struct conf *c;
-		struct site s;
+		struct resolved_destination s;
 
 		snprintf(text, sizeof text, "routes: ( { %s; host = \"smart.test\"; } );",
 		    routes[i / 3]);
 		c = routes_of(text);
-		cr_assert_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_COMPLETE);
-		delivery_init(&d, &s);
-		cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
-		delivery_got_addresses(&d, &a);
+		cr_assert_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_COMPLETE);
+		host_iterator_init(&d, &s);
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
+		host_iterator_got_addresses(&d, &a);
 		cr_expect(d.lacks_route_host);
-		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
-		said = delivery_verdict(&d, &reason);
-		status_enhanced(&said, enhanced);
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
+		said = host_iterator_status(&d, &reason);
+		smtp_status_enhanced(&said, enhanced);
 		cr_expect(said.code == 451 && strcmp(enhanced, "4.3.5") == 0, "%zu: %u %s %s", i,
 		    said.code, enhanced, said.text);
 		cr_expect_str_eq(reason, "dns");
@@ -182,28 +183,28 @@ Test(relay_delivery, never_into_our_own_network)
 	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("198.41.0.1")};
 	struct conf *c = routes_of(""),
 	            *inside = routes_of("routes: ( { via = \"mx\"; allow_private = true; } );");
-	struct delivery d;
-	struct site s;
+	struct host_iterator d;
+	struct resolved_destination s;
 
 	site_of(&s, c, 1);
-	delivery_init(&d, &s);
-	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	host_iterator_init(&d, &s);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
 	answer(&d, a, 5);
-	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
 	cr_expect_eq(verdict(&d, "unroutable"), 550);
-	delivery_init(&d, &s);
+	host_iterator_init(&d, &s);
 	answer(&d, a, 6);
-	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
-	cr_expect_str_eq(shown(delivery_address(&d)), "198.41.0.1", "the one that is public");
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
+	cr_expect_str_eq(shown(host_iterator_address(&d)), "198.41.0.1", "the one that is public");
 	site_of(&s, inside, 1);
-	delivery_init(&d, &s);
+	host_iterator_init(&d, &s);
 	answer(&d, a, 1);
-	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
 	conf_drop(&c);
 	conf_drop(&inside);
 }
 
-static enum own_answer
+static enum own_address_answer
 is_own(const struct sockaddr *sa)
 {
 	struct resolver_address own = address("198.41.0.9");
@@ -211,16 +212,16 @@ is_own(const struct sockaddr *sa)
 
 	return sa->sa_family == AF_INET &&
 	               a->sin_addr.s_addr == ((struct sockaddr_in *)&own.sa)->sin_addr.s_addr
-	           ? OWN_YES
-	           : OWN_NO;
+	           ? OWN_ADDRESS_YES
+	           : OWN_ADDRESS_NO;
 }
 
-static enum own_answer
+static enum own_address_answer
 is_unknown(const struct sockaddr *sa)
 {
 	(void)sa;
 	errno = EMFILE;
-	return OWN_UNKNOWN;
+	return OWN_ADDRESS_UNKNOWN;
 }
 
 /* Whether it is ourselves cannot be said: neither this host nor a worse one is tried, and it is no
@@ -229,14 +230,14 @@ Test(relay_delivery, does_not_guess_what_is_ours)
 {
 	struct resolver_address other = address("198.41.0.1");
 	struct conf *c = routes_of("");
-	struct delivery d;
-	struct site s;
+	struct host_iterator d;
+	struct resolved_destination s;
 
 	site_of(&s, c, 3);
-	delivery_init(&d, &s);
+	host_iterator_init(&d, &s);
 	d.is_own = is_unknown;
 	answer(&d, &other, 1);
-	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
 	cr_expect_eq(verdict(&d, "local"), 451);
 	conf_drop(&c);
 }
@@ -249,38 +250,39 @@ Test(relay_delivery, ends_at_ourselves)
 	struct resolver_address inside = address("127.0.0.1");
 	struct conf *c = routes_of(""),
 	            *named = routes_of("routes: ( { via = \"mx\"; allow_private = true; } );");
-	struct delivery d;
-	struct site s;
+	struct host_iterator d;
+	struct resolved_destination s;
 
 	site_of(&s, c, 3);
-	delivery_init(&d, &s);
+	host_iterator_init(&d, &s);
 	d.is_own = is_own;
 	answer(&d, &other, 1);
-	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT, "a better host is tried");
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT, "a better host is tried");
 	fail(&d, 450, "4.2.0");
-	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
 	answer(&d, own, 2);
-	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED, "neither we nor a worse one");
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED, "neither we nor a worse one");
 	cr_expect_eq(verdict(&d, "refused"), 450, "the better host may take it later");
 
-	delivery_init(&d, &s);
+	host_iterator_init(&d, &s);
 	d.is_own = is_own;
 	answer(&d, own, 2);
-	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
 	cr_expect_eq(verdict(&d, "loop"), 554);
 
-	delivery_init(&d, &s);
+	host_iterator_init(&d, &s);
 	d.is_own = is_own;
 	answer(&d, &inside, 1);
-	cr_assert_eq(delivery_step(&d), DELIVERY_NEEDS_ADDRESSES, "skipped, the next host counts");
+	cr_assert_eq(
+	    host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES, "skipped, the next host counts");
 	answer(&d, &other, 1);
-	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
 
 	site_of(&s, named, 1);
-	delivery_init(&d, &s);
+	host_iterator_init(&d, &s);
 	d.is_own = is_own;
 	answer(&d, own + 1, 1);
-	cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT, "the operator allows it");
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT, "the operator allows it");
 	conf_drop(&c);
 	conf_drop(&named);
 }
@@ -290,14 +292,14 @@ Test(relay_delivery, an_mx_that_is_an_address)
 	struct conf *c = routes_of("");
 	struct resolver_mx mx = {10, "198.41.0.1"};
 	struct resolver_answer a = {RESOLVER_FOUND, .mx = &mx, .count = 1};
-	struct delivery d;
-	struct site s;
+	struct host_iterator d;
+	struct resolved_destination s;
 	char ascii[256];
 
-	cr_assert_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
-	site_got_mx(&s, c->hostname, STR("b.test"), &a);
-	delivery_init(&d, &s);
-	cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED);
+	cr_assert_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
+	resolved_take_mx(&s, c->hostname, STR("b.test"), &a);
+	host_iterator_init(&d, &s);
+	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
 	cr_expect_eq(verdict(&d, "dns"), 550);
 	conf_drop(&c);
 }
@@ -307,31 +309,31 @@ Test(relay_delivery, tls_falls_back_only_where_it_may)
 	static const struct {
 		const char *routes;
 		bool falls_back;
-		enum client_tls first;
-	} cases[] = {{"", true, CLIENT_TLS_IF_OFFERED},
-	    {"routes: ( { via = \"mx\"; tls = \"encrypt\"; } );", false, CLIENT_TLS_MUST},
-	    {"routes: ( { via = \"mx\"; tls = \"verify\"; } );", false, CLIENT_TLS_MUST},
-	    {"routes: ( { via = \"mx\"; tls = \"none\"; } );", false, CLIENT_TLS_NEVER}};
-	struct status why = status_make(451, "4.7.5", "no");
+		enum smtp_client_tls first;
+	} cases[] = {{"", true, SMTP_CLIENT_TLS_IF_OFFERED},
+	    {"routes: ( { via = \"mx\"; tls = \"encrypt\"; } );", false, SMTP_CLIENT_TLS_REQUIRED},
+	    {"routes: ( { via = \"mx\"; tls = \"verify\"; } );", false, SMTP_CLIENT_TLS_REQUIRED},
+	    {"routes: ( { via = \"mx\"; tls = \"none\"; } );", false, SMTP_CLIENT_TLS_NEVER}};
+	struct smtp_status why = smtp_status_make(451, "4.7.5", "no");
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct conf *c = routes_of(cases[i].routes);
 		struct resolver_address a = address("198.41.0.1");
-		struct delivery d;
-		struct site s;
+		struct host_iterator d;
+		struct resolved_destination s;
 
 		site_of(&s, c, 1);
-		delivery_init(&d, &s);
+		host_iterator_init(&d, &s);
 		answer(&d, &a, 1);
-		cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
-		cr_expect_eq(delivery_tls(&d), cases[i].first, "%zu", i);
-		delivery_tls_failed(&d, &why, "opportunistic:handshake");
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
+		cr_expect_eq(host_iterator_tls(&d), cases[i].first, "%zu", i);
+		host_iterator_tls_failed(&d, &why, "opportunistic:handshake");
 		if (cases[i].falls_back) {
-			cr_assert_eq(delivery_step(&d), DELIVERY_CONNECT);
-			cr_expect_eq(delivery_tls(&d), CLIENT_TLS_NEVER);
-			delivery_tls_failed(&d, &why, "opportunistic:handshake");
+			cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
+			cr_expect_eq(host_iterator_tls(&d), SMTP_CLIENT_TLS_NEVER);
+			host_iterator_tls_failed(&d, &why, "opportunistic:handshake");
 		}
-		cr_assert_eq(delivery_step(&d), DELIVERY_EXHAUSTED, "%zu", i);
+		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED, "%zu", i);
 		cr_expect_eq(verdict(&d, "tls"), 451);
 		conf_drop(&c);
 	}
@@ -339,22 +341,23 @@ Test(relay_delivery, tls_falls_back_only_where_it_may)
 
 Test(relay_delivery, tries_are_bounded)
 {
-	struct resolver_address a[DELIVERY_ADDRESSES_MAX + 4];
+	struct resolver_address a[HOST_ITERATOR_ADDRESSES_MAX + 4];
 	struct conf *c = routes_of("");
-	struct delivery d;
-	struct site s;
+	struct host_iterator d;
+	struct resolved_destination s;
 	unsigned tries = 0;
 
 	for (size_t i = 0; i < sizeof a / sizeof *a; i++)
 		a[i] = address("198.41.0.1");
 	site_of(&s, c, 4);
-	delivery_init(&d, &s);
-	for (enum delivery_step next; (next = delivery_step(&d)) != DELIVERY_EXHAUSTED;) {
-		if (next == DELIVERY_NEEDS_ADDRESSES)
+	host_iterator_init(&d, &s);
+	for (enum host_iterator_step next;
+	     (next = host_iterator_step(&d)) != HOST_ITERATOR_EXHAUSTED;) {
+		if (next == HOST_ITERATOR_NEEDS_ADDRESSES)
 			answer(&d, a, sizeof a / sizeof *a);
 		else
 			fail(&d, 451, "4.4.1"), tries++;
 	}
-	cr_expect_eq(tries, DELIVERY_TRIES_MAX);
+	cr_expect_eq(tries, HOST_ITERATOR_TRIES_MAX);
 	conf_drop(&c);
 }

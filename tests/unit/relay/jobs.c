@@ -20,7 +20,7 @@ static const char fixed[] =
 static void
 encode(struct buf *out, uint32_t recipients)
 {
-	struct recipient to[2] = {
+	struct envelope_recipient to[2] = {
 	    {.address = STR("bob@host.test")}, {.address = STR("eva@host.test")}};
 	struct envelope e = {.id = {77, 1},
 	    .sender = STR("alice@example.com"),
@@ -372,7 +372,7 @@ times_out_in_content(struct sipper *h, const char *body_timeout, int hurry)
 {
 	struct rig *r = rig_against_sipper(h, body_timeout);
 
-	clock_hurry(hurry);
+	clock_shorten_timeouts(hurry);
 	rig_deliver(r, &(struct rig_mail){.job = 1,
 	                   .domain = "sips.test",
 	                   .to = {"bob@sips.test", "eva@sips.test"},

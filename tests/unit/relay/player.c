@@ -38,27 +38,28 @@ player_number_of(struct str w)
 static void
 listen_in(struct player *p)
 {
-	struct buf *out = client_output(p->client);
+	struct buf *out = smtp_client_output(p->client);
 
 	buf_adds(&p->output, buf_str(out));
 	buf_reset(out);
 }
 
-static struct client *
+static struct smtp_client *
 client(struct player *p)
 {
 	if (!p->client)
-		p->client = client_new(&p->options);
+		p->client = smtp_client_new(&p->options);
 	return p->client;
 }
 
 static void
-stepped(struct player *p, enum client_step step)
+stepped(struct player *p, enum smtp_client_step step)
 {
 	p->step = step;
 	listen_in(p);
-	while (p->step == CLIENT_WAIT && client_awaits_content(p->client) && !p->is_slow) {
-		p->step = client_fill(p->client);
+	while (
+	    p->step == SMTP_CLIENT_WAIT && smtp_client_awaits_content(p->client) && !p->is_slow) {
+		p->step = smtp_client_fill(p->client);
 		listen_in(p);
 	}
 }
@@ -84,8 +85,8 @@ option(struct player *p, struct str args)
 		       talk_word(&args, &p->options.password);
 	else if (player_word_is(word, "tls") && talk_word(&args, &value))
 		for (unsigned i = 0; i < 4; i++)
-			p->options.tls =
-			    player_word_is(value, tls[i]) ? (enum client_tls)i : p->options.tls;
+			p->options.tls = player_word_is(value, tls[i]) ? (enum smtp_client_tls)i
+			                                               : p->options.tls;
 	else
 		return player_wrong(p, "no such option");
 	return true;
@@ -116,37 +117,37 @@ block(struct player *p, struct str args)
 	(void)args;
 	p->is_slow = false;
 	p->asked = ASKED_BEFORE;
-	p->step = client_fill(p->client);
+	p->step = smtp_client_fill(p->client);
 	p->is_slow = true;
 	listen_in(p);
-	stepped(p, client_fill(p->client));
+	stepped(p, smtp_client_fill(p->client));
 	return true;
 }
 
 static bool
 no_content(struct player *p, struct str args)
 {
-	return client_end(client(p))->has_no_content == player_word_is(args, "yes") ||
+	return smtp_client_end(client(p))->has_no_content == player_word_is(args, "yes") ||
 	       player_wrong(p, "it is not so");
 }
 
 static bool
 begin(struct player *p, struct str args)
 {
-	enum outgoing_sight sight;
+	enum message_source_scan_state sight;
 
 	(void)args;
 	p->message.envelope = &p->envelope;
 	p->message.numbers = p->numbers;
 	p->envelope.recipients = p->recipients;
 	p->message.looked_at = 0;
-	p->message.facts = (struct facts){.line_bytes = 0};
-	while (p->message.body_bytes != 4096 && (sight = outgoing_look(&p->message)))
-		if (sight == OUTGOING_NOT_SEEN)
+	p->message.facts = (struct body_facts){.line_bytes = 0};
+	while (p->message.body_bytes != 4096 && (sight = message_source_scan(&p->message)))
+		if (sight == MESSAGE_SOURCE_SCAN_FAILED)
 			return player_wrong(p, "the message cannot be read");
-	if (p->step != CLIENT_READY)
+	if (p->step != SMTP_CLIENT_READY)
 		return player_wrong(p, "not ready, but at step %d", p->step);
-	stepped(p, client_send(client(p), &p->message));
+	stepped(p, smtp_client_send(client(p), &p->message));
 	return true;
 }
 
@@ -163,17 +164,17 @@ step(struct player *p, struct str args)
 static bool
 secured(struct player *p, struct str args)
 {
-	stepped(p, client_secured(client(p), player_word_is(args, "yes")));
+	stepped(p, smtp_client_secured(client(p), player_word_is(args, "yes")));
 	return true;
 }
 
 static bool
 lost(struct player *p, struct str args)
 {
-	struct status s = status_make(451, "4.4.2", "connection lost");
+	struct smtp_status s = smtp_status_make(451, "4.4.2", "connection lost");
 
 	(void)args;
-	stepped(p, client_lost(client(p), &s, "lost"));
+	stepped(p, smtp_client_lost(client(p), &s, "lost"));
 	return true;
 }
 
@@ -181,7 +182,7 @@ static bool
 expire(struct player *p, struct str args)
 {
 	(void)args;
-	stepped(p, client_expired(client(p)));
+	stepped(p, smtp_client_expired(client(p)));
 	return true;
 }
 
@@ -201,8 +202,8 @@ content(struct player *p, struct str args)
 	struct dot d;
 	size_t used;
 
-	while (client_has_more(p->client))
-		stepped(p, client_fill(p->client));
+	while (smtp_client_has_more_content(p->client))
+		stepped(p, smtp_client_fill(p->client));
 	buf_init(&expected, BODY_MAX);
 	buf_init(&got, BODY_MAX);
 	buf_adds(&expected, p->message.header);
@@ -230,15 +231,15 @@ rest(struct player *p, struct str args)
 }
 
 static bool
-status_fits(struct player *p, const struct status *s, const char *reason, struct str args)
+status_fits(struct player *p, const struct smtp_status *s, const char *reason, struct str args)
 {
-	char enhanced[STATUS_ENHANCED_BYTES] = "-";
+	char enhanced[SMTP_STATUS_ENHANCED_BYTES] = "-";
 	struct str code, detail, why;
 
 	if (!talk_word(&args, &code))
 		return player_wrong(p, "CODE ENHANCED REASON");
 	if (s->code)
-		status_enhanced(s, enhanced);
+		smtp_status_enhanced(s, enhanced);
 	if (player_number_of(code) != s->code)
 		return player_wrong(p, "code is %u (%s)", s->code, s->text);
 	if (s->code == 0)
@@ -254,20 +255,20 @@ status_fits(struct player *p, const struct status *s, const char *reason, struct
 static bool
 result(struct player *p, struct str args)
 {
-	const struct client_result *r;
+	const struct smtp_client_result *r;
 	struct str n;
 
 	if (!talk_word(&args, &n) || player_number_of(n) < 1 ||
 	    player_number_of(n) > p->message.count)
 		return player_wrong(p, "result N CODE ENHANCED REASON");
-	r = &client_results(client(p))[player_number_of(n) - 1];
+	r = &smtp_client_results(client(p))[player_number_of(n) - 1];
 	return status_fits(p, &r->status, r->reason, args);
 }
 
 static bool
 dsn(struct player *p, struct str args)
 {
-	const struct client_result *r = &client_results(client(p))[0];
+	const struct smtp_client_result *r = &smtp_client_results(client(p))[0];
 
 	return r->dsn_passed_on == player_word_is(args, "yes") ||
 	       player_wrong(p, "DSN passed on is wrong");
@@ -276,7 +277,7 @@ dsn(struct player *p, struct str args)
 static bool
 end(struct player *p, struct str args)
 {
-	const struct client_end *e = client_end(client(p));
+	const struct smtp_client_end *e = smtp_client_end(client(p));
 
 	return status_fits(p, &e->status, e->reason, args);
 }
@@ -285,7 +286,7 @@ static bool
 quit(struct player *p, struct str args)
 {
 	(void)args;
-	client_quit(client(p));
+	smtp_client_quit(client(p));
 	listen_in(p);
 	return true;
 }
@@ -293,14 +294,14 @@ quit(struct player *p, struct str args)
 static bool
 phase(struct player *p, struct str args)
 {
-	return player_word_is(args, client_phase(client(p))) ||
-	       player_wrong(p, "phase is %s", client_phase(p->client));
+	return player_word_is(args, smtp_client_phase(client(p))) ||
+	       player_wrong(p, "phase is %s", smtp_client_phase(p->client));
 }
 
 static bool
 bad_chunking(struct player *p, struct str args)
 {
-	return client_end(client(p))->bad_chunking == player_word_is(args, "yes") ||
+	return smtp_client_end(client(p))->bad_chunking == player_word_is(args, "yes") ||
 	       player_wrong(p, "it is not so");
 }
 
@@ -367,8 +368,8 @@ server_says(struct player *p)
 		struct str piece = p->cut ? str_upto(in, p->cut) : in;
 		size_t used;
 
-		stepped(p, client_take(client(p), piece, &used));
-		if (p->step != CLIENT_WAIT || used == 0)
+		stepped(p, smtp_client_take_input(client(p), piece, &used));
+		if (p->step != SMTP_CLIENT_WAIT || used == 0)
 			break;
 		in = str_from(in, used);
 	}
@@ -407,8 +408,8 @@ player_play(const char *path, char why[400])
 		ok = player_wrong(
 		    p, "in the end it said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	clock_fake(-1);
-	client_free(&p->client);
-	outgoing_clear(&p->message);
+	smtp_client_free(&p->client);
+	message_source_clear(&p->message);
 	talk_clear(&p->talk);
 	buf_clear(&p->output);
 	buf_clear(&p->body);

@@ -17,7 +17,8 @@ to(struct player *p, struct str args)
 
 	p->envelope.recipient_count = 0;
 	while (talk_word(&args, &word)) {
-		p->recipients[p->envelope.recipient_count] = (struct recipient){.address = word};
+		p->recipients[p->envelope.recipient_count] =
+		    (struct envelope_recipient){.address = word};
 		p->numbers[p->envelope.recipient_count] = p->envelope.recipient_count + 1;
 		p->envelope.recipient_count++;
 	}
@@ -29,7 +30,7 @@ static bool
 notify(struct player *p, struct str args)
 {
 	struct str n, bits;
-	struct recipient *r;
+	struct envelope_recipient *r;
 
 	if (!talk_word(&args, &n) || !talk_word(&args, &bits))
 		return player_wrong(p, "notify N BITS ORCPT");
@@ -66,7 +67,7 @@ static bool
 eight_bit(struct player *p, struct str args)
 {
 	(void)args;
-	p->envelope.facts = FACTS_KNOWN | FACTS_8BIT;
+	p->envelope.facts = BODY_FACTS_KNOWN | BODY_FACTS_8BIT;
 	return true;
 }
 
@@ -86,7 +87,7 @@ body(struct player *p, struct str args)
 }
 
 /* Each block is there when it was asked for so often. */
-static enum outgoing_answer
+static enum message_source_answer
 read_body(void *arg, uint64_t at, size_t n, struct str *block_out)
 {
 	struct player *p = arg;
@@ -94,11 +95,11 @@ read_body(void *arg, uint64_t at, size_t n, struct str *block_out)
 	p->asked = p->asked_at == at ? p->asked + 1 : 0;
 	p->asked_at = at;
 	if (p->asked < ASKED_BEFORE || p->is_slow)
-		return OUTGOING_AWAITED;
+		return MESSAGE_SOURCE_AWAITED;
 	if (at + n > p->body.n)
-		return OUTGOING_UNREADABLE;
+		return MESSAGE_SOURCE_UNREADABLE;
 	*block_out = str_upto(str_from(buf_str(&p->body), at), n);
-	return OUTGOING_HERE;
+	return MESSAGE_SOURCE_HERE;
 }
 
 /* Lines of 61 bytes, every third of which begins with a dot; "file 0": one that cannot be read. */

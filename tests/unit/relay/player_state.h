@@ -18,13 +18,13 @@ struct player {
 	struct talk talk;
 	const struct talk_act *act;
 	char *why;
-	struct client_options options;
-	struct client *client;
-	enum client_step step;
+	struct smtp_client_options options;
+	struct smtp_client *client;
+	enum smtp_client_step step;
 	struct envelope envelope;
-	struct recipient recipients[RECIPIENTS_MAX];
+	struct envelope_recipient recipients[RECIPIENTS_MAX];
 	uint32_t numbers[RECIPIENTS_MAX];
-	struct outgoing message;
+	struct message_source message;
 	struct buf output; /* what was said and not yet expected */
 	struct buf body;
 	size_t cut;

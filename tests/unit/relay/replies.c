@@ -14,19 +14,19 @@ enum meeting {
 /* The talk up to the answer that is tried: what the host says before. */
 static const struct {
 	const char *name, *phase;
-	enum client_tls tls;
+	enum smtp_client_tls tls;
 	bool has_login, has_chunking, is_sending;
 	const char *before[6];
 } meetings[MEETINGS] = {
     [GREETING] = {.name = "greeting", .phase = "greeting"},
     [EHLO] = {"EHLO", "EHLO", .before = {"220 hi"}},
-    [EHLO_TLS] = {"EHLO, TLS must", "EHLO", .tls = CLIENT_TLS_MUST, .before = {"220 hi"}},
+    [EHLO_TLS] = {"EHLO, TLS must", "EHLO", .tls = SMTP_CLIENT_TLS_REQUIRED, .before = {"220 hi"}},
     [HELO] = {"HELO", "HELO", .before = {"220 hi", "502 no"}},
-    [STARTTLS] = {"STARTTLS", "STARTTLS", .tls = CLIENT_TLS_IF_OFFERED,
+    [STARTTLS] = {"STARTTLS", "STARTTLS", .tls = SMTP_CLIENT_TLS_IF_OFFERED,
 	.before = {"220 hi", "250-a\r\n250 STARTTLS"}},
-    [STARTTLS_TLS] = {"STARTTLS, must", "STARTTLS", .tls = CLIENT_TLS_MUST,
+    [STARTTLS_TLS] = {"STARTTLS, must", "STARTTLS", .tls = SMTP_CLIENT_TLS_REQUIRED,
 	.before = {"220 hi", "250-a\r\n250 STARTTLS"}},
-    [AUTH] = {"AUTH", "AUTH", .tls = CLIENT_TLS_STANDS, .has_login = true,
+    [AUTH] = {"AUTH", "AUTH", .tls = SMTP_CLIENT_TLS_IMPLICIT, .has_login = true,
 	.before = {"220 hi", "250-a\r\n250 AUTH PLAIN"}},
     [MAIL] = {"MAIL", "MAIL", .is_sending = true, .before = {"220 hi", "250 a"}},
     [RCPT] = {"RCPT", "RCPT", .is_sending = true, .before = {"220 hi", "250 a", "250 ok"}},
@@ -82,15 +82,15 @@ static const struct {
 
 /* step, then the recipient's code (0: undecided) and the session's; 1: the code that was said. */
 struct outcome {
-	enum client_step step;
+	enum smtp_client_step step;
 	unsigned result, end;
 };
 
-#define GOES_ON {CLIENT_WAIT, 0, 0}
-#define READY {CLIENT_READY, 0, 0}
-#define SETTLED {CLIENT_READY, 1, 0}
-#define OVER(end) {CLIENT_OVER, 0, end}
-#define MAY_HAVE {CLIENT_OVER, 451, 451}
+#define GOES_ON {SMTP_CLIENT_WAIT, 0, 0}
+#define READY {SMTP_CLIENT_READY, 0, 0}
+#define SETTLED {SMTP_CLIENT_READY, 1, 0}
+#define OVER(end) {SMTP_CLIENT_OVER, 0, end}
+#define MAY_HAVE {SMTP_CLIENT_OVER, 451, 451}
 
 static const struct outcome outcomes[MEETINGS][KINDS] = {
     /*                TEMPORARY   PERMANENT   CLOSING    NONSENSE */
@@ -109,12 +109,12 @@ static const struct outcome outcomes[MEETINGS][KINDS] = {
 };
 
 struct talk {
-	struct client *client;
-	struct recipient to;
+	struct smtp_client *client;
+	struct envelope_recipient to;
 	struct envelope envelope;
 	uint32_t number;
-	struct outgoing message;
-	enum client_step step;
+	struct message_source message;
+	enum smtp_client_step step;
 };
 
 /* In pieces of that size; all that the client says is taken away as an owner would. */
@@ -123,10 +123,10 @@ hear(struct talk *t, struct str in, size_t piece)
 {
 	size_t used = 1;
 
-	while (in.n && used && t->step == CLIENT_WAIT) {
-		t->step = client_take(t->client, str_upto(in, piece), &used);
+	while (in.n && used && t->step == SMTP_CLIENT_WAIT) {
+		t->step = smtp_client_take_input(t->client, str_upto(in, piece), &used);
 		in = str_from(in, used);
-		buf_reset(client_output(t->client));
+		buf_reset(smtp_client_output(t->client));
 	}
 }
 
@@ -142,22 +142,22 @@ say_line(struct talk *t, const char *line)
 static void
 begin(struct talk *t, enum meeting m)
 {
-	struct client_options o = {.hostname = STR("gw.example.com"), .tls = meetings[m].tls};
+	struct smtp_client_options o = {.hostname = STR("gw.example.com"), .tls = meetings[m].tls};
 
 	*t = (struct talk){.to = {.address = STR("bob@example.net")}, .number = 1};
 	if (meetings[m].has_login)
 		o.username = o.password = STR("secret");
 	t->envelope = (struct envelope){
 	    .sender = STR("alice@example.com"), .recipients = &t->to, .recipient_count = 1};
-	t->message = (struct outgoing){.envelope = &t->envelope,
+	t->message = (struct message_source){.envelope = &t->envelope,
 	    .numbers = &t->number,
 	    .count = 1,
 	    .header = STR("Subject: x\r\n"),
 	    .body = STR("x\r\n")};
-	t->client = client_new(&o);
-	t->step = CLIENT_WAIT;
-	if (o.tls == CLIENT_TLS_STANDS)
-		t->step = client_secured(t->client, true);
+	t->client = smtp_client_new(&o);
+	t->step = SMTP_CLIENT_WAIT;
+	if (o.tls == SMTP_CLIENT_TLS_IMPLICIT)
+		t->step = smtp_client_secured(t->client, true);
 }
 
 /* Brings the talk to where the answer of that phase is awaited. */
@@ -167,31 +167,31 @@ meet(struct talk *t, enum meeting m)
 	begin(t, m);
 	for (size_t i = 0; meetings[m].before[i]; i++) {
 		say_line(t, meetings[m].before[i]);
-		if (t->step == CLIENT_READY && meetings[m].is_sending)
-			t->step = client_send(t->client, &t->message);
+		if (t->step == SMTP_CLIENT_READY && meetings[m].is_sending)
+			t->step = smtp_client_send(t->client, &t->message);
 	}
-	buf_reset(client_output(t->client));
-	cr_assert_eq(t->step, CLIENT_WAIT, "%s", meetings[m].name);
-	cr_assert_str_eq(client_phase(t->client), meetings[m].phase, "%s", meetings[m].name);
+	buf_reset(smtp_client_output(t->client));
+	cr_assert_eq(t->step, SMTP_CLIENT_WAIT, "%s", meetings[m].name);
+	cr_assert_str_eq(smtp_client_phase(t->client), meetings[m].phase, "%s", meetings[m].name);
 }
 
 static void
 check(const struct talk *t, enum meeting m, size_t a, const struct outcome *o)
 {
-	const struct client_end *end = client_end(t->client);
-	const struct client_result *r = client_results(t->client);
+	const struct smtp_client_end *end = smtp_client_end(t->client);
+	const struct smtp_client_result *r = smtp_client_results(t->client);
 	unsigned result = r ? r->status.code : 0, said = answers[a].code;
 	const char *where = meetings[m].name, *what = answers[a].name;
 
 	cr_expect_eq(t->step, o->step, "%s to %s: step %d", what, where, t->step);
 	cr_expect_eq(
 	    result, o->result == 1 ? said : o->result, "%s to %s: %u", what, where, result);
-	if (o->step == CLIENT_OVER)
+	if (o->step == SMTP_CLIENT_OVER)
 		cr_expect_eq(end->status.code, o->end == 1 ? said : o->end, "%s to %s: %u %s", what,
 		    where, end->status.code, end->status.text);
 	if (result)
 		cr_expect_eq(r->status.is_remote, o->result == 1, "%s to %s", what, where);
-	if (o->step == CLIENT_OVER)
+	if (o->step == SMTP_CLIENT_OVER)
 		cr_expect_eq(
 		    end->status.is_remote, o->end == 1 || o->end == 421, "%s to %s", what, where);
 	for (const char *c = end->status.text; *c; c++)
@@ -212,7 +212,7 @@ Test(relay_replies, every_phase_and_every_answer)
 			meet(&t, (enum meeting)m);
 			hear(&t, answers[a / 2].says, pieces[a % 2]);
 			check(&t, (enum meeting)m, a / 2, o);
-			client_free(&t.client);
+			smtp_client_free(&t.client);
 		}
 }
 
@@ -228,12 +228,13 @@ Test(relay_replies, floods_in_every_phase)
 			struct talk t;
 
 			meet(&t, (enum meeting)m);
-			for (; t.step == CLIENT_WAIT && total < 64u << 20; total += floods[f].n)
+			for (; t.step == SMTP_CLIENT_WAIT && total < 64u << 20;
+			     total += floods[f].n)
 				hear(&t, floods[f], floods[f].n);
-			cr_expect_eq(t.step, CLIENT_OVER, "%s", meetings[m].name);
-			cr_expect_leq(total, 2 * REPLY_BYTES_MAX);
-			cr_expect_eq(client_end(t.client)->status.code, 451);
-			client_free(&t.client);
+			cr_expect_eq(t.step, SMTP_CLIENT_OVER, "%s", meetings[m].name);
+			cr_expect_leq(total, 2 * SMTP_REPLY_BYTES_MAX);
+			cr_expect_eq(smtp_client_end(t.client)->status.code, 451);
+			smtp_client_free(&t.client);
 		}
 }
 
@@ -242,18 +243,19 @@ Test(relay_replies, lost_or_silent_in_every_phase)
 {
 	for (unsigned m = 0; m < 2 * MEETINGS; m++) {
 		bool may_have = m / 2 == FINAL || m / 2 == BDAT;
-		struct status s = status_make(451, "4.4.2", "lost");
-		const struct client_result *r;
+		struct smtp_status s = smtp_status_make(451, "4.4.2", "lost");
+		const struct smtp_client_result *r;
 		struct talk t;
 
 		meet(&t, (enum meeting)(m / 2));
-		t.step = m % 2 ? client_lost(t.client, &s, "lost") : client_expired(t.client);
-		r = client_results(t.client);
-		cr_expect_eq(t.step, CLIENT_OVER);
-		cr_expect_eq(client_end(t.client)->status.code, 451);
-		cr_expect_not(client_end(t.client)->status.is_remote);
+		t.step =
+		    m % 2 ? smtp_client_lost(t.client, &s, "lost") : smtp_client_expired(t.client);
+		r = smtp_client_results(t.client);
+		cr_expect_eq(t.step, SMTP_CLIENT_OVER);
+		cr_expect_eq(smtp_client_end(t.client)->status.code, 451);
+		cr_expect_not(smtp_client_end(t.client)->status.is_remote);
 		cr_expect_eq(
 		    r ? r->status.code : 0, may_have ? 451 : 0, "%s", meetings[m / 2].name);
-		client_free(&t.client);
+		smtp_client_free(&t.client);
 	}
 }

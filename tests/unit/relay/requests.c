@@ -131,7 +131,8 @@ Test(relay_requests, what_makes_no_sense_ends_the_channel_and_not_relay, .timeou
 /* Every question ends: one that relay does not know is refused. */
 Test(relay_requests, an_unknown_question_is_refused, .timeout = 60)
 {
-	static const struct fault other = {MESSAGE_SITE_ASK, FAULT_RETYPE, MESSAGE_COMMIT, 1};
+	static const struct fault other = {
+	    MESSAGE_DESTINATION_ASK, FAULT_RETYPE, MESSAGE_COMMIT, 1};
 	struct rig *r = rig_new(nowhere);
 
 	rig_queue_through(r);

@@ -30,13 +30,13 @@ static const struct mx_case mx_cases[] = {
 	.mx = {{10, "z.test"}, {20, "b.test"}, {30, "a.test"}},
 	.name = "mx:a.test,b.test,z.test",
 	.hosts = 3,
-	.ttl_s = SITE_TTL_MIN_S},
+	.ttl_s = RESOLVED_TTL_MIN_S},
     {.why = "the same host twice",
 	.answer = {RESOLVER_FOUND, .ttl_s = 999999, .count = 2},
 	.mx = {{10, "a.test"}, {20, "a.test"}},
 	.name = "mx:a.test",
 	.hosts = 2,
-	.ttl_s = SITE_TTL_MAX_S},
+	.ttl_s = RESOLVED_TTL_MAX_S},
     {.why = "null MX",
 	.answer = {RESOLVER_FOUND, .count = 1},
 	.mx = {{0, ""}},
@@ -101,18 +101,18 @@ Test(relay_site, mx)
 	for (size_t i = 0; i < sizeof mx_cases / sizeof *mx_cases; i++) {
 		const struct mx_case *k = &mx_cases[i];
 		struct resolver_answer a = k->answer;
-		char ascii[256], enhanced[STATUS_ENHANCED_BYTES];
-		struct site s;
+		char ascii[256], enhanced[SMTP_STATUS_ENHANCED_BYTES];
+		struct resolved_destination s;
 
 		a.mx = k->mx;
-		cr_expect_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
-		site_got_mx(&s, c->hostname, STR("b.test"), &a);
+		cr_expect_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
+		resolved_take_mx(&s, c->hostname, STR("b.test"), &a);
 		cr_expect_str_eq(s.name, k->name, "%s: \"%s\"", k->why, s.name);
 		cr_expect_eq(s.status.code, k->code, "%s: %u", k->why, s.status.code);
 		cr_expect_eq(s.count, k->hosts, "%s: %zu", k->why, s.count);
 		if (k->code)
 			cr_expect_str_eq(
-			    status_enhanced(&s.status, enhanced), k->enhanced, "%s", k->why);
+			    smtp_status_enhanced(&s.status, enhanced), k->enhanced, "%s", k->why);
 		else
 			cr_expect_eq(s.ttl_s, k->ttl_s, "%s: %u", k->why, s.ttl_s);
 	}
@@ -125,20 +125,20 @@ Test(relay_site, many_hosts)
 	struct resolver_mx mx[RESOLVER_MX_MAX];
 	struct resolver_answer a = {
 	    RESOLVER_FOUND, .ttl_s = 60, .mx = mx, .count = RESOLVER_MX_MAX};
-	struct site s, other;
+	struct resolved_destination s, other;
 	char ascii[256];
 
 	for (size_t i = 0; i < RESOLVER_MX_MAX; i++) {
 		mx[i].preference = (uint16_t)i;
 		snprintf(mx[i].host, sizeof mx[i].host, "%0200zu.test", i);
 	}
-	cr_assert_eq(site_begin(&s, c, STR("b.test"), ascii), SITE_NEEDS_MX);
-	site_got_mx(&s, c->hostname, STR("b.test"), &a);
-	cr_expect_eq(s.count, SITE_HOSTS_MAX);
-	cr_expect_lt(strlen(s.name), SITE_NAME_BYTES);
+	cr_assert_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
+	resolved_take_mx(&s, c->hostname, STR("b.test"), &a);
+	cr_expect_eq(s.count, RESOLVED_HOSTS_MAX);
+	cr_expect_lt(strlen(s.name), RESOLVED_NAME_BYTES);
 	snprintf(mx[9].host, sizeof mx[9].host, "another.test");
-	cr_assert_eq(site_begin(&other, c, STR("b.test"), ascii), SITE_NEEDS_MX);
-	site_got_mx(&other, c->hostname, STR("b.test"), &a);
+	cr_assert_eq(resolved_begin(&other, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
+	resolved_take_mx(&other, c->hostname, STR("b.test"), &a);
 	cr_expect_str_neq(s.name, other.name, "another set is another site");
 	conf_drop(&c);
 }
@@ -147,28 +147,28 @@ Test(relay_site, routes_and_literals)
 {
 	static const struct {
 		struct str domain;
-		enum site_need need;
+		enum resolved_need need;
 		const char *name;
 		unsigned code;
 		uint16_t port;
 		bool may_be_private;
 	} cases[] = {
-	    {STR("fixed.test"), SITE_COMPLETE, "route:1:192.168.0.9", 0, 2525, true},
-	    {STR("smart.test"), SITE_COMPLETE, "route:2:smart.example.net", 0, 465, true},
-	    {STR("dovecot.test"), SITE_COMPLETE, "route:3:127.0.0.1", 0, 24, true},
-	    {STR("inside.test"), SITE_NEEDS_MX, "", 0, 26, true},
-	    {STR("other.test"), SITE_NEEDS_MX, "", 0, 25, false},
-	    {STR("[192.0.2.1]"), SITE_COMPLETE, "mx:192.0.2.1", 0, 25, false},
-	    {STR("[IPv6:2001:DB8::1]"), SITE_COMPLETE, "mx:2001:db8::1", 0, 25, false},
-	    {STR("[ipv6:::1]"), SITE_COMPLETE, "mx:::1", 0, 25, false},
-	    {STR("[192.0.2.999]"), SITE_COMPLETE, "", 501, 25, false},
-	    {STR("[]"), SITE_COMPLETE, "", 501, 25, false},
-	    {STR("["), SITE_COMPLETE, "", 501, 25, false},
+	    {STR("fixed.test"), RESOLVED_COMPLETE, "route:1:192.168.0.9", 0, 2525, true},
+	    {STR("smart.test"), RESOLVED_COMPLETE, "route:2:smart.example.net", 0, 465, true},
+	    {STR("dovecot.test"), RESOLVED_COMPLETE, "route:3:127.0.0.1", 0, 24, true},
+	    {STR("inside.test"), RESOLVED_NEEDS_MX, "", 0, 26, true},
+	    {STR("other.test"), RESOLVED_NEEDS_MX, "", 0, 25, false},
+	    {STR("[192.0.2.1]"), RESOLVED_COMPLETE, "mx:192.0.2.1", 0, 25, false},
+	    {STR("[IPv6:2001:DB8::1]"), RESOLVED_COMPLETE, "mx:2001:db8::1", 0, 25, false},
+	    {STR("[ipv6:::1]"), RESOLVED_COMPLETE, "mx:::1", 0, 25, false},
+	    {STR("[192.0.2.999]"), RESOLVED_COMPLETE, "", 501, 25, false},
+	    {STR("[]"), RESOLVED_COMPLETE, "", 501, 25, false},
+	    {STR("["), RESOLVED_COMPLETE, "", 501, 25, false},
 	    {STR("b\xc3\xbc"
 	         "cher.test"),
-	        SITE_NEEDS_MX, "", 0, 25, false},
-	    {STR("\xff.test"), SITE_COMPLETE, "", 550, 0, false},
-	    {{"", 0}, SITE_COMPLETE, "", 550, 0, false},
+	        RESOLVED_NEEDS_MX, "", 0, 25, false},
+	    {STR("\xff.test"), RESOLVED_COMPLETE, "", 550, 0, false},
+	    {{"", 0}, RESOLVED_COMPLETE, "", 550, 0, false},
 	};
 	struct conf *c = routes_of(
 	    "routes: ("
@@ -180,9 +180,10 @@ Test(relay_site, routes_and_literals)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char ascii[256];
-		struct site s;
+		struct resolved_destination s;
 
-		cr_expect_eq(site_begin(&s, c, cases[i].domain, ascii), cases[i].need, "%zu", i);
+		cr_expect_eq(
+		    resolved_begin(&s, c, cases[i].domain, ascii), cases[i].need, "%zu", i);
 		cr_expect_str_eq(s.name, cases[i].name, "%zu: %s", i, s.name);
 		cr_expect_eq(s.status.code, cases[i].code, "%zu: %u", i, s.status.code);
 		cr_expect_eq(s.port, cases[i].port, "%zu: %u", i, s.port);

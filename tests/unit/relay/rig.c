@@ -49,7 +49,7 @@ keep_result(struct rig *r, const struct message_result *m)
 }
 
 static void
-from_role(struct channel *c, const struct packet *p, void *arg)
+from_role(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
@@ -65,7 +65,7 @@ from_role(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-got_running(enum request_end end, const struct packet *p, void *arg)
+got_running(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
@@ -78,7 +78,7 @@ ask_running(struct rig *r)
 {
 	struct message_running_ask m = {0};
 
-	(void)ask(r->queue, MESSAGE_RUNNING_ASK, &m, got_running, r);
+	(void)ask_pooled(r->queue, MESSAGE_RUNNING_ASK, &m, got_running, r);
 }
 
 static void
@@ -374,12 +374,12 @@ send_deliver(struct rig *r, const struct rig_mail *mail, struct envelope *e, int
 void
 rig_deliver(struct rig *r, const struct rig_mail *mail)
 {
-	struct recipient to[8] = {{.notify = 0}};
+	struct envelope_recipient to[8] = {{.notify = 0}};
 	struct envelope e = {.id = {1000 + mail->job, 1},
 	    .sender = STR("alice@example.com"),
 	    .recipients = to,
 	    .smtputf8 = mail->smtputf8,
-	    .facts = mail->has_facts ? FACTS_KNOWN : 0,
+	    .facts = mail->has_facts ? BODY_FACTS_KNOWN : 0,
 	    .body_bytes = mail->file_bytes};
 	int fd = mail->file_bytes ? body_file(mail->file_bytes) : -1;
 
@@ -407,7 +407,7 @@ rig_stored(struct rig *r, size_t index)
 }
 
 static void
-got_site(enum request_end end, const struct packet *p, void *arg)
+got_site(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
@@ -422,15 +422,15 @@ got_site(enum request_end end, const struct packet *p, void *arg)
 void
 rig_ask_site(struct rig *r, const char *domain)
 {
-	struct message_site_ask m = {.domain = str_of(domain)};
+	struct message_destination_ask m = {.domain = str_of(domain)};
 
 	r->has_site = false;
-	(void)ask(r->queue, MESSAGE_SITE_ASK, &m, got_site, r);
+	(void)ask_pooled(r->queue, MESSAGE_DESTINATION_ASK, &m, got_site, r);
 	cr_assert(wait_until(r, has_answer, 0), "no site for %s", domain);
 }
 
 static void
-got_row(enum request_end end, const struct packet *p, void *arg)
+got_row(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 	struct str rest, key, value;
@@ -462,7 +462,7 @@ rig_test_route(struct rig *r, const char *address)
 	buf_init(&values, 4096);
 	message_values_add(&values, "address", str_of(address));
 	m.values = buf_str(&values);
-	(void)ask(r->control, MESSAGE_ADMIN, &m, got_row, r);
+	(void)ask_pooled(r->control, MESSAGE_ADMIN, &m, got_row, r);
 	buf_clear(&values);
 	cr_assert(wait_until(r, is_done, 0), "no answer for %s", address);
 }

@@ -12,7 +12,7 @@
 enum { RIG_RESULTS_MAX = 2000, RIG_WAIT_MS = 90000 };
 
 struct rig_result {
-	struct status status;
+	struct smtp_status status;
 	uint64_t job;
 	struct msgid id;
 	uint32_t recipient;
@@ -33,7 +33,7 @@ struct rig {
 	/* the answer to the last question */
 	bool has_site, is_done;
 	char site[400], rows[4000], done_text[400];
-	struct status site_status;
+	struct smtp_status site_status;
 	enum request_end site_end;
 	int exit_code;
 };

@@ -37,52 +37,53 @@ TestSuite(route_hosts, .init = keep_log);
 
 Test(route_hosts, each_route_is_told_once_in_an_hour)
 {
-	static struct route_hosts hosts;
-	static const struct site one = {.route_number = 1}, two = {.route_number = 2};
+	static struct route_host_log hosts;
+	static const struct resolved_destination one = {.route_number = 1},
+	                                         two = {.route_number = 2};
 
 	clock_fake(INT64_C(1795000000000));
 	for (int i = 0; i < 3; i++) {
-		route_hosts_lack(&hosts, &one, "a.test");
-		route_hosts_lack(&hosts, &two, "a.test");
-		route_hosts_lack(&hosts, &two, "b.test");
+		route_host_log_missing(&hosts, &one, "a.test");
+		route_host_log_missing(&hosts, &two, "a.test");
+		route_host_log_missing(&hosts, &two, "b.test");
 	}
 	cr_expect_eq(count("route 1: the host a.test has no address"), 1);
 	cr_expect_eq(count("route 2: the host a.test has no address"), 1);
 	cr_expect_eq(count("route 2: the host b.test has no address"), 1);
 	clock_fake(INT64_C(1795000000000) + HOUR_MS);
-	route_hosts_lack(&hosts, &one, "a.test");
+	route_host_log_missing(&hosts, &one, "a.test");
 	cr_expect_eq(count("route 1: the host a.test has no address"), 2);
 }
 
 Test(route_hosts, an_address_is_told_once_and_begins_anew)
 {
-	static struct route_hosts hosts;
-	static const struct site one = {.route_number = 1};
+	static struct route_host_log hosts;
+	static const struct resolved_destination one = {.route_number = 1};
 
-	route_hosts_have(&hosts, &one, "a.test");
+	route_host_log_found(&hosts, &one, "a.test");
 	cr_expect_eq(count("route"), 0, "it had one before");
-	route_hosts_lack(&hosts, &one, "a.test");
-	route_hosts_have(&hosts, &one, "a.test");
-	route_hosts_have(&hosts, &one, "a.test");
+	route_host_log_missing(&hosts, &one, "a.test");
+	route_host_log_found(&hosts, &one, "a.test");
+	route_host_log_found(&hosts, &one, "a.test");
 	cr_expect_eq(count("route 1: the host a.test has an address again"), 1);
-	route_hosts_lack(&hosts, &one, "a.test");
+	route_host_log_missing(&hosts, &one, "a.test");
 	cr_expect_eq(count("route 1: the host a.test has no address"), 2);
 }
 
 /* Of more than there is room for the latest are remembered. */
 Test(route_hosts, more_than_there_is_room_for)
 {
-	static struct route_hosts hosts;
-	struct site site = {0};
+	static struct route_host_log hosts;
+	struct resolved_destination site = {0};
 
-	for (unsigned i = 0; i <= ROUTE_HOSTS_MAX; i++) {
+	for (unsigned i = 0; i <= ROUTE_HOST_LOG_MAX; i++) {
 		clock_fake(INT64_C(1795000000000) + i);
 		site.route_number = i;
-		route_hosts_lack(&hosts, &site, "a.test");
+		route_host_log_missing(&hosts, &site, "a.test");
 	}
-	route_hosts_lack(&hosts, &site, "a.test");
-	cr_expect_eq(count("has no address"), ROUTE_HOSTS_MAX + 1);
+	route_host_log_missing(&hosts, &site, "a.test");
+	cr_expect_eq(count("has no address"), ROUTE_HOST_LOG_MAX + 1);
 	site.route_number = 0;
-	route_hosts_lack(&hosts, &site, "a.test");
-	cr_expect_eq(count("has no address"), ROUTE_HOSTS_MAX + 2, "the first was forgotten");
+	route_host_log_missing(&hosts, &site, "a.test");
+	cr_expect_eq(count("has no address"), ROUTE_HOST_LOG_MAX + 2, "the first was forgotten");
 }

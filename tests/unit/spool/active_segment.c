@@ -7,30 +7,32 @@
 
 enum { LOG_BYTES = 1 << 20, LOG_SPAN = 4096, LOG_CLEANING = 100000 };
 
-static struct writer writer;
+static struct spool_writer writer;
 static struct segment active = {.bytes = LOG_BYTES};
 
-static const struct commit message = {.span = LOG_SPAN, .is_bulk = true},
+static const struct batch_commit message = {.span = LOG_SPAN, .is_bulk = true},
 			   report = {.span = LOG_SPAN, .is_bulk = true, .is_report = true},
 			   status = {.span = LOG_SPAN},
 			   copy = {.span = LOG_SPAN, .is_copy = true};
 
-/* Place asks as if compaction had taken all the room since log_room_make gave some. */
+/* Place asks as if compaction had taken all the room since active_segment_make_room gave some. */
 static atomic_bool is_taken_meanwhile;
 
-bool __real_log_room_fits(const struct writer *w, const struct commit *c, uint32_t at);
-bool __wrap_log_room_fits(const struct writer *w, const struct commit *c, uint32_t at);
+bool __real_active_segment_fits(
+    const struct spool_writer *w, const struct batch_commit *c, uint32_t at);
+bool __wrap_active_segment_fits(
+    const struct spool_writer *w, const struct batch_commit *c, uint32_t at);
 
 bool
-__wrap_log_room_fits(const struct writer *w, const struct commit *c, uint32_t at)
+__wrap_active_segment_fits(const struct spool_writer *w, const struct batch_commit *c, uint32_t at)
 {
-	return !is_taken_meanwhile && __real_log_room_fits(w, c, at);
+	return !is_taken_meanwhile && __real_active_segment_fits(w, c, at);
 }
 
 static void
 log_room_begin(void)
 {
-	writer = (struct writer){.active = &active};
+	writer = (struct spool_writer){.active = &active};
 	writer.pool.bytes = LOG_BYTES;
 }
 
@@ -38,12 +40,12 @@ TestSuite(log_room, .init = log_room_begin);
 
 /* So much is kept of the segment's end from this one, and no more. */
 static void
-log_room_expect(const char *what, const struct commit *c, uint32_t kept)
+log_room_expect(const char *what, const struct batch_commit *c, uint32_t kept)
 {
 	uint32_t last = LOG_BYTES - kept - LOG_SPAN;
 
-	cr_expect(log_room_fits(&writer, c, last), "%s: more is kept", what);
-	cr_expect_not(log_room_fits(&writer, c, last + 1), "%s: less is kept", what);
+	cr_expect(active_segment_fits(&writer, c, last), "%s: more is kept", what);
+	cr_expect_not(active_segment_fits(&writer, c, last + 1), "%s: less is kept", what);
 }
 
 Test(log_room, those_that_empty_the_queue_may_use_more)
@@ -68,7 +70,7 @@ Test(log_room, what_compaction_has_to_copy_is_kept_when_the_reserve_is_lent)
 	log_room_expect("a copy", &copy, 0);
 	/* more than a segment holds: all of it */
 	atomic_store(&writer.cleaning_bytes, 3 * LOG_BYTES);
-	cr_expect_not(log_room_fits(&writer, &status, 0));
+	cr_expect_not(active_segment_fits(&writer, &status, 0));
 	log_room_expect("a copy", &copy, 0);
 }
 

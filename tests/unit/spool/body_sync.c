@@ -226,17 +226,17 @@ Test(spool_bodies, sums_of_each_block_stand_in_the_record)
 	spool_read(rig.spool, &reading, rig_id(1), content_heard, &answer);
 	rig_until(&answer);
 	cr_assert_eq(answer, 0);
-	cr_assert_eq(sums_count, 5 * SUMS_BYTES);
+	cr_assert_eq(sums_count, 5 * BLOCK_SUMS_BYTES);
 	memset(body, 'b', sizeof body);
-	for (uint64_t at = 0; at < BODY_BYTES; at += SUMS_BLOCK_BYTES) {
+	for (uint64_t at = 0; at < BODY_BYTES; at += BLOCK_SUMS_BLOCK_BYTES) {
 		struct str block =
-		    str_upto(str_from(str_make(body, sizeof body), at), SUMS_BLOCK_BYTES);
+		    str_upto(str_from(str_make(body, sizeof body), at), BLOCK_SUMS_BLOCK_BYTES);
 
-		cr_assert(sums_fit(str_make(sums_read, sums_count), at, block));
+		cr_assert(block_sums_match(str_make(sums_read, sums_count), at, block));
 	}
 	body[70000] = 'c';
-	cr_assert_not(sums_fit(str_make(sums_read, sums_count), SUMS_BLOCK_BYTES,
-	    str_make(body + SUMS_BLOCK_BYTES, SUMS_BLOCK_BYTES)));
+	cr_assert_not(block_sums_match(str_make(sums_read, sums_count), BLOCK_SUMS_BLOCK_BYTES,
+	    str_make(body + BLOCK_SUMS_BLOCK_BYTES, BLOCK_SUMS_BLOCK_BYTES)));
 }
 
 static void
@@ -339,7 +339,7 @@ close_with_a_lost_body(char path[128], char lost[160])
 	rig_until(&answer);
 	cr_assert_eq(answer, 0);
 	spool_close(&rig.spool);
-	snprintf(path, 128, "%s/%s", rig.directory, writer_file_name(rig_id(1), name));
+	snprintf(path, 128, "%s/%s", rig.directory, writer_body_name(rig_id(1), name));
 	snprintf(lost, 160, "%s.lost", path);
 	cr_assert_eq(rename(path, lost), 0);
 }

@@ -137,8 +137,8 @@ Test(spool_copies, messages_that_are_not_durable_are_bounded)
 	fill(6);
 	cr_assert_eq(rig.spool->index.oldest, oldest);
 	most = compact_without_writer();
-	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
-	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES);
+	cr_assert_gt(most, COMPACTION_COPIES_BYTES_MAX / 2);
+	cr_assert_leq(most, COMPACTION_COPIES_BYTES_MAX);
 	/* the writer does not wait for more */
 	cr_assert(rig.spool->writer.filling->is_urgent);
 	/* mail is taken, and durable with the next write */
@@ -177,8 +177,8 @@ Test(spool_copies, states_of_messages_that_are_not_durable_are_bounded)
 	fill(6);
 	cr_assert_eq(rig.spool->index.oldest, oldest);
 	most = compact_without_writer();
-	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
-	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES + 2 * LARGE_BYTES);
+	cr_assert_gt(most, COMPACTION_COPIES_BYTES_MAX / 2);
+	cr_assert_leq(most, COMPACTION_COPIES_BYTES_MAX + 2 * LARGE_BYTES);
 	expect_freed(oldest, 60);
 }
 
@@ -200,8 +200,8 @@ Test(spool_copies, notes_that_are_not_durable_are_bounded)
 	fill(6);
 	cr_assert_eq(rig.spool->index.oldest, oldest);
 	most = compact_without_writer();
-	cr_assert_gt(most, COPIES_UNDER_WAY_BYTES / 2);
-	cr_assert_leq(most, COPIES_UNDER_WAY_BYTES + ONE_MORE);
+	cr_assert_gt(most, COMPACTION_COPIES_BYTES_MAX / 2);
+	cr_assert_leq(most, COMPACTION_COPIES_BYTES_MAX + ONE_MORE);
 	expect_freed(oldest, 20);
 }
 
@@ -209,7 +209,7 @@ Test(spool_copies, notes_that_are_not_durable_are_bounded)
 Test(spool_copies, many_small_messages_take_few_syncs)
 {
 	const struct segment *oldest = rig.spool->index.oldest;
-	const struct item *next = NULL;
+	const struct stored_message *next = NULL;
 
 	for (uint32_t n = 1; n <= 20000; n++) {
 		store(n, "e", 10);
@@ -222,7 +222,7 @@ Test(spool_copies, many_small_messages_take_few_syncs)
 	for (int syncs = 0; syncs < 20 && rig.spool->index.oldest == oldest; syncs++) {
 		for (int n = 0; n < 200; n++)
 			spool_dispatch(rig.spool);
-		cr_assert_leq(rig.spool->waiting_bytes, COPIES_UNDER_WAY_BYTES);
+		cr_assert_leq(rig.spool->waiting_bytes, COMPACTION_COPIES_BYTES_MAX);
 		/* the next turn begins where this one ended, not at the first one again */
 		cr_assert(rig.spool->index.oldest->is_looked_through);
 		cr_assert(!next || rig.spool->index.oldest->copies_next != next);
@@ -300,7 +300,7 @@ Test(spool_copies, those_that_failed_are_tried_again_one_by_one)
 }
 
 static void
-loss_ended(enum lost_result result, void *arg)
+loss_ended(enum lost_record_result result, void *arg)
 {
 	*(int *)arg = (int)result;
 }
@@ -312,7 +312,8 @@ Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
 	int answer = -1;
 
 	begin_failing();
-	cr_assert_eq(lost_keep(rig.spool, rig_id(1), EIO, loss_ended, &answer), LOST_BEGUN);
+	cr_assert_eq(lost_record_set_aside(rig.spool, rig_id(1), EIO, loss_ended, &answer),
+	    LOST_RECORD_BEGUN);
 	spool_dispatch(rig.spool);
 	cr_assert_eq(rig.spool->losses, 1);
 	for (int n = 0; n < 100 && answer == -1; n++) {
@@ -347,39 +348,39 @@ is_any(struct msgid owner, void *arg)
 /* 20 MiB of entries, each of another message: more than is kept in the end, less than while the log
  * is read. */
 static void
-keep_many(struct unknown_list *l)
+keep_many(struct unknown_entries *l)
 {
 	static const char bytes[1000];
-	struct record r = {.type = (enum record_type)99};
+	struct frame_entry r = {.type = (enum frame_entry_type)99};
 
 	r.unknown = str_make(bytes, sizeof bytes);
-	unknown_init(l);
+	unknown_entries_init(l);
 	for (uint32_t n = 1; n <= 20000; n++)
-		unknown_keep(l, &r, rig_id(n), NULL);
-	cr_assert(l->bytes > UNKNOWN_BYTES_MAX && !l->is_full);
+		unknown_entries_add(l, &r, rig_id(n), NULL);
+	cr_assert(l->bytes > UNKNOWN_ENTRIES_BYTES_MAX && !l->is_full);
 }
 
 Test(unknown, those_of_no_message_do_not_count)
 {
-	struct unknown_list l;
+	struct unknown_entries l;
 
 	keep_many(&l);
-	unknown_review(&l, is_the_first, NULL);
+	unknown_entries_review(&l, is_the_first, NULL);
 	cr_assert_not(l.is_full);
-	cr_assert_eq(l.bytes, 1000 + sizeof(struct unknown));
-	cr_assert(msgid_eq(unknown_in(&l, NULL, NULL)->owner, rig_id(1)));
-	unknown_forget(&l, rig_id(1));
+	cr_assert_eq(l.bytes, 1000 + sizeof(struct unknown_entry));
+	cr_assert(msgid_eq(unknown_entries_next(&l, NULL, NULL)->owner, rig_id(1)));
+	unknown_entries_forget(&l, rig_id(1));
 	cr_assert_eq(l.bytes, 0);
-	unknown_clear(&l);
+	unknown_entries_clear(&l);
 }
 
 Test(unknown, more_than_can_be_kept_is_told)
 {
-	struct unknown_list l;
+	struct unknown_entries l;
 
 	keep_many(&l);
-	unknown_review(&l, is_any, NULL);
+	unknown_entries_review(&l, is_any, NULL);
 	cr_assert(l.is_full);
-	unknown_clear(&l);
+	unknown_entries_clear(&l);
 	cr_assert_eq(l.bytes, 0);
 }

@@ -1,5 +1,5 @@
 /* Whose fault it is that something is not stored: after one of the disk's nothing proves any more
- * that it can be written (answer_stored_ms), after one of the message itself it still does. */
+ * that it can be written (completion_stored_ms), after one of the message itself it still does. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +95,7 @@ TestSuite(spool_faults, .init = begin, .fini = rig_end, .timeout = 60);
 static bool
 is_proven(void)
 {
-	return answer_stored_ms(rig.spool) != 0;
+	return completion_stored_ms(rig.spool) != 0;
 }
 
 static int

@@ -38,9 +38,9 @@ encoded(const struct spool_entry *e, uint64_t body_bytes)
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
-	record_put(&b, e, body_bytes);
+	frame_put_entry(&b, e, body_bytes);
 	cr_assert(buf_ok(&b));
-	cr_assert_eq(b.n, record_bytes(e));
+	cr_assert_eq(b.n, frame_entry_bytes(e));
 	return b;
 }
 
@@ -49,17 +49,17 @@ Test(record, message_comes_back)
 	struct spool_entry e = a_message();
 	struct buf b = encoded(&e, e.message.body.n);
 	struct str rest = buf_str(&b);
-	struct record r;
+	struct frame_entry r;
 	bool bad;
 
-	cr_assert(record_next(&rest, &r, &bad));
-	cr_assert_eq(r.type, RECORD_MESSAGE);
+	cr_assert(frame_next_entry(&rest, &r, &bad));
+	cr_assert_eq(r.type, FRAME_MESSAGE);
 	cr_assert(msgid_eq(r.entry.id, e.id));
 	cr_assert_eq(r.entry.message.recipient_count, 3);
 	cr_assert(str_eq(r.entry.message.envelope, e.message.envelope));
 	cr_assert(str_eq(r.entry.message.header, e.message.header));
 	cr_assert(str_eq(r.entry.message.body, e.message.body));
-	cr_assert_not(record_next(&rest, &r, &bad));
+	cr_assert_not(frame_next_entry(&rest, &r, &bad));
 	cr_assert_not(bad);
 	buf_clear(&b);
 }
@@ -69,14 +69,14 @@ Test(record, message_with_a_file_has_no_body)
 	struct spool_entry e = a_message();
 	struct buf b;
 	struct str rest;
-	struct record r;
+	struct frame_entry r;
 	bool bad;
 
 	e.message.in_file = true;
 	e.message.fd = -1;
 	b = encoded(&e, 1u << 31);
 	rest = buf_str(&b);
-	cr_assert(record_next(&rest, &r, &bad));
+	cr_assert(frame_next_entry(&rest, &r, &bad));
 	cr_assert(r.entry.message.in_file);
 	cr_assert_eq(r.body_bytes, 1u << 31);
 	cr_assert_eq(r.entry.message.body.n, 0);
@@ -91,7 +91,7 @@ Test(record, message_with_a_file_has_parts)
 	struct spool_entry e = a_message();
 	struct buf b;
 	struct str rest;
-	struct record r;
+	struct frame_entry r;
 	bool bad;
 
 	e.message.in_file = true;
@@ -99,13 +99,13 @@ Test(record, message_with_a_file_has_parts)
 	e.message.parts = str_make(parts, sizeof parts - 1);
 	b = encoded(&e, 65537);
 	rest = buf_str(&b);
-	cr_assert(record_next(&rest, &r, &bad));
+	cr_assert(frame_next_entry(&rest, &r, &bad));
 	cr_assert(str_eq(r.entry.message.sums, STR("SUM1SUM2")));
 	cr_assert(str_eq(r.entry.message.parts, e.message.parts));
 	buf_clear(&b);
 	b = encoded(&e, 65536);
 	rest = buf_str(&b);
-	cr_assert_not(record_next(&rest, &r, &bad), "a sum too many for the body");
+	cr_assert_not(frame_next_entry(&rest, &r, &bad), "a sum too many for the body");
 	cr_assert(bad);
 	buf_clear(&b);
 }
@@ -115,10 +115,10 @@ Test(record, status_comes_back)
 	struct spool_entry e = a_status();
 	struct buf b = encoded(&e, 0);
 	struct str rest = buf_str(&b);
-	struct record r;
+	struct frame_entry r;
 	bool bad;
 
-	cr_assert(record_next(&rest, &r, &bad));
+	cr_assert(frame_next_entry(&rest, &r, &bad));
 	cr_assert_eq(r.entry.status.number, 2);
 	cr_assert_eq(r.entry.status.outcome, SPOOL_DEFERRED);
 	cr_assert_not(r.entry.status.is_settled);
@@ -141,22 +141,22 @@ Test(record, malformed_entries_are_refused)
 	    {"an unknown type that must be understood", 1, 0x80},
 	    {"longer than the payload", 5, 1},
 	    {"shorter than its fixed part", 4, 3},
-	    {"recipient 0", RECORD_ENTRY_BYTES + 12, 0},
-	    {"recipient beyond the limit", RECORD_ENTRY_BYTES + 14, 1},
-	    {"unknown outcome", RECORD_ENTRY_BYTES + 16, 4},
-	    {"settled is neither", RECORD_ENTRY_BYTES + 17, 2},
+	    {"recipient 0", FRAME_ENTRY_HEADER_BYTES + 12, 0},
+	    {"recipient beyond the limit", FRAME_ENTRY_HEADER_BYTES + 14, 1},
+	    {"unknown outcome", FRAME_ENTRY_HEADER_BYTES + 16, 4},
+	    {"settled is neither", FRAME_ENTRY_HEADER_BYTES + 17, 2},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct spool_entry e = a_status();
 		struct buf b = encoded(&e, 0);
 		struct str rest;
-		struct record r;
+		struct frame_entry r;
 		bool bad;
 
 		b.p[rows[i].at] = (char)rows[i].value;
 		rest = buf_str(&b);
-		cr_expect_not(record_next(&rest, &r, &bad), "%s", rows[i].what);
+		cr_expect_not(frame_next_entry(&rest, &r, &bad), "%s", rows[i].what);
 		cr_expect(bad, "%s", rows[i].what);
 		buf_clear(&b);
 	}
@@ -166,10 +166,10 @@ Test(record, unknown_types_are_passed_over)
 {
 	char bytes[] = "\x63\0\0\0\3\0\0\0abc";
 	struct str rest = str_make(bytes, 11);
-	struct record r;
+	struct frame_entry r;
 	bool bad;
 
-	cr_assert(record_next(&rest, &r, &bad));
+	cr_assert(frame_next_entry(&rest, &r, &bad));
 	cr_assert_eq((int)r.type, 0x63);
 	cr_assert_eq(rest.n, 0);
 }
@@ -179,21 +179,21 @@ Test(record, frame_is_refused_after_any_change)
 	struct spool_entry e = a_status();
 	struct buf b = encoded(&e, 0);
 	char bytes[512] = {0};
-	struct record_frame f = {.tag = TAG, .sequence = 5, .entries = 1}, g;
+	struct frame_header f = {.tag = TAG, .sequence = 5, .entries = 1}, g;
 	struct str s = str_make(bytes, sizeof bytes);
 
 	f.payload_bytes = (uint32_t)b.n;
 	f.payload_crc = crc32c(0, b.p, b.n);
-	f.span = record_span(b.n);
-	record_frame_write(&f, bytes);
-	memcpy(bytes + RECORD_HEADER_BYTES, b.p, b.n);
-	cr_assert(record_frame_check(s, TAG, &g));
+	f.span = frame_span(b.n);
+	frame_header_write(&f, bytes);
+	memcpy(bytes + FRAME_HEADER_BYTES, b.p, b.n);
+	cr_assert(frame_check(s, TAG, &g));
 	cr_assert_eq(g.sequence, 5);
-	cr_assert_not(record_frame_check(s, TAG + 1, &g));
-	cr_assert_not(record_frame_check(str_upto(s, RECORD_HEADER_BYTES + b.n - 1), TAG, &g));
-	for (size_t i = 0; i < RECORD_HEADER_BYTES + b.n; i++) {
+	cr_assert_not(frame_check(s, TAG + 1, &g));
+	cr_assert_not(frame_check(str_upto(s, FRAME_HEADER_BYTES + b.n - 1), TAG, &g));
+	for (size_t i = 0; i < FRAME_HEADER_BYTES + b.n; i++) {
 		bytes[i] ^= 0x10;
-		cr_expect_not(record_frame_check(s, TAG, &g), "byte %zu", i);
+		cr_expect_not(frame_check(s, TAG, &g), "byte %zu", i);
 		bytes[i] ^= 0x10;
 	}
 	buf_clear(&b);

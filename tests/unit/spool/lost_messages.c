@@ -35,7 +35,7 @@ tear_down(void)
 {
 	log_open(2, LOG_TO_STDERR);
 	close(log_fd);
-	losses_clear(&replay);
+	lost_messages_clear(&replay);
 	index_clear(&spool.index, NULL);
 	mem_free(bytes);
 }
@@ -61,18 +61,18 @@ put_messages(uint32_t at, unsigned count)
 {
 	for (uint32_t i = 1; i <= count; i++, at += SPAN) {
 		struct spool_entry e = {.kind = SPOOL_MESSAGE, .id = {1234, at}};
-		struct record_frame f = {.tag = TAG, .sequence = i, .entries = 1, .span = SPAN};
+		struct frame_header f = {.tag = TAG, .sequence = i, .entries = 1, .span = SPAN};
 		struct buf b;
 
 		e.message.recipient_count = 1;
 		e.message.envelope = STR("envelope");
 		buf_init(&b, SPAN);
-		record_put(&b, &e, 0);
-		cr_assert_leq(b.n + RECORD_HEADER_BYTES, SPAN);
+		frame_put_entry(&b, &e, 0);
+		cr_assert_leq(b.n + FRAME_HEADER_BYTES, SPAN);
 		f.payload_bytes = (uint32_t)b.n;
 		f.payload_crc = crc32c(0, b.p, b.n);
-		record_frame_write(&f, bytes + at);
-		memcpy(bytes + at + RECORD_HEADER_BYTES, b.p, b.n);
+		frame_header_write(&f, bytes + at);
+		memcpy(bytes + at + FRAME_HEADER_BYTES, b.p, b.n);
 		buf_clear(&b);
 	}
 }
@@ -80,8 +80,8 @@ put_messages(uint32_t at, unsigned count)
 Test(spool_losses, each_of_a_few_is_named)
 {
 	put_messages(SEGMENT_DATA, NAMED_MAX);
-	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
-	losses_tell(&replay);
+	lost_messages_scan_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	lost_messages_report(&replay);
 	cr_expect_eq(log_count("is in message"), NAMED_MAX);
 	cr_expect_eq(log_count("are not named"), 0);
 	cr_expect_eq(log_count("no mail is lost"), 0);
@@ -96,7 +96,7 @@ put_ends(uint32_t at, unsigned count)
 
 		e.status = (struct spool_recipient){
 		    .number = 1, .outcome = SPOOL_DONE, .is_settled = true};
-		losses_see_status(&replay, &e);
+		lost_messages_pass_status(&replay, &e);
 	}
 }
 
@@ -114,9 +114,9 @@ log_count_id(const char *before, uint32_t number, uint32_t recipient, const char
 Test(spool_losses, each_lost_message_is_named_beside_many_that_had_ended)
 {
 	put_messages(SEGMENT_DATA, 3000);
-	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	lost_messages_scan_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
 	put_ends(SEGMENT_DATA, 2990);
-	losses_tell(&replay);
+	lost_messages_report(&replay);
 	cr_expect_eq(log_count("is in message"), 10);
 	for (uint32_t i = 2990; i < 3000; i++)
 		cr_expect_eq(
@@ -134,9 +134,9 @@ Test(spool_losses, of_many_lost_messages_the_first_by_id_are_named_and_the_other
 	uint32_t second = SEGMENT_DATA + 1000 * SPAN;
 
 	put_messages(SEGMENT_DATA, 3000);
-	losses_see_damage(&replay, &segment, str_make(bytes, second), SEGMENT_DATA);
-	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), second);
-	losses_tell(&replay);
+	lost_messages_scan_damage(&replay, &segment, str_make(bytes, second), SEGMENT_DATA);
+	lost_messages_scan_damage(&replay, &segment, str_make(bytes, BYTES), second);
+	lost_messages_report(&replay);
 	cr_expect_eq(log_count("is in message"), NAMED_MAX, "%u lines", log_count("is in message"));
 	for (uint32_t i = 0; i < NAMED_MAX; i++)
 		cr_expect_eq(
@@ -147,14 +147,14 @@ Test(spool_losses, of_many_lost_messages_the_first_by_id_are_named_and_the_other
 /* Messages that are missing with a segment; only their statuses are there. */
 Test(spool_losses, of_many_missing_recipients_the_first_by_id_are_named)
 {
-	losses_add_gap(&replay, 2);
+	lost_messages_add_gap(&replay, 2);
 	for (uint32_t i = 1000; i > 0; i--) {
 		struct spool_entry e = {.kind = SPOOL_STATUS, .id = {1234, i}};
 
 		e.status = (struct spool_recipient){.number = 1, .outcome = SPOOL_DEFERRED};
-		losses_see_status(&replay, &e);
+		lost_messages_pass_status(&replay, &e);
 	}
-	losses_tell(&replay);
+	lost_messages_report(&replay);
 	cr_expect_eq(log_count("the message of recipient "), NAMED_MAX);
 	for (uint32_t i = 1; i <= NAMED_MAX; i++)
 		cr_expect_eq(log_count_id("of recipient ", i, 1, " is missing"), 1);
@@ -164,10 +164,10 @@ Test(spool_losses, of_many_missing_recipients_the_first_by_id_are_named)
 /* Nothing tells before or behind which messages it stood. */
 Test(spool_losses, a_segment_without_its_place_has_no_bounds)
 {
-	losses_add_gap(&replay, 0);
-	losses_see_stored(&replay, (struct msgid){1234, 1}, 5);
-	losses_see_stored(&replay, (struct msgid){1234, 2}, 6);
-	losses_tell(&replay);
+	lost_messages_add_gap(&replay, 0);
+	lost_messages_pass_stored(&replay, (struct msgid){1234, 1}, 5);
+	lost_messages_pass_stored(&replay, (struct msgid){1234, 2}, 6);
+	lost_messages_report(&replay);
 	cr_expect_eq(
 	    log_count("lost with a segment of which it is not known where in the log it belongs"),
 	    1);
@@ -178,9 +178,9 @@ Test(spool_losses, a_segment_without_its_place_has_no_bounds)
 /* Two of them are not one. */
 Test(spool_losses, each_segment_without_its_place_is_told)
 {
-	losses_add_gap(&replay, 0);
-	losses_add_gap(&replay, 0);
-	losses_tell(&replay);
+	lost_messages_add_gap(&replay, 0);
+	lost_messages_add_gap(&replay, 0);
+	lost_messages_report(&replay);
 	cr_expect_eq(
 	    log_count("lost with a segment of which it is not known where in the log it belongs"),
 	    2);
@@ -192,7 +192,7 @@ Test(spool_losses, each_piece_is_progress)
 	const struct metrics_region *region = metrics_map(fd);
 
 	cr_assert_eq(metrics_use(fd), 0);
-	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	lost_messages_scan_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
 	cr_expect_geq(metrics_read_progress(region), PIECES - 1, "%llu",
 	    (unsigned long long)metrics_read_progress(region));
 	metrics_leave();
@@ -218,15 +218,15 @@ Test(spool_losses, who_opens_the_spool_is_told)
 	struct spool_recovery recovery = {.lost = hear_loss, .arg = &told};
 
 	put_messages(SEGMENT_DATA, NAMED_MAX + 5);
-	losses_see_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
+	lost_messages_scan_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
 	spool.recovery = &recovery;
-	losses_tell(&replay);
+	lost_messages_report(&replay);
 	spool.recovery = NULL;
 	cr_assert_eq(told, NAMED_MAX + 1);
 	cr_assert(str_starts(str_of(told_last),
 	              STR("more|spool: 5 more messages in damaged places are lost")),
 	    "%s", told_last);
 	cr_assert_eq(log_count("is in message"), NAMED_MAX);
-	losses_tell(&replay);
+	lost_messages_report(&replay);
 	cr_assert_eq(told, NAMED_MAX + 1, "nobody listens any more");
 }

@@ -175,11 +175,11 @@ Test(spool_reader, all_that_ask_for_a_message_share_one_read)
 		unsigned before = answered;
 
 		rig_turn();
-		cr_assert_leq(answered - before, READINGS_CALLS_PER_TURN);
+		cr_assert_leq(answered - before, SPOOL_READS_CALLS_PER_TURN);
 		turns += answered > before;
 	}
 	cr_assert_eq(reads, 1);
-	cr_assert_geq(turns, ASKED_MAX / READINGS_CALLS_PER_TURN);
+	cr_assert_geq(turns, ASKED_MAX / SPOOL_READS_CALLS_PER_TURN);
 	for (unsigned n = 0; n < ASKED_MAX; n++)
 		cr_assert(asked[n].error == 0 && asked[n].is_right);
 }
@@ -202,12 +202,12 @@ Test(spool_reader, what_is_read_ahead_is_bounded)
 		store(n + 1);
 	for (unsigned n = 0; n < 100; n++)
 		ask(n, n + 1);
-	wait_reads(READINGS_AHEAD_MAX);
+	wait_reads(SPOOL_READS_AHEAD_MAX);
 	usleep(20000);
-	cr_assert_eq(reads, READINGS_AHEAD_MAX);
+	cr_assert_eq(reads, SPOOL_READS_AHEAD_MAX);
 	while (answered < 100) {
 		rig_turn();
-		cr_assert_leq(reads, answered + READINGS_AHEAD_MAX);
+		cr_assert_leq(reads, answered + SPOOL_READS_AHEAD_MAX);
 	}
 	for (unsigned n = 0; n < 100; n++)
 		cr_assert(asked[n].error == 0 && asked[n].is_right);
@@ -260,7 +260,7 @@ Test(spool_reader, cancelled_while_it_is_read_and_while_it_waits)
 	/* those that were not with the thread yet were not read at all */
 	ask(41, 40);
 	wait_answers(2);
-	cr_assert_leq(reads, READINGS_AHEAD_MAX + 1);
+	cr_assert_leq(reads, SPOOL_READS_AHEAD_MAX + 1);
 }
 
 static void

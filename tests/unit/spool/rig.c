@@ -296,7 +296,7 @@ void
 rig_ask_file(struct rig_file *f)
 {
 	*f = (struct rig_file){.answer = -1, .fd = -1};
-	spool_file_ask(rig.spool, &f->wait, came, f);
+	spool_file_request(rig.spool, &f->wait, came, f);
 }
 
 int
@@ -317,11 +317,11 @@ rig_take_file(void)
 void
 rig_check_body(struct str words, int *answer)
 {
-	char sum[SUMS_BYTES];
+	char sum[BLOCK_SUMS_BYTES];
 	int fd = memfd_create("body", MFD_CLOEXEC);
 
 	*answer = -1;
 	cr_assert_eq(write(fd, words.p, words.n), (ssize_t)words.n);
-	sums_make(words, sum);
+	block_sums_make(words, sum);
 	spool_check_body(rig.spool, fd, str_make(sum, sizeof sum), rig_heard, answer);
 }

@@ -455,7 +455,7 @@ Test(spool_threads, small_mail_goes_on_whatever_stands_still)
 static void
 until_ready(void)
 {
-	rig_until_count(&calls[OPEN_NAMELESS], FILES_READY, "files opened");
+	rig_until_count(&calls[OPEN_NAMELESS], BODY_FILES_READY, "files opened");
 	for (int n = 0; n < 5; n++)
 		rig_turn();
 }
@@ -463,12 +463,12 @@ until_ready(void)
 Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 {
 	static struct rig_file asked[20];
-	int fds[FILES_READY];
+	int fds[BODY_FILES_READY];
 
 	until_ready();
-	cr_expect_eq(calls[OPEN_NAMELESS], FILES_READY);
+	cr_expect_eq(calls[OPEN_NAMELESS], BODY_FILES_READY);
 	stuck_operation = OPEN_NAMELESS;
-	for (unsigned n = 0; n < FILES_READY; n++)
+	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		cr_assert_geq((fds[n] = spool_file(rig.spool)), 0);
 	cr_expect_eq(spool_file(rig.spool), -1);
 	cr_expect_eq(errno, EAGAIN);
@@ -487,11 +487,11 @@ Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 	for (unsigned n = 0; n < 20; n++)
 		if (n != 3)
 			spool_file_drop(rig.spool, asked[n].fd);
-	for (unsigned n = 0; n < FILES_READY; n++)
+	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		spool_file_drop(rig.spool, fds[n]);
 	for (int n = 0; n < 5; n++)
 		rig_turn();
-	cr_expect_leq(calls[OPEN_NAMELESS], 19 + 2 * FILES_READY + FILES_OPENING_MAX);
+	cr_expect_leq(calls[OPEN_NAMELESS], 19 + 2 * BODY_FILES_READY + BODY_FILES_OPENING_MAX);
 	rig_store_in_file(51, BODY_BYTES);
 }
 
@@ -503,7 +503,7 @@ Test(spool_threads, a_file_that_cannot_be_opened)
 
 	until_ready();
 	open_error = EMFILE;
-	for (unsigned n = 0; n < FILES_READY; n++)
+	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		spool_file_drop(rig.spool, spool_file(rig.spool));
 	for (int n = 0; n < 10; n++)
 		rig_turn();

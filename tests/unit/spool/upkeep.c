@@ -243,7 +243,7 @@ Test(spool_upkeep, survivors_that_are_read_ahead_are_bounded)
 	for (uint32_t n = 1000; n < 1300; n++) {
 		rig_churn(n, 1);
 		most = rig.spool->copies.ahead > most ? rig.spool->copies.ahead : most;
-		cr_assert_leq(rig.spool->copies.ahead, COPIES_AHEAD_MAX);
+		cr_assert_leq(rig.spool->copies.ahead, COMPACTION_COPIES_AHEAD_MAX);
 	}
 	cr_assert_gt(most, 1, "they are read one by one");
 	for (uint32_t n = 1; n <= 500; n++)
@@ -254,19 +254,19 @@ Test(spool_upkeep, survivors_that_are_read_ahead_are_bounded)
 /* ---- what is lost ---- */
 
 struct keeping {
-	int kept;                 /* enum lost_result, as lost_keep tells; -1: not yet */
+	int kept; /* enum lost_record_result, as lost_record_set_aside tells; -1: not yet */
 	int stored;
 	uint32_t number;
 	size_t ends;              /* recipients that come to their end */
 };
 
 static void
-kept(enum lost_result result, void *arg)
+kept(enum lost_record_result result, void *arg)
 {
 	struct keeping *k = arg;
 	struct spool_recipient ends[2] = {{.number = 1, .outcome = SPOOL_FAILED},
 	    {.number = 2, .outcome = SPOOL_FAILED}};
-	struct lost l = {.id = rig_id(k->number),
+	struct lost_record l = {.id = rig_id(k->number),
 	    .envelope = STR("words"),
 	    .ends = ends,
 	    .count = k->ends,
@@ -274,15 +274,16 @@ kept(enum lost_result result, void *arg)
 	    .arg = &k->stored};
 
 	k->kept = (int)result;
-	if (result == LOST_KEPT)
-		cr_assert_eq(lost_put(rig.spool, &l), LOST_BEGUN);
+	if (result == LOST_RECORD_SET_ASIDE)
+		cr_assert_eq(lost_record_append(rig.spool, &l), LOST_RECORD_BEGUN);
 }
 
 static void
 keep(struct keeping *k, uint32_t number)
 {
 	*k = (struct keeping){-1, -1, number, 2};
-	cr_assert_eq(lost_keep(rig.spool, rig_id(number), EBADMSG, kept, k), LOST_BEGUN);
+	cr_assert_eq(
+	    lost_record_set_aside(rig.spool, rig_id(number), EBADMSG, kept, k), LOST_RECORD_BEGUN);
 }
 
 static bool
@@ -303,7 +304,7 @@ damage(struct keeping *k)
 	damaged_byte = 1;
 	keep(k, 1);
 	rig_until(&k->kept);
-	cr_assert_eq(k->kept, LOST_UNPROVEN, "one read is no proof");
+	cr_assert_eq(k->kept, LOST_RECORD_UNPROVEN, "one read is no proof");
 	rig_stuck = 0;
 }
 
@@ -318,7 +319,8 @@ Test(spool_upkeep, a_loss_whose_reads_and_syncs_stand_still_stops_nobody)
 	keep(&k, 1);
 	wait_stuck();
 	others_go_on(10);
-	cr_assert_eq(lost_keep(rig.spool, rig_id(1), EBADMSG, kept, &k), LOST_BUSY);
+	cr_assert_eq(
+	    lost_record_set_aside(rig.spool, rig_id(1), EBADMSG, kept, &k), LOST_RECORD_BUSY);
 	rig_stuck = 0;
 	stands_still = false;
 	wait_stuck();
@@ -326,7 +328,7 @@ Test(spool_upkeep, a_loss_whose_reads_and_syncs_stand_still_stops_nobody)
 	cr_assert_eq(k.kept, -1);
 	syncs_stand_still = false;
 	rig_until(&k.stored);
-	cr_assert(k.kept == LOST_KEPT && k.stored == 0);
+	cr_assert(k.kept == LOST_RECORD_SET_ASIDE && k.stored == 0);
 	cr_assert(is_there(".aside"));
 	cr_assert(spool_find(rig.spool, rig_id(1), &m));
 	cr_assert(m.header_bytes == 0 && m.recipients[0].outcome == SPOOL_FAILED);
@@ -352,7 +354,7 @@ Test(spool_upkeep, a_message_that_is_deleted_while_it_is_put_aside)
 	rig_settle(1);
 	syncs_stand_still = false;
 	rig_until(&k.kept);
-	cr_assert_eq(k.kept, LOST_GONE);
+	cr_assert_eq(k.kept, LOST_RECORD_GONE);
 	for (int n = 0; n < 100 && is_there(".aside"); n++)
 		rig_turn();
 	cr_assert_not(is_there(".aside"));
@@ -371,14 +373,14 @@ Test(spool_upkeep, a_message_that_goes_on_while_it_is_put_aside)
 	rig_append_soon(&e, 1, &answer);
 	syncs_stand_still = false;
 	rig_until(&k.kept);
-	cr_assert_eq(k.kept, LOST_BUSY);
+	cr_assert_eq(k.kept, LOST_RECORD_BUSY);
 	cr_assert_eq(answer, -1);
 	log_stands_still = false;
 	rig_until(&answer);
 	keep(&k, 1);
 	k.ends = 1;
 	rig_until(&k.stored);
-	cr_assert(k.kept == LOST_KEPT && k.stored == 0);
+	cr_assert(k.kept == LOST_RECORD_SET_ASIDE && k.stored == 0);
 	cr_assert(spool_find(rig.spool, rig_id(1), &m));
 	cr_assert_eq(m.recipients[0].outcome, SPOOL_FAILED);
 	cr_assert_eq(m.recipients[1].outcome, SPOOL_DEFERRED);
@@ -397,7 +399,7 @@ Test(spool_upkeep, a_message_whose_deletion_is_under_way_while_it_is_put_aside)
 	rig_append_soon(e, 2, &answer);
 	syncs_stand_still = false;
 	rig_until(&k.kept);
-	cr_assert_eq(k.kept, LOST_BUSY);
+	cr_assert_eq(k.kept, LOST_RECORD_BUSY);
 	cr_assert(is_there(".aside"));
 	log_stands_still = false;
 	rig_until(&answer);
@@ -415,7 +417,7 @@ Test(spool_upkeep, close_while_what_was_put_aside_is_removed)
 	rig_settle(1);
 	syncs_stand_still = false;
 	rig_until(&k.kept);
-	cr_assert_eq(k.kept, LOST_GONE);
+	cr_assert_eq(k.kept, LOST_RECORD_GONE);
 	spool_close(&rig.spool);
 	cr_assert_not(is_there(".aside"));
 	rig_open_again();
@@ -450,7 +452,7 @@ Test(spool_upkeep, close_while_a_loss_is_put_aside)
 		rig_turn();
 	keep(&other, 2);
 	rig_until(&other.kept);
-	cr_assert_eq(other.kept, LOST_SOUND);
+	cr_assert_eq(other.kept, LOST_RECORD_READABLE);
 	cr_assert_lt(holes, 8, "it waited for all of them");
 	before = holes;
 	spool_close(&rig.spool);

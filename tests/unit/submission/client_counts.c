@@ -14,7 +14,7 @@ table(void)
 {
 	int fd = memfd_create("clients", MFD_CLOEXEC);
 
-	cr_assert_eq(ftruncate(fd, (off_t)clients_bytes()), 0);
+	cr_assert_eq(ftruncate(fd, (off_t)client_counts_bytes()), 0);
 	return fd;
 }
 
@@ -24,28 +24,28 @@ static const struct str here = {"\xcb\x00\x71\x07", 4},
 Test(clients, counts)
 {
 	int fd = table();
-	struct clients *c = clients_open(fd, 3);
+	struct client_counts *c = client_counts_open(fd, 3);
 
 	cr_assert(c);
-	cr_assert_eq(clients_count(fd), 0);
+	cr_assert_eq(client_counts_total(fd), 0);
 	for (int i = 0; i < 5; i++)
-		cr_assert(clients_enter(c, here, 5));
-	cr_assert(!clients_enter(c, here, 5));
-	cr_assert(!clients_enter(c, here, 5), "a refusal was counted");
-	cr_assert(clients_enter(c, there, 5));
-	clients_leave(c, here);
-	cr_assert(clients_enter(c, here, 5));
-	cr_assert(!clients_enter(c, here, 5));
-	cr_assert_eq(clients_count(fd), clients_sessions(c));
-	cr_assert_eq(clients_count(fd), 6);
-	clients_close(&c);
+		cr_assert(client_counts_add(c, here, 5));
+	cr_assert(!client_counts_add(c, here, 5));
+	cr_assert(!client_counts_add(c, here, 5), "a refusal was counted");
+	cr_assert(client_counts_add(c, there, 5));
+	client_counts_remove(c, here);
+	cr_assert(client_counts_add(c, here, 5));
+	cr_assert(!client_counts_add(c, here, 5));
+	cr_assert_eq(client_counts_total(fd), client_counts_sessions(c));
+	cr_assert_eq(client_counts_total(fd), 6);
+	client_counts_close(&c);
 	cr_assert_null(c);
 }
 
 Test(clients, bad_regions)
 {
-	cr_assert_null(clients_open(table(), CLIENTS_REGIONS));
-	cr_assert_null(clients_open(-1, 0));
+	cr_assert_null(client_counts_open(table(), CLIENT_COUNTS_REGIONS));
+	cr_assert_null(client_counts_open(-1, 0));
 }
 
 /* Each of four processes takes as many as it gets: together no more than the limit. */
@@ -54,17 +54,17 @@ Test(clients, are_bounded_across_processes)
 	enum { PROCESSES = 4, LIMIT = 50 };
 	int fd = table(), report[2], total = 0;
 	pid_t pids[PROCESSES];
-	struct clients *mine = clients_open(fd, 60);
+	struct client_counts *mine = client_counts_open(fd, 60);
 
 	cr_assert_eq(pipe(report), 0);
 	for (unsigned p = 0; p < PROCESSES; p++) {
 		pids[p] = fork();
 		if (pids[p] == 0) {
-			struct clients *c = clients_open(fd, p);
+			struct client_counts *c = client_counts_open(fd, p);
 			int got = 0;
 
 			for (int i = 0; i < 40; i++)
-				got += clients_enter(c, here, LIMIT);
+				got += client_counts_add(c, here, LIMIT);
 			(void)!write(report[1], &got, sizeof got);
 			_exit(0);
 		}
@@ -77,12 +77,12 @@ Test(clients, are_bounded_across_processes)
 		total += got;
 	}
 	cr_assert_eq(total, LIMIT);
-	cr_assert(!clients_enter(mine, here, LIMIT));
+	cr_assert(!client_counts_add(mine, here, LIMIT));
 	/* they died without leaving: main wipes their regions */
 	for (unsigned p = 0; p < PROCESSES; p++)
-		clients_wipe(fd, p);
-	cr_assert(clients_enter(mine, here, 1));
-	clients_close(&mine);
+		client_counts_wipe(fd, p);
+	cr_assert(client_counts_add(mine, here, 1));
+	client_counts_close(&mine);
 }
 
 /* At once they may refuse too many, never let in too many. */
@@ -91,16 +91,16 @@ Test(clients, races_let_nobody_in)
 	enum { PROCESSES = 4, LIMIT = 100, ROUNDS = 20000 };
 	int fd = table(), status, bad = 0;
 	pid_t pids[PROCESSES];
-	struct clients *all = clients_open(fd, 63);
+	struct client_counts *all = client_counts_open(fd, 63);
 
 	for (unsigned p = 0; p < PROCESSES; p++) {
 		pids[p] = fork();
 		if (pids[p] == 0) {
-			struct clients *c = clients_open(fd, p);
+			struct client_counts *c = client_counts_open(fd, p);
 
 			for (int i = 0; i < ROUNDS; i++)
-				if (clients_enter(c, here, LIMIT))
-					clients_leave(c, here);
+				if (client_counts_add(c, here, LIMIT))
+					client_counts_remove(c, here);
 			_exit(0);
 		}
 	}
@@ -110,8 +110,8 @@ Test(clients, races_let_nobody_in)
 	}
 	cr_assert_eq(bad, 0);
 	for (int i = 0; i < LIMIT; i++)
-		cr_assert(clients_enter(all, here, LIMIT), "%d left behind", LIMIT - i);
-	clients_close(&all);
+		cr_assert(client_counts_add(all, here, LIMIT), "%d left behind", LIMIT - i);
+	client_counts_close(&all);
 }
 
 /* ---- memory ---- */

@@ -12,7 +12,7 @@ enum { WAITERS = 4 };
 struct queue_end {
 	struct event_base *base;
 	struct channel *channel; /* the queue's end */
-	struct tokens *tokens;
+	struct limit_tokens *tokens;
 	struct channel *ours;
 	unsigned asks, returns;
 	uint64_t last_call;
@@ -21,7 +21,7 @@ struct queue_end {
 	uint32_t lend;  /* 0: refuse */
 	unsigned ended[WAITERS];
 	unsigned code[WAITERS];
-	struct token_waiter waiters[WAITERS];
+	struct limit_tokens_waiter waiters[WAITERS];
 };
 
 static struct queue_end q;
@@ -29,15 +29,15 @@ static struct queue_end q;
 static void
 answer(uint64_t call)
 {
-	struct message_lease m = {.status = status_make(250, "2.0.0", "Ok"), .tokens = q.lend};
+	struct message_lease m = {.status = smtp_status_make(250, "2.0.0", "Ok"), .tokens = q.lend};
 
 	if (q.lend == 0)
-		m.status = status_make(450, "4.7.1", "Your sending limit is reached");
+		m.status = smtp_status_make(450, "4.7.1", "Your sending limit is reached");
 	cr_assert_eq(channel_answer(q.channel, call, MESSAGE_LEASE, &m, -1), 0);
 }
 
 static void
-hear(struct channel *c, const struct packet *p, void *arg)
+hear(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)c;
 	(void)arg;
@@ -54,7 +54,7 @@ hear(struct channel *c, const struct packet *p, void *arg)
 }
 
 static void
-ignore(struct channel *c, const struct packet *p, void *arg)
+ignore(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)c;
 	(void)p;
@@ -69,9 +69,9 @@ lost(struct channel *c, void *arg)
 }
 
 static void
-served(const struct status *status, void *arg)
+served(const struct smtp_status *status, void *arg)
 {
-	size_t i = (size_t)((struct token_waiter *)arg - q.waiters);
+	size_t i = (size_t)((struct limit_tokens_waiter *)arg - q.waiters);
 
 	q.ended[i]++;
 	q.code[i] = status ? status->code : 0;
@@ -88,8 +88,8 @@ begin(uint32_t lend)
 	cr_assert_eq(channel_pair(ends), 0);
 	q.ours = channel_new(q.base, ends[0], ignore, lost, NULL);
 	q.channel = channel_new(q.base, ends[1], hear, lost, NULL);
-	q.tokens = tokens_new(q.base);
-	tokens_connect(q.tokens, q.ours);
+	q.tokens = limit_tokens_new(q.base);
+	limit_tokens_set_queue(q.tokens, q.ours);
 	for (size_t i = 0; i < WAITERS; i++) {
 		q.waiters[i].fn = served;
 		q.waiters[i].arg = &q.waiters[i];
@@ -99,7 +99,7 @@ begin(uint32_t lend)
 static void
 end(void)
 {
-	tokens_free(&q.tokens);
+	limit_tokens_free(&q.tokens);
 	channel_free(&q.ours);
 	channel_free(&q.channel);
 	event_base_free(q.base);
@@ -126,18 +126,18 @@ static const struct str alice = STR("alice@example.com");
 Test(tokens, taken_without_asking_while_there_are_some, .init = map_prepare, .timeout = 30)
 {
 	begin(3);
-	cr_assert_not(tokens_take(q.tokens, alice));
-	cr_assert(tokens_wait(q.tokens, alice, &q.waiters[0]));
+	cr_assert_not(limit_tokens_take(q.tokens, alice));
+	cr_assert(limit_tokens_wait(q.tokens, alice, &q.waiters[0]));
 	cr_assert_eq(q.ended[0], 0, "never from inside the call");
 	run_until(&q.ended[0], 1);
 	cr_assert_eq(q.code[0], 250);
-	cr_assert(tokens_take(q.tokens, alice));
-	cr_assert(tokens_take(q.tokens, alice));
-	cr_assert_not(tokens_take(q.tokens, alice), "three were lent");
-	tokens_return(q.tokens, alice, 2);
-	cr_assert(tokens_take(q.tokens, alice));
+	cr_assert(limit_tokens_take(q.tokens, alice));
+	cr_assert(limit_tokens_take(q.tokens, alice));
+	cr_assert_not(limit_tokens_take(q.tokens, alice), "three were lent");
+	limit_tokens_return(q.tokens, alice, 2);
+	cr_assert(limit_tokens_take(q.tokens, alice));
 	cr_assert_not(
-	    tokens_take(q.tokens, STR("bob@example.com")), "one user's are not another's");
+	    limit_tokens_take(q.tokens, STR("bob@example.com")), "one user's are not another's");
 	cr_assert_eq(q.asks, 1);
 	end();
 }
@@ -146,7 +146,7 @@ Test(tokens, all_that_wait_are_served_in_turn, .init = map_prepare, .timeout = 3
 {
 	begin(1);
 	for (size_t i = 0; i < WAITERS; i++)
-		cr_assert(tokens_wait(q.tokens, alice, &q.waiters[i]));
+		cr_assert(limit_tokens_wait(q.tokens, alice, &q.waiters[i]));
 	for (size_t i = 0; i < WAITERS; i++)
 		run_until(&q.ended[i], 1);
 	cr_assert_eq(q.asks, WAITERS, "one was lent each time");
@@ -158,13 +158,13 @@ Test(tokens, all_that_wait_are_served_in_turn, .init = map_prepare, .timeout = 3
 Test(tokens, a_refusal_reaches_all_that_wait, .init = map_prepare, .timeout = 30)
 {
 	begin(0);
-	cr_assert(tokens_wait(q.tokens, alice, &q.waiters[0]));
-	cr_assert(tokens_wait(q.tokens, alice, &q.waiters[1]));
+	cr_assert(limit_tokens_wait(q.tokens, alice, &q.waiters[0]));
+	cr_assert(limit_tokens_wait(q.tokens, alice, &q.waiters[1]));
 	run_until(&q.ended[1], 1);
 	cr_assert_eq(q.code[0], 450);
 	cr_assert_eq(q.code[1], 450);
 	cr_assert_eq(q.asks, 1);
-	cr_assert(tokens_wait(q.tokens, alice, &q.waiters[0]), "it may be tried again");
+	cr_assert(limit_tokens_wait(q.tokens, alice, &q.waiters[0]), "it may be tried again");
 	run_until(&q.ended[0], 2);
 	end();
 }
@@ -172,48 +172,48 @@ Test(tokens, a_refusal_reaches_all_that_wait, .init = map_prepare, .timeout = 30
 Test(tokens, who_cancels_hears_nothing_and_leaves_the_token, .init = map_prepare, .timeout = 30)
 {
 	begin(1);
-	cr_assert(tokens_wait(q.tokens, alice, &q.waiters[0]));
-	tokens_cancel(&q.waiters[0]);
-	tokens_cancel(&q.waiters[0]);
+	cr_assert(limit_tokens_wait(q.tokens, alice, &q.waiters[0]));
+	limit_tokens_cancel(&q.waiters[0]);
+	limit_tokens_cancel(&q.waiters[0]);
 	run_until(&q.asks, 1);
 	run_some();
 	cr_assert_eq(q.ended[0], 0);
-	cr_assert(tokens_take(q.tokens, alice));
+	cr_assert(limit_tokens_take(q.tokens, alice));
 	end();
 }
 
 Test(tokens, a_lost_queue_ends_the_wait_and_voids_what_it_lent, .init = map_prepare, .timeout = 30)
 {
 	begin(2);
-	cr_assert(tokens_wait(q.tokens, alice, &q.waiters[0]));
+	cr_assert(limit_tokens_wait(q.tokens, alice, &q.waiters[0]));
 	run_until(&q.ended[0], 1);
 	q.is_silent = true;
-	cr_assert(tokens_wait(q.tokens, STR("bob@example.com"), &q.waiters[1]));
+	cr_assert(limit_tokens_wait(q.tokens, STR("bob@example.com"), &q.waiters[1]));
 	run_until(&q.asks, 2);
-	tokens_connect(q.tokens, NULL);
+	limit_tokens_set_queue(q.tokens, NULL);
 	cr_assert_eq(q.ended[1], 1);
 	cr_assert_eq(q.code[1], 0);
-	cr_assert_not(tokens_take(q.tokens, alice), "the new queue has not lent any");
-	cr_assert_not(tokens_wait(q.tokens, alice, &q.waiters[0]), "there is nobody to ask");
-	tokens_return(q.tokens, alice, 1);
-	cr_assert_not(tokens_take(q.tokens, alice), "what is returned was the old queue's");
+	cr_assert_not(limit_tokens_take(q.tokens, alice), "the new queue has not lent any");
+	cr_assert_not(limit_tokens_wait(q.tokens, alice, &q.waiters[0]), "there is nobody to ask");
+	limit_tokens_return(q.tokens, alice, 1);
+	cr_assert_not(limit_tokens_take(q.tokens, alice), "what is returned was the old queue's");
 	end();
 }
 
 Test(tokens, what_is_not_taken_goes_back_when_it_is_called_for, .init = map_prepare, .timeout = 30)
 {
 	begin(5);
-	cr_assert(tokens_wait(q.tokens, alice, &q.waiters[0]));
+	cr_assert(limit_tokens_wait(q.tokens, alice, &q.waiters[0]));
 	run_until(&q.ended[0], 1);
-	tokens_recall(q.tokens, alice);
+	limit_tokens_recall(q.tokens, alice);
 	run_until(&q.returns, 1);
 	cr_assert_eq(q.returned.tokens, 4);
 	cr_assert_not(q.returned.is_all, "one is in a message");
-	cr_assert_not(tokens_take(q.tokens, alice));
-	tokens_spend(q.tokens, alice, 1);
-	tokens_recall(q.tokens, alice);
+	cr_assert_not(limit_tokens_take(q.tokens, alice));
+	limit_tokens_spend(q.tokens, alice, 1);
+	limit_tokens_recall(q.tokens, alice);
 	run_until(&q.returns, 2);
 	cr_assert(q.returned.is_all);
-	tokens_recall(q.tokens, STR("nobody@example.com"));
+	limit_tokens_recall(q.tokens, STR("nobody@example.com"));
 	end();
 }

@@ -202,11 +202,11 @@ describe(struct player *p, const struct envelope *e)
 static void
 check_facts(const struct envelope *e, struct str body)
 {
-	struct facts f = {.line_bytes = 0};
+	struct body_facts f = {.line_bytes = 0};
 
-	facts_take(&f, body);
-	if (e->facts != facts_bits(&f))
-		die("the envelope's facts are %u, the body's %u", e->facts, facts_bits(&f));
+	body_facts_take(&f, body);
+	if (e->facts != body_facts_bits(&f))
+		die("the envelope's facts are %u, the body's %u", e->facts, body_facts_bits(&f));
 }
 
 static bool
@@ -254,10 +254,10 @@ static void
 refused(void *arg, const struct session_refusal *r)
 {
 	struct player *p = arg;
-	char enhanced[STATUS_ENHANCED_BYTES];
+	char enhanced[SMTP_STATUS_ENHANCED_BYTES];
 
 	buf_addf(&p->refused, "number=%u stage=%s reason=%s code=%u dsn=%s user=%.*s", r->id.number,
-	    r->stage, r->reason, r->status->code, status_enhanced(r->status, enhanced),
+	    r->stage, r->reason, r->status->code, smtp_status_enhanced(r->status, enhanced),
 	    STR_ARG(r->user));
 	if (r->sender.p)
 		buf_addf(&p->refused, " sender=%.*s", STR_ARG(r->sender));
@@ -326,7 +326,7 @@ player_collect(struct player *p, enum session_step step)
 void
 player_pump(struct player *p)
 {
-	struct status fault;
+	struct smtp_status fault;
 	size_t used = 1;
 
 	for (;;) {
@@ -342,7 +342,7 @@ player_pump(struct player *p)
 		if (p->step != SESSION_CLOSE && p->is_writing && !p->is_disk_still) {
 			p->is_writing = false;
 			used = 1;
-			fault = status_not_stored(p->write_error);
+			fault = smtp_status_not_stored(p->write_error);
 			player_collect(p,
 			    session_written(p->session, p->write_error ? &fault : NULL));
 			continue;
@@ -351,7 +351,8 @@ player_pump(struct player *p)
 			return;
 		p->owed = NO_ANSWER;
 		used = 1;
-		player_collect(p, session_verdict(p->session, &(struct status){.code = 250}));
+		player_collect(
+		    p, session_queue_answer(p->session, &(struct smtp_status){.code = 250}));
 	}
 }
 

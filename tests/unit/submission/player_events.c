@@ -152,7 +152,7 @@ on_manual(struct player *p, struct str words)
 
 /* A code, an enhanced code and words. */
 static bool
-read_status(struct str words, struct status *status_out)
+read_status(struct str words, struct smtp_status *status_out)
 {
 	struct str code, enhanced;
 	char text[16];
@@ -161,26 +161,26 @@ read_status(struct str words, struct status *status_out)
 	if (!talk_word(&words, &code) || !str_u64(code, &number) || !talk_word(&words, &enhanced))
 		return false;
 	snprintf(text, sizeof text, "%.*s", STR_ARG(enhanced));
-	*status_out = status_make((unsigned)number, text, "%.*s", STR_ARG(words));
+	*status_out = smtp_status_make((unsigned)number, text, "%.*s", STR_ARG(words));
 	return true;
 }
 
 static bool
 on_verdict(struct player *p, struct str words)
 {
-	struct status status;
+	struct smtp_status status;
 
 	if (p->owed != VERDICT_ANSWER)
 		return player_wrong(p, "the queue was not asked");
 	p->owed = NO_ANSWER;
 	if (str_eq(words, STR("lost"))) {
-		player_collect(p, session_verdict(p->session, NULL));
+		player_collect(p, session_queue_answer(p->session, NULL));
 		player_pump(p);
 		return true;
 	}
 	if (!read_status(words, &status))
 		return player_wrong(p, "not a verdict");
-	player_collect(p, session_verdict(p->session, &status));
+	player_collect(p, session_queue_answer(p->session, &status));
 	player_pump(p);
 	return true;
 }
@@ -195,16 +195,16 @@ on_auth(struct player *p, struct str words)
 		return player_wrong(p, "the broker was not asked");
 	p->owed = NO_ANSWER;
 	(void)!talk_word(&words, &how);
-	a.status = status_make(535, "5.7.8", "Authentication credentials invalid");
+	a.status = smtp_status_make(535, "5.7.8", "Authentication credentials invalid");
 	if (str_eq(how, STR("ok")))
 		return accept_login(p, words);
 	if (str_eq(how, STR("tempfail"))) {
 		a.outcome = AUTH_TEMPFAIL;
-		a.status = status_make(454, "4.7.0", "Temporary authentication failure");
+		a.status = smtp_status_make(454, "4.7.0", "Temporary authentication failure");
 	}
 	if (str_eq(how, STR("malformed"))) {
 		a.outcome = AUTH_MALFORMED;
-		a.status = status_make(501, "5.5.2", "Malformed");
+		a.status = smtp_status_make(501, "5.5.2", "Malformed");
 	}
 	if (str_eq(how, STR("refused")) && !read_status(words, &a.status))
 		return player_wrong(p, "not a status");

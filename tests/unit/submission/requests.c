@@ -19,7 +19,7 @@ static struct client client;
 Test(submission_requests, auth_is_stopped, .timeout = 60)
 {
 	rig_begin(&rig, "");
-	clock_hurry(HURRY);
+	clock_shorten_timeouts(HURRY);
 	client.fd = 0;
 	cr_assert(client_connect(&client, &rig, 0));
 	client_secure(&client);
@@ -47,7 +47,7 @@ Test(submission_requests, the_queue_is_stopped_at_each_of_its_questions, .timeou
 		snprintf(text + (size_t)i * 80, 81, "%078d\r\n", i);
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
-	clock_hurry(HURRY);
+	clock_shorten_timeouts(HURRY);
 	rig.is_silent = true;
 	client_say(&client, "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\n");
 	client_expect(&client, "250");
@@ -80,7 +80,7 @@ Test(submission_requests, the_queue_is_stopped_at_each_of_its_questions, .timeou
 /* "yes" without the file, because its descriptor was lost, is no answer. */
 Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 {
-	static const struct fault lose = {MESSAGE_VERDICT, FAULT_LOSE_FD, 0, 0};
+	static const struct fault lose = {MESSAGE_STATUS, FAULT_LOSE_FD, 0, 0};
 	enum { LINES = 4000 };
 	char *text = malloc(LINES * 80 + 1);
 
@@ -132,7 +132,7 @@ Test(submission_requests, asks_on_where_the_broker_could_not_tell, .timeout = 12
 	enum { CLIENTS = 201 }; /* one more than one question has */
 	static struct client clients[CLIENTS];
 
-	clock_hurry(10);
+	clock_shorten_timeouts(10);
 	rig_begin(&rig, "");
 	for (int i = 0; i < CLIENTS; i++)
 		client_login(&clients[i], &rig);
@@ -146,7 +146,7 @@ Test(submission_requests, asks_on_where_the_broker_could_not_tell, .timeout = 12
 	cr_expect_eq(rig.users_named, 200 + 3, "%u", rig.users_named);
 	for (int i = 0; i < CLIENTS; i++)
 		client_close(&clients[i]);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	rig_end(&rig);
 }
 
@@ -156,7 +156,7 @@ Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, 
 {
 	struct client other = {0};
 
-	clock_hurry(10);
+	clock_shorten_timeouts(10);
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
 	cr_assert(client_connect(&other, &rig, 1));
@@ -177,7 +177,7 @@ Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, 
 	client_expect(&other, "250");
 	client_close(&client);
 	client_close(&other);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	rig_end(&rig);
 }
 
@@ -187,7 +187,7 @@ Test(submission_requests, a_user_of_whom_the_broker_cannot_tell_is_asked_about_a
 {
 	int64_t began_ms;
 
-	clock_hurry(10);
+	clock_shorten_timeouts(10);
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
 	rig.user_gone = "alice@example.com";
@@ -200,7 +200,7 @@ Test(submission_requests, a_user_of_whom_the_broker_cannot_tell_is_asked_about_a
 	client_expect(&client, "421 4.7.0");
 	cr_assert(client_is_closed(&client));
 	client_close(&client);
-	clock_hurry(1);
+	clock_shorten_timeouts(1);
 	rig_end(&rig);
 }
 
@@ -241,7 +241,7 @@ Test(submission_requests, keys_is_stopped, .timeout = 120)
 	unsigned before;
 
 	rig_begin(&rig, "");
-	clock_hurry(10);
+	clock_shorten_timeouts(10);
 	rig_keys_through(&rig);
 	until_hands_are_shaken();
 	before = fault_channel_seen(rig.between, MESSAGE_SIGN);
@@ -264,7 +264,7 @@ Test(submission_requests, keys_answers_late, .timeout = 120)
 	static const struct fault late = {MESSAGE_SIGNED, FAULT_DELAY, 500, 1};
 
 	rig_begin(&rig, "");
-	clock_hurry(10); /* 200 ms */
+	clock_shorten_timeouts(10); /* 200 ms */
 	rig_keys_through(&rig);
 	until_hands_are_shaken();
 	fault_channel_set(rig.between, &late, 1);
@@ -279,7 +279,7 @@ Test(submission_requests, an_answer_of_keys_is_lost, .timeout = 120)
 	static const struct fault drop = {MESSAGE_SIGNED, FAULT_DROP, 0, 1};
 
 	rig_begin(&rig, "");
-	clock_hurry(20);
+	clock_shorten_timeouts(20);
 	rig_keys_through(&rig);
 	until_hands_are_shaken();
 	fault_channel_set(rig.between, &drop, 1);
@@ -293,7 +293,7 @@ Test(submission_requests, an_answer_of_keys_is_lost, .timeout = 120)
 Test(submission_requests, keys_says_something_else, .timeout = 120)
 {
 	static const struct fault faults[] = {
-	    {MESSAGE_SIGNED, FAULT_RETYPE, MESSAGE_VERDICT, 1}};
+	    {MESSAGE_SIGNED, FAULT_RETYPE, MESSAGE_STATUS, 1}};
 
 	rig_begin(&rig, "");
 	rig_keys_through(&rig);

@@ -108,10 +108,10 @@ static void
 answer(struct service *s, uint64_t call, enum message_type type, union message *m, int *file)
 {
 	struct message_auth_answer yes = {.outcome = AUTH_OK, .user = STR("alice@example.com")};
-	struct message_verdict fine = {status_make(250, "2.0.0", "Ok")};
+	struct message_status fine = {smtp_status_make(250, "2.0.0", "Ok")};
 	struct rig *r = s->rig;
 
-	yes.status = status_make(235, "2.7.0", "Ok");
+	yes.status = smtp_status_make(235, "2.7.0", "Ok");
 	r->cancelled += type == MESSAGE_AUTH_CANCEL;
 	r->released += type == MESSAGE_RELEASE;
 	r->returned += type == MESSAGE_LEASE_RETURN;
@@ -144,7 +144,7 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 		keep_commit(r, &m->commit, *file);
 		r->committed++;
 	}
-	packet(s->fd, call, MESSAGE_VERDICT, &fine, type == MESSAGE_SPOOL_FILE ? *file : -1);
+	packet(s->fd, call, MESSAGE_STATUS, &fine, type == MESSAGE_SPOOL_FILE ? *file : -1);
 }
 
 static void *
@@ -382,7 +382,7 @@ grant_rest(struct rig *r)
 	struct message_grant clients = {.kind = GRANT_CLIENTS};
 	int fd = memfd_create("clients", MFD_CLOEXEC);
 
-	cr_assert_eq(ftruncate(fd, (off_t)clients_bytes()), 0);
+	cr_assert_eq(ftruncate(fd, (off_t)client_counts_bytes()), 0);
 	packet(r->main_fd, 0, MESSAGE_GRANT, &ticket, -1);
 	packet(r->main_fd, 0, MESSAGE_GRANT, &clients, fd);
 	close(fd);

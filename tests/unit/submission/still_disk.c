@@ -285,7 +285,7 @@ Test(still_disk, a_login_is_withdrawn, .timeout = 60)
 /* Its answer with the file comes when nobody waits for it any more. */
 Test(still_disk, a_file_that_comes_late, .timeout = 60)
 {
-	static const struct fault late = {MESSAGE_VERDICT, FAULT_DELAY, 1000, 0};
+	static const struct fault late = {MESSAGE_STATUS, FAULT_DELAY, 1000, 0};
 
 	rig_begin(&rig, "");
 	rig_replace_through(&rig, ROLE_QUEUE);

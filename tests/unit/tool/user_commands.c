@@ -68,7 +68,7 @@ tool_say_no_daemon(const struct tool *t, const struct conf *c)
 {
 	(void)t;
 	(void)c;
-	return EX_DOWN;
+	return EX_UNAVAILABLE;
 }
 
 void
@@ -79,7 +79,7 @@ tool_say(int exit_code, struct str text)
 }
 
 void
-tool_end(const struct tool *t, int exit_code, struct str text, bool has_rows)
+tool_print_result(const struct tool *t, int exit_code, struct str text, bool has_rows)
 {
 	(void)t;
 	(void)exit_code;
@@ -116,7 +116,7 @@ kept(FILE *f, char *text, size_t size)
 static void
 suspend(int status, const char *const *row, bool is_json, const char *out, const char *err)
 {
-	const struct command command = {.asks = "user.suspend", .usage = "user suspend NAME"};
+	const struct tool_command command = {.asks = "user.suspend", .usage = "user suspend NAME"};
 	struct tool t = {.args = {account}, .arg_count = 1, .hold = true, .json = is_json};
 	FILE *f[2] = {keep(STDOUT_FILENO), keep(STDERR_FILENO)};
 	char text[1000];
@@ -146,10 +146,11 @@ Test(tool_user, held_already)
 
 Test(tool_user, not_held)
 {
-	suspend(EX_DISK, TOTAL("changed", "1", "unchanged", "0", "failed", "2"), false, "", MISSED);
 	suspend(
-	    EX_LATER, TOTAL("changed", "0", "unchanged", "0", "failed", "0"), false, "", MISSED);
-	suspend(EX_DISK,
+	    EX_IOERR, TOTAL("changed", "1", "unchanged", "0", "failed", "2"), false, "", MISSED);
+	suspend(
+	    EX_TEMPFAIL, TOTAL("changed", "0", "unchanged", "0", "failed", "0"), false, "", MISSED);
+	suspend(EX_IOERR,
 	    TOTAL("changed", "1", "unchanged", "0", "failed", "2", "coming", "not held"), false, "",
 	    MISSED);
 }
@@ -157,10 +158,10 @@ Test(tool_user, not_held)
 /* The queue has said that what is in it is held, and what is not. */
 Test(tool_user, what_comes_is_not_held)
 {
-	suspend(EX_LATER,
+	suspend(EX_TEMPFAIL,
 	    TOTAL("changed", "2", "unchanged", "0", "failed", "0", "coming", "not held"), false,
 	    "2 queued messages held\n", "");
-	suspend(EX_LATER,
+	suspend(EX_TEMPFAIL,
 	    TOTAL("changed", "2", "unchanged", "0", "failed", "0", "coming", "not held"), true,
 	    "{\"v\":1,\"row\":\"total\",\"changed\":2,\"unchanged\":0,\"failed\":0,\"coming\":"
 	    "\"not held\"}\n",

@@ -1,0 +1,43 @@
+/*
+ * schedule_explain: why a delivery waits, and until when.
+ */
+#include "queue/schedule.h"
+
+#include "queue/destinations.h"
+#include "queue/domains.h"
+
+static int64_t
+earlier_ms(const struct timer *a, const struct timer *b)
+{
+	return a->at_ms < b->at_ms ? a->at_ms : b->at_ms;
+}
+
+void
+schedule_explain(
+    const struct schedule *s, const struct sched_delivery *p, struct schedule_info *out)
+{
+	const struct sched_domain *d = p->destination;
+	const struct sched_destination *site = p->site;
+
+	(void)s;
+	*out = (struct schedule_info){0};
+	if (!d)
+		return;
+	if (!site)
+		site = d->site;
+	out->domain = d->name;
+	if (site)
+		out->site = site->name;
+	if (p->state == DELIVERY_WAITING) {
+		out->next_ms = p->due_ms;
+	} else if (p->state == DELIVERY_ASKING && d->state == SCHED_DOMAIN_DELAYED) {
+		out->next_ms = earlier_ms(&d->timer, &p->timer);
+		out->status = d->status;
+		out->found_ms = d->found_ms;
+	} else if (p->state == DELIVERY_READY && site->status) {
+		if (sched_destinations_is_paused(site))
+			out->next_ms = earlier_ms(&site->timer, &p->timer);
+		out->status = site->status;
+		out->found_ms = site->found_ms;
+	}
+}

@@ -1,0 +1,47 @@
+/*
+ * smtp_client_state: what the owner of an SMTP client may ask about it at any time.
+ */
+#include "relay/phases.h"
+
+struct buf *
+smtp_client_output(struct smtp_client *c)
+{
+	return &c->out;
+}
+
+unsigned
+smtp_client_turn(const struct smtp_client *c)
+{
+	return c->turn;
+}
+
+const struct smtp_client_result *
+smtp_client_results(const struct smtp_client *c)
+{
+	return c->t.results;
+}
+
+const struct smtp_client_end *
+smtp_client_end(const struct smtp_client *c)
+{
+	return &c->end;
+}
+
+uint64_t
+smtp_client_content_bytes(const struct smtp_client *c)
+{
+	return c->t.message ? message_source_bytes(c->t.message) : 0;
+}
+
+bool
+smtp_client_envelope_answered(const struct smtp_client *c)
+{
+	return c->t.message && c->t.form != SMTP_TRANSACTION_NOT_BEGUN &&
+	       (smtp_client_expected(c) == 0 || c->queue[c->queue_at].phase == PHASE_FINAL);
+}
+
+bool
+smtp_client_sent_content(const struct smtp_client *c)
+{
+	return c->t.message && c->t.form != SMTP_TRANSACTION_NOT_BEGUN && c->t.is_body_sent;
+}
