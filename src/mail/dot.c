@@ -23,7 +23,7 @@ scan_line(struct str in, size_t at, unsigned *faults, enum state *state_out)
 
 	*state_out = TEXT;
 	if (cr + 1 < lf)
-		*faults |= DOT_BARE_CR;
+		*faults |= CRLF_BARE_CR;
 	if (lf == in.n) {
 		if (lf > at && in.p[lf - 1] == '\r')
 			*state_out = TEXT_CR;
@@ -32,7 +32,7 @@ scan_line(struct str in, size_t at, unsigned *faults, enum state *state_out)
 	if (lf > at && in.p[lf - 1] == '\r')
 		*state_out = LINE_START;
 	else
-		*faults |= DOT_BARE_LF;
+		*faults |= CRLF_BARE_LF;
 	return lf + 1;
 }
 
@@ -66,7 +66,7 @@ dot_step(struct dot *d, char c)
 		return 1;
 	}
 	if (now == DOT_CR || now == TEXT_CR)
-		d->faults |= DOT_BARE_CR;
+		d->faults |= CRLF_BARE_CR;
 	return 0;
 }
 
@@ -102,51 +102,10 @@ dot_take(struct dot *d, struct str in, struct buf *out, size_t *used_out)
 		i += used;
 	}
 	if (find_octet_from(str_upto(in, i), 0, '\0') < i)
-		d->faults |= DOT_NUL;
+		d->faults |= CRLF_NUL;
 	add_dot_run(d, in, from, i, out);
 	*used_out = i;
 	return d->is_done;
-}
-
-/* The control character at in.p[i], in.p[i - 1] being no CR; returns where to go on. */
-static size_t
-check_dot_control(struct dot_check *c, struct str in, size_t i)
-{
-	if (in.p[i] == '\r' && i + 1 == in.n)
-		c->after_cr = true;
-	else if (in.p[i] == '\r' && in.p[i + 1] == '\n')
-		return i + 2;
-	else if (in.p[i] == '\r')
-		c->faults |= DOT_BARE_CR;
-	else if (in.p[i] == '\n')
-		c->faults |= DOT_BARE_LF;
-	else if (in.p[i] == '\0')
-		c->faults |= DOT_NUL;
-	return i + 1;
-}
-
-void
-dot_check(struct dot_check *c, struct str in)
-{
-	size_t i = 0;
-
-	if (in.n == 0)
-		return;
-	if (c->after_cr && in.p[0] == '\n')
-		i = 1;
-	else if (c->after_cr)
-		c->faults |= DOT_BARE_CR;
-	c->after_cr = false;
-	while ((i = str_find_control(in, i)) < in.n)
-		i = check_dot_control(c, in, i);
-}
-
-unsigned
-dot_check_end(struct dot_check *c)
-{
-	if (c->after_cr)
-		c->faults |= DOT_BARE_CR;
-	return c->faults;
 }
 
 bool

@@ -5,13 +5,12 @@
 #define MAIL_DOT_H
 
 #include "base/buf.h"
+#include "base/crlf_check.h"
 
-/* What was found in the data; the end of data is CRLF.CRLF and nothing else. */
-enum dot_fault { DOT_BARE_LF = 1, DOT_BARE_CR = 2, DOT_NUL = 4 };
-
+/* The end of data is CRLF.CRLF and nothing else. */
 struct dot {
 	uint8_t state;
-	unsigned faults; /* of enum dot_fault, kept until the end */
+	unsigned faults; /* of enum crlf_fault, kept until the end */
 	bool is_done;    /* the final dot was seen */
 };
 
@@ -21,15 +20,6 @@ void dot_init(struct dot *d);
  * step (only CRLF.CRLF ends), but nothing more is added to out.  out->over: the message is too
  * large, likewise goes on.  Returns is_done. */
 bool dot_take(struct dot *d, struct str in, struct buf *out, size_t *used_out);
-
-/* The same check for content that comes without dots (BDAT): CR and LF only as CRLF, no NUL. */
-struct dot_check {
-	bool after_cr;
-	unsigned faults;
-};
-void dot_check(struct dot_check *c, struct str in);
-/* At the end: a lone CR at the very end is a fault too. */
-unsigned dot_check_end(struct dot_check *c);
 
 /* Encoder: doubles dots at line starts; *at_line_start carries over pieces (begin with true).
  * `in` holds CRLF line ends only. */

@@ -7,10 +7,10 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/crlf_check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "mail/dot.h"
 #include "mail/header.h"
 #include "queue/dsn.h"
 #include "queue/intake_files.h"
@@ -189,7 +189,7 @@ check_commit(const struct message_commit *m, const struct envelope *e, const str
 static struct smtp_status
 check_content(const struct queue_peer *peer, const struct message_commit *m, struct msgid msgid)
 {
-	struct dot_check body = {.faults = 0};
+	struct crlf_check body = {.faults = 0};
 	struct header_fault fault;
 	char id[ID_NUMBER_TEXT_BYTES];
 
@@ -202,8 +202,8 @@ check_content(const struct queue_peer *peer, const struct message_commit *m, str
 		return smtp_status_make(554, "5.6.0", "Header field %.*s is not valid: %s",
 		    STR_ARG(fault.name), fault.why);
 	}
-	dot_check(&body, m->body);
-	if (dot_check_end(&body)) {
+	crlf_check_add(&body, m->body);
+	if (crlf_check_end(&body)) {
 		log_error(
 		    "submission %u: message %s is refused: its body has a bare CR or LF, or NUL",
 		    peer->who.index, msgid_text(msgid, 0, id));

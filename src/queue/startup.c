@@ -11,7 +11,10 @@
 #include "queue/lifetime.h"
 #include "spool/spool_fault.h"
 
-enum { ENVELOPE_ARENA_MAX = 1 << 20 };
+enum {
+	ENVELOPE_ARENA_MAX = 1 << 20,
+	DESCRIBED_RECIPIENTS_MAX = 3,
+};
 
 /* A parcel's recipients were tried together; where a crash came between their records, the later
  * one holds. */
@@ -144,12 +147,36 @@ startup_error_text(int error)
 	return spool_fault_text(error);
 }
 
+/* Of what is left of a lost message: " from <sender> to <recipient>, ...". */
+static void
+describe_lost_envelope(struct str envelope, struct buf *out, void *arg)
+{
+	struct envelope e;
+	struct arena arena;
+
+	(void)arg;
+	arena_init(&arena, ENVELOPE_ARENA_MAX);
+	if (envelope_decode(envelope, &arena, &e)) {
+		buf_adds(out, STR(" from <"));
+		buf_adds(out, e.sender);
+		for (uint32_t i = 0; i < e.recipient_count && i < DESCRIBED_RECIPIENTS_MAX; i++) {
+			buf_adds(out, i ? STR(">, <") : STR("> to <"));
+			buf_adds(out, e.recipients[i].address);
+		}
+		buf_adds(out, STR(">"));
+		if (e.recipient_count > DESCRIBED_RECIPIENTS_MAX)
+			buf_adds(out, STR(" and others"));
+	}
+	arena_clear(&arena);
+}
+
 int
 queue_startup_run(struct queue *q)
 {
 	struct spool_recovery r = {.message = restore_queued_message,
 	    .note = restore_note,
 	    .lost = startup_report_lost,
+	    .describe = describe_lost_envelope,
 	    .arg = q};
 	struct spool_options o = {.io = q->io = fsio_new(q->spool_directory)};
 	int status = startup_check_disk(q);

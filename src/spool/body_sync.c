@@ -8,8 +8,8 @@
 
 #include "base/block_sums.h"
 #include "base/clock.h"
+#include "base/crlf_check.h"
 #include "base/mem.h"
-#include "mail/dot.h"
 #include "spool/spool_threads.h"
 
 enum { BODY_SYNC_PIECE_BYTES = 1 << 20 };
@@ -27,7 +27,7 @@ body_sync_init(struct body_sync *b, struct spool_writer *w)
 static int
 body_sync_check_bytes(struct body_sync *b, struct batch_commit *c, char *block, char *sums)
 {
-	struct dot_check check = {.faults = 0};
+	struct crlf_check check = {.faults = 0};
 	size_t got;
 
 	for (uint64_t at = 0; at < c->body_bytes; at += got) {
@@ -44,11 +44,11 @@ body_sync_check_bytes(struct body_sync *b, struct batch_commit *c, char *block, 
 		}
 		block_sums_make(
 		    str_make(block, got), sums + at / BLOCK_SUMS_BLOCK_BYTES * BLOCK_SUMS_BYTES);
-		dot_check(&check, str_make(block, got));
+		crlf_check_add(&check, str_make(block, got));
 		sched_yield();
 	}
 	errno = EILSEQ;
-	return dot_check_end(&check) ? -1 : 0;
+	return crlf_check_end(&check) ? -1 : 0;
 }
 
 /* The record learns what the body is. */

@@ -6,17 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/arena.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "mail/envelope.h"
 
 enum {
-	LOST_MESSAGES_ARENA_MAX = 1 << 20,
 	LOST_MESSAGES_TEXT_BYTES = 600,
-	LOST_MESSAGES_NAMED = 3,                /* recipients in one line */
 	LOST_MESSAGES_MAX = 100000,
 	LOST_MESSAGES_PIECE_BYTES = 1 << 20,
 };
@@ -39,7 +35,8 @@ lost_messages_of(struct replay *r)
 {
 	if (!r->losses) {
 		r->losses = MEM_NEW(struct lost_messages);
-		*r->losses = (struct lost_messages){.waiting = map_new(), .messages = map_new()};
+		*r->losses = (struct lost_messages){.recovery = r->spool->recovery,
+		    .waiting = map_new(), .messages = map_new()};
 	}
 	return r->losses;
 }
@@ -47,29 +44,16 @@ lost_messages_of(struct replay *r)
 /* ---- of what is left of a record ---- */
 
 static struct str
-lost_messages_addresses(const struct frame_entry *r)
+lost_messages_addresses(const struct lost_messages *l, const struct frame_entry *r)
 {
-	struct str bytes = r->entry.message.envelope, text;
-	struct envelope e;
-	struct arena arena;
+	struct str text;
 	struct buf out;
 
-	arena_init(&arena, LOST_MESSAGES_ARENA_MAX);
 	buf_init(&out, LOST_MESSAGES_TEXT_BYTES);
-	if (envelope_decode(bytes, &arena, &e)) {
-		buf_adds(&out, STR(" from <"));
-		buf_adds(&out, e.sender);
-		for (uint32_t i = 0; i < e.recipient_count && i < LOST_MESSAGES_NAMED; i++) {
-			buf_adds(&out, i ? STR(">, <") : STR("> to <"));
-			buf_adds(&out, e.recipients[i].address);
-		}
-		buf_adds(&out, STR(">"));
-		if (e.recipient_count > LOST_MESSAGES_NAMED)
-			buf_adds(&out, STR(" and others"));
-	}
+	if (l->recovery && l->recovery->describe)
+		l->recovery->describe(r->entry.message.envelope, &out, l->recovery->arg);
 	text = str_make(mem_text(out.n ? out.p : "", out.n), out.n);
 	buf_clear(&out);
-	arena_clear(&arena);
 	return text;
 }
 
@@ -95,7 +79,7 @@ lost_messages_scan_message(
 	m = MEM_NEW(struct lost_messages_damaged);
 	*m = (struct lost_messages_damaged){
 	    .id = r->entry.id, .slot = f->segment->slot, .offset = f->at, .is_kept = f->is_kept};
-	m->people = lost_messages_addresses(r);
+	m->people = lost_messages_addresses(l, r);
 	m->recipient_count = r->entry.message.recipient_count;
 	m->is_settled = mem_new(m->recipient_count * sizeof *m->is_settled);
 	map_put(l->messages, key, m);

@@ -32,6 +32,7 @@ struct lost_messages_damaged {
 };
 
 struct lost_messages {
+	const struct spool_recovery *recovery; /* of the start that collects them; or NULL */
 	struct map *waiting;             /* recipients of missing messages, by their last status */
 	struct map *messages;            /* in damaged places */
 	struct lost_messages_gap gaps[LOST_MESSAGES_GAPS_MAX];

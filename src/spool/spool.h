@@ -38,6 +38,8 @@ struct spool_recovery {
 	void *arg;
 	/* or NULL: mail that is lost, by the id of a message or other words */
 	void (*lost)(struct str what, const char *text, void *arg);
+	/* or NULL: writes for the log whose message that is, by what is left of its envelope */
+	void (*describe)(struct str envelope, struct buf *out, void *arg);
 };
 
 /*

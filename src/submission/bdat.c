@@ -45,7 +45,7 @@ bdat_read(struct session *s, struct str in, size_t *used_out)
 	    c->chunk_left < SIZE_MAX ? (size_t)c->chunk_left : SIZE_MAX);
 
 	if (!c->fault) {
-		dot_check(&c->check, piece);
+		crlf_check_add(&c->check, piece);
 		buf_adds(&c->bytes, piece);
 	}
 	*used_out = piece.n;

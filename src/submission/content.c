@@ -129,7 +129,7 @@ check_content_octets(struct session *s)
 	unsigned faults = s->content.dot.faults | s->content.check.faults;
 	struct smtp_status nul;
 
-	if (faults & (DOT_BARE_CR | DOT_BARE_LF))
+	if (faults & (CRLF_BARE_CR | CRLF_BARE_LF))
 		content_fail_bare(s);
 	if (!faults || s->content.fault)
 		return;

@@ -229,7 +229,7 @@ finish_content_check(struct session *s)
 {
 	struct content *c = &s->content;
 
-	if (c->is_chunked && !c->fault && dot_check_end(&c->check))
+	if (c->is_chunked && !c->fault && crlf_check_end(&c->check))
 		content_fail_bare(s);
 }
 

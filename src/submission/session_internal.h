@@ -62,7 +62,7 @@ struct content {
 	uint64_t file_bytes;
 	uint64_t chunk_left;
 	struct dot dot;
-	struct dot_check check;
+	struct crlf_check check;
 	bool is_chunked;
 	bool is_last; /* this piece is the last one */
 	bool is_piece_done;

@@ -34,11 +34,11 @@ model_faults(struct str in, bool is_cut)
 
 	for (size_t i = 0; i < in.n; i++) {
 		if (in.p[i] == '\0')
-			faults |= DOT_NUL;
+			faults |= CRLF_NUL;
 		if (in.p[i] == '\n' && (i == 0 || in.p[i - 1] != '\r'))
-			faults |= DOT_BARE_LF;
+			faults |= CRLF_BARE_LF;
 		if (in.p[i] == '\r' && (i + 1 < in.n ? in.p[i + 1] != '\n' : !is_cut))
-			faults |= DOT_BARE_CR;
+			faults |= CRLF_BARE_CR;
 	}
 	return faults;
 }
@@ -75,11 +75,11 @@ check_decoder(struct str in, size_t step)
 static void
 check_chunks(struct str in, size_t step)
 {
-	struct dot_check c = {0};
+	struct crlf_check c = {0};
 
 	for (size_t at = 0; at < in.n; at += step)
-		dot_check(&c, str_upto(str_from(in, at), step));
-	must_hold(dot_check_end(&c) == model_faults(in, false));
+		crlf_check_add(&c, str_upto(str_from(in, at), step));
+	must_hold(crlf_check_end(&c) == model_faults(in, false));
 }
 
 int

@@ -41,9 +41,9 @@ struct dot_case {
 	size_t left; /* bytes behind the end */
 };
 #define IN(text) text, sizeof(text) - 1
-#define LF DOT_BARE_LF
-#define CR DOT_BARE_CR
-#define NUL DOT_NUL
+#define LF CRLF_BARE_LF
+#define CR CRLF_BARE_CR
+#define NUL CRLF_NUL
 
 static const struct dot_case dot_cases[] = {
 	/* sound */
@@ -157,12 +157,12 @@ Test(dot, check_of_chunks)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		for (size_t cut = 0; cut <= cases[i].n; cut++) {
-			struct dot_check c = {0};
+			struct crlf_check c = {0};
 
-			dot_check(&c, str_make(cases[i].in, cut));
-			dot_check(&c, STR(""));
-			dot_check(&c, str_make(cases[i].in + cut, cases[i].n - cut));
-			cr_expect_eq(dot_check_end(&c), cases[i].faults, "%zu cut %zu", i, cut);
+			crlf_check_add(&c, str_make(cases[i].in, cut));
+			crlf_check_add(&c, STR(""));
+			crlf_check_add(&c, str_make(cases[i].in + cut, cases[i].n - cut));
+			cr_expect_eq(crlf_check_end(&c), cases[i].faults, "%zu cut %zu", i, cut);
 		}
 }
 
