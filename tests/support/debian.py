@@ -34,7 +34,8 @@ def make(home, release, packages):
     shutil.copy("/etc/resolv.conf", f"{root}/etc/resolv.conf")
     os.makedirs(root + SOURCE)
     for name in ("configure.ac", "Makefile.am", "README", "COPYING", "try", "src", "etc", "tests", "doc", ".ci"):
-        run("cp", "-a", f"{g.TOP}/{name}", root + SOURCE)
+        # in the tree of links that a build is made from these names are links
+        run("cp", "-a", os.path.realpath(f"{g.TOP}/{name}"), root + SOURCE)
     return root
 
 
