@@ -328,7 +328,7 @@ UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "s": 1000, "ms": 1, "min": 60000, "h": 
 
 
 def value_of(name, code):
-    found = re.search(rf"\b{name} = ([^,}}]+)", code)
+    found = re.search(rf"\b{name} =\s+([^,}}]+)", code)
     assert found, f"{name} is not a constant"
     expression = re.sub(r"/\*.*?\*/|[UL]+\b", "", found.group(1), flags=re.S).strip()
     expression = re.sub(r"\b[A-Z][A-Z0-9_]+\b", lambda m: str(value_of(m.group(), code)), expression)
@@ -476,7 +476,7 @@ def events_are_told():
     """every event of the log is in sallyportd(8), and no other"""
     code = source("src/**/*.c")
     written = set(re.findall(r'(?:log_begin|operator_log_head)\(&?l, [^;]*?"([a-z ]+)"', code))
-    written |= set(re.findall(r'log_(?:who|failure)\([^;"]*"([a-z ]+)"', code)) | {"reload ok", "reload failed", "stderr"}
+    written |= set(re.findall(r'(?:begin_auth_log|log_auth_failure)\([^;"]*"([a-z ]+)"', code)) | {"reload ok", "reload failed", "stderr"}
     told = {w for line in items("sallyportd.8", "DIAGNOSTICS") for w in line.split(" , ")}
     assert written == told, written ^ told
 
