@@ -18,26 +18,26 @@ struct account_blocks {
 };
 
 const char *
-account_blocks_key(enum failures_of what)
+account_blocks_key(enum failures_of kind)
 {
-	return what == FAILURES_OF_LOGIN ? "auth.login_failure_limit" : "auth.failure_limit";
+	return kind == FAILURES_OF_LOGIN ? "auth.login_failure_limit" : "auth.failure_limit";
 }
 
 static int64_t
-account_blocks_left_of(const struct broker *b, enum failures_of what, struct str key)
+account_blocks_left_of(const struct broker *b, enum failures_of kind, struct str key)
 {
 	const struct conf *conf = b->role->conf;
-	const struct conf_rate *rate = what == FAILURES_OF_LOGIN ? &conf->auth.login_failure_limit
+	const struct conf_rate *rate = kind == FAILURES_OF_LOGIN ? &conf->auth.login_failure_limit
 								 : &conf->auth.failure_limit;
 	struct failures_limit limit = {rate->count, rate->period_ms};
 
-	return failures_left_ms(b->failures, what, key, limit);
+	return failures_left_ms(b->failures, kind, key, limit);
 }
 
 int64_t
 account_blocks_left_ms(const struct broker *b, const struct failure_list_entry *e)
 {
-	return account_blocks_left_of(b, e->what, str_make(e->key, e->key_n));
+	return account_blocks_left_of(b, e->kind, str_make(e->key, e->key_n));
 }
 
 /* "by root since … until …": since 0: not known. */
@@ -102,13 +102,13 @@ account_blocks_add_limited(
 	struct buf text;
 
 	buf_init(&text, ACCOUNT_BLOCKS_TEXT_BYTES);
-	if (e->what == FAILURES_OF_LOGIN)
+	if (e->kind == FAILURES_OF_LOGIN)
 		buf_addz(&text, "in places where it is new");
 	else
 		buf_addf(&text, "%s %s",
-		    e->what == FAILURES_OF_LOGIN_AT_NETWORK ? "login at" : "network",
+		    e->kind == FAILURES_OF_LOGIN_AT_NETWORK ? "login at" : "network",
 		    network_text(&e->network, network));
-	buf_addf(&text, ", by %s", account_blocks_key(e->what));
+	buf_addf(&text, ", by %s", account_blocks_key(e->kind));
 	account_blocks_add_times(&text, e->since_ms, clock_ms() + left_ms);
 	account_blocks_add_text(a, &text);
 }
@@ -116,9 +116,9 @@ account_blocks_add_limited(
 static bool
 account_blocks_is_about(const struct account_blocks *a, const struct failure_list_entry *e)
 {
-	if (e->since_ms == 0 || e->what == FAILURES_OF_LOGIN)
+	if (e->since_ms == 0 || e->kind == FAILURES_OF_LOGIN)
 		return false;
-	return e->what == FAILURES_OF_LOGIN_AT_NETWORK
+	return e->kind == FAILURES_OF_LOGIN_AT_NETWORK
 	    ? str_eq(str_of(e->user), a->user)
 	    : account_blocks_is_of_network(a, &e->network, &e->refused);
 }
@@ -128,8 +128,8 @@ static void
 account_blocks_add_login(struct account_blocks *a)
 {
 	const struct failure_list_entry *e =
-	    failure_list_find(a->broker->limited, FAILURES_OF_LOGIN, a->user);
-	struct failure_list_entry unlisted = {.what = FAILURES_OF_LOGIN};
+	    failure_list_find(a->broker->failure_list, FAILURES_OF_LOGIN, a->user);
+	struct failure_list_entry unlisted = {.kind = FAILURES_OF_LOGIN};
 	int64_t left_ms = account_blocks_left_of(a->broker, FAILURES_OF_LOGIN, a->user);
 
 	if (left_ms > 0)
@@ -148,7 +148,7 @@ account_blocks_add(const struct broker *b, struct str user, struct buf *values)
 	blocklist_each(b->blocks, account_blocks_add_manual, &a);
 	account_blocks_add_login(&a);
 	for (size_t i = 0; i < FAILURE_LIST_MAX; i++) {
-		const struct failure_list_entry *e = &b->limited->entry[i];
+		const struct failure_list_entry *e = &b->failure_list->entry[i];
 
 		left_ms = account_blocks_is_about(&a, e) ? account_blocks_left_ms(b, e) : 0;
 		if (left_ms > 0)

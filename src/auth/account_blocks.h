@@ -15,6 +15,6 @@ const char *account_blocks_reason(const struct broker *b, struct str user) MUST_
 /* How long what a limit made still holds; 0: no longer. */
 int64_t account_blocks_left_ms(const struct broker *b, const struct failure_list_entry *e) MUST_USE;
 /* The key of that limit. */
-const char *account_blocks_key(enum failures_of what) MUST_USE;
+const char *account_blocks_key(enum failures_of kind) MUST_USE;
 
 #endif

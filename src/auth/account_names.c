@@ -43,14 +43,15 @@ account_names_has_invisible(struct str name)
 static void
 account_names_list_domains(const struct conf *c, struct buf *why)
 {
-	size_t told = c->domains.count < DOMAINS_LISTED_MAX ? c->domains.count : DOMAINS_LISTED_MAX;
+	size_t listed =
+	    c->domains.count < DOMAINS_LISTED_MAX ? c->domains.count : DOMAINS_LISTED_MAX;
 
 	buf_addz(
 	    why, c->domains.count == 1 ? "the configured domain is" : "configured domains are");
-	for (size_t i = 0; i < told; i++)
+	for (size_t i = 0; i < listed; i++)
 		buf_addf(why, "%s %.*s", i ? "," : "", STR_ARG(c->domains.item[i].name));
-	if (told < c->domains.count)
-		buf_addf(why, " and %zu more", c->domains.count - told);
+	if (listed < c->domains.count)
+		buf_addf(why, " and %zu more", c->domains.count - listed);
 }
 
 bool
@@ -83,18 +84,18 @@ account_names_may_add(const struct conf *c, struct str name, struct buf *why)
 
 enum accounts_result
 account_names_find(account_names_look_up_fn *look_up, void *store, struct str domain,
-    struct claimed_identity *claim, struct account *out)
+    struct claimed_identity *identity, struct account *out)
 {
-	bool is_whole = str_has(claimed_name(claim), '@');
-	enum accounts_result found = look_up(store, claimed_name(claim), out);
-	struct claimed_identity said = *claim;
+	bool has_domain = str_has(claimed_name(identity), '@');
+	enum accounts_result found = look_up(store, claimed_name(identity), out);
+	struct claimed_identity original = *identity;
 
-	if (!is_whole && found != ACCOUNTS_NONE)
+	if (!has_domain && found != ACCOUNTS_NONE)
 		return found;
-	if (!claimed_complete(claim, domain) || is_whole)
+	if (!claimed_complete(identity, domain) || has_domain)
 		return found;
-	found = look_up(store, claimed_name(claim), out);
+	found = look_up(store, claimed_name(identity), out);
 	if (found == ACCOUNTS_BROKEN)
-		*claim = said;
+		*identity = original;
 	return found;
 }

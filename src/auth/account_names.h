@@ -23,6 +23,6 @@ typedef enum accounts_result account_names_look_up_fn(
  * domain (empty: none).  The claim bears the name that the result is about.  ACCOUNTS_BROKEN: whom
  * it means cannot be said, and the claim is as it was. */
 enum accounts_result account_names_find(account_names_look_up_fn *look_up, void *store,
-    struct str domain, struct claimed_identity *claim, struct account *out) MUST_USE;
+    struct str domain, struct claimed_identity *identity, struct account *out) MUST_USE;
 
 #endif

@@ -15,60 +15,60 @@ enum { TEST_ROW_BYTES = 8192 };
 
 static void
 begin_auth_log(
-    struct log_line *l, const struct auth_session *login, const char *event, int priority)
+    struct log_line *l, const struct auth_session *s, const char *event, int priority)
 {
 	log_begin(l, priority, event);
-	if (login->is_test)
+	if (s->is_test)
 		log_str(l, "id", STR("-"));
 	else
-		log_id(l, (struct msgid){.session = login->session}, 0);
-	log_str(l, "ip", login->client);
-	log_num(l, "port", login->port);
+		log_id(l, (struct msgid){.session = s->id}, 0);
+	log_str(l, "ip", s->client);
+	log_num(l, "port", s->port);
 }
 
 static void
 log_auth_failure(
-    const struct auth_session *login, const char *event, const struct smtp_status *status)
+    const struct auth_session *s, const char *event, const struct smtp_status *status)
 {
 	char code[SMTP_STATUS_ENHANCED_BYTES], reply[SMTP_STATUS_ENHANCED_BYTES + 8];
 	struct log_line l;
 
-	begin_auth_log(&l, login, event, LOG_NOTICE);
+	begin_auth_log(&l, s, event, LOG_NOTICE);
 	/* in a fixed place, before anything that the client chose: others act on it */
 	if (strcmp(event, "auth fail") == 0)
-		log_str(&l, "counted", login->is_counted ? STR("yes") : STR("no"));
-	log_str(&l, "mech", str_of(login->mechanism ? login->mechanism->name : ""));
-	log_str(&l, "reason", str_of(login->reason));
+		log_str(&l, "counted", s->is_counted ? STR("yes") : STR("no"));
+	log_str(&l, "mech", str_of(s->mechanism ? s->mechanism->name : ""));
+	log_str(&l, "reason", str_of(s->reason));
 	if (status->code == 454)
 		log_str(&l, "backend", STR("users"));
 	snprintf(reply, sizeof reply, "%u %s", status->code, smtp_status_enhanced(status, code));
 	log_quoted(&l, "reply", str_of(reply));
-	log_user(&l, "user", claimed_name(&login->claim));
+	log_user(&l, "user", claimed_name(&s->identity));
 	log_end(&l);
 }
 
 static void
-log_auth_success(const struct auth_session *login)
+log_auth_success(const struct auth_session *s)
 {
 	struct log_line l;
 
-	begin_auth_log(&l, login, "auth ok", LOG_INFO);
-	log_str(&l, "tls", login->tls);
-	log_str(&l, "mech", str_of(login->mechanism->name));
+	begin_auth_log(&l, s, "auth ok", LOG_INFO);
+	log_str(&l, "tls", s->tls);
+	log_str(&l, "mech", str_of(s->mechanism->name));
 	log_str(&l, "backend", STR("users"));
-	log_user(&l, "user", claimed_name(&login->claim));
+	log_user(&l, "user", claimed_name(&s->identity));
 	log_end(&l);
 }
 
 static void
-answer_auth_test(const struct auth_session *l, const struct message_auth_answer *m)
+answer_auth_test(const struct auth_session *s, const struct message_auth_answer *m)
 {
 	static const char *const words[] = {"continue", "ok", "fail", "tempfail", "malformed"};
 	static const uint8_t exits[] = {70, 0, 1, 75, 65};
 	struct message_admin_done done = {.exit_code = exits[m->outcome], .text = STR("")};
-	struct str user = claimed_name(&l->claim);
-	const char *block = account_blocks_reason(l->broker, user);
-	const char *word = words[m->outcome], *reason = l->reason ? l->reason : "none";
+	struct str user = claimed_name(&s->identity);
+	const char *block = account_blocks_reason(s->broker, user);
+	const char *word = words[m->outcome], *reason = s->reason ? s->reason : "none";
 	struct message_admin_row row;
 	struct buf values;
 
@@ -81,179 +81,179 @@ answer_auth_test(const struct auth_session *l, const struct message_auth_answer 
 	message_values_add(&values, "backend", STR("users"));
 	message_values_add(&values, "outcome", str_of(word));
 	message_values_add(&values, "reason", str_of(reason));
-	account_blocks_add(l->broker, user, &values);
+	account_blocks_add(s->broker, user, &values);
 	row.values = buf_str(&values);
-	(void)!channel_answer(l->from, l->call, MESSAGE_ADMIN_ROW, &row, -1);
-	(void)!channel_answer(l->from, l->call, MESSAGE_ADMIN_DONE, &done, -1);
+	(void)!channel_answer(s->channel, s->call, MESSAGE_ADMIN_ROW, &row, -1);
+	(void)!channel_answer(s->channel, s->call, MESSAGE_ADMIN_DONE, &done, -1);
 	buf_clear(&values);
 }
 
 static void
-send_auth_answer(struct auth_session *l, const struct message_auth_answer *m)
+send_auth_answer(struct auth_session *s, const struct message_auth_answer *m)
 {
-	if (l->is_test)
-		answer_auth_test(l, m);
-	else if (l->call)
-		(void)!channel_answer(l->from, l->call, MESSAGE_AUTH_ANSWER, m, -1);
-	l->call = 0;
+	if (s->is_test)
+		answer_auth_test(s, m);
+	else if (s->call)
+		(void)!channel_answer(s->channel, s->call, MESSAGE_AUTH_ANSWER, m, -1);
+	s->call = 0;
 }
 
 void
-auth_result_challenge(struct auth_session *l, enum auth_session_state next, struct str challenge)
+auth_result_challenge(struct auth_session *s, enum auth_session_state next, struct str challenge)
 {
 	struct message_auth_answer m = {.outcome = AUTH_CONTINUE, .challenge = challenge,
 	    .user = STR(""), .backend = STR("")};
 
-	l->state = next;
-	send_auth_answer(l, &m);
+	s->state = next;
+	send_auth_answer(s, &m);
 }
 
 static void
-answer_and_end_login(struct auth_session *l, enum auth_outcome outcome, struct smtp_status status)
+answer_and_end_login(struct auth_session *s, enum auth_outcome outcome, struct smtp_status status)
 {
 	struct message_auth_answer m = {.outcome = (uint8_t)outcome, .status = status,
 	    .challenge = STR(""), .user = STR(""), .backend = STR("users")};
 
-	send_auth_answer(l, &m);
-	auth_session_end(l);
+	send_auth_answer(s, &m);
+	auth_session_end(s);
 }
 
 void
-auth_result_ok(struct auth_session *l, bool from_cache)
+auth_result_ok(struct auth_session *s, bool from_cache)
 {
 	struct message_auth_answer m = {.outcome = AUTH_OK, .challenge = STR(""),
-	    .user = claimed_name(&l->claim), .backend = STR("users"), .from_cache = from_cache};
+	    .user = claimed_name(&s->identity), .backend = STR("users"), .from_cache = from_cache};
 
 	m.status = smtp_status_make(235, "2.7.0", "Authentication succeeded");
-	log_auth_success(l);
-	if (!l->is_test) {
-		guesses_note_success(l);
-		last_logins_put(l->broker->last_logins, claimed_name(&l->claim), l->client,
-		    str_of(l->mechanism->name));
+	log_auth_success(s);
+	if (!s->is_test) {
+		guesses_note_success(s);
+		last_logins_put(s->broker->last_logins, claimed_name(&s->identity), s->client,
+		    str_of(s->mechanism->name));
 	}
-	send_auth_answer(l, &m);
-	auth_session_end(l);
+	send_auth_answer(s, &m);
+	auth_session_end(s);
 }
 
 /* Told at once, without the delay of a guess. */
 static void
-end_login_at_once(struct auth_session *l, enum auth_outcome outcome, const char *reason,
+end_login_at_once(struct auth_session *s, enum auth_outcome outcome, const char *reason,
     struct smtp_status status)
 {
-	l->reason = reason;
-	log_auth_failure(l, outcome == AUTH_TEMPFAIL ? "auth tempfail" : "auth fail", &status);
-	answer_and_end_login(l, outcome, status);
+	s->reason = reason;
+	log_auth_failure(s, outcome == AUTH_TEMPFAIL ? "auth tempfail" : "auth fail", &status);
+	answer_and_end_login(s, outcome, status);
 }
 
 void
-auth_result_tempfail(struct auth_session *l, const char *reason)
+auth_result_tempfail(struct auth_session *s, const char *reason)
 {
-	end_login_at_once(l, AUTH_TEMPFAIL, reason,
+	end_login_at_once(s, AUTH_TEMPFAIL, reason,
 	    smtp_status_make(454, "4.7.0", "Temporary authentication failure"));
 }
 
 void
-auth_result_malformed(struct auth_session *l)
+auth_result_malformed(struct auth_session *s)
 {
-	end_login_at_once(l, AUTH_MALFORMED, "malformed",
+	end_login_at_once(s, AUTH_MALFORMED, "malformed",
 	    smtp_status_make(501, "5.5.2", "Malformed authentication message"));
 }
 
 void
-auth_result_cancelled(struct auth_session *l)
+auth_result_cancelled(struct auth_session *s)
 {
-	struct log_line line;
+	struct log_line l;
 
-	begin_auth_log(&line, l, "auth cancelled", LOG_NOTICE);
-	log_str(&line, "mech", str_of(l->mechanism->name));
-	log_user(&line, "user", claimed_name(&l->claim));
-	log_end(&line);
-	auth_session_end(l);
+	begin_auth_log(&l, s, "auth cancelled", LOG_NOTICE);
+	log_str(&l, "mech", str_of(s->mechanism->name));
+	log_user(&l, "user", claimed_name(&s->identity));
+	log_end(&l);
+	auth_session_end(s);
 }
 
 void
-auth_result_unknown_mechanism(struct auth_session *l)
+auth_result_unknown_mechanism(struct auth_session *s)
 {
-	end_login_at_once(l, AUTH_MALFORMED, "mechanism",
+	end_login_at_once(s, AUTH_MALFORMED, "mechanism",
 	    smtp_status_make(504, "5.5.4", "Mechanism not offered"));
 }
 
 static void
 on_auth_delay_over(evutil_socket_t fd, short what, void *arg)
 {
-	struct auth_session *l = arg;
+	struct auth_session *s = arg;
 
 	(void)fd;
 	(void)what;
-	send_auth_answer(l, &l->answer);
-	auth_session_end(l);
+	send_auth_answer(s, &s->answer);
+	auth_session_end(s);
 }
 
 /* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
 void
-auth_result_fail(struct auth_session *l)
+auth_result_fail(struct auth_session *s)
 {
 	struct guesses_counted counted;
 	struct timeval wait;
 
-	l->answer = (struct message_auth_answer){.outcome = AUTH_FAIL, .challenge = STR(""),
+	s->answer = (struct message_auth_answer){.outcome = AUTH_FAIL, .challenge = STR(""),
 	    .user = STR(""), .backend = STR("users"),
 	    .status = smtp_status_make(535, "5.7.8", "Authentication credentials invalid")};
-	if (!l->reason)
-		l->reason = "bad_credentials";
-	counted = guesses_count(l);
-	l->is_counted = counted.is_new;
-	log_auth_failure(l, "auth fail", &l->answer.status);
-	if (l->is_test) {
-		send_auth_answer(l, &l->answer);
-		auth_session_end(l);
+	if (!s->reason)
+		s->reason = "bad_credentials";
+	counted = guesses_count(s);
+	s->is_counted = counted.is_new;
+	log_auth_failure(s, "auth fail", &s->answer.status);
+	if (s->is_test) {
+		send_auth_answer(s, &s->answer);
+		auth_session_end(s);
 		return;
 	}
 	wait = (struct timeval){.tv_sec = counted.delay_ms / 1000,
 	    .tv_usec = counted.delay_ms % 1000 * 1000};
-	l->state = AUTH_SESSION_DELAYED;
-	l->delay = evtimer_new(l->broker->role->base, on_auth_delay_over, l);
-	if (!l->delay || evtimer_add(l->delay, &wait) != 0)
+	s->state = AUTH_SESSION_DELAYED;
+	s->delay = evtimer_new(s->broker->role->base, on_auth_delay_over, s);
+	if (!s->delay || evtimer_add(s->delay, &wait) != 0)
 		die("no event for a delay");
 }
 
 /* Nothing was looked at: no failure, and nothing that says anything of this client. */
 static void
-refuse_unchecked_login(struct auth_session *l, enum auth_outcome outcome, const char *reason,
+refuse_unchecked_login(struct auth_session *s, enum auth_outcome outcome, const char *reason,
     struct smtp_status status)
 {
-	l->reason = reason;
-	log_auth_failure(l, "auth refused", &status);
-	answer_and_end_login(l, outcome, status);
+	s->reason = reason;
+	log_auth_failure(s, "auth refused", &status);
+	answer_and_end_login(s, outcome, status);
 }
 
 bool
-auth_result_is_refused(struct auth_session *l)
+auth_result_is_refused(struct auth_session *s)
 {
-	enum guesses_limit limit = guesses_limit(l);
+	enum guesses_limit limit = guesses_limit(s);
 
 	if (limit != GUESSES_WITHIN_LIMITS)
-		guesses_note_refused(l, limit);
+		guesses_note_refused(s, limit);
 	switch (limit) {
 	case GUESSES_WITHIN_LIMITS:
 		return false;
 	case GUESSES_BLOCKED_NETWORK:
-		refuse_unchecked_login(l, AUTH_FAIL, "network_blocked",
+		refuse_unchecked_login(s, AUTH_FAIL, "network_blocked",
 		    smtp_status_make(421, "4.7.0",
 			"Logins from your network are blocked for now by the administrator"));
 		return true;
 	case GUESSES_BLOCKED_USER:
-		refuse_unchecked_login(l, AUTH_TEMPFAIL, "user_blocked",
+		refuse_unchecked_login(s, AUTH_TEMPFAIL, "user_blocked",
 		    smtp_status_make(454, "4.7.0",
 			"This login is blocked for now by the administrator"));
 		return true;
 	case GUESSES_NETWORK:
 	case GUESSES_LOGIN_AT_NETWORK:
-		refuse_unchecked_login(l, AUTH_FAIL, "throttled",
+		refuse_unchecked_login(s, AUTH_FAIL, "throttled",
 		    smtp_status_make(421, "4.7.0", "Too many failed logins"));
 		return true;
 	case GUESSES_LOGIN:
-		refuse_unchecked_login(l, AUTH_TEMPFAIL, "login_limited",
+		refuse_unchecked_login(s, AUTH_TEMPFAIL, "login_limited",
 		    smtp_status_make(454, "4.7.0", "Temporary authentication failure"));
 		return true;
 	}

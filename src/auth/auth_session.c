@@ -26,9 +26,9 @@ static const struct auth_session_mechanism mechanisms[] = {
 };
 
 const struct conf *
-auth_session_conf(const struct auth_session *l)
+auth_session_conf(const struct auth_session *s)
 {
-	return l->broker->role->conf;
+	return s->broker->role->conf;
 }
 
 static bool
@@ -52,126 +52,128 @@ find_auth_mechanism(const struct conf *conf, struct str name)
 /* ---- life ---- */
 
 static struct str
-auth_session_key(const uint64_t *session)
+auth_session_key(const uint64_t *id)
 {
-	return str_make((const char *)session, sizeof *session);
+	return str_make((const char *)id, sizeof *id);
 }
 
 static void
-wipe_session_bytes(struct auth_session_bytes *s)
+wipe_session_bytes(struct auth_session_bytes *bytes)
 {
-	if (s->p)
-		mem_wipe(s->p, s->n);
-	mem_free(s->p);
-	*s = (struct auth_session_bytes){0};
+	if (bytes->p)
+		mem_wipe(bytes->p, bytes->n);
+	mem_free(bytes->p);
+	*bytes = (struct auth_session_bytes){0};
 }
 
 static void
-keep_session_bytes(struct auth_session_bytes *s, struct str from)
+keep_session_bytes(struct auth_session_bytes *bytes, struct str from)
 {
-	wipe_session_bytes(s);
-	s->p = mem_text(from.p, from.n);
-	s->n = from.n;
+	wipe_session_bytes(bytes);
+	bytes->p = mem_text(from.p, from.n);
+	bytes->n = from.n;
 }
 
 void
-auth_session_end(struct auth_session *l)
+auth_session_end(struct auth_session *s)
 {
-	if (map_get(l->broker->logins, auth_session_key(&l->session)) == l)
-		map_remove(l->broker->logins, auth_session_key(&l->session));
-	worker_pool_cancel(l->broker->pool, &l->job);
+	if (map_get(s->broker->sessions, auth_session_key(&s->id)) == s)
+		map_remove(s->broker->sessions, auth_session_key(&s->id));
+	worker_pool_cancel(s->broker->pool, &s->job);
 	/* still unanswered: a session that begins anew, or one whose peer is gone */
-	channel_refuse(l->from, l->call);
-	if (l->delay)
-		event_free(l->delay);
-	wipe_session_bytes(&l->message);
-	wipe_session_bytes(&l->challenge);
-	arena_clear(&l->arena);
-	mem_wipe(&l->secret, sizeof l->secret);
-	mem_free(l);
+	channel_refuse(s->channel, s->call);
+	if (s->delay)
+		event_free(s->delay);
+	wipe_session_bytes(&s->message);
+	wipe_session_bytes(&s->challenge);
+	arena_clear(&s->arena);
+	mem_wipe(&s->secret, sizeof s->secret);
+	mem_free(s);
 }
 
 static struct auth_session *
-auth_session_new(struct broker *b, struct channel *from, uint64_t call, uint64_t session)
+auth_session_new(struct broker *b, struct channel *channel, uint64_t call, uint64_t id)
 {
-	struct auth_session *l = MEM_NEW(struct auth_session);
+	struct auth_session *s = MEM_NEW(struct auth_session);
 
-	l->broker = b;
-	l->from = from;
-	l->call = call;
-	l->session = session;
-	l->started_ms = clock_mono_ms();
-	arena_init(&l->arena, TEXTS_MAX);
-	return l;
+	s->broker = b;
+	s->channel = channel;
+	s->call = call;
+	s->id = id;
+	s->started_ms = clock_mono_ms();
+	arena_init(&s->arena, TEXTS_MAX);
+	return s;
 }
 
 static struct auth_session *
-auth_session_find(struct broker *b, const struct channel *from, uint64_t session)
+auth_session_find(struct broker *b, const struct channel *channel, uint64_t id)
 {
-	struct auth_session *l = map_get(b->logins, auth_session_key(&session));
+	struct auth_session *s = map_get(b->sessions, auth_session_key(&id));
 
-	return l && l->from == from ? l : NULL;
+	return s && s->channel == channel ? s : NULL;
 }
 
 /* ---- the check ---- */
 
 struct str
-auth_session_password(const struct auth_session *l)
+auth_session_password(const struct auth_session *s)
 {
-	struct claimed_identity claim;
+	struct claimed_identity identity;
 
-	if (!l->mechanism->has_password)
+	if (!s->mechanism->has_password)
 		return STR("");
-	if (l->mechanism->first == AUTH_SESSION_WANTS_USER)
-		return str_make(l->message.p, l->message.n);
-	return claimed_parse_plain(str_make(l->message.p, l->message.n), &claim) ? claim.password
-	                                                                         : STR("");
+	if (s->mechanism->first_state == AUTH_SESSION_WANTS_USER)
+		return str_make(s->message.p, s->message.n);
+	return claimed_parse_plain(str_make(s->message.p, s->message.n), &identity)
+	           ? identity.password
+	           : STR("");
 }
 
 static bool
-is_cached_password(const struct auth_session *l)
+is_cached_password(const struct auth_session *s)
 {
-	return l->mechanism->has_password && !l->claim.is_for_other && !l->is_test &&
-	    auth_session_conf(l)->auth.cache_ms > 0 &&
-	    password_cache_has(l->broker->cache, claimed_name(&l->claim), auth_session_password(l));
+	return s->mechanism->has_password && !s->identity.has_other_authzid && !s->is_test &&
+	       auth_session_conf(s)->auth.cache_ms > 0 &&
+	       password_cache_has(
+	           s->broker->cache, claimed_name(&s->identity), auth_session_password(s));
 }
 
 static void
-accept_if_unchanged(struct auth_session *l)
+accept_if_unchanged(struct auth_session *s)
 {
 	enum accounts_result found =
-	    l->claim.is_for_other ? ACCOUNTS_NONE : stored_secret_check_again(l);
+	    s->identity.has_other_authzid ? ACCOUNTS_NONE : stored_secret_check_again(s);
 
 	if (found == ACCOUNTS_NONE) {
-		auth_result_fail(l);
+		auth_result_fail(s);
 		return;
 	}
 	if (found != ACCOUNTS_OK) {
-		auth_result_tempfail(l, "store_unavailable");
+		auth_result_tempfail(s, "store_unavailable");
 		return;
 	}
-	if (l->mechanism->has_password && !l->is_test)
-		password_cache_add(l->broker->cache, claimed_name(&l->claim),
-		    auth_session_password(l), auth_session_conf(l)->auth.cache_ms);
-	auth_result_ok(l, false);
+	if (s->mechanism->has_password && !s->is_test)
+		password_cache_add(s->broker->cache, claimed_name(&s->identity),
+		    auth_session_password(s), auth_session_conf(s)->auth.cache_ms);
+	auth_result_ok(s, false);
 }
 
 static void
 on_password_checked(
-    struct worker_pool_job *job, const struct message_check_answer *m, const char *trouble)
+    struct worker_pool_job *job, const struct message_check_answer *m, const char *reason)
 {
-	struct auth_session *l = job->arg;
+	struct auth_session *s = job->arg;
 	uint8_t outcome = m ? m->outcome : (uint8_t)AUTH_TEMPFAIL;
 
 	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
-	if (outcome != AUTH_TEMPFAIL && auth_result_is_refused(l))
+	if (outcome != AUTH_TEMPFAIL && auth_result_is_refused(s))
 		return;
 	if (outcome == AUTH_TEMPFAIL)
-		auth_result_tempfail(l, trouble ? trouble : "backend_failed");
-	else if (outcome == AUTH_OK && scram_secret_is_proven(&l->secret, m->key))
-		accept_if_unchanged(l);
+		auth_result_tempfail(s, reason ? reason : "backend_failed");
+	else if (outcome == AUTH_OK && scram_secret_is_proven(&s->secret, m->key))
+		accept_if_unchanged(s);
 	else
-		auth_result_fail(l);
+		auth_result_fail(s);
 }
 
 /* While it waited, another session may have proved the same password, or its network gone too
@@ -179,91 +181,91 @@ on_password_checked(
 static bool
 decide_without_worker(struct worker_pool_job *job)
 {
-	struct auth_session *l = job->arg;
+	struct auth_session *s = job->arg;
 
-	if (auth_result_is_refused(l))
+	if (auth_result_is_refused(s))
 		return true;
-	if (!is_cached_password(l))
+	if (!is_cached_password(s))
 		return false;
-	auth_result_ok(l, true);
+	auth_result_ok(s, true);
 	return true;
 }
 
 static void
-check_by_worker(struct auth_session *l)
+check_by_worker(struct auth_session *s)
 {
-	bool is_login = l->mechanism->first == AUTH_SESSION_WANTS_USER;
-	struct str message = str_make(l->message.p, l->message.n);
-	const char *trouble;
+	bool is_login = s->mechanism->first_state == AUTH_SESSION_WANTS_USER;
+	struct str message = str_make(s->message.p, s->message.n);
+	const char *reason;
 
-	l->state = AUTH_SESSION_CHECKING;
-	l->job.start = (struct message_check_start){
-	    .mechanism = str_of(l->mechanism->name),
-	    .first = is_login ? claimed_name(&l->claim) : message,
+	s->state = AUTH_SESSION_CHECKING;
+	s->job.start = (struct message_check_start){
+	    .mechanism = str_of(s->mechanism->name),
+	    .first = is_login ? claimed_name(&s->identity) : message,
 	    .second = is_login ? message : STR(""),
-	    .hostname = l->hostname,
-	    .user = claimed_name(&l->claim),
-	    .salt = str_make((const char *)l->secret.salt, l->secret.salt_n),
-	    .iterations = l->secret.iterations,
+	    .hostname = s->hostname,
+	    .user = claimed_name(&s->identity),
+	    .salt = str_make((const char *)s->secret.salt, s->secret.salt_n),
+	    .iterations = s->secret.iterations,
 	};
-	l->job.network = l->network;
-	l->job.done = on_password_checked;
-	l->job.settle = decide_without_worker;
-	l->job.arg = l;
-	trouble = worker_pool_begin(l->broker->pool, &l->job);
-	if (trouble)
-		auth_result_tempfail(l, trouble);
+	s->job.network = s->network;
+	s->job.done = on_password_checked;
+	s->job.decide = decide_without_worker;
+	s->job.arg = s;
+	reason = worker_pool_begin(s->broker->pool, &s->job);
+	if (reason)
+		auth_result_tempfail(s, reason);
 }
 
 /* ---- SCRAM ---- */
 
 static bool
-is_scram_plus(const struct auth_session *l)
+is_scram_plus(const struct auth_session *s)
 {
-	return str_eq(str_of(l->mechanism->name), STR("SCRAM-SHA-256-PLUS"));
+	return str_eq(str_of(s->mechanism->name), STR("SCRAM-SHA-256-PLUS"));
 }
 
 static void
-send_scram_challenge(struct auth_session *l)
+send_scram_challenge(struct auth_session *s)
 {
-	struct scram_server_channel channel = {.is_plus = is_scram_plus(l),
-	    .binding = l->binding,
-	    .plus_offered = l->binding.n > 0 &&
-	                    is_mechanism_offered(auth_session_conf(l), STR("SCRAM-SHA-256-PLUS"))};
+	struct scram_server_channel channel = {.is_plus = is_scram_plus(s),
+	    .binding = s->binding,
+	    .plus_offered = s->binding.n > 0 &&
+	                    is_mechanism_offered(auth_session_conf(s), STR("SCRAM-SHA-256-PLUS"))};
 	struct buf challenge;
 
-	if (!scram_server_is_bound(&l->claim, &channel)) {
-		auth_result_fail(l);
+	if (!scram_server_is_bound(&s->identity, &channel)) {
+		auth_result_fail(s);
 		return;
 	}
 	buf_init(&challenge, SCRAM_SERVER_CHALLENGE_MAX);
-	scram_server_challenge(str_make(l->message.p, l->message.n), &l->secret, &challenge);
-	keep_session_bytes(&l->challenge, buf_str(&challenge));
+	scram_server_challenge(str_make(s->message.p, s->message.n), &s->secret, &challenge);
+	keep_session_bytes(&s->challenge, buf_str(&challenge));
 	buf_clear(&challenge);
 	auth_result_challenge(
-	    l, AUTH_SESSION_WANTS_FINAL, str_make(l->challenge.p, l->challenge.n));
+	    s, AUTH_SESSION_WANTS_FINAL, str_make(s->challenge.p, s->challenge.n));
 }
 
 static void
-check_scram_final(struct auth_session *l, struct str final)
+check_scram_final(struct auth_session *s, struct str final)
 {
-	struct scram_server_exchange talk = {.first = str_make(l->message.p, l->message.n),
-	    .challenge = str_make(l->challenge.p, l->challenge.n),
-	    .binding = is_scram_plus(l) ? l->binding : STR(""),
-	    .secret = &l->secret};
+	struct scram_server_exchange exchange = {.first = str_make(s->message.p, s->message.n),
+	    .challenge = str_make(s->challenge.p, s->challenge.n),
+	    .binding = is_scram_plus(s) ? s->binding : STR(""),
+	    .secret = &s->secret};
 	struct buf proof;
 
 	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
-	if (auth_result_is_refused(l))
+	if (auth_result_is_refused(s))
 		return;
 	buf_init(&proof, CLAIMED_MESSAGE_MAX);
-	if (final.n <= CLAIMED_MESSAGE_MAX && scram_server_is_proven(&talk, final, &proof) &&
-	    !l->claim.is_for_other)
-		auth_result_challenge(l, AUTH_SESSION_WANTS_END, buf_str(&proof));
+	if (final.n <= CLAIMED_MESSAGE_MAX && scram_server_is_proven(&exchange, final, &proof) &&
+	    !s->identity.has_other_authzid)
+		auth_result_challenge(s, AUTH_SESSION_WANTS_END, buf_str(&proof));
 	else if (final.n > CLAIMED_MESSAGE_MAX)
-		auth_result_malformed(l);
+		auth_result_malformed(s);
 	else
-		auth_result_fail(l);
+		auth_result_fail(s);
 	buf_clear(&proof);
 }
 
@@ -271,188 +273,188 @@ check_scram_final(struct auth_session *l, struct str final)
 
 /* PLAIN as if the client had said whole names: the worker lets no other name pass. */
 static void
-keep_completed_plain(struct auth_session *l)
+keep_completed_plain(struct auth_session *s)
 {
-	struct claimed_identity said;
-	struct buf whole;
+	struct claimed_identity original;
+	struct buf completed;
 
-	if (!l->mechanism->has_password || l->mechanism->first != AUTH_SESSION_WANTS_FIRST ||
-	    !claimed_parse_plain(str_make(l->message.p, l->message.n), &said))
+	if (!s->mechanism->has_password || s->mechanism->first_state != AUTH_SESSION_WANTS_FIRST ||
+	    !claimed_parse_plain(str_make(s->message.p, s->message.n), &original))
 		return;
-	buf_init(&whole, CLAIMED_MESSAGE_MAX + 2 * CLAIMED_USER_MAX);
-	buf_adds(&whole, str_make(l->claim.other, l->claim.other_n));
-	buf_addc(&whole, 0);
-	buf_adds(&whole, claimed_name(&l->claim));
-	buf_addc(&whole, 0);
-	buf_adds(&whole, said.password);
-	keep_session_bytes(&l->message, buf_str(&whole));
-	mem_wipe(whole.p, whole.n);
-	buf_clear(&whole);
+	buf_init(&completed, CLAIMED_MESSAGE_MAX + 2 * CLAIMED_USER_MAX);
+	buf_adds(&completed, str_make(s->identity.authzid, s->identity.authzid_n));
+	buf_addc(&completed, 0);
+	buf_adds(&completed, claimed_name(&s->identity));
+	buf_addc(&completed, 0);
+	buf_adds(&completed, original.password);
+	keep_session_bytes(&s->message, buf_str(&completed));
+	mem_wipe(completed.p, completed.n);
+	buf_clear(&completed);
 }
 
 /* Everybody after this knows whole names, or such as an account has exactly.  Whom a name without a
  * domain means the store alone can say; a whole one needs no look-up if its password is known. */
 static void
-begin_login_check(struct auth_session *l)
+begin_login_check(struct auth_session *s)
 {
-	bool is_whole = str_has(claimed_name(&l->claim), '@');
-	bool has_account = !is_whole && stored_secret_choose(l);
+	bool has_domain = str_has(claimed_name(&s->identity), '@');
+	bool has_account = !has_domain && stored_secret_choose(s);
 
-	if (!is_whole || claimed_complete(&l->claim, login_name_domain(auth_session_conf(l))))
-		keep_completed_plain(l);
-	if (auth_result_is_refused(l))
+	if (!has_domain || claimed_complete(&s->identity, login_name_domain(auth_session_conf(s))))
+		keep_completed_plain(s);
+	if (auth_result_is_refused(s))
 		return;
-	if ((is_whole || has_account) && is_cached_password(l))
-		auth_result_ok(l, true);
-	else if (!has_account && (!is_whole || !stored_secret_choose(l)))
-		auth_result_tempfail(l, "store_unavailable");
-	else if (l->mechanism->has_password)
-		check_by_worker(l);
+	if ((has_domain || has_account) && is_cached_password(s))
+		auth_result_ok(s, true);
+	else if (!has_account && (!has_domain || !stored_secret_choose(s)))
+		auth_result_tempfail(s, "store_unavailable");
+	else if (s->mechanism->has_password)
+		check_by_worker(s);
 	else
-		send_scram_challenge(l);
+		send_scram_challenge(s);
 }
 
 /* Who it claims to be.  SCRAM's proof is over what the client said, whatever name is meant. */
 static bool
-parse_claimed_identity(struct auth_session *l, struct str message)
+parse_claimed_identity(struct auth_session *s, struct str message)
 {
-	if (!l->mechanism->claim(message, &l->claim))
+	if (!s->mechanism->parse(message, &s->identity))
 		return false;
-	if (l->state == AUTH_SESSION_WANTS_FIRST)
-		keep_session_bytes(&l->message, message);
-	l->claim.password = STR_NULL; /* it looked into what came in */
+	if (s->state == AUTH_SESSION_WANTS_FIRST)
+		keep_session_bytes(&s->message, message);
+	s->identity.password = STR_NULL; /* it looked into what came in */
 	return true;
 }
 
 static void
-take_client_response(struct auth_session *l, struct str message)
+take_client_response(struct auth_session *s, struct str message)
 {
-	switch (l->state) {
+	switch (s->state) {
 	case AUTH_SESSION_WANTS_FIRST:
-		if (parse_claimed_identity(l, message))
-			begin_login_check(l);
+		if (parse_claimed_identity(s, message))
+			begin_login_check(s);
 		else
-			auth_result_malformed(l);
+			auth_result_malformed(s);
 		return;
 	case AUTH_SESSION_WANTS_USER:
-		if (!parse_claimed_identity(l, message))
-			auth_result_malformed(l);
+		if (!parse_claimed_identity(s, message))
+			auth_result_malformed(s);
 		else
-			auth_result_challenge(l, AUTH_SESSION_WANTS_PASSWORD, STR("Password:"));
+			auth_result_challenge(s, AUTH_SESSION_WANTS_PASSWORD, STR("Password:"));
 		return;
 	case AUTH_SESSION_WANTS_PASSWORD:
 		if (!claimed_is_valid_password(message)) {
-			auth_result_malformed(l);
+			auth_result_malformed(s);
 			return;
 		}
-		keep_session_bytes(&l->message, message);
-		begin_login_check(l);
+		keep_session_bytes(&s->message, message);
+		begin_login_check(s);
 		return;
 	case AUTH_SESSION_WANTS_FINAL:
-		check_scram_final(l, message);
+		check_scram_final(s, message);
 		return;
 	case AUTH_SESSION_WANTS_END:
 		if (message.n)
-			auth_result_malformed(l);
+			auth_result_malformed(s);
 		else
-			accept_if_unchanged(l);
+			accept_if_unchanged(s);
 		return;
 	case AUTH_SESSION_CHECKING:
 	case AUTH_SESSION_DELAYED:
 		/* the session does not wait for its answer: it breaks the rules */
-		auth_result_malformed(l);
+		auth_result_malformed(s);
 		return;
 	}
 }
 
 static void
-describe_auth_session(struct auth_session *l, const struct message_auth_start *m)
+describe_auth_session(struct auth_session *s, const struct message_auth_start *m)
 {
-	l->port = m->port;
-	l->client = arena_str(&l->arena, str_upto(m->client, 64));
-	l->tls = arena_str(&l->arena, str_upto(m->tls, 32));
-	l->hostname = arena_str(&l->arena, str_upto(m->hostname, 255));
-	l->binding = arena_str(&l->arena, str_upto(m->binding, 64));
-	l->network = claimed_network(l->client, l->network_bytes);
-	l->mechanism = find_auth_mechanism(auth_session_conf(l), m->mechanism);
+	s->port = m->port;
+	s->client = arena_str(&s->arena, str_upto(m->client, 64));
+	s->tls = arena_str(&s->arena, str_upto(m->tls, 32));
+	s->hostname = arena_str(&s->arena, str_upto(m->hostname, 255));
+	s->binding = arena_str(&s->arena, str_upto(m->binding, 64));
+	s->network = claimed_network(s->client, s->network_bytes);
+	s->mechanism = find_auth_mechanism(auth_session_conf(s), m->mechanism);
 }
 
 void
 auth_session_start(
-    struct broker *b, struct channel *from, uint64_t call, const struct message_auth_start *m)
+    struct broker *b, struct channel *channel, uint64_t call, const struct message_auth_start *m)
 {
-	struct auth_session *l = map_get(b->logins, auth_session_key(&m->session));
+	struct auth_session *s = map_get(b->sessions, auth_session_key(&m->session));
 
 	/* a session that begins anew has forgotten its last attempt */
-	if (l)
-		auth_session_end(l);
-	l = auth_session_new(b, from, call, m->session);
-	describe_auth_session(l, m);
-	if (map_count(b->logins) >= AUTH_SESSION_MAX) {
-		auth_result_tempfail(l, "queue_full");
+	if (s)
+		auth_session_end(s);
+	s = auth_session_new(b, channel, call, m->session);
+	describe_auth_session(s, m);
+	if (map_count(b->sessions) >= AUTH_SESSION_MAX) {
+		auth_result_tempfail(s, "queue_full");
 		return;
 	}
-	map_put(b->logins, auth_session_key(&l->session), l);
-	if (!l->mechanism) {
-		auth_result_unknown_mechanism(l);
+	map_put(b->sessions, auth_session_key(&s->id), s);
+	if (!s->mechanism) {
+		auth_result_unknown_mechanism(s);
 		return;
 	}
-	l->state = l->mechanism->first;
+	s->state = s->mechanism->first_state;
 	if (m->has_initial)
-		take_client_response(l, m->initial);
+		take_client_response(s, m->initial);
 	else
-		auth_result_challenge(l, l->state, str_of(l->mechanism->prompt));
+		auth_result_challenge(s, s->state, str_of(s->mechanism->prompt));
 }
 
 void
-auth_session_step(struct broker *b, struct channel *from, uint64_t call,
+auth_session_step(struct broker *b, struct channel *channel, uint64_t call,
     const struct message_auth_step *m)
 {
-	struct auth_session *l = auth_session_find(b, from, m->session);
+	struct auth_session *s = auth_session_find(b, channel, m->session);
 
-	if (!l) {
+	if (!s) {
 		/* begun before the broker was started anew, or left too long */
-		l = auth_session_new(b, from, call, m->session);
-		auth_result_tempfail(l, "conversation_lost");
+		s = auth_session_new(b, channel, call, m->session);
+		auth_result_tempfail(s, "conversation_lost");
 		return;
 	}
 	/* the session did not wait for its answer: the former question ends */
-	channel_refuse(l->from, l->call);
-	l->call = call;
-	take_client_response(l, m->response);
+	channel_refuse(s->channel, s->call);
+	s->call = call;
+	take_client_response(s, m->response);
 }
 
 void
-auth_session_cancel(struct broker *b, struct channel *from, const struct message_auth_cancel *m)
+auth_session_cancel(struct broker *b, struct channel *channel, const struct message_auth_cancel *m)
 {
-	struct auth_session *l = auth_session_find(b, from, m->session);
+	struct auth_session *s = auth_session_find(b, channel, m->session);
 
 	/* one that waits for its delay has its line already */
-	if (l && l->state != AUTH_SESSION_DELAYED)
-		auth_result_cancelled(l);
-	else if (l)
-		auth_session_end(l);
+	if (s && s->state != AUTH_SESSION_DELAYED)
+		auth_result_cancelled(s);
+	else if (s)
+		auth_session_end(s);
 }
 
 void
-auth_session_test(struct broker *b, struct channel *from, uint64_t call, struct str values)
+auth_session_test(struct broker *b, struct channel *channel, uint64_t call, struct str values)
 {
 	/* above all ids, which have 60 bits */
-	struct auth_session *l = auth_session_new(b, from, call, UINT64_MAX - b->tests++);
+	struct auth_session *s = auth_session_new(b, channel, call, UINT64_MAX - b->test_count++);
 	struct buf plain;
 
-	l->is_test = true;
-	l->client = l->tls = STR("-");
-	l->hostname = auth_session_conf(l)->hostname;
-	l->mechanism = &mechanisms[0];
-	l->state = AUTH_SESSION_WANTS_FIRST;
-	map_put(b->logins, auth_session_key(&l->session), l);
+	s->is_test = true;
+	s->client = s->tls = STR("-");
+	s->hostname = auth_session_conf(s)->hostname;
+	s->mechanism = &mechanisms[0];
+	s->state = AUTH_SESSION_WANTS_FIRST;
+	map_put(b->sessions, auth_session_key(&s->id), s);
 	buf_init(&plain, CLAIMED_MESSAGE_MAX);
 	buf_addc(&plain, 0);
 	buf_adds(&plain, message_values_get(values, "user"));
 	buf_addc(&plain, 0);
 	buf_adds(&plain, message_values_get(values, "password"));
-	take_client_response(l, buf_ok(&plain) ? buf_str(&plain) : STR(""));
+	take_client_response(s, buf_ok(&plain) ? buf_str(&plain) : STR(""));
 	mem_wipe(plain.p, plain.n);
 	buf_clear(&plain);
 }
@@ -460,34 +462,35 @@ auth_session_test(struct broker *b, struct channel *from, uint64_t call, struct 
 /* ---- many ---- */
 
 struct auth_session_selection {
-	const struct channel *from; /* NULL: any */
+	const struct channel *channel; /* NULL: any */
 	int64_t before_ms;          /* only those older than this and waiting for their client */
 };
 
 static void
 end_selected_session(struct str key, void *value, void *arg)
 {
-	const struct auth_session_selection *s = arg;
-	struct auth_session *l = value;
+	const struct auth_session_selection *selection = arg;
+	struct auth_session *s = value;
 
 	(void)key;
-	if (s->from && l->from != s->from)
+	if (selection->channel && s->channel != selection->channel)
 		return;
-	if (s->before_ms && (l->started_ms >= s->before_ms || l->call))
+	if (selection->before_ms && (s->started_ms >= selection->before_ms || s->call))
 		return;
-	auth_session_end(l);
+	auth_session_end(s);
 }
 
 void
-auth_session_drop_all(struct broker *b, const struct channel *from)
+auth_session_drop_all(struct broker *b, const struct channel *channel)
 {
-	map_each(b->logins, end_selected_session, &(struct auth_session_selection){.from = from});
+	map_each(b->sessions, end_selected_session,
+	    &(struct auth_session_selection){.channel = channel});
 }
 
 void
 auth_session_sweep(struct broker *b)
 {
-	map_each(b->logins, end_selected_session,
+	map_each(b->sessions, end_selected_session,
 	    &(struct auth_session_selection){
 	        .before_ms = clock_mono_ms() - AUTH_SESSION_AGE_MAX_MS});
 }

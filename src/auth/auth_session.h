@@ -21,9 +21,9 @@ enum auth_session_state {
 
 struct auth_session_mechanism {
 	const char *name;
-	enum auth_session_state first; /* what the first message of the client is */
+	enum auth_session_state first_state; /* what the first message of the client is */
 	const char *prompt;
-	bool (*claim)(struct str message, struct claimed_identity *out);
+	bool (*parse)(struct str message, struct claimed_identity *out);
 	bool has_password;
 };
 
@@ -34,15 +34,15 @@ struct auth_session_bytes { /* wiped when it goes */
 
 struct auth_session {
 	struct broker *broker;
-	struct channel *from;
+	struct channel *channel;
 	uint64_t call;
-	uint64_t session;
+	uint64_t id;
 	enum auth_session_state state;
 	bool is_test;
 	bool is_counted; /* its failure, see guesses.h */
 	int64_t started_ms;
 	uint64_t changes; /* broker->changes when the account was read */
-	struct claimed_identity claim;
+	struct claimed_identity identity;
 	const struct auth_session_mechanism *mechanism;
 	struct arena arena;
 	struct str client, tls, hostname, binding, network;
@@ -59,25 +59,25 @@ struct auth_session {
 
 /* Each is answered with AUTH_ANSWER on `from`, perhaps late. */
 void auth_session_start(
-    struct broker *b, struct channel *from, uint64_t call, const struct message_auth_start *m);
+    struct broker *b, struct channel *channel, uint64_t call, const struct message_auth_start *m);
 void auth_session_step(
-    struct broker *b, struct channel *from, uint64_t call, const struct message_auth_step *m);
+    struct broker *b, struct channel *channel, uint64_t call, const struct message_auth_step *m);
 void auth_session_cancel(
-    struct broker *b, struct channel *from, const struct message_auth_cancel *m);
+    struct broker *b, struct channel *channel, const struct message_auth_cancel *m);
 
 /* `test auth`: a real check of values user and password, not cached and not counted; answered
  * with rows. */
-void auth_session_test(struct broker *b, struct channel *from, uint64_t call, struct str values);
+void auth_session_test(struct broker *b, struct channel *channel, uint64_t call, struct str values);
 
 /* Nobody there will hear: NULL is everybody. */
-void auth_session_drop_all(struct broker *b, const struct channel *from);
+void auth_session_drop_all(struct broker *b, const struct channel *channel);
 /* Conversations that their client has left without a word. */
 void auth_session_sweep(struct broker *b);
 
 /* The password that the client sent; empty: the mechanism has none. */
-struct str auth_session_password(const struct auth_session *l);
+struct str auth_session_password(const struct auth_session *s);
 /* For auth_result.c: the login is over; and the configuration that holds for it now. */
-void auth_session_end(struct auth_session *l);
-const struct conf *auth_session_conf(const struct auth_session *l);
+void auth_session_end(struct auth_session *s);
+const struct conf *auth_session_conf(const struct auth_session *s);
 
 #endif

@@ -32,33 +32,33 @@ blocklist_index_of(const struct blocklist *b, const struct blocklist_target *tar
 /* ---- the file ---- */
 
 static void
-blocklist_set_error(struct blocklist *b, const char *what)
+blocklist_set_error(struct blocklist *b, const char *operation)
 {
-	snprintf(b->error, sizeof b->error, "blocks: %s: %s", what, strerror(errno));
+	snprintf(b->error, sizeof b->error, "blocks: %s: %s", operation, strerror(errno));
 }
 
 /* What is told of those that were refused is in memory alone. */
 static void
-blocklist_copy_counts(const struct blocklist *b, struct blocklist_entry *now, size_t count)
+blocklist_copy_counts(const struct blocklist *b, struct blocklist_entry *entries, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		size_t former = blocklist_index_of(b, &now[i].target);
+		size_t old = blocklist_index_of(b, &entries[i].target);
 
-		if (former < b->count)
-			now[i].refused = b->block[former].refused;
+		if (old < b->count)
+			entries[i].refused = b->block[old].refused;
 	}
 }
 
 static void
 blocklist_load_text(struct blocklist *b, struct str text)
 {
-	struct blocklist_entry *now = mem_new(sizeof b->block);
-	size_t count, bad = blocklist_read_text(text, now, &count);
+	struct blocklist_entry *entries = mem_new(sizeof b->block);
+	size_t count, bad = blocklist_read_text(text, entries, &count);
 
-	blocklist_copy_counts(b, now, count);
-	memcpy(b->block, now, count * sizeof *now);
+	blocklist_copy_counts(b, entries, count);
+	memcpy(b->block, entries, count * sizeof *entries);
 	b->count = count;
-	mem_free(now);
+	mem_free(entries);
 	b->error[0] = '\0';
 	if (bad)
 		snprintf(b->error, sizeof b->error,
@@ -70,7 +70,7 @@ static void
 blocklist_read(struct blocklist *b)
 {
 	int fd = b->disk->ops->open(b->disk, "blocks", O_RDONLY);
-	struct iovec room = {.iov_len = BLOCKLIST_FILE_MAX};
+	struct iovec buffer = {.iov_len = BLOCKLIST_FILE_MAX};
 	size_t got;
 
 	if (fd < 0 && errno == ENOENT)
@@ -79,12 +79,12 @@ blocklist_read(struct blocklist *b)
 		blocklist_set_error(b, "open");
 	if (fd < 0)
 		return;
-	room.iov_base = mem_new(room.iov_len);
-	if (fsio_read_all(b->disk, fd, room, 0, &got) == 0)
-		blocklist_load_text(b, str_make(room.iov_base, got));
+	buffer.iov_base = mem_new(buffer.iov_len);
+	if (fsio_read_all(b->disk, fd, buffer, 0, &got) == 0)
+		blocklist_load_text(b, str_make(buffer.iov_base, got));
 	else
 		blocklist_set_error(b, "read");
-	mem_free(room.iov_base);
+	mem_free(buffer.iov_base);
 	(void)b->disk->ops->close(b->disk, fd);
 }
 
@@ -127,10 +127,10 @@ blocklist_remove_at(struct blocklist *b, size_t i)
 }
 
 static void
-blocklist_insert_at(struct blocklist *b, size_t i, const struct blocklist_entry *former)
+blocklist_insert_at(struct blocklist *b, size_t i, const struct blocklist_entry *old)
 {
 	memmove(&b->block[i + 1], &b->block[i], (b->count - i) * sizeof *b->block);
-	b->block[i] = *former;
+	b->block[i] = *old;
 	b->count++;
 }
 
@@ -207,8 +207,8 @@ enum blocklist_result
 blocklist_add(struct blocklist *b, const struct blocklist_entry *block)
 {
 	enum blocklist_result result;
-	struct blocklist_entry former;
-	bool is_in_place;
+	struct blocklist_entry old;
+	bool is_replaced;
 	size_t i;
 
 	if (b->error[0])
@@ -217,20 +217,20 @@ blocklist_add(struct blocklist *b, const struct blocklist_entry *block)
 	i = blocklist_index_of(b, &block->target);
 	if (i == BLOCKLIST_MAX)
 		return BLOCKLIST_FULL;
-	is_in_place = i < b->count;
-	former = b->block[i];
-	if (is_in_place)
+	is_replaced = i < b->count;
+	old = b->block[i];
+	if (is_replaced)
 		blocklist_remove_at(b, i);
 	b->block[b->count] = *block;
-	if (is_in_place)
-		b->block[b->count].refused = former.refused;
+	if (is_replaced)
+		b->block[b->count].refused = old.refused;
 	b->count++;
 	result = blocklist_save(b);
 	if (result != BLOCKLIST_BROKEN)
 		return result;
 	b->count--;
-	if (is_in_place)
-		blocklist_insert_at(b, i, &former);
+	if (is_replaced)
+		blocklist_insert_at(b, i, &old);
 	return result;
 }
 
@@ -238,7 +238,7 @@ enum blocklist_result
 blocklist_remove(struct blocklist *b, const struct blocklist_target *target)
 {
 	enum blocklist_result result;
-	struct blocklist_entry former;
+	struct blocklist_entry old;
 	size_t i;
 
 	if (b->error[0])
@@ -247,11 +247,11 @@ blocklist_remove(struct blocklist *b, const struct blocklist_target *target)
 	i = blocklist_index_of(b, target);
 	if (i == b->count)
 		return BLOCKLIST_NONE;
-	former = b->block[i];
+	old = b->block[i];
 	blocklist_remove_at(b, i);
 	result = blocklist_save(b);
 	if (result == BLOCKLIST_BROKEN)
-		blocklist_insert_at(b, i, &former);
+		blocklist_insert_at(b, i, &old);
 	return result;
 }
 

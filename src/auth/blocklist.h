@@ -82,7 +82,7 @@ void blocklist_note_refused(struct blocklist_refused *r, struct str user, struct
 bool blocklist_target_parse(struct str text, struct blocklist_target *out) MUST_USE;
 bool blocklist_target_same(const struct blocklist_target *a, const struct blocklist_target *b);
 /* As blocklist_target_parse reads it; the room is for either. */
-struct str blocklist_target_text(const struct blocklist_target *t, char room[NETWORK_TEXT_BYTES]);
+struct str blocklist_target_text(const struct blocklist_target *t, char buffer[NETWORK_TEXT_BYTES]);
 
 /* For blocklist.c: the file's text, both ways.  blocks has BLOCKLIST_MAX places.  The number of the
  * first line that makes no sense or is one too many, 0: there is none; the others are taken, but

@@ -13,16 +13,16 @@ static const char blocklist_first_line[] = "sallyport blocks 1";
 bool
 blocklist_target_parse(struct str text, struct blocklist_target *out)
 {
-	struct claimed_identity claim;
+	struct claimed_identity identity;
 
 	*out = (struct blocklist_target){0};
 	out->is_network = network_parse(text, &out->network);
 	if (out->is_network)
 		return true;
 	/* what was meant as a network is no name */
-	if (str_has(text, '/') || !claimed_set_user(text, &claim))
+	if (str_has(text, '/') || !claimed_set_user(text, &identity))
 		return false;
-	memcpy(out->user, claim.user, sizeof out->user);
+	memcpy(out->user, identity.user, sizeof out->user);
 	return true;
 }
 
@@ -36,9 +36,9 @@ blocklist_target_same(const struct blocklist_target *a, const struct blocklist_t
 }
 
 struct str
-blocklist_target_text(const struct blocklist_target *t, char room[NETWORK_TEXT_BYTES])
+blocklist_target_text(const struct blocklist_target *t, char buffer[NETWORK_TEXT_BYTES])
 {
-	return str_of(t->is_network ? network_text(&t->network, room) : t->user);
+	return str_of(t->is_network ? network_text(&t->network, buffer) : t->user);
 }
 
 static void
@@ -68,14 +68,14 @@ blocklist_note_refused(struct blocklist_refused *r, struct str user, struct str 
 void
 blocklist_write_text(const struct blocklist_entry *blocks, size_t count, struct buf *out)
 {
-	char room[NETWORK_TEXT_BYTES];
+	char buffer[NETWORK_TEXT_BYTES];
 
 	buf_addf(out, "%s\n", blocklist_first_line);
 	for (size_t i = 0; i < count; i++) {
 		const struct blocklist_entry *b = &blocks[i];
 
 		buf_addf(out, "%" PRId64 "\t%" PRId64 "\t%.*s\t%s\t%s\n", b->since_ms, b->until_ms,
-		    STR_ARG(blocklist_target_text(&b->target, room)), b->by, b->reason);
+		    STR_ARG(blocklist_target_text(&b->target, buffer)), b->by, b->reason);
 	}
 }
 
@@ -119,11 +119,12 @@ blocklist_read_text(struct str text, struct blocklist_entry *blocks, size_t *cou
 		return number;
 	while (text.n) {
 		/* the last line too has its end: what was cut off is not taken for whole */
-		bool is_whole = str_has(text, '\n');
+		bool is_complete = str_has(text, '\n');
 
 		number++;
 		(void)str_split(&text, '\n', &line);
-		if (is_whole && count < BLOCKLIST_MAX && blocklist_parse_line(line, &blocks[count]))
+		if (is_complete && count < BLOCKLIST_MAX &&
+		    blocklist_parse_line(line, &blocks[count]))
 			count++;
 		else if (bad == 0)
 			bad = number;

@@ -163,7 +163,7 @@ finish_account_change(
 		return;
 	b->changes++;
 	password_cache_forget_user(b->cache, claimed_name(target));
-	usual_networks_forget(b->places, claimed_name(target));
+	usual_networks_forget(b->usual_networks, claimed_name(target));
 	if (str_eq(m->verb, STR("user.remove")))
 		last_logins_forget(b->last_logins, claimed_name(target));
 	if (user_admin_ends_sessions(m->verb))
@@ -342,13 +342,13 @@ broker_of(struct role *r)
 	b->absent = ACCOUNTS_REFUSE;
 	b->cache = password_cache_new();
 	b->failures = failures_new();
-	b->limited = MEM_NEW(struct failure_list);
-	b->places = usual_networks_new();
+	b->failure_list = MEM_NEW(struct failure_list);
+	b->usual_networks = usual_networks_new();
 	b->last_logins = last_logins_new();
-	b->wrong = password_cache_new();
-	b->scram_failed = password_cache_new();
+	b->wrong_passwords = password_cache_new();
+	b->scram_failures = password_cache_new();
 	b->pool = worker_pool_new(r->base, broker_worker_ended, b);
-	b->logins = map_new();
+	b->sessions = map_new();
 	r->state = b;
 	return b;
 }
@@ -425,15 +425,15 @@ static int
 broker_start(struct role *r)
 {
 	struct broker *b = broker_of(r);
-	int64_t ms = clock_timeout_ms(SWEEP_MS);
-	struct timeval each = {ms / 1000, ms % 1000 * 1000};
+	int64_t interval_ms = clock_timeout_ms(SWEEP_MS);
+	struct timeval interval = {interval_ms / 1000, interval_ms % 1000 * 1000};
 
 	broker_apply_limits(b, r->conf);
 	(void)broker_store(b);
 	broker_watch_store(b);
 	broker_blocklist_read(b);
 	b->sweep = event_new(r->base, -1, EV_PERSIST, on_broker_sweep, b);
-	if (!b->sweep || evtimer_add(b->sweep, &each) != 0)
+	if (!b->sweep || evtimer_add(b->sweep, &interval) != 0)
 		die("no event for the sweep");
 	return 0;
 }
@@ -460,17 +460,17 @@ broker_end(struct role *r)
 	worker_pool_free(&b->pool);
 	if (b->sweep)
 		event_free(b->sweep);
-	if (b->store_look)
-		event_free(b->store_look);
-	map_free(&b->logins);
+	if (b->store_timer)
+		event_free(b->store_timer);
+	map_free(&b->sessions);
 	password_cache_free(&b->cache);
 	failures_free(&b->failures);
-	mem_free(b->limited);
+	mem_free(b->failure_list);
 	blocklist_free(&b->blocks);
-	usual_networks_free(&b->places);
+	usual_networks_free(&b->usual_networks);
 	last_logins_free(&b->last_logins);
-	password_cache_free(&b->wrong);
-	password_cache_free(&b->scram_failed);
+	password_cache_free(&b->wrong_passwords);
+	password_cache_free(&b->scram_failures);
 	accounts_close(&b->accounts);
 	if (b->directory_fd >= 0)
 		close(b->directory_fd);

@@ -32,35 +32,36 @@ struct broker {
 	int directory_fd;
 	struct sandbox_path paths[2];
 	struct accounts *accounts; /* NULL: cannot be opened now */
-	struct store_file place;  /* of its file */
-	char where[PATH_MAX];      /* the directory was at the start; empty: not known */
-	bool is_away;              /* it was moved or removed: nothing is changed in it */
-	struct event *store_look;
+	struct store_file store_file;  /* of its file */
+	char directory_path[PATH_MAX];      /* the directory was at the start; empty: not known */
+	bool is_directory_gone;              /* it was moved or removed: nothing is changed in it */
+	struct event *store_timer;
 	int64_t open_after_ms;   /* monotonic: it is not opened or opened anew before */
 	enum accounts_absent absent; /* ACCOUNTS_MAKE: at a first start, until it was open once */
 	bool is_missing;         /* the store, at the last attempt */
 	char trouble[ACCOUNTS_ERROR_BYTES]; /* why it could not be opened or used */
-	char told[ACCOUNTS_ERROR_BYTES]; /* the same, as the log has it; empty: it can be used */
-	int64_t told_ms;         /* monotonic */
+	char logged_trouble[ACCOUNTS_ERROR_BYTES]; /* the same, as the log has it; empty: it can be
+	                                              used */
+	int64_t logged_ms;         /* monotonic */
 	/* whose look-ups failed and did not succeed since, the latest of them; empty: none */
-	char failed[BROKER_FAILED_MAX][CLAIMED_USER_MAX + 1];
+	char failed_names[BROKER_FAILED_MAX][CLAIMED_USER_MAX + 1];
 	unsigned failed_count;
 	int64_t probe_after_ms;  /* monotonic: they are not looked up again on our own before */
 	struct broker_damaged_account damaged[BROKER_DAMAGED_MAX];
 	uint64_t changes;        /* of passwords and suspensions, so far */
 	struct password_cache *cache;
 	struct failures *failures;
-	struct failure_list *limited; /* who has reached a limit of these */
+	struct failure_list *failure_list; /* who has reached a limit of these */
 	struct blocklist *blocks;   /* from the start on */
-	char blocks_told[BLOCKLIST_ERROR_BYTES]; /* their error, as the log has it */
-	struct usual_networks *places;
+	char logged_blocks_error[BLOCKLIST_ERROR_BYTES]; /* their error, as the log has it */
+	struct usual_networks *usual_networks;
 	struct last_logins *last_logins;
-	struct password_cache *wrong;     /* passwords: the same again counts once */
+	struct password_cache *wrong_passwords;     /* passwords: the same again counts once */
 	struct password_cache
-	    *scram_failed; /* sessions of users: a password behind it counts as it did */
+	    *scram_failures; /* sessions of users: a password behind it counts as it did */
 	struct worker_pool *pool;
-	struct map *logins;      /* conversations under way, by session */
-	uint64_t tests;
+	struct map *sessions;      /* conversations under way, by session */
+	uint64_t test_count;
 	struct event *sweep;
 	struct channel *submissions[BROKER_SUBMISSIONS_MAX];
 	struct channel *control;
@@ -93,6 +94,6 @@ enum accounts_result broker_find(struct broker *b, struct str user, struct accou
 /* Whom a claim means (account_names.h), and the account, in one look-up: all of it from one store.
  */
 enum accounts_result broker_find_claimed(
-    struct broker *b, struct claimed_identity *claim, struct account *out);
+    struct broker *b, struct claimed_identity *identity, struct account *out);
 
 #endif

@@ -21,12 +21,12 @@ enum { ROW_BYTES = 4096 };
 
 struct broker_blocklist_command {
 	struct broker *broker;
-	const struct message_admin *asked;
+	const struct message_admin *request;
 	struct user_admin_out *out;
 	struct blocklist_target target; /* of add and remove */
-	bool is_nobody;             /* no account has this name */
+	bool has_no_account;             /* no account has this name */
 	struct buf row;
-	unsigned removed;
+	unsigned removed_count;
 };
 
 typedef uint8_t broker_blocklist_verb_fn(struct broker_blocklist_command *r);
@@ -54,7 +54,7 @@ broker_blocklist_read(struct broker *b)
 	else
 		b->blocks = blocklist_new(broker_blocklist_disk(b));
 	error = blocklist_error(b->blocks);
-	if (strcmp(error, b->blocks_told) == 0)
+	if (strcmp(error, b->logged_blocks_error) == 0)
 		return;
 	if (error[0])
 		log_error("%s, in %.*s: blocks that could not be read do not hold", error,
@@ -62,17 +62,18 @@ broker_blocklist_read(struct broker *b)
 	else
 		log_warn("blocks: the file in %.*s can be read again",
 		    STR_ARG(b->role->conf->state_directory));
-	snprintf(b->blocks_told, sizeof b->blocks_told, "%s", error);
+	snprintf(b->logged_blocks_error, sizeof b->logged_blocks_error, "%s", error);
 	broker_show_trouble(b);
 }
 
 static uint8_t
 broker_blocklist_report(
-    struct broker_blocklist_command *r, enum user_admin_exit code, const char *what)
+    struct broker_blocklist_command *r, enum user_admin_exit code, const char *text)
 {
-	char room[NETWORK_TEXT_BYTES];
+	char buffer[NETWORK_TEXT_BYTES];
 
-	buf_addf(r->out->text, "%.*s: %s", STR_ARG(blocklist_target_text(&r->target, room)), what);
+	buf_addf(
+	    r->out->text, "%.*s: %s", STR_ARG(blocklist_target_text(&r->target, buffer)), text);
 	return (uint8_t)code;
 }
 
@@ -96,10 +97,10 @@ broker_blocklist_add_time(struct broker_blocklist_command *r, const char *key, i
 }
 
 static void
-broker_blocklist_begin_row(struct broker_blocklist_command *r, const char *what, struct str name)
+broker_blocklist_begin_row(struct broker_blocklist_command *r, const char *kind, struct str name)
 {
 	buf_init(&r->row, ROW_BYTES);
-	message_values_add(&r->row, "what", str_of(what));
+	message_values_add(&r->row, "what", str_of(kind));
 	message_values_add(&r->row, "name", name);
 }
 
@@ -120,11 +121,11 @@ broker_blocklist_end_row(
 static void
 broker_blocklist_send_entry(const struct blocklist_entry *block, void *arg)
 {
-	char room[NETWORK_TEXT_BYTES];
+	char buffer[NETWORK_TEXT_BYTES];
 	struct broker_blocklist_command *r = arg;
 
 	broker_blocklist_begin_row(r, block->target.is_network ? "network" : "user",
-	    blocklist_target_text(&block->target, room));
+	    blocklist_target_text(&block->target, buffer));
 	message_values_add(&r->row, "by", str_of(block->by));
 	message_values_add(&r->row, "reason", str_of(block->reason));
 	broker_blocklist_add_time(r, "since", block->since_ms);
@@ -136,7 +137,7 @@ static void
 broker_blocklist_send_limited(
     struct broker_blocklist_command *r, const struct failure_list_entry *e, int64_t left_ms)
 {
-	bool is_network = e->what == FAILURES_OF_NETWORK, is_login = e->what == FAILURES_OF_LOGIN;
+	bool is_network = e->kind == FAILURES_OF_NETWORK, is_login = e->kind == FAILURES_OF_LOGIN;
 	char network[NETWORK_TEXT_BYTES] = "";
 
 	if (!is_login)
@@ -149,7 +150,7 @@ broker_blocklist_send_limited(
 	if (!is_network && !is_login)
 		message_values_add(&r->row, "network", str_of(network));
 	message_values_add(&r->row, "by", STR("automatic"));
-	message_values_add(&r->row, "reason", str_of(account_blocks_key(e->what)));
+	message_values_add(&r->row, "reason", str_of(account_blocks_key(e->kind)));
 	broker_blocklist_add_time(r, "since", e->since_ms);
 	broker_blocklist_add_time(r, "until", clock_ms() + left_ms);
 	broker_blocklist_end_row(r, &e->refused);
@@ -158,7 +159,7 @@ broker_blocklist_send_limited(
 static uint8_t
 broker_blocklist_list(struct broker_blocklist_command *r)
 {
-	struct failure_list *l = r->broker->limited;
+	struct failure_list *l = r->broker->failure_list;
 
 	blocklist_each(r->broker->blocks, broker_blocklist_send_entry, r);
 	for (size_t i = 0; i < FAILURE_LIST_MAX; i++) {
@@ -184,16 +185,16 @@ broker_blocklist_is_reason(struct str reason)
 static void
 broker_blocklist_log(const struct broker_blocklist_command *r, int64_t until_ms)
 {
-	const struct message_admin *m = r->asked;
+	const struct message_admin *m = r->request;
 	struct str reason = message_values_get(m->values, "reason");
-	char room[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+	char buffer[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
 	struct log_line l;
 
 	operator_log_begin(&l, m);
 	if (until_ms)
 		log_str(&l, "until", str_of(clock_iso(until_ms, until)));
 	if (r->target.is_network)
-		log_str(&l, "target", str_of(network_text(&r->target.network, room)));
+		log_str(&l, "target", str_of(network_text(&r->target.network, buffer)));
 	else
 		log_user(&l, "target", str_of(r->target.user));
 	if (reason.n)
@@ -204,26 +205,26 @@ broker_blocklist_log(const struct broker_blocklist_command *r, int64_t until_ms)
 /* It holds now; does it after a crash? */
 static uint8_t
 broker_blocklist_add_unsure(
-    struct broker_blocklist_command *r, enum blocklist_result result, int failed)
+    struct broker_blocklist_command *r, enum blocklist_result result, int saved_errno)
 {
 	if (result != BLOCKLIST_UNSURE)
 		return USER_ADMIN_OK;
 	buf_addf(r->out->text, "; the disk did not say that it has this: %s: it may be undone by a "
-	    "crash of the system", strerror(failed));
+	    "crash of the system", strerror(saved_errno));
 	return USER_ADMIN_IO;
 }
 
 static uint8_t
 broker_blocklist_run_add(struct broker_blocklist_command *r)
 {
-	struct str reason = message_values_get(r->asked->values, "reason");
+	struct str reason = message_values_get(r->request->values, "reason");
 	struct blocklist_entry block = {.target = r->target, .since_ms = clock_ms()};
 	char until[CLOCK_TEXT_BYTES];
 	enum blocklist_result result;
 	int64_t for_ms;
-	int failed;
+	int saved_errno;
 
-	if (!value_duration(message_values_get(r->asked->values, "for"), &for_ms) ||
+	if (!value_duration(message_values_get(r->request->values, "for"), &for_ms) ||
 	    for_ms < 1000 || for_ms > BROKER_BLOCKLIST_FOR_MAX_MS)
 		return broker_blocklist_report(r, USER_ADMIN_USAGE,
 		    "--for is needed: a duration from 1s to ten years, for example --for 2h");
@@ -231,10 +232,10 @@ broker_blocklist_run_add(struct broker_blocklist_command *r)
 		return broker_blocklist_report(
 		    r, USER_ADMIN_DATA, "the reason is not a line of at most 255 bytes");
 	block.until_ms = block.since_ms + for_ms;
-	snprintf(block.by, sizeof block.by, "%.*s", STR_ARG(r->asked->by));
+	snprintf(block.by, sizeof block.by, "%.*s", STR_ARG(r->request->by));
 	snprintf(block.reason, sizeof block.reason, "%.*s", STR_ARG(reason));
 	result = blocklist_add(r->broker->blocks, &block);
-	failed = errno;
+	saved_errno = errno;
 	if (result == BLOCKLIST_FULL)
 		return broker_blocklist_report(
 		    r, USER_ADMIN_TRY_LATER, "there are too many blocks: remove one");
@@ -243,9 +244,9 @@ broker_blocklist_run_add(struct broker_blocklist_command *r)
 	broker_blocklist_log(r, block.until_ms);
 	broker_blocklist_report(r, USER_ADMIN_OK, "blocked until ");
 	buf_addz(r->out->text, clock_iso(block.until_ms, until));
-	if (r->is_nobody)
+	if (r->has_no_account)
 		buf_addz(r->out->text, "; no account has this name");
-	return broker_blocklist_add_unsure(r, result, failed);
+	return broker_blocklist_add_unsure(r, result, saved_errno);
 }
 
 /* An address is meant by what it lies in, a network also by what lies in it. */
@@ -253,8 +254,8 @@ static bool
 broker_blocklist_matches(const struct blocklist_target *t, const struct failure_list_entry *e)
 {
 	if (!t->is_network)
-		return e->what != FAILURES_OF_NETWORK && strcmp(e->user, t->user) == 0;
-	return e->what != FAILURES_OF_LOGIN &&
+		return e->kind != FAILURES_OF_NETWORK && strcmp(e->user, t->user) == 0;
+	return e->kind != FAILURES_OF_LOGIN &&
 	    (network_has(&t->network, &e->network) || network_has(&e->network, &t->network));
 }
 
@@ -266,13 +267,13 @@ broker_blocklist_clear_named(struct broker_blocklist_command *r)
 	struct failures *f = r->broker->failures;
 
 	if (!r->target.is_network) {
-		r->removed += failures_clear(f, FAILURES_OF_LOGIN, str_of(r->target.user));
+		r->removed_count += failures_clear(f, FAILURES_OF_LOGIN, str_of(r->target.user));
 		(void)failures_clear(f, FAILURES_OF_USER, str_of(r->target.user));
 	} else if (n->bits == 32 && n->size == 4) {
-		r->removed += failures_clear(
+		r->removed_count += failures_clear(
 		    f, FAILURES_OF_NETWORK, str_make((const char *)n->bytes, 4));
 	} else if (n->bits >= 64 && n->size == NETWORK_BYTES_MAX) {
-		r->removed += failures_clear(f, FAILURES_OF_NETWORK,
+		r->removed_count += failures_clear(f, FAILURES_OF_NETWORK,
 		    str_make((const char *)n->bytes, CLAIMED_NETWORK_BYTES));
 	}
 }
@@ -281,15 +282,15 @@ broker_blocklist_clear_named(struct broker_blocklist_command *r)
 static void
 broker_blocklist_clear_limited(struct broker_blocklist_command *r)
 {
-	struct failure_list *l = r->broker->limited;
+	struct failure_list *l = r->broker->failure_list;
 
 	for (size_t i = 0; i < FAILURE_LIST_MAX; i++) {
 		struct failure_list_entry *e = &l->entry[i];
 
 		if (!e->since_ms || !broker_blocklist_matches(&r->target, e))
 			continue;
-		r->removed += failures_clear(
-		    r->broker->failures, e->what, str_make(e->key, e->key_n));
+		r->removed_count += failures_clear(
+		    r->broker->failures, e->kind, str_make(e->key, e->key_n));
 		*e = (struct failure_list_entry){0};
 	}
 	broker_blocklist_clear_named(r);
@@ -298,15 +299,16 @@ broker_blocklist_clear_limited(struct broker_blocklist_command *r)
 /* By a network around it that was blocked by hand. */
 static uint8_t
 broker_blocklist_report_still(
-    struct broker_blocklist_command *r, const struct blocklist_entry *still)
+    struct broker_blocklist_command *r, const struct blocklist_entry *remaining)
 {
-	char room[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
+	char buffer[NETWORK_TEXT_BYTES], until[CLOCK_TEXT_BYTES];
 
 	broker_blocklist_report(r, USER_ADMIN_OK,
-	    r->removed ? "no longer blocked itself, but still blocked by " : "still blocked by ");
+	    r->removed_count ? "no longer blocked itself, but still blocked by "
+	                     : "still blocked by ");
 	buf_addf(r->out->text, "%.*s until %s",
-	    STR_ARG(blocklist_target_text(&still->target, room)),
-	    clock_iso(still->until_ms, until));
+	    STR_ARG(blocklist_target_text(&remaining->target, buffer)),
+	    clock_iso(remaining->until_ms, until));
 	return USER_ADMIN_TRY_LATER;
 }
 
@@ -315,25 +317,25 @@ broker_blocklist_run_remove(struct broker_blocklist_command *r)
 {
 	const struct blocklist_target *t = &r->target;
 	enum blocklist_result result = blocklist_remove(r->broker->blocks, t);
-	int failed = errno;
-	const struct blocklist_entry *still;
+	int saved_errno = errno;
+	const struct blocklist_entry *remaining;
 	uint8_t code, unsure;
 
 	if (result == BLOCKLIST_BROKEN)
 		return broker_blocklist_failed(r);
-	r->removed += result != BLOCKLIST_NONE;
+	r->removed_count += result != BLOCKLIST_NONE;
 	broker_blocklist_clear_limited(r);
-	still =
+	remaining =
 	    blocklist_find(r->broker->blocks, str_of(t->user), t->is_network ? &t->network : NULL);
-	if (r->removed)
+	if (r->removed_count)
 		broker_blocklist_log(r, 0);
-	if (still)
-		code = broker_blocklist_report_still(r, still);
-	else if (r->removed)
+	if (remaining)
+		code = broker_blocklist_report_still(r, remaining);
+	else if (r->removed_count)
 		code = broker_blocklist_report(r, USER_ADMIN_OK, "no longer blocked");
 	else
 		code = broker_blocklist_report(r, USER_ADMIN_NO_USER, "is not blocked");
-	unsure = broker_blocklist_add_unsure(r, result, failed);
+	unsure = broker_blocklist_add_unsure(r, result, saved_errno);
 	return code ? code : unsure;
 }
 
@@ -361,25 +363,25 @@ broker_blocklist_resolve_user(struct broker_blocklist_command *r)
 {
 	enum accounts_result found;
 	struct account account;
-	struct claimed_identity claim;
+	struct claimed_identity identity;
 
-	if (!claimed_set_user(str_of(r->target.user), &claim))
+	if (!claimed_set_user(str_of(r->target.user), &identity))
 		return USER_ADMIN_DATA;
-	found = broker_find_claimed(r->broker, &claim, &account);
+	found = broker_find_claimed(r->broker, &identity, &account);
 	mem_wipe(&account, sizeof account);
-	if (found == ACCOUNTS_BROKEN && !str_has(claimed_name(&claim), '@'))
+	if (found == ACCOUNTS_BROKEN && !str_has(claimed_name(&identity), '@'))
 		return broker_blocklist_report(r, USER_ADMIN_IO,
 		    "the account store cannot be used, which alone says "
 		    "whom a name without a domain means: say the whole name");
-	r->is_nobody = found == ACCOUNTS_NONE;
-	memcpy(r->target.user, claim.user, sizeof r->target.user);
+	r->has_no_account = found == ACCOUNTS_NONE;
+	memcpy(r->target.user, identity.user, sizeof r->target.user);
 	return USER_ADMIN_OK;
 }
 
 static uint8_t
 broker_blocklist_parse_target(struct broker_blocklist_command *r, bool is_new)
 {
-	struct str text = message_values_get(r->asked->values, "name");
+	struct str text = message_values_get(r->request->values, "name");
 	bool is_target = blocklist_target_parse(text, &r->target);
 	struct str user = str_of(r->target.user);
 
@@ -424,14 +426,14 @@ broker_blocklist_is_verb(struct str verb)
 uint8_t
 broker_blocklist_run(struct broker *b, const struct message_admin *m, struct user_admin_out *out)
 {
-	struct broker_blocklist_command r = {.broker = b, .asked = m, .out = out};
+	struct broker_blocklist_command r = {.broker = b, .request = m, .out = out};
 	const struct broker_blocklist_verb *v = broker_blocklist_find_verb(m->verb);
-	uint8_t fault = USER_ADMIN_OK;
+	uint8_t code = USER_ADMIN_OK;
 
 	broker_blocklist_read(b);
 	if (v->is_named && broker_is_directory_gone(b, out->text))
 		return USER_ADMIN_IO;
 	if (v->is_named)
-		fault = broker_blocklist_parse_target(&r, v->is_new);
-	return fault == USER_ADMIN_OK ? v->fn(&r) : fault;
+		code = broker_blocklist_parse_target(&r, v->is_new);
+	return code == USER_ADMIN_OK ? v->fn(&r) : code;
 }

@@ -41,10 +41,11 @@ broker_log_trouble(struct broker *b, const char *why)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	if (strcmp(b->told, why) == 0 && now_ms < b->told_ms + clock_timeout_ms(LOG_AGAIN_MS))
+	if (strcmp(b->logged_trouble, why) == 0 &&
+	    now_ms < b->logged_ms + clock_timeout_ms(LOG_AGAIN_MS))
 		return;
-	snprintf(b->told, sizeof b->told, "%s", why);
-	b->told_ms = now_ms;
+	snprintf(b->logged_trouble, sizeof b->logged_trouble, "%s", why);
+	b->logged_ms = now_ms;
 	log_error("accounts: %s in %.*s: logins are answered with 454 until it can be used%s", why,
 	    STR_ARG(b->role->conf->state_directory), broker_advice(b));
 }
@@ -56,7 +57,7 @@ broker_show_trouble(const struct broker *b)
 	struct buf text;
 
 	buf_init(&text, TROUBLE_BYTES);
-	if (b->is_away)
+	if (b->is_directory_gone)
 		buf_addf(&text, "%s%s", broker_directory_gone_text,
 		    b->trouble[0] || blocks[0] ? "; " : "");
 	buf_addf(&text, "%s%s%s%s", b->trouble, b->trouble[0] ? broker_advice(b) : "",
@@ -78,9 +79,9 @@ broker_clear_trouble(struct broker *b)
 static void
 broker_log_usable_again(struct broker *b)
 {
-	if (!b->told[0] || b->failed_count)
+	if (!b->logged_trouble[0] || b->failed_count)
 		return;
-	b->told[0] = 0;
+	b->logged_trouble[0] = 0;
 	broker_clear_trouble(b);
 	log_warn("accounts: the store in %.*s can be used again",
 	    STR_ARG(b->role->conf->state_directory));
@@ -110,11 +111,11 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 	char error[ACCOUNTS_ERROR_BYTES];
 
 	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
-	b->place = (struct store_file){0};
-	(void)!store_file_note(&b->place, b->directory); /* there may be none yet */
+	b->store_file = (struct store_file){0};
+	(void)!store_file_note(&b->store_file, b->directory); /* there may be none yet */
 	b->accounts = accounts_open(b->directory, absent, error);
 	b->is_missing = !b->accounts && errno == ENOENT;
-	if (b->accounts && !store_file_note(&b->place, b->directory)) {
+	if (b->accounts && !store_file_note(&b->store_file, b->directory)) {
 		accounts_close(&b->accounts);
 		snprintf(error, sizeof error, "accounts.db was replaced while it was opened");
 	}
@@ -160,25 +161,25 @@ broker_switch_store(struct broker *b)
 bool
 broker_is_directory_gone(struct broker *b, struct buf *text)
 {
-	char now[PATH_MAX];
-	bool is_away = b->is_away;
+	char path[PATH_MAX];
+	bool is_gone = b->is_directory_gone;
 
-	store_file_directory_path(b->directory, now);
+	store_file_directory_path(b->directory, path);
 	/* when it cannot be said, it is where it was said to be before */
-	if (b->where[0] && now[0])
-		is_away = strcmp(now, b->where) != 0;
-	if (is_away && !b->is_away)
+	if (b->directory_path[0] && path[0])
+		is_gone = strcmp(path, b->directory_path) != 0;
+	if (is_gone && !b->is_directory_gone)
 		log_error("accounts: %s (it was %s, it is now %s)", broker_directory_gone_text,
-		    b->where, now);
-	if (!is_away && b->is_away)
+		    b->directory_path, path);
+	if (!is_gone && b->is_directory_gone)
 		log_warn("accounts: the state directory is where it was again");
-	if (is_away != b->is_away) {
-		b->is_away = is_away;
+	if (is_gone != b->is_directory_gone) {
+		b->is_directory_gone = is_gone;
 		broker_show_trouble(b);
 	}
-	if (is_away && text)
+	if (is_gone && text)
 		buf_addz(text, broker_directory_gone_text);
-	return is_away;
+	return is_gone;
 }
 
 static void
@@ -189,7 +190,7 @@ broker_check_store_file(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)!broker_is_directory_gone(b, NULL);
-	if (b->accounts && store_file_compare(&b->place, b->directory) == STORE_FILE_OTHER)
+	if (b->accounts && store_file_compare(&b->store_file, b->directory) == STORE_FILE_OTHER)
 		broker_switch_store(b);
 	else
 		(void)broker_store(b);
@@ -198,11 +199,11 @@ broker_check_store_file(evutil_socket_t fd, short what, void *arg)
 void
 broker_watch_store(struct broker *b)
 {
-	struct timeval every = {.tv_sec = CHECK_FILE_EVERY_S};
+	struct timeval interval = {.tv_sec = CHECK_FILE_EVERY_S};
 
-	store_file_directory_path(b->directory, b->where);
-	b->store_look = event_new(b->role->base, -1, EV_PERSIST, broker_check_store_file, b);
-	if (!b->store_look || evtimer_add(b->store_look, &every) != 0)
+	store_file_directory_path(b->directory, b->directory_path);
+	b->store_timer = event_new(b->role->base, -1, EV_PERSIST, broker_check_store_file, b);
+	if (!b->store_timer || evtimer_add(b->store_timer, &interval) != 0)
 		die("no event to look at the account store");
 }
 
@@ -212,17 +213,17 @@ broker_watch_store(struct broker *b)
 static struct accounts *
 broker_current_store(struct broker *b, struct str verb, struct buf *text)
 {
-	enum store_file_state place =
-	    b->accounts ? store_file_compare(&b->place, b->directory) : STORE_FILE_SAME;
-	int failed = errno;
+	enum store_file_state state =
+	    b->accounts ? store_file_compare(&b->store_file, b->directory) : STORE_FILE_SAME;
+	int saved_errno = errno;
 
 	if (user_admin_is_change(verb) && broker_is_directory_gone(b, text))
 		return NULL;
-	if (place == STORE_FILE_UNKNOWN && user_admin_is_change(verb)) {
-		buf_addf(text, "accounts.db cannot be looked at: %s", strerror(failed));
+	if (state == STORE_FILE_UNKNOWN && user_admin_is_change(verb)) {
+		buf_addf(text, "accounts.db cannot be looked at: %s", strerror(saved_errno));
 		return NULL;
 	}
-	if (place == STORE_FILE_OTHER)
+	if (state == STORE_FILE_OTHER)
 		broker_switch_store(b);
 	if (!broker_store(b) && b->is_missing && user_admin_absent_store(verb) == ACCOUNTS_MAKE)
 		broker_open_store(b, ACCOUNTS_MAKE);
@@ -246,7 +247,7 @@ broker_run_users(struct broker *b, const struct message_admin *m, struct user_ad
 		return code;
 	}
 	broker_log_usable_again(b);
-	if (!user_admin_is_change(m->verb) || store_file_note(&b->place, b->directory))
+	if (!user_admin_is_change(m->verb) || store_file_note(&b->store_file, b->directory))
 		return code;
 	broker_switch_store(b);
 	buf_clear(out->text);
@@ -261,23 +262,23 @@ static void
 broker_log_damaged(struct broker *b, struct str user)
 {
 	int64_t now_ms = clock_mono_ms();
-	struct broker_damaged_account *old = &b->damaged[0];
+	struct broker_damaged_account *oldest = &b->damaged[0];
 	struct log_line l;
 
 	for (int i = 0; i < BROKER_DAMAGED_MAX; i++) {
-		struct broker_damaged_account *t = &b->damaged[i];
+		struct broker_damaged_account *damaged = &b->damaged[i];
 
-		if (t->name[0] && str_eq(str_of(t->name), user)) {
-			old = t;
+		if (damaged->name[0] && str_eq(str_of(damaged->name), user)) {
+			oldest = damaged;
 			break;
 		}
-		if (t->at_ms < old->at_ms)
-			old = t;
+		if (damaged->at_ms < oldest->at_ms)
+			oldest = damaged;
 	}
-	if (old->name[0] && now_ms < old->at_ms + clock_timeout_ms(LOG_AGAIN_MS))
+	if (oldest->name[0] && now_ms < oldest->at_ms + clock_timeout_ms(LOG_AGAIN_MS))
 		return;
-	snprintf(old->name, sizeof old->name, "%.*s", STR_ARG(user));
-	old->at_ms = now_ms;
+	snprintf(oldest->name, sizeof oldest->name, "%.*s", STR_ARG(user));
+	oldest->at_ms = now_ms;
 	log_begin(&l, LOG_ERR, "account damaged");
 	log_user(&l, "user", user);
 	log_quoted(&l, "text", STR("its logins are answered with 454; set a new password, "
@@ -289,10 +290,10 @@ static void
 broker_clear_failed(struct broker *b, struct str user)
 {
 	for (unsigned i = 0; i < b->failed_count; i++)
-		if (str_eq(str_of(b->failed[i]), user)) {
+		if (str_eq(str_of(b->failed_names[i]), user)) {
 			b->failed_count--;
-			memmove(b->failed[i], b->failed[i + 1],
-			    (b->failed_count - i) * sizeof *b->failed);
+			memmove(b->failed_names[i], b->failed_names[i + 1],
+			    (b->failed_count - i) * sizeof *b->failed_names);
 			return;
 		}
 }
@@ -303,8 +304,10 @@ broker_note_failed(struct broker *b, struct str user)
 {
 	broker_clear_failed(b, user);
 	if (b->failed_count == BROKER_FAILED_MAX)
-		memmove(b->failed[0], b->failed[1], --b->failed_count * sizeof *b->failed);
-	snprintf(b->failed[b->failed_count++], sizeof *b->failed, "%.*s", STR_ARG(user));
+		memmove(b->failed_names[0], b->failed_names[1],
+		    --b->failed_count * sizeof *b->failed_names);
+	snprintf(
+	    b->failed_names[b->failed_count++], sizeof *b->failed_names, "%.*s", STR_ARG(user));
 	b->probe_after_ms = clock_mono_ms() + clock_timeout_ms(PROBE_MS);
 }
 
@@ -357,29 +360,29 @@ broker_look_up(void *broker, struct str user, struct account *out)
 /* Between two look-ups the store may have been opened anew, and be another one: "none" of the
  * former says nothing of it. */
 enum accounts_result
-broker_find_claimed(struct broker *b, struct claimed_identity *claim, struct account *out)
+broker_find_claimed(struct broker *b, struct claimed_identity *identity, struct account *out)
 {
 	struct str domain = login_name_domain(b->role->conf);
-	const struct claimed_identity said = *claim;
+	const struct claimed_identity original = *identity;
 	uint64_t changes = b->changes;
-	enum accounts_result found = account_names_find(broker_look_up, b, domain, claim, out);
+	enum accounts_result found = account_names_find(broker_look_up, b, domain, identity, out);
 
 	if (found == ACCOUNTS_BROKEN || changes == b->changes)
 		return found;
-	*claim = said;
-	return account_names_find(broker_look_up, b, domain, claim, out);
+	*identity = original;
+	return account_names_find(broker_look_up, b, domain, identity, out);
 }
 
 void
 broker_sweep_store(struct broker *b)
 {
-	char names[BROKER_FAILED_MAX][sizeof *b->failed];
+	char names[BROKER_FAILED_MAX][sizeof *b->failed_names];
 	unsigned count = b->failed_count;
 	struct account account;
 
 	if (!broker_store(b) || clock_mono_ms() < b->probe_after_ms)
 		return;
-	memcpy(names, b->failed, sizeof names);
+	memcpy(names, b->failed_names, sizeof names);
 	for (unsigned i = 0; i < count; i++)
 		(void)broker_find(b, str_of(names[i]), &account);
 }

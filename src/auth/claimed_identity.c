@@ -47,21 +47,22 @@ claimed_set_user(struct str name, struct claimed_identity *out)
 }
 
 static void
-claimed_set_authzid(struct claimed_identity *c, struct str other)
+claimed_set_authzid(struct claimed_identity *c, struct str authzid)
 {
-	c->other_n = claimed_copy_name(other, c->other);
-	c->is_for_other = other.n && !str_eq(str_make(c->other, c->other_n), claimed_name(c));
+	c->authzid_n = claimed_copy_name(authzid, c->authzid);
+	c->has_other_authzid =
+	    authzid.n && !str_eq(str_make(c->authzid, c->authzid_n), claimed_name(c));
 }
 
 static bool
 claimed_complete_name(char name[CLAIMED_USER_MAX + 1], size_t *n, struct str domain)
 {
-	char room[LOGIN_NAME_BYTES];
-	struct str whole = login_name_complete(str_make(name, *n), domain, room);
+	char buffer[LOGIN_NAME_BYTES];
+	struct str completed = login_name_complete(str_make(name, *n), domain, buffer);
 
-	if (whole.n == *n || whole.n > CLAIMED_USER_MAX)
+	if (completed.n == *n || completed.n > CLAIMED_USER_MAX)
 		return false;
-	*n = claimed_copy_name(whole, name);
+	*n = claimed_copy_name(completed, name);
 	return true;
 }
 
@@ -69,30 +70,30 @@ bool
 claimed_complete(struct claimed_identity *c, struct str domain)
 {
 	bool has_user = claimed_complete_name(c->user, &c->user_n, domain);
-	bool has_other = claimed_complete_name(c->other, &c->other_n, domain);
+	bool has_authzid = claimed_complete_name(c->authzid, &c->authzid_n, domain);
 
-	c->is_for_other =
-	    c->other_n && !str_eq(str_make(c->other, c->other_n), claimed_name(c));
-	return has_user || has_other;
+	c->has_other_authzid =
+	    c->authzid_n && !str_eq(str_make(c->authzid, c->authzid_n), claimed_name(c));
+	return has_user || has_authzid;
 }
 
 bool
 claimed_parse_plain(struct str message, struct claimed_identity *out)
 {
-	struct str other = str_upto(message, str_find(message, 0));
-	struct str rest = str_from(message, other.n + 1);
+	struct str authzid = str_upto(message, str_find(message, 0));
+	struct str rest = str_from(message, authzid.n + 1);
 	struct str user = str_upto(rest, str_find(rest, 0));
 	struct str password = str_from(rest, user.n + 1);
 
 	*out = (struct claimed_identity){0};
-	if (message.n > CLAIMED_MESSAGE_MAX || other.n == message.n || user.n == rest.n)
+	if (message.n > CLAIMED_MESSAGE_MAX || authzid.n == message.n || user.n == rest.n)
 		return false;
-	if (!claimed_is_valid_password(password) || (other.n && !claimed_is_valid_name(other)))
+	if (!claimed_is_valid_password(password) || (authzid.n && !claimed_is_valid_name(authzid)))
 		return false;
 	if (!claimed_set_user(user, out))
 		return false;
 	out->password = password;
-	claimed_set_authzid(out, other);
+	claimed_set_authzid(out, authzid);
 	return true;
 }
 
@@ -163,10 +164,10 @@ parse_gs2_authzid(struct str *rest, char out[CLAIMED_USER_MAX + 1], size_t *n_ou
 bool
 claimed_parse_scram(struct str message, struct claimed_identity *out)
 {
-	char other[CLAIMED_USER_MAX + 1], user[CLAIMED_USER_MAX + 1];
+	char authzid[CLAIMED_USER_MAX + 1], user[CLAIMED_USER_MAX + 1];
 	enum claimed_binding binding;
 	struct str rest = message, part;
-	size_t other_n, user_n;
+	size_t authzid_n, user_n;
 
 	*out = (struct claimed_identity){0};
 	if (message.n == 0 || message.n > CLAIMED_MESSAGE_MAX || !str_is_utf8(message) ||
@@ -174,7 +175,7 @@ claimed_parse_scram(struct str message, struct claimed_identity *out)
 		return false;
 	if (!str_split(&rest, ',', &part) || !parse_gs2_binding(part, &binding))
 		return false;
-	if (!parse_gs2_authzid(&rest, other, &other_n) ||
+	if (!parse_gs2_authzid(&rest, authzid, &authzid_n) ||
 	    !parse_scram_attribute(&rest, "n=", &part))
 		return false;
 	/* one form of the name for all who read it */
@@ -184,7 +185,7 @@ claimed_parse_scram(struct str message, struct claimed_identity *out)
 	if (!parse_scram_attribute(&rest, "r=", &part) || part.n == 0 || !str_is_printable(part))
 		return false;
 	out->binding = binding;
-	claimed_set_authzid(out, str_make(other, other_n));
+	claimed_set_authzid(out, str_make(authzid, authzid_n));
 	return true;
 }
 

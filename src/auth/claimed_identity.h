@@ -20,10 +20,10 @@ enum claimed_binding {
 struct claimed_identity {
 	char user[CLAIMED_USER_MAX + 1]; /* canonical: ASCII letters in lower case */
 	size_t user_n;
-	char other[CLAIMED_USER_MAX + 1]; /* the authorization identity, canonical too */
-	size_t other_n;
+	char authzid[CLAIMED_USER_MAX + 1]; /* the authorization identity, canonical too */
+	size_t authzid_n;
 	struct str password;           /* PLAIN; a view of the message */
-	bool is_for_other;             /* an authorization identity that is not the user */
+	bool has_other_authzid;             /* an authorization identity that is not the user */
 	enum claimed_binding binding;    /* SCRAM */
 };
 

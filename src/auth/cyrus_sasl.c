@@ -88,15 +88,16 @@ static int
 check_password(sasl_conn_t *conn, void *context, const char *user, const char *password,
     unsigned password_n, struct propctx *properties)
 {
-	struct cyrus_sasl_exchange *t = context;
+	struct cyrus_sasl_exchange *exchange = context;
 
 	(void)conn;
 	(void)properties;
-	if (strcmp(user, t->user) != 0)
+	if (strcmp(user, exchange->user) != 0)
 		return SASL_BADAUTH;
-	t->was_asked = true;
-	t->has_key = scram_secret_client_key(&t->secret, str_make(password, password_n), t->key);
-	return t->has_key ? SASL_OK : SASL_BADAUTH;
+	exchange->was_asked = true;
+	exchange->has_key = scram_secret_client_key(
+	    &exchange->secret, str_make(password, password_n), exchange->key);
+	return exchange->has_key ? SASL_OK : SASL_BADAUTH;
 }
 
 static int
@@ -117,8 +118,8 @@ static int
 make_canonical(sasl_conn_t *conn, void *context, const char *in, unsigned in_n, unsigned flags,
     const char *realm, char *out, unsigned out_max, unsigned *out_n)
 {
-	const struct cyrus_sasl_exchange *t = context;
-	struct str user = str_of(t->user);
+	const struct cyrus_sasl_exchange *exchange = context;
+	struct str user = str_of(exchange->user);
 
 	(void)conn;
 	(void)realm;
@@ -163,84 +164,87 @@ init_auxprop_plugin(const sasl_utils_t *utils, int max, int *version, sasl_auxpr
 /* ---- one talk ---- */
 
 static bool
-fill_sasl_exchange(struct cyrus_sasl_exchange *t, const struct cyrus_sasl_login *login)
+fill_sasl_exchange(struct cyrus_sasl_exchange *exchange, const struct cyrus_sasl_login *login)
 {
 	if (login->user.n > CLAIMED_USER_MAX || login->salt.n == 0 ||
 	    login->salt.n > SCRAM_SECRET_SALT_MAX ||
 	    login->iterations < SCRAM_SECRET_ITERATIONS_MIN ||
 	    login->iterations > SCRAM_SECRET_ITERATIONS_MAX)
 		return false;
-	memcpy(t->user, login->user.p, login->user.n);
-	memcpy(t->secret.salt, login->salt.p, login->salt.n);
-	t->secret.salt_n = login->salt.n;
-	t->secret.iterations = login->iterations;
+	memcpy(exchange->user, login->user.p, login->user.n);
+	memcpy(exchange->secret.salt, login->salt.p, login->salt.n);
+	exchange->secret.salt_n = login->salt.n;
+	exchange->secret.iterations = login->iterations;
 	return true;
 }
 
 static bool
-set_sasl_properties(struct cyrus_sasl_exchange *t)
+set_sasl_properties(struct cyrus_sasl_exchange *exchange)
 {
 	sasl_security_properties_t security = {
 	    .maxbufsize = 8192, .security_flags = SASL_SEC_NOPLAINTEXT | SASL_SEC_NOANONYMOUS};
 	sasl_ssf_t tls = 256;
 
-	return sasl_setprop(t->conn, SASL_SEC_PROPS, &security) == SASL_OK &&
-	    sasl_setprop(t->conn, SASL_SSF_EXTERNAL, &tls) == SASL_OK;
+	return sasl_setprop(exchange->conn, SASL_SEC_PROPS, &security) == SASL_OK &&
+	    sasl_setprop(exchange->conn, SASL_SSF_EXTERNAL, &tls) == SASL_OK;
 }
 
 /* The library's memory goes with it. */
 static void
-sasl_exchange_free(struct cyrus_sasl_exchange **t)
+sasl_exchange_free(struct cyrus_sasl_exchange **exchange)
 {
-	if (!*t)
+	if (!*exchange)
 		return;
-	sasl_dispose(&(*t)->conn);
-	mem_wipe(*t, sizeof **t);
-	mem_free(*t);
-	*t = NULL;
+	sasl_dispose(&(*exchange)->conn);
+	mem_wipe(*exchange, sizeof **exchange);
+	mem_free(*exchange);
+	*exchange = NULL;
 }
 
 static struct cyrus_sasl_exchange *
 sasl_exchange_new(const struct cyrus_sasl_login *login)
 {
-	struct cyrus_sasl_exchange *t = MEM_NEW(struct cyrus_sasl_exchange);
+	struct cyrus_sasl_exchange *exchange = MEM_NEW(struct cyrus_sasl_exchange);
 	char hostname[HOSTNAME_BYTES] = "";
 
-	t->callbacks[0] = (sasl_callback_t){
-	    SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(check_password), t};
-	t->callbacks[1] = (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK(allow_authorization), t};
-	t->callbacks[2] = (sasl_callback_t){SASL_CB_CANON_USER, CALLBACK(make_canonical), t};
-	t->callbacks[3] = (sasl_callback_t){.id = SASL_CB_LIST_END};
+	exchange->callbacks[0] = (sasl_callback_t){
+	    SASL_CB_SERVER_USERDB_CHECKPASS, CALLBACK(check_password), exchange};
+	exchange->callbacks[1] =
+	    (sasl_callback_t){SASL_CB_PROXY_POLICY, CALLBACK(allow_authorization), exchange};
+	exchange->callbacks[2] =
+	    (sasl_callback_t){SASL_CB_CANON_USER, CALLBACK(make_canonical), exchange};
+	exchange->callbacks[3] = (sasl_callback_t){.id = SASL_CB_LIST_END};
 	if (login->hostname.n < sizeof hostname)
 		memcpy(hostname, login->hostname.p, login->hostname.n);
 	/* with an empty name the library would ask the resolver */
-	if (!fill_sasl_exchange(t, login) ||
+	if (!fill_sasl_exchange(exchange, login) ||
 	    sasl_server_new("smtp", hostname[0] ? hostname : "localhost", NULL, NULL, NULL,
-		t->callbacks, 0, &t->conn) != SASL_OK ||
-	    !set_sasl_properties(t))
-		sasl_exchange_free(&t);
-	return t;
+		exchange->callbacks, 0, &exchange->conn) != SASL_OK ||
+	    !set_sasl_properties(exchange))
+		sasl_exchange_free(&exchange);
+	return exchange;
 }
 
 static enum cyrus_sasl_result
-check_sasl_username(struct cyrus_sasl_exchange *t)
+check_sasl_username(struct cyrus_sasl_exchange *exchange)
 {
 	const void *user = NULL;
 
-	if (!t->has_key)
+	if (!exchange->has_key)
 		return CYRUS_SASL_NO;
-	if (sasl_getprop(t->conn, SASL_USERNAME, &user) || !user || strcmp(user, t->user) != 0)
+	if (sasl_getprop(exchange->conn, SASL_USERNAME, &user) || !user ||
+	    strcmp(user, exchange->user) != 0)
 		return CYRUS_SASL_NO;
 	return CYRUS_SASL_YES;
 }
 
 /* What is not the library's own trouble is the client's, and "no" is all that it hears. */
 static enum cyrus_sasl_result
-sasl_result_of(struct cyrus_sasl_exchange *t, int r)
+sasl_result_of(struct cyrus_sasl_exchange *exchange, int r)
 {
 	switch (r) {
 	case SASL_OK:
-		return check_sasl_username(t);
+		return check_sasl_username(exchange);
 	case SASL_CONTINUE:
 		return CYRUS_SASL_BROKEN;
 	case SASL_FAIL:
@@ -250,29 +254,29 @@ sasl_result_of(struct cyrus_sasl_exchange *t, int r)
 	case SASL_NOTINIT:
 	case SASL_TRYAGAIN:
 	case SASL_UNAVAIL:
-		return t->was_asked ? CYRUS_SASL_NO : CYRUS_SASL_BROKEN;
+		return exchange->was_asked ? CYRUS_SASL_NO : CYRUS_SASL_BROKEN;
 	default:
 		return CYRUS_SASL_NO;
 	}
 }
 
 static int
-sasl_exchange_start(struct cyrus_sasl_exchange *t, const char *mechanism, struct str first)
+sasl_exchange_start(struct cyrus_sasl_exchange *exchange, const char *mechanism, struct str first)
 {
 	const char *out;
 	unsigned n;
 
-	return sasl_server_start(t->conn, mechanism, first.p, (unsigned)first.n, &out, &n);
+	return sasl_server_start(exchange->conn, mechanism, first.p, (unsigned)first.n, &out, &n);
 }
 
 static int
-sasl_exchange_step(struct cyrus_sasl_exchange *t, struct str response)
+sasl_exchange_step(struct cyrus_sasl_exchange *exchange, struct str response)
 {
 	const char *out;
 	unsigned n;
 
 	return sasl_server_step(
-	    t->conn, response.n ? response.p : "", (unsigned)response.n, &out, &n);
+	    exchange->conn, response.n ? response.p : "", (unsigned)response.n, &out, &n);
 }
 
 enum cyrus_sasl_result
@@ -281,7 +285,7 @@ cyrus_sasl_check(const struct cyrus_sasl_login *login, struct str first, struct 
 {
 	bool is_plain = str_eq(login->mechanism, STR("PLAIN"));
 	enum cyrus_sasl_result result;
-	struct cyrus_sasl_exchange *t;
+	struct cyrus_sasl_exchange *exchange;
 	int r;
 
 	if (!is_plain && !str_eq(login->mechanism, STR("LOGIN")))
@@ -290,18 +294,19 @@ cyrus_sasl_check(const struct cyrus_sasl_login *login, struct str first, struct 
 	 * lost memory */
 	if (!is_plain && !str_ieq(first, login->user))
 		return CYRUS_SASL_NO;
-	t = sasl_exchange_new(login);
-	if (!t)
+	exchange = sasl_exchange_new(login);
+	if (!exchange)
 		return CYRUS_SASL_BROKEN;
-	r = sasl_exchange_start(t, is_plain ? "PLAIN" : "LOGIN", is_plain ? first : STR_NULL);
+	r = sasl_exchange_start(
+	    exchange, is_plain ? "PLAIN" : "LOGIN", is_plain ? first : STR_NULL);
 	if (!is_plain && r == SASL_CONTINUE)
-		r = sasl_exchange_step(t, first);
+		r = sasl_exchange_step(exchange, first);
 	if (!is_plain && r == SASL_CONTINUE)
-		r = sasl_exchange_step(t, second);
-	result = sasl_result_of(t, r);
+		r = sasl_exchange_step(exchange, second);
+	result = sasl_result_of(exchange, r);
 	if (result == CYRUS_SASL_YES)
-		memcpy(key_out, t->key, sizeof t->key);
-	sasl_exchange_free(&t);
+		memcpy(key_out, exchange->key, sizeof exchange->key);
+	sasl_exchange_free(&exchange);
 	return result;
 }
 

@@ -15,27 +15,27 @@ enum {
 };
 
 struct failure_list_entry {
-	enum failures_of what; /* NETWORK, PLACE or LOGIN */
+	enum failures_of kind; /* NETWORK, PLACE or LOGIN */
 	char key[FAILURE_LIST_KEY_MAX]; /* its name there */
 	size_t key_n;
 	struct network network;        /* NETWORK, PLACE */
 	char user[CLAIMED_USER_MAX + 1]; /* PLACE, LOGIN */
 	int64_t since_ms;              /* UTC; 0: a free place */
 	struct blocklist_refused refused;
-	uint64_t turn;                 /* of the last refusal: the higher, the later */
+	uint64_t last_used;                 /* of the last refusal: the higher, the later */
 };
 
 struct failure_list {
 	struct failure_list_entry entry[FAILURE_LIST_MAX];
-	uint64_t turns; /* so far */
+	uint64_t use_count; /* so far */
 };
 
 /* The entry of that name, or a new one, which is then the caller's to describe (since_ms 0). */
 struct failure_list_entry *failure_list_ensure(
-    struct failure_list *l, enum failures_of what, struct str key);
+    struct failure_list *l, enum failures_of kind, struct str key);
 /* NULL: none. */
 struct failure_list_entry *failure_list_find(
-    struct failure_list *l, enum failures_of what, struct str key);
+    struct failure_list *l, enum failures_of kind, struct str key);
 /* It was refused now. */
 void failure_list_used(struct failure_list *l, struct failure_list_entry *e);
 

@@ -10,7 +10,7 @@
 enum { SETS = 4096, WAYS = 8, NAME_BYTES = 272, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 10000 };
 
 struct failures_bucket {
-	uint64_t who;     /* keyed hash */
+	uint64_t key;     /* keyed hash */
 	int64_t empty_ms; /* monotonic */
 };
 
@@ -32,12 +32,12 @@ failures_free(struct failures **f)
 }
 
 static uint64_t
-failures_key(enum failures_of what, struct str name)
+failures_key(enum failures_of kind, struct str name)
 {
 	char text[NAME_BYTES + 1];
 	size_t n = name.n < NAME_BYTES ? name.n : NAME_BYTES;
 
-	text[0] = (char)what;
+	text[0] = (char)kind;
 	if (n)
 		memcpy(text + 1, name.p, n);
 	return map_hash(str_make(text, n + 1));
@@ -60,13 +60,13 @@ failures_remembered(int64_t empty_ms, int64_t now_ms, int64_t each_ms)
 
 uint64_t
 failures_count(
-    const struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
+    const struct failures *f, enum failures_of kind, struct str name, struct failures_limit limit)
 {
-	uint64_t id = failures_key(what, name);
-	const struct failures_bucket *set = f->buckets[id % SETS];
+	uint64_t key = failures_key(kind, name);
+	const struct failures_bucket *set = f->buckets[key % SETS];
 
 	for (int i = 0; i < WAYS; i++)
-		if (set[i].who == id)
+		if (set[i].key == key)
 			return failures_remembered(
 			    set[i].empty_ms, clock_mono_ms(), failure_weight_ms(limit));
 	return 0;
@@ -74,59 +74,59 @@ failures_count(
 
 uint64_t
 failures_add(
-    struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
+    struct failures *f, enum failures_of kind, struct str name, struct failures_limit limit)
 {
-	uint64_t id = failures_key(what, name);
-	struct failures_bucket *set = f->buckets[id % SETS], *to = set;
+	uint64_t key = failures_key(kind, name);
+	struct failures_bucket *set = f->buckets[key % SETS], *bucket = set;
 	int64_t now_ms = clock_mono_ms(), each_ms = failure_weight_ms(limit);
 
 	for (int i = 0; i < WAYS; i++) {
-		if (set[i].who == id) {
-			to = &set[i];
+		if (set[i].key == key) {
+			bucket = &set[i];
 			break;
 		}
-		if (set[i].empty_ms < to->empty_ms)
-			to = &set[i];
+		if (set[i].empty_ms < bucket->empty_ms)
+			bucket = &set[i];
 	}
-	if (to->who != id)
-		*to = (struct failures_bucket){.who = id};
-	if (to->empty_ms < now_ms)
-		to->empty_ms = now_ms;
-	to->empty_ms += each_ms;
+	if (bucket->key != key)
+		*bucket = (struct failures_bucket){.key = key};
+	if (bucket->empty_ms < now_ms)
+		bucket->empty_ms = now_ms;
+	bucket->empty_ms += each_ms;
 	/* twice the limit is the worst that is held against anyone */
-	if (to->empty_ms > now_ms + 2 * limit.period_ms)
-		to->empty_ms = now_ms + 2 * limit.period_ms;
-	return failures_remembered(to->empty_ms, now_ms, each_ms);
+	if (bucket->empty_ms > now_ms + 2 * limit.period_ms)
+		bucket->empty_ms = now_ms + 2 * limit.period_ms;
+	return failures_remembered(bucket->empty_ms, now_ms, each_ms);
 }
 
 int64_t
-failures_left_ms(const struct failures *f, enum failures_of what, struct str name,
+failures_left_ms(const struct failures *f, enum failures_of kind, struct str name,
     struct failures_limit limit)
 {
-	uint64_t id = failures_key(what, name);
-	const struct failures_bucket *set = f->buckets[id % SETS];
+	uint64_t key = failures_key(kind, name);
+	const struct failures_bucket *set = f->buckets[key % SETS];
 	int64_t left_ms = 0;
 
 	for (int i = 0; i < WAYS && limit.count; i++)
-		if (set[i].who == id)
+		if (set[i].key == key)
 			left_ms = set[i].empty_ms - clock_mono_ms() -
 			    ((int64_t)limit.count - 1) * failure_weight_ms(limit);
 	return left_ms > 0 ? left_ms : 0;
 }
 
 bool
-failures_clear(struct failures *f, enum failures_of what, struct str name)
+failures_clear(struct failures *f, enum failures_of kind, struct str name)
 {
-	uint64_t id = failures_key(what, name);
-	struct failures_bucket *set = f->buckets[id % SETS];
-	bool was = false;
+	uint64_t key = failures_key(kind, name);
+	struct failures_bucket *set = f->buckets[key % SETS];
+	bool had_failures = false;
 
 	for (int i = 0; i < WAYS; i++)
-		if (set[i].who == id) {
-			was = set[i].empty_ms > clock_mono_ms();
+		if (set[i].key == key) {
+			had_failures = set[i].empty_ms > clock_mono_ms();
 			set[i] = (struct failures_bucket){0};
 		}
-	return was;
+	return had_failures;
 }
 
 int64_t

@@ -25,15 +25,15 @@ void failures_free(struct failures **f);
 
 /* One more; returns how many are remembered now, rounded up. */
 uint64_t failures_add(
-    struct failures *f, enum failures_of what, struct str name, struct failures_limit limit);
+    struct failures *f, enum failures_of kind, struct str name, struct failures_limit limit);
 uint64_t failures_count(
-    const struct failures *f, enum failures_of what, struct str name, struct failures_limit limit)
+    const struct failures *f, enum failures_of kind, struct str name, struct failures_limit limit)
     MUST_USE;
 /* How long until there are fewer than limit.count, if none is added. */
-int64_t failures_left_ms(const struct failures *f, enum failures_of what, struct str name,
+int64_t failures_left_ms(const struct failures *f, enum failures_of kind, struct str name,
     struct failures_limit limit) MUST_USE;
 /* Forgets them; false: there were none. */
-bool failures_clear(struct failures *f, enum failures_of what, struct str name);
+bool failures_clear(struct failures *f, enum failures_of kind, struct str name);
 /* How long the answer to the n-th failure waits: half a second, doubled each time, ten seconds
  * at most. */
 int64_t failures_delay_ms(uint64_t n);

@@ -17,23 +17,23 @@ guesses_rate(const struct conf_rate *rate)
 
 /* The login at this place, as one name; the length of the network tells where the login begins. */
 static struct str
-guesses_login_at_network(const struct auth_session *l, char room[LOGIN_AT_NETWORK_BYTES])
+guesses_login_at_network(const struct auth_session *s, char buffer[LOGIN_AT_NETWORK_BYTES])
 {
-	struct str user = claimed_name(&l->claim), network = usual_networks_part(l->network);
+	struct str user = claimed_name(&s->identity), network = usual_networks_part(s->network);
 
-	room[0] = (char)network.n;
-	memcpy(room + 1, network.p, network.n);
-	memcpy(room + 1 + network.n, user.p, user.n);
-	return str_make(room, 1 + network.n + user.n);
+	buffer[0] = (char)network.n;
+	memcpy(buffer + 1, network.p, network.n);
+	memcpy(buffer + 1 + network.n, user.p, user.n);
+	return str_make(buffer, 1 + network.n + user.n);
 }
 
 static bool
-guesses_is_exempt(const struct auth_session *l)
+guesses_is_exempt(const struct auth_session *s)
 {
-	const struct conf_strs *all = &auth_session_conf(l)->auth.exempt_networks;
+	const struct conf_strs *all = &auth_session_conf(s)->auth.exempt_networks;
 	struct network client, network;
 
-	if (all->count == 0 || !network_parse(l->client, &client))
+	if (all->count == 0 || !network_parse(s->client, &client))
 		return false;
 	for (size_t i = 0; i < all->count; i++)
 		if (network_parse(all->str[i], &network) && network_has(&network, &client))
@@ -42,37 +42,38 @@ guesses_is_exempt(const struct auth_session *l)
 }
 
 static bool
-guesses_is_usual_network(const struct auth_session *l)
+guesses_is_usual_network(const struct auth_session *s)
 {
-	return usual_networks_has(l->broker->places, claimed_name(&l->claim), l->network);
+	return usual_networks_has(
+	    s->broker->usual_networks, claimed_name(&s->identity), s->network);
 }
 
 /* It was counted already: the same wrong password, or, once, a password after a SCRAM login of the
  * same name in the same session, for mail programs try one mechanism after the other. */
 static bool
-guesses_is_repeated(const struct auth_session *l, int64_t period_ms)
+guesses_is_repeated(const struct auth_session *s, int64_t period_ms)
 {
-	struct str user = claimed_name(&l->claim), password = auth_session_password(l);
-	struct str session = str_make((const char *)&l->session, sizeof l->session);
-	struct broker *b = l->broker;
+	struct str user = claimed_name(&s->identity), password = auth_session_password(s);
+	struct str session = str_make((const char *)&s->id, sizeof s->id);
+	struct broker *b = s->broker;
 
 	if (password.n == 0) {
-		password_cache_add(b->scram_failed, user, session, AUTH_SESSION_AGE_MAX_MS);
+		password_cache_add(b->scram_failures, user, session, AUTH_SESSION_AGE_MAX_MS);
 		return false;
 	}
-	if (password_cache_has(b->wrong, user, password))
+	if (password_cache_has(b->wrong_passwords, user, password))
 		return true;
-	password_cache_add(b->wrong, user, password, period_ms);
-	return password_cache_take(b->scram_failed, user, session);
+	password_cache_add(b->wrong_passwords, user, password, period_ms);
+	return password_cache_take(b->scram_failures, user, session);
 }
 
 /* The network that counts, as one that can be shown. */
 static struct network
-guesses_network(const struct auth_session *l, enum failures_of what)
+guesses_network(const struct auth_session *s, enum failures_of kind)
 {
 	struct str counts =
-	    what == FAILURES_OF_LOGIN_AT_NETWORK ? usual_networks_part(l->network) : l->network;
-	struct network n = {.size = l->network.n == 4 ? 4 : NETWORK_BYTES_MAX,
+	    kind == FAILURES_OF_LOGIN_AT_NETWORK ? usual_networks_part(s->network) : s->network;
+	struct network n = {.size = s->network.n == 4 ? 4 : NETWORK_BYTES_MAX,
 	    .bits = (uint8_t)(8 * counts.n)};
 
 	if (counts.n)
@@ -81,21 +82,21 @@ guesses_network(const struct auth_session *l, enum failures_of what)
 }
 
 static bool
-guesses_are_over_limit(const struct auth_session *l, enum failures_of what, struct str name,
+guesses_are_over_limit(const struct auth_session *s, enum failures_of kind, struct str name,
     const struct conf_rate *rate)
 {
 	return rate->count > 0 &&
-	    failures_count(l->broker->failures, what, name, guesses_rate(rate)) >= rate->count;
+	    failures_count(s->broker->failures, kind, name, guesses_rate(rate)) >= rate->count;
 }
 
 static void
 guesses_begin_limited(
-    const struct auth_session *l, enum failures_of what, struct failure_list_entry *e)
+    const struct auth_session *s, enum failures_of kind, struct failure_list_entry *e)
 {
-	struct str user = claimed_name(&l->claim);
+	struct str user = claimed_name(&s->identity);
 
 	e->since_ms = clock_ms();
-	e->network = guesses_network(l, what);
+	e->network = guesses_network(s, kind);
 	e->refused = (struct blocklist_refused){0};
 	memset(e->user, 0, sizeof e->user);
 	memcpy(e->user, user.p, user.n);
@@ -104,41 +105,41 @@ guesses_begin_limited(
 /* The name of a login is a guesser's word: it may be of no account. */
 static void
 guesses_alert(
-    const struct auth_session *l, enum failures_of what, const struct failure_list_entry *e)
+    const struct auth_session *s, enum failures_of kind, const struct failure_list_entry *e)
 {
 	char network[NETWORK_TEXT_BYTES];
-	const char *limit = account_blocks_key(what);
+	const char *limit = account_blocks_key(kind);
 
 	network_text(&e->network, network);
-	if (what == FAILURES_OF_NETWORK)
-		role_alert(l->broker->role, NOTICE_ACCESS, str_of(network),
+	if (kind == FAILURES_OF_NETWORK)
+		role_alert(s->broker->role, NOTICE_ACCESS, str_of(network),
 		    "network %s has failed too often and is refused for now (%s); the last login "
 		    "that it tried is %s", network, limit, e->user);
 	else
-		role_alert(l->broker->role, NOTICE_ACCESS, str_of(e->user),
+		role_alert(s->broker->role, NOTICE_ACCESS, str_of(e->user),
 		    "login %s had too many wrong passwords %s%s, and is refused %s for now (%s)",
-		    e->user, what == FAILURES_OF_LOGIN ? "from everywhere" : "from ",
-		    what == FAILURES_OF_LOGIN ? "" : network,
-		    what == FAILURES_OF_LOGIN ? "in places where it is new" : "there", limit);
+		    e->user, kind == FAILURES_OF_LOGIN ? "from everywhere" : "from ",
+		    kind == FAILURES_OF_LOGIN ? "" : network,
+		    kind == FAILURES_OF_LOGIN ? "in places where it is new" : "there", limit);
 }
 
 /* The block begins.  By what is counted later it may last longer. */
 static void
-guesses_log_begin(const struct auth_session *login, const struct failure_list_entry *e)
+guesses_log_begin(const struct auth_session *s, const struct failure_list_entry *e)
 {
 	static const char *const words[] = {[FAILURES_OF_NETWORK] = "network",
 	    [FAILURES_OF_LOGIN] = "login", [FAILURES_OF_LOGIN_AT_NETWORK] = "login_at_network"};
-	int64_t left_ms = account_blocks_left_ms(login->broker, e);
+	int64_t left_ms = account_blocks_left_ms(s->broker, e);
 	char until[CLOCK_TEXT_BYTES], network[NETWORK_TEXT_BYTES];
 	struct log_line l;
 
 	log_begin(&l, LOG_NOTICE, "auth block");
-	log_str(&l, "what", str_of(words[e->what]));
-	log_str(&l, "limit", str_of(account_blocks_key(e->what)));
+	log_str(&l, "what", str_of(words[e->kind]));
+	log_str(&l, "limit", str_of(account_blocks_key(e->kind)));
 	log_str(&l, "until", str_of(clock_iso(clock_ms() + left_ms, until)));
-	if (e->what != FAILURES_OF_LOGIN)
+	if (e->kind != FAILURES_OF_LOGIN)
 		log_str(&l, "network", str_of(network_text(&e->network, network)));
-	if (e->what != FAILURES_OF_NETWORK)
+	if (e->kind != FAILURES_OF_NETWORK)
 		log_user(&l, "user", str_of(e->user));
 	log_end(&l);
 }
@@ -146,150 +147,151 @@ guesses_log_begin(const struct auth_session *login, const struct failure_list_en
 /* One failure more; who reaches the limit is remembered by name, anew where an earlier time beyond
  * it was over. */
 static void
-guesses_add_to(const struct auth_session *l, enum failures_of what, struct str name,
+guesses_add_to(const struct auth_session *s, enum failures_of kind, struct str name,
     const struct conf_rate *rate)
 {
-	bool was_beyond = guesses_are_over_limit(l, what, name, rate);
+	bool was_over_limit = guesses_are_over_limit(s, kind, name, rate);
 	struct failure_list_entry *e;
 
 	/* 0: no limit */
 	if (rate->count == 0 ||
-	    failures_add(l->broker->failures, what, name, guesses_rate(rate)) < rate->count)
+	    failures_add(s->broker->failures, kind, name, guesses_rate(rate)) < rate->count)
 		return;
-	e = failure_list_ensure(l->broker->limited, what, name);
-	if (e->since_ms == 0 || !was_beyond) {
-		guesses_begin_limited(l, what, e);
-		guesses_alert(l, what, e);
+	e = failure_list_ensure(s->broker->failure_list, kind, name);
+	if (e->since_ms == 0 || !was_over_limit) {
+		guesses_begin_limited(s, kind, e);
+		guesses_alert(s, kind, e);
 	}
-	failure_list_used(l->broker->limited, e);
-	blocklist_note_last(&e->refused, claimed_name(&l->claim), l->client);
-	if (!was_beyond)
-		guesses_log_begin(l, e);
+	failure_list_used(s->broker->failure_list, e);
+	blocklist_note_last(&e->refused, claimed_name(&s->identity), s->client);
+	if (!was_over_limit)
+		guesses_log_begin(s, e);
 }
 
 static void
-guesses_add(const struct auth_session *l)
+guesses_add(const struct auth_session *s)
 {
-	const struct conf *conf = auth_session_conf(l);
+	const struct conf *conf = auth_session_conf(s);
 	const struct conf_rate *rate = &conf->auth.failure_limit;
-	struct str user = claimed_name(&l->claim);
-	char room[LOGIN_AT_NETWORK_BYTES];
+	struct str user = claimed_name(&s->identity);
+	char buffer[LOGIN_AT_NETWORK_BYTES];
 
-	guesses_add_to(l, FAILURES_OF_NETWORK, l->network, rate);
+	guesses_add_to(s, FAILURES_OF_NETWORK, s->network, rate);
 	/* of a login that is new there it is the network that is refused */
-	if (guesses_is_usual_network(l))
+	if (guesses_is_usual_network(s))
 		guesses_add_to(
-		    l, FAILURES_OF_LOGIN_AT_NETWORK, guesses_login_at_network(l, room), rate);
-	guesses_add_to(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit);
-	(void)failures_add(l->broker->failures, FAILURES_OF_USER, user, guesses_rate(rate));
+		    s, FAILURES_OF_LOGIN_AT_NETWORK, guesses_login_at_network(s, buffer), rate);
+	guesses_add_to(s, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit);
+	(void)failures_add(s->broker->failures, FAILURES_OF_USER, user, guesses_rate(rate));
 }
 
 /* The operator's, or NULL. */
 static struct blocklist_entry *
-guesses_block(const struct auth_session *l)
+guesses_block(const struct auth_session *s)
 {
 	struct network client;
-	bool is_known = network_parse(l->client, &client);
+	bool is_known = network_parse(s->client, &client);
 
 	return blocklist_find(
-	    l->broker->blocks, claimed_name(&l->claim), is_known ? &client : NULL);
+	    s->broker->blocks, claimed_name(&s->identity), is_known ? &client : NULL);
 }
 
 void
-guesses_note_success(const struct auth_session *l)
+guesses_note_success(const struct auth_session *s)
 {
-	char room[LOGIN_AT_NETWORK_BYTES];
+	char buffer[LOGIN_AT_NETWORK_BYTES];
 
 	/* failures there are of a time before the place was forgotten */
-	if (usual_networks_add(l->broker->places, claimed_name(&l->claim), l->network))
-		(void)failures_clear(l->broker->failures, FAILURES_OF_LOGIN_AT_NETWORK,
-		    guesses_login_at_network(l, room));
+	if (usual_networks_add(s->broker->usual_networks, claimed_name(&s->identity), s->network))
+		(void)failures_clear(s->broker->failures, FAILURES_OF_LOGIN_AT_NETWORK,
+		    guesses_login_at_network(s, buffer));
 }
 
 void
-guesses_note_refused(const struct auth_session *l, enum guesses_limit limit)
+guesses_note_refused(const struct auth_session *s, enum guesses_limit limit)
 {
-	struct str user = claimed_name(&l->claim);
+	struct str user = claimed_name(&s->identity);
 	struct failure_list_entry *e = NULL;
-	struct blocklist_entry *block = guesses_block(l);
-	char room[LOGIN_AT_NETWORK_BYTES];
+	struct blocklist_entry *block = guesses_block(s);
+	char buffer[LOGIN_AT_NETWORK_BYTES];
 
 	if (block)
-		blocklist_note_refused(&block->refused, user, l->client);
+		blocklist_note_refused(&block->refused, user, s->client);
 	else if (limit == GUESSES_NETWORK)
-		e = failure_list_find(l->broker->limited, FAILURES_OF_NETWORK, l->network);
+		e = failure_list_find(s->broker->failure_list, FAILURES_OF_NETWORK, s->network);
 	else if (limit == GUESSES_LOGIN_AT_NETWORK)
-		e = failure_list_find(l->broker->limited, FAILURES_OF_LOGIN_AT_NETWORK,
-		    guesses_login_at_network(l, room));
+		e = failure_list_find(s->broker->failure_list, FAILURES_OF_LOGIN_AT_NETWORK,
+		    guesses_login_at_network(s, buffer));
 	else if (limit == GUESSES_LOGIN)
-		e = failure_list_find(l->broker->limited, FAILURES_OF_LOGIN, user);
+		e = failure_list_find(s->broker->failure_list, FAILURES_OF_LOGIN, user);
 	if (!e)
 		return;
-	failure_list_used(l->broker->limited, e);
-	blocklist_note_refused(&e->refused, user, l->client);
+	failure_list_used(s->broker->failure_list, e);
+	blocklist_note_refused(&e->refused, user, s->client);
 }
 
 /* Where the user is known to be, guesses from other places slow nobody, and those from the same
  * place do. */
 static int64_t
-guesses_delay_ms(const struct auth_session *l)
+guesses_delay_ms(const struct auth_session *s)
 {
-	struct failures_limit limit = guesses_rate(&auth_session_conf(l)->auth.failure_limit);
-	char room[LOGIN_AT_NETWORK_BYTES];
-	struct failures *f = l->broker->failures;
-	uint64_t network = failures_count(f, FAILURES_OF_NETWORK, l->network, limit);
-	uint64_t login = guesses_is_usual_network(l)
-	                     ? failures_count(f, FAILURES_OF_LOGIN_AT_NETWORK,
-	                           guesses_login_at_network(l, room), limit)
-	                     : failures_count(f, FAILURES_OF_USER, claimed_name(&l->claim), limit);
+	struct failures_limit limit = guesses_rate(&auth_session_conf(s)->auth.failure_limit);
+	char buffer[LOGIN_AT_NETWORK_BYTES];
+	struct failures *f = s->broker->failures;
+	uint64_t network = failures_count(f, FAILURES_OF_NETWORK, s->network, limit);
+	uint64_t login =
+	    guesses_is_usual_network(s)
+	        ? failures_count(
+	              f, FAILURES_OF_LOGIN_AT_NETWORK, guesses_login_at_network(s, buffer), limit)
+	        : failures_count(f, FAILURES_OF_USER, claimed_name(&s->identity), limit);
 	uint64_t count = login > network ? login : network;
 
 	return failures_delay_ms(count ? count : 1);
 }
 
 struct guesses_counted
-guesses_count(const struct auth_session *l)
+guesses_count(const struct auth_session *s)
 {
-	const struct conf *conf = auth_session_conf(l);
+	const struct conf *conf = auth_session_conf(s);
 	int64_t period_ms = conf->auth.login_failure_limit.period_ms;
 	bool is_new;
 
-	if (l->is_test)
+	if (s->is_test)
 		return (struct guesses_counted){false, 0};
-	if (guesses_is_exempt(l))
+	if (guesses_is_exempt(s))
 		return (struct guesses_counted){false, failures_delay_ms(1)};
 	if (period_ms < conf->auth.failure_limit.period_ms)
 		period_ms = conf->auth.failure_limit.period_ms;
-	is_new = !guesses_is_repeated(l, period_ms);
+	is_new = !guesses_is_repeated(s, period_ms);
 	if (is_new)
-		guesses_add(l);
-	return (struct guesses_counted){is_new, guesses_delay_ms(l)};
+		guesses_add(s);
+	return (struct guesses_counted){is_new, guesses_delay_ms(s)};
 }
 
 enum guesses_limit
-guesses_limit(const struct auth_session *l)
+guesses_limit(const struct auth_session *s)
 {
-	const struct conf *conf = auth_session_conf(l);
+	const struct conf *conf = auth_session_conf(s);
 	const struct conf_rate *rate = &conf->auth.failure_limit;
-	struct str user = claimed_name(&l->claim);
-	char room[LOGIN_AT_NETWORK_BYTES];
+	struct str user = claimed_name(&s->identity);
+	char buffer[LOGIN_AT_NETWORK_BYTES];
 	const struct blocklist_entry *block;
 
-	if (l->is_test || user.n == 0)
+	if (s->is_test || user.n == 0)
 		return GUESSES_WITHIN_LIMITS;
-	block = guesses_block(l);
+	block = guesses_block(s);
 	if (block)
 		return block->target.is_network ? GUESSES_BLOCKED_NETWORK : GUESSES_BLOCKED_USER;
-	if (guesses_is_exempt(l))
+	if (guesses_is_exempt(s))
 		return GUESSES_WITHIN_LIMITS;
-	if (guesses_is_usual_network(l))
-		return guesses_are_over_limit(
-		           l, FAILURES_OF_LOGIN_AT_NETWORK, guesses_login_at_network(l, room), rate)
+	if (guesses_is_usual_network(s))
+		return guesses_are_over_limit(s, FAILURES_OF_LOGIN_AT_NETWORK,
+		           guesses_login_at_network(s, buffer), rate)
 		           ? GUESSES_LOGIN_AT_NETWORK
 		           : GUESSES_WITHIN_LIMITS;
-	if (guesses_are_over_limit(l, FAILURES_OF_NETWORK, l->network, rate))
+	if (guesses_are_over_limit(s, FAILURES_OF_NETWORK, s->network, rate))
 		return GUESSES_NETWORK;
-	return guesses_are_over_limit(l, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit)
+	return guesses_are_over_limit(s, FAILURES_OF_LOGIN, user, &conf->auth.login_failure_limit)
 	    ? GUESSES_LOGIN
 	    : GUESSES_WITHIN_LIMITS;
 }

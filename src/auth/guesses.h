@@ -24,12 +24,12 @@ enum guesses_limit {
 	GUESSES_LOGIN, /* the login was guessed too often from everywhere, and is new there */
 };
 
-struct guesses_counted guesses_count(const struct auth_session *l);
+struct guesses_counted guesses_count(const struct auth_session *s);
 /* From now on the login is usual there. */
-void guesses_note_success(const struct auth_session *l);
+void guesses_note_success(const struct auth_session *s);
 /* It is refused by that limit: whoever lists blocks sees it. */
-void guesses_note_refused(const struct auth_session *l, enum guesses_limit limit);
+void guesses_note_refused(const struct auth_session *s, enum guesses_limit limit);
 /* Before its name is known a login is within the limits. */
-enum guesses_limit guesses_limit(const struct auth_session *l) MUST_USE;
+enum guesses_limit guesses_limit(const struct auth_session *s) MUST_USE;
 
 #endif

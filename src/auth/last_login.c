@@ -37,15 +37,15 @@ last_logins_free(struct last_logins **all)
 void
 last_logins_put(struct last_logins *all, struct str login, struct str client, struct str mechanism)
 {
-	struct last_login *one = map_get(all->by_name, login);
+	struct last_login *entry = map_get(all->by_name, login);
 
-	if (!one) {
-		one = MEM_NEW(struct last_login);
-		(void)map_put(all->by_name, login, one);
+	if (!entry) {
+		entry = MEM_NEW(struct last_login);
+		(void)map_put(all->by_name, login, entry);
 	}
-	one->at_ms = clock_ms();
-	snprintf(one->client, sizeof one->client, "%.*s", STR_ARG(client));
-	snprintf(one->mechanism, sizeof one->mechanism, "%.*s", STR_ARG(mechanism));
+	entry->at_ms = clock_ms();
+	snprintf(entry->client, sizeof entry->client, "%.*s", STR_ARG(client));
+	snprintf(entry->mechanism, sizeof entry->mechanism, "%.*s", STR_ARG(mechanism));
 }
 
 const struct last_login *

@@ -95,7 +95,7 @@ password_cache_take(struct password_cache *c, struct str user, struct str passwo
 void
 password_cache_add(struct password_cache *c, struct str user, struct str password, int64_t ttl_ms)
 {
-	struct password_cache_entry *set = c->entries[password_cache_set_of(user)], *to = set;
+	struct password_cache_entry *set = c->entries[password_cache_set_of(user)], *entry = set;
 	uint8_t key[KEY_BYTES];
 
 	if (ttl_ms <= 0)
@@ -103,14 +103,14 @@ password_cache_add(struct password_cache *c, struct str user, struct str passwor
 	make_password_cache_key(c, user, password, key);
 	for (int i = 0; i < WAYS; i++) {
 		if (memcmp(set[i].key, key, KEY_BYTES) == 0) {
-			to = &set[i];
+			entry = &set[i];
 			break;
 		}
-		if (set[i].until_ms < to->until_ms)
-			to = &set[i];
+		if (set[i].until_ms < entry->until_ms)
+			entry = &set[i];
 	}
-	memcpy(to->key, key, KEY_BYTES);
-	to->until_ms = clock_mono_ms() + ttl_ms;
+	memcpy(entry->key, key, KEY_BYTES);
+	entry->until_ms = clock_mono_ms() + ttl_ms;
 }
 
 void

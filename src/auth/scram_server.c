@@ -14,13 +14,13 @@ static const char proof_attribute[] = ",p=";
 
 bool
 scram_server_is_bound(
-    const struct claimed_identity *claim, const struct scram_server_channel *channel)
+    const struct claimed_identity *identity, const struct scram_server_channel *channel)
 {
 	if (channel->is_plus)
-		return channel->binding.n > 0 && claim->binding == CLAIMED_BINDING_EXPORTER;
-	if (claim->binding == CLAIMED_BINDING_NOT_SEEN)
+		return channel->binding.n > 0 && identity->binding == CLAIMED_BINDING_EXPORTER;
+	if (identity->binding == CLAIMED_BINDING_NOT_SEEN)
 		return !channel->plus_offered;
-	return claim->binding == CLAIMED_BINDING_NONE;
+	return identity->binding == CLAIMED_BINDING_NONE;
 }
 
 /* "n,a=other,": up to the second comma and with it. */
@@ -59,32 +59,32 @@ scram_server_challenge(struct str first, const struct scram_secret *secret, stru
 
 /* What the final message must say before the proof: "c=" binding ",r=" nonce. */
 static void
-write_expected_final(const struct scram_server_exchange *t, struct buf *out)
+write_expected_final(const struct scram_server_exchange *exchange, struct buf *out)
 {
 	struct buf channel;
 
 	buf_init(&channel, CLAIMED_MESSAGE_MAX + 256);
-	buf_adds(&channel, gs2_header(t->first));
-	buf_adds(&channel, t->binding);
+	buf_adds(&channel, gs2_header(exchange->first));
+	buf_adds(&channel, exchange->binding);
 	buf_addz(out, "c=");
 	encode_base64(out, buf_str(&channel));
 	buf_addc(out, ',');
-	buf_adds(out, str_upto(t->challenge, str_find(t->challenge, ',')));
+	buf_adds(out, str_upto(exchange->challenge, str_find(exchange->challenge, ',')));
 	buf_clear(&channel);
 }
 
 static bool
-is_of_scram_exchange(const struct scram_server_exchange *t, struct str without_proof)
+is_of_scram_exchange(const struct scram_server_exchange *exchange, struct str without_proof)
 {
 	struct buf expected;
-	bool is;
+	bool is_valid;
 
 	buf_init(&expected, (size_t)4 * CLAIMED_MESSAGE_MAX);
-	write_expected_final(t, &expected);
-	is = buf_ok(&expected) && str_starts(without_proof, buf_str(&expected)) &&
+	write_expected_final(exchange, &expected);
+	is_valid = buf_ok(&expected) && str_starts(without_proof, buf_str(&expected)) &&
 	    (without_proof.n == expected.n || without_proof.p[expected.n] == ',');
 	buf_clear(&expected);
-	return is;
+	return is_valid;
 }
 
 /* The proof is the last attribute. */
@@ -114,38 +114,39 @@ scram_proof_is_valid(const struct scram_secret *secret, struct str signed_text,
     const uint8_t proof[SCRAM_SECRET_KEY_BYTES])
 {
 	uint8_t key[SCRAM_SECRET_KEY_BYTES];
-	bool is;
+	bool is_valid;
 
 	scram_secret_sign(secret->stored_key, signed_text, key);
 	for (size_t i = 0; i < sizeof key; i++)
 		key[i] ^= proof[i];
-	is = scram_secret_is_proven(secret, str_make((const char *)key, sizeof key));
+	is_valid = scram_secret_is_proven(secret, str_make((const char *)key, sizeof key));
 	mem_wipe(key, sizeof key);
-	return is;
+	return is_valid;
 }
 
 bool
-scram_server_is_proven(const struct scram_server_exchange *t, struct str final, struct buf *out)
+scram_server_is_proven(
+    const struct scram_server_exchange *exchange, struct str final, struct buf *out)
 {
 	uint8_t proof[SCRAM_SECRET_KEY_BYTES], signature[SCRAM_SECRET_KEY_BYTES];
 	struct str without;
 	struct buf text;
-	bool is;
+	bool is_valid;
 
-	if (!split_client_proof(final, &without, proof) || !is_of_scram_exchange(t, without))
+	if (!split_client_proof(final, &without, proof) || !is_of_scram_exchange(exchange, without))
 		return false;
 	buf_init(&text, (size_t)4 * CLAIMED_MESSAGE_MAX);
-	buf_adds(&text, str_from(t->first, gs2_header(t->first).n));
+	buf_adds(&text, str_from(exchange->first, gs2_header(exchange->first).n));
 	buf_addc(&text, ',');
-	buf_adds(&text, t->challenge);
+	buf_adds(&text, exchange->challenge);
 	buf_addc(&text, ',');
 	buf_adds(&text, without);
-	is = buf_ok(&text) && scram_proof_is_valid(t->secret, buf_str(&text), proof);
-	if (is) {
-		scram_secret_sign(t->secret->server_key, buf_str(&text), signature);
+	is_valid = buf_ok(&text) && scram_proof_is_valid(exchange->secret, buf_str(&text), proof);
+	if (is_valid) {
+		scram_secret_sign(exchange->secret->server_key, buf_str(&text), signature);
 		buf_addz(out, "v=");
 		encode_base64(out, str_make((const char *)signature, sizeof signature));
 	}
 	buf_clear(&text);
-	return is;
+	return is_valid;
 }

@@ -27,12 +27,12 @@ struct scram_server_exchange {
 /* RFC 5802 section 6: the binding must be what both sides offered; "y" after an offer is a
  * downgrade. */
 bool scram_server_is_bound(
-    const struct claimed_identity *claim, const struct scram_server_channel *channel) MUST_USE;
+    const struct claimed_identity *identity, const struct scram_server_channel *channel) MUST_USE;
 /* The server's first message; out has room for SCRAM_SERVER_CHALLENGE_MAX. */
 void scram_server_challenge(struct str first, const struct scram_secret *secret, struct buf *out);
 /* The final message is of this talk and this channel, and proves the password: then out has the
  * server's final message. */
 bool scram_server_is_proven(
-    const struct scram_server_exchange *t, struct str final, struct buf *out) MUST_USE;
+    const struct scram_server_exchange *exchange, struct str final, struct buf *out) MUST_USE;
 
 #endif

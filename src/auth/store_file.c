@@ -25,29 +25,29 @@ store_file_is_same_file(const struct stat *a, const struct stat *b)
 }
 
 enum store_file_state
-store_file_compare(const struct store_file *p, const char *directory)
+store_file_compare(const struct store_file *file, const char *directory)
 {
 	struct stat now;
 
 	if (store_file_stat(directory, &now) != 0)
 		return errno == ENOENT ? STORE_FILE_OTHER : STORE_FILE_UNKNOWN;
-	return store_file_is_same_file(&p->seen, &now) && p->seen.st_size == now.st_size &&
-		p->seen.st_mtim.tv_sec == now.st_mtim.tv_sec &&
-		p->seen.st_mtim.tv_nsec == now.st_mtim.tv_nsec
+	return store_file_is_same_file(&file->noted, &now) && file->noted.st_size == now.st_size &&
+		file->noted.st_mtim.tv_sec == now.st_mtim.tv_sec &&
+		file->noted.st_mtim.tv_nsec == now.st_mtim.tv_nsec
 	    ? STORE_FILE_SAME
 	    : STORE_FILE_OTHER;
 }
 
 bool
-store_file_note(struct store_file *p, const char *directory)
+store_file_note(struct store_file *file, const char *directory)
 {
 	struct stat now;
 
 	if (store_file_stat(directory, &now) != 0)
 		return false;
-	if (p->seen.st_ino && !store_file_is_same_file(&p->seen, &now))
+	if (file->noted.st_ino && !store_file_is_same_file(&file->noted, &now))
 		return false;
-	p->seen = now;
+	file->noted = now;
 	return true;
 }
 

@@ -12,7 +12,7 @@
 #include "base/str.h"
 
 struct store_file {
-	struct stat seen; /* st_ino 0: nothing was noted */
+	struct stat noted; /* st_ino 0: nothing was noted */
 };
 
 enum store_file_state {
@@ -23,10 +23,10 @@ enum store_file_state {
 
 /* How the file is now. */
 enum store_file_state store_file_compare(
-    const struct store_file *p, const char *directory) MUST_USE;
+    const struct store_file *file, const char *directory) MUST_USE;
 /* It is as it should be, for instance after a change of our own: remembered.  False: another file
  * than before (no former one: never), or it could not be looked at; nothing is remembered. */
-bool store_file_note(struct store_file *p, const char *directory) MUST_USE;
+bool store_file_note(struct store_file *file, const char *directory) MUST_USE;
 /* Where a directory that is open as /proc/self/fd/N is now, marked when it was removed; empty:
  * nothing can be said of it. */
 void store_file_directory_path(const char *directory, char out[PATH_MAX]);

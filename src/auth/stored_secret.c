@@ -8,51 +8,51 @@
 
 /* None was added to it (auth.default_domain), and accounts are made in a domain. */
 static bool
-stored_secret_lacks_domain(const struct auth_session *l)
+stored_secret_lacks_domain(const struct auth_session *s)
 {
-	return !str_has(claimed_name(&l->claim), '@') &&
-	       login_name_is_ambiguous(auth_session_conf(l));
+	return !str_has(claimed_name(&s->identity), '@') &&
+	       login_name_is_ambiguous(auth_session_conf(s));
 }
 
 bool
-stored_secret_choose(struct auth_session *l)
+stored_secret_choose(struct auth_session *s)
 {
-	uint32_t configured = (uint32_t)auth_session_conf(l)->auth.iterations;
+	uint32_t configured = (uint32_t)auth_session_conf(s)->auth.iterations;
 	struct account account;
-	enum accounts_result found = broker_find_claimed(l->broker, &l->claim, &account);
-	struct str user = claimed_name(&l->claim), key;
+	enum accounts_result found = broker_find_claimed(s->broker, &s->identity, &account);
+	struct str user = claimed_name(&s->identity), key;
 	uint32_t likely;
 
 	if (found != ACCOUNTS_OK && found != ACCOUNTS_NONE)
 		return false;
-	key = accounts_key(l->broker->accounts);
-	likely = accounts_likely_iterations(l->broker->accounts, user);
-	scram_secret_fake(key, user, likely ? likely : configured, &l->secret);
+	key = accounts_key(s->broker->accounts);
+	likely = accounts_likely_iterations(s->broker->accounts, user);
+	scram_secret_fake(key, user, likely ? likely : configured, &s->secret);
 	if (found == ACCOUNTS_OK && account.is_suspended) {
 		scram_secret_invalidate(&account.secret, key, user);
-		l->reason = "suspended";
+		s->reason = "suspended";
 	}
 	if (found == ACCOUNTS_NONE)
-		l->reason = stored_secret_lacks_domain(l) ? "no_domain" : "no_such_account";
+		s->reason = stored_secret_lacks_domain(s) ? "no_domain" : "no_such_account";
 	if (found == ACCOUNTS_OK)
-		l->secret = account.secret;
-	l->changes = l->broker->changes;
+		s->secret = account.secret;
+	s->changes = s->broker->changes;
 	mem_wipe(&account, sizeof account);
 	return true;
 }
 
 enum accounts_result
-stored_secret_check_again(const struct auth_session *l)
+stored_secret_check_again(const struct auth_session *s)
 {
 	struct account account;
 	enum accounts_result found;
 
-	if (l->changes == l->broker->changes)
+	if (s->changes == s->broker->changes)
 		return ACCOUNTS_OK;
-	found = broker_find(l->broker, claimed_name(&l->claim), &account);
+	found = broker_find(s->broker, claimed_name(&s->identity), &account);
 	if (found != ACCOUNTS_OK)
 		return found;
-	if (account.is_suspended || !scram_secret_is_same(&account.secret, &l->secret))
+	if (account.is_suspended || !scram_secret_is_same(&account.secret, &s->secret))
 		found = ACCOUNTS_NONE;
 	mem_wipe(&account, sizeof account);
 	return found;

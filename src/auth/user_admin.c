@@ -25,9 +25,9 @@ struct user_admin_command {
 typedef uint8_t user_admin_verb_fn(struct user_admin_command *r);
 
 static uint8_t
-report_on_user(struct user_admin_command *r, enum user_admin_exit code, const char *what)
+report_on_user(struct user_admin_command *r, enum user_admin_exit code, const char *text)
 {
-	buf_addf(r->out->text, "%.*s: %s", STR_ARG(r->name), what);
+	buf_addf(r->out->text, "%.*s: %s", STR_ARG(r->name), text);
 	return (uint8_t)code;
 }
 
@@ -249,15 +249,15 @@ user_admin_run(struct accounts *a, const struct conf *conf, struct str verb, str
 {
 	const struct user_admin_verb *v = find_user_verb(verb);
 	struct user_admin_command r = {.accounts = a, .values = values, .out = out};
-	uint8_t fault = USER_ADMIN_OK;
+	uint8_t code = USER_ADMIN_OK;
 
 	if (!v) {
 		buf_addz(out->text, "unknown verb");
 		return USER_ADMIN_USAGE;
 	}
 	if (v->flags & NAMED)
-		fault = resolve_user_target(&r, conf, v->flags & NEW);
-	return fault == USER_ADMIN_OK ? v->fn(&r) : fault;
+		code = resolve_user_target(&r, conf, v->flags & NEW);
+	return code == USER_ADMIN_OK ? v->fn(&r) : code;
 }
 
 /* ---- without the daemon ---- */
@@ -273,11 +273,11 @@ user_admin_open(const char *directory, struct str verb, struct buf *text)
 {
 	char error[ACCOUNTS_ERROR_BYTES];
 	struct accounts *a = accounts_open(directory, user_admin_absent_store(verb), error);
-	int failed = errno;
+	int saved_errno = errno;
 
 	if (!a)
 		buf_addz(text, error);
-	errno = failed;
+	errno = saved_errno;
 	return a;
 }
 

@@ -17,7 +17,7 @@ struct usual_networks_entry {
 };
 
 struct usual_networks {
-	struct usual_networks_entry places[SETS][WAYS];
+	struct usual_networks_entry entries[SETS][WAYS];
 };
 
 struct usual_networks *
@@ -54,24 +54,24 @@ usual_networks_is_recent(const struct usual_networks_entry *e, int64_t now_ms)
 bool
 usual_networks_has(const struct usual_networks *p, struct str login, struct str network)
 {
-	uint64_t who = map_hash(login), where = usual_networks_hash(network);
-	const struct usual_networks_entry *set = p->places[who % SETS];
+	uint64_t login_hash = map_hash(login), network_hash = usual_networks_hash(network);
+	const struct usual_networks_entry *set = p->entries[login_hash % SETS];
 
 	for (int i = 0; i < WAYS; i++)
-		if (set[i].login == who && set[i].network == where)
+		if (set[i].login == login_hash && set[i].network == network_hash)
 			return usual_networks_is_recent(&set[i], clock_mono_ms());
 	return false;
 }
 
 /* Its own oldest when the login has enough, else the oldest of all. */
 static struct usual_networks_entry *
-usual_networks_to_replace(struct usual_networks_entry *set, uint64_t who)
+usual_networks_to_replace(struct usual_networks_entry *set, uint64_t login_hash)
 {
 	struct usual_networks_entry *oldest = set, *own = NULL;
 	int own_count = 0;
 
 	for (int i = 0; i < WAYS; i++) {
-		if (set[i].login == who) {
+		if (set[i].login == login_hash) {
 			own_count++;
 			if (!own || set[i].seen_ms < own->seen_ms)
 				own = &set[i];
@@ -85,28 +85,29 @@ usual_networks_to_replace(struct usual_networks_entry *set, uint64_t who)
 bool
 usual_networks_add(struct usual_networks *p, struct str login, struct str network)
 {
-	uint64_t who = map_hash(login), where = usual_networks_hash(network);
-	struct usual_networks_entry *set = p->places[who % SETS], *to = NULL;
+	uint64_t login_hash = map_hash(login), network_hash = usual_networks_hash(network);
+	struct usual_networks_entry *set = p->entries[login_hash % SETS], *entry = NULL;
 	int64_t now_ms = clock_mono_ms();
 	bool is_known;
 
-	for (int i = 0; i < WAYS && !to; i++)
-		if (set[i].login == who && set[i].network == where)
-			to = &set[i];
-	is_known = to && usual_networks_is_recent(to, now_ms);
-	if (!to)
-		to = usual_networks_to_replace(set, who);
-	*to = (struct usual_networks_entry){.login = who, .network = where, .seen_ms = now_ms};
+	for (int i = 0; i < WAYS && !entry; i++)
+		if (set[i].login == login_hash && set[i].network == network_hash)
+			entry = &set[i];
+	is_known = entry && usual_networks_is_recent(entry, now_ms);
+	if (!entry)
+		entry = usual_networks_to_replace(set, login_hash);
+	*entry = (struct usual_networks_entry){
+	    .login = login_hash, .network = network_hash, .seen_ms = now_ms};
 	return !is_known;
 }
 
 void
 usual_networks_forget(struct usual_networks *p, struct str login)
 {
-	uint64_t who = map_hash(login);
-	struct usual_networks_entry *set = p->places[who % SETS];
+	uint64_t login_hash = map_hash(login);
+	struct usual_networks_entry *set = p->entries[login_hash % SETS];
 
 	for (int i = 0; i < WAYS; i++)
-		if (set[i].login == who)
+		if (set[i].login == login_hash)
 			set[i] = (struct usual_networks_entry){0};
 }

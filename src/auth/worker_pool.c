@@ -29,7 +29,7 @@ struct worker_pool_worker {
 	struct channel *channel; /* NULL: there is none now */
 	struct request request;       /* the check that it is at */
 	struct worker_pool_job *job;         /* NULL while busy: its owner has left */
-	struct worker_pool_network *counted; /* of such a job */
+	struct worker_pool_network *slot_network; /* of such a job */
 };
 
 struct worker_pool {
@@ -75,8 +75,8 @@ static void
 admit_pool_job(struct worker_pool *p, struct worker_pool_network *n, struct worker_pool_job *job)
 {
 	n->admitted++;
-	job->counted = n;
-	job->place = WORKER_POOL_QUEUED;
+	job->slot_network = n;
+	job->state = WORKER_POOL_QUEUED;
 	TAILQ_INSERT_TAIL(&p->queue, job, link);
 }
 
@@ -91,14 +91,14 @@ drop_idle_pool_network(struct worker_pool *p, struct worker_pool_network *n)
 
 /* One check less of this network: the next that was held moves up. */
 static void
-release_pool_slot(struct worker_pool *p, struct worker_pool_network **counted)
+release_pool_slot(struct worker_pool *p, struct worker_pool_network **slot_network)
 {
-	struct worker_pool_network *n = *counted;
+	struct worker_pool_network *n = *slot_network;
 	struct worker_pool_job *next;
 
 	if (!n)
 		return;
-	*counted = NULL;
+	*slot_network = NULL;
 	n->admitted--;
 	next = TAILQ_FIRST(&n->held);
 	if (next && n->admitted < p->limits.per_network) {
@@ -115,39 +115,39 @@ static void
 stop_waiting_job(struct worker_pool *p, struct worker_pool_job *job)
 {
 	p->waiting--;
-	if (job->place == WORKER_POOL_QUEUED) {
+	if (job->state == WORKER_POOL_QUEUED) {
 		TAILQ_REMOVE(&p->queue, job, link);
 		return;
 	}
-	TAILQ_REMOVE(&job->counted->held, job, link);
-	job->counted->held_count--;
-	drop_idle_pool_network(p, job->counted);
-	job->counted = NULL;
+	TAILQ_REMOVE(&job->slot_network->held, job, link);
+	job->slot_network->held_count--;
+	drop_idle_pool_network(p, job->slot_network);
+	job->slot_network = NULL;
 }
 
 void
 worker_pool_cancel(struct worker_pool *p, struct worker_pool_job *job)
 {
-	if (job->place == WORKER_POOL_OUT)
+	if (job->state == WORKER_POOL_OUT)
 		return;
-	if (job->place == WORKER_POOL_RUNNING) {
+	if (job->state == WORKER_POOL_RUNNING) {
 		/* the work goes on, and counts for the network until it ends */
 		job->worker->job = NULL;
-		job->worker->counted = job->counted;
-		job->counted = NULL;
+		job->worker->slot_network = job->slot_network;
+		job->slot_network = NULL;
 	} else {
 		stop_waiting_job(p, job);
 	}
 	job->worker = NULL;
-	job->place = WORKER_POOL_OUT;
-	release_pool_slot(p, &job->counted);
+	job->state = WORKER_POOL_OUT;
+	release_pool_slot(p, &job->slot_network);
 }
 
 static void
-fail_pool_job(struct worker_pool *p, struct worker_pool_job *job, const char *trouble)
+fail_pool_job(struct worker_pool *p, struct worker_pool_job *job, const char *reason)
 {
 	worker_pool_cancel(p, job);
-	job->done(job, NULL, trouble);
+	job->done(job, NULL, reason);
 }
 
 /* ---- workers ---- */
@@ -169,7 +169,7 @@ pool_has_worker(const struct worker_pool *p)
 
 /* The worker is no more: its check has failed, and without any worker all that waits. */
 static void
-give_up_pool_worker(struct worker_pool_worker *w, const char *trouble)
+give_up_pool_worker(struct worker_pool_worker *w, const char *reason)
 {
 	struct worker_pool *p = w->pool;
 	struct worker_pool_job *job = w->job;
@@ -177,8 +177,8 @@ give_up_pool_worker(struct worker_pool_worker *w, const char *trouble)
 	request_cancel(&w->request);
 	channel_free(&w->channel);
 	if (job)
-		fail_pool_job(p, job, trouble);
-	release_pool_slot(p, &w->counted);
+		fail_pool_job(p, job, reason);
+	release_pool_slot(p, &w->slot_network);
 	while (!pool_has_worker(p) && (job = TAILQ_FIRST(&p->queue)))
 		fail_pool_job(p, job, "no_worker");
 	give_jobs_to_workers(p);
@@ -236,11 +236,11 @@ on_pool_worker_answer(enum request_end end, const struct channel_packet *packet,
 		return;
 	}
 	w->job = NULL;
-	release_pool_slot(p, &w->counted);
+	release_pool_slot(p, &w->slot_network);
 	if (job) {
-		release_pool_slot(p, &job->counted);
+		release_pool_slot(p, &job->slot_network);
 		job->worker = NULL;
-		job->place = WORKER_POOL_OUT;
+		job->state = WORKER_POOL_OUT;
 		job->done(job, &packet->message->check_answer, NULL);
 	}
 	give_jobs_to_workers(p);
@@ -276,7 +276,7 @@ send_job_to_worker(struct worker_pool_worker *w, struct worker_pool_job *job)
 	w->pool->waiting--;
 	TAILQ_REMOVE(&w->pool->queue, job, link);
 	job->worker = w;
-	job->place = WORKER_POOL_RUNNING;
+	job->state = WORKER_POOL_RUNNING;
 	w->job = job;
 	return true;
 }
@@ -287,7 +287,7 @@ next_pool_job(struct worker_pool *p)
 	struct worker_pool_job *job;
 
 	while ((job = TAILQ_FIRST(&p->queue)))
-		if (!job->has_waited || !job->settle || !job->settle(job))
+		if (!job->has_waited || !job->decide || !job->decide(job))
 			return job;
 	return NULL;
 }
@@ -308,12 +308,12 @@ give_jobs_to_workers(struct worker_pool *p)
 static void
 start_job_wait(struct worker_pool *p, struct worker_pool_job *job)
 {
-	struct timeval each = pool_interval(TICK_MS);
+	struct timeval interval = pool_interval(TICK_MS);
 
-	job->patience_ms = clock_mono_ms() + p->limits.step_timeout_ms;
+	job->deadline_ms = clock_mono_ms() + p->limits.step_timeout_ms;
 	p->waiting++;
 	if (!evtimer_pending(p->tick, NULL))
-		evtimer_add(p->tick, &each);
+		evtimer_add(p->tick, &interval);
 }
 
 const char *
@@ -333,11 +333,11 @@ worker_pool_begin(struct worker_pool *p, struct worker_pool_job *job)
 		give_jobs_to_workers(p);
 	} else {
 		n->held_count++;
-		job->counted = n;
-		job->place = WORKER_POOL_HELD;
+		job->slot_network = n;
+		job->state = WORKER_POOL_HELD;
 		TAILQ_INSERT_TAIL(&n->held, job, link);
 	}
-	job->has_waited = job->place != WORKER_POOL_RUNNING;
+	job->has_waited = job->state != WORKER_POOL_RUNNING;
 	return NULL;
 }
 
@@ -348,7 +348,7 @@ first_overdue_job(const struct worker_pool_jobs *jobs, int64_t now_ms)
 {
 	struct worker_pool_job *job = TAILQ_FIRST(jobs);
 
-	return job && job->patience_ms <= now_ms ? job : NULL;
+	return job && job->deadline_ms <= now_ms ? job : NULL;
 }
 
 static void
@@ -367,11 +367,11 @@ static void
 find_overdue_held(struct str key, void *value, void *arg)
 {
 	struct worker_pool_network *n = value;
-	struct worker_pool_overdue *o = arg;
+	struct worker_pool_overdue *overdue = arg;
 
 	(void)key;
-	if (!o->job)
-		o->job = first_overdue_job(&n->held, o->now_ms);
+	if (!overdue->job)
+		overdue->job = first_overdue_job(&n->held, overdue->now_ms);
 }
 
 /* Each list is in order of arrival, held jobs moved up excepted: those wait a little longer. */
@@ -379,19 +379,19 @@ static void
 on_pool_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker_pool *p = arg;
-	struct worker_pool_overdue o = {.now_ms = clock_mono_ms()};
-	struct timeval each = pool_interval(TICK_MS);
+	struct worker_pool_overdue overdue = {.now_ms = clock_mono_ms()};
+	struct timeval interval = pool_interval(TICK_MS);
 
 	(void)fd, (void)what;
-	fail_overdue_jobs(p, &p->queue, o.now_ms);
+	fail_overdue_jobs(p, &p->queue, overdue.now_ms);
 	do {
-		o.job = NULL;
-		map_each(p->networks, find_overdue_held, &o);
-		if (o.job)
-			fail_pool_job(p, o.job, "queue_timeout");
-	} while (o.job);
+		overdue.job = NULL;
+		map_each(p->networks, find_overdue_held, &overdue);
+		if (overdue.job)
+			fail_pool_job(p, overdue.job, "queue_timeout");
+	} while (overdue.job);
 	if (p->waiting)
-		evtimer_add(p->tick, &each);
+		evtimer_add(p->tick, &interval);
 }
 
 /* ---- life ---- */

@@ -23,7 +23,7 @@ struct worker_pool_network;
  * Otherwise AUTH_OK with a key of SCRAM_SECRET_KEY_BYTES, which nobody has looked at yet, or
  * AUTH_FAIL or AUTH_TEMPFAIL without one. */
 typedef void worker_pool_done_fn(
-    struct worker_pool_job *job, const struct message_check_answer *answer, const char *trouble);
+    struct worker_pool_job *job, const struct message_check_answer *answer, const char *reason);
 /* The job has waited: true when it was settled (and has left the pool) without a worker. */
 typedef bool worker_pool_decide_fn(struct worker_pool_job *job);
 /* This worker was given up: a check took too long, or (is_stuck false) its channel is lost. */
@@ -41,14 +41,14 @@ struct worker_pool_job {
 	struct message_check_start start;
 	struct str network;
 	worker_pool_done_fn *done;
-	worker_pool_decide_fn *settle;
+	worker_pool_decide_fn *decide;
 	void *arg;
 	/* the pool's */
-	enum worker_pool_state place;
+	enum worker_pool_state state;
 	bool has_waited;
-	int64_t patience_ms; /* monotonic: until when it waits for a worker */
+	int64_t deadline_ms; /* monotonic: until when it waits for a worker */
 	struct worker_pool_worker *worker; /* running: at which */
-	struct worker_pool_network *counted; /* where it counts as admitted */
+	struct worker_pool_network *slot_network; /* where it counts as admitted */
 	TAILQ_ENTRY(worker_pool_job) link;
 };
 

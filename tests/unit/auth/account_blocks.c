@@ -29,7 +29,7 @@ is_blocked_by(const struct rig_admin *a, const char *text)
 /* Who asks why a user cannot log in sees the block, and who made it, and until when. */
 Test(account_blocks, are_shown_with_the_account, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_admin a;
 
 	a = rig_admin_named(r, "user.show", "alice");
@@ -53,7 +53,7 @@ Test(account_blocks, are_shown_with_the_account, .timeout = 60)
 
 Test(account_blocks, of_its_network_are_shown_with_the_account, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_admin a;
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
@@ -119,7 +119,7 @@ Test(account_blocks, an_account_that_does_not_exist_has_its_own_reason, .timeout
 	struct rig_admin a;
 
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
-	r = rig_with_alice(CALM, 1);
+	r = rig_with_alice(HIGH_LIMIT, 1);
 	cr_expect_eq(rig_login(r, 1, "PLAIN", STR("\0nobody\0x")), 535);
 	cr_expect_eq(
 	    rig_log_count(log, "counted=yes mech=PLAIN reason=no_such_account reply=\"535 5.7.8\""),
@@ -156,7 +156,7 @@ Test(account_blocks, a_name_that_lacks_its_domain_has_its_own_reason, .timeout =
 	r->more_domains = ", { name = \"example.net\"; }";
 	rig_store(r, "alice", "wonderland", NULL);
 	rig_store(r, "alice@example.com", "wonderland", NULL);
-	rig_run(r, CALM, 1);
+	rig_run(r, HIGH_LIMIT, 1);
 	for (size_t i = 0; i < sizeof several_domains / sizeof *several_domains; i++) {
 		a = test_auth(r, several_domains[i].user, "wrong");
 		cr_expect(rig_row_has(&a, "outcome", "fail"), "case %zu", i);

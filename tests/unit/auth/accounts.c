@@ -44,7 +44,7 @@ tear_down(void)
 TestSuite(accounts, .init = set_up, .fini = tear_down);
 
 static struct accounts *
-must_open(void)
+open_or_fail(void)
 {
 	struct accounts *a = accounts_open(directory, ACCOUNTS_MAKE, error);
 
@@ -63,7 +63,7 @@ secret_for(const char *password)
 
 Test(accounts, keep_what_they_are_told)
 {
-	struct accounts *a = must_open();
+	struct accounts *a = open_or_fail();
 	struct scram_secret one = secret_for("one"), two = secret_for("two");
 	struct account found;
 	char key[32];
@@ -79,12 +79,12 @@ Test(accounts, keep_what_they_are_told)
 	cr_assert_eq(accounts_suspend(a, STR("alice"), STR("phished")), ACCOUNTS_OK);
 	accounts_close(&a);
 
-	a = must_open();
+	a = open_or_fail();
 	cr_assert_arr_eq(accounts_key(a).p, key, 32, "the installation's key stays");
 	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
 	cr_assert(found.is_suspended);
 	cr_assert_str_eq(found.reason, "phished");
-	cr_assert(rig_fits(&found.secret, STR("two")));
+	cr_assert(rig_password_matches(&found.secret, STR("two")));
 	cr_assert_eq(accounts_resume(a, STR("alice")), ACCOUNTS_OK);
 	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
 	cr_assert(!found.is_suspended);
@@ -97,7 +97,7 @@ Test(accounts, names_are_data)
 {
 	static const char *const names[] = {
 	    "' OR '1'='1", "*)(uid=*", "../../etc/passwd", "a%b_c", "\xc3\xb6"};
-	struct accounts *a = must_open();
+	struct accounts *a = open_or_fail();
 	struct scram_secret s = secret_for("x");
 	struct account found;
 
@@ -112,7 +112,7 @@ Test(accounts, names_are_data)
 
 Test(accounts, are_for_the_owner_only)
 {
-	struct accounts *a = must_open();
+	struct accounts *a = open_or_fail();
 	struct stat st;
 
 	umask(0);
@@ -124,7 +124,7 @@ Test(accounts, are_for_the_owner_only)
 /* Whether another process gets it open, while we have it. */
 Test(accounts, belong_to_one_process)
 {
-	struct accounts *a = must_open();
+	struct accounts *a = open_or_fail();
 	int status;
 	pid_t pid = fork();
 
@@ -168,7 +168,7 @@ Test(accounts, a_store_that_is_missing)
 	cr_assert_null(accounts_open(directory, ACCOUNTS_REFUSE, error));
 	cr_expect_eq(errno, ENOENT);
 	cr_expect_str_eq(error, "accounts.db is empty");
-	a = must_open();
+	a = open_or_fail();
 	cr_expect(accounts_is_new(a));
 	accounts_close(&a);
 	a = accounts_open(directory, ACCOUNTS_REFUSE, error);
@@ -186,7 +186,7 @@ Test(accounts, no_link_is_followed)
 
 /* A child adds accounts and tells of each when the call has returned, until it is killed. */
 static void
-add_until_killed(int tell)
+add_until_killed(int report_fd)
 {
 	struct accounts *a = accounts_open(directory, ACCOUNTS_MAKE, error);
 	struct scram_secret s;
@@ -198,25 +198,25 @@ add_until_killed(int tell)
 
 		snprintf(name, sizeof name, "u%u", i);
 		if (accounts_add(a, str_of(name), &s) != ACCOUNTS_OK ||
-		    write(tell, &i, sizeof i) != sizeof i)
+		    write(report_fd, &i, sizeof i) != sizeof i)
 			_exit(1);
 	}
 }
 
 static uint32_t
-count_told(int fd, uint32_t enough, pid_t pid)
+count_reported(int fd, uint32_t enough, pid_t pid)
 {
-	uint32_t i, told = 0;
+	uint32_t i, reported = 0;
 
 	while (read(fd, &i, sizeof i) == sizeof i)
-		if (++told == enough)
+		if (++reported == enough)
 			kill(pid, SIGKILL);
-	return told;
+	return reported;
 }
 
 Test(accounts, survive_a_kill, .timeout = 60)
 {
-	uint32_t told;
+	uint32_t reported;
 	struct accounts *a;
 	struct account found;
 	int ends[2];
@@ -227,11 +227,11 @@ Test(accounts, survive_a_kill, .timeout = 60)
 	if (pid == 0)
 		add_until_killed(ends[1]);
 	close(ends[1]);
-	told = count_told(ends[0], 40, pid);
+	reported = count_reported(ends[0], 40, pid);
 	waitpid(pid, NULL, 0);
-	cr_assert_geq(told, 40);
-	a = must_open();
-	for (uint32_t i = 0; i < told; i++) {
+	cr_assert_geq(reported, 40);
+	a = open_or_fail();
+	for (uint32_t i = 0; i < reported; i++) {
 		char name[16];
 
 		snprintf(name, sizeof name, "u%u", i);
@@ -293,7 +293,7 @@ run(struct accounts *a, const char *verb, const char *name, const char *value, s
 
 Test(accounts, verbs)
 {
-	struct accounts *a = must_open();
+	struct accounts *a = open_or_fail();
 	struct scram_secret s = secret_for("x");
 	char text[SCRAM_SECRET_TEXT_BYTES];
 	struct rows rows = {0};
@@ -361,7 +361,7 @@ static const struct {
 
 Test(accounts, names_of_new_accounts)
 {
-	struct accounts *a = must_open();
+	struct accounts *a = open_or_fail();
 	struct scram_secret s = secret_for("x");
 	char text[SCRAM_SECRET_TEXT_BYTES];
 	struct rows rows = {0};
@@ -384,7 +384,7 @@ Test(accounts, names_of_new_accounts)
 /* What a former version let in can be looked at and removed. */
 Test(accounts, a_name_without_domain_that_is_there_is_meant)
 {
-	struct accounts *a = must_open();
+	struct accounts *a = open_or_fail();
 	struct scram_secret s = secret_for("x");
 	struct rows rows = {0};
 

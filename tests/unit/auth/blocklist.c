@@ -17,7 +17,7 @@ static char directory[64];
 static int directory_fd;
 
 static void
-make(void)
+set_up_directory(void)
 {
 	snprintf(directory, sizeof directory, "/tmp/sallyport-blocks-XXXXXX");
 	cr_assert_not_null(mkdtemp(directory));
@@ -26,7 +26,7 @@ make(void)
 }
 
 static void
-clean(void)
+remove_directory(void)
 {
 	(void)unlinkat(directory_fd, "blocks", 0);
 	(void)unlinkat(directory_fd, "blocks.new", 0);
@@ -35,7 +35,7 @@ clean(void)
 	clock_fake(-1);
 }
 
-TestSuite(blocks, .init = make, .fini = clean);
+TestSuite(blocks, .init = set_up_directory, .fini = remove_directory);
 
 static struct blocklist_entry
 block_of(const char *target, int64_t for_ms)
@@ -130,7 +130,7 @@ open_blocks(void)
 }
 
 static void
-let_fail(enum call call, int error)
+fail_call(enum call call, int error)
 {
 	fault.fails = call;
 	fault.error = error;
@@ -139,10 +139,10 @@ let_fail(enum call call, int error)
 static void
 add_name(const struct blocklist_entry *block, void *arg)
 {
-	char room[NETWORK_TEXT_BYTES];
+	char buffer[NETWORK_TEXT_BYTES];
 	struct buf *names = arg;
 
-	buf_addf(names, "%.*s ", STR_ARG(blocklist_target_text(&block->target, room)));
+	buf_addf(names, "%.*s ", STR_ARG(blocklist_target_text(&block->target, buffer)));
 }
 
 /* All targets, in their order. */
@@ -161,7 +161,7 @@ expect_names(struct blocklist *b, const char *expected, const char *when)
 /* ---- whom they mean, and for how long ---- */
 
 static bool
-holds(struct blocklist *b, const char *user, const char *ip)
+is_blocked(struct blocklist *b, const char *user, const char *ip)
 {
 	struct network client;
 
@@ -177,13 +177,13 @@ Test(blocks, of_networks_and_users)
 
 	cr_assert_eq(blocklist_add(b, &network), BLOCKLIST_OK);
 	cr_assert_eq(blocklist_add(b, &user), BLOCKLIST_OK);
-	cr_expect(holds(b, "alice@example.com", "198.51.100.7"));
-	cr_expect_not(holds(b, "alice@example.com", "198.51.101.7"));
-	cr_expect(holds(b, "bob@example.com", "192.0.2.1"));
+	cr_expect(is_blocked(b, "alice@example.com", "198.51.100.7"));
+	cr_expect_not(is_blocked(b, "alice@example.com", "198.51.101.7"));
+	cr_expect(is_blocked(b, "bob@example.com", "192.0.2.1"));
 	cr_expect(blocklist_find(b, STR("bob@example.com"), NULL));
 	cr_expect_eq(blocklist_remove(b, &network.target), BLOCKLIST_OK);
 	cr_expect_eq(blocklist_remove(b, &network.target), BLOCKLIST_NONE);
-	cr_expect_not(holds(b, "alice@example.com", "198.51.100.7"));
+	cr_expect_not(is_blocked(b, "alice@example.com", "198.51.100.7"));
 	blocklist_free(&b);
 }
 
@@ -194,15 +194,15 @@ Test(blocks, end_by_themselves)
 
 	cr_assert_eq(blocklist_add(b, &network), BLOCKLIST_OK);
 	clock_fake(NOW_MS + HOUR_MS - 1);
-	cr_expect(holds(b, "alice@example.com", "2001:db8::7"));
+	cr_expect(is_blocked(b, "alice@example.com", "2001:db8::7"));
 	clock_fake(NOW_MS + HOUR_MS);
-	cr_expect_not(holds(b, "alice@example.com", "2001:db8::7"));
+	cr_expect_not(is_blocked(b, "alice@example.com", "2001:db8::7"));
 	cr_expect_eq(blocklist_remove(b, &network.target), BLOCKLIST_NONE);
 	blocklist_free(&b);
 }
 
 static void
-keep_block(const struct blocklist_entry *block, void *arg)
+copy_block(const struct blocklist_entry *block, void *arg)
 {
 	*(struct blocklist_entry *)arg = *block;
 }
@@ -223,7 +223,7 @@ Test(blocks, are_there_after_a_start)
 	cr_expect_eq(st.st_mode & 0777, 0600);
 	b = open_blocks();
 	cr_expect_str_eq(blocklist_error(b), "");
-	blocklist_each(b, keep_block, &found);
+	blocklist_each(b, copy_block, &found);
 	cr_expect_str_eq(found.target.user, "bob@example.com");
 	cr_expect_str_eq(found.by, "root");
 	cr_expect_str_eq(found.reason, "");
@@ -236,8 +236,8 @@ Test(blocks, are_there_after_a_start)
 /* The first bad line, and how many blocks hold. */
 static const struct {
 	const char *text;
-	unsigned line, holding;
-} nonsense[] = {
+	unsigned line, holding_count;
+} bad_files[] = {
     {"", 1, 0},
     {"sallyport blocks 2\n1\t9999999\tbob\troot\t\n", 1, 0},
     {"sallyport blocks 1\n1\t9999999\tbob\troot", 2, 0},
@@ -267,23 +267,23 @@ count_block(const struct blocklist_entry *block, void *arg)
 /* What cannot be read is not overwritten, and keeps no other block from holding. */
 Test(blocks, a_line_that_makes_no_sense_stays)
 {
-	for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
+	for (size_t i = 0; i < sizeof bad_files / sizeof *bad_files; i++) {
 		struct blocklist_entry user = block_of("bob", HOUR_MS);
 		char text[256] = "", place[32];
 		unsigned holding = 0;
 		struct blocklist *b;
-		int fd = write_blocks(nonsense[i].text);
+		int fd = write_blocks(bad_files[i].text);
 
-		snprintf(place, sizeof place, "blocks:%u: ", nonsense[i].line);
+		snprintf(place, sizeof place, "blocks:%u: ", bad_files[i].line);
 		b = open_blocks();
 		cr_expect(strstr(blocklist_error(b), place), "case %zu: %s", i, blocklist_error(b));
 		blocklist_each(b, count_block, &holding);
-		cr_expect_eq(holding, nonsense[i].holding, "case %zu: %u", i, holding);
+		cr_expect_eq(holding, bad_files[i].holding_count, "case %zu: %u", i, holding);
 		cr_expect_eq(blocklist_add(b, &user), BLOCKLIST_BROKEN);
 		cr_expect_eq(blocklist_remove(b, &user.target), BLOCKLIST_BROKEN);
 		blocklist_free(&b);
 		cr_expect_geq(pread(fd, text, sizeof text - 1, 0), 0);
-		cr_expect_str_eq(text, nonsense[i].text);
+		cr_expect_str_eq(text, bad_files[i].text);
 		close(fd);
 	}
 }
@@ -301,11 +301,11 @@ Test(blocks, a_line_that_is_corrected_holds_when_it_is_read_again)
 	blocklist_note_refused(&ann->refused, STR("ann"), STR("192.0.2.7"));
 	close(
 	    write_blocks("sallyport blocks 1\n1\t9999999\tbob\troot\t\n1\t9999999\tann\troot\t\n"));
-	let_fail(PREAD, EIO);
+	fail_call(PREAD, EIO);
 	blocklist_read_again(b);
 	cr_expect(strstr(blocklist_error(b), strerror(EIO)), "%s", blocklist_error(b));
 	expect_names(b, "ann ", "what was read holds on");
-	let_fail(NO_CALL, 0);
+	fail_call(NO_CALL, 0);
 	blocklist_read_again(b);
 	cr_expect_str_eq(blocklist_error(b), "");
 	expect_names(b, "bob ann ", "corrected");
@@ -323,16 +323,16 @@ Test(blocks, a_disk_that_cannot_be_read_is_tried_again)
 	cr_assert_eq(blocklist_add(b, &user), BLOCKLIST_OK);
 	blocklist_free(&b);
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-		let_fail(calls[i], i == 0 ? EMFILE : EIO);
+		fail_call(calls[i], i == 0 ? EMFILE : EIO);
 		b = open_blocks();
 		cr_expect(
 		    strstr(blocklist_error(b), strerror(fault.error)), "%s", blocklist_error(b));
-		cr_expect_not(holds(b, "bob@example.com", "192.0.2.1"));
-		let_fail(NO_CALL, 0);
+		cr_expect_not(is_blocked(b, "bob@example.com", "192.0.2.1"));
+		fail_call(NO_CALL, 0);
 		cr_expect_eq(blocklist_add(b, &user), BLOCKLIST_BROKEN);
 		blocklist_read_again(b);
 		cr_expect_str_eq(blocklist_error(b), "");
-		cr_expect(holds(b, "bob@example.com", "192.0.2.1"));
+		cr_expect(is_blocked(b, "bob@example.com", "192.0.2.1"));
 		blocklist_free(&b);
 	}
 	b = blocklist_new(NULL);
@@ -367,20 +367,20 @@ Test(blocks, a_disk_that_fails_changes_nothing)
 		struct blocklist_entry longer = net;
 
 		longer.until_ms += HOUR_MS;
-		let_fail(calls[i], ENOSPC);
+		fail_call(calls[i], ENOSPC);
 		errno = 0;
 		cr_expect_eq(blocklist_add(b, &other), BLOCKLIST_BROKEN, "call %d", calls[i]);
 		cr_expect_eq(errno, ENOSPC, "call %d: %d", calls[i], errno);
 		cr_expect_eq(blocklist_add(b, &longer), BLOCKLIST_BROKEN);
 		cr_expect_eq(blocklist_remove(b, &bob.target), BLOCKLIST_BROKEN);
-		let_fail(NO_CALL, 0);
+		fail_call(NO_CALL, 0);
 		cr_expect_str_eq(blocklist_error(b), "");
 		expect_names(b, "bob 192.0.2.1/32 ann ", "in memory");
 		expect_file("bob 192.0.2.1/32 ann ", "in the file");
 		clock_fake(NOW_MS + HOUR_MS - 1);
-		cr_expect(holds(b, "x", "192.0.2.1"));
+		cr_expect(is_blocked(b, "x", "192.0.2.1"));
 		clock_fake(NOW_MS + HOUR_MS);
-		cr_expect_not(holds(b, "x", "192.0.2.1"), "the longer one did not come");
+		cr_expect_not(is_blocked(b, "x", "192.0.2.1"), "the longer one did not come");
 		clock_fake(NOW_MS);
 	}
 	blocklist_free(&b);
@@ -393,7 +393,7 @@ Test(blocks, a_directory_that_cannot_be_synced_keeps_the_change)
 	struct blocklist_entry bob = block_of("bob", HOUR_MS), ann = block_of("ann", HOUR_MS);
 
 	cr_assert_eq(blocklist_add(b, &bob), BLOCKLIST_OK);
-	let_fail(SYNC_DIRECTORY, EIO);
+	fail_call(SYNC_DIRECTORY, EIO);
 	errno = 0;
 	cr_expect_eq(blocklist_add(b, &ann), BLOCKLIST_UNSURE);
 	cr_expect_eq(errno, EIO);
@@ -402,7 +402,7 @@ Test(blocks, a_directory_that_cannot_be_synced_keeps_the_change)
 	cr_expect_eq(blocklist_remove(b, &bob.target), BLOCKLIST_UNSURE);
 	expect_names(b, "ann ", "in memory");
 	expect_file("ann ", "in the file");
-	let_fail(NO_CALL, 0);
+	fail_call(NO_CALL, 0);
 	cr_expect_eq(blocklist_remove(b, &ann.target), BLOCKLIST_OK);
 	blocklist_free(&b);
 }
@@ -447,12 +447,12 @@ Test(blocks, are_bounded)
 Test(blocks, targets)
 {
 	struct blocklist_target t;
-	char room[NETWORK_TEXT_BYTES];
+	char buffer[NETWORK_TEXT_BYTES];
 
 	cr_expect(blocklist_target_parse(STR("192.0.2.7"), &t) && t.is_network);
-	cr_expect(str_eq(blocklist_target_text(&t, room), STR("192.0.2.7/32")));
+	cr_expect(str_eq(blocklist_target_text(&t, buffer), STR("192.0.2.7/32")));
 	cr_expect(blocklist_target_parse(STR("Alice"), &t) && !t.is_network);
-	cr_expect(str_eq(blocklist_target_text(&t, room), STR("alice")));
+	cr_expect(str_eq(blocklist_target_text(&t, buffer), STR("alice")));
 	cr_expect_not(blocklist_target_parse(STR("192.0.2.7/24"), &t));
 	cr_expect_not(blocklist_target_parse(STR(""), &t));
 	cr_expect_not(blocklist_target_parse(STR("a\tb"), &t));

@@ -17,7 +17,7 @@
 
 Test(broker, plain_and_the_cache, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 2);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 2);
 	struct rig_answer a;
 	struct str good = GOOD;
 
@@ -39,7 +39,7 @@ Test(broker, plain_and_the_cache, .timeout = 60)
 
 Test(broker, the_cache_needs_no_worker, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
 	kill(r->workers[0].pid, SIGSTOP);
@@ -49,7 +49,7 @@ Test(broker, the_cache_needs_no_worker, .timeout = 60)
 
 Test(broker, prompts, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_answer a;
 
 	rig_start(r, 1, "LOGIN", NULL, &a);
@@ -100,7 +100,7 @@ static const struct {
 
 Test(broker, bad_input, .timeout = 120)
 {
-	struct rig *r = rig_with_alice(CALM PLUS, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT ALL_MECHANISMS, 1);
 	static char large[20000];
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -141,7 +141,7 @@ Test(broker, no_worker, .timeout = 60)
 
 Test(broker, a_worker_that_hangs, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM "step_timeout = \"1s\";", 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT "step_timeout = \"1s\";", 1);
 
 	kill(r->workers[0].pid, SIGSTOP);
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 454);
@@ -156,14 +156,14 @@ Test(broker, a_worker_that_hangs, .timeout = 60)
 
 Test(broker, a_worker_that_dies_in_a_check, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct str good = GOOD;
 	struct rig_answer a;
 
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	rig_start(r, 1, "PLAIN", &good, &a);
-	rig_until_count(r, &r->seen_count, 1);
-	channel_free(&r->played);
+	rig_until_count(r, &r->check_count, 1);
+	channel_free(&r->fake_worker);
 	rig_until(r, &a.is_done);
 	cr_assert_eq(a.status.code, 454);
 	rig_free(&r);
@@ -189,7 +189,7 @@ Test(broker, a_store_that_is_damaged, .timeout = 60)
 
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	damage(r);
-	rig_run(r, CALM, 1);
+	rig_run(r, HIGH_LIMIT, 1);
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 454);
 	cr_assert_eq(rig_login(r, 2, "SCRAM-SHA-256", STR("n,,n=alice@example.com,r=abc")), 454);
 	rig_admin(r, "user.list", NULL, &done);
@@ -202,7 +202,7 @@ Test(broker, a_store_that_is_missing, .timeout = 60)
 	struct rig *r = rig_new();
 
 	cr_assert_eq(rmdir(r->directory), 0);
-	rig_run(r, CALM, 1);
+	rig_run(r, HIGH_LIMIT, 1);
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 454);
 	rig_free(&r);
 }

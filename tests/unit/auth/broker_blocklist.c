@@ -17,7 +17,7 @@
 
 Test(broker_blocks, of_a_network, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM "exempt_networks = [ \"203.0.113.0/24\" ];", 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT "exempt_networks = [ \"203.0.113.0/24\" ];", 1);
 	struct rig_admin a;
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
@@ -50,12 +50,12 @@ end_broker(struct rig *r)
 
 Test(broker_blocks, of_a_user_outlives_the_process, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 
 	cr_assert_eq(rig_admin_named(r, "block.add", "alice").exit_code, 0);
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 454);
 	end_broker(r);
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 454);
 	cr_assert_eq(rig_admin_done(r, "block.list", NULL).rows, 1);
 	cr_assert_eq(rig_admin_named(r, "block.remove", "alice@example.com").exit_code, 0);
@@ -84,7 +84,7 @@ static const struct {
 
 Test(broker_blocks, that_cannot_be_made, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		const char *values[][2] = {{"name", bad[i].name}, {"for", bad[i].lasts},
@@ -151,7 +151,7 @@ Test(broker_blocks, of_an_account_without_a_domain, .timeout = 60)
 
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "info", "right", NULL);
-	rig_run(r, CALM, 1);
+	rig_run(r, HIGH_LIMIT, 1);
 	a = rig_admin_named(r, "block.add", "Info");
 	cr_expect(a.exit_code == 0 && strstr(a.text, "info: blocked until "), "%s", a.text);
 	cr_expect_not(strstr(a.text, "no account"), "%s", a.text);
@@ -177,7 +177,7 @@ Test(broker_blocks, while_no_account_can_be_looked_up, .timeout = 60)
 
 	rig_store(r, "alice", "right", NULL);
 	(void)rig_damage(r, "alice", -1, '\177');
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	a = rig_admin_named(r, "block.add", "alice");
 	cr_expect(a.exit_code == 74 && strstr(a.text, "say the whole name"), "%s", a.text);
 	cr_expect_eq(rig_admin_done(r, "block.list", NULL).rows, 0);
@@ -222,26 +222,26 @@ path_in(const struct rig *r, const char *name, char out[128])
 /* Something else is in its place at the start; then it is back, and nobody asks. */
 Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout = 120)
 {
-	char text[METRICS_TROUBLE_TEXT_BYTES], path[128], away[128];
+	char text[METRICS_TROUBLE_TEXT_BYTES], path[128], moved_path[128];
 	int fd = metrics_create();
 	const struct metrics_region *region = metrics_map(fd);
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_admin a;
 
 	cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.0/24").exit_code, 0);
 	end_broker(r);
 	path_in(r, "blocks", path);
-	path_in(r, "away", away);
-	cr_assert(rename(path, away) == 0 && mkdir(path, 0700) == 0);
+	path_in(r, "away", moved_path);
+	cr_assert(rename(path, moved_path) == 0 && mkdir(path, 0700) == 0);
 	cr_assert_eq(metrics_use(fd), 0); /* the broker has it from here */
 	clock_shorten_timeouts(60);
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	cr_expect(strstr(metrics_read_trouble(region, text), "blocks: "), "'%s'", text);
 	cr_expect_eq(rig_login(r, 1, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 334);
 	a = rig_admin_done(r, "block.list", NULL);
 	cr_expect(a.exit_code == 74 && strstr(a.text, "blocks: "), "%s", a.text);
 	cr_expect_eq(rig_admin_named(r, "block.add", "192.0.2.7").exit_code, 74);
-	cr_assert(rmdir(path) == 0 && rename(away, path) == 0);
+	cr_assert(rmdir(path) == 0 && rename(moved_path, path) == 0);
 	for (int i = 0; i < 1000 && metrics_read_trouble(region, text)[0]; i++)
 		usleep(20000);
 	cr_expect_str_eq(text, "");
@@ -253,7 +253,7 @@ Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout
 /* The other lines hold; what is corrected holds with the next command. */
 Test(broker_blocks, one_line_that_makes_no_sense, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_admin a;
 	char path[128];
 	struct stat st;
@@ -264,7 +264,7 @@ Test(broker_blocks, one_line_that_makes_no_sense, .timeout = 60)
 	path_in(r, "blocks", path);
 	fd = open(path, O_WRONLY | O_APPEND);
 	cr_assert(fstat(fd, &st) == 0 && write(fd, "junk\n", 5) == 5);
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	cr_expect_eq(rig_login(r, 1, "PLAIN", GOOD), 421);
 	a = rig_admin_done(r, "block.list", NULL);
 	cr_expect(a.rows == 1 && a.exit_code == 74 && strstr(a.text, "blocks:3: "), "%s", a.text);
@@ -313,7 +313,8 @@ Test(broker_blocks, who_reaches_a_limit_again_is_told_again, .timeout = 60)
 
 Test(broker_blocks, a_login_that_is_guessed_is_told_to_main, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM "login_failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
+	struct rig *r =
+	    rig_with_alice(HIGH_LIMIT "login_failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", WRONG), 535);
 	rig_until_count(r, &r->alerts, 1);
@@ -328,7 +329,7 @@ Test(broker_blocks, a_suspended_login_is_told_to_main, .timeout = 60)
 {
 	const char *suspend[][2] = {{"name", "alice"}, {"reason", "it sends spam"}, {NULL, NULL}};
 	const char *resume[][2] = {{"name", "alice"}, {NULL, NULL}};
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 
 	cr_assert_eq(rig_admin_done(r, "user.suspend", suspend).exit_code, 0);
 	rig_until_count(r, &r->alerts, 1);
@@ -362,10 +363,10 @@ Test(broker_blocks, are_read_when_there_is_a_descriptor_again)
 	broker_blocklist_read(&b);
 	while (count > 0)
 		close(taken[--count]);
-	cr_expect(blocklist_error(b.blocks)[0] && b.blocks_told[0]);
+	cr_expect(blocklist_error(b.blocks)[0] && b.logged_blocks_error[0]);
 	broker_blocklist_read(&b);
 	cr_expect_str_eq(blocklist_error(b.blocks), "");
-	cr_expect_str_eq(b.blocks_told, "");
+	cr_expect_str_eq(b.logged_blocks_error, "");
 	blocklist_free(&b.blocks);
 	close(b.directory_fd);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &full), 0);

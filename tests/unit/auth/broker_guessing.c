@@ -46,7 +46,7 @@ Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
 Test(broker, guesses_sent_at_once, .timeout = 60)
 {
 	enum { MANY = 4 };
-	static const struct client_wish wishes[MANY] = {
+	static const struct client_options options[MANY] = {
 	    {.user = "alice@example.com", .password = "x"},
 	    {.user = "alice@example.com", .password = "y"},
 	    {.user = "nobody", .password = "z"},
@@ -58,7 +58,7 @@ Test(broker, guesses_sent_at_once, .timeout = 60)
 
 	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
 	for (unsigned i = 0; i < MANY; i++) {
-		clients[i] = client_new(&wishes[i]);
+		clients[i] = client_new(&options[i]);
 		message = client_first(clients[i]);
 		rig_start(r, 1 + i, "SCRAM-SHA-256", &message, &a[i]);
 		rig_until(r, &a[i].is_done);
@@ -94,7 +94,7 @@ guess_from(struct rig *r, uint64_t session, struct str initial, struct rig_answe
 }
 
 static unsigned
-code_from(struct rig *r, uint64_t session, struct str initial)
+login_code_from(struct rig *r, uint64_t session, struct str initial)
 {
 	struct rig_answer a;
 
@@ -127,10 +127,10 @@ Test(broker, a_login_guessed_from_400_networks, .timeout = 120)
 	}
 	cr_assert_eq(checked, LIMIT, "%u", checked);
 	cr_assert_eq(
-	    code_from(r, 2000, GOOD), 454, "a new place must wait, even with the password");
+	    login_code_from(r, 2000, GOOD), 454, "a new place must wait, even with the password");
 	cr_assert_eq(rig_login(r, 2001, "PLAIN", GOOD), 235, "the usual place does not");
-	cr_assert_eq(
-	    code_from(r, 2002, STR("\0mallory\0pirate")), 535, "other logins are not touched");
+	cr_assert_eq(login_code_from(r, 2002, STR("\0mallory\0pirate")), 535,
+	    "other logins are not touched");
 	rig_free(&r);
 }
 
@@ -139,9 +139,9 @@ Test(broker, an_unknown_login_is_limited_too, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("login_failure_limit = \"2 / 1h\";", 1);
 
-	cr_assert_eq(code_from(r, 1, STR("\0nobody\0a")), 535);
-	cr_assert_eq(code_from(r, 2, STR("\0nobody\0b")), 535);
-	cr_assert_eq(code_from(r, 3, STR("\0nobody\0c")), 454);
+	cr_assert_eq(login_code_from(r, 1, STR("\0nobody\0a")), 535);
+	cr_assert_eq(login_code_from(r, 2, STR("\0nobody\0b")), 535);
+	cr_assert_eq(login_code_from(r, 3, STR("\0nobody\0c")), 454);
 	rig_free(&r);
 }
 
@@ -151,11 +151,11 @@ Test(broker, the_same_wrong_password_counts_once, .timeout = 60)
 	struct rig *r = rig_with_alice("login_failure_limit = \"2 / 1h\";", 1);
 
 	for (unsigned i = 1; i <= 4; i++)
-		cr_assert_eq(code_from(r, i, WRONG), 535);
-	cr_assert_eq(code_from(r, 5, GOOD), 235);
-	cr_assert_eq(code_from(r, 6, STR("\0alice@example.com\0y")), 535);
-	cr_assert_eq(code_from(r, 7, GOOD), 454);
-	cr_assert_eq(code_from(r, 5, GOOD), 235, "where it succeeded before");
+		cr_assert_eq(login_code_from(r, i, WRONG), 535);
+	cr_assert_eq(login_code_from(r, 5, GOOD), 235);
+	cr_assert_eq(login_code_from(r, 6, STR("\0alice@example.com\0y")), 535);
+	cr_assert_eq(login_code_from(r, 7, GOOD), 454);
+	cr_assert_eq(login_code_from(r, 5, GOOD), 235, "where it succeeded before");
 	rig_free(&r);
 }
 
@@ -173,9 +173,9 @@ Test(broker, a_limited_login_is_limited_in_every_mechanism, .timeout = 60)
 	    .hostname = STR("mx.test")};
 	struct rig_answer a;
 
-	cr_assert_eq(code_from(r, 1, GOOD), 235);
-	cr_assert_eq(code_from(r, 2, WRONG), 535);
-	cr_assert_eq(code_from(r, 3, GOOD), 454);
+	cr_assert_eq(login_code_from(r, 1, GOOD), 235);
+	cr_assert_eq(login_code_from(r, 2, WRONG), 535);
+	cr_assert_eq(login_code_from(r, 3, GOOD), 454);
 	rig_start_as(r, &m, &a);
 	rig_until(r, &a.is_done);
 	cr_assert_eq(a.status.code, 454);

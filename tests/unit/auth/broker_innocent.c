@@ -51,7 +51,7 @@ Test(broker_innocent, an_old_password_counts_once, .timeout = 60)
 static unsigned
 fail_by_scram(struct rig *r, uint64_t session)
 {
-	static const struct client_wish wrong = {.user = "alice", .password = "x"};
+	static const struct client_options wrong = {.user = "alice", .password = "x"};
 	struct client *c = client_new(&wrong);
 	struct str message = client_first(c);
 	struct rig_answer a;

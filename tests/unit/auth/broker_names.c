@@ -19,9 +19,9 @@ login(struct rig *r, uint64_t session, const char *mechanism, struct str initial
 }
 
 static struct rig_answer
-scram(struct rig *r, uint64_t session, const struct client_wish *wish)
+scram(struct rig *r, uint64_t session, const struct client_options *options)
 {
-	struct client *c = client_new(wish);
+	struct client *c = client_new(options);
 	struct rig_answer a = login(r, session, "SCRAM-SHA-256", client_first(c));
 	struct str message;
 
@@ -53,11 +53,11 @@ static const struct {
 static void
 check_names(struct rig *r)
 {
-	static const struct client_wish bare = {.user = "alice", .password = "wonderland"};
-	static const struct client_wish as = {
-	    .user = "alice", .password = "wonderland", .as = "alice@example.com"};
-	static const struct client_wish other = {
-	    .user = "alice", .password = "wonderland", .as = "bob"};
+	static const struct client_options bare = {.user = "alice", .password = "wonderland"};
+	static const struct client_options as = {
+	    .user = "alice", .password = "wonderland", .authzid = "alice@example.com"};
+	static const struct client_options other = {
+	    .user = "alice", .password = "wonderland", .authzid = "bob"};
 	struct rig_answer a;
 
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
@@ -78,7 +78,7 @@ check_names(struct rig *r)
 
 Test(broker_names, the_only_domain_completes, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM "cache = \"0s\";", 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT "cache = \"0s\";", 1);
 
 	check_names(r);
 	rig_free(&r);
@@ -87,7 +87,7 @@ Test(broker_names, the_only_domain_completes, .timeout = 60)
 /* What was remembered of the whole name holds for the short one. */
 Test(broker_names, completed_from_the_cache, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_answer a;
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
@@ -103,7 +103,7 @@ Test(broker_names, of_several_domains_the_default_one, .timeout = 60)
 
 	r->more_domains = ", { name = \"example.net\"; }";
 	rig_store(r, "alice@example.com", "wonderland", NULL);
-	rig_run(r, CALM "default_domain = \"example.com\";", 1);
+	rig_run(r, HIGH_LIMIT "default_domain = \"example.com\";", 1);
 	check_names(r);
 	rig_free(&r);
 }
@@ -114,7 +114,7 @@ Test(broker_names, of_several_domains_none, .timeout = 60)
 
 	r->more_domains = ", { name = \"example.net\"; }";
 	rig_store(r, "alice@example.com", "wonderland", NULL);
-	rig_run(r, CALM, 1);
+	rig_run(r, HIGH_LIMIT, 1);
 	cr_assert_eq(rig_login(r, 1, "PLAIN", STR("\0alice\0wonderland")), 535);
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 235);
 	rig_free(&r);
@@ -128,7 +128,7 @@ Test(broker_names, an_account_without_a_domain, .timeout = 60)
 
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "alice", "looking-glass", NULL);
-	rig_run(r, CALM, 1);
+	rig_run(r, HIGH_LIMIT, 1);
 	a = login(r, 1, "PLAIN", STR("\0alice\0looking-glass"));
 	cr_expect_eq(a.status.code, 235);
 	cr_expect_str_eq(a.user, "alice");
@@ -171,9 +171,9 @@ look_up_faulty(void *store, struct str name, struct account *out)
 
 static const struct {
 	struct faulty store;
-	const char *said;
+	const char *name;
 	enum accounts_result found;
-	const char *meant;
+	const char *user;
 } faulty[] = {
     {{0, 0, "alice"}, "alice", ACCOUNTS_OK, "alice"},
     {{0, 0, "alice@example.com"}, "alice", ACCOUNTS_OK, "alice@example.com"},
@@ -190,19 +190,19 @@ Test(broker_names, a_look_up_that_fails_says_of_no_name_that_there_is_none)
 	for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
 		struct faulty store = faulty[i].store;
 		struct account account;
-		struct claimed_identity claim;
+		struct claimed_identity identity;
 
-		cr_assert(claimed_set_user(str_of(faulty[i].said), &claim));
+		cr_assert(claimed_set_user(str_of(faulty[i].name), &identity));
 		cr_expect_eq(account_names_find(
-		                 look_up_faulty, &store, STR("example.com"), &claim, &account),
+		                 look_up_faulty, &store, STR("example.com"), &identity, &account),
 		    faulty[i].found, "case %zu", i);
-		cr_expect_str_eq(claim.user, faulty[i].meant, "case %zu", i);
+		cr_expect_str_eq(identity.user, faulty[i].user, "case %zu", i);
 	}
 }
 
 /* The first answer that is not 454. */
 static unsigned
-login_when_it_can_be_said(struct rig *r, struct str message)
+login_until_answered(struct rig *r, struct str message)
 {
 	unsigned code = 454;
 
@@ -230,23 +230,23 @@ path_in(const struct rig *r, const char *name, char out[128])
 }
 
 /* Nothing is counted either: one wrong password is allowed. */
-#define ONCE "login_failure_limit = \"1 / 1h\"; cache = \"0s\";"
+#define ONE_FAILURE "login_failure_limit = \"1 / 1h\"; cache = \"0s\";"
 
 Test(broker_names, of_a_store_that_is_missing, .timeout = 120)
 {
 	for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
 		struct rig *r = rig_new();
-		char path[128], away[128];
+		char path[128], moved_path[128];
 
 		rig_store(r, bare[i].account, "right", NULL);
 		path_in(r, "accounts.db", path);
-		path_in(r, "away", away);
-		cr_assert_eq(rename(path, away), 0);
+		path_in(r, "away", moved_path);
+		cr_assert_eq(rename(path, moved_path), 0);
 		r->is_no_first_start = true;
-		rig_run(r, ONCE, 1);
+		rig_run(r, ONE_FAILURE, 1);
 		cr_expect_eq(rig_login(r, 1, "PLAIN", bare[i].plain), 454, "case %zu", i);
-		cr_assert_eq(rename(away, path), 0);
-		cr_expect_eq(login_when_it_can_be_said(r, bare[i].plain), 235, "case %zu", i);
+		cr_assert_eq(rename(moved_path, path), 0);
+		cr_expect_eq(login_until_answered(r, bare[i].plain), 235, "case %zu", i);
 		cr_expect_eq(rig_login(r, 2, "PLAIN", bare[i].plain), 235, "case %zu", i);
 		rig_free(&r);
 	}
@@ -263,12 +263,12 @@ Test(broker_names, of_a_store_that_is_damaged, .timeout = 120)
 
 		rig_store(r, bare[i].account, "right", NULL);
 		byte = rig_damage(r, bare[i].account, -1, '\177');
-		rig_run(r, ONCE, 1);
+		rig_run(r, ONE_FAILURE, 1);
 		cr_expect_eq(rig_login(r, 1, "PLAIN", bare[i].plain), 454, "case %zu", i);
 		rig_admin(r, "user.show", show, &done);
 		cr_expect_eq(done.exit_code, 74, "case %zu: %u", i, done.exit_code);
 		(void)rig_damage(r, bare[i].account, -1, byte);
-		cr_expect_eq(login_when_it_can_be_said(r, bare[i].plain), 235, "case %zu", i);
+		cr_expect_eq(login_until_answered(r, bare[i].plain), 235, "case %zu", i);
 		cr_expect_eq(rig_login(r, 2, "PLAIN", bare[i].plain), 235, "case %zu", i);
 		rig_free(&r);
 	}
@@ -279,18 +279,18 @@ Test(broker_names, of_a_store_that_is_replaced, .timeout = 120)
 {
 	for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
 		struct rig *r = rig_new();
-		char path[128], away[128];
+		char path[128], moved_path[128];
 
 		path_in(r, "accounts.db", path);
-		path_in(r, "away", away);
+		path_in(r, "away", moved_path);
 		rig_store(r, bare[i].account, "right", NULL);
-		cr_assert_eq(rename(path, away), 0);
+		cr_assert_eq(rename(path, moved_path), 0);
 		rig_store(r, "alice@example.com", "right", NULL);
 		(void)rig_damage(r, "alice@example.com", -1, '\177');
-		rig_run(r, ONCE, 1);
+		rig_run(r, ONE_FAILURE, 1);
 		cr_expect_eq(rig_login(r, 1, "PLAIN", bare[i].plain), 454, "case %zu", i);
-		cr_assert_eq(rename(away, path), 0);
-		cr_expect_eq(login_when_it_can_be_said(r, bare[i].plain), 235, "case %zu", i);
+		cr_assert_eq(rename(moved_path, path), 0);
+		cr_expect_eq(login_until_answered(r, bare[i].plain), 235, "case %zu", i);
 		cr_expect_eq(rig_login(r, 2, "PLAIN", bare[i].plain), 235, "case %zu", i);
 		rig_free(&r);
 	}

@@ -24,7 +24,7 @@ shown(const struct rig_admin *done, const char *key)
 
 Test(broker, changes_hold_at_once, .timeout = 120)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	const char *suspend[][2] = {
 	    {"name", "Alice@example.com"}, {"reason", "phished"}, {NULL, NULL}};
 	char text[SCRAM_SECRET_TEXT_BYTES];
@@ -43,8 +43,8 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 	cr_assert(str_eq(shown(&done, "last_login_mechanism"), STR("PLAIN")));
 	rig_admin(r, "user.suspend", suspend, &done);
 	cr_assert_eq(done.exit_code, 0);
-	rig_until_count(r, &r->gone, 1);
-	cr_assert_str_eq(r->last_gone, "alice@example.com");
+	rig_until_count(r, &r->users_gone, 1);
+	cr_assert_str_eq(r->last_user_gone, "alice@example.com");
 	cr_assert_eq(rig_login(r, 2, "PLAIN", GOOD), 535);
 	rig_admin(r, "user.resume", suspend, &done);
 	cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235);
@@ -54,7 +54,7 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 	cr_assert_eq(rig_login(r, 5, "PLAIN", STR("\0alice@example.com\0new")), 235);
 	rig_admin(r, "user.remove", suspend, &done);
 	cr_assert_eq(done.exit_code, 0);
-	cr_assert_eq(r->gone, 2);
+	cr_assert_eq(r->users_gone, 2);
 	cr_assert_eq(rig_login(r, 6, "PLAIN", STR("\0alice@example.com\0new")), 535);
 	rig_admin(r, "user.remove", suspend, &done);
 	cr_assert_eq(done.exit_code, 67);
@@ -64,9 +64,9 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 /* Who has the old password logged in from there: where the login is at its limit of guesses, that
  * place is none of those that are let in all the same. */
 static void
-expect_forgotten(const char *const *verbs)
+expect_places_forgotten(const char *const *verbs)
 {
-	struct rig *r = rig_with_alice(CALM "login_failure_limit = \"1 / 1h\";", 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT "login_failure_limit = \"1 / 1h\";", 1);
 	char text[SCRAM_SECRET_TEXT_BYTES];
 	struct rig_admin done;
 	struct scram_secret s;
@@ -88,17 +88,17 @@ expect_forgotten(const char *const *verbs)
 
 Test(broker, a_new_password_forgets_usual_places, .timeout = 60)
 {
-	expect_forgotten((const char *const[]){"user.password", NULL});
+	expect_places_forgotten((const char *const[]){"user.password", NULL});
 }
 
 Test(broker, a_suspension_forgets_usual_places, .timeout = 60)
 {
-	expect_forgotten((const char *const[]){"user.suspend", "user.resume", NULL});
+	expect_places_forgotten((const char *const[]){"user.suspend", "user.resume", NULL});
 }
 
 Test(broker, a_removal_forgets_usual_places, .timeout = 60)
 {
-	expect_forgotten((const char *const[]){"user.remove", "user.add", NULL});
+	expect_places_forgotten((const char *const[]){"user.remove", "user.add", NULL});
 }
 
 struct broker_users {
@@ -109,20 +109,20 @@ struct broker_users {
 };
 
 static void
-hear_users(enum request_end end, const struct channel_packet *p, void *arg)
+on_users_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct broker_users *u = arg;
+	struct broker_users *answer = arg;
 
-	u->is_done = true;
-	u->end = end;
+	answer->is_done = true;
+	answer->end = end;
 	if (!p)
 		return;
-	u->gone_n = p->message->auth_users.gone.n;
-	cr_assert_leq(u->gone_n, sizeof u->gone);
-	memcpy(u->gone, p->message->auth_users.gone.p, u->gone_n);
-	u->unknown_n = p->message->auth_users.unknown.n;
-	cr_assert_leq(u->unknown_n, sizeof u->unknown);
-	memcpy(u->unknown, p->message->auth_users.unknown.p, u->unknown_n);
+	answer->gone_n = p->message->auth_users.gone.n;
+	cr_assert_leq(answer->gone_n, sizeof answer->gone);
+	memcpy(answer->gone, p->message->auth_users.gone.p, answer->gone_n);
+	answer->unknown_n = p->message->auth_users.unknown.n;
+	cr_assert_leq(answer->unknown_n, sizeof answer->unknown);
+	memcpy(answer->unknown, p->message->auth_users.unknown.p, answer->unknown_n);
 }
 
 static void
@@ -131,7 +131,7 @@ ask_users(struct rig *r, struct str users, struct broker_users *out)
 	struct message_auth_users_ask m = {users};
 
 	*out = (struct broker_users){0};
-	(void)ask_pooled(r->submission, MESSAGE_AUTH_USERS_ASK, &m, hear_users, out);
+	(void)ask_pooled(r->submission, MESSAGE_AUTH_USERS_ASK, &m, on_users_answer, out);
 	rig_until(r, &out->is_done);
 }
 
@@ -139,18 +139,20 @@ ask_users(struct rig *r, struct str users, struct broker_users *out)
 Test(broker, tells_who_of_those_logged_in_is_gone, .timeout = 60)
 {
 	struct rig *r = rig_new();
-	struct broker_users u;
+	struct broker_users answer;
 
 	rig_store(r, "alice@example.com", "right", NULL);
 	rig_store(r, "bob@example.com", "right", "phished");
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	ask_users(r,
-	    STR("alice@example.com\0bob@example.com\0carol@example.com\0alice@example.com\0"), &u);
-	cr_assert_eq(u.end, REQUEST_ANSWERED);
-	cr_assert(str_eq(str_make(u.gone, u.gone_n), STR("bob@example.com\0carol@example.com\0")));
-	ask_users(r, STR("alice@example.com\0"), &u);
-	cr_assert_eq(u.end, REQUEST_ANSWERED);
-	cr_assert_eq(u.gone_n, 0);
+	    STR("alice@example.com\0bob@example.com\0carol@example.com\0alice@example.com\0"),
+	    &answer);
+	cr_assert_eq(answer.end, REQUEST_ANSWERED);
+	cr_assert(str_eq(
+	    str_make(answer.gone, answer.gone_n), STR("bob@example.com\0carol@example.com\0")));
+	ask_users(r, STR("alice@example.com\0"), &answer);
+	cr_assert_eq(answer.end, REQUEST_ANSWERED);
+	cr_assert_eq(answer.gone_n, 0);
 	rig_free(&r);
 }
 
@@ -158,12 +160,12 @@ Test(broker, tells_who_of_those_logged_in_is_gone, .timeout = 60)
 Test(broker, a_broken_store_makes_nobody_gone, .timeout = 60)
 {
 	struct rig *r = rig_new();
-	struct broker_users u;
+	struct broker_users answer;
 
 	snprintf(r->directory, sizeof r->directory, "/nonexistent");
-	rig_run(r, CALM, 0);
-	ask_users(r, STR("alice@example.com\0"), &u);
-	cr_assert_eq(u.end, REQUEST_ERROR);
+	rig_run(r, HIGH_LIMIT, 0);
+	ask_users(r, STR("alice@example.com\0"), &answer);
+	cr_assert_eq(answer.end, REQUEST_ERROR);
 	rig_free(&r);
 }
 
@@ -172,30 +174,30 @@ Test(broker, a_broken_store_makes_nobody_gone, .timeout = 60)
 Test(broker, a_store_that_cannot_be_used_is_logged_once, .timeout = 60)
 {
 	struct rig *r = rig_new();
-	char path[128], away[128];
-	struct broker_users u;
+	char path[128], moved_path[128];
+	struct broker_users answer;
 	int log = memfd_create("log", MFD_CLOEXEC), fd;
 
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	rig_store(r, "alice@example.com", "right", NULL);
 	snprintf(path, sizeof path, "%s/accounts.db", r->directory);
-	snprintf(away, sizeof away, "%s/away", r->directory);
-	cr_assert_eq(rename(path, away), 0);
+	snprintf(moved_path, sizeof moved_path, "%s/away", r->directory);
+	cr_assert_eq(rename(path, moved_path), 0);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	cr_assert_eq(write(fd, path, sizeof path), (ssize_t)sizeof path);
 	close(fd);
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	for (int i = 0; i < 4; i++) {
-		ask_users(r, STR("alice@example.com\0"), &u);
-		cr_assert_eq(u.end, REQUEST_ERROR);
+		ask_users(r, STR("alice@example.com\0"), &answer);
+		cr_assert_eq(answer.end, REQUEST_ERROR);
 		usleep(1100000);
 	}
 	cr_expect_eq(rig_log_count(log, "logins are answered with 454"), 1);
 	cr_expect_eq(rig_log_count(log, "can be used again"), 0);
-	cr_assert_eq(rename(away, path), 0);
+	cr_assert_eq(rename(moved_path, path), 0);
 	for (int i = 0; i < 2; i++) {
-		ask_users(r, STR("alice@example.com\0"), &u);
-		cr_assert_eq(u.end, REQUEST_ANSWERED);
+		ask_users(r, STR("alice@example.com\0"), &answer);
+		cr_assert_eq(answer.end, REQUEST_ANSWERED);
 	}
 	cr_expect_eq(rig_log_count(log, "can be used again"), 1);
 	rig_free(&r);
@@ -209,7 +211,7 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	int log = memfd_create("log", MFD_CLOEXEC);
 	struct rig *r = rig_new();
 	struct rig_admin done;
-	struct broker_users u;
+	struct broker_users answer;
 
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	rig_store(r, "alice@example.com", "wonderland", NULL);
@@ -217,7 +219,7 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	rig_store(r, "carol@example.com", "pirate", NULL);
 	(void)rig_damage(
 	    r, "bob@example.com", strlen("bob@example.com"), 'X'); /* of his password */
-	rig_run(r, CALM, 1);
+	rig_run(r, HIGH_LIMIT, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		cr_expect_eq(rig_login(r, 10 * i + 1, "PLAIN", bob), 454);
 		cr_expect_eq(rig_login(r, 10 * i + 2, "PLAIN", GOOD), 235);
@@ -225,10 +227,11 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 		rig_admin(r, "user.show", show, &done);
 		cr_expect_eq(done.exit_code, 65, "%u", done.exit_code);
 	}
-	ask_users(r, STR("alice@example.com\0bob@example.com\0nobody\0carol@example.com\0"), &u);
-	cr_expect_eq(u.end, REQUEST_ANSWERED);
-	cr_expect(str_eq(str_make(u.gone, u.gone_n), STR("nobody\0")));
-	cr_expect(str_eq(str_make(u.unknown, u.unknown_n), STR("bob@example.com\0")));
+	ask_users(
+	    r, STR("alice@example.com\0bob@example.com\0nobody\0carol@example.com\0"), &answer);
+	cr_expect_eq(answer.end, REQUEST_ANSWERED);
+	cr_expect(str_eq(str_make(answer.gone, answer.gone_n), STR("nobody\0")));
+	cr_expect(str_eq(str_make(answer.unknown, answer.unknown_n), STR("bob@example.com\0")));
 	cr_expect_eq(rig_log_count(log, "account damaged"), 1);
 	cr_expect_eq(rig_log_count(log, "logins are answered with 454 until"), 0);
 	rig_free(&r);
@@ -243,7 +246,7 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 	char bob, carol;
 	const struct metrics_region *region = metrics_map(fd);
 	struct rig *r = rig_new();
-	struct broker_users u;
+	struct broker_users answer;
 
 	/* the broker has it from here */
 	cr_assert_eq(metrics_use(fd), 0);
@@ -254,24 +257,25 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 	rig_store(r, "carol@example.com", "pirate", NULL);
 	bob = rig_damage(r, "bob@example.com", -1, '\177'); /* the length of his last column */
 	carol = rig_damage(r, "carol@example.com", -1, '\177');
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	cr_expect_str_eq(metrics_read_trouble(region, text), "");
 	for (int i = 0; i < 3; i++) {
 		usleep(1200000); /* then it may be opened anew */
-		ask_users(r, STR("bob@example.com\0"), &u);
-		cr_expect(str_eq(str_make(u.unknown, u.unknown_n), STR("bob@example.com\0")));
+		ask_users(r, STR("bob@example.com\0"), &answer);
+		cr_expect(
+		    str_eq(str_make(answer.unknown, answer.unknown_n), STR("bob@example.com\0")));
 		cr_expect(strstr(metrics_read_trouble(region, text), "lookup"), "'%s'", text);
 		usleep(1200000);
-		ask_users(r, STR("alice@example.com\0"), &u);
-		cr_expect(u.end == REQUEST_ANSWERED && u.unknown_n == 0);
+		ask_users(r, STR("alice@example.com\0"), &answer);
+		cr_expect(answer.end == REQUEST_ANSWERED && answer.unknown_n == 0);
 		cr_expect(strstr(metrics_read_trouble(region, text), "lookup"), "'%s'", text);
 	}
-	ask_users(r, STR("carol@example.com\0"), &u);
-	cr_expect_eq(u.unknown_n, sizeof "carol@example.com");
+	ask_users(r, STR("carol@example.com\0"), &answer);
+	cr_expect_eq(answer.unknown_n, sizeof "carol@example.com");
 	(void)rig_damage(r, "carol@example.com", -1, carol);
 	usleep(3000000);
-	ask_users(r, STR("carol@example.com\0"), &u);
-	cr_expect(u.end == REQUEST_ANSWERED && u.unknown_n == 0);
+	ask_users(r, STR("carol@example.com\0"), &answer);
+	cr_expect(answer.end == REQUEST_ANSWERED && answer.unknown_n == 0);
 	cr_expect(strstr(metrics_read_trouble(region, text), "lookup"), "'%s'", text);
 	cr_expect_eq(rig_log_count(log, "logins are answered with 454"), 1);
 	cr_expect_eq(rig_log_count(log, "can be used again"), 0);
@@ -288,15 +292,15 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 Test(broker, a_store_that_is_missing_for_long_is_logged_again, .timeout = 60)
 {
 	struct rig *r = rig_new();
-	struct broker_users u;
+	struct broker_users answer;
 	int log = memfd_create("log", MFD_CLOEXEC);
 
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	clock_shorten_timeouts(300); /* ten minutes are two seconds */
 	snprintf(r->directory, sizeof r->directory, "/nonexistent");
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	for (int i = 0; i < 300 && rig_log_count(log, "logins are answered with 454") < 2; i++) {
-		ask_users(r, STR("alice@example.com\0"), &u);
+		ask_users(r, STR("alice@example.com\0"), &answer);
 		usleep(100000);
 	}
 	cr_expect_eq(rig_log_count(log, "logins are answered with 454"), 2);
@@ -307,28 +311,28 @@ Test(broker, a_store_that_is_missing_for_long_is_logged_again, .timeout = 60)
 /* The change comes while a worker is at work on the old password. */
 Test(broker, a_change_overtakes_a_check, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	const char *suspend[][2] = {{"name", "alice@example.com"}, {NULL, NULL}};
 	struct str good = GOOD;
 	struct rig_answer a;
 	struct rig_admin done;
 
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	rig_start(r, 1, "PLAIN", &good, &a);
-	rig_until_count(r, &r->seen_count, 1);
+	rig_until_count(r, &r->check_count, 1);
 	rig_admin(r, "user.suspend", suspend, &done);
-	rig_play_honestly(r, 0);
+	rig_answer_check(r, 0);
 	rig_until(r, &a.is_done);
 	cr_assert_eq(a.status.code, 535);
 	rig_admin(r, "user.resume", suspend, &done);
 	rig_start(r, 2, "PLAIN", &good, &a);
-	rig_until_count(r, &r->seen_count, 2);
+	rig_until_count(r, &r->check_count, 2);
 	rig_free(&r);
 }
 
 Test(broker, add_show_list_and_test, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 1);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	char text[SCRAM_SECRET_TEXT_BYTES];
 	struct rig_admin done;
 	struct scram_secret s;

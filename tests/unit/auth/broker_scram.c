@@ -14,18 +14,18 @@
 
 /* ---- SCRAM ---- */
 
-struct talk_end {
+struct scram_outcome {
 	unsigned code;
 	char first_challenge[512];
 };
 
-static struct talk_end
-talk(struct rig *r, uint64_t session, const struct client_wish *wish, bool with_initial)
+static struct scram_outcome
+run_scram(struct rig *r, uint64_t session, const struct client_options *options, bool with_initial)
 {
-	const char *mechanism = wish->binding ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256";
-	struct client *c = client_new(wish);
+	const char *mechanism = options->binding ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256";
+	struct client *c = client_new(options);
 	struct str message = client_first(c);
-	struct talk_end end = {0};
+	struct scram_outcome end = {0};
 	struct rig_answer a;
 
 	rig_start(r, session, mechanism, with_initial ? &message : NULL, &a);
@@ -48,10 +48,10 @@ talk(struct rig *r, uint64_t session, const struct client_wish *wish, bool with_
 }
 
 static const struct {
-	struct client_wish wish;
+	struct client_options options;
 	bool with_initial;
 	unsigned code;
-} talks[] = {
+} scram_cases[] = {
     {{.user = "alice@example.com", .password = "wonderland"}, true, 235},
     {{.user = "Alice@Example.com", .password = "wonderland"}, false, 235},
     {{.user = "alice@example.com", .password = "wonderland", .binding = BINDING,
@@ -63,22 +63,23 @@ static const struct {
     {{.user = "alice@example.com", .password = "x"}, true, 535},
     {{.user = "nobody@example.com", .password = "x"}, true, 535},
     {{.user = "mallory", .password = "pirate"}, true, 535},
-    {{.user = "alice@example.com", .password = "wonderland", .as = "bob"}, true, 535},
+    {{.user = "alice@example.com", .password = "wonderland", .authzid = "bob"}, true, 535},
 };
 
 Test(broker, scram, .timeout = 120)
 {
-	struct rig *r = rig_with_alice(CALM PLUS, 2);
+	struct rig *r = rig_with_alice(HIGH_LIMIT ALL_MECHANISMS, 2);
 
 	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
-	for (size_t i = 0; i < sizeof talks / sizeof *talks; i++)
-		cr_assert_eq(talk(r, 10 + i, &talks[i].wish, talks[i].with_initial).code,
-		    talks[i].code, "case %zu", i);
+	for (size_t i = 0; i < sizeof scram_cases / sizeof *scram_cases; i++)
+		cr_assert_eq(
+		    run_scram(r, 10 + i, &scram_cases[i].options, scram_cases[i].with_initial).code,
+		    scram_cases[i].code, "case %zu", i);
 	rig_free(&r);
 }
 
 static void
-salt_of(const struct talk_end *end, char salt[64])
+salt_of(const struct scram_outcome *end, char salt[64])
 {
 	const char *s = strstr(end->first_challenge, ",s=");
 
@@ -89,16 +90,16 @@ salt_of(const struct talk_end *end, char salt[64])
 /* The same for each asking, of the same form as a real one, and after a restart as before. */
 Test(broker, unknown_users_have_a_salt_too, .timeout = 120)
 {
-	static const struct client_wish nobody = {.user = "nobody", .password = "x"};
-	static const struct client_wish alice = {.user = "alice@example.com", .password = "x"};
-	struct rig *r = rig_with_alice(CALM, 1);
+	static const struct client_options nobody = {.user = "nobody", .password = "x"};
+	static const struct client_options alice = {.user = "alice@example.com", .password = "x"};
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	char first[64], second[64], real[64];
-	struct talk_end end;
+	struct scram_outcome end;
 
 	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
-	end = talk(r, 1, &nobody, true);
+	end = run_scram(r, 1, &nobody, true);
 	salt_of(&end, first);
-	end = talk(r, 2, &alice, true);
+	end = run_scram(r, 2, &alice, true);
 	salt_of(&end, real);
 	cr_assert_eq(strlen(first), strlen(real));
 	cr_assert_str_eq(strstr(first, ",i="), strstr(real, ",i="));
@@ -108,8 +109,8 @@ Test(broker, unknown_users_have_a_salt_too, .timeout = 120)
 	channel_free(&r->broker.main);
 	channel_free(&r->submission);
 	channel_free(&r->control);
-	rig_run(r, CALM, 0);
-	end = talk(r, 3, &nobody, true);
+	rig_run(r, HIGH_LIMIT, 0);
+	end = run_scram(r, 3, &nobody, true);
 	salt_of(&end, second);
 	cr_assert_str_eq(first, second);
 	rig_free(&r);
@@ -126,9 +127,9 @@ Test(broker, iterations_do_not_tell_who_exists, .timeout = 120)
 
 	for (int i = 0; i < 2 * EACH; i++) {
 		snprintf(name, sizeof name, "user%d", i);
-		rig_store_rounds(r, name, i < EACH ? 4096 : 20000);
+		rig_store_iterations(r, name, i < EACH ? 4096 : 20000);
 	}
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	for (unsigned i = 0; i < NAMES; i++) {
 		struct rig_answer a[2];
 
@@ -154,19 +155,19 @@ Test(broker, every_name_costs_the_same, .timeout = 60)
 {
 	static const struct str logins[] = {STR("\0alice@example.com\0x"), STR("\0nobody\0x"),
 	    STR("\0mallory\0pirate")};
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct rig_answer a[3];
 
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	for (unsigned i = 0; i < 3; i++) {
 		rig_start(r, 1 + i, "PLAIN", &logins[i], &a[i]);
-		rig_until_count(r, &r->seen_count, i + 1);
-		rig_play_honestly(r, i);
+		rig_until_count(r, &r->check_count, i + 1);
+		rig_answer_check(r, i);
 	}
 	for (unsigned i = 0; i < 3; i++) {
 		rig_until(r, &a[i].is_done);
-		cr_assert_eq(r->seen[i].secret.iterations, r->seen[0].secret.iterations);
-		cr_assert_eq(r->seen[i].secret.salt_n, r->seen[0].secret.salt_n);
+		cr_assert_eq(r->checks[i].secret.iterations, r->checks[0].secret.iterations);
+		cr_assert_eq(r->checks[i].secret.salt_n, r->checks[0].secret.salt_n);
 		cr_assert_eq(a[i].status.code, 535, "a suspended user's password fits no more");
 		cr_assert_str_eq(a[i].status.text, a[0].status.text);
 	}
@@ -176,26 +177,26 @@ Test(broker, every_name_costs_the_same, .timeout = 60)
 /* SCRAM's proof is checked by the broker itself. */
 Test(broker, scram_needs_no_worker, .timeout = 60)
 {
-	static const struct client_wish good = {
+	static const struct client_options good = {
 	    .user = "alice@example.com", .password = "wonderland"};
-	static const struct client_wish wrong = {.user = "alice@example.com", .password = "x"};
-	struct rig *r = rig_with_alice(CALM, 0);
+	static const struct client_options wrong = {.user = "alice@example.com", .password = "x"};
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 
 	cr_assert_eq(sasl_client_init(NULL), SASL_OK);
-	rig_play(r, 0);
-	cr_assert_eq(talk(r, 1, &good, true).code, 235);
-	cr_assert_eq(talk(r, 2, &wrong, true).code, 535);
-	cr_assert_eq(r->seen_count, 0, "no worker heard of it");
+	rig_fake_worker(r, 0);
+	cr_assert_eq(run_scram(r, 1, &good, true).code, 235);
+	cr_assert_eq(run_scram(r, 2, &wrong, true).code, 535);
+	cr_assert_eq(r->check_count, 0, "no worker heard of it");
 	rig_free(&r);
 }
 
 /* The password is changed between the client's proof and its last empty line. */
 Test(broker, a_change_overtakes_a_proof, .timeout = 60)
 {
-	static const struct client_wish good = {
+	static const struct client_options good = {
 	    .user = "alice@example.com", .password = "wonderland"};
 	const char *suspend[][2] = {{"name", "alice@example.com"}, {NULL, NULL}};
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct rig_admin done;
 	struct client *c;
 	struct rig_answer a;

@@ -13,9 +13,9 @@
 #include "base/metrics.h"
 #include "unit/auth/rig.h"
 
-enum { LOOKS_MAX = 300, LOOK_US = 100000 };
+enum { POLLS_MAX = 300, POLL_US = 100000 };
 
-static char store[128], away[128], backup[128];
+static char store[128], moved_store[128], backup[128];
 
 static void
 copy(const char *from, const char *to)
@@ -41,7 +41,7 @@ run_with_backup(unsigned workers)
 
 	rig_store(r, "alice@example.com", "former", NULL);
 	snprintf(store, sizeof store, "%s/accounts.db", r->directory);
-	snprintf(away, sizeof away, "%s/away", r->directory);
+	snprintf(moved_store, sizeof moved_store, "%s/away", r->directory);
 	snprintf(backup, sizeof backup, "%s/backup", r->directory);
 	copy(store, backup);
 	a = accounts_open(r->directory, ACCOUNTS_REFUSE, error);
@@ -49,14 +49,14 @@ run_with_backup(unsigned workers)
 	cr_assert(scram_secret_make(STR("wonderland"), 4096, &s));
 	cr_assert_eq(accounts_set_secret(a, STR("alice@example.com"), &s), ACCOUNTS_OK);
 	accounts_close(&a);
-	rig_run(r, CALM, workers);
+	rig_run(r, HIGH_LIMIT, workers);
 	return r;
 }
 
 static void
-exchange(void)
+replace_store(void)
 {
-	cr_assert_eq(rename(store, away), 0);
+	cr_assert_eq(rename(store, moved_store), 0);
 	copy(backup, store);
 }
 
@@ -90,7 +90,7 @@ is_stored(struct rig *r, const char *name)
 	cr_assert_not_null(a, "%s", error);
 	found = accounts_find(a, str_of(name), &account);
 	accounts_close(&a);
-	rig_run(r, CALM, 0);
+	rig_run(r, HIGH_LIMIT, 0);
 	return found == ACCOUNTS_OK;
 }
 
@@ -101,7 +101,7 @@ Test(broker_store, a_change_goes_into_the_file_that_is_in_its_place, .timeout = 
 
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	r = run_with_backup(0);
-	exchange();
+	replace_store();
 	cr_expect_eq(add_bob(r), 0);
 	cr_expect(rig_log_count(log, "accounts: another accounts.db"));
 	cr_expect(is_stored(r, "bob@example.com"));
@@ -146,9 +146,9 @@ Test(broker_store, a_password_of_the_former_file_is_void, .timeout = 60)
 	unsigned code = 235;
 
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
-	exchange();
-	for (unsigned i = 0; i < LOOKS_MAX && code == 235; i++) {
-		usleep(LOOK_US);
+	replace_store();
+	for (unsigned i = 0; i < POLLS_MAX && code == 235; i++) {
+		usleep(POLL_US);
 		code = rig_login(r, 2 + i, "PLAIN", GOOD);
 	}
 	cr_expect_eq(code, 535);
@@ -177,13 +177,13 @@ Test(broker_store, nothing_is_changed_in_a_state_directory_that_was_moved, .time
 	cr_expect_eq(done.exit_code, 74);
 	rig_admin(r, "user.show", show, &done);
 	cr_expect_eq(done.exit_code, 0, "it can be looked at");
-	for (int i = 0; i < LOOKS_MAX && !metrics_read_trouble(region, text)[0]; i++)
-		usleep(LOOK_US);
+	for (int i = 0; i < POLLS_MAX && !metrics_read_trouble(region, text)[0]; i++)
+		usleep(POLL_US);
 	cr_expect(strstr(text, "the state directory was moved or removed"), "'%s'", text);
 	cr_assert_eq(rename(moved, r->directory), 0);
 	cr_expect_eq(add_bob(r), 0);
-	for (int i = 0; i < LOOKS_MAX && metrics_read_trouble(region, text)[0]; i++)
-		usleep(LOOK_US);
+	for (int i = 0; i < POLLS_MAX && metrics_read_trouble(region, text)[0]; i++)
+		usleep(POLL_US);
 	cr_expect_str_eq(text, "");
 	rig_free(&r);
 }
@@ -200,16 +200,16 @@ Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
 	/* the broker has it from here */
 	cr_assert_eq(metrics_use(fd), 0);
 	r = run_with_backup(0);
-	cr_assert_eq(rename(store, away), 0);
-	for (int i = 0; i < LOOKS_MAX && !metrics_read_trouble(region, text)[0]; i++)
-		usleep(LOOK_US);
+	cr_assert_eq(rename(store, moved_store), 0);
+	for (int i = 0; i < POLLS_MAX && !metrics_read_trouble(region, text)[0]; i++)
+		usleep(POLL_US);
 	cr_expect(strstr(text, "accounts.db is missing"), "'%s'", text);
 	cr_expect(strstr(text, "put it back"), "'%s'", text);
 	rig_admin(r, "user.suspend", show, &done);
 	cr_expect_eq(done.exit_code, 74);
-	cr_assert_eq(rename(away, store), 0);
-	for (int i = 0; i < LOOKS_MAX && metrics_read_trouble(region, text)[0]; i++)
-		usleep(LOOK_US);
+	cr_assert_eq(rename(moved_store, store), 0);
+	for (int i = 0; i < POLLS_MAX && metrics_read_trouble(region, text)[0]; i++)
+		usleep(POLL_US);
 	cr_expect_str_eq(text, "");
 	rig_admin(r, "user.show", show, &done);
 	cr_expect_eq(done.exit_code, 0);
@@ -220,9 +220,9 @@ Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
 Test(broker_store, an_error_is_no_move_of_the_directory)
 {
 	static struct broker b = {
-	    .directory = (char *)"/proc/self/fd/none", .where = "/var/lib/sallyport"};
+	    .directory = (char *)"/proc/self/fd/none", .directory_path = "/var/lib/sallyport"};
 
 	cr_expect_not(broker_is_directory_gone(&b, NULL));
-	b.is_away = true;
+	b.is_directory_gone = true;
 	cr_expect(broker_is_directory_gone(&b, NULL), "nor that it is back");
 }

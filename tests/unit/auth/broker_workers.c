@@ -30,10 +30,10 @@ Test(broker, one_network_does_not_fill_the_queue, .timeout = 60)
 {
 	enum { MANY = 400, PER_NETWORK = 2, HELD = 256 };
 	static struct rig_answer crowd[MANY], other;
-	struct rig *r = rig_with_alice(CALM "checks_per_network = 2;", 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT "checks_per_network = 2;", 0);
 	unsigned refused = 0;
 
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	for (unsigned i = 0; i < MANY; i++)
 		start_from(r, 1 + i, "203.0.113.7", &crowd[i]);
 	start_from(r, 1000, "198.51.100.1", &other);
@@ -45,12 +45,12 @@ Test(broker, one_network_does_not_fill_the_queue, .timeout = 60)
 		}
 	cr_assert_eq(refused, MANY - PER_NETWORK - HELD);
 	for (unsigned i = 0; i < PER_NETWORK; i++) {
-		rig_until_count(r, &r->seen_count, i + 1);
-		rig_play_honestly(r, i);
+		rig_until_count(r, &r->check_count, i + 1);
+		rig_answer_check(r, i);
 	}
-	rig_until_count(r, &r->seen_count, PER_NETWORK + 1);
+	rig_until_count(r, &r->check_count, PER_NETWORK + 1);
 	cr_assert_str_eq(
-	    r->seen[PER_NETWORK].user, "u1000@example.com", "%s", r->seen[PER_NETWORK].user);
+	    r->checks[PER_NETWORK].user, "u1000@example.com", "%s", r->checks[PER_NETWORK].user);
 	rig_free(&r);
 }
 
@@ -59,15 +59,15 @@ Test(broker, one_network_does_not_fill_the_queue, .timeout = 60)
 Test(broker, a_worker_that_lies_lets_nobody_in, .timeout = 60)
 {
 	static const char key[SCRAM_SECRET_KEY_BYTES + 1] = "0123456789abcdef0123456789abcdef";
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct str wrong = WRONG;
 	struct rig_answer a;
 
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	for (unsigned i = 0; i < 2; i++) {
 		rig_start(r, 1 + i, "PLAIN", &wrong, &a);
-		rig_until_count(r, &r->seen_count, i + 1);
-		rig_play_answer(r, i, AUTH_OK, str_make(key, SCRAM_SECRET_KEY_BYTES));
+		rig_until_count(r, &r->check_count, i + 1);
+		rig_answer_check_with(r, i, AUTH_OK, str_make(key, SCRAM_SECRET_KEY_BYTES));
 		rig_until(r, &a.is_done);
 		cr_assert_eq(a.status.code, 535, "%u", a.status.code);
 	}
@@ -83,16 +83,16 @@ Test(broker, a_worker_whose_answer_cannot_be_is_given_up, .timeout = 60)
 	} answers[] = {{AUTH_OK, STR("")}, {AUTH_OK, STR("short")},
 	    {AUTH_FAIL, STR("0123456789abcdef0123456789abcdef")}, {AUTH_CONTINUE, STR("")},
 	    {99, STR("")}};
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct str wrong = WRONG;
 	struct rig_answer a;
 
 	for (unsigned i = 0; i < sizeof answers / sizeof *answers; i++) {
-		channel_free(&r->played);
-		rig_play(r, 0);
+		channel_free(&r->fake_worker);
+		rig_fake_worker(r, 0);
 		rig_start(r, 1 + i, "PLAIN", &wrong, &a);
-		rig_until_count(r, &r->seen_count, i + 1);
-		rig_play_answer(r, i, answers[i].outcome, answers[i].key);
+		rig_until_count(r, &r->check_count, i + 1);
+		rig_answer_check_with(r, i, answers[i].outcome, answers[i].key);
 		rig_until(r, &a.is_done);
 		cr_assert_eq(a.status.code, 454, "%u: %u", i, a.status.code);
 		rig_until_count(r, &r->restarts, i + 1);
@@ -104,13 +104,13 @@ Test(broker, a_worker_whose_answer_cannot_be_is_given_up, .timeout = 60)
 Test(broker, a_right_key_gives_no_other_identity, .timeout = 60)
 {
 	struct str other = STR("bob\0alice@example.com\0wonderland");
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct rig_answer a;
 
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	rig_start(r, 1, "PLAIN", &other, &a);
-	rig_until_count(r, &r->seen_count, 1);
-	rig_play_honestly(r, 0);
+	rig_until_count(r, &r->check_count, 1);
+	rig_answer_check(r, 0);
 	rig_until(r, &a.is_done);
 	cr_assert_eq(a.status.code, 535, "%u", a.status.code);
 	rig_free(&r);
@@ -121,36 +121,36 @@ Test(broker, those_who_waited_use_what_the_first_proved, .timeout = 60)
 {
 	enum { MANY = 50 };
 	static struct rig_answer a[MANY];
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct str good = GOOD;
 
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	for (unsigned i = 0; i < MANY; i++)
 		rig_start(r, 1 + i, "PLAIN", &good, &a[i]);
-	rig_until_count(r, &r->seen_count, 1);
-	rig_play_honestly(r, 0);
+	rig_until_count(r, &r->check_count, 1);
+	rig_answer_check(r, 0);
 	rig_until_count(r, &r->answers, MANY);
 	for (unsigned i = 0; i < MANY; i++)
 		cr_assert_eq(a[i].status.code, 235);
-	cr_assert_eq(r->seen_count, 1);
+	cr_assert_eq(r->check_count, 1);
 	rig_free(&r);
 }
 
 /* Its worker ends what it is at, and serves the next. */
 Test(broker, a_session_that_goes_leaves_its_check, .timeout = 60)
 {
-	struct rig *r = rig_with_alice(CALM, 0);
+	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct str good = GOOD;
 	struct rig_answer a, b;
 
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	rig_start(r, 1, "PLAIN", &good, &a);
-	rig_until_count(r, &r->seen_count, 1);
+	rig_until_count(r, &r->check_count, 1);
 	rig_cancel(r, 1);
 	rig_start(r, 2, "PLAIN", &good, &b);
-	rig_play_answer(r, 0, AUTH_FAIL, STR(""));
-	rig_until_count(r, &r->seen_count, 2);
-	rig_play_honestly(r, 1);
+	rig_answer_check_with(r, 0, AUTH_FAIL, STR(""));
+	rig_until_count(r, &r->check_count, 2);
+	rig_answer_check(r, 1);
 	rig_until(r, &b.is_done);
 	cr_assert_eq(b.status.code, 235);
 	rig_free(&r);
@@ -168,7 +168,7 @@ Test(broker_requests, a_stopped_worker_is_given_up, .timeout = 60)
 	clock_shorten_timeouts(50); /* 400 ms */
 	rig_store(r, "alice@example.com", "secret", NULL);
 	rig_run(r, "", 0);
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &a);
 	rig_until(r, &a.is_done);
 	cr_assert_eq(a.status.code, 454);
@@ -189,15 +189,15 @@ Test(broker_requests, a_worker_that_makes_no_sense_is_given_up, .timeout = 60)
 
 		rig_store(r, "alice@example.com", "secret", NULL);
 		rig_run(r, "", 0);
-		rig_play(r, 0);
+		rig_fake_worker(r, 0);
 		rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &a);
-		rig_until_count(r, &r->seen_count, 1);
+		rig_until_count(r, &r->check_count, 1);
 		if (way == 0)
-			cr_assert_eq(
-			    channel_answer(r->played, r->seen[0].call, MESSAGE_STATUS, &wrong, -1),
+			cr_assert_eq(channel_answer(r->fake_worker, r->checks[0].call,
+			                 MESSAGE_STATUS, &wrong, -1),
 			    0);
 		else
-			channel_refuse(r->played, r->seen[0].call);
+			channel_refuse(r->fake_worker, r->checks[0].call);
 		rig_until(r, &a.is_done);
 		cr_assert_eq(a.status.code, 454);
 		rig_until_count(r, &r->restarts, 1);
@@ -215,9 +215,9 @@ Test(broker_requests, a_question_that_is_overtaken_is_refused, .timeout = 60)
 
 	rig_store(r, "alice@example.com", "secret", NULL);
 	rig_run(r, "", 0);
-	rig_play(r, 0);
+	rig_fake_worker(r, 0);
 	rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &first);
-	rig_until_count(r, &r->seen_count, 1);
+	rig_until_count(r, &r->check_count, 1);
 	rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &second);
 	rig_until(r, &first.is_done);
 	cr_assert_eq(first.end, REQUEST_ERROR);

@@ -14,7 +14,7 @@ static const struct {
 	struct str message;
 	const char *user; /* NULL: refused */
 	const char *password;
-	bool is_for_other;
+	bool has_other_authzid;
 } plain[] = {
     {STR("\0alice\0secret"), "alice", "secret", false},
     {STR("\0Alice@Example.COM\0s p"), "alice@example.com", "s p", false},
@@ -58,7 +58,7 @@ Test(claim, plain)
 			continue;
 		cr_assert(str_eq(claimed_name(&c), str_of(plain[i].user)), "case %zu", i);
 		cr_assert(str_eq(c.password, str_of(plain[i].password)), "case %zu", i);
-		cr_assert_eq(c.is_for_other, plain[i].is_for_other, "case %zu", i);
+		cr_assert_eq(c.has_other_authzid, plain[i].has_other_authzid, "case %zu", i);
 	}
 }
 
@@ -81,7 +81,7 @@ static const struct {
 	struct str message;
 	const char *user;
 	enum claimed_binding binding;
-	bool is_for_other;
+	bool has_other_authzid;
 } scram[] = {
     {STR("n,,n=user,r=abc"), "user", CLAIMED_BINDING_NONE, false},
     {STR("y,,n=User,r=abc"), "user", CLAIMED_BINDING_NOT_SEEN, false},
@@ -130,7 +130,7 @@ Test(claim, scram)
 			continue;
 		cr_assert(str_eq(claimed_name(&c), str_of(scram[i].user)), "case %zu", i);
 		cr_assert_eq(c.binding, scram[i].binding, "case %zu", i);
-		cr_assert_eq(c.is_for_other, scram[i].is_for_other, "case %zu", i);
+		cr_assert_eq(c.has_other_authzid, scram[i].has_other_authzid, "case %zu", i);
 	}
 }
 

@@ -8,14 +8,14 @@
 
 struct client;
 
-struct client_wish {
+struct client_options {
 	const char *user, *password;
-	const char *as;            /* authorization identity, or NULL */
+	const char *authzid;            /* authorization identity, or NULL */
 	const char *binding, *type; /* or NULL */
 };
 
 /* Speaks SCRAM-SHA-256, or -PLUS when it has a binding.  sasl_client_init was called before. */
-struct client *client_new(const struct client_wish *wish);
+struct client *client_new(const struct client_options *options);
 void client_free(struct client **c);
 struct str client_first(struct client *c);
 /* False: the client ends the talk. */

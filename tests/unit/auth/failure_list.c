@@ -13,7 +13,7 @@ static struct role role;
 static struct broker broker;
 
 static void
-guesses_set_up(void)
+set_up_guesses(void)
 {
 	struct conf_report report;
 
@@ -28,38 +28,39 @@ guesses_set_up(void)
 	role.is_ending = true; /* there is no main that could be told */
 	broker = (struct broker){.role = &role,
 	    .failures = failures_new(),
-	    .limited = MEM_NEW(struct failure_list),
+	    .failure_list = MEM_NEW(struct failure_list),
 	    .blocks = blocklist_new(NULL),
-	    .places = usual_networks_new(),
-	    .wrong = password_cache_new(),
-	    .scram_failed = password_cache_new()};
+	    .usual_networks = usual_networks_new(),
+	    .wrong_passwords = password_cache_new(),
+	    .scram_failures = password_cache_new()};
 	clock_fake(1000);
 }
 
 static void
-guesses_tear_down(void)
+tear_down_guesses(void)
 {
 	clock_fake(-1);
 	failures_free(&broker.failures);
-	mem_free(broker.limited);
+	mem_free(broker.failure_list);
 	blocklist_free(&broker.blocks);
-	usual_networks_free(&broker.places);
-	password_cache_free(&broker.wrong);
-	password_cache_free(&broker.scram_failed);
+	usual_networks_free(&broker.usual_networks);
+	password_cache_free(&broker.wrong_passwords);
+	password_cache_free(&broker.scram_failures);
 	conf_drop(&role.conf);
 }
 
-TestSuite(guesses, .init = guesses_set_up, .fini = guesses_tear_down);
+TestSuite(guesses, .init = set_up_guesses, .fini = tear_down_guesses);
 
 static void
-begin(struct auth_session *l, const char *user, const char *client)
+begin(struct auth_session *s, const char *user, const char *client)
 {
 	static const struct auth_session_mechanism scram = {.name = "SCRAM-SHA-256"};
 
-	*l =
+	*s =
 	    (struct auth_session){.broker = &broker, .mechanism = &scram, .client = str_of(client)};
-	l->claim.user_n = (size_t)snprintf(l->claim.user, sizeof l->claim.user, "%s", user);
-	l->network = claimed_network(l->client, l->network_bytes);
+	s->identity.user_n =
+	    (size_t)snprintf(s->identity.user, sizeof s->identity.user, "%s", user);
+	s->network = claimed_network(s->client, s->network_bytes);
 }
 
 /* A SCRAM login with a proof that is wrong, unless a limit refuses it first. */
@@ -67,34 +68,34 @@ static enum guesses_limit
 guess(const char *user, const char *client)
 {
 	enum guesses_limit limit;
-	struct auth_session l;
+	struct auth_session s;
 
-	begin(&l, user, client);
-	limit = guesses_limit(&l);
+	begin(&s, user, client);
+	limit = guesses_limit(&s);
 	if (limit == GUESSES_WITHIN_LIMITS)
-		(void)guesses_count(&l);
+		(void)guesses_count(&s);
 	else
-		guesses_note_refused(&l, limit);
+		guesses_note_refused(&s, limit);
 	return limit;
 }
 
 static void
 succeed(const char *user, const char *client)
 {
-	struct auth_session l;
+	struct auth_session s;
 
-	begin(&l, user, client);
-	guesses_note_success(&l);
+	begin(&s, user, client);
+	guesses_note_success(&s);
 }
 
 /* The entry of the network of that address, or NULL. */
 static const struct failure_list_entry *
-of_network(const char *client)
+network_entry(const char *client)
 {
 	char bytes[CLAIMED_NETWORK_BYTES];
 
 	return failure_list_find(
-	    broker.limited, FAILURES_OF_NETWORK, claimed_network(str_of(client), bytes));
+	    broker.failure_list, FAILURES_OF_NETWORK, claimed_network(str_of(client), bytes));
 }
 
 /* After the limit has lapsed the next time beyond it begins with its own start and count. */
@@ -104,7 +105,7 @@ Test(guesses, a_limit_that_is_reached_again_begins_anew)
 
 	for (int i = 0; i < 5; i++)
 		guess("bob@example.com", "203.0.113.7");
-	e = of_network("203.0.113.7");
+	e = network_entry("203.0.113.7");
 	cr_assert(e);
 	cr_expect_eq(e->since_ms, 1000);
 	cr_expect_eq(e->refused.count, 3);
@@ -113,7 +114,7 @@ Test(guesses, a_limit_that_is_reached_again_begins_anew)
 	cr_expect_eq(e->since_ms, 1000, "one failure is within the limit");
 	for (int i = 0; i < 2; i++)
 		guess("carol@example.com", "203.0.113.7");
-	cr_assert_eq(of_network("203.0.113.7"), e);
+	cr_assert_eq(network_entry("203.0.113.7"), e);
 	cr_expect_eq(e->since_ms, 1000 + 2 * HOUR_MS);
 	cr_expect_eq(e->refused.count, 1);
 	cr_expect_str_eq(e->refused.last_user, "carol@example.com");
@@ -133,22 +134,22 @@ Test(guesses, the_least_recently_refused_is_forgotten)
 	}
 	guess("bob@example.com", "198.51.100.1");
 	guess("carol@example.com", "198.51.100.1");
-	cr_expect(of_network("192.0.2.0"), "it was refused a moment ago");
-	cr_expect(of_network("198.51.100.1"));
-	cr_expect(of_network("192.0.2.255"));
-	cr_expect_null(of_network("192.0.2.1"));
-	cr_expect(of_network("192.0.2.2"));
+	cr_expect(network_entry("192.0.2.0"), "it was refused a moment ago");
+	cr_expect(network_entry("198.51.100.1"));
+	cr_expect(network_entry("192.0.2.255"));
+	cr_expect_null(network_entry("192.0.2.1"));
+	cr_expect(network_entry("192.0.2.2"));
 }
 
 /* ---- where a login is usual ---- */
 
 static const struct failure_list_entry *
-of_place(const char *user)
+login_entry(const char *user)
 {
 	for (size_t i = 0; i < FAILURE_LIST_MAX; i++)
-		if (broker.limited->entry[i].what == FAILURES_OF_LOGIN_AT_NETWORK &&
-		    strcmp(broker.limited->entry[i].user, user) == 0)
-			return &broker.limited->entry[i];
+		if (broker.failure_list->entry[i].kind == FAILURES_OF_LOGIN_AT_NETWORK &&
+		    strcmp(broker.failure_list->entry[i].user, user) == 0)
+			return &broker.failure_list->entry[i];
 	return NULL;
 }
 
@@ -169,10 +170,10 @@ Test(guesses, from_all_addresses_of_a_usual_place_have_one_limit)
 		cr_expect_eq(
 		    guess("bob@example.com", client), GUESSES_LOGIN_AT_NETWORK, "%s", client);
 	}
-	cr_assert(of_place("bob@example.com"));
+	cr_assert(login_entry("bob@example.com"));
 	cr_expect_str_eq(
-	    network_text(&of_place("bob@example.com")->network, network), "192.0.2.0/24");
-	cr_expect_eq(of_place("bob@example.com")->refused.count, 244);
+	    network_text(&login_entry("bob@example.com")->network, network), "192.0.2.0/24");
+	cr_expect_eq(login_entry("bob@example.com")->refused.count, 244);
 	cr_expect_eq(guess("bob@example.com", "198.51.100.2"), GUESSES_WITHIN_LIMITS);
 	cr_expect_eq(guess("carol@example.com", "192.0.2.2"), GUESSES_WITHIN_LIMITS);
 }
@@ -188,9 +189,9 @@ Test(guesses, from_a_usual_place_of_ipv6_have_the_limit_of_its_64)
 	cr_expect_eq(guess("bob@example.com", "2001:db8:1:2::11"), GUESSES_WITHIN_LIMITS);
 	cr_expect_eq(guess("bob@example.com", "2001:db8:1:2::12"), GUESSES_LOGIN_AT_NETWORK);
 	cr_expect_eq(guess("bob@example.com", "2001:db8:1:3::12"), GUESSES_WITHIN_LIMITS);
-	cr_assert(of_place("bob@example.com"));
+	cr_assert(login_entry("bob@example.com"));
 	cr_expect_str_eq(
-	    network_text(&of_place("bob@example.com")->network, network), "2001:db8:1:2::/64");
+	    network_text(&login_entry("bob@example.com")->network, network), "2001:db8:1:2::/64");
 }
 
 /* Failures of a login that was new there do not refuse it once it has succeeded there. */
@@ -199,7 +200,7 @@ Test(guesses, of_a_new_login_are_not_of_its_place)
 	cr_expect_eq(guess("bob@example.com", "192.0.2.10"), GUESSES_WITHIN_LIMITS);
 	cr_expect_eq(guess("bob@example.com", "192.0.2.11"), GUESSES_WITHIN_LIMITS);
 	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_WITHIN_LIMITS);
-	cr_expect_null(of_place("bob@example.com"), "nothing is refused by it");
+	cr_expect_null(login_entry("bob@example.com"), "nothing is refused by it");
 	succeed("bob@example.com", "192.0.2.1");
 	cr_expect_eq(guess("bob@example.com", "192.0.2.1"), GUESSES_WITHIN_LIMITS);
 }
@@ -214,7 +215,7 @@ Test(guesses, of_a_forgotten_place_are_forgotten)
 	succeed("bob@example.com", "192.0.2.1");
 	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_LOGIN_AT_NETWORK,
 	    "it was usual all the time");
-	usual_networks_forget(broker.places, STR("bob@example.com"));
+	usual_networks_forget(broker.usual_networks, STR("bob@example.com"));
 	succeed("bob@example.com", "192.0.2.1");
 	cr_expect_eq(guess("bob@example.com", "192.0.2.12"), GUESSES_WITHIN_LIMITS);
 }

@@ -23,7 +23,7 @@ enum { IS_THREAD = false };
 #endif
 
 bool
-rig_fits(const struct scram_secret *s, struct str password)
+rig_password_matches(const struct scram_secret *s, struct str password)
 {
 	uint8_t key[SCRAM_SECRET_KEY_BYTES];
 
@@ -34,7 +34,7 @@ rig_fits(const struct scram_secret *s, struct str password)
 /* ---- the loop ---- */
 
 static void
-on_for_ever(evutil_socket_t fd, short what, void *arg)
+on_wait_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
@@ -43,10 +43,10 @@ on_for_ever(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-once(struct rig *r)
+run_loop_once(struct rig *r)
 {
 	struct timeval limit = {.tv_sec = PATIENCE_S};
-	struct event *e = evtimer_new(r->base, on_for_ever, NULL);
+	struct event *e = evtimer_new(r->base, on_wait_timeout, NULL);
 
 	evtimer_add(e, &limit);
 	event_base_loop(r->base, EVLOOP_ONCE);
@@ -57,51 +57,51 @@ void
 rig_until(struct rig *r, const bool *flag)
 {
 	while (!*flag)
-		once(r);
+		run_loop_once(r);
 }
 
 void
 rig_until_count(struct rig *r, const unsigned *count, unsigned enough)
 {
 	while (*count < enough)
-		once(r);
+		run_loop_once(r);
 }
 
 /* ---- as main ---- */
 
-struct hearing {
+struct child_link {
 	struct rig *rig;
 	struct rig_child *child;
 };
 
 static void
-hear_child(struct channel *c, const struct channel_packet *p, void *arg)
+on_child_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct hearing *h = arg;
+	struct child_link *link = arg;
 
 	(void)c;
 	if (p->type == MESSAGE_READY)
-		h->child->is_ready = true;
+		link->child->is_ready = true;
 	if (p->type == MESSAGE_RESTART) {
 		cr_assert_eq(p->message->restart.role, ROLE_WORKER);
-		h->rig->restarts++;
-		h->rig->last_restart = p->message->restart.index;
+		link->rig->restarts++;
+		link->rig->last_restart = p->message->restart.index;
 	}
 	if (p->type == MESSAGE_ALERT) {
-		h->rig->alerts++;
-		h->rig->alert_kind = p->message->alert.kind;
-		snprintf(h->rig->alert, sizeof h->rig->alert, "%.*s|%.*s",
+		link->rig->alerts++;
+		link->rig->alert_kind = p->message->alert.kind;
+		snprintf(link->rig->alert, sizeof link->rig->alert, "%.*s|%.*s",
 		    STR_ARG(p->message->alert.object), STR_ARG(p->message->alert.text));
 	}
 }
 
 static void
-lose_child(struct channel *c, void *arg)
+on_child_lost(struct channel *c, void *arg)
 {
-	struct hearing *h = arg;
+	struct child_link *link = arg;
 
 	(void)c;
-	channel_free(&h->child->main);
+	channel_free(&link->child->main);
 }
 
 static void
@@ -113,9 +113,9 @@ pair(int ends[2])
 static void
 fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, enum role_kind kind)
 {
-	static struct hearing hearings[1 + RIG_WORKERS];
-	struct hearing *h =
-	    child == &r->broker ? &hearings[0] : &hearings[1 + (child - r->workers)];
+	static struct child_link links[1 + RIG_WORKERS];
+	struct child_link *link =
+	    child == &r->broker ? &links[0] : &links[1 + (child - r->workers)];
 	int ends[2];
 
 	pair(ends);
@@ -127,10 +127,10 @@ fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, 
 		_exit(role_run(spec, kind, 0, 3, IS_THREAD));
 	}
 	close(ends[1]);
-	*h = (struct hearing){r, child};
+	*link = (struct child_link){r, child};
 	child->is_ready = false;
 	channel_free(&child->main);
-	child->main = channel_new(r->base, ends[0], hear_child, lose_child, h);
+	child->main = channel_new(r->base, ends[0], on_child_packet, on_child_lost, link);
 }
 
 static void
@@ -201,83 +201,84 @@ rig_worker(struct rig *r, unsigned index)
 /* ---- as a worker ---- */
 
 static void
-hear_as_worker(struct channel *c, const struct channel_packet *p, void *arg)
+on_check_request(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 	const struct message_check_start *m = &p->message->check_start;
-	struct rig_seen *s = &r->seen[r->seen_count % RIG_SEEN_MAX];
-	struct claimed_identity claim;
+	struct rig_check *s = &r->checks[r->check_count % RIG_CHECKS_MAX];
+	struct claimed_identity identity;
 
 	(void)c;
 	if (p->type != MESSAGE_CHECK_START)
 		return;
-	*s = (struct rig_seen){.call = p->call};
+	*s = (struct rig_check){.call = p->call};
 	snprintf(s->user, sizeof s->user, "%.*s", STR_ARG(m->user));
 	snprintf(s->mechanism, sizeof s->mechanism, "%.*s", STR_ARG(m->mechanism));
 	cr_assert_leq(m->first.n, sizeof s->first);
 	memcpy(s->first, m->first.p, m->first.n);
-	if (claimed_parse_plain(str_make(s->first, m->first.n), &claim))
-		s->password = claim.password;
+	if (claimed_parse_plain(str_make(s->first, m->first.n), &identity))
+		s->password = identity.password;
 	s->secret.iterations = m->iterations;
 	s->secret.salt_n = m->salt.n;
 	memcpy(s->secret.salt, m->salt.p, m->salt.n);
-	r->seen_count++;
+	r->check_count++;
 }
 
 static void
-lose_played(struct channel *c, void *arg)
+on_fake_worker_lost(struct channel *c, void *arg)
 {
 	struct rig *r = arg;
 
 	(void)c;
-	channel_free(&r->played);
+	channel_free(&r->fake_worker);
 }
 
 void
-rig_play(struct rig *r, unsigned index)
+rig_fake_worker(struct rig *r, unsigned index)
 {
 	int ends[2];
 
 	pair(ends);
 	send_peer(&r->broker, ROLE_WORKER, index, ends[1]);
-	r->played = channel_new(r->base, ends[0], hear_as_worker, lose_played, r);
+	r->fake_worker = channel_new(r->base, ends[0], on_check_request, on_fake_worker_lost, r);
 }
 
 void
-rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome, struct str key)
+rig_answer_check_with(struct rig *r, unsigned check, uint8_t outcome, struct str key)
 {
 	struct message_check_answer m = {.outcome = outcome, .key = key};
 
 	cr_assert_eq(
-	    channel_answer(r->played, r->seen[seen].call, MESSAGE_CHECK_ANSWER, &m, -1), 0);
+	    channel_answer(r->fake_worker, r->checks[check].call, MESSAGE_CHECK_ANSWER, &m, -1), 0);
 }
 
 void
-rig_play_honestly(struct rig *r, unsigned seen)
+rig_answer_check(struct rig *r, unsigned check)
 {
 	uint8_t key[SCRAM_SECRET_KEY_BYTES];
 
-	cr_assert(scram_secret_client_key(&r->seen[seen].secret, r->seen[seen].password, key));
-	rig_play_answer(r, seen, AUTH_OK, str_make((const char *)key, sizeof key));
+	cr_assert(
+	    scram_secret_client_key(&r->checks[check].secret, r->checks[check].password, key));
+	rig_answer_check_with(r, check, AUTH_OK, str_make((const char *)key, sizeof key));
 }
 
 /* ---- as submission ---- */
 
 static void
-hear_broker(struct channel *c, const struct channel_packet *p, void *arg)
+on_broker_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
 	(void)c;
 	if (p->type != MESSAGE_AUTH_USER_GONE)
 		return;
-	r->gone++;
-	snprintf(
-	    r->last_gone, sizeof r->last_gone, "%.*s", STR_ARG(p->message->auth_user_gone.user));
+	r->users_gone++;
+	snprintf(r->last_user_gone, sizeof r->last_user_gone, "%.*s",
+	    STR_ARG(p->message->auth_user_gone.user));
 }
 
 static void
-lose_broker(struct channel *c, void *arg)
+on_broker_lost(struct channel *c, void *arg)
 {
 	struct rig *r = arg;
 
@@ -288,7 +289,7 @@ lose_broker(struct channel *c, void *arg)
 }
 
 static void
-hear_answer(enum request_end end, const struct channel_packet *p, void *arg)
+on_auth_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig_answer *a = arg;
 
@@ -310,7 +311,7 @@ void
 rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_answer *out)
 {
 	*out = (struct rig_answer){.rig = r};
-	(void)ask_pooled(r->submission, MESSAGE_AUTH_START, m, hear_answer, out);
+	(void)ask_pooled(r->submission, MESSAGE_AUTH_START, m, on_auth_answer, out);
 }
 
 void
@@ -331,7 +332,7 @@ rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer
 	struct message_auth_step m = {.session = session, .response = response};
 
 	*out = (struct rig_answer){.rig = r};
-	(void)ask_pooled(r->submission, MESSAGE_AUTH_STEP, &m, hear_answer, out);
+	(void)ask_pooled(r->submission, MESSAGE_AUTH_STEP, &m, on_auth_answer, out);
 }
 
 void
@@ -394,7 +395,7 @@ rig_store(struct rig *r, const char *user, const char *password, const char *sus
 }
 
 void
-rig_store_rounds(struct rig *r, const char *user, uint32_t iterations)
+rig_store_iterations(struct rig *r, const char *user, uint32_t iterations)
 {
 	store(r, user, "unused", iterations);
 }
@@ -410,10 +411,10 @@ rig_run(struct rig *r, const char *auth, unsigned workers)
 	grant_directory(r);
 	pair(ends);
 	send_peer(&r->broker, ROLE_SUBMISSION, 0, ends[0]);
-	r->submission = channel_new(r->base, ends[1], hear_broker, lose_broker, r);
+	r->submission = channel_new(r->base, ends[1], on_broker_packet, on_broker_lost, r);
 	pair(ends);
 	send_peer(&r->broker, ROLE_CONTROL, 0, ends[0]);
-	r->control = channel_new(r->base, ends[1], hear_broker, lose_broker, r);
+	r->control = channel_new(r->base, ends[1], on_broker_packet, on_broker_lost, r);
 	send_start(&r->broker);
 	rig_until(r, &r->broker.is_ready);
 	for (unsigned i = 0; i < workers; i++)
@@ -473,7 +474,7 @@ rig_free(struct rig **pr)
 	end_child(&r->broker);
 	channel_free(&r->submission);
 	channel_free(&r->control);
-	channel_free(&r->played);
+	channel_free(&r->fake_worker);
 	event_base_free(r->base);
 	snprintf(path, sizeof path, "%s/accounts.db", r->directory);
 	unlink(path);

@@ -10,7 +10,7 @@
 #include "auth/accounts.h"
 #include "ipc/role.h"
 
-enum { RIG_WORKERS = 2, RIG_SEEN_MAX = 64 };
+enum { RIG_WORKERS = 2, RIG_CHECKS_MAX = 64 };
 
 struct rig_child {
 	pid_t pid;
@@ -22,10 +22,11 @@ struct rig_child {
 #define GOOD STR("\0alice@example.com\0wonderland")
 #define WRONG STR("\0alice@example.com\0x")
 #define BINDING "0123456789abcdef0123456789abcdef"
-#define PLUS "mechanisms = ( \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" );"
-#define CALM "failure_limit = \"1000 / 1m\";"
+#define ALL_MECHANISMS                                                                             \
+	"mechanisms = ( \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" );"
+#define HIGH_LIMIT "failure_limit = \"1000 / 1m\";"
 
-struct rig_seen { /* by a worker that the test plays */
+struct rig_check { /* by a worker that the test plays */
 	uint64_t call;
 	char user[64], mechanism[32], first[128];
 	struct str password; /* a view of first: PLAIN's */
@@ -38,12 +39,12 @@ struct rig {
 	const char *more_domains; /* items behind example.com; NULL: none */
 	bool is_no_first_start;   /* a store that is missing is not made */
 	struct rig_child broker, workers[RIG_WORKERS];
-	struct channel *submission, *control, *played; /* played: we are the worker */
+	struct channel *submission, *control, *fake_worker; /* played: we are the worker */
 	unsigned restarts, last_restart;
-	unsigned gone;
-	char last_gone[64];
-	struct rig_seen seen[RIG_SEEN_MAX];
-	unsigned seen_count;
+	unsigned users_gone;
+	char last_user_gone[64];
+	struct rig_check checks[RIG_CHECKS_MAX];
+	unsigned check_count;
 	unsigned alerts; /* to main */
 	uint8_t alert_kind;
 	char alert[2048]; /* the last: "OBJECT|TEXT" */
@@ -76,14 +77,14 @@ struct rig_admin {
 struct rig *rig_new(void);
 void rig_store(struct rig *r, const char *user, const char *password, const char *suspended);
 /* With a password that nobody will use. */
-void rig_store_rounds(struct rig *r, const char *user, uint32_t iterations);
+void rig_store_iterations(struct rig *r, const char *user, uint32_t iterations);
 /* With alice, whose password is right in GOOD, and mallory, who is suspended; then as rig_run. */
 struct rig *rig_with_alice(const char *auth, unsigned workers);
 /* auth: lines of the auth group. */
 void rig_run(struct rig *r, const char *auth, unsigned workers);
 /* A new worker process for the broker, or (play) one whose part the test plays. */
 void rig_worker(struct rig *r, unsigned index);
-void rig_play(struct rig *r, unsigned index);
+void rig_fake_worker(struct rig *r, unsigned index);
 void rig_free(struct rig **r);
 
 void rig_start(struct rig *r, uint64_t session, const char *mechanism, const struct str *initial,
@@ -102,9 +103,9 @@ bool rig_row_has(const struct rig_admin *a, const char *key, const char *value);
 /* How often the text stands in that file: a log that the test keeps. */
 unsigned rig_log_count(int log, const char *text);
 /* As the worker: the key of the password that was seen, as an honest one gives it. */
-void rig_play_honestly(struct rig *r, unsigned seen);
+void rig_answer_check(struct rig *r, unsigned check);
 /* Whatever it likes to say. */
-void rig_play_answer(struct rig *r, unsigned seen, uint8_t outcome, struct str key);
+void rig_answer_check_with(struct rig *r, unsigned check, uint8_t outcome, struct str key);
 
 /* Runs the loop until *flag; the test fails when it takes for ever. */
 void rig_until(struct rig *r, const bool *flag);
@@ -120,6 +121,6 @@ unsigned rig_login(struct rig *r, uint64_t session, const char *mechanism, struc
 char rig_damage(const struct rig *r, const char *user, ssize_t offset, char byte);
 
 /* The stored keys are those of this password. */
-bool rig_fits(const struct scram_secret *s, struct str password);
+bool rig_password_matches(const struct scram_secret *s, struct str password);
 
 #endif

@@ -16,7 +16,7 @@
 #include "support/ask.h"
 
 static void
-hear_admin(enum request_end end, const struct channel_packet *p, void *arg)
+on_admin_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig_admin *a = arg;
 
@@ -45,7 +45,7 @@ rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_a
 	for (; values && (*values)[0]; values++)
 		message_values_add(&b, (*values)[0], str_of((*values)[1]));
 	m.values = buf_str(&b);
-	(void)ask_pooled(r->control, MESSAGE_ADMIN, &m, hear_admin, out);
+	(void)ask_pooled(r->control, MESSAGE_ADMIN, &m, on_admin_answer, out);
 	rig_until(r, &out->is_done);
 	buf_clear(&b);
 }

@@ -55,9 +55,9 @@ Test(secret, fits_its_password_only)
 
 	cr_assert(scram_secret_make(STR("wonderland"), 4096, &s));
 	cr_assert(scram_secret_make(STR("wonderland"), 4096, &other));
-	cr_assert(rig_fits(&s, STR("wonderland")));
-	cr_assert(!rig_fits(&s, STR("Wonderland")));
-	cr_assert(!rig_fits(&s, STR("")));
+	cr_assert(rig_password_matches(&s, STR("wonderland")));
+	cr_assert(!rig_password_matches(&s, STR("Wonderland")));
+	cr_assert(!rig_password_matches(&s, STR("")));
 	cr_assert(memcmp(s.salt, other.salt, s.salt_n) != 0, "salts are drawn");
 	cr_assert(!scram_secret_make(STR("wonderland"), 4095, &s));
 	cr_assert(!scram_secret_make(STR(""), 4096, &s));
@@ -119,7 +119,7 @@ Test(secret, fake_stays_and_fits_nothing)
 	    "a new count comes with a new salt");
 	scram_secret_fake(STR("another installation's 32 bytes."), STR("nobody"), 20000, &b);
 	cr_assert(memcmp(a.salt, b.salt, SCRAM_SECRET_SALT_BYTES) != 0);
-	cr_assert(!rig_fits(&a, STR("")));
+	cr_assert(!rig_password_matches(&a, STR("")));
 }
 
 Test(secret, spoiled_keeps_the_salt)
@@ -131,5 +131,5 @@ Test(secret, spoiled_keeps_the_salt)
 	scram_secret_invalidate(&s, STR("the installation's own 32 bytes."), STR("user"));
 	cr_assert_arr_eq(s.salt, before.salt, s.salt_n);
 	cr_assert_eq(s.iterations, before.iterations);
-	cr_assert(!rig_fits(&s, STR("pencil")));
+	cr_assert(!rig_password_matches(&s, STR("pencil")));
 }

@@ -31,10 +31,12 @@ static bool
 is_proven(const char *first, const char *final, struct str binding, struct buf *out)
 {
 	struct scram_secret secret = pencil();
-	struct scram_server_exchange t = {.first = str_of(first), .challenge = STR(CHALLENGE),
-	    .binding = binding, .secret = &secret};
+	struct scram_server_exchange exchange = {.first = str_of(first),
+	    .challenge = STR(CHALLENGE),
+	    .binding = binding,
+	    .secret = &secret};
 
-	return scram_server_is_proven(&t, str_of(final), out);
+	return scram_server_is_proven(&exchange, str_of(final), out);
 }
 
 Test(scram, the_example_of_the_rfc)
@@ -127,10 +129,10 @@ static const struct {
 Test(scram, the_channel_must_be_the_one_that_was_offered)
 {
 	for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-		struct claimed_identity claim;
+		struct claimed_identity identity;
 
-		cr_assert(claimed_parse_scram(str_of(channels[i].first), &claim));
-		cr_assert_eq(scram_server_is_bound(&claim, &channels[i].channel),
+		cr_assert(claimed_parse_scram(str_of(channels[i].first), &identity));
+		cr_assert_eq(scram_server_is_bound(&identity, &channels[i].channel),
 		    channels[i].is_bound, "case %zu", i);
 	}
 }
