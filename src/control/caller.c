@@ -17,13 +17,14 @@ enum {
 bool
 caller_read(int fd, struct caller *out)
 {
-	struct ucred who;
-	socklen_t n = sizeof who;
+	struct ucred peer;
+	socklen_t n = sizeof peer;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) != 0)
 		return false;
-	*out = (struct caller){.uid = who.uid, .gid = who.gid, .is_nobody = who.uid == NOBODY_ID};
-	out->may_act = !out->is_nobody && (who.uid == 0 || who.uid == geteuid());
+	*out =
+	    (struct caller){.uid = peer.uid, .gid = peer.gid, .is_nobody = peer.uid == NOBODY_ID};
+	out->may_act = !out->is_nobody && (peer.uid == 0 || peer.uid == geteuid());
 	return true;
 }
 
@@ -43,7 +44,7 @@ caller_is_in(int fd, const struct caller *caller, gid_t group)
 {
 	socklen_t n = 0;
 	gid_t *groups;
-	int found, failed;
+	int found, saved_errno;
 
 	if (caller->gid == group)
 		return 1;
@@ -54,8 +55,8 @@ caller_is_in(int fd, const struct caller *caller, gid_t group)
 		return -1;
 	groups = mem_grow(NULL, n);
 	found = caller_search(fd, groups, n, group);
-	failed = errno;
+	saved_errno = errno;
 	mem_free(groups);
-	errno = failed;
+	errno = saved_errno;
 	return found;
 }

@@ -35,7 +35,7 @@ control_of(struct role *r)
 		c->role = r;
 		c->listener_fd = -1;
 		TAILQ_INIT(&c->clients);
-		TAILQ_INIT(&c->left);
+		TAILQ_INIT(&c->detached);
 		r->state = c;
 	}
 	return r->state;
@@ -48,18 +48,18 @@ control_of(struct role *r)
 static void
 control_command_report_taken(struct control_command *q, bool is_gone)
 {
-	struct message_admin_taken m = {.bytes = q->untold_bytes, .is_gone = is_gone};
+	struct message_admin_taken m = {.bytes = q->unreported_bytes, .is_gone = is_gone};
 	struct channel *owner = q->control->owners[q->owner];
 
 	if (q->owner != ROLE_QUEUE || !owner)
 		return;
-	q->untold_bytes = 0;
+	q->unreported_bytes = 0;
 	request_add(&q->request, owner, MESSAGE_ADMIN_TAKEN, &m);
 }
 
 /* Nobody hears its rows any more, and it must not wait until they are taken. */
 static void
-control_command_tell_end(const struct control_command *q, enum request_end end)
+control_command_report_end(const struct control_command *q, enum request_end end)
 {
 	struct message_admin_taken m = {.is_gone = true};
 	struct channel *owner = q->control->owners[q->owner];
@@ -71,15 +71,15 @@ control_command_tell_end(const struct control_command *q, enum request_end end)
 static void
 control_command_free(struct control_command *q)
 {
-	struct control_client *k = q->client;
+	struct control_client *client = q->client;
 
 	control_command_report_taken(q, true);
 	request_cancel(&q->request);
-	TAILQ_REMOVE(k ? &k->commands : &q->control->left, q, link);
-	if (k)
-		k->command_count--;
+	TAILQ_REMOVE(client ? &client->commands : &q->control->detached, q, link);
+	if (client)
+		client->command_count--;
 	else
-		q->control->left_count--;
+		q->control->detached_count--;
 	mem_free(q);
 }
 
@@ -88,46 +88,47 @@ control_command_free(struct control_command *q)
 static void
 control_command_detach(struct control_command *q)
 {
-	struct control_client *k = q->client;
+	struct control_client *client = q->client;
 
 	control_command_report_taken(q, true);
 	request_renew(&q->request);
-	TAILQ_REMOVE(&k->commands, q, link);
-	k->command_count--;
+	TAILQ_REMOVE(&client->commands, q, link);
+	client->command_count--;
 	q->client = NULL;
-	TAILQ_INSERT_TAIL(&k->control->left, q, link);
-	k->control->left_count++;
+	TAILQ_INSERT_TAIL(&client->control->detached, q, link);
+	client->control->detached_count++;
 }
 
 static void
-control_client_free(struct control_client *k)
+control_client_free(struct control_client *client)
 {
 	struct control_command *q;
 
-	while ((q = TAILQ_FIRST(&k->commands)))
-		if (k->caller.may_act)
+	while ((q = TAILQ_FIRST(&client->commands)))
+		if (client->caller.may_act)
 			control_command_free(q);
 		else
 			control_command_detach(q);
-	TAILQ_REMOVE(&k->control->clients, k, link);
-	k->control->client_count--;
-	channel_free(&k->channel);
-	mem_free(k);
+	TAILQ_REMOVE(&client->control->clients, client, link);
+	client->control->client_count--;
+	channel_free(&client->channel);
+	mem_free(client);
 }
 
 static void
-refuse_control_command(struct control_client *k, uint64_t call, uint8_t exit_code, const char *text)
+refuse_control_command(
+    struct control_client *client, uint64_t call, uint8_t exit_code, const char *text)
 {
 	struct message_admin_done m = {.exit_code = exit_code, .text = str_of(text)};
 
-	(void)!channel_answer(k->channel, call, MESSAGE_ADMIN_DONE, &m, -1);
+	(void)!channel_answer(client->channel, call, MESSAGE_ADMIN_DONE, &m, -1);
 }
 
 /* Which process did not answer, for how long, and what that means for the command. */
 static void
-control_command_unanswered(struct control_command *q, enum request_end end)
+control_command_answer_failure(struct control_command *q, enum request_end end)
 {
-	long long waited_s = (clock_mono_ms() - q->asked_ms) / 1000;
+	long long waited_s = (clock_mono_ms() - q->started_ms) / 1000;
 	char text[REQUEST_TEXT_BYTES], why[2 * REQUEST_TEXT_BYTES];
 	const char *role = role_name(q->owner);
 
@@ -144,28 +145,28 @@ control_command_unanswered(struct control_command *q, enum request_end end)
 static void
 control_command_pass_row(struct control_command *q, const struct channel_packet *p)
 {
-	struct channel *client = q->client->channel;
+	struct channel *channel = q->client->channel;
 
-	(void)!channel_answer(client, q->call, p->type, &p->message->admin_row, p->fd);
-	q->untold_bytes += (uint32_t)p->message->admin_row.values.n;
-	if (channel_waiting(client) > 0)
+	(void)!channel_answer(channel, q->call, p->type, &p->message->admin_row, p->fd);
+	q->unreported_bytes += (uint32_t)p->message->admin_row.values.n;
+	if (channel_waiting(channel) > 0)
 		request_hold(&q->request);
-	else if (q->untold_bytes >= MESSAGE_ROWS_WINDOW / 2)
+	else if (q->unreported_bytes >= MESSAGE_ROWS_WINDOW / 2)
 		control_command_report_taken(q, false);
 }
 
 static void
 control_command_row(struct control_command *q, const struct channel_packet *p)
 {
-	struct control_client *k = q->client, *slowest;
+	struct control_client *client = q->client, *slowest;
 
-	if (!k)
+	if (!client)
 		return;
 	control_command_pass_row(q, p);
-	slowest = k->caller.may_act ? NULL : desk_rights_slowest_client(k->control);
+	slowest = client->caller.may_act ? NULL : desk_rights_slowest_client(client->control);
 	if (!slowest)
 		return;
-	desk_rights_log_refused(k->control, slowest->caller.uid, "answers are not taken");
+	desk_rights_log_refused(client->control, slowest->caller.uid, "answers are not taken");
 	control_client_free(slowest);
 }
 
@@ -186,8 +187,8 @@ control_command_answered(enum request_end end, const struct channel_packet *p, v
 		(void)!channel_answer(
 		    q->client->channel, q->call, p->type, &p->message->admin_done, -1);
 	else
-		control_command_unanswered(q, end);
-	control_command_tell_end(q, end);
+		control_command_answer_failure(q, end);
+	control_command_report_end(q, end);
 	control_command_free(q);
 }
 
@@ -195,109 +196,109 @@ control_command_answered(enum request_end end, const struct channel_packet *p, v
 
 /* Who asks, as the kernel knows it: the tool's word would not do. */
 static struct str
-name_of_uid(uid_t uid, struct buf *room)
+name_of_uid(uid_t uid, struct buf *out)
 {
 	if (uid == 0)
 		return STR("root");
-	buf_addf(room, "uid:%u", (unsigned)uid);
-	return buf_str(room);
+	buf_addf(out, "uid:%u", (unsigned)uid);
+	return buf_str(out);
 }
 
 /* Whether the client has the right to it; else that is answered and logged. */
 static bool
-control_command_is_allowed(struct control_client *k, uint64_t call, const struct verb_rights *r,
-    const struct message_admin *asked)
+control_command_is_allowed(struct control_client *client, uint64_t call,
+    const struct verb_rights *r, const struct message_admin *admin)
 {
 	bool is_member;
-	const char *lacks = desk_rights_missing(k, r, asked->values, &is_member);
+	const char *missing = desk_rights_missing(client, r, admin->values, &is_member);
 	char text[WORDS_BYTES];
 
-	if (!lacks)
+	if (!missing)
 		return true;
 	if (is_member)
 		snprintf(text, sizeof text, "%s needs root; members of the group %.*s may only "
-		    "look, and remove blocks\n", lacks,
-		    STR_ARG(k->control->role->conf->help_desk_group));
+		    "look, and remove blocks\n", missing,
+		    STR_ARG(client->control->role->conf->help_desk_group));
 	else
-		snprintf(text, sizeof text, "%s needs root\n", lacks);
-	if (desk_rights_may_log(k->control))
-		operator_log_refused(asked);
-	refuse_control_command(k, call, EXIT_FORBIDDEN, text);
+		snprintf(text, sizeof text, "%s needs root\n", missing);
+	if (desk_rights_may_log(client->control))
+		operator_log_refused(admin);
+	refuse_control_command(client, call, EXIT_FORBIDDEN, text);
 	return false;
 }
 
 static void
-control_command_begin(struct control_client *k, uint64_t call, const struct verb_rights *r,
-    const struct message_admin *asked)
+control_command_begin(struct control_client *client, uint64_t call, const struct verb_rights *r,
+    const struct message_admin *admin)
 {
 	enum role_kind kind = r->owner;
 	struct channel *owner =
-	    kind == ROLE_MAIN ? k->control->role->main : k->control->owners[kind];
+	    kind == ROLE_MAIN ? client->control->role->main : client->control->owners[kind];
 	char text[REQUEST_TEXT_BYTES];
 	struct control_command *q;
 
 	if (!owner) {
 		snprintf(text, sizeof text, "%s is not running now, and is started again: repeat "
 		    "the command", role_name(kind));
-		refuse_control_command(k, call, EXIT_UNAVAILABLE, text);
+		refuse_control_command(client, call, EXIT_UNAVAILABLE, text);
 		return;
 	}
 	q = MEM_NEW(struct control_command);
 	*q = (struct control_command){
-	    .control = k->control, .client = k, .call = call, .owner = kind,
-	    .uid = k->caller.uid};
-	q->asked_ms = clock_mono_ms();
-	TAILQ_INSERT_TAIL(&k->commands, q, link);
-	k->command_count++;
+	    .control = client->control, .client = client, .call = call, .owner = kind,
+	    .uid = client->caller.uid};
+	q->started_ms = clock_mono_ms();
+	TAILQ_INSERT_TAIL(&client->commands, q, link);
+	client->command_count++;
 	request_init(&q->request, control_command_answered, q);
-	if (message_is_quick(asked->verb))
+	if (message_is_quick(admin->verb))
 		request_quick(&q->request);
-	request_ask(&q->request, owner, MESSAGE_ADMIN, asked);
+	request_ask(&q->request, owner, MESSAGE_ADMIN, admin);
 }
 
 static void
-pass_command_on(struct control_client *k, uint64_t call, const struct message_admin *m)
+pass_command_on(struct control_client *client, uint64_t call, const struct message_admin *m)
 {
 	const struct verb_rights *r = verb_rights_find(m->verb);
-	struct message_admin asked = *m;
+	struct message_admin admin = *m;
 	struct buf name;
 
 	buf_init(&name, 64);
-	asked.by = name_of_uid(k->caller.uid, &name);
+	admin.by = name_of_uid(client->caller.uid, &name);
 	if (!r)
-		refuse_control_command(k, call, EXIT_USAGE, "no such command\n");
-	else if (!control_command_is_allowed(k, call, r, &asked))
+		refuse_control_command(client, call, EXIT_USAGE, "no such command\n");
+	else if (!control_command_is_allowed(client, call, r, &admin))
 		; /* and told */
-	else if (!desk_rights_may_begin(k))
+	else if (!desk_rights_may_begin(client))
 		refuse_control_command(
-		    k, call, EXIT_LATER, "too many commands at once: try again later\n");
+		    client, call, EXIT_LATER, "too many commands at once: try again later\n");
 	else
-		control_command_begin(k, call, r, &asked);
+		control_command_begin(client, call, r, &admin);
 	buf_clear(&name);
 }
 
 static void
 on_control_client_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct control_client *k = arg;
+	struct control_client *client = arg;
 
 	(void)c;
 	if (p->fd >= 0)
 		close(p->fd);
 	if (p->type == MESSAGE_COMMAND && p->call)
-		pass_command_on(k, p->call, &p->message->command);
+		pass_command_on(client, p->call, &p->message->command);
 	else
-		control_client_free(k);
+		control_client_free(client);
 }
 
 /* It has taken all that waited for it. */
 static void
 control_client_emptied(void *arg)
 {
-	struct control_client *k = arg;
+	struct control_client *client = arg;
 	struct control_command *q;
 
-	TAILQ_FOREACH(q, &k->commands, link) {
+	TAILQ_FOREACH(q, &client->commands, link) {
 		request_renew(&q->request);
 		control_command_report_taken(q, false);
 	}
@@ -330,25 +331,25 @@ accept_control_client(struct control *c, int fd)
 {
 	struct message_hello hello = {.build = role_build()};
 	struct caller caller;
-	struct control_client *k;
+	struct control_client *client;
 
 	if (!may_caller_connect(c, fd, &caller) || !desk_rights_may_connect(c, &caller)) {
 		close(fd);
 		return;
 	}
-	k = MEM_NEW(struct control_client);
-	k->control = c;
-	k->fd = fd;
-	k->caller = caller;
-	TAILQ_INIT(&k->commands);
-	TAILQ_INSERT_TAIL(&c->clients, k, link);
+	client = MEM_NEW(struct control_client);
+	client->control = c;
+	client->fd = fd;
+	client->caller = caller;
+	TAILQ_INIT(&client->commands);
+	TAILQ_INSERT_TAIL(&c->clients, client, link);
 	c->client_count++;
 	/* large rows that do not fit in are answered with a refusal */
 	(void)!wire_grow_send_buffer(fd);
-	k->channel =
-	    channel_new(c->role->base, fd, on_control_client_packet, control_client_lost, k);
-	channel_tell_emptied(k->channel, control_client_emptied);
-	(void)!channel_send(k->channel, MESSAGE_HELLO, &hello, -1);
+	client->channel =
+	    channel_new(c->role->base, fd, on_control_client_packet, control_client_lost, client);
+	channel_tell_emptied(client->channel, control_client_emptied);
+	(void)!channel_send(client->channel, MESSAGE_HELLO, &hello, -1);
 }
 
 static void
@@ -377,10 +378,10 @@ on_owner_lost(struct channel *c, void *arg)
 {
 	struct control *control = arg;
 
-	for (int k = 0; k < ROLE_KINDS; k++)
-		if (control->owners[k] == c) {
-			channel_free(&control->owners[k]);
-			role_peer_lost(control->role, control->owner_peers[k]);
+	for (int i = 0; i < ROLE_KINDS; i++)
+		if (control->owners[i] == c) {
+			channel_free(&control->owners[i]);
+			role_peer_lost(control->role, control->owner_peers[i]);
 			return;
 		}
 }
@@ -398,25 +399,25 @@ control_grant(struct role *r, const struct message_grant *grant, int fd)
 		return;
 	}
 	if (grant->kind == GRANT_HELP_DESK) {
-		c->has_help_desk = str_u64(grant->name, &group);
-		c->help_desk = c->has_help_desk ? (gid_t)group : 0;
+		c->has_help_desk_group = str_u64(grant->name, &group);
+		c->help_desk_group = c->has_help_desk_group ? (gid_t)group : 0;
 	}
 	if (fd >= 0)
 		close(fd);
 }
 
 static void
-control_peer(struct role *r, struct role_peer who, int fd)
+control_peer(struct role *r, struct role_peer peer, int fd)
 {
 	struct control *c = control_of(r);
 
-	if (who.kind >= ROLE_KINDS || who.index != 0) {
+	if (peer.kind >= ROLE_KINDS || peer.index != 0) {
 		close(fd);
 		return;
 	}
-	channel_end(&c->owners[who.kind]);
-	c->owner_peers[who.kind] = who;
-	c->owners[who.kind] = channel_new(r->base, fd, on_owner_packet, on_owner_lost, c);
+	channel_end(&c->owners[peer.kind]);
+	c->owner_peers[peer.kind] = peer;
+	c->owners[peer.kind] = channel_new(r->base, fd, on_owner_packet, on_owner_lost, c);
 }
 
 static int
@@ -440,10 +441,10 @@ control_end(struct role *r)
 		return;
 	while (!TAILQ_EMPTY(&c->clients))
 		control_client_free(TAILQ_FIRST(&c->clients));
-	while (!TAILQ_EMPTY(&c->left))
-		control_command_free(TAILQ_FIRST(&c->left));
-	for (int k = 0; k < ROLE_KINDS; k++)
-		channel_free(&c->owners[k]);
+	while (!TAILQ_EMPTY(&c->detached))
+		control_command_free(TAILQ_FIRST(&c->detached));
+	for (int i = 0; i < ROLE_KINDS; i++)
+		channel_free(&c->owners[i]);
 	if (c->listener)
 		event_free(c->listener);
 	if (c->listener_fd >= 0)

@@ -19,8 +19,8 @@ struct control_command {
 	uint64_t call;         /* the tool's */
 	enum role_kind owner;
 	uid_t uid;             /* the client's, also when it left */
-	int64_t asked_ms;
-	uint32_t untold_bytes; /* of rows that were passed on, and the owner does not know it */
+	int64_t started_ms;
+	uint32_t unreported_bytes; /* of rows that were passed on, and the owner does not know it */
 	struct request request;
 };
 TAILQ_HEAD(control_commands, control_command);
@@ -43,11 +43,11 @@ struct control {
 	struct role_peer owner_peers[ROLE_KINDS];
 	TAILQ_HEAD(, control_client) clients;
 	unsigned client_count;
-	struct control_commands left; /* of members of help_desk_group who left */
-	unsigned left_count;
-	bool has_help_desk;
-	gid_t help_desk;       /* its group, as main found it */
-	int64_t refusals_ms;   /* since then: */
+	struct control_commands detached; /* of members of help_desk_group who left */
+	unsigned detached_count;
+	bool has_help_desk_group;
+	gid_t help_desk_group;       /* its group, as main found it */
+	int64_t refusals_since_ms;   /* since then: */
 	unsigned refusals;
 };
 

@@ -27,11 +27,11 @@ desk_rights_may_log(struct control *c)
 {
 	int64_t now_ms = clock_mono_ms();
 
-	if (now_ms - c->refusals_ms >= refusals_period_ms) {
+	if (now_ms - c->refusals_since_ms >= refusals_period_ms) {
 		if (c->refusals > REFUSALS_LOGGED_MAX)
 			log_warn("admin: %u refusals were not logged, of %u within a minute",
 			    c->refusals - REFUSALS_LOGGED_MAX, c->refusals);
-		c->refusals_ms = now_ms;
+		c->refusals_since_ms = now_ms;
 		c->refusals = 0;
 	}
 	return ++c->refusals <= REFUSALS_LOGGED_MAX;
@@ -43,9 +43,9 @@ desk_rights_may_look(const struct control *c, int fd, const struct caller *calle
 {
 	int is_in;
 
-	if (!c->has_help_desk || caller->is_nobody)
+	if (!c->has_help_desk_group || caller->is_nobody)
 		return false;
-	is_in = caller_is_in(fd, caller, c->help_desk);
+	is_in = caller_is_in(fd, caller, c->help_desk_group);
 	if (is_in < 0)
 		log_error("control: the groups of uid %u cannot be asked for: %m", caller->uid);
 	return is_in > 0;
@@ -53,13 +53,13 @@ desk_rights_may_look(const struct control *c, int fd, const struct caller *calle
 
 /* What of it needs root: its words, or NULL: nothing, for this client. */
 const char *
-desk_rights_missing(const struct control_client *k, const struct verb_rights *r, struct str values,
-    bool *is_member_out)
+desk_rights_missing(const struct control_client *client, const struct verb_rights *r,
+    struct str values, bool *is_member_out)
 {
 	*is_member_out = false;
-	if (k->caller.may_act)
+	if (client->caller.may_act)
 		return NULL;
-	*is_member_out = desk_rights_may_look(k->control, k->fd, &k->caller);
+	*is_member_out = desk_rights_may_look(client->control, client->fd, &client->caller);
 	return *is_member_out ? verb_rights_root_words(r, values) : r->words;
 }
 
@@ -81,30 +81,30 @@ desk_rights_log_refused(struct control *c, uid_t uid, const char *why)
 static void
 desk_rights_count_commands(const struct control *c, uid_t uid, unsigned *all_out, unsigned *own_out)
 {
-	const struct control_client *k;
+	const struct control_client *client;
 	const struct control_command *q;
 
-	*all_out = c->left_count;
+	*all_out = c->detached_count;
 	*own_out = 0;
-	TAILQ_FOREACH(k, &c->clients, link) {
-		*all_out += k->caller.may_act ? 0 : k->command_count;
-		*own_out += k->caller.uid == uid ? k->command_count : 0;
+	TAILQ_FOREACH(client, &c->clients, link) {
+		*all_out += client->caller.may_act ? 0 : client->command_count;
+		*own_out += client->caller.uid == uid ? client->command_count : 0;
 	}
-	TAILQ_FOREACH(q, &c->left, link)
+	TAILQ_FOREACH(q, &c->detached, link)
 		*own_out += q->uid == uid;
 }
 
 /* Members leave room for one another, and for root. */
 bool
-desk_rights_may_begin(const struct control_client *k)
+desk_rights_may_begin(const struct control_client *client)
 {
 	unsigned all, own;
 
-	if (k->command_count >= COMMANDS_MAX)
+	if (client->command_count >= COMMANDS_MAX)
 		return false;
-	if (k->caller.may_act)
+	if (client->caller.may_act)
 		return true;
-	desk_rights_count_commands(k->control, k->caller.uid, &all, &own);
+	desk_rights_count_commands(client->control, client->caller.uid, &all, &own);
 	return all < HELP_DESK_COMMANDS_MAX && own < HELP_DESK_COMMANDS_OF_UID;
 }
 
@@ -112,16 +112,16 @@ desk_rights_may_begin(const struct control_client *k)
 bool
 desk_rights_may_connect(struct control *c, const struct caller *caller)
 {
-	const struct control_client *k;
+	const struct control_client *client;
 	unsigned all = 0, own = 0;
 
 	if (c->client_count >= CLIENTS_MAX)
 		return false;
 	if (caller->may_act)
 		return true;
-	TAILQ_FOREACH(k, &c->clients, link) {
-		all += !k->caller.may_act;
-		own += k->caller.uid == caller->uid;
+	TAILQ_FOREACH(client, &c->clients, link) {
+		all += !client->caller.may_act;
+		own += client->caller.uid == caller->uid;
 	}
 	if (all < HELP_DESK_CLIENTS_MAX && own < HELP_DESK_CLIENTS_OF_UID)
 		return true;
@@ -132,16 +132,16 @@ desk_rights_may_connect(struct control *c, const struct caller *caller)
 struct control_client *
 desk_rights_slowest_client(const struct control *c)
 {
-	struct control_client *k, *slowest = NULL;
+	struct control_client *client, *slowest = NULL;
 	size_t all = 0, most = 0;
 
-	TAILQ_FOREACH(k, &c->clients, link) {
-		size_t waiting = k->caller.may_act ? 0 : channel_waiting(k->channel);
+	TAILQ_FOREACH(client, &c->clients, link) {
+		size_t waiting = client->caller.may_act ? 0 : channel_waiting(client->channel);
 
 		all += waiting;
 		if (waiting > most) {
 			most = waiting;
-			slowest = k;
+			slowest = client;
 		}
 	}
 	return all > HELP_DESK_WAITING_MAX ? slowest : NULL;

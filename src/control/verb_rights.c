@@ -60,7 +60,7 @@ verb_rights_has_key(struct str values, const char *wanted)
 const char *
 verb_rights_root_words(const struct verb_rights *r, struct str values)
 {
-	if (r->act_key && verb_rights_has_key(values, r->act_key))
-		return r->act_words;
+	if (r->root_key && verb_rights_has_key(values, r->root_key))
+		return r->root_words;
 	return r->right == RIGHT_ACT ? r->words : NULL;
 }

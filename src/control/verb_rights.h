@@ -19,8 +19,8 @@ struct verb_rights {
 	enum role_kind owner;
 	enum verb_right right;
 	const char *words;     /* as the tool has it, for messages */
-	const char *act_key;   /* a value that makes it one of RIGHT_ACT; NULL: none does */
-	const char *act_words; /* with that value */
+	const char *root_key;   /* a value that makes it one of RIGHT_ACT; NULL: none does */
+	const char *root_words; /* with that value */
 };
 
 extern const struct verb_rights verb_rights_table[];

@@ -9,119 +9,119 @@
 
 Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .timeout = 60)
 {
-	static struct setting s;
+	static struct control_rig r;
 	uint64_t late;
 
-	set_up(&s);
-	works_as_ever(&s);
+	control_rig_start(&r);
+	expect_working(&r);
 	clock_shorten_timeouts(200);
-	s.is_silent = true;
-	command(&s, "queue.list");
-	cr_assert_eq(s.exit_code, 69);
+	r.is_silent = true;
+	run_command(&r, "queue.list");
+	cr_assert_eq(r.exit_code, 69);
 	cr_assert_str_eq(
-	    s.text, "queue did not answer within 60 s; it may still do what was asked");
-	late = s.call;
-	works_as_ever(&s);
-	answer(&s, late);
-	works_as_ever(&s);
-	tear_down(&s);
+	    r.text, "queue did not answer within 60 s; it may still do what was asked");
+	late = r.call;
+	expect_working(&r);
+	answer_from_queue(&r, late);
+	expect_working(&r);
+	control_rig_stop(&r);
 }
 
 /* The queue must not wait until somebody takes the rows of a command that has ended here. */
 Test(control_requests, the_queue_hears_that_a_command_has_expired, .timeout = 60)
 {
-	static struct setting s;
+	static struct control_rig r;
 
-	set_up(&s);
+	control_rig_start(&r);
 	clock_shorten_timeouts(200);
-	s.is_silent = true;
-	say(&s, "queue.list");
-	until(&s, &s.asked, 1);
-	s.long_call = s.call;
-	until(&s, &s.ended, 1);
-	cr_assert_eq(s.exit_code, 69);
-	until(&s, &s.gone, 1);
-	works_as_ever(&s);
-	tear_down(&s);
+	r.is_silent = true;
+	send_command(&r, "queue.list");
+	wait_for_count(&r, &r.request_count, 1);
+	r.long_call = r.call;
+	wait_for_count(&r, &r.answer_count, 1);
+	cr_assert_eq(r.exit_code, 69);
+	wait_for_count(&r, &r.tools_gone, 1);
+	expect_working(&r);
+	control_rig_stop(&r);
 }
 
 /* `status` is asked when something hangs: it does not wait as long as other commands may, whatever
  * else is open. */
 Test(control_requests, status_says_soon_who_did_not_answer, .timeout = 60)
 {
-	static struct setting s;
+	static struct control_rig r;
 
-	set_up(&s);
+	control_rig_start(&r);
 	clock_shorten_timeouts(10);
-	s.is_silent = true;
-	say(&s, "queue.list");
-	until(&s, &s.asked, 1);
-	say(&s, "queue.status");
-	until(&s, &s.ended, 1);
-	cr_assert_eq(s.exit_code, 69);
-	cr_assert_str_eq(s.text, "queue did not answer within 4 s; it may still do what was asked");
-	works_as_ever(&s);
-	tear_down(&s);
+	r.is_silent = true;
+	send_command(&r, "queue.list");
+	wait_for_count(&r, &r.request_count, 1);
+	send_command(&r, "queue.status");
+	wait_for_count(&r, &r.answer_count, 1);
+	cr_assert_eq(r.exit_code, 69);
+	cr_assert_str_eq(r.text, "queue did not answer within 4 s; it may still do what was asked");
+	expect_working(&r);
+	control_rig_stop(&r);
 }
 
 Test(control_requests, a_refusal_and_a_loss_end_a_command, .timeout = 60)
 {
-	static struct setting s;
+	static struct control_rig r;
 
-	set_up(&s);
-	s.is_silent = true;
-	say(&s, "queue.list");
-	until(&s, &s.asked, 1);
-	channel_refuse(s.queue, s.call);
-	until(&s, &s.ended, 1);
-	cr_assert_eq(s.exit_code, 69);
-	cr_assert_str_eq(s.text, "queue could not take the question or answer it");
-	say(&s, "queue.list");
-	until(&s, &s.asked, 2);
-	channel_free(&s.queue);
-	until(&s, &s.ended, 2);
-	cr_assert_str_eq(s.text,
+	control_rig_start(&r);
+	r.is_silent = true;
+	send_command(&r, "queue.list");
+	wait_for_count(&r, &r.request_count, 1);
+	channel_refuse(r.queue, r.call);
+	wait_for_count(&r, &r.answer_count, 1);
+	cr_assert_eq(r.exit_code, 69);
+	cr_assert_str_eq(r.text, "queue could not take the question or answer it");
+	send_command(&r, "queue.list");
+	wait_for_count(&r, &r.request_count, 2);
+	channel_free(&r.queue);
+	wait_for_count(&r, &r.answer_count, 2);
+	cr_assert_str_eq(r.text,
 	    "queue ended after 0 s without an answer and is started again: repeat the command");
-	give_queue(&s);
-	works_as_ever(&s);
-	tear_down(&s);
+	connect_queue(&r);
+	expect_working(&r);
+	control_rig_stop(&r);
 }
 
 /* A tool that leaves cancels its commands: the answers find no one, and others are served. */
 Test(control_requests, a_tool_that_leaves, .timeout = 60)
 {
-	static struct setting s;
+	static struct control_rig r;
 
-	set_up(&s);
-	s.is_silent = true;
+	control_rig_start(&r);
+	r.is_silent = true;
 	for (unsigned i = 0; i < 16; i++)
-		say(&s, "queue.list");
-	until(&s, &s.asked, 16);
-	connect_tool(&s);
-	works_as_ever(&s);
-	answer(&s, s.call - 1);
-	works_as_ever(&s);
-	tear_down(&s);
+		send_command(&r, "queue.list");
+	wait_for_count(&r, &r.request_count, 16);
+	connect_tool(&r);
+	expect_working(&r);
+	answer_from_queue(&r, r.call - 1);
+	expect_working(&r);
+	control_rig_stop(&r);
 }
 
 /* What a tool may not say costs it its connection; ADMIN is for control alone to say. */
 Test(control_requests, what_no_tool_says, .timeout = 60)
 {
-	static struct setting s;
+	static struct control_rig r;
 	struct message_admin m = {.verb = STR("queue.list"), .by = STR("root")};
 
-	set_up(&s);
-	(void)ask_pooled(s.tool, MESSAGE_ADMIN, &m, heard, &s);
-	until(&s, &s.ended, 1);
-	cr_assert_eq(s.end, REQUEST_LOST);
-	cr_assert_eq(s.asked, 0);
-	connect_tool(&s);
-	works_as_ever(&s);
-	tear_down(&s);
+	control_rig_start(&r);
+	(void)ask_pooled(r.tool, MESSAGE_ADMIN, &m, on_tool_answer, &r);
+	wait_for_count(&r, &r.answer_count, 1);
+	cr_assert_eq(r.end, REQUEST_LOST);
+	cr_assert_eq(r.request_count, 0);
+	connect_tool(&r);
+	expect_working(&r);
+	control_rig_stop(&r);
 }
 
 static unsigned
-descriptors(void)
+count_descriptors(void)
 {
 	unsigned n = 0;
 
@@ -134,24 +134,24 @@ descriptors(void)
  */
 Test(control_requests, a_descriptor_of_a_row_reaches_the_tool, .timeout = 60)
 {
-	static struct setting s;
+	static struct control_rig r;
 	unsigned before;
 	struct stat st;
 
-	set_up(&s);
-	s.row_fd = memfd_create("body", MFD_CLOEXEC);
-	cr_assert_eq(fstat(s.row_fd, &st), 0);
-	works_as_ever(&s);
-	before = descriptors();
+	control_rig_start(&r);
+	r.row_fd = memfd_create("body", MFD_CLOEXEC);
+	cr_assert_eq(fstat(r.row_fd, &st), 0);
+	expect_working(&r);
+	before = count_descriptors();
 	for (int i = 0; i < 3; i++) {
-		s.got_inode = 0;
-		works_as_ever(&s);
-		cr_expect_eq(s.got_inode, st.st_ino);
+		r.row_inode = 0;
+		expect_working(&r);
+		cr_expect_eq(r.row_inode, st.st_ino);
 	}
-	cr_expect_eq(descriptors(), before);
-	close(s.row_fd);
-	s.row_fd = -1;
-	works_as_ever(&s);
-	cr_expect_eq(s.got_inode, 0);
-	tear_down(&s);
+	cr_expect_eq(count_descriptors(), before);
+	close(r.row_fd);
+	r.row_fd = -1;
+	expect_working(&r);
+	cr_expect_eq(r.row_inode, 0);
+	control_rig_stop(&r);
 }

@@ -12,22 +12,22 @@
 static void *
 run_control(void *arg)
 {
-	struct setting *s = arg;
+	struct control_rig *r = arg;
 
-	role_run(&control_role, ROLE_CONTROL, 0, s->main_end, true);
+	role_run(&control_role, ROLE_CONTROL, 0, r->main_end, true);
 	return NULL;
 }
 
 void
-until(struct setting *s, const unsigned *count, unsigned enough)
+wait_for_count(struct control_rig *r, const unsigned *count, unsigned enough)
 {
 	int64_t end = clock_mono_ms() + 20000;
 
 	while (*count < enough && clock_mono_ms() < end) {
 		struct timeval tick = {0, 5000};
 
-		event_base_loopexit(s->base, &tick);
-		event_base_dispatch(s->base);
+		event_base_loopexit(r->base, &tick);
+		event_base_dispatch(r->base);
 	}
 	cr_assert_geq(*count, enough, "waited for ever");
 }
@@ -35,249 +35,249 @@ until(struct setting *s, const unsigned *count, unsigned enough)
 /* ---- as the queue ---- */
 
 static void
-answer_on(const struct setting *s, struct channel *owner, uint64_t call)
+send_answer(const struct control_rig *r, struct channel *owner, uint64_t call)
 {
 	struct message_admin_row row = {.values = STR("id\0001\0")};
 	struct message_admin_done done = {.exit_code = 0, .text = STR("done")};
 
-	cr_assert_eq(channel_answer(owner, call, MESSAGE_ADMIN_ROW, &row, s->row_fd), 0);
+	cr_assert_eq(channel_answer(owner, call, MESSAGE_ADMIN_ROW, &row, r->row_fd), 0);
 	cr_assert_eq(channel_answer(owner, call, MESSAGE_ADMIN_DONE, &done, -1), 0);
 }
 
 void
-answer(struct setting *s, uint64_t call)
+answer_from_queue(struct control_rig *r, uint64_t call)
 {
-	answer_on(s, s->queue, call);
+	send_answer(r, r->queue, call);
 }
 
 /* Rows as long as control has room for them, and the end behind the last one. */
 static void
-say_long(struct setting *s)
+send_long_rows(struct control_rig *r)
 {
 	static char text[65536];
-	struct message_admin_row row = {.values = {text, s->long_row_bytes}};
+	struct message_admin_row row = {.values = {text, r->long_row_bytes}};
 	struct message_admin_done done = {0};
 
-	for (; s->credit > 0 && s->long_told < s->long_rows; s->long_told++) {
-		memset(text, 'a' + (int)(s->long_told % 26), s->long_row_bytes);
+	for (; r->window > 0 && r->long_rows_sent < r->long_rows; r->long_rows_sent++) {
+		memset(text, 'a' + (int)(r->long_rows_sent % 26), r->long_row_bytes);
 		cr_assert_eq(
-		    channel_answer(s->queue, s->long_call, MESSAGE_ADMIN_ROW, &row, -1), 0);
-		s->credit -= (int64_t)s->long_row_bytes;
-		s->long_bytes += s->long_row_bytes;
+		    channel_answer(r->queue, r->long_call, MESSAGE_ADMIN_ROW, &row, -1), 0);
+		r->window -= (int64_t)r->long_row_bytes;
+		r->long_bytes += r->long_row_bytes;
 	}
-	if (s->long_told == s->long_rows)
+	if (r->long_rows_sent == r->long_rows)
 		cr_assert_eq(
-		    channel_answer(s->queue, s->long_call, MESSAGE_ADMIN_DONE, &done, -1), 0);
+		    channel_answer(r->queue, r->long_call, MESSAGE_ADMIN_DONE, &done, -1), 0);
 }
 
 static void
-hear_taken(struct setting *s, const struct message_admin_taken *m)
+on_rows_taken(struct control_rig *r, const struct message_admin_taken *m)
 {
-	s->credit += m->bytes;
-	s->gone += m->is_gone;
+	r->window += m->bytes;
+	r->tools_gone += m->is_gone;
 	if (!m->is_gone)
-		say_long(s);
+		send_long_rows(r);
 }
 
 static void
-hear_long(struct setting *s, uint64_t call)
+on_long_request(struct control_rig *r, uint64_t call)
 {
-	s->long_call = call;
-	s->credit = MESSAGE_ROWS_WINDOW;
-	s->long_asked++;
-	say_long(s);
+	r->long_call = call;
+	r->window = MESSAGE_ROWS_WINDOW;
+	r->long_request_count++;
+	send_long_rows(r);
 }
 
 static void
-hear(struct channel *c, const struct channel_packet *p, void *arg)
+on_rig_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct setting *s = arg;
+	struct control_rig *r = arg;
 
-	s->ready += p->type == MESSAGE_READY;
-	s->pongs += p->type == MESSAGE_PONG;
-	s->tool_greeted += c == s->tool && p->type == MESSAGE_HELLO &&
+	r->ready_count += p->type == MESSAGE_READY;
+	r->pong_count += p->type == MESSAGE_PONG;
+	r->hello_count += c == r->tool && p->type == MESSAGE_HELLO &&
 	    str_eq(p->message->hello.build, role_build());
-	if (p->type == MESSAGE_ADMIN_TAKEN && p->call == s->long_call)
-		hear_taken(s, &p->message->admin_taken);
+	if (p->type == MESSAGE_ADMIN_TAKEN && p->call == r->long_call)
+		on_rows_taken(r, &p->message->admin_taken);
 	if (p->type != MESSAGE_ADMIN)
 		return;
-	if (s->long_rows && str_eq(p->message->admin.verb, STR("queue.show"))) {
-		hear_long(s, p->call);
+	if (r->long_rows && str_eq(p->message->admin.verb, STR("queue.show"))) {
+		on_long_request(r, p->call);
 		return;
 	}
-	s->asked++;
-	s->call = p->call;
-	snprintf(s->by, sizeof s->by, "%.*s", STR_ARG(p->message->admin.by));
-	if (!s->is_silent)
-		answer_on(s, c, p->call);
+	r->request_count++;
+	r->call = p->call;
+	snprintf(r->by, sizeof r->by, "%.*s", STR_ARG(p->message->admin.by));
+	if (!r->is_silent)
+		send_answer(r, c, p->call);
 }
 
 static void
-lost(struct channel *c, void *arg)
+on_rig_channel_lost(struct channel *c, void *arg)
 {
-	struct setting *s = arg;
+	struct control_rig *r = arg;
 
-	s->queue_lost += c == s->queue;
-	if (c == s->queue)
-		channel_free(&s->queue);
-	else if (c == s->tool)
-		channel_free(&s->tool);
+	r->queue_lost_count += c == r->queue;
+	if (c == r->queue)
+		channel_free(&r->queue);
+	else if (c == r->tool)
+		channel_free(&r->tool);
 }
 
 /* ---- as main ---- */
 
 void
-give_queue(struct setting *s)
+connect_queue(struct control_rig *r)
 {
 	struct message_peer m = {.role = ROLE_QUEUE};
 	int ends[2];
 
-	channel_free(&s->queue);
+	channel_free(&r->queue);
 	cr_assert_eq(channel_pair(ends), 0);
-	s->queue = channel_new(s->base, ends[0], hear, lost, s);
-	cr_assert_eq(channel_send(s->main, MESSAGE_PEER, &m, ends[1]), 0);
+	r->queue = channel_new(r->base, ends[0], on_rig_packet, on_rig_channel_lost, r);
+	cr_assert_eq(channel_send(r->main, MESSAGE_PEER, &m, ends[1]), 0);
 	close(ends[1]);
 }
 
 void
-give_config(struct setting *s, const char *more)
+send_config(struct control_rig *r, const char *more)
 {
 	struct message_config m = {.generation = 1};
 	int fd = memfd_create("config", MFD_CLOEXEC);
 
 	dprintf(fd, "hostname = \"gw.test\"; domains = ( { name = \"example.com\"; } );\n%s", more);
-	cr_assert_eq(channel_send(s->main, MESSAGE_CONFIG, &m, fd), 0);
+	cr_assert_eq(channel_send(r->main, MESSAGE_CONFIG, &m, fd), 0);
 	close(fd);
 }
 
 void
-until_conf(struct setting *s)
+wait_for_config(struct control_rig *r)
 {
 	struct message_ping m = {.number = 1};
-	unsigned before = s->pongs;
+	unsigned before = r->pong_count;
 
-	cr_assert_eq(channel_send(s->main, MESSAGE_PING, &m, -1), 0);
-	until(s, &s->pongs, before + 1);
+	cr_assert_eq(channel_send(r->main, MESSAGE_PING, &m, -1), 0);
+	wait_for_count(r, &r->pong_count, before + 1);
 }
 
 static void
-give_listener(struct setting *s)
+send_listener(struct control_rig *r)
 {
 	struct message_grant m = {.kind = GRANT_ADMIN};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	snprintf(s->directory, sizeof s->directory, "/tmp/test-control.XXXXXX");
-	cr_assert(mkdtemp(s->directory));
-	s->address.sun_family = AF_UNIX;
-	snprintf(s->address.sun_path, sizeof s->address.sun_path, "%s/socket", s->directory);
-	cr_assert_eq(bind(fd, (struct sockaddr *)&s->address, sizeof s->address), 0);
+	snprintf(r->directory, sizeof r->directory, "/tmp/test-control.XXXXXX");
+	cr_assert(mkdtemp(r->directory));
+	r->address.sun_family = AF_UNIX;
+	snprintf(r->address.sun_path, sizeof r->address.sun_path, "%s/socket", r->directory);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&r->address, sizeof r->address), 0);
 	cr_assert_eq(listen(fd, 16), 0);
-	cr_assert_eq(channel_send(s->main, MESSAGE_GRANT, &m, fd), 0);
+	cr_assert_eq(channel_send(r->main, MESSAGE_GRANT, &m, fd), 0);
 	close(fd);
 }
 
 void
-rig_use_tool(struct setting *s, int fd)
+control_rig_use_tool(struct control_rig *r, int fd)
 {
-	channel_free(&s->tool);
-	s->tool = channel_new(s->base, fd, hear, lost, s);
+	channel_free(&r->tool);
+	r->tool = channel_new(r->base, fd, on_rig_packet, on_rig_channel_lost, r);
 }
 
 void
-connect_tool(struct setting *s)
+connect_tool(struct control_rig *r)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	cr_assert_eq(connect(fd, (struct sockaddr *)&s->address, sizeof s->address), 0);
-	rig_use_tool(s, fd);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&r->address, sizeof r->address), 0);
+	control_rig_use_tool(r, fd);
 }
 
 void
-set_up(struct setting *s)
+control_rig_start(struct control_rig *r)
 {
 	struct message_start m = {.slot = 1};
 	int ends[2];
 
-	memset(s, 0, sizeof *s);
-	s->row_fd = -1;
-	s->base = event_base_new();
+	memset(r, 0, sizeof *r);
+	r->row_fd = -1;
+	r->base = event_base_new();
 	cr_assert_eq(channel_pair(ends), 0);
-	s->main_end = ends[1];
-	s->main = channel_new(s->base, ends[0], hear, lost, s);
-	cr_assert_eq(pthread_create(&s->thread, NULL, run_control, s), 0);
-	give_config(s, "");
-	give_listener(s);
-	give_queue(s);
-	cr_assert_eq(channel_send(s->main, MESSAGE_START, &m, -1), 0);
-	until(s, &s->ready, 1);
-	connect_tool(s);
-	until(s, &s->tool_greeted, 1);
+	r->main_end = ends[1];
+	r->main = channel_new(r->base, ends[0], on_rig_packet, on_rig_channel_lost, r);
+	cr_assert_eq(pthread_create(&r->thread, NULL, run_control, r), 0);
+	send_config(r, "");
+	send_listener(r);
+	connect_queue(r);
+	cr_assert_eq(channel_send(r->main, MESSAGE_START, &m, -1), 0);
+	wait_for_count(r, &r->ready_count, 1);
+	connect_tool(r);
+	wait_for_count(r, &r->hello_count, 1);
 }
 
 void
-tear_down(struct setting *s)
+control_rig_stop(struct control_rig *r)
 {
-	channel_free(&s->main);
-	pthread_join(s->thread, NULL);
-	channel_free(&s->queue);
-	channel_free(&s->tool);
-	unlink(s->address.sun_path);
-	rmdir(s->directory);
-	event_base_free(s->base);
+	channel_free(&r->main);
+	pthread_join(r->thread, NULL);
+	channel_free(&r->queue);
+	channel_free(&r->tool);
+	unlink(r->address.sun_path);
+	rmdir(r->directory);
+	event_base_free(r->base);
 }
 
 /* ---- as the tool ---- */
 
 void
-heard(enum request_end end, const struct channel_packet *p, void *arg)
+on_tool_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct setting *s = arg;
+	struct control_rig *r = arg;
 
 	if (end == REQUEST_ROW) {
 		struct stat st = {0};
 
-		s->rows++;
+		r->row_count++;
 		if (p->fd >= 0) {
 			cr_assert_eq(fstat(p->fd, &st), 0);
 			close(p->fd);
 		}
-		s->got_inode = st.st_ino;
+		r->row_inode = st.st_ino;
 		return;
 	}
-	s->end = end;
-	s->ended++;
+	r->end = end;
+	r->answer_count++;
 	if (!p)
 		return;
-	s->exit_code = p->message->admin_done.exit_code;
-	snprintf(s->text, sizeof s->text, "%.*s", STR_ARG(p->message->admin_done.text));
+	r->exit_code = p->message->admin_done.exit_code;
+	snprintf(r->text, sizeof r->text, "%.*s", STR_ARG(p->message->admin_done.text));
 }
 
 void
-say(struct setting *s, const char *verb)
+send_command(struct control_rig *r, const char *verb)
 {
 	struct message_admin m = {.verb = str_of(verb)};
 
-	s->rows = 0;
-	(void)ask_pooled(s->tool, MESSAGE_COMMAND, &m, heard, s);
+	r->row_count = 0;
+	(void)ask_pooled(r->tool, MESSAGE_COMMAND, &m, on_tool_answer, r);
 }
 
 void
-command(struct setting *s, const char *verb)
+run_command(struct control_rig *r, const char *verb)
 {
-	unsigned before = s->ended;
+	unsigned before = r->answer_count;
 
-	say(s, verb);
-	until(s, &s->ended, before + 1);
-	cr_assert_eq(s->end, REQUEST_ANSWERED, "%s: end %d", verb, s->end);
+	send_command(r, verb);
+	wait_for_count(r, &r->answer_count, before + 1);
+	cr_assert_eq(r->end, REQUEST_ANSWERED, "%s: end %d", verb, r->end);
 }
 
 void
-works_as_ever(struct setting *s)
+expect_working(struct control_rig *r)
 {
 	clock_shorten_timeouts(1);
-	s->is_silent = false;
-	command(s, "queue.list");
-	cr_assert_eq(s->rows, 1);
-	cr_assert_eq(s->exit_code, 0);
-	cr_assert_str_eq(s->text, "done");
+	r->is_silent = false;
+	run_command(r, "queue.list");
+	cr_assert_eq(r->row_count, 1);
+	cr_assert_eq(r->exit_code, 0);
+	cr_assert_str_eq(r->text, "done");
 }

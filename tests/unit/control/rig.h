@@ -10,17 +10,18 @@
 #include "control/control.h"
 #include "support/ask.h"
 
-struct setting {
+struct control_rig {
 	struct event_base *base;
 	struct channel *main, *queue, *tool;
 	pthread_t thread;
 	int main_end;
 	struct sockaddr_un address;
 	char directory[64];
-	unsigned ready, pongs, asked, rows, ended, queue_lost, tool_greeted;
+	unsigned ready_count, pong_count, request_count, row_count, answer_count, queue_lost_count,
+	    hello_count;
 	uint64_t call; /* of the last question to the queue */
 	int row_fd; /* with each row; -1: none */
-	unsigned long long got_inode; /* of what came with the last row */
+	unsigned long long row_inode; /* of what came with the last row */
 	bool is_silent;
 	enum request_end end;
 	uint8_t exit_code;
@@ -28,32 +29,32 @@ struct setting {
 	char by[40];       /* who asked, as the last question to an owner has it */
 	/* as the queue: how much it says to queue.show, when long_rows is not 0 */
 	uint64_t long_call;
-	unsigned long_asked, long_rows, long_told, gone;
+	unsigned long_request_count, long_rows, long_rows_sent, tools_gone;
 	size_t long_row_bytes, long_bytes;
-	int64_t credit;
+	int64_t window;
 };
 
-void set_up(struct setting *s);
-void tear_down(struct setting *s);
+void control_rig_start(struct control_rig *r);
+void control_rig_stop(struct control_rig *r);
 /* Runs the loop until the count is as high; for ever is a failure. */
-void until(struct setting *s, const unsigned *count, unsigned enough);
+void wait_for_count(struct control_rig *r, const unsigned *count, unsigned enough);
 
 /* As main: control's part of the configuration, with more keys behind; a channel to a new queue. */
-void give_config(struct setting *s, const char *more);
-void give_queue(struct setting *s);
+void send_config(struct control_rig *r, const char *more);
+void connect_queue(struct control_rig *r);
 /* All that main said is heard. */
-void until_conf(struct setting *s);
+void wait_for_config(struct control_rig *r);
 /* As the queue. */
-void answer(struct setting *s, uint64_t call);
+void answer_from_queue(struct control_rig *r, uint64_t call);
 
 /* As the tool: its connection anew; a question; one, and its answer. */
-void connect_tool(struct setting *s);
+void connect_tool(struct control_rig *r);
 /* On a socket that is connected. */
-void rig_use_tool(struct setting *s, int fd);
-void say(struct setting *s, const char *verb);
-void command(struct setting *s, const char *verb);
-void works_as_ever(struct setting *s);
+void control_rig_use_tool(struct control_rig *r, int fd);
+void send_command(struct control_rig *r, const char *verb);
+void run_command(struct control_rig *r, const char *verb);
+void expect_working(struct control_rig *r);
 /* What an answer leaves in the setting. */
-void heard(enum request_end end, const struct channel_packet *p, void *arg);
+void on_tool_answer(enum request_end end, const struct channel_packet *p, void *arg);
 
 #endif
