@@ -14,7 +14,8 @@ struct account_blocks {
 	struct str user;
 	struct network last_login; /* size 0: not known */
 	struct buf *values;
-	unsigned count; /* told; of more than there is room for the first ones */
+	/* how many blocks were found; only the first ACCOUNT_BLOCKS_MAX are added */
+	unsigned count;
 };
 
 const char *
@@ -40,7 +41,7 @@ account_blocks_left_ms(const struct broker *b, const struct failure_list_entry *
 	return account_blocks_left_of(b, e->kind, str_make(e->key, e->key_n));
 }
 
-/* "by root since … until …": since 0: not known. */
+/* Adds " since … until …"; since_ms 0: the start is not known, and is left out. */
 static void
 account_blocks_add_times(struct buf *text, int64_t since_ms, int64_t until_ms)
 {
@@ -67,7 +68,7 @@ account_blocks_is_of_network(const struct account_blocks *a, const struct networ
 	    str_eq(str_of(refused->last_user), a->user);
 }
 
-/* ---- by hand ---- */
+/* ---- blocks by an operator ---- */
 
 static void
 account_blocks_add_manual(const struct blocklist_entry *block, void *arg)
@@ -92,7 +93,7 @@ account_blocks_add_manual(const struct blocklist_entry *block, void *arg)
 	account_blocks_add_text(a, &text);
 }
 
-/* ---- by the limits ---- */
+/* ---- blocks by the limits of failures ---- */
 
 static void
 account_blocks_add_limited(
@@ -123,7 +124,7 @@ account_blocks_is_about(const struct account_blocks *a, const struct failure_lis
 	    : account_blocks_is_of_network(a, &e->network, &e->refused);
 }
 
-/* That of the login holds too when it is not listed by name any more. */
+/* The limit of the login also holds when its entry is no longer in the list. */
 static void
 account_blocks_add_login(struct account_blocks *a)
 {

@@ -12,7 +12,7 @@ struct account_names_range {
 	uint32_t first, last;
 };
 
-/* Unicode 15, category Z but for U+2028 and U+2029. */
+/* Unicode 15, category Z without U+2028 and U+2029. */
 static const struct account_names_range blanks[] = {{0x20, 0x20}, {0xa0, 0xa0}, {0x1680, 0x1680},
     {0x2000, 0x200a}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}};
 
@@ -25,7 +25,7 @@ account_names_is_blank(uint32_t c)
 	return false;
 }
 
-/* name: UTF-8. */
+/* True: the name contains a blank or an invisible character. The name must be valid UTF-8. */
 static bool
 account_names_has_invisible(struct str name)
 {

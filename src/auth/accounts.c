@@ -1,8 +1,8 @@
 /*
- * accounts: prepared statements on one connection. Rollback journal and synchronous=EXTRA: what
- * returned is on the disk, the journal's directory entry included. Exclusive locking makes the
- * connection the only one, and lets a lookup be served from SQLite's own pages without a system
- * call.
+ * accounts: prepared statements on one SQLite connection. With the rollback journal and
+ * synchronous=EXTRA, a change is on the disk when the call returns, including the journal's
+ * directory entry. Exclusive locking makes the connection the only one, and SQLite can answer a
+ * lookup from its own pages without a system call.
  */
 #include "auth/accounts.h"
 
@@ -27,7 +27,7 @@ enum statement { FIND, ADD, SET_SECRET, SUSPEND, RESUME, REMOVE, EACH, COUNTS, S
 
 #define COLUMNS "name, secret, created_ms, changed_ms, suspended_ms, reason"
 
-/* The most usual counts of iterations, in order of the count. */
+/* The most frequent iteration counts, ordered by the count. */
 #define COUNTS_OF_ITERATIONS \
 	"SELECT i, n FROM (SELECT CAST(substr(secret, 15) AS INTEGER) AS i, count(*) AS n " \
 	"FROM account GROUP BY i ORDER BY n DESC, i DESC LIMIT ?1) ORDER BY i"
@@ -57,7 +57,7 @@ struct accounts {
 	struct {
 		uint32_t iterations;
 		uint64_t accounts;
-	} counts[ACCOUNTS_COUNTS_MAX]; /* by iterations */
+	} counts[ACCOUNTS_COUNTS_MAX]; /* ordered by iterations */
 	int counts_n;
 	enum accounts_absent absent;
 	bool is_new;
@@ -90,8 +90,9 @@ accounts_key(const struct accounts *a)
 	return str_make((const char *)a->key, sizeof a->key);
 }
 
-/* The name's place among as many names as there are accounts, in order of iterations: a new
- * account moves few names to another count, and all of them in the same direction. */
+/* The name is mapped to a position among as many positions as there are accounts, ordered by
+ * iterations: a new account moves few names to another count, and all of them in the same
+ * direction. */
 uint32_t
 accounts_likely_iterations(const struct accounts *a, struct str name)
 {
@@ -103,7 +104,7 @@ accounts_likely_iterations(const struct accounts *a, struct str name)
 	for (i = 0; i < a->counts_n; i++)
 		total += a->counts[i].accounts;
 	place = scram_secret_fixed_number(accounts_key(a), "iterations", name) >> 32;
-	place = place * total >> 32; /* there are fewer accounts than 2^32 */
+	place = place * total >> 32; /* there are fewer than 2^32 accounts */
 	for (i = 0; i < a->counts_n - 1 && place >= a->counts[i].accounts; i++)
 		place -= a->counts[i].accounts;
 	return a->counts[i].iterations;
@@ -198,7 +199,7 @@ load_iteration_counts(struct accounts *a)
 	return r == SQLITE_DONE;
 }
 
-/* ?1 name, ?2 text (where the statement has it), ?3 now. */
+/* Parameters: ?1 name, ?2 text (if the statement has it), ?3 the time now. */
 static enum accounts_result
 change_account(struct accounts *a, enum statement which, struct str name, struct str text)
 {
@@ -286,7 +287,7 @@ read_accounts_pragma(sqlite3 *db, const char *pragma, int64_t *out)
 	return r == SQLITE_ROW ? SQLITE_OK : r;
 }
 
-/* A store of a later version must not be written to by this one. */
+/* A store of a later version must not be written by this one. */
 static int
 make_accounts_schema(struct accounts *a)
 {
@@ -313,7 +314,8 @@ make_accounts_schema(struct accounts *a)
 	return r;
 }
 
-/* Drawn by whoever makes the store; then it stays, or unknown names would change their salt. */
+/* The key is drawn when the store is made. It never changes, because unknown names would then
+ * change their salt. */
 static int
 make_installation_key(struct accounts *a)
 {
@@ -368,8 +370,8 @@ set_up_accounts(struct accounts *a)
 	return r;
 }
 
-/* A name is taken as it is: SQLite's own way asks every directory above, which this user may be
- * unable to enter, while "/proc/self/fd/N" leads straight to the one that was granted. */
+/* Uses the name as it is. SQLite's own function examines every directory above, which this user may
+ * not be allowed to enter, while "/proc/self/fd/N" leads directly to the granted directory. */
 static int
 vfs_plain_name(sqlite3_vfs *vfs, const char *name, int size, char *out)
 {
@@ -377,7 +379,7 @@ vfs_plain_name(sqlite3_vfs *vfs, const char *name, int size, char *out)
 	return snprintf(out, (size_t)size, "%s", name) < size ? SQLITE_OK : SQLITE_CANTOPEN;
 }
 
-/* SQLite keeps it for the life of the process. */
+/* SQLite keeps the VFS for the life of the process. */
 static void
 register_vfs(void)
 {
@@ -389,7 +391,7 @@ register_vfs(void)
 	sqlite3_vfs_register(&plain, 0);
 }
 
-/* What root makes belongs to the directory's owner, who will read it next. */
+/* A file that root made gets the owner of the directory, because that user reads it next. */
 static int
 give_file_to_owner(const char *directory)
 {
@@ -399,8 +401,9 @@ give_file_to_owner(const char *directory)
 
 	if (geteuid() != 0)
 		return SQLITE_OK;
-	/* the file that was just made, and no other that its owner put in its place; O_PATH, since
-	 * closing another descriptor of it would end SQLite's lock */
+	/* Only the file that was just made changes its owner, not another file that the owner put
+	 * in its place. O_PATH, because closing another descriptor of the file would end SQLite's
+	 * lock. */
 	file = openat(fd, "accounts.db", O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && file >= 0 && fstat(fd, &owner) == 0 && fstat(file, &st) == 0) {
 		bool is_new = st.st_uid == 0 && st.st_nlink == 1 && S_ISREG(st.st_mode);

@@ -1,8 +1,9 @@
 /*
- * accounts: the account store, accounts.db (SQLite) in the state directory: names, secrets,
- * suspensions, and the installation's own key.  Whoever has it open holds it alone, so the daemon's
- * broker and a tool that works without the daemon can never write at the same time.  A change is on
- * the disk when the call returns.  The only file that includes sqlite3.h is accounts.c.
+ * accounts: the account store, accounts.db (SQLite) in the state directory. It has the names,
+ * secrets and suspensions of all accounts, and the installation's own key. A process that has it
+ * open holds it alone, so the daemon's broker and a tool that works without the daemon can never
+ * write at the same time. A change is on the disk when the call returns. The only file that
+ * includes sqlite3.h is accounts.c.
  */
 #ifndef AUTH_ACCOUNTS_H
 #define AUTH_ACCOUNTS_H
@@ -16,9 +17,10 @@ struct accounts;
 
 enum accounts_result {
 	ACCOUNTS_OK,
-	ACCOUNTS_NONE,   /* no such account */
+	ACCOUNTS_NONE, /* there is no such account */
 	ACCOUNTS_EXISTS,
-	ACCOUNTS_DAMAGED, /* what is stored of this one makes no sense; others may do */
+	/* the stored data of this account is not valid; other accounts may be fine */
+	ACCOUNTS_DAMAGED,
 	ACCOUNTS_BROKEN, /* the store failed; see accounts_error */
 };
 
@@ -34,26 +36,32 @@ struct account {
 
 enum accounts_absent { ACCOUNTS_MAKE, ACCOUNTS_REFUSE };
 
-/* Opens; what to do when the file is missing or empty: to make a store without accounts, which lets
- * nobody log in, is right only at a first start or on the operator's word.  NULL: error_out says
- * why; errno is EBUSY when another process has it, ENOENT when it is missing or empty. */
+/* Opens the store. `absent` says what to do if the file is missing or empty: to make a store
+ * without accounts, with which nobody can log in, is right only at a first start or on the
+ * operator's command. The caller closes the store with accounts_close. NULL: error_out has the
+ * reason; errno is EBUSY if another process has the store open, ENOENT if the file is missing or
+ * empty. */
 struct accounts *accounts_open(const char *directory, enum accounts_absent absent,
     char error_out[ACCOUNTS_ERROR_BYTES]);
-/* It was made by this accounts_open. */
+/* True: this accounts_open has made the store. */
 bool accounts_is_new(const struct accounts *a);
+/* Frees the store and sets *a to NULL; NULL is allowed. */
 void accounts_close(struct accounts **a);
-/* Of the last ACCOUNTS_BROKEN. */
+/* The reason for the last ACCOUNTS_BROKEN. */
 const char *accounts_error(const struct accounts *a);
 
-/* 32 bytes, made once for this store. */
+/* The installation's key: 32 bytes, made once for this store. */
 struct str accounts_key(const struct accounts *a);
-/* For a name that no account has: a count of iterations that accounts have, each as often as
- * accounts have it, and for one name the same as long as the accounts' counts are. 0: there are no
- * accounts. */
+/* The iteration count to show for a name that no account has. Each count is chosen about as often
+ * as accounts have it, and the choice for one name stays the same as long as the counts of the
+ * accounts do. 0: there are no accounts. */
 uint32_t accounts_likely_iterations(const struct accounts *a, struct str name);
 
+/* Reads one account. Any result may be returned but ACCOUNTS_EXISTS. */
 enum accounts_result accounts_find(
     struct accounts *a, struct str name, struct account *out) MUST_USE;
+/* Change one account by its exact name. ACCOUNTS_NONE: there is none with this name; only
+ * accounts_add returns ACCOUNTS_EXISTS. */
 enum accounts_result accounts_add(
     struct accounts *a, struct str name, const struct scram_secret *s) MUST_USE;
 enum accounts_result accounts_set_secret(
@@ -63,7 +71,7 @@ enum accounts_result accounts_suspend(
 enum accounts_result accounts_resume(struct accounts *a, struct str name) MUST_USE;
 enum accounts_result accounts_remove(struct accounts *a, struct str name) MUST_USE;
 
-/* All, by name. */
+/* Calls fn for each account, ordered by name. */
 typedef void account_fn(const struct account *account, void *arg);
 enum accounts_result accounts_each(struct accounts *a, account_fn *fn, void *arg) MUST_USE;
 

@@ -34,7 +34,8 @@ log_auth_failure(
 	struct log_line l;
 
 	begin_auth_log(&l, s, event, LOG_NOTICE);
-	/* in a fixed place, before anything that the client chose: others act on it */
+	/* This key has a fixed place before everything that the client chose, because other
+	 * programs act on it. */
 	if (strcmp(event, "auth fail") == 0)
 		log_str(&l, "counted", s->is_counted ? STR("yes") : STR("no"));
 	log_str(&l, "mech", str_of(s->mechanism ? s->mechanism->name : ""));
@@ -135,7 +136,7 @@ auth_result_ok(struct auth_session *s, bool from_cache)
 	auth_session_end(s);
 }
 
-/* Told at once, without the delay of a guess. */
+/* The answer is sent at once, without the delay after a wrong password. */
 static void
 end_login_at_once(struct auth_session *s, enum auth_outcome outcome, const char *reason,
     struct smtp_status status)
@@ -189,7 +190,8 @@ on_auth_delay_over(evutil_socket_t fd, short what, void *arg)
 	auth_session_end(s);
 }
 
-/* The line is written at once, the answer waits: guessing gets slower, nobody else does. */
+/* The log line is written at once and the answer is sent later: this slows down guessing and no
+ * other client. */
 void
 auth_result_fail(struct auth_session *s)
 {
@@ -217,7 +219,8 @@ auth_result_fail(struct auth_session *s)
 		die("no event for a delay");
 }
 
-/* Nothing was looked at: no failure, and nothing that says anything of this client. */
+/* The credentials were not checked: this is no failure, and the answer says nothing about the
+ * account. */
 static void
 refuse_unchecked_login(struct auth_session *s, enum auth_outcome outcome, const char *reason,
     struct smtp_status status)

@@ -1,11 +1,12 @@
 /*
- * auth_session: PLAIN and LOGIN are read here to the end, so that a check that was good a moment
- * ago needs no worker; a worker derives the key of the others, and here it is compared. SCRAM costs
- * a few hashes and is done here: no worker's word lets anyone in.
+ * auth_session: PLAIN and LOGIN are read completely here, so that a password which was right a
+ * moment ago needs no worker. For other passwords a worker derives the key, and the key is compared
+ * here. SCRAM costs only a few hashes and is done here. A worker's answer alone never accepts a
+ * login.
  *
- * What a stranger hears never tells whether the account exists or is suspended: an unknown name
- * gets a made-up secret, a suspended one its own salt with keys that nothing fits, and then
- * everything takes the same way. The reason stands in the log only.
+ * The answers to a client never show whether the account exists or is suspended: an unknown name
+ * gets a made-up secret, a suspended account its own salt with keys that match no password, and all
+ * names then take the same steps. The reason is only in the log.
  */
 #include "auth/auth_session.h"
 
@@ -49,7 +50,7 @@ find_auth_mechanism(const struct conf *conf, struct str name)
 	return NULL;
 }
 
-/* ---- life ---- */
+/* ---- a session's life ---- */
 
 static struct str
 auth_session_key(const uint64_t *id)
@@ -80,7 +81,7 @@ auth_session_end(struct auth_session *s)
 	if (map_get(s->broker->sessions, auth_session_key(&s->id)) == s)
 		map_remove(s->broker->sessions, auth_session_key(&s->id));
 	worker_pool_cancel(s->broker->pool, &s->job);
-	/* still unanswered: a session that begins anew, or one whose peer is gone */
+	/* not answered yet: the session started again, or its channel is lost */
 	channel_refuse(s->channel, s->call);
 	if (s->delay)
 		event_free(s->delay);
@@ -113,7 +114,7 @@ auth_session_find(struct broker *b, const struct channel *channel, uint64_t id)
 	return s && s->channel == channel ? s : NULL;
 }
 
-/* ---- the check ---- */
+/* ---- checking the credentials ---- */
 
 struct str
 auth_session_password(const struct auth_session *s)
@@ -165,7 +166,7 @@ on_password_checked(
 	struct auth_session *s = job->arg;
 	uint8_t outcome = m ? m->outcome : (uint8_t)AUTH_TEMPFAIL;
 
-	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
+	/* guesses may be sent in parallel: those beyond the limit get no result, right or wrong */
 	if (outcome != AUTH_TEMPFAIL && auth_result_is_refused(s))
 		return;
 	if (outcome == AUTH_TEMPFAIL)
@@ -176,8 +177,8 @@ on_password_checked(
 		auth_result_fail(s);
 }
 
-/* While it waited, another session may have proved the same password, or its network gone too
- * far. */
+/* While the job waited, another session may have proved the same password, or the network may have
+ * reached its limit. */
 static bool
 decide_without_worker(struct worker_pool_job *job)
 {
@@ -255,7 +256,7 @@ check_scram_final(struct auth_session *s, struct str final)
 	    .secret = &s->secret};
 	struct buf proof;
 
-	/* many guesses sent at once: those beyond the limit learn nothing, right or wrong */
+	/* guesses may be sent in parallel: those beyond the limit get no result, right or wrong */
 	if (auth_result_is_refused(s))
 		return;
 	buf_init(&proof, CLAIMED_MESSAGE_MAX);
@@ -269,9 +270,9 @@ check_scram_final(struct auth_session *s, struct str final)
 	buf_clear(&proof);
 }
 
-/* ---- what the client says ---- */
+/* ---- responses of the client ---- */
 
-/* PLAIN as if the client had said whole names: the worker lets no other name pass. */
+/* Rewrites PLAIN with completed names, because the worker accepts no other name. */
 static void
 keep_completed_plain(struct auth_session *s)
 {
@@ -292,8 +293,9 @@ keep_completed_plain(struct auth_session *s)
 	buf_clear(&completed);
 }
 
-/* Everybody after this knows whole names, or such as an account has exactly.  Whom a name without a
- * domain means the store alone can say; a whole one needs no look-up if its password is known. */
+/* From here on the name is complete, or it is exactly the name of an account. Only the store can
+ * say which account a name without a domain means; a name with a domain needs no lookup if its
+ * password is in the cache. */
 static void
 begin_login_check(struct auth_session *s)
 {
@@ -314,7 +316,8 @@ begin_login_check(struct auth_session *s)
 		send_scram_challenge(s);
 }
 
-/* Who it claims to be.  SCRAM's proof is over what the client said, whatever name is meant. */
+/* Reads who the client claims to be. The proof of SCRAM covers what the client sent, whichever
+ * account the name means. */
 static bool
 parse_claimed_identity(struct auth_session *s, struct str message)
 {
@@ -322,7 +325,7 @@ parse_claimed_identity(struct auth_session *s, struct str message)
 		return false;
 	if (s->state == AUTH_SESSION_WANTS_FIRST)
 		keep_session_bytes(&s->message, message);
-	s->identity.password = STR_NULL; /* it looked into what came in */
+	s->identity.password = STR_NULL; /* it pointed into the client's message */
 	return true;
 }
 
@@ -361,7 +364,7 @@ take_client_response(struct auth_session *s, struct str message)
 		return;
 	case AUTH_SESSION_CHECKING:
 	case AUTH_SESSION_DELAYED:
-		/* the session does not wait for its answer: it breaks the rules */
+		/* submission did not wait for its answer: a protocol error */
 		auth_result_malformed(s);
 		return;
 	}
@@ -385,7 +388,7 @@ auth_session_start(
 {
 	struct auth_session *s = map_get(b->sessions, auth_session_key(&m->session));
 
-	/* a session that begins anew has forgotten its last attempt */
+	/* a session that starts again has dropped its last attempt */
 	if (s)
 		auth_session_end(s);
 	s = auth_session_new(b, channel, call, m->session);
@@ -413,12 +416,12 @@ auth_session_step(struct broker *b, struct channel *channel, uint64_t call,
 	struct auth_session *s = auth_session_find(b, channel, m->session);
 
 	if (!s) {
-		/* begun before the broker was started anew, or left too long */
+		/* the session began before the broker was restarted, or was idle for too long */
 		s = auth_session_new(b, channel, call, m->session);
 		auth_result_tempfail(s, "conversation_lost");
 		return;
 	}
-	/* the session did not wait for its answer: the former question ends */
+	/* submission did not wait for its answer: the former request ends */
 	channel_refuse(s->channel, s->call);
 	s->call = call;
 	take_client_response(s, m->response);
@@ -429,7 +432,7 @@ auth_session_cancel(struct broker *b, struct channel *channel, const struct mess
 {
 	struct auth_session *s = auth_session_find(b, channel, m->session);
 
-	/* one that waits for its delay has its line already */
+	/* a session that waits for its delay has its log line already */
 	if (s && s->state != AUTH_SESSION_DELAYED)
 		auth_result_cancelled(s);
 	else if (s)
@@ -439,7 +442,7 @@ auth_session_cancel(struct broker *b, struct channel *channel, const struct mess
 void
 auth_session_test(struct broker *b, struct channel *channel, uint64_t call, struct str values)
 {
-	/* above all ids, which have 60 bits */
+	/* above all session ids, which have 60 bits */
 	struct auth_session *s = auth_session_new(b, channel, call, UINT64_MAX - b->test_count++);
 	struct buf plain;
 
@@ -459,11 +462,12 @@ auth_session_test(struct broker *b, struct channel *channel, uint64_t call, stru
 	buf_clear(&plain);
 }
 
-/* ---- many ---- */
+/* ---- ending several sessions ---- */
 
 struct auth_session_selection {
 	const struct channel *channel; /* NULL: any */
-	int64_t before_ms;          /* only those older than this and waiting for their client */
+	/* only sessions that are older than this and wait for their client */
+	int64_t before_ms;
 };
 
 static void

@@ -1,6 +1,6 @@
 /*
- * blocklist: a table by time of making, written whole at each change: to a new file, which then
- * takes the name of the old one.
+ * blocklist: a table ordered by the time when each block was added. Each change writes the whole
+ * table to a new file and renames it over the old one.
  */
 #include "auth/blocklist.h"
 
@@ -13,7 +13,7 @@
 #include "base/mem.h"
 
 struct blocklist {
-	struct fsio *disk; /* NULL: no directory */
+	struct fsio *disk; /* NULL: there is no directory */
 	size_t count;
 	char error[BLOCKLIST_ERROR_BYTES];
 	struct blocklist_entry block[BLOCKLIST_MAX];
@@ -37,7 +37,7 @@ blocklist_set_error(struct blocklist *b, const char *operation)
 	snprintf(b->error, sizeof b->error, "blocks: %s: %s", operation, strerror(errno));
 }
 
-/* What is told of those that were refused is in memory alone. */
+/* The counts of refused logins are only in memory. */
 static void
 blocklist_copy_counts(const struct blocklist *b, struct blocklist_entry *entries, size_t count)
 {
@@ -106,7 +106,7 @@ blocklist_write_new(const struct blocklist *b, struct str text)
 	return ok;
 }
 
-/* From the rename on the new table is what a start will read. */
+/* A start reads the new table as soon as the file is renamed. */
 static enum blocklist_result
 blocklist_write(const struct blocklist *b, struct str text)
 {

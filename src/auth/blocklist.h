@@ -1,7 +1,7 @@
 /*
- * blocklist: networks and logins that the operator has blocked until a given time.  They stand in
- * the file "blocks" of the state directory, so that they hold after a start too; a change is on the
- * disk when its call returns.  What counts who was refused is in memory alone.
+ * blocklist: networks and logins that an operator has blocked until a given time. They are in the
+ * file "blocks" of the state directory, so they also hold after a restart; a change is on the disk
+ * when its call returns. The counts of refused logins are only in memory.
  */
 #ifndef AUTH_BLOCKLIST_H
 #define AUTH_BLOCKLIST_H
@@ -21,14 +21,14 @@ enum {
 
 struct blocklist;
 
-/* Whom a block is about. */
+/* Which network or login a block is for. */
 struct blocklist_target {
 	bool is_network;
 	struct network network;
-	char user[CLAIMED_USER_MAX + 1]; /* canonical, as the account is called */
+	char user[CLAIMED_USER_MAX + 1]; /* canonical, as the name of the account */
 };
 
-/* Those that a block, or a limit, refused. */
+/* The logins that a block or a limit has refused. */
 struct blocklist_refused {
 	uint64_t count;
 	char last_user[CLAIMED_USER_MAX + 1];
@@ -47,46 +47,51 @@ enum blocklist_result {
 	BLOCKLIST_OK,
 	BLOCKLIST_NONE,
 	BLOCKLIST_FULL,
-	BLOCKLIST_BROKEN, /* nothing was changed; errno says why, if blocklist_error does not */
-	BLOCKLIST_UNSURE, /* it is changed, but may not outlive a crash of the system; errno */
+	/* nothing was changed; the reason is in blocklist_error, or else in errno */
+	BLOCKLIST_BROKEN,
+	/* changed, but a crash of the system may undo it; the reason is in errno */
+	BLOCKLIST_UNSURE,
 };
 
-/* The disk is its own from here (NULL: the directory is not open).  While the file cannot be read,
- * or a line of it makes no sense, blocklist_error says so: what could be read of it holds, and
- * nothing can be changed, so that no line is lost. */
+/* Takes over the disk (NULL: the directory is not open) and frees it. While the file cannot be
+ * read, or a line of it is not valid, blocklist_error has the reason: the blocks that could be read
+ * hold, and nothing can be changed, so that no line is lost. */
 struct blocklist *blocklist_new(struct fsio *disk);
 void blocklist_free(struct blocklist **b);
-/* False: it was made without one. */
+/* False: it was made without a disk. */
 bool blocklist_has_disk(const struct blocklist *b);
-/* Empty: all is well. */
+/* Empty: there is no error. */
 const char *blocklist_error(const struct blocklist *b);
-/* After an error: perhaps the file is well by now. */
+/* After an error: reads the file again, which may be valid now. */
 void blocklist_read_again(struct blocklist *b);
 
-/* In place of one of the same target; it is then the newest. */
+/* Adds a block, in place of one with the same target; it becomes the newest. */
 enum blocklist_result blocklist_add(
     struct blocklist *b, const struct blocklist_entry *block) MUST_USE;
+/* Removes the block with this target; BLOCKLIST_NONE: there is none. */
 enum blocklist_result blocklist_remove(
     struct blocklist *b, const struct blocklist_target *target) MUST_USE;
-/* The block that holds now for a login of this name from this address (NULL: unknown), or NULL. */
+/* The block that now holds for a login with this name from this address (NULL: not known), or NULL.
+ */
 struct blocklist_entry *blocklist_find(
     struct blocklist *b, struct str user, const struct network *client);
-/* Those that hold now, by time of their making. */
+/* Calls fn for each block that holds now, ordered by the time when it was added. */
 typedef void blocklist_fn(const struct blocklist_entry *block, void *arg);
 void blocklist_each(struct blocklist *b, blocklist_fn *fn, void *arg);
 
-/* Who came last; and that it was refused. */
+/* Records the login that came last; and that a login was refused. */
 void blocklist_note_last(struct blocklist_refused *r, struct str user, struct str ip);
 void blocklist_note_refused(struct blocklist_refused *r, struct str user, struct str ip);
-/* An address, a network, or a login name as it is written. */
+/* Parses an address, a network, or a login name. */
 bool blocklist_target_parse(struct str text, struct blocklist_target *out) MUST_USE;
+/* True: both are the same network, or the same login. */
 bool blocklist_target_same(const struct blocklist_target *a, const struct blocklist_target *b);
-/* As blocklist_target_parse reads it; the room is for either. */
+/* The text that blocklist_target_parse reads; it is in the buffer, or in the target. */
 struct str blocklist_target_text(const struct blocklist_target *t, char buffer[NETWORK_TEXT_BYTES]);
 
-/* For blocklist.c: the file's text, both ways.  blocks has BLOCKLIST_MAX places.  The number of the
- * first line that makes no sense or is one too many, 0: there is none; the others are taken, but
- * for all behind a first line of another format. */
+/* For blocklist.c: writes and reads the file's text. `blocks` has BLOCKLIST_MAX entries.
+ * blocklist_read_text returns the number of the first line that is not valid or is one too many, 0:
+ * there is none. The other lines are read, except after a first line that names another format. */
 void blocklist_write_text(const struct blocklist_entry *blocks, size_t count, struct buf *out);
 size_t blocklist_read_text(
     struct str text, struct blocklist_entry *blocks, size_t *count_out) MUST_USE;

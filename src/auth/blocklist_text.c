@@ -1,6 +1,6 @@
 /*
- * blocklist_text: blocks as text: whom one is about, and the lines of the file: a first one that
- * names the format, then one for each block, its fields parted by tabs.
+ * blocklist_text: the text form of blocks: the target, and the lines of the file. The first line
+ * names the format; each other line is one block, its fields separated by tabs.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ blocklist_target_parse(struct str text, struct blocklist_target *out)
 	out->is_network = network_parse(text, &out->network);
 	if (out->is_network)
 		return true;
-	/* what was meant as a network is no name */
+	/* a text with '/' was meant as a network */
 	if (str_has(text, '/') || !claimed_set_user(text, &identity))
 		return false;
 	memcpy(out->user, identity.user, sizeof out->user);
@@ -118,7 +118,7 @@ blocklist_read_text(struct str text, struct blocklist_entry *blocks, size_t *cou
 	if (!str_split(&text, '\n', &line) || !str_eq(line, str_of(blocklist_first_line)))
 		return number;
 	while (text.n) {
-		/* the last line too has its end: what was cut off is not taken for whole */
+		/* the last line must be terminated too: a truncated line is not valid */
 		bool is_complete = str_has(text, '\n');
 
 		number++;

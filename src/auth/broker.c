@@ -1,6 +1,6 @@
 /*
- * broker: the role that decides logins.  Only writer of the account store; holds the cache of good
- * checks and the counts of bad ones; lets workers do what blocks.
+ * broker: the role that decides logins. It is the only writer of the account store; it has the
+ * cache of right passwords and the counts of failures; workers do for it what blocks.
  */
 #include "auth/broker.h"
 
@@ -20,7 +20,7 @@
 
 enum { SWEEP_MS = 30 * 1000, TEXT_BYTES = 1024, ROW_BYTES = 8192 };
 
-/* ---- the operator ---- */
+/* ---- commands of operators ---- */
 
 struct broker_admin_call {
 	struct broker *broker;
@@ -56,7 +56,7 @@ add_login_values(const struct broker *b, struct str user, struct buf *values)
 	    failures_count(b->failures, FAILURES_OF_LOGIN, user, limit));
 }
 
-/* One account, with what only memory has of its logins. */
+/* Sends the row of one account, with what is known only in memory about its logins. */
 static void
 broker_send_account_row(struct str values, void *arg)
 {
@@ -112,7 +112,8 @@ end_sessions_of_user(struct broker *b, struct str user)
 			    i);
 }
 
-/* Those of the names that are no accounts or are suspended, and those that cannot be told now. */
+/* Collects the names that are no accounts or are suspended, and the names that cannot be looked up
+ * now. */
 static bool
 broker_collect_gone_users(struct broker *b, struct str users, struct buf *gone, struct buf *unknown)
 {
@@ -134,7 +135,7 @@ broker_collect_gone_users(struct broker *b, struct str users, struct buf *gone, 
 	return buf_ok(gone) && buf_ok(unknown);
 }
 
-/* Submission has a new channel: what was said on the former one may not have been heard. */
+/* Submission has a new channel: messages on the former one may be lost. */
 static void
 broker_answer_gone_users(struct broker *b, struct channel *c, uint64_t call, struct str users)
 {
@@ -154,7 +155,8 @@ broker_answer_gone_users(struct broker *b, struct channel *c, uint64_t call, str
 	buf_clear(&unknown);
 }
 
-/* Before the operator hears "done", nothing old holds any more. */
+/* When the operator gets the answer "done", nothing that was remembered of the account is used any
+ * more. */
 static void
 finish_account_change(
     struct broker *b, const struct message_admin *m, const struct claimed_identity *target)
@@ -279,7 +281,7 @@ drop_submission_channel(struct channel *c, void *arg)
 			channel_free(&b->submissions[i]);
 }
 
-/* The loop found them lost; lose_... alone is for those that main replaces. */
+/* The event loop found the channel lost. drop_... alone is for channels that main replaces. */
 static void
 broker_submission_lost(struct channel *c, void *arg)
 {
@@ -328,7 +330,7 @@ on_broker_sweep(evutil_socket_t fd, short what, void *arg)
 	broker_blocklist_read(arg);
 }
 
-/* Made by whatever main sends first: a peer or the grant. */
+/* The state is made by the first message of main: a peer or a grant. */
 static struct broker *
 broker_of(struct role *r)
 {
@@ -353,7 +355,7 @@ broker_of(struct role *r)
 	return b;
 }
 
-/* SQLite wants a path: this one needs no right to search the directories above. */
+/* SQLite needs a path: this path needs no right to search the directories above. */
 static void
 broker_grant(struct role *r, const struct message_grant *grant, int fd)
 {
@@ -420,7 +422,8 @@ broker_apply_limits(struct broker *b, const struct conf *conf)
 	                 .per_network = (uint64_t)conf->auth.checks_per_network});
 }
 
-/* A store that cannot be opened is no reason to end: logins are answered with 454 until it can. */
+/* A store that cannot be opened does not end the role: logins are answered with 454 until it can be
+ * opened. */
 static int
 broker_start(struct role *r)
 {

@@ -24,7 +24,7 @@ struct broker_blocklist_command {
 	const struct message_admin *request;
 	struct user_admin_out *out;
 	struct blocklist_target target; /* of add and remove */
-	bool has_no_account;             /* no account has this name */
+	bool has_no_account;            /* no account has this name */
 	struct buf row;
 	unsigned removed_count;
 };
@@ -46,7 +46,8 @@ broker_blocklist_read(struct broker *b)
 {
 	const char *error;
 
-	/* without a disk, which one more descriptor is needed for, there are none */
+	/* opening the directory needs one more descriptor: without it the list is empty, and is
+	 * read later */
 	if (b->blocks && !blocklist_has_disk(b->blocks))
 		blocklist_free(&b->blocks);
 	if (b->blocks)
@@ -174,7 +175,7 @@ broker_blocklist_list(struct broker_blocklist_command *r)
 
 /* ---- add and remove ---- */
 
-/* One line of text, without what would end a line or a field of the file. */
+/* One line of text, without characters that would end a line or a field of the file. */
 static bool
 broker_blocklist_is_reason(struct str reason)
 {
@@ -202,7 +203,7 @@ broker_blocklist_log(const struct broker_blocklist_command *r, int64_t until_ms)
 	log_end(&l);
 }
 
-/* It holds now; does it after a crash? */
+/* The change holds now, but a crash of the system may undo it. */
 static uint8_t
 broker_blocklist_add_unsure(
     struct broker_blocklist_command *r, enum blocklist_result result, int saved_errno)
@@ -249,7 +250,7 @@ broker_blocklist_run_add(struct broker_blocklist_command *r)
 	return broker_blocklist_add_unsure(r, result, saved_errno);
 }
 
-/* An address is meant by what it lies in, a network also by what lies in it. */
+/* A network matches the networks that contain it and those that it contains. */
 static bool
 broker_blocklist_matches(const struct blocklist_target *t, const struct failure_list_entry *e)
 {
@@ -259,7 +260,7 @@ broker_blocklist_matches(const struct blocklist_target *t, const struct failure_
 	    (network_has(&t->network, &e->network) || network_has(&e->network, &t->network));
 }
 
-/* Those that are too many to be listed are found by their own name. */
+/* Limits of the target itself are also cleared when the list has no entry for them. */
 static void
 broker_blocklist_clear_named(struct broker_blocklist_command *r)
 {
@@ -278,7 +279,7 @@ broker_blocklist_clear_named(struct broker_blocklist_command *r)
 	}
 }
 
-/* Automatic ones, and the failures that made them. */
+/* Clears the automatic blocks, and the failures that made them. */
 static void
 broker_blocklist_clear_limited(struct broker_blocklist_command *r)
 {
@@ -296,7 +297,7 @@ broker_blocklist_clear_limited(struct broker_blocklist_command *r)
 	broker_blocklist_clear_named(r);
 }
 
-/* By a network around it that was blocked by hand. */
+/* The target is still blocked by a network around it, which an operator has blocked. */
 static uint8_t
 broker_blocklist_report_still(
     struct broker_blocklist_command *r, const struct blocklist_entry *remaining)
@@ -339,13 +340,13 @@ broker_blocklist_run_remove(struct broker_blocklist_command *r)
 	return code ? code : unsure;
 }
 
-/* ---- whom a verb is about ---- */
+/* ---- the target of a command ---- */
 
 static const char broker_blocklist_expected_text[] =
     "expected an address like 192.0.2.7, a network like 192.0.2.0/24 without bits behind its "
     "prefix, or a login name";
 
-/* What looks like an address or a network that was mistyped is no name. */
+/* Text of only digits and ".:/" is a mistyped address or network, not a name. */
 static bool
 broker_blocklist_is_number(struct str text)
 {
@@ -357,7 +358,7 @@ broker_blocklist_is_number(struct str text)
 	return true;
 }
 
-/* The account's name is what logins are compared with. */
+/* Logins are compared with the name of the account. */
 static uint8_t
 broker_blocklist_resolve_user(struct broker_blocklist_command *r)
 {
@@ -387,7 +388,7 @@ broker_blocklist_parse_target(struct broker_blocklist_command *r, bool is_new)
 
 	if (is_target && r->target.is_network)
 		return USER_ADMIN_OK;
-	/* one that is blocked under exactly this name, perhaps of a former account */
+	/* blocked under exactly this name, perhaps the name of a removed account */
 	if (is_target && !is_new && blocklist_find(r->broker->blocks, user, NULL))
 		return USER_ADMIN_OK;
 	if (is_target && !broker_blocklist_is_number(text))
@@ -396,7 +397,7 @@ broker_blocklist_parse_target(struct broker_blocklist_command *r, bool is_new)
 	return USER_ADMIN_DATA;
 }
 
-/* ---- the verbs ---- */
+/* ---- the commands ---- */
 
 static const struct broker_blocklist_verb {
 	const char *name;

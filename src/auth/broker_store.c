@@ -1,6 +1,6 @@
 /*
- * broker_store: the account store as the broker has it: opened, used, closed when it fails, and
- * opened again a moment later.
+ * broker_store: the account store in the broker: it is opened, used, closed when it fails, opened
+ * again a second later, and replaced when another file is in its place.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@
 
 enum {
 	OPEN_AGAIN_MS = 1000,
-	LOG_AGAIN_MS = 600 * 1000, /* of a store that still cannot be used, or a damaged account */
-	PROBE_MS = 60 * 1000,       /* after a look-up that failed */
+	LOG_AGAIN_MS = 600 * 1000, /* for a store that still cannot be used, or a damaged account */
+	PROBE_MS = 60 * 1000,      /* after a lookup that failed */
 	TROUBLE_BYTES = (int)ACCOUNTS_ERROR_BYTES + (int)BLOCKLIST_ERROR_BYTES + 240,
 	CHECK_FILE_EVERY_S = 2,
 };
@@ -35,7 +35,7 @@ broker_advice(const struct broker *b)
 	return b->is_missing ? "; put it back, or make a new one with sallyport user add" : "";
 }
 
-/* Once for each reason, and again after a long time. */
+/* Logged once for each reason, and again after LOG_AGAIN_MS. */
 static void
 broker_log_trouble(struct broker *b, const char *why)
 {
@@ -74,8 +74,8 @@ broker_clear_trouble(struct broker *b)
 	broker_show_trouble(b);
 }
 
-/* It did what was asked of it: logged after a failure, but not while the look-up of a name fails,
- * for others say nothing of that one. */
+/* The store did what was asked. This is logged after a failure, but not while the lookup of a name
+ * still fails: other lookups say nothing about that name. */
 static void
 broker_log_usable_again(struct broker *b)
 {
@@ -95,7 +95,7 @@ broker_note_trouble(struct broker *b, const char *why)
 	broker_show_trouble(b);
 }
 
-/* It failed, why is logged; it is opened again a moment later. */
+/* The store failed; the reason is logged, and the store is opened again a second later. */
 static void
 broker_close_store(struct broker *b, const char *why)
 {
@@ -112,7 +112,7 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 
 	b->open_after_ms = clock_mono_ms() + OPEN_AGAIN_MS;
 	b->store_file = (struct store_file){0};
-	(void)!store_file_note(&b->store_file, b->directory); /* there may be none yet */
+	(void)!store_file_note(&b->store_file, b->directory); /* the file may not exist yet */
 	b->accounts = accounts_open(b->directory, absent, error);
 	b->is_missing = !b->accounts && errno == ENOENT;
 	if (b->accounts && !store_file_note(&b->store_file, b->directory)) {
@@ -124,7 +124,7 @@ broker_open_store(struct broker *b, enum accounts_absent absent)
 		return;
 	}
 	b->absent = ACCOUNTS_REFUSE;
-	/* that it can be opened says nothing of a look-up that failed */
+	/* a store that can be opened may still fail in the lookup that failed before */
 	if (!b->failed_count)
 		broker_clear_trouble(b);
 	if (accounts_is_new(b->accounts))
@@ -142,7 +142,8 @@ broker_store(struct broker *b)
 
 /* ---- another file in its place ---- */
 
-/* What was known of the former one is void.  Remembered passwords are forgotten with it. */
+/* What was read from the former store is not valid any more, and remembered passwords are dropped.
+ */
 static void
 broker_switch_store(struct broker *b)
 {
@@ -165,7 +166,7 @@ broker_is_directory_gone(struct broker *b, struct buf *text)
 	bool is_gone = b->is_directory_gone;
 
 	store_file_directory_path(b->directory, path);
-	/* when it cannot be said, it is where it was said to be before */
+	/* if the path cannot be read, the last result stays */
 	if (b->directory_path[0] && path[0])
 		is_gone = strcmp(path, b->directory_path) != 0;
 	if (is_gone && !b->is_directory_gone)
@@ -207,9 +208,9 @@ broker_watch_store(struct broker *b)
 		die("no event to look at the account store");
 }
 
-/* ---- the operator's verbs ---- */
+/* ---- commands of operators ---- */
 
-/* The store as the path leads to it, for who is to hear of it; NULL: text says why. */
+/* The store that is at the path now, for a command; NULL: text has the reason. */
 static struct accounts *
 broker_current_store(struct broker *b, struct str verb, struct buf *text)
 {
@@ -255,9 +256,9 @@ broker_run_users(struct broker *b, const struct message_admin *m, struct user_ad
 	return USER_ADMIN_IO;
 }
 
-/* ---- look-ups ---- */
+/* ---- lookups ---- */
 
-/* Once for each name, and again after a long time; no more than a bounded number of names. */
+/* Logged once for each name, and again after LOG_AGAIN_MS, for at most BROKER_DAMAGED_MAX names. */
 static void
 broker_log_damaged(struct broker *b, struct str user)
 {
@@ -298,7 +299,7 @@ broker_clear_failed(struct broker *b, struct str user)
 		}
 }
 
-/* Of more than there is room for the oldest is forgotten. */
+/* When the list is full, the oldest name is dropped. */
 static void
 broker_note_failed(struct broker *b, struct str user)
 {
@@ -311,8 +312,9 @@ broker_note_failed(struct broker *b, struct str user)
 	b->probe_after_ms = clock_mono_ms() + clock_timeout_ms(PROBE_MS);
 }
 
-/* What SQLite holds of the file is void, or another file is there by now; or it fails again, as one
- * does that is damaged in a place that opening it does not read. */
+/* What SQLite has read of the file may be out of date, or another file is in its place. The lookup
+ * may also fail again: opening the file does not read every page, and one of them may be damaged.
+ */
 static enum accounts_result
 broker_find_after_reopen(struct broker *b, struct str user, struct account *out)
 {
@@ -357,8 +359,8 @@ broker_look_up(void *broker, struct str user, struct account *out)
 	return broker_find(broker, user, out);
 }
 
-/* Between two look-ups the store may have been opened anew, and be another one: "none" of the
- * former says nothing of it. */
+/* Between two lookups the store may have been opened again, and be another one: the "no such
+ * account" of the former store does not hold for it. */
 enum accounts_result
 broker_find_claimed(struct broker *b, struct claimed_identity *identity, struct account *out)
 {

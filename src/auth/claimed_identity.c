@@ -1,5 +1,6 @@
 /*
- * claimed_identity: total parsers over counted bytes; NUL has no meaning but PLAIN's.
+ * claimed_identity: parsers for any sequence of bytes with a length; NUL is only special as the
+ * separator of PLAIN.
  */
 #include "auth/claimed_identity.h"
 
@@ -16,7 +17,7 @@ claimed_is_valid_name(struct str name)
 	for (size_t i = 0; i < name.n; i++)
 		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
 			return false;
-	/* Cyrus cuts blanks off: such a name would be checked as another one */
+	/* Cyrus SASL removes blanks: such a name would be checked as another one */
 	return name.p[0] != ' ' && name.p[name.n - 1] != ' ';
 }
 
@@ -135,7 +136,8 @@ parse_gs2_binding(struct str flag, enum claimed_binding *out)
 	return *out != CLAIMED_BINDING_OTHER || (str_starts(flag, STR("p=")) && flag.n > 2);
 }
 
-/* What stands before the next comma, without its two-letter prefix "n=". */
+/* Splits off the text before the next comma, and removes its prefix of two characters, such as
+ * "n=". */
 static bool
 parse_scram_attribute(struct str *rest, const char *prefix, struct str *out)
 {
@@ -178,7 +180,7 @@ claimed_parse_scram(struct str message, struct claimed_identity *out)
 	if (!parse_gs2_authzid(&rest, authzid, &authzid_n) ||
 	    !parse_scram_attribute(&rest, "n=", &part))
 		return false;
-	/* one form of the name for all who read it */
+	/* all later readers get the name in one form */
 	if (!unescape_saslname(part, user, &user_n) ||
 	    !claimed_set_user(str_make(user, user_n), out))
 		return false;

@@ -1,7 +1,7 @@
 /*
- * cyrus_sasl: callbacks find their talk through the connection's own callback list, never through
- * variables of the file. The library has process-wide state and must be initialised once: hence
- * the one pthread_once, which also serves the roles that are threads.
+ * cyrus_sasl: the callbacks find their exchange through the callback list of the connection, never
+ * through file variables. The library has state for the whole process and must be initialised once:
+ * therefore the one pthread_once, which also serves roles that run as threads.
  */
 #include "auth/cyrus_sasl.h"
 
@@ -29,7 +29,7 @@ struct cyrus_sasl_exchange {
 
 #define CALLBACK(fn) ((int (*)(void))(void *)(fn))
 
-/* ---- what the library asks about this process ---- */
+/* ---- callbacks for the whole process ---- */
 
 static int
 get_option(void *context, const char *plugin, const char *option, const char **result, unsigned *n)
@@ -72,7 +72,7 @@ verify_file(void *context, const char *file, sasl_verify_type_t type)
 	return SASL_CONTINUE;
 }
 
-/* A stranger can fill this log, and what it says is said better by ours. */
+/* A client could fill this log, and our own log lines say the same better. */
 static int
 drop_log(void *context, int level, const char *text)
 {
@@ -82,7 +82,7 @@ drop_log(void *context, int level, const char *text)
 	return SASL_OK;
 }
 
-/* ---- what it asks about one talk ---- */
+/* ---- callbacks for one exchange ---- */
 
 static int
 check_password(sasl_conn_t *conn, void *context, const char *user, const char *password,
@@ -113,7 +113,7 @@ allow_authorization(sasl_conn_t *conn, void *context, const char *as, unsigned a
 	return str_eq(str_make(as, as_n), str_make(user, user_n)) ? SASL_OK : SASL_NOAUTHZ;
 }
 
-/* The library must see the very name that the account was found by. */
+/* The library must use exactly the name with which the account was found. */
 static int
 make_canonical(sasl_conn_t *conn, void *context, const char *in, unsigned in_n, unsigned flags,
     const char *realm, char *out, unsigned out_max, unsigned *out_n)
@@ -132,7 +132,7 @@ make_canonical(sasl_conn_t *conn, void *context, const char *in, unsigned in_n, 
 	return SASL_OK;
 }
 
-/* Our property plugin, in place of those that open files: it knows nothing of anyone. */
+/* Our property plugin replaces those that open files; it has no properties for any user. */
 static int
 look_up_no_property(
     void *context, sasl_server_params_t *server, unsigned flags, const char *user, unsigned user_n)
@@ -161,7 +161,7 @@ init_auxprop_plugin(const sasl_utils_t *utils, int max, int *version, sasl_auxpr
 	return SASL_OK;
 }
 
-/* ---- one talk ---- */
+/* ---- one exchange ---- */
 
 static bool
 fill_sasl_exchange(struct cyrus_sasl_exchange *exchange, const struct cyrus_sasl_login *login)
@@ -189,7 +189,7 @@ set_sasl_properties(struct cyrus_sasl_exchange *exchange)
 	    sasl_setprop(exchange->conn, SASL_SSF_EXTERNAL, &tls) == SASL_OK;
 }
 
-/* The library's memory goes with it. */
+/* Frees the memory of the library too. */
 static void
 sasl_exchange_free(struct cyrus_sasl_exchange **exchange)
 {
@@ -216,7 +216,7 @@ sasl_exchange_new(const struct cyrus_sasl_login *login)
 	exchange->callbacks[3] = (sasl_callback_t){.id = SASL_CB_LIST_END};
 	if (login->hostname.n < sizeof hostname)
 		memcpy(hostname, login->hostname.p, login->hostname.n);
-	/* with an empty name the library would ask the resolver */
+	/* with an empty hostname the library would ask the resolver */
 	if (!fill_sasl_exchange(exchange, login) ||
 	    sasl_server_new("smtp", hostname[0] ? hostname : "localhost", NULL, NULL, NULL,
 		exchange->callbacks, 0, &exchange->conn) != SASL_OK ||
@@ -238,7 +238,7 @@ check_sasl_username(struct cyrus_sasl_exchange *exchange)
 	return CYRUS_SASL_YES;
 }
 
-/* What is not the library's own trouble is the client's, and "no" is all that it hears. */
+/* An error that is not the library's own is the client's, and is answered with NO. */
 static enum cyrus_sasl_result
 sasl_result_of(struct cyrus_sasl_exchange *exchange, int r)
 {
@@ -290,8 +290,8 @@ cyrus_sasl_check(const struct cyrus_sasl_login *login, struct str first, struct 
 
 	if (!is_plain && !str_eq(login->mechanism, STR("LOGIN")))
 		return CYRUS_SASL_BROKEN;
-	/* of a name that it must not accept, the library's LOGIN would keep the password in
-	 * lost memory */
+	/* For a name that it must not accept, the library's LOGIN would leave the password in
+	 * memory that is never freed. */
 	if (!is_plain && !str_ieq(first, login->user))
 		return CYRUS_SASL_NO;
 	exchange = sasl_exchange_new(login);
@@ -351,7 +351,7 @@ initialise_cyrus_sasl(void)
 	};
 
 	sasl_set_mutex(mutex_new, mutex_lock, mutex_unlock, mutex_free);
-	/* failure shows in the dry logins */
+	/* a failure shows in the test logins */
 	(void)!sasl_server_init(callbacks, "sallyport");
 	(void)!sasl_auxprop_add_plugin("sallyport", init_auxprop_plugin);
 }

@@ -1,5 +1,6 @@
 /*
- * failures: a leaky bucket per name, held as one number: the time at which it will be empty.
+ * failures: one leaky bucket per name, stored as one number: the time when it will be empty. The
+ * buckets are in sets of a few ways, chosen by the keyed hash of the name.
  */
 #include "auth/failures.h"
 
@@ -10,7 +11,7 @@
 enum { SETS = 4096, WAYS = 8, NAME_BYTES = 272, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 10000 };
 
 struct failures_bucket {
-	uint64_t key;     /* keyed hash */
+	uint64_t key;     /* keyed hash of kind and name */
 	int64_t empty_ms; /* monotonic */
 };
 
@@ -43,7 +44,7 @@ failures_key(enum failures_of kind, struct str name)
 	return map_hash(str_make(text, n + 1));
 }
 
-/* What one failure weighs, in time until it is forgotten. */
+/* The time after which one failure is forgotten. */
 static int64_t
 failure_weight_ms(struct failures_limit limit)
 {
@@ -93,7 +94,7 @@ failures_add(
 	if (bucket->empty_ms < now_ms)
 		bucket->empty_ms = now_ms;
 	bucket->empty_ms += each_ms;
-	/* twice the limit is the worst that is held against anyone */
+	/* no name is ever counted beyond twice its limit */
 	if (bucket->empty_ms > now_ms + 2 * limit.period_ms)
 		bucket->empty_ms = now_ms + 2 * limit.period_ms;
 	return failures_remembered(bucket->empty_ms, now_ms, each_ms);

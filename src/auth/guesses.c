@@ -15,7 +15,8 @@ guesses_rate(const struct conf_rate *rate)
 	return (struct failures_limit){rate->count, rate->period_ms};
 }
 
-/* The login at this place, as one name; the length of the network tells where the login begins. */
+/* The login at this usual network, as one name. The first byte is the length of the network, so no
+ * two pairs give the same name. */
 static struct str
 guesses_login_at_network(const struct auth_session *s, char buffer[LOGIN_AT_NETWORK_BYTES])
 {
@@ -48,8 +49,9 @@ guesses_is_usual_network(const struct auth_session *s)
 	    s->broker->usual_networks, claimed_name(&s->identity), s->network);
 }
 
-/* It was counted already: the same wrong password, or, once, a password after a SCRAM login of the
- * same name in the same session, for mail programs try one mechanism after the other. */
+/* True: this failure was counted already: it is the same wrong password again, or the first
+ * password after a failed SCRAM login of the same user in the same session, because mail programs
+ * try one mechanism after the other. */
 static bool
 guesses_is_repeated(const struct auth_session *s, int64_t period_ms)
 {
@@ -67,7 +69,7 @@ guesses_is_repeated(const struct auth_session *s, int64_t period_ms)
 	return password_cache_take(b->scram_failures, user, session);
 }
 
-/* The network that counts, as one that can be shown. */
+/* The network that is counted, in a form that can be shown. */
 static struct network
 guesses_network(const struct auth_session *s, enum failures_of kind)
 {
@@ -102,7 +104,7 @@ guesses_begin_limited(
 	memcpy(e->user, user.p, user.n);
 }
 
-/* The name of a login is a guesser's word: it may be of no account. */
+/* The login name was chosen by a guesser: there may be no such account. */
 static void
 guesses_alert(
     const struct auth_session *s, enum failures_of kind, const struct failure_list_entry *e)
@@ -123,7 +125,7 @@ guesses_alert(
 		    kind == FAILURES_OF_LOGIN ? "in places where it is new" : "there", limit);
 }
 
-/* The block begins.  By what is counted later it may last longer. */
+/* The block begins now. Later failures may prolong it. */
 static void
 guesses_log_begin(const struct auth_session *s, const struct failure_list_entry *e)
 {
@@ -144,8 +146,8 @@ guesses_log_begin(const struct auth_session *s, const struct failure_list_entry 
 	log_end(&l);
 }
 
-/* One failure more; who reaches the limit is remembered by name, anew where an earlier time beyond
- * it was over. */
+/* Counts one failure. A name that reaches its limit gets an entry in the list; the entry starts
+ * again if an earlier block had ended before. */
 static void
 guesses_add_to(const struct auth_session *s, enum failures_of kind, struct str name,
     const struct conf_rate *rate)
@@ -177,7 +179,7 @@ guesses_add(const struct auth_session *s)
 	char buffer[LOGIN_AT_NETWORK_BYTES];
 
 	guesses_add_to(s, FAILURES_OF_NETWORK, s->network, rate);
-	/* of a login that is new there it is the network that is refused */
+	/* while the login is new there, only its network is counted */
 	if (guesses_is_usual_network(s))
 		guesses_add_to(
 		    s, FAILURES_OF_LOGIN_AT_NETWORK, guesses_login_at_network(s, buffer), rate);
@@ -185,7 +187,7 @@ guesses_add(const struct auth_session *s)
 	(void)failures_add(s->broker->failures, FAILURES_OF_USER, user, guesses_rate(rate));
 }
 
-/* The operator's, or NULL. */
+/* The operator's block for this login, or NULL. */
 static struct blocklist_entry *
 guesses_block(const struct auth_session *s)
 {
@@ -201,7 +203,7 @@ guesses_note_success(const struct auth_session *s)
 {
 	char buffer[LOGIN_AT_NETWORK_BYTES];
 
-	/* failures there are of a time before the place was forgotten */
+	/* failures at this network are from a time before it was forgotten */
 	if (usual_networks_add(s->broker->usual_networks, claimed_name(&s->identity), s->network))
 		(void)failures_clear(s->broker->failures, FAILURES_OF_LOGIN_AT_NETWORK,
 		    guesses_login_at_network(s, buffer));
@@ -230,8 +232,8 @@ guesses_note_refused(const struct auth_session *s, enum guesses_limit limit)
 	blocklist_note_refused(&e->refused, user, s->client);
 }
 
-/* Where the user is known to be, guesses from other places slow nobody, and those from the same
- * place do. */
+/* Where the login is usual, guesses from other networks do not slow it down, and those from the
+ * same network do. */
 static int64_t
 guesses_delay_ms(const struct auth_session *s)
 {

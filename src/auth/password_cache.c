@@ -1,6 +1,6 @@
 /*
- * password_cache: sets of a few ways, chosen by the user's keyed hash, so that all entries of a
- * user lie in one set and can be voided without an index.
+ * password_cache: sets of a few ways, chosen by the user's keyed hash. All entries of a user are in
+ * one set and can be cleared without an index.
  */
 #include "auth/password_cache.h"
 
@@ -49,7 +49,7 @@ password_cache_set_of(struct str user)
 	return map_hash(user) % SETS;
 }
 
-/* User and password with a NUL between them, which a user's name never holds. */
+/* HMAC of user and password with a NUL between them, which a user name never contains. */
 static void
 make_password_cache_key(
     const struct password_cache *c, struct str user, struct str password, uint8_t out[KEY_BYTES])

@@ -93,7 +93,7 @@ scram_secret_make(struct str password, uint32_t iterations, struct scram_secret 
 	*out = (struct scram_secret){.iterations = iterations, .salt_n = SCRAM_SECRET_SALT_BYTES};
 	if (iterations < SCRAM_SECRET_ITERATIONS_MIN || iterations > SCRAM_SECRET_ITERATIONS_MAX)
 		return false;
-	/* no client could send it (RFC 4616), or not in every mechanism */
+	/* no client could send it (RFC 4616), or not with every mechanism */
 	if (str_has(password, 0) || str_has(password, '\r') || str_has(password, '\n'))
 		return false;
 	if (gnutls_rnd(GNUTLS_RND_NONCE, out->salt, out->salt_n) != 0)
@@ -101,7 +101,7 @@ scram_secret_make(struct str password, uint32_t iterations, struct scram_secret 
 	return scram_secret_derive(out, password);
 }
 
-/* A value of the installation's own for this purpose and user. */
+/* A value that this installation gives for this purpose and user. */
 static void
 derive_fixed_bytes(struct str installation_key, const char *purpose, struct str user,
     uint8_t out[SCRAM_SECRET_KEY_BYTES])
@@ -132,8 +132,8 @@ scram_secret_fixed_number(struct str installation_key, const char *purpose, stru
 	return n;
 }
 
-/* An account gets a new salt with each new count. The plain purpose keeps the salts that version
- * 0.1.0 showed. */
+/* A real account gets a new salt with each new count. The purpose without a count keeps the salts
+ * that version 0.1.0 showed. */
 void
 scram_secret_fake(
     struct str installation_key, struct str user, uint32_t iterations, struct scram_secret *out)
@@ -174,7 +174,7 @@ parse_secret_key(struct str text, uint8_t out[SCRAM_SECRET_KEY_BYTES])
 	return parse_secret_bytes(text, SCRAM_SECRET_KEY_BYTES, SCRAM_SECRET_KEY_BYTES, out, &n);
 }
 
-/* Both halves must be there: str_split alone would take "a" for "a" and nothing. */
+/* Both halves must be there: str_split alone would accept "a" as "a" and an empty half. */
 static bool
 split_in_two(struct str text, char sep, struct str *left, struct str *right)
 {

@@ -1,6 +1,6 @@
 /*
- * scram_server: the client's final message is compared with the one that must come, byte for byte,
- * but for extensions and the proof; what differs is no proof.
+ * scram_server: the client's final message is compared byte for byte with the expected one, except
+ * for extensions and the proof; any difference means that there is no proof.
  */
 #include "auth/scram_server.h"
 
@@ -23,7 +23,7 @@ scram_server_is_bound(
 	return identity->binding == CLAIMED_BINDING_NONE;
 }
 
-/* "n,a=other,": up to the second comma and with it. */
+/* The GS2 header, such as "n,a=other,": all up to and including the second comma. */
 static struct str
 gs2_header(struct str first)
 {
@@ -32,7 +32,7 @@ gs2_header(struct str first)
 	return str_upto(first, flag_n + str_find(str_from(first, flag_n), ',') + 1);
 }
 
-/* What stands behind "r=" in "n=user,r=nonce,...". */
+/* The text after "r=" in "n=user,r=nonce,...". */
 static struct str
 client_nonce_of(struct str first)
 {
@@ -57,7 +57,7 @@ scram_server_challenge(struct str first, const struct scram_secret *secret, stru
 	buf_addf(out, ",i=%u", secret->iterations);
 }
 
-/* What the final message must say before the proof: "c=" binding ",r=" nonce. */
+/* The expected final message before the proof: "c=" binding ",r=" nonce. */
 static void
 write_expected_final(const struct scram_server_exchange *exchange, struct buf *out)
 {
@@ -87,7 +87,7 @@ is_of_scram_exchange(const struct scram_server_exchange *exchange, struct str wi
 	return is_valid;
 }
 
-/* The proof is the last attribute. */
+/* Splits off the proof, which is the last attribute. */
 static bool
 split_client_proof(
     struct str final, struct str *without_out, uint8_t proof_out[SCRAM_SECRET_KEY_BYTES])

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* A link in its place is another file. */
+/* A symbolic link in its place is another file. */
 static int
 store_file_stat(const char *directory, struct stat *out)
 {

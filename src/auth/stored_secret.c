@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "conf/login_name.h"
 
-/* None was added to it (auth.default_domain), and accounts are made in a domain. */
+/* True: the name has no domain, auth.default_domain added none, and the configuration has several
+ * domains. */
 static bool
 stored_secret_lacks_domain(const struct auth_session *s)
 {

@@ -1,5 +1,5 @@
 /*
- * user_admin: one table of verbs.
+ * user_admin: one table of commands, and one function for each of them.
  */
 #include "auth/user_admin.h"
 
@@ -216,7 +216,7 @@ look_up_in_accounts(void *accounts, struct str name, struct account *out)
 	return accounts_find(accounts, name, out);
 }
 
-/* Whom the verb is about. */
+/* Finds the account that the command is about. */
 static uint8_t
 resolve_user_target(struct user_admin_command *r, const struct conf *conf, bool is_new)
 {
@@ -281,7 +281,7 @@ user_admin_open(const char *directory, struct str verb, struct buf *text)
 	return a;
 }
 
-/* Crockford's alphabet: nothing that reads like something else. */
+/* The alphabet of Crockford's base 32: no character looks like another one. */
 char *
 user_admin_generate_password(char out[USER_ADMIN_PASSWORD_BYTES])
 {

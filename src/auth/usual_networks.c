@@ -1,5 +1,5 @@
 /*
- * usual_networks: sets of a few ways, chosen by the login's hash.
+ * usual_networks: sets of a few ways, chosen by the keyed hash of the login.
  */
 #include "auth/usual_networks.h"
 
@@ -63,7 +63,7 @@ usual_networks_has(const struct usual_networks *p, struct str login, struct str 
 	return false;
 }
 
-/* Its own oldest when the login has enough, else the oldest of all. */
+/* The oldest entry of the login if it has its full number, else the oldest of the set. */
 static struct usual_networks_entry *
 usual_networks_to_replace(struct usual_networks_entry *set, uint64_t login_hash)
 {

@@ -1,7 +1,7 @@
 /*
- * worker: does what blocks, one check at a time, for the broker: Cyrus SASL reads the client's
- * message, and the key is derived from the password.  It holds no account and no key, sees no file
- * and no client; when it takes too long it is ended from outside.
+ * worker: the role that runs for the broker what blocks, one check at a time: Cyrus SASL reads the
+ * client's message, and the key is derived from the password. A worker has no accounts and no
+ * stored keys, and can access neither files nor clients; if it takes too long, main ends it.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -105,8 +105,8 @@ worker_prepare(struct role *r, struct sandbox *sandbox)
 	worker_of(r)->has_sasl = cyrus_sasl_prepare() == 0;
 }
 
-/* Without /dev/urandom Cyrus goes on silently with time and process number in place of
- * randomness. */
+/* Without /dev/urandom Cyrus SASL would silently use the time and the process id in place of random
+ * bytes. */
 static bool
 has_random_device(void)
 {

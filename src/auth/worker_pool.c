@@ -1,6 +1,6 @@
 /*
- * worker_pool: a job is HELD (its network has enough in the queue), QUEUED (any worker may take it)
- * or RUNNING.
+ * worker_pool: a waiting job is HELD (its network has enough jobs in the queue) or QUEUED (any
+ * worker may take it); a job that a worker has is RUNNING.
  */
 #include "auth/worker_pool.h"
 
@@ -27,8 +27,8 @@ struct worker_pool_worker {
 	struct worker_pool *pool;
 	unsigned index;
 	struct channel *channel; /* NULL: there is none now */
-	struct request request;       /* the check that it is at */
-	struct worker_pool_job *job;         /* NULL while busy: its owner has left */
+	struct request request; /* the check that it runs */
+	struct worker_pool_job *job; /* NULL while busy: the owner has cancelled the job */
 	struct worker_pool_network *slot_network; /* of such a job */
 };
 
@@ -89,7 +89,7 @@ drop_idle_pool_network(struct worker_pool *p, struct worker_pool_network *n)
 	mem_free(n);
 }
 
-/* One check less of this network: the next that was held moves up. */
+/* The network has one check less: its next held job is queued. */
 static void
 release_pool_slot(struct worker_pool *p, struct worker_pool_network **slot_network)
 {
@@ -109,7 +109,7 @@ release_pool_slot(struct worker_pool *p, struct worker_pool_network **slot_netwo
 	drop_idle_pool_network(p, n);
 }
 
-/* ---- leaving ---- */
+/* ---- jobs that leave ---- */
 
 static void
 stop_waiting_job(struct worker_pool *p, struct worker_pool_job *job)
@@ -131,7 +131,7 @@ worker_pool_cancel(struct worker_pool *p, struct worker_pool_job *job)
 	if (job->state == WORKER_POOL_OUT)
 		return;
 	if (job->state == WORKER_POOL_RUNNING) {
-		/* the work goes on, and counts for the network until it ends */
+		/* the worker continues, and the check counts for the network until it ends */
 		job->worker->job = NULL;
 		job->worker->slot_network = job->slot_network;
 		job->slot_network = NULL;
@@ -167,7 +167,7 @@ pool_has_worker(const struct worker_pool *p)
 	return false;
 }
 
-/* The worker is no more: its check has failed, and without any worker all that waits. */
+/* The worker is lost: its check fails, and if there is no other worker, all waiting jobs fail. */
 static void
 give_up_pool_worker(struct worker_pool_worker *w, const char *reason)
 {
@@ -184,7 +184,7 @@ give_up_pool_worker(struct worker_pool_worker *w, const char *reason)
 	give_jobs_to_workers(p);
 }
 
-/* It holds a check for too long, or says what makes no sense: main starts another. */
+/* The worker holds a check for too long, or sent an invalid answer: main starts another one. */
 static void
 pool_worker_failed(struct worker_pool_worker *w, bool is_late)
 {
@@ -204,7 +204,7 @@ on_pool_worker_lost(struct channel *c, void *arg)
 	w->pool->ended(w->index, false, w->pool->arg);
 }
 
-/* A worker says nothing but answers; the greeting of a channel holds no news. */
+/* Workers send only answers; the greeting of a channel needs no action. */
 static void
 on_pool_worker_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
@@ -262,9 +262,9 @@ worker_pool_connect_worker(struct worker_pool *p, unsigned index, int fd)
 	give_jobs_to_workers(p);
 }
 
-/* ---- giving work ---- */
+/* ---- giving jobs to workers ---- */
 
-/* False: the worker hears no more; the job stays where it was. */
+/* False: the worker's channel is closed; the job stays in the queue. */
 static bool
 send_job_to_worker(struct worker_pool_worker *w, struct worker_pool_job *job)
 {
@@ -341,7 +341,7 @@ worker_pool_begin(struct worker_pool *p, struct worker_pool_job *job)
 	return NULL;
 }
 
-/* ---- patience ---- */
+/* ---- deadlines of waiting jobs ---- */
 
 static struct worker_pool_job *
 first_overdue_job(const struct worker_pool_jobs *jobs, int64_t now_ms)
@@ -374,7 +374,8 @@ find_overdue_held(struct str key, void *value, void *arg)
 		overdue->job = first_overdue_job(&n->held, overdue->now_ms);
 }
 
-/* Each list is in order of arrival, held jobs moved up excepted: those wait a little longer. */
+/* Each list is ordered by arrival, except for held jobs that were queued later: they wait a little
+ * longer. */
 static void
 on_pool_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -394,7 +395,7 @@ on_pool_tick(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(p->tick, &interval);
 }
 
-/* ---- life ---- */
+/* ---- the pool's life ---- */
 
 struct worker_pool *
 worker_pool_new(struct event_base *base, worker_pool_ended_fn *ended, void *arg)
