@@ -11,7 +11,7 @@
 
 enum {
 	NOBODY_ID = 65534,
-	GROUPS_MAX = 65536, /* that a process of Linux may have */
+	GROUPS_MAX = 65536, /* the most that a Linux process may have */
 };
 
 bool
@@ -48,7 +48,7 @@ caller_is_in(int fd, const struct caller *caller, gid_t group)
 
 	if (caller->gid == group)
 		return 1;
-	/* without room for them it says how much they need */
+	/* without a buffer the call returns the size that is needed */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &n) == 0)
 		return 0;
 	if (errno != ERANGE || n > GROUPS_MAX * sizeof *groups)

@@ -1,8 +1,9 @@
 /*
- * control: the operator's door.  Takes commands from the tool over a unix socket, asks the role
- * that owns the answer, and passes its rows back, no more of them than the tool takes.  It holds no
- * mail, no key and no password; it decides who may ask: root, or the user that the daemon runs as,
- * and for the commands that control/verb_rights.h gives them, members of help_desk_group.
+ * control: the role that takes commands from the tool over a unix socket. It passes each command to
+ * the role that can answer it, and passes the rows of the answer back, no more of them than the
+ * tool reads. It holds no mail, no key and no password. It decides who may give a command: root,
+ * the user that the daemon runs as, and members of help_desk_group for the commands that
+ * control/verb_rights.h gives them.
  */
 #include "control/control.h"
 
@@ -43,8 +44,8 @@ control_of(struct role *r)
 
 /* ---- answers ---- */
 
-/* The rows of a queue may be many and large: it says no more than it hears of.  The answers of the
- * others fit in what may wait in a channel. */
+/* The queue may send many large rows: it sends no more than it is told were read. The answers of
+ * other roles fit in the buffer of a channel. */
 static void
 control_command_report_taken(struct control_command *q, bool is_gone)
 {
@@ -57,7 +58,7 @@ control_command_report_taken(struct control_command *q, bool is_gone)
 	request_add(&q->request, owner, MESSAGE_ADMIN_TAKEN, &m);
 }
 
-/* Nobody hears its rows any more, and it must not wait until they are taken. */
+/* The rows of this command are not read any more: the queue must not wait for that. */
 static void
 control_command_report_end(const struct control_command *q, enum request_end end)
 {
@@ -83,8 +84,8 @@ control_command_free(struct control_command *q)
 	mem_free(q);
 }
 
-/* Its owner is at work for it until it answers, so it counts on: who connects again and again has
- * no more commands under way than who stays. */
+/* The owner still runs the command until it answers, so the command still counts: a client that
+ * connects again and again has no more commands running than one that stays connected. */
 static void
 control_command_detach(struct control_command *q)
 {
@@ -124,7 +125,7 @@ refuse_control_command(
 	(void)!channel_answer(client->channel, call, MESSAGE_ADMIN_DONE, &m, -1);
 }
 
-/* Which process did not answer, for how long, and what that means for the command. */
+/* Answers which role did not answer, after how long, and what that means for the command. */
 static void
 control_command_answer_failure(struct control_command *q, enum request_end end)
 {
@@ -141,7 +142,7 @@ control_command_answer_failure(struct control_command *q, enum request_end end)
 	refuse_control_command(q->client, q->call, EXIT_UNAVAILABLE, why);
 }
 
-/* While rows wait for the client its owner has to wait as well, and no deadline runs. */
+/* While rows wait for the client, the owner has to wait as well, and no deadline runs. */
 static void
 control_command_pass_row(struct control_command *q, const struct channel_packet *p)
 {
@@ -182,7 +183,7 @@ control_command_answered(enum request_end end, const struct channel_packet *p, v
 		return;
 	}
 	if (!q->client)
-		; /* nobody waits for it */
+		; /* no client waits for it */
 	else if (end == REQUEST_ANSWERED)
 		(void)!channel_answer(
 		    q->client->channel, q->call, p->type, &p->message->admin_done, -1);
@@ -192,9 +193,9 @@ control_command_answered(enum request_end end, const struct channel_packet *p, v
 	control_command_free(q);
 }
 
-/* ---- questions ---- */
+/* ---- commands ---- */
 
-/* Who asks, as the kernel knows it: the tool's word would not do. */
+/* The caller's name from the uid that the kernel gives; what the tool sends is not used. */
 static struct str
 name_of_uid(uid_t uid, struct buf *out)
 {
@@ -204,7 +205,7 @@ name_of_uid(uid_t uid, struct buf *out)
 	return buf_str(out);
 }
 
-/* Whether the client has the right to it; else that is answered and logged. */
+/* True: the client has the right to this command. False: the refusal is answered and logged. */
 static bool
 control_command_is_allowed(struct control_client *client, uint64_t call,
     const struct verb_rights *r, const struct message_admin *admin)
@@ -268,7 +269,7 @@ pass_command_on(struct control_client *client, uint64_t call, const struct messa
 	if (!r)
 		refuse_control_command(client, call, EXIT_USAGE, "no such command\n");
 	else if (!control_command_is_allowed(client, call, r, &admin))
-		; /* and told */
+		; /* and answered */
 	else if (!desk_rights_may_begin(client))
 		refuse_control_command(
 		    client, call, EXIT_LATER, "too many commands at once: try again later\n");
@@ -291,7 +292,7 @@ on_control_client_packet(struct channel *c, const struct channel_packet *p, void
 		control_client_free(client);
 }
 
-/* It has taken all that waited for it. */
+/* The client has read all rows that waited for it. */
 static void
 control_client_emptied(void *arg)
 {
@@ -324,8 +325,7 @@ may_caller_connect(struct control *c, int fd, struct caller *out)
 	return false;
 }
 
-/* The build is said first: a tool of another one cannot know it from an answer that it does not
- * get. */
+/* The build is sent first: a tool of another build may not get any answer that it understands. */
 static void
 accept_control_client(struct control *c, int fd)
 {
@@ -344,7 +344,7 @@ accept_control_client(struct control *c, int fd)
 	TAILQ_INIT(&client->commands);
 	TAILQ_INSERT_TAIL(&c->clients, client, link);
 	c->client_count++;
-	/* large rows that do not fit in are answered with a refusal */
+	/* a large row that does not fit into the buffer is answered with a refusal */
 	(void)!wire_grow_send_buffer(fd);
 	client->channel =
 	    channel_new(c->role->base, fd, on_control_client_packet, control_client_lost, client);
@@ -362,7 +362,7 @@ on_control_connection(evutil_socket_t listener, short what, void *arg)
 		accept_control_client(arg, fd);
 }
 
-/* ---- owners ---- */
+/* ---- owners of commands ---- */
 
 static void
 on_owner_packet(struct channel *c, const struct channel_packet *p, void *arg)

@@ -1,5 +1,5 @@
 /*
- * control: the role; see ipc/role.h for its life.
+ * control: the role that takes commands from the tool; see ipc/role.h for the life of a role.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H

@@ -1,6 +1,6 @@
 /*
- * control_internal: what control keeps of its clients and their commands; shared by control.c,
- * which passes commands on, and help_desk_rights.c, which says who may give how many.
+ * control_internal: the state of control: its clients and their commands. Shared by control.c,
+ * which passes commands on, and help_desk_rights.c, which decides who may give how many of them.
  */
 #ifndef CONTROL_CONTROL_INTERNAL_H
 #define CONTROL_CONTROL_INTERNAL_H
@@ -11,16 +11,17 @@
 struct control_client;
 struct control;
 
-/* One command of a tool, at its owner. */
+/* One command of a tool, sent to the role that owns it. */
 struct control_command {
 	TAILQ_ENTRY(control_command) link;
 	struct control *control;
-	struct control_client *client; /* NULL: it left, and its owner is at work all the same */
-	uint64_t call;         /* the tool's */
+	struct control_client *client; /* NULL: it is gone, and the owner still runs the command */
+	uint64_t call;                 /* number of the tool's request */
 	enum role_kind owner;
-	uid_t uid;             /* the client's, also when it left */
+	uid_t uid; /* of the client, also after it is gone */
 	int64_t started_ms;
-	uint32_t unreported_bytes; /* of rows that were passed on, and the owner does not know it */
+	/* of rows that were passed on and not yet reported to the owner */
+	uint32_t unreported_bytes;
 	struct request request;
 };
 TAILQ_HEAD(control_commands, control_command);
@@ -29,7 +30,7 @@ struct control_client {
 	TAILQ_ENTRY(control_client) link;
 	struct control *control;
 	struct channel *channel;
-	int fd;                /* the channel's */
+	int fd; /* of the channel */
 	struct caller caller;
 	unsigned command_count;
 	struct control_commands commands;
@@ -43,11 +44,11 @@ struct control {
 	struct role_peer owner_peers[ROLE_KINDS];
 	TAILQ_HEAD(, control_client) clients;
 	unsigned client_count;
-	struct control_commands detached; /* of members of help_desk_group who left */
+	struct control_commands detached; /* of members of help_desk_group whose client is gone */
 	unsigned detached_count;
 	bool has_help_desk_group;
-	gid_t help_desk_group;       /* its group, as main found it */
-	int64_t refusals_since_ms;   /* since then: */
+	gid_t help_desk_group;     /* as main found it */
+	int64_t refusals_since_ms; /* start of the period in which refusals are counted */
 	unsigned refusals;
 };
 

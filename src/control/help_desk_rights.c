@@ -9,19 +9,19 @@
 enum {
 	CLIENTS_MAX = 64,
 	COMMANDS_MAX = 16, /* of one client at once */
-	/* of members, who must not keep root out */
+	/* Limits for members, who must not lock root out. */
 	HELP_DESK_CLIENTS_MAX = 32,
 	HELP_DESK_CLIENTS_OF_UID = 8,
-	HELP_DESK_COMMANDS_MAX = 16,   /* of all of them at once */
-	HELP_DESK_COMMANDS_OF_UID = 8, /* who takes no answers keeps them for as long as that */
+	HELP_DESK_COMMANDS_MAX = 16, /* of all members at once */
+	/* a client that does not read its answers keeps them until it closes */
+	HELP_DESK_COMMANDS_OF_UID = 8,
 	HELP_DESK_WAITING_MAX = 64
-	                        << 20, /* bytes of answers that they do not take, of all of them */
-	REFUSALS_LOGGED_MAX = 60,      /* lines of the log in a minute, and not more */
+	                        << 20, /* bytes of answers that wait for all members */
+	REFUSALS_LOGGED_MAX = 60,      /* log lines in a minute, at most */
 };
 static const int64_t refusals_period_ms = 60 * 1000;
 
-/* False: so many refusals were told in the last minute that this one is not; who is refused could
- * fill the log. */
+/* Refusals are limited because a caller could otherwise fill the log with them. */
 bool
 desk_rights_may_log(struct control *c)
 {
@@ -37,7 +37,7 @@ desk_rights_may_log(struct control *c)
 	return ++c->refusals <= REFUSALS_LOGGED_MAX;
 }
 
-/* By its uid alone, or as a member of help_desk_group now, whatever held when it connected. */
+/* Looks at the groups now, whatever they were when the caller connected. */
 bool
 desk_rights_may_look(const struct control *c, int fd, const struct caller *caller)
 {
@@ -51,7 +51,6 @@ desk_rights_may_look(const struct control *c, int fd, const struct caller *calle
 	return is_in > 0;
 }
 
-/* What of it needs root: its words, or NULL: nothing, for this client. */
 const char *
 desk_rights_missing(const struct control_client *client, const struct verb_rights *r,
     struct str values, bool *is_member_out)
@@ -77,7 +76,7 @@ desk_rights_log_refused(struct control *c, uid_t uid, const char *why)
 	log_end(&l);
 }
 
-/* What members of help_desk_group have under way: all of them, and that one. */
+/* Counts the commands that run for all members of help_desk_group, and for this user. */
 static void
 desk_rights_count_commands(const struct control *c, uid_t uid, unsigned *all_out, unsigned *own_out)
 {
@@ -94,7 +93,7 @@ desk_rights_count_commands(const struct control *c, uid_t uid, unsigned *all_out
 		*own_out += q->uid == uid;
 }
 
-/* Members leave room for one another, and for root. */
+/* Members leave commands for one another, and for root. */
 bool
 desk_rights_may_begin(const struct control_client *client)
 {
@@ -108,7 +107,7 @@ desk_rights_may_begin(const struct control_client *client)
 	return all < HELP_DESK_COMMANDS_MAX && own < HELP_DESK_COMMANDS_OF_UID;
 }
 
-/* Members of help_desk_group leave room for root, and for one another. */
+/* Members of help_desk_group leave connections for root, and for one another. */
 bool
 desk_rights_may_connect(struct control *c, const struct caller *caller)
 {

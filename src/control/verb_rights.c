@@ -1,6 +1,6 @@
 /*
- * verb_rights: see the header.  What the configuration of the daemon is stays with root: it names
- * users, hosts and files that answer no question about a message.
+ * verb_rights: see the header. Only root sees the configuration of the daemon: it names users,
+ * hosts and files, which no question about a message needs.
  */
 #include "control/verb_rights.h"
 
@@ -45,7 +45,8 @@ verb_rights_find(struct str verb)
 	return NULL;
 }
 
-/* Anywhere among the values, whatever stands there: not only what its role would look at. */
+/* The key may stand anywhere in the list, with any value: the role that reads the values might use
+ * only one of them. */
 static bool
 verb_rights_has_key(struct str values, const char *wanted)
 {
