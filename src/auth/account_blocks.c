@@ -104,7 +104,7 @@ account_blocks_add_limited(
 
 	buf_init(&text, ACCOUNT_BLOCKS_TEXT_BYTES);
 	if (e->kind == FAILURES_OF_LOGIN)
-		buf_addz(&text, "in places where it is new");
+		buf_addz(&text, "in networks where it is new");
 	else
 		buf_addf(&text, "%s %s",
 		    e->kind == FAILURES_OF_LOGIN_AT_NETWORK ? "login at" : "network",

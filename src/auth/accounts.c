@@ -174,7 +174,7 @@ accounts_each(struct accounts *a, account_fn *fn, void *arg)
 		if (read_account_row(s, &account))
 			fn(&account, arg);
 		else
-			log_error("accounts: a damaged account was passed over");
+			log_error("accounts: a damaged account was skipped");
 	if (r != SQLITE_DONE)
 		result = set_accounts_error(a, "list");
 	sqlite3_reset(s);

@@ -106,9 +106,9 @@ end_sessions_of_user(struct broker *b, struct str user)
 	for (int i = 0; i < BROKER_SUBMISSIONS_MAX; i++)
 		if (b->submissions[i] &&
 		    channel_send(b->submissions[i], MESSAGE_AUTH_USER_GONE, &m, -1) != 0)
-			log_warn("auth: submission %d could not be told that an account was "
-			         "suspended or "
-			         "removed: its open sessions end when it asks again",
+			log_warn("auth: submission %d could not be notified that an account was "
+				 "suspended or removed: the open sessions of the account end "
+				 "when submission asks again",
 			    i);
 }
 
@@ -227,7 +227,7 @@ broker_on_control_packet(struct channel *c, const struct channel_packet *p, void
 	else if (broker_blocklist_is_verb(m->verb))
 		broker_run_blocklist_verb(b, &r, m);
 	else
-		broker_send_done(&r, USER_ADMIN_USAGE, STR("auth does not know this verb"));
+		broker_send_done(&r, USER_ADMIN_USAGE, STR("auth has no such command"));
 }
 
 static void

@@ -210,8 +210,10 @@ broker_blocklist_add_unsure(
 {
 	if (result != BLOCKLIST_UNSURE)
 		return USER_ADMIN_OK;
-	buf_addf(r->out->text, "; the disk did not say that it has this: %s: it may be undone by a "
-	    "crash of the system", strerror(saved_errno));
+	buf_addf(r->out->text,
+	    "; the disk did not confirm the change: %s: a crash of the system may "
+	    "undo it",
+	    strerror(saved_errno));
 	return USER_ADMIN_IO;
 }
 
@@ -372,8 +374,8 @@ broker_blocklist_resolve_user(struct broker_blocklist_command *r)
 	mem_wipe(&account, sizeof account);
 	if (found == ACCOUNTS_BROKEN && !str_has(claimed_name(&identity), '@'))
 		return broker_blocklist_report(r, USER_ADMIN_IO,
-		    "the account store cannot be used, which alone says "
-		    "whom a name without a domain means: say the whole name");
+		    "the account store cannot be used, and only it has the account "
+		    "that a name without a domain means: give the whole name");
 	r->has_no_account = found == ACCOUNTS_NONE;
 	memcpy(r->target.user, identity.user, sizeof r->target.user);
 	return USER_ADMIN_OK;

@@ -154,8 +154,8 @@ broker_switch_store(struct broker *b)
 	broker_open_store(b, b->absent);
 	if (b->accounts)
 		log_warn("accounts: another accounts.db is in %.*s than the one that was open, or "
-			 "it was written over: it is the account store from now on; open sessions "
-			 "go on",
+			 "it was overwritten: it is the account store from now on; open sessions "
+			 "continue",
 		    STR_ARG(b->role->conf->state_directory));
 }
 
@@ -173,7 +173,7 @@ broker_is_directory_gone(struct broker *b, struct buf *text)
 		log_error("accounts: %s (it was %s, it is now %s)", broker_directory_gone_text,
 		    b->directory_path, path);
 	if (!is_gone && b->is_directory_gone)
-		log_warn("accounts: the state directory is where it was again");
+		log_warn("accounts: the state directory is at its former path again");
 	if (is_gone != b->is_directory_gone) {
 		b->is_directory_gone = is_gone;
 		broker_show_trouble(b);
@@ -205,7 +205,7 @@ broker_watch_store(struct broker *b)
 	store_file_directory_path(b->directory, b->directory_path);
 	b->store_timer = event_new(b->role->base, -1, EV_PERSIST, broker_check_store_file, b);
 	if (!b->store_timer || evtimer_add(b->store_timer, &interval) != 0)
-		die("no event to look at the account store");
+		die("no event to check the account store");
 }
 
 /* ---- commands of operators ---- */
@@ -221,7 +221,7 @@ broker_current_store(struct broker *b, struct str verb, struct buf *text)
 	if (user_admin_is_change(verb) && broker_is_directory_gone(b, text))
 		return NULL;
 	if (state == STORE_FILE_UNKNOWN && user_admin_is_change(verb)) {
-		buf_addf(text, "accounts.db cannot be looked at: %s", strerror(saved_errno));
+		buf_addf(text, "accounts.db cannot be examined: %s", strerror(saved_errno));
 		return NULL;
 	}
 	if (state == STORE_FILE_OTHER)
@@ -252,7 +252,7 @@ broker_run_users(struct broker *b, const struct message_admin *m, struct user_ad
 		return code;
 	broker_switch_store(b);
 	buf_clear(out->text);
-	buf_addf(out->text, "accounts.db was replaced or removed meanwhile: do it again");
+	buf_addf(out->text, "accounts.db was replaced or removed meanwhile: repeat the command");
 	return USER_ADMIN_IO;
 }
 

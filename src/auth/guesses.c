@@ -122,7 +122,7 @@ guesses_alert(
 		    "login %s had too many wrong passwords %s%s, and is refused %s for now (%s)",
 		    e->user, kind == FAILURES_OF_LOGIN ? "from everywhere" : "from ",
 		    kind == FAILURES_OF_LOGIN ? "" : network,
-		    kind == FAILURES_OF_LOGIN ? "in places where it is new" : "there", limit);
+		    kind == FAILURES_OF_LOGIN ? "in networks where it is new" : "there", limit);
 }
 
 /* The block begins now. Later failures may prolong it. */

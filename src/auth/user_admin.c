@@ -43,7 +43,7 @@ report_accounts_result(struct user_admin_command *r, enum accounts_result result
 		return report_on_user(r, USER_ADMIN_EXISTS, "exists already");
 	case ACCOUNTS_DAMAGED:
 		return report_on_user(r, USER_ADMIN_DATA,
-		    "what is stored of it is damaged; set a new password, or "
+		    "its stored data is damaged; set a new password, or "
 		    "remove it and add it again");
 	case ACCOUNTS_BROKEN:
 		break;
@@ -226,8 +226,9 @@ resolve_user_target(struct user_admin_command *r, const struct conf *conf, bool 
 	struct account account;
 
 	if (!claimed_set_user(message_values_get(r->values, "name"), target)) {
-		buf_addz(r->out->text, "a login name has 1 to 255 bytes, no controls, and no blank "
-				       "at an end");
+		buf_addz(r->out->text,
+		    "a login name has 1 to 255 bytes, no control characters, and "
+		    "no blank at either end");
 		return USER_ADMIN_DATA;
 	}
 	if (is_new)

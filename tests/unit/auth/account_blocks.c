@@ -1,4 +1,5 @@
-/* Blocks as who asks after an account is told of them, and as the log has their beginning. */
+/* Blocks as `user show` and `test auth` show them for an account, and the log line when a block
+ * begins. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -14,7 +15,7 @@ test_auth(struct rig *r, const char *user, const char *password)
 	return rig_admin_done(r, "test.auth", values);
 }
 
-/* The value of "blocked" that has this text. */
+/* True: there is a value "blocked" that contains this text. */
 static bool
 is_blocked_by(const struct rig_admin *a, const char *text)
 {
@@ -26,8 +27,8 @@ is_blocked_by(const struct rig_admin *a, const char *text)
 	return false;
 }
 
-/* Who asks why a user cannot log in sees the block, and who made it, and until when. */
-Test(account_blocks, are_shown_with_the_account, .timeout = 60)
+/* The row shows the block, who made it, and until when it holds. */
+Test(account_blocks, user_show_and_test_auth_show_them, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_admin a;
@@ -51,7 +52,7 @@ Test(account_blocks, are_shown_with_the_account, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(account_blocks, of_its_network_are_shown_with_the_account, .timeout = 60)
+Test(account_blocks, blocks_of_its_network_are_shown, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_admin a;
@@ -59,23 +60,23 @@ Test(account_blocks, of_its_network_are_shown_with_the_account, .timeout = 60)
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
 	cr_assert_eq(rig_admin_named(r, "block.add", "198.51.100.0/24").exit_code, 0);
 	a = rig_admin_named(r, "user.show", "alice");
-	cr_expect_not(is_blocked_by(&a, ""), "she was never there");
+	cr_expect_not(is_blocked_by(&a, ""), "no login came from there");
 	cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.0/28").exit_code, 0);
 	a = rig_admin_named(r, "user.show", "alice");
 	cr_expect(is_blocked_by(&a, "network 203.0.113.0/28, by root since 20"));
 	a = test_auth(r, "alice", "wonderland");
-	cr_expect(
-	    a.exit_code == 0 && is_blocked_by(&a, "network"), "from elsewhere she may log in");
+	cr_expect(a.exit_code == 0 && is_blocked_by(&a, "network"),
+	    "from another network the login is accepted");
 	rig_free(&r);
 }
 
 static const struct {
 	const char *auth, *shown, *outcome, *line;
 	struct str guess;
-	bool is_usual; /* a login that succeeded came before it from there */
+	bool is_usual; /* a login from there has succeeded before */
 } limits[] = {
     {"login_failure_limit = \"1 / 1h\";",
-	"in places where it is new, by auth.login_failure_limit since 20", "blocked",
+	"in networks where it is new, by auth.login_failure_limit since 20", "blocked",
 	"auth block what=login limit=auth.login_failure_limit until=20", WRONG, false},
     {"failure_limit = \"1 / 1h\";", "network 203.0.113.7/32, by auth.failure_limit since 20", "ok",
 	"auth block what=network limit=auth.failure_limit until=20", WRONG, false},
@@ -83,9 +84,9 @@ static const struct {
 	"auth block what=login_at_network limit=auth.failure_limit until=20", WRONG, true},
 };
 
-/* Those that the limits make: shown too, and the log says when one begins, and until when it holds.
- */
-Test(account_blocks, automatic_ones_are_shown_and_logged, .timeout = 60)
+/* Blocks that the limits make are shown too; the log has one line when a block begins, with the
+ * time until which it holds. */
+Test(account_blocks, automatic_blocks_are_shown_and_logged, .timeout = 60)
 {
 	int log = memfd_create("log", MFD_CLOEXEC);
 
@@ -110,9 +111,9 @@ Test(account_blocks, automatic_ones_are_shown_and_logged, .timeout = 60)
 	}
 }
 
-/* The log and the tool say that there is no such account; a client hears what every wrong one
- * hears. */
-Test(account_blocks, an_account_that_does_not_exist_has_its_own_reason, .timeout = 60)
+/* The log and the tool say that there is no such account; the client gets the same answer as for a
+ * wrong password. */
+Test(account_blocks, an_unknown_account_has_its_own_reason, .timeout = 60)
 {
 	int log = memfd_create("log", MFD_CLOEXEC);
 	struct rig *r;
@@ -146,9 +147,9 @@ static const struct {
     {"alice@example.com", "bad_credentials"},
 };
 
-/* With several domains: only a name that has no domain, and that no account has, lacks its domain.
- */
-Test(account_blocks, a_name_that_lacks_its_domain_has_its_own_reason, .timeout = 60)
+/* With several domains: the reason is no_domain only for a name without a domain that no account
+ * has. */
+Test(account_blocks, a_name_without_a_domain_has_its_own_reason, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct rig_admin a;

@@ -1,5 +1,5 @@
-/* The store: what it keeps, who else may have it, what happens when it is damaged or cut off;
- * the verbs. */
+/* The account store: what it keeps, which process may open it, and what happens when it is damaged
+ * or its process is killed; the commands of user_admin.h. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +61,7 @@ secret_for(const char *password)
 	return s;
 }
 
-Test(accounts, keep_what_they_are_told)
+Test(accounts, changes_are_kept_after_reopening)
 {
 	struct accounts *a = open_or_fail();
 	struct scram_secret one = secret_for("one"), two = secret_for("two");
@@ -93,7 +93,7 @@ Test(accounts, keep_what_they_are_told)
 	accounts_close(&a);
 }
 
-Test(accounts, names_are_data)
+Test(accounts, any_bytes_of_a_name_are_stored)
 {
 	static const char *const names[] = {
 	    "' OR '1'='1", "*)(uid=*", "../../etc/passwd", "a%b_c", "\xc3\xb6"};
@@ -110,7 +110,7 @@ Test(accounts, names_are_data)
 	accounts_close(&a);
 }
 
-Test(accounts, are_for_the_owner_only)
+Test(accounts, only_the_owner_can_read_the_file)
 {
 	struct accounts *a = open_or_fail();
 	struct stat st;
@@ -121,8 +121,8 @@ Test(accounts, are_for_the_owner_only)
 	accounts_close(&a);
 }
 
-/* Whether another process gets it open, while we have it. */
-Test(accounts, belong_to_one_process)
+/* Another process cannot open the store while this one has it open. */
+Test(accounts, only_one_process_can_open_the_store)
 {
 	struct accounts *a = open_or_fail();
 	int status;
@@ -147,16 +147,16 @@ overwrite(const char *name, const char *text)
 	close(fd);
 }
 
-Test(accounts, a_file_that_is_no_store)
+Test(accounts, a_file_that_is_not_a_store_is_refused)
 {
-	overwrite("accounts.db", "this is not a database, and long enough to be looked at as one");
+	overwrite("accounts.db", "this is not a database, and long enough to be read as one");
 	cr_assert_null(accounts_open(directory, ACCOUNTS_MAKE, error));
 	cr_assert_neq(error[0], 0);
 	cr_assert_null(accounts_open("/nonexistent", ACCOUNTS_MAKE, error));
 }
 
-/* Made only on demand; missing or emptied, it is an error, and nothing is made. */
-Test(accounts, a_store_that_is_missing)
+/* A missing or empty store is an error; it is made only with ACCOUNTS_MAKE. */
+Test(accounts, a_missing_store_is_made_only_on_request)
 {
 	struct accounts *a;
 
@@ -177,14 +177,15 @@ Test(accounts, a_store_that_is_missing)
 	accounts_close(&a);
 }
 
-Test(accounts, no_link_is_followed)
+Test(accounts, a_symbolic_link_is_not_followed)
 {
 	cr_assert_eq(symlink("/tmp/sallyport-elsewhere", file("accounts.db")), 0);
 	cr_assert_null(accounts_open(directory, ACCOUNTS_MAKE, error));
 	cr_assert_eq(access("/tmp/sallyport-elsewhere", F_OK), -1);
 }
 
-/* A child adds accounts and tells of each when the call has returned, until it is killed. */
+/* Runs in a child: adds accounts, and reports each one after the call has returned, until it is
+ * killed. */
 static void
 add_until_killed(int report_fd)
 {
@@ -214,7 +215,7 @@ count_reported(int fd, uint32_t enough, pid_t pid)
 	return reported;
 }
 
-Test(accounts, survive_a_kill, .timeout = 60)
+Test(accounts, reported_changes_survive_a_kill, .timeout = 60)
 {
 	uint32_t reported;
 	struct accounts *a;
@@ -240,7 +241,7 @@ Test(accounts, survive_a_kill, .timeout = 60)
 	accounts_close(&a);
 }
 
-/* ---- verbs ---- */
+/* ---- commands ---- */
 
 struct rows {
 	int count;
@@ -283,7 +284,7 @@ run(struct accounts *a, const char *verb, const char *name, const char *value, s
 		message_values_add(&values, "reason", str_of(value));
 	}
 	code = user_admin_run(a, c, str_of(verb), buf_str(&values), &out);
-	cr_assert(code == 0 || text.n > 0, "a failure says why");
+	cr_assert(code == 0 || text.n > 0, "a failure has a text");
 	snprintf(rows->text, sizeof rows->text, "%.*s", STR_ARG(buf_str(&text)));
 	conf_drop(&c);
 	buf_clear(&values);
@@ -291,7 +292,7 @@ run(struct accounts *a, const char *verb, const char *name, const char *value, s
 	return code;
 }
 
-Test(accounts, verbs)
+Test(accounts, commands_change_accounts)
 {
 	struct accounts *a = open_or_fail();
 	struct scram_secret s = secret_for("x");
@@ -359,7 +360,7 @@ static const struct {
     {"domains: ( { name = \"example.com\"; } );", "@example.com", "@example.com is not a mail"},
 };
 
-Test(accounts, names_of_new_accounts)
+Test(accounts, new_names_are_checked)
 {
 	struct accounts *a = open_or_fail();
 	struct scram_secret s = secret_for("x");
@@ -381,8 +382,8 @@ Test(accounts, names_of_new_accounts)
 	accounts_close(&a);
 }
 
-/* What a former version let in can be looked at and removed. */
-Test(accounts, a_name_without_domain_that_is_there_is_meant)
+/* An account that a former version allowed can be shown and removed. */
+Test(accounts, an_exact_name_without_a_domain_is_used_first)
 {
 	struct accounts *a = open_or_fail();
 	struct scram_secret s = secret_for("x");
@@ -397,7 +398,7 @@ Test(accounts, a_name_without_domain_that_is_there_is_meant)
 	accounts_close(&a);
 }
 
-Test(accounts, the_tool_opens_what_the_daemon_left)
+Test(accounts, the_tool_opens_the_store_without_the_daemon)
 {
 	struct accounts *a;
 	struct stat st;

@@ -1,4 +1,5 @@
-/* Blocks of the operator: whom they mean, how long they hold, and that the file keeps them. */
+/* Blocks of the operator: which logins they refuse, how long they hold, and that they stay in the
+ * file. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,7 @@ remove_directory(void)
 	clock_fake(-1);
 }
 
-TestSuite(blocks, .init = set_up_directory, .fini = remove_directory);
+TestSuite(blocklist, .init = set_up_directory, .fini = remove_directory);
 
 static struct blocklist_entry
 block_of(const char *target, int64_t for_ms)
@@ -145,7 +146,7 @@ add_name(const struct blocklist_entry *block, void *arg)
 	buf_addf(names, "%.*s ", STR_ARG(blocklist_target_text(&block->target, buffer)));
 }
 
-/* All targets, in their order. */
+/* Compares all targets, in their order. */
 static void
 expect_names(struct blocklist *b, const char *expected, const char *when)
 {
@@ -158,7 +159,7 @@ expect_names(struct blocklist *b, const char *expected, const char *when)
 	buf_clear(&names);
 }
 
-/* ---- whom they mean, and for how long ---- */
+/* ---- which logins are blocked, and for how long ---- */
 
 static bool
 is_blocked(struct blocklist *b, const char *user, const char *ip)
@@ -169,7 +170,7 @@ is_blocked(struct blocklist *b, const char *user, const char *ip)
 	return blocklist_find(b, str_of(user), &client) != NULL;
 }
 
-Test(blocks, of_networks_and_users)
+Test(blocklist, networks_and_users_are_blocked)
 {
 	struct blocklist *b = open_blocks();
 	struct blocklist_entry network = block_of("198.51.100.0/24", HOUR_MS),
@@ -187,7 +188,7 @@ Test(blocks, of_networks_and_users)
 	blocklist_free(&b);
 }
 
-Test(blocks, end_by_themselves)
+Test(blocklist, blocks_end_at_their_time)
 {
 	struct blocklist *b = open_blocks();
 	struct blocklist_entry network = block_of("2001:db8::/32", HOUR_MS);
@@ -207,7 +208,7 @@ copy_block(const struct blocklist_entry *block, void *arg)
 	*(struct blocklist_entry *)arg = *block;
 }
 
-Test(blocks, are_there_after_a_start)
+Test(blocklist, blocks_are_read_after_a_restart)
 {
 	struct blocklist *b = open_blocks();
 	struct blocklist_entry user = block_of("Bob@example.com", HOUR_MS),
@@ -233,7 +234,7 @@ Test(blocks, are_there_after_a_start)
 
 /* ---- a file that cannot be read ---- */
 
-/* The first bad line, and how many blocks hold. */
+/* The first line that is not valid, and how many blocks hold. */
 static const struct {
 	const char *text;
 	unsigned line, holding_count;
@@ -264,8 +265,8 @@ count_block(const struct blocklist_entry *block, void *arg)
 	++*(unsigned *)arg;
 }
 
-/* What cannot be read is not overwritten, and keeps no other block from holding. */
-Test(blocks, a_line_that_makes_no_sense_stays)
+/* An invalid line is not overwritten, and the other blocks hold. */
+Test(blocklist, an_invalid_line_is_not_overwritten)
 {
 	for (size_t i = 0; i < sizeof bad_files / sizeof *bad_files; i++) {
 		struct blocklist_entry user = block_of("bob", HOUR_MS);
@@ -288,8 +289,8 @@ Test(blocks, a_line_that_makes_no_sense_stays)
 	}
 }
 
-/* Those that were refused meanwhile are not forgotten. */
-Test(blocks, a_line_that_is_corrected_holds_when_it_is_read_again)
+/* The counts of refused logins stay. */
+Test(blocklist, a_corrected_file_is_read_again)
 {
 	struct blocklist *b;
 	struct blocklist_entry *ann;
@@ -304,7 +305,7 @@ Test(blocks, a_line_that_is_corrected_holds_when_it_is_read_again)
 	fail_call(PREAD, EIO);
 	blocklist_read_again(b);
 	cr_expect(strstr(blocklist_error(b), strerror(EIO)), "%s", blocklist_error(b));
-	expect_names(b, "ann ", "what was read holds on");
+	expect_names(b, "ann ", "what was read still holds");
 	fail_call(NO_CALL, 0);
 	blocklist_read_again(b);
 	cr_expect_str_eq(blocklist_error(b), "");
@@ -314,7 +315,7 @@ Test(blocks, a_line_that_is_corrected_holds_when_it_is_read_again)
 	blocklist_free(&b);
 }
 
-Test(blocks, a_disk_that_cannot_be_read_is_tried_again)
+Test(blocklist, a_failed_read_is_repeated)
 {
 	static const enum call calls[] = {OPEN, PREAD};
 	struct blocklist_entry user = block_of("bob@example.com", HOUR_MS);
@@ -352,8 +353,8 @@ expect_file(const char *expected, const char *when)
 	blocklist_free(&b);
 }
 
-/* A change that is not on the disk did not happen, and the order is as it was. */
-Test(blocks, a_disk_that_fails_changes_nothing)
+/* A change that could not be written is undone in memory, and the order is as before. */
+Test(blocklist, a_failed_write_changes_nothing)
 {
 	static const enum call calls[] = {OPEN, PWRITEV, SYNC_DATA, CLOSE, RENAME};
 	struct blocklist *b = open_blocks();
@@ -380,14 +381,14 @@ Test(blocks, a_disk_that_fails_changes_nothing)
 		clock_fake(NOW_MS + HOUR_MS - 1);
 		cr_expect(is_blocked(b, "x", "192.0.2.1"));
 		clock_fake(NOW_MS + HOUR_MS);
-		cr_expect_not(is_blocked(b, "x", "192.0.2.1"), "the longer one did not come");
+		cr_expect_not(is_blocked(b, "x", "192.0.2.1"), "the longer block was not added");
 		clock_fake(NOW_MS);
 	}
 	blocklist_free(&b);
 }
 
-/* After the rename it is what a start reads; only a crash of the system may undo it. */
-Test(blocks, a_directory_that_cannot_be_synced_keeps_the_change)
+/* After the rename a start reads the new file; only a crash of the system may undo it. */
+Test(blocklist, a_failed_directory_sync_keeps_the_change)
 {
 	struct blocklist *b = open_blocks();
 	struct blocklist_entry bob = block_of("bob", HOUR_MS), ann = block_of("ann", HOUR_MS);
@@ -407,8 +408,8 @@ Test(blocks, a_directory_that_cannot_be_synced_keeps_the_change)
 	blocklist_free(&b);
 }
 
-/* One in the place of another is newer than those between. */
-Test(blocks, stand_by_time_of_making)
+/* A block that replaces another one becomes the newest. */
+Test(blocklist, blocks_are_ordered_by_time)
 {
 	static const char *const names[] = {"bob", "ann", "carl", "bob"};
 	struct blocklist *b = open_blocks();
@@ -424,7 +425,7 @@ Test(blocks, stand_by_time_of_making)
 	blocklist_free(&b);
 }
 
-Test(blocks, are_bounded)
+Test(blocklist, the_number_is_bounded)
 {
 	struct blocklist *b = open_blocks();
 	struct blocklist_entry more = block_of("192.0.2.1", HOUR_MS);
@@ -440,11 +441,11 @@ Test(blocks, are_bounded)
 	cr_expect_eq(blocklist_add(b, &more), BLOCKLIST_FULL);
 	clock_fake(NOW_MS + HOUR_MS);
 	more.until_ms += HOUR_MS;
-	cr_expect_eq(blocklist_add(b, &more), BLOCKLIST_OK, "those that are over make room");
+	cr_expect_eq(blocklist_add(b, &more), BLOCKLIST_OK, "blocks that have ended are removed");
 	blocklist_free(&b);
 }
 
-Test(blocks, targets)
+Test(blocklist, targets_are_parsed)
 {
 	struct blocklist_target t;
 	char buffer[NETWORK_TEXT_BYTES];

@@ -1,6 +1,6 @@
 /*
- * Logins through the broker and its workers, each in its own process and sandbox: what a client
- * hears, and what it must never hear.
+ * Logins through the broker and its workers, each in its own process and sandbox: the answers that
+ * a client gets, and those that it must never get.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "unit/auth/client.h"
 #include "unit/auth/rig.h"
 
-Test(broker, plain_and_the_cache, .timeout = 60)
+Test(broker, plain_uses_the_cache, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 2);
 	struct rig_answer a;
@@ -33,7 +33,7 @@ Test(broker, plain_and_the_cache, .timeout = 60)
 	cr_assert(a.from_cache);
 	cr_assert_eq(rig_login(r, 3, "PLAIN", WRONG), 535);
 	cr_assert_eq(rig_login(r, 4, "PLAIN", STR("bob\0alice@example.com\0wonderland")), 535,
-	    "another identity is refused also by the cache");
+	    "the cache refuses another identity too");
 	rig_free(&r);
 }
 
@@ -47,7 +47,7 @@ Test(broker, the_cache_needs_no_worker, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker, prompts, .timeout = 60)
+Test(broker, prompts_are_sent, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_answer a;
@@ -67,7 +67,7 @@ Test(broker, prompts, .timeout = 60)
 	cr_assert_eq(a.challenge_n, 0);
 	rig_cancel(r, 3);
 	rig_step_expect(r, 3, GOOD, 454, NULL);
-	cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235, "and once more after the cancel");
+	cr_assert_eq(rig_login(r, 3, "PLAIN", GOOD), 235, "a new login works after the cancel");
 	rig_free(&r);
 }
 
@@ -98,7 +98,7 @@ static const struct {
     {"", GOOD, 504},
 };
 
-Test(broker, bad_input, .timeout = 120)
+Test(broker, bad_input_is_refused, .timeout = 120)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT ALL_MECHANISMS, 1);
 	static char large[20000];
@@ -116,7 +116,7 @@ Test(broker, bad_input, .timeout = 120)
 	rig_free(&r);
 }
 
-Test(broker, only_offered_mechanisms, .timeout = 60)
+Test(broker, only_offered_mechanisms_are_accepted, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("mechanisms = ( \"SCRAM-SHA-256\" );", 1);
 
@@ -126,20 +126,20 @@ Test(broker, only_offered_mechanisms, .timeout = 60)
 	rig_free(&r);
 }
 
-/* ---- trouble is 454, never 535 ---- */
+/* ---- an error of the gateway is 454, never 535 ---- */
 
-Test(broker, no_worker, .timeout = 60)
+Test(broker, without_a_worker_the_answer_is_454, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\";", 0);
 
 	for (uint64_t i = 1; i < 5; i++)
 		cr_assert_eq(rig_login(r, i, "PLAIN", GOOD), 454);
 	rig_worker(r, 0);
-	cr_assert_eq(rig_login(r, 9, "PLAIN", GOOD), 235, "trouble of ours counts for nothing");
+	cr_assert_eq(rig_login(r, 9, "PLAIN", GOOD), 235, "an error of the gateway is no failure");
 	rig_free(&r);
 }
 
-Test(broker, a_worker_that_hangs, .timeout = 60)
+Test(broker, a_worker_that_hangs_is_replaced, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT "step_timeout = \"1s\";", 1);
 
@@ -154,7 +154,7 @@ Test(broker, a_worker_that_hangs, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker, a_worker_that_dies_in_a_check, .timeout = 60)
+Test(broker, a_check_whose_worker_dies_gets_454, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct str good = GOOD;
@@ -182,7 +182,7 @@ damage(struct rig *r)
 	close(fd);
 }
 
-Test(broker, a_store_that_is_damaged, .timeout = 60)
+Test(broker, a_damaged_store_gives_454, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct rig_admin done;
@@ -197,7 +197,7 @@ Test(broker, a_store_that_is_damaged, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker, a_store_that_is_missing, .timeout = 60)
+Test(broker, a_missing_store_gives_454, .timeout = 60)
 {
 	struct rig *r = rig_new();
 

@@ -1,5 +1,5 @@
-/* Blocks through the broker: the operator's hold for right passwords too; automatic ones are listed
- * and lifted. */
+/* Blocks through the broker: those of the operator also refuse right passwords; automatic ones are
+ * listed and removed. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 #include "base/metrics.h"
 #include "unit/auth/rig.h"
 
-Test(broker_blocks, of_a_network, .timeout = 60)
+Test(broker_blocklist, a_blocked_network_gets_421, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT "exempt_networks = [ \"203.0.113.0/24\" ];", 1);
 	struct rig_admin a;
@@ -23,7 +23,7 @@ Test(broker_blocks, of_a_network, .timeout = 60)
 	cr_assert_eq(rig_login(r, 1, "PLAIN", GOOD), 235);
 	cr_assert_eq(rig_admin_named(r, "block.add", "203.0.113.0/28").exit_code, 0);
 	cr_assert_eq(
-	    rig_login(r, 2, "PLAIN", GOOD), 421, "neither a usual place nor an exempt one");
+	    rig_login(r, 2, "PLAIN", GOOD), 421, "neither a usual network nor an exempt one helps");
 	cr_assert_eq(rig_login(r, 3, "SCRAM-SHA-256", STR("n,,n=alice,r=abc")), 421);
 	a = rig_admin_done(r, "block.list", NULL);
 	cr_assert_eq(a.rows, 1);
@@ -48,7 +48,7 @@ end_broker(struct rig *r)
 	channel_free(&r->control);
 }
 
-Test(broker_blocks, of_a_user_outlives_the_process, .timeout = 60)
+Test(broker_blocklist, a_block_of_a_user_survives_a_restart, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 
@@ -82,7 +82,7 @@ static const struct {
     {"bob", "1h", "a\nb", 65},
 };
 
-Test(broker_blocks, that_cannot_be_made, .timeout = 60)
+Test(broker_blocklist, invalid_blocks_are_refused, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 
@@ -98,8 +98,8 @@ Test(broker_blocks, that_cannot_be_made, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A network that has reached its limit, a login that has, and a login at its usual place. */
-Test(broker_blocks, automatic_ones_are_listed_and_lifted, .timeout = 60)
+/* A network that has reached its limit, a login that has, and a login at its usual network. */
+Test(broker_blocklist, automatic_blocks_are_listed_and_removed, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
 	struct rig_admin a;
@@ -124,7 +124,7 @@ Test(broker_blocks, automatic_ones_are_listed_and_lifted, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker_blocks, of_a_login_guessed_from_everywhere, .timeout = 60)
+Test(broker_blocklist, a_login_at_its_limit_is_listed, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("login_failure_limit = \"1 / 1h\";", 1);
 	struct rig_admin a;
@@ -142,9 +142,9 @@ Test(broker_blocks, of_a_login_guessed_from_everywhere, .timeout = 60)
 	rig_free(&r);
 }
 
-/* ---- whom a name means ---- */
+/* ---- which account a name means ---- */
 
-Test(broker_blocks, of_an_account_without_a_domain, .timeout = 60)
+Test(broker_blocklist, a_name_without_a_domain_means_an_account, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct rig_admin a;
@@ -169,8 +169,8 @@ Test(broker_blocks, of_an_account_without_a_domain, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A whole name means one login in any case. */
-Test(broker_blocks, while_no_account_can_be_looked_up, .timeout = 60)
+/* A name with a domain means one login, even without a lookup. */
+Test(broker_blocklist, a_full_name_is_blocked_without_a_lookup, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct rig_admin a;
@@ -179,15 +179,16 @@ Test(broker_blocks, while_no_account_can_be_looked_up, .timeout = 60)
 	(void)rig_damage(r, "alice", -1, '\177');
 	rig_run(r, HIGH_LIMIT, 0);
 	a = rig_admin_named(r, "block.add", "alice");
-	cr_expect(a.exit_code == 74 && strstr(a.text, "say the whole name"), "%s", a.text);
+	cr_expect(a.exit_code == 74 && strstr(a.text, "give the whole name"), "%s", a.text);
 	cr_expect_eq(rig_admin_done(r, "block.list", NULL).rows, 0);
 	cr_expect_eq(rig_admin_named(r, "block.add", "alice@example.com").exit_code, 0);
 	cr_expect_eq(rig_admin_named(r, "block.remove", "alice@example.com").exit_code, 0);
 	rig_free(&r);
 }
 
-/* Of an address in a network that is blocked too: by hand, automatically, and not by itself. */
-Test(broker_blocks, of_a_network_around_it, .timeout = 60)
+/* An address in a network that is blocked too: by the operator, automatically, and only the
+ * network. */
+Test(broker_blocklist, a_block_of_a_larger_network_is_reported, .timeout = 60)
 {
 	static const char still[] = "still blocked by 203.0.113.0/24 until ";
 	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
@@ -219,8 +220,9 @@ path_in(const struct rig *r, const char *name, char out[128])
 	snprintf(out, 128, "%s/%s", r->directory, name);
 }
 
-/* Something else is in its place at the start; then it is back, and nobody asks. */
-Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout = 120)
+/* A directory is in the place of the file at the start; later the file is back, and is read without
+ * any command. */
+Test(broker_blocklist, an_unreadable_file_is_shown_in_status, .timeout = 120)
 {
 	char text[METRICS_TROUBLE_TEXT_BYTES], path[128], moved_path[128];
 	int fd = metrics_create();
@@ -233,7 +235,7 @@ Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout
 	path_in(r, "blocks", path);
 	path_in(r, "away", moved_path);
 	cr_assert(rename(path, moved_path) == 0 && mkdir(path, 0700) == 0);
-	cr_assert_eq(metrics_use(fd), 0); /* the broker has it from here */
+	cr_assert_eq(metrics_use(fd), 0); /* from here on the broker uses it */
 	clock_shorten_timeouts(60);
 	rig_run(r, HIGH_LIMIT, 0);
 	cr_expect(strstr(metrics_read_trouble(region, text), "blocks: "), "'%s'", text);
@@ -250,8 +252,8 @@ Test(broker_blocks, a_file_that_cannot_be_read_is_trouble_until_it_can, .timeout
 	rig_free(&r);
 }
 
-/* The other lines hold; what is corrected holds with the next command. */
-Test(broker_blocks, one_line_that_makes_no_sense, .timeout = 60)
+/* The other lines hold; a corrected line holds with the next command. */
+Test(broker_blocklist, one_invalid_line_prevents_changes, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_admin a;
@@ -277,8 +279,8 @@ Test(broker_blocks, one_line_that_makes_no_sense, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Main is told who reached a limit: once, not for each guess that follows. */
-Test(broker_blocks, who_reaches_a_limit_is_told_to_main, .timeout = 60)
+/* Main gets one alert when a limit is reached, not one for each further guess. */
+Test(broker_blocklist, reaching_a_limit_sends_one_alert, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
 
@@ -294,8 +296,8 @@ Test(broker_blocks, who_reaches_a_limit_is_told_to_main, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Its place in the list stays; that it is at the limit again is told. */
-Test(broker_blocks, who_reaches_a_limit_again_is_told_again, .timeout = 60)
+/* The entry in the list stays; main gets an alert again when the limit is reached again. */
+Test(broker_blocklist, reaching_a_limit_again_sends_an_alert, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"1 / 1s\"; cache = \"0s\";", 1);
 	uint64_t session = 1;
@@ -311,7 +313,7 @@ Test(broker_blocks, who_reaches_a_limit_again_is_told_again, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker_blocks, a_login_that_is_guessed_is_told_to_main, .timeout = 60)
+Test(broker_blocklist, a_guessed_login_sends_an_alert, .timeout = 60)
 {
 	struct rig *r =
 	    rig_with_alice(HIGH_LIMIT "login_failure_limit = \"1 / 1h\"; cache = \"0s\";", 1);
@@ -320,12 +322,12 @@ Test(broker_blocks, a_login_that_is_guessed_is_told_to_main, .timeout = 60)
 	rig_until_count(r, &r->alerts, 1);
 	cr_expect_str_eq(r->alert,
 	    "alice@example.com|login alice@example.com had too many wrong passwords from "
-	    "everywhere, and is refused in places where it is new for now "
+	    "everywhere, and is refused in networks where it is new for now "
 	    "(auth.login_failure_limit)");
 	rig_free(&r);
 }
 
-Test(broker_blocks, a_suspended_login_is_told_to_main, .timeout = 60)
+Test(broker_blocklist, a_suspension_sends_an_alert, .timeout = 60)
 {
 	const char *suspend[][2] = {{"name", "alice"}, {"reason", "it sends spam"}, {NULL, NULL}};
 	const char *resume[][2] = {{"name", "alice"}, {NULL, NULL}};
@@ -337,12 +339,12 @@ Test(broker_blocks, a_suspended_login_is_told_to_main, .timeout = 60)
 	cr_expect_str_eq(r->alert,
 	    "alice@example.com|login alice@example.com was suspended by root: it sends spam");
 	cr_assert_eq(rig_admin_done(r, "user.resume", resume).exit_code, 0);
-	cr_expect_eq(r->alerts, 1, "what an administrator mends needs no administrator");
+	cr_expect_eq(r->alerts, 1, "a resumed login needs no alert");
 	rig_free(&r);
 }
 
-/* No descriptor was left when the broker began: the file is read when there is one again. */
-Test(broker_blocks, are_read_when_there_is_a_descriptor_again)
+/* No descriptor was free when the broker started: the file is read when one is free again. */
+Test(broker_blocklist, blocks_are_read_when_a_descriptor_is_free)
 {
 	static struct broker b;
 	struct conf conf = {.state_directory = STR("/tmp")};

@@ -1,4 +1,4 @@
-/* Guesses: those of one network, and those of many at one login. */
+/* Limits on guessing: guesses from one network, and guesses from many networks at one login. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sasl/sasl.h>
@@ -14,7 +14,7 @@
 
 /* ---- guessing ---- */
 
-Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
+Test(broker, guesses_are_delayed_then_refused, .timeout = 120)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"3 / 1h\";", 1);
 	struct message_auth_start other = {.session = 50, .mechanism = STR("PLAIN"),
@@ -27,8 +27,8 @@ Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
 	rig_start(r, 3, "LOGIN", NULL, &quick);
 	rig_until(r, &late.is_done);
 	cr_assert_eq(late.status.code, 535);
-	cr_assert(
-	    quick.is_done && quick.order < late.order, "a wrong password waits, others do not");
+	cr_assert(quick.is_done && quick.order < late.order,
+	    "only the answer to a wrong password is delayed");
 	cr_assert_eq(rig_login(r, 4, "PLAIN", STR("\0alice@example.com\0y")), 535);
 	cr_assert_eq(rig_login(r, 5, "PLAIN", STR("\0bob\0x")), 535);
 	rig_start(r, 6, "PLAIN", &good, &quick);
@@ -37,13 +37,13 @@ Test(broker, guessing_is_slowed_then_stopped, .timeout = 120)
 	cr_assert_str_eq(quick.status.text, "Too many failed logins");
 	rig_start_as(r, &other, &quick);
 	rig_until(r, &quick.is_done);
-	cr_assert_eq(quick.status.code, 235, "other networks are let in");
+	cr_assert_eq(quick.status.code, 235, "other networks are accepted");
 	rig_free(&r);
 }
 
-/* All have begun before the first has failed: what comes after the limit hears no more than 421,
- * the right password too. */
-Test(broker, guesses_sent_at_once, .timeout = 60)
+/* All exchanges begin before the first one has failed: after the limit is reached every answer is
+ * 421, also for the right password. */
+Test(broker, parallel_guesses_are_refused, .timeout = 60)
 {
 	enum { MANY = 4 };
 	static const struct client_options options[MANY] = {
@@ -103,9 +103,10 @@ login_code_from(struct rig *r, uint64_t session, struct str initial)
 	return a.status.code;
 }
 
-/* Each of 400 networks is below its own limit. Those beyond the login's limit hear no more whether
- * the guess was right; who was there before is let in at once, and so is everybody else. */
-Test(broker, a_login_guessed_from_400_networks, .timeout = 120)
+/* Each of the 400 networks is below its own limit. After the login's limit the answers do not show
+ * whether the guess was right; a usual network is still accepted at once, and so is every other
+ * login. */
+Test(broker, a_login_has_a_limit_over_all_networks, .timeout = 120)
 {
 	enum { MANY = 400, LIMIT = 4 };
 	static struct rig_answer a[MANY];
@@ -126,15 +127,15 @@ Test(broker, a_login_guessed_from_400_networks, .timeout = 120)
 		    a[i].status.code);
 	}
 	cr_assert_eq(checked, LIMIT, "%u", checked);
-	cr_assert_eq(
-	    login_code_from(r, 2000, GOOD), 454, "a new place must wait, even with the password");
-	cr_assert_eq(rig_login(r, 2001, "PLAIN", GOOD), 235, "the usual place does not");
+	cr_assert_eq(login_code_from(r, 2000, GOOD), 454,
+	    "a new network is refused, even with the password");
+	cr_assert_eq(rig_login(r, 2001, "PLAIN", GOOD), 235, "a usual network is accepted");
 	cr_assert_eq(login_code_from(r, 2002, STR("\0mallory\0pirate")), 535,
-	    "other logins are not touched");
+	    "other logins are not limited");
 	rig_free(&r);
 }
 
-/* A name that nobody has is limited as one that somebody has. */
+/* The limit is the same for a name without an account. */
 Test(broker, an_unknown_login_is_limited_too, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("login_failure_limit = \"2 / 1h\";", 1);
@@ -145,7 +146,7 @@ Test(broker, an_unknown_login_is_limited_too, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A program with an old password that asks again and again does not keep its user out elsewhere. */
+/* A program that sends an old password again and again does not lock its user out elsewhere. */
 Test(broker, the_same_wrong_password_counts_once, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("login_failure_limit = \"2 / 1h\";", 1);
@@ -159,7 +160,7 @@ Test(broker, the_same_wrong_password_counts_once, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Guesses at what is remembered, and SCRAM's, are held to the same limit. */
+/* The limit also holds for passwords in the cache, and for SCRAM. */
 Test(broker, a_limited_login_is_limited_in_every_mechanism, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("login_failure_limit = \"1 / 1h\";", 1);

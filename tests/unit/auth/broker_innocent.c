@@ -1,5 +1,5 @@
-/* Who guesses nothing: mail programs with an old password, their neighbours behind one address,
- * those who try several mechanisms, and networks that are not counted. */
+/* Logins that are no guesses: mail programs with an old password, their neighbours behind one
+ * address, programs that try several mechanisms, and networks that are not counted. */
 #include <criterion/criterion.h>
 #include <sasl/sasl.h>
 #include <stdio.h>
@@ -7,9 +7,9 @@
 #include "unit/auth/client.h"
 #include "unit/auth/rig.h"
 
-/* A network has failed too often: who logged in there lately still does, up to a limit of their
- * own, and nobody else. */
-Test(broker_innocent, a_usual_place_stays_open, .timeout = 60)
+/* A network has failed too often: a login that succeeded there lately is still accepted, up to a
+ * limit of its own, and no other login is. */
+Test(broker_innocent, a_usual_network_is_not_refused, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"3 / 1h\"; cache = \"0s\";", 1);
 	char guess[64];
@@ -21,17 +21,17 @@ Test(broker_innocent, a_usual_place_stays_open, .timeout = 60)
 		cr_assert_eq(rig_login(r, 10 + i, "PLAIN", str_make(guess, (size_t)n)), 535);
 	}
 	cr_assert_eq(rig_login(r, 20, "PLAIN", STR("\0bob\0y")), 421);
-	cr_assert_eq(rig_login(r, 21, "PLAIN", GOOD), 235, "the neighbour is innocent");
+	cr_assert_eq(rig_login(r, 21, "PLAIN", GOOD), 235, "its own logins succeeded");
 	for (unsigned i = 0; i < 3; i++) {
 		int n = snprintf(guess, sizeof guess, "%calice%cx%u", 0, 0, i);
 
 		cr_assert_eq(rig_login(r, 30 + i, "PLAIN", str_make(guess, (size_t)n)), 535);
 	}
-	cr_assert_eq(rig_login(r, 40, "PLAIN", GOOD), 421, "nor may it be guessed there for ever");
+	cr_assert_eq(rig_login(r, 40, "PLAIN", GOOD), 421, "guesses there have a limit too");
 	rig_free(&r);
 }
 
-/* A program with an old password, in both mechanisms that say it: one failure, for everybody. */
+/* A program with an old password, with both mechanisms that send it: one failure. */
 Test(broker_innocent, an_old_password_counts_once, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"2 / 1h\";", 1);
@@ -42,8 +42,8 @@ Test(broker_innocent, an_old_password_counts_once, .timeout = 60)
 		rig_step_expect(r, 2 * i + 1, STR("x"), 535, NULL);
 	}
 	cr_assert_eq(rig_login(r, 20, "PLAIN", GOOD), 235);
-	cr_assert_eq(
-	    rig_login(r, 21, "PLAIN", STR("\0bob\0x")), 535, "the same for another is another");
+	cr_assert_eq(rig_login(r, 21, "PLAIN", STR("\0bob\0x")), 535,
+	    "the same password of another login counts");
 	cr_assert_eq(rig_login(r, 22, "PLAIN", STR("\0bob\0x")), 421);
 	rig_free(&r);
 }
@@ -67,7 +67,8 @@ fail_by_scram(struct rig *r, uint64_t session)
 	return a.status.code;
 }
 
-/* One mechanism after the other in one session; a password of its own for each is two. */
+/* One mechanism after the other in one session is one failure; a second wrong password is another
+ * one. */
 Test(broker_innocent, scram_then_plain_count_once, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"2 / 1h\";", 1);
@@ -81,7 +82,7 @@ Test(broker_innocent, scram_then_plain_count_once, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker_innocent, one_scram_excuses_one_password, .timeout = 60)
+Test(broker_innocent, one_scram_failure_covers_one_password, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("failure_limit = \"2 / 1h\";", 1);
 
@@ -112,7 +113,7 @@ Test(broker_innocent, exempt_networks_are_not_counted, .timeout = 60)
 	}
 	rig_start_as(r, &other, &a);
 	rig_until(r, &a.is_done);
-	cr_assert_eq(a.status.code, 235, "they are not held against the login elsewhere");
+	cr_assert_eq(a.status.code, 235, "they are not counted for the login");
 	other.session = 51;
 	other.client = STR("203.0.113.200");
 	other.initial = STR("\0alice\0y");

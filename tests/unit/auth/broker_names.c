@@ -1,4 +1,4 @@
-/* Login names without a domain: which one they get, in every mechanism. */
+/* Login names without a domain: which account they mean, with every mechanism. */
 #include <criterion/criterion.h>
 #include <sasl/sasl.h>
 #include <stdio.h>
@@ -76,7 +76,7 @@ check_names(struct rig *r)
 	cr_expect_eq(scram(r, 33, &other).status.code, 535);
 }
 
-Test(broker_names, the_only_domain_completes, .timeout = 60)
+Test(broker_names, a_single_domain_completes_names, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT "cache = \"0s\";", 1);
 
@@ -84,8 +84,8 @@ Test(broker_names, the_only_domain_completes, .timeout = 60)
 	rig_free(&r);
 }
 
-/* What was remembered of the whole name holds for the short one. */
-Test(broker_names, completed_from_the_cache, .timeout = 60)
+/* A password in the cache of the full name is also used for the short name. */
+Test(broker_names, a_completed_name_uses_the_cache, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	struct rig_answer a;
@@ -97,7 +97,7 @@ Test(broker_names, completed_from_the_cache, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker_names, of_several_domains_the_default_one, .timeout = 60)
+Test(broker_names, the_default_domain_completes_names, .timeout = 60)
 {
 	struct rig *r = rig_new();
 
@@ -108,7 +108,7 @@ Test(broker_names, of_several_domains_the_default_one, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker_names, of_several_domains_none, .timeout = 60)
+Test(broker_names, without_a_default_domain_no_name_is_completed, .timeout = 60)
 {
 	struct rig *r = rig_new();
 
@@ -120,8 +120,9 @@ Test(broker_names, of_several_domains_none, .timeout = 60)
 	rig_free(&r);
 }
 
-/* An account of a former version without a domain goes on, and is meant where both are there. */
-Test(broker_names, an_account_without_a_domain, .timeout = 60)
+/* An account of a former version without a domain still works, and the name means it if both
+ * accounts exist. */
+Test(broker_names, an_account_without_a_domain_still_works, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct rig_answer a;
@@ -137,7 +138,7 @@ Test(broker_names, an_account_without_a_domain, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Both forms of a name are one login for the count of wrong passwords. */
+/* Failures of both forms of a name are counted for one login. */
 Test(broker_names, limits_use_the_completed_name, .timeout = 60)
 {
 	struct rig *r = rig_with_alice("login_failure_limit = \"2 / 1h\";", 1);
@@ -148,9 +149,9 @@ Test(broker_names, limits_use_the_completed_name, .timeout = 60)
 	rig_free(&r);
 }
 
-/* ---- a store that cannot be asked ---- */
+/* ---- a store whose lookups fail ---- */
 
-/* Its first look-ups fail so often; then it has one account. */
+/* After `after` lookups, `faults` lookups fail; the store has one account. */
 struct faulty {
 	unsigned faults, after;
 	const char *account;
@@ -185,7 +186,7 @@ static const struct {
     {{1, 0, "alice@example.com"}, "alice@example.com", ACCOUNTS_BROKEN, "alice@example.com"},
 };
 
-Test(broker_names, a_look_up_that_fails_says_of_no_name_that_there_is_none)
+Test(broker_names, a_failed_lookup_never_means_no_account)
 {
 	for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
 		struct faulty store = faulty[i].store;
@@ -229,10 +230,10 @@ path_in(const struct rig *r, const char *name, char out[128])
 	snprintf(out, 128, "%s/%s", r->directory, name);
 }
 
-/* Nothing is counted either: one wrong password is allowed. */
+/* With this limit any counted failure would show. */
 #define ONE_FAILURE "login_failure_limit = \"1 / 1h\"; cache = \"0s\";"
 
-Test(broker_names, of_a_store_that_is_missing, .timeout = 120)
+Test(broker_names, a_missing_store_counts_no_failure, .timeout = 120)
 {
 	for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
 		struct rig *r = rig_new();
@@ -252,8 +253,8 @@ Test(broker_names, of_a_store_that_is_missing, .timeout = 120)
 	}
 }
 
-/* The row cannot be looked up; then it is repaired. */
-Test(broker_names, of_a_store_that_is_damaged, .timeout = 120)
+/* The row cannot be looked up until it is repaired. */
+Test(broker_names, a_damaged_store_counts_no_failure, .timeout = 120)
 {
 	for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
 		struct rig *r = rig_new();
@@ -274,8 +275,8 @@ Test(broker_names, of_a_store_that_is_damaged, .timeout = 120)
 	}
 }
 
-/* What the damaged store said of the one name says nothing of the one that came in its place. */
-Test(broker_names, of_a_store_that_is_replaced, .timeout = 120)
+/* A result of the damaged store is not used for the store that replaced it. */
+Test(broker_names, a_replaced_store_counts_no_failure, .timeout = 120)
 {
 	for (size_t i = 0; i < sizeof bare / sizeof *bare; i++) {
 		struct rig *r = rig_new();

@@ -1,4 +1,4 @@
-/* What the operator changes holds at once, for sessions and for checks that are under way. */
+/* Changes by the operator take effect at once, for sessions and for running checks. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sasl/sasl.h>
@@ -14,7 +14,7 @@
 #include "unit/auth/client.h"
 #include "unit/auth/rig.h"
 
-/* ---- the operator ---- */
+/* ---- commands of the operator ---- */
 
 static struct str
 shown(const struct rig_admin *done, const char *key)
@@ -22,7 +22,7 @@ shown(const struct rig_admin *done, const char *key)
 	return message_values_get(str_make(done->last_row, done->last_row_n), key);
 }
 
-Test(broker, changes_hold_at_once, .timeout = 120)
+Test(broker, changes_take_effect_at_once, .timeout = 120)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	const char *suspend[][2] = {
@@ -61,10 +61,10 @@ Test(broker, changes_hold_at_once, .timeout = 120)
 	rig_free(&r);
 }
 
-/* Who has the old password logged in from there: where the login is at its limit of guesses, that
- * place is none of those that are let in all the same. */
+/* A thief of the old password may have logged in from a network. After the change this network is
+ * not usual any more, and is refused when the login is at its limit. */
 static void
-expect_places_forgotten(const char *const *verbs)
+expect_networks_forgotten(const char *const *verbs)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT "login_failure_limit = \"1 / 1h\";", 1);
 	char text[SCRAM_SECRET_TEXT_BYTES];
@@ -86,19 +86,19 @@ expect_places_forgotten(const char *const *verbs)
 	rig_free(&r);
 }
 
-Test(broker, a_new_password_forgets_usual_places, .timeout = 60)
+Test(broker, a_new_password_forgets_usual_networks, .timeout = 60)
 {
-	expect_places_forgotten((const char *const[]){"user.password", NULL});
+	expect_networks_forgotten((const char *const[]){"user.password", NULL});
 }
 
-Test(broker, a_suspension_forgets_usual_places, .timeout = 60)
+Test(broker, a_suspension_forgets_usual_networks, .timeout = 60)
 {
-	expect_places_forgotten((const char *const[]){"user.suspend", "user.resume", NULL});
+	expect_networks_forgotten((const char *const[]){"user.suspend", "user.resume", NULL});
 }
 
-Test(broker, a_removal_forgets_usual_places, .timeout = 60)
+Test(broker, a_removal_forgets_usual_networks, .timeout = 60)
 {
-	expect_places_forgotten((const char *const[]){"user.remove", "user.add", NULL});
+	expect_networks_forgotten((const char *const[]){"user.remove", "user.add", NULL});
 }
 
 struct broker_users {
@@ -135,8 +135,8 @@ ask_users(struct rig *r, struct str users, struct broker_users *out)
 	rig_until(r, &out->is_done);
 }
 
-/* What submission asks after it has a new channel. */
-Test(broker, tells_who_of_those_logged_in_is_gone, .timeout = 60)
+/* Submission asks this after it has a new channel. */
+Test(broker, gone_users_are_reported_to_submission, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct broker_users answer;
@@ -156,8 +156,8 @@ Test(broker, tells_who_of_those_logged_in_is_gone, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A store that cannot be opened says nothing about anybody. */
-Test(broker, a_broken_store_makes_nobody_gone, .timeout = 60)
+/* While the store cannot be opened, no user is reported as gone. */
+Test(broker, a_broken_store_reports_no_user_as_gone, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct broker_users answer;
@@ -169,8 +169,8 @@ Test(broker, a_broken_store_makes_nobody_gone, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Submission asks each second while something else is in its place: one line for that, and one when
- * it is back. */
+/* Submission asks each second while another file is in the place of the store: one log line for
+ * that, and one when the store is back. */
 Test(broker, a_store_that_cannot_be_used_is_logged_once, .timeout = 60)
 {
 	struct rig *r = rig_new();
@@ -203,7 +203,7 @@ Test(broker, a_store_that_cannot_be_used_is_logged_once, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Whoever names it hurts nobody else, however often. */
+/* Lookups of the damaged account have no effect on other accounts, however often they fail. */
 Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 {
 	const char *show[][2] = {{"name", "bob@example.com"}, {NULL, NULL}};
@@ -218,7 +218,7 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	rig_store(r, "bob@example.com", "right", NULL);
 	rig_store(r, "carol@example.com", "pirate", NULL);
 	(void)rig_damage(
-	    r, "bob@example.com", strlen("bob@example.com"), 'X'); /* of his password */
+	    r, "bob@example.com", strlen("bob@example.com"), 'X'); /* of the account's secret */
 	rig_run(r, HIGH_LIMIT, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		cr_expect_eq(rig_login(r, 10 * i + 1, "PLAIN", bob), 454);
@@ -237,9 +237,9 @@ Test(broker, a_damaged_account_leaves_the_others_usable, .timeout = 60)
 	rig_free(&r);
 }
 
-/* The store can be opened anew, and the look-up fails once more: what the operator asks says so
- * while others can be looked up, and no longer than the look-up fails, also when nobody logs in. */
-Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
+/* The store can be opened again, but one lookup still fails: `status` shows the error while other
+ * accounts can be looked up, and only as long as this lookup fails, also without a login. */
+Test(broker, a_failed_lookup_is_shown_until_it_succeeds, .timeout = 60)
 {
 	char text[METRICS_TROUBLE_TEXT_BYTES];
 	int fd = metrics_create(), log = memfd_create("log", MFD_CLOEXEC);
@@ -248,19 +248,20 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 	struct rig *r = rig_new();
 	struct broker_users answer;
 
-	/* the broker has it from here */
+	/* from here on the broker uses it */
 	cr_assert_eq(metrics_use(fd), 0);
 	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
 	clock_shorten_timeouts(60); /* a minute is a second */
 	rig_store(r, "alice@example.com", "wonderland", NULL);
 	rig_store(r, "bob@example.com", "right", NULL);
 	rig_store(r, "carol@example.com", "pirate", NULL);
-	bob = rig_damage(r, "bob@example.com", -1, '\177'); /* the length of his last column */
+	/* the length of the row's last column */
+	bob = rig_damage(r, "bob@example.com", -1, '\177');
 	carol = rig_damage(r, "carol@example.com", -1, '\177');
 	rig_run(r, HIGH_LIMIT, 0);
 	cr_expect_str_eq(metrics_read_trouble(region, text), "");
 	for (int i = 0; i < 3; i++) {
-		usleep(1200000); /* then it may be opened anew */
+		usleep(1200000); /* then it may be opened again */
 		ask_users(r, STR("bob@example.com\0"), &answer);
 		cr_expect(
 		    str_eq(str_make(answer.unknown, answer.unknown_n), STR("bob@example.com\0")));
@@ -288,8 +289,8 @@ Test(broker, a_look_up_that_fails_is_trouble_until_it_does_not, .timeout = 60)
 	rig_free(&r);
 }
 
-/* But not once for all: who looks at today's log must see it. */
-Test(broker, a_store_that_is_missing_for_long_is_logged_again, .timeout = 60)
+/* The error is logged again, so that it is also in today's log. */
+Test(broker, a_store_that_stays_missing_is_logged_again, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct broker_users answer;
@@ -308,8 +309,8 @@ Test(broker, a_store_that_is_missing_for_long_is_logged_again, .timeout = 60)
 	rig_free(&r);
 }
 
-/* The change comes while a worker is at work on the old password. */
-Test(broker, a_change_overtakes_a_check, .timeout = 60)
+/* The account changes while a worker checks the old password. */
+Test(broker, a_change_during_a_check_counts, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	const char *suspend[][2] = {{"name", "alice@example.com"}, {NULL, NULL}};
@@ -330,7 +331,7 @@ Test(broker, a_change_overtakes_a_check, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(broker, add_show_list_and_test, .timeout = 60)
+Test(broker, commands_add_list_and_test_accounts, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 1);
 	char text[SCRAM_SECRET_TEXT_BYTES];

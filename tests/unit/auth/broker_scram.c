@@ -1,4 +1,4 @@
-/* SCRAM through the broker, and what unknown names look like. */
+/* SCRAM through the broker, and the answers for unknown names. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sasl/sasl.h>
@@ -66,7 +66,7 @@ static const struct {
     {{.user = "alice@example.com", .password = "wonderland", .authzid = "bob"}, true, 535},
 };
 
-Test(broker, scram, .timeout = 120)
+Test(broker, scram_logins_get_their_codes, .timeout = 120)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT ALL_MECHANISMS, 2);
 
@@ -87,8 +87,9 @@ salt_of(const struct scram_outcome *end, char salt[64])
 	snprintf(salt, 64, "%s", s);
 }
 
-/* The same for each asking, of the same form as a real one, and after a restart as before. */
-Test(broker, unknown_users_have_a_salt_too, .timeout = 120)
+/* The salt is the same for each attempt, has the form of a real one, and stays the same after a
+ * restart. */
+Test(broker, an_unknown_user_has_a_fixed_salt, .timeout = 120)
 {
 	static const struct client_options nobody = {.user = "nobody", .password = "x"};
 	static const struct client_options alice = {.user = "alice@example.com", .password = "x"};
@@ -116,9 +117,9 @@ Test(broker, unknown_users_have_a_salt_too, .timeout = 120)
 	rig_free(&r);
 }
 
-/* Accounts of two counts, as auth.iterations was changed: names that nobody has show both, about as
- * often, and each always the same. */
-Test(broker, iterations_do_not_tell_who_exists, .timeout = 120)
+/* The accounts have two counts, because auth.iterations was changed: unknown names show both, about
+ * equally often, and each name always the same. */
+Test(broker, iterations_do_not_show_which_accounts_exist, .timeout = 120)
 {
 	enum { EACH = 10, NAMES = 200 };
 	struct rig *r = rig_new();
@@ -150,8 +151,8 @@ Test(broker, iterations_do_not_tell_who_exists, .timeout = 120)
 	rig_free(&r);
 }
 
-/* What a worker gets to do is the same for a known, an unknown and a suspended name. */
-Test(broker, every_name_costs_the_same, .timeout = 60)
+/* A worker gets the same work for a known, an unknown and a suspended name. */
+Test(broker, every_name_needs_the_same_work, .timeout = 60)
 {
 	static const struct str logins[] = {STR("\0alice@example.com\0x"), STR("\0nobody\0x"),
 	    STR("\0mallory\0pirate")};
@@ -168,13 +169,13 @@ Test(broker, every_name_costs_the_same, .timeout = 60)
 		rig_until(r, &a[i].is_done);
 		cr_assert_eq(r->checks[i].secret.iterations, r->checks[0].secret.iterations);
 		cr_assert_eq(r->checks[i].secret.salt_n, r->checks[0].secret.salt_n);
-		cr_assert_eq(a[i].status.code, 535, "a suspended user's password fits no more");
+		cr_assert_eq(a[i].status.code, 535, "a suspended user's password is refused");
 		cr_assert_str_eq(a[i].status.text, a[0].status.text);
 	}
 	rig_free(&r);
 }
 
-/* SCRAM's proof is checked by the broker itself. */
+/* The broker itself checks the proof of SCRAM. */
 Test(broker, scram_needs_no_worker, .timeout = 60)
 {
 	static const struct client_options good = {
@@ -186,12 +187,12 @@ Test(broker, scram_needs_no_worker, .timeout = 60)
 	rig_fake_worker(r, 0);
 	cr_assert_eq(run_scram(r, 1, &good, true).code, 235);
 	cr_assert_eq(run_scram(r, 2, &wrong, true).code, 535);
-	cr_assert_eq(r->check_count, 0, "no worker heard of it");
+	cr_assert_eq(r->check_count, 0, "no worker got a check");
 	rig_free(&r);
 }
 
-/* The password is changed between the client's proof and its last empty line. */
-Test(broker, a_change_overtakes_a_proof, .timeout = 60)
+/* The account changes between the client's proof and its last empty response. */
+Test(broker, a_change_after_the_proof_counts, .timeout = 60)
 {
 	static const struct client_options good = {
 	    .user = "alice@example.com", .password = "wonderland"};

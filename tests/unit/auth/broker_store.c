@@ -1,5 +1,5 @@
-/* Another file in the place of the open account store: it is the store, and no change is told as
- * made that is not in it. */
+/* Another file in the place of the open account store becomes the store, and a change is reported
+ * as done only if it is in that file. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -30,7 +30,7 @@ copy(const char *from, const char *to)
 	close(out);
 }
 
-/* The backup has alice, whose password is another one in the store, and mallory. */
+/* The backup has alice with another password than in the store, and no other account. */
 static struct rig *
 run_with_backup(unsigned workers)
 {
@@ -74,7 +74,7 @@ add_bob(struct rig *r)
 	return done.exit_code;
 }
 
-/* As after a restart. */
+/* Looks the account up in the file as after a restart. */
 static bool
 is_stored(struct rig *r, const char *name)
 {
@@ -94,7 +94,7 @@ is_stored(struct rig *r, const char *name)
 	return found == ACCOUNTS_OK;
 }
 
-Test(broker_store, a_change_goes_into_the_file_that_is_in_its_place, .timeout = 60)
+Test(broker_store, a_change_is_made_in_the_new_file, .timeout = 60)
 {
 	int log = memfd_create("log", MFD_CLOEXEC);
 	struct rig *r;
@@ -108,19 +108,19 @@ Test(broker_store, a_change_goes_into_the_file_that_is_in_its_place, .timeout = 
 	rig_free(&r);
 }
 
-Test(broker_store, a_file_that_was_written_over_is_read_anew, .timeout = 60)
+Test(broker_store, an_overwritten_file_is_read_again, .timeout = 60)
 {
 	struct rig *r = run_with_backup(0);
 
 	cr_assert_eq(add_bob(r), 0);
 	copy(backup, store);
-	cr_expect_eq(add_bob(r), 0, "he is not in the file any more");
+	cr_expect_eq(add_bob(r), 0, "the account is not in the new file");
 	cr_expect(is_stored(r, "bob@example.com"));
 	rig_free(&r);
 }
 
-/* Its own changes are no other file's. */
-Test(broker_store, a_change_of_its_own_is_no_exchange, .timeout = 60)
+/* Its own changes do not count as another file. */
+Test(broker_store, its_own_change_is_no_replacement, .timeout = 60)
 {
 	int log = memfd_create("log", MFD_CLOEXEC);
 	const char *suspend[][2] = {{"name", "bob"}, {NULL, NULL}};
@@ -138,9 +138,9 @@ Test(broker_store, a_change_of_its_own_is_no_exchange, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Nobody changes anything: logins hear of it all the same, also those whose password was
- * remembered. */
-Test(broker_store, a_password_of_the_former_file_is_void, .timeout = 60)
+/* No command is given: logins use the new file all the same, also with passwords that were in the
+ * cache. */
+Test(broker_store, a_password_of_the_former_file_is_refused, .timeout = 60)
 {
 	struct rig *r = run_with_backup(1);
 	unsigned code = 235;
@@ -156,8 +156,8 @@ Test(broker_store, a_password_of_the_former_file_is_void, .timeout = 60)
 	rig_free(&r);
 }
 
-/* With the whole directory: what would be stored now is missing after a start. */
-Test(broker_store, nothing_is_changed_in_a_state_directory_that_was_moved, .timeout = 60)
+/* The whole directory is moved: a change would be missing after a restart. */
+Test(broker_store, a_moved_state_directory_is_not_changed, .timeout = 60)
 {
 	char text[METRICS_TROUBLE_TEXT_BYTES], moved[128];
 	const char *block[][2] = {{"name", "192.0.2.1"}, {"for", "1h"}, {NULL, NULL}};
@@ -167,7 +167,7 @@ Test(broker_store, nothing_is_changed_in_a_state_directory_that_was_moved, .time
 	struct rig_admin done;
 	struct rig *r;
 
-	/* the broker has it from here */
+	/* from here on the broker uses it */
 	cr_assert_eq(metrics_use(fd), 0);
 	r = run_with_backup(0);
 	snprintf(moved, sizeof moved, "%s-moved", r->directory);
@@ -176,7 +176,7 @@ Test(broker_store, nothing_is_changed_in_a_state_directory_that_was_moved, .time
 	rig_admin(r, "block.add", block, &done);
 	cr_expect_eq(done.exit_code, 74);
 	rig_admin(r, "user.show", show, &done);
-	cr_expect_eq(done.exit_code, 0, "it can be looked at");
+	cr_expect_eq(done.exit_code, 0, "accounts can be shown");
 	for (int i = 0; i < POLLS_MAX && !metrics_read_trouble(region, text)[0]; i++)
 		usleep(POLL_US);
 	cr_expect(strstr(text, "the state directory was moved or removed"), "'%s'", text);
@@ -188,7 +188,7 @@ Test(broker_store, nothing_is_changed_in_a_state_directory_that_was_moved, .time
 	rig_free(&r);
 }
 
-Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
+Test(broker_store, a_removed_file_is_shown_in_status, .timeout = 60)
 {
 	char text[METRICS_TROUBLE_TEXT_BYTES];
 	int fd = metrics_create();
@@ -197,7 +197,7 @@ Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
 	struct rig_admin done;
 	struct rig *r;
 
-	/* the broker has it from here */
+	/* from here on the broker uses it */
 	cr_assert_eq(metrics_use(fd), 0);
 	r = run_with_backup(0);
 	cr_assert_eq(rename(store, moved_store), 0);
@@ -216,13 +216,13 @@ Test(broker_store, one_that_is_removed_is_trouble_at_once, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Where the directory is could not be asked: that says nothing of it. */
-Test(broker_store, an_error_is_no_move_of_the_directory)
+/* If the path of the directory cannot be read, the last result stays. */
+Test(broker_store, an_unreadable_path_changes_nothing)
 {
 	static struct broker b = {
 	    .directory = (char *)"/proc/self/fd/none", .directory_path = "/var/lib/sallyport"};
 
 	cr_expect_not(broker_is_directory_gone(&b, NULL));
 	b.is_directory_gone = true;
-	cr_expect(broker_is_directory_gone(&b, NULL), "nor that it is back");
+	cr_expect(broker_is_directory_gone(&b, NULL), "the last result stays");
 }

@@ -1,4 +1,4 @@
-/* Workers that hang, die or lie, and who waits for them. */
+/* Workers that hang, die or send false answers, and the jobs that wait for them. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sasl/sasl.h>
@@ -54,9 +54,9 @@ Test(broker, one_network_does_not_fill_the_queue, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A worker that was taken over says "yes" to a wrong password: it is not believed, and nothing is
- * remembered of it. */
-Test(broker, a_worker_that_lies_lets_nobody_in, .timeout = 60)
+/* A compromised worker answers "yes" to a wrong password: the answer is not accepted, and nothing
+ * is added to the cache. */
+Test(broker, a_false_answer_of_a_worker_is_refused, .timeout = 60)
 {
 	static const char key[SCRAM_SECRET_KEY_BYTES + 1] = "0123456789abcdef0123456789abcdef";
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
@@ -75,7 +75,7 @@ Test(broker, a_worker_that_lies_lets_nobody_in, .timeout = 60)
 }
 
 /* A "yes" without a key, a "no" with one, a step that no mechanism has: the worker is replaced. */
-Test(broker, a_worker_whose_answer_cannot_be_is_given_up, .timeout = 60)
+Test(broker, a_worker_with_an_invalid_answer_is_replaced, .timeout = 60)
 {
 	static const struct {
 		uint8_t outcome;
@@ -100,8 +100,8 @@ Test(broker, a_worker_whose_answer_cannot_be_is_given_up, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A key that is right lets in the account that was asked for, and that one only. */
-Test(broker, a_right_key_gives_no_other_identity, .timeout = 60)
+/* A right key accepts only the account of this login, and no other authorization identity. */
+Test(broker, a_right_key_allows_no_other_identity, .timeout = 60)
 {
 	struct str other = STR("bob\0alice@example.com\0wonderland");
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
@@ -116,8 +116,8 @@ Test(broker, a_right_key_gives_no_other_identity, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Many sessions with one password cost one check. */
-Test(broker, those_who_waited_use_what_the_first_proved, .timeout = 60)
+/* Many sessions with one password need one check. */
+Test(broker, waiting_sessions_use_the_first_result, .timeout = 60)
 {
 	enum { MANY = 50 };
 	static struct rig_answer a[MANY];
@@ -136,8 +136,8 @@ Test(broker, those_who_waited_use_what_the_first_proved, .timeout = 60)
 	rig_free(&r);
 }
 
-/* Its worker ends what it is at, and serves the next. */
-Test(broker, a_session_that_goes_leaves_its_check, .timeout = 60)
+/* The worker finishes the cancelled check, and then takes the next job. */
+Test(broker, a_cancelled_session_frees_its_worker, .timeout = 60)
 {
 	struct rig *r = rig_with_alice(HIGH_LIMIT, 0);
 	struct str good = GOOD;
@@ -158,9 +158,9 @@ Test(broker, a_session_that_goes_leaves_its_check, .timeout = 60)
 
 /* ---- workers that do not answer as they should ---- */
 
-/* A worker is stopped: its client is answered with 454 at the step's deadline, main is told to end
- * it, and the next worker serves. */
-Test(broker_requests, a_stopped_worker_is_given_up, .timeout = 60)
+/* A worker is stopped: its client gets 454 at the deadline of the step, main gets the request to
+ * end it, and the next worker is used. */
+Test(broker_requests, a_stopped_worker_is_replaced, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct rig_answer a;
@@ -179,8 +179,8 @@ Test(broker_requests, a_stopped_worker_is_given_up, .timeout = 60)
 	rig_free(&r);
 }
 
-/* An answer of another type, or a refusal: an error, and no worker to keep. */
-Test(broker_requests, a_worker_that_makes_no_sense_is_given_up, .timeout = 60)
+/* An answer of another type, or a refusal, is an error, and the worker is replaced. */
+Test(broker_requests, a_worker_that_answers_with_another_type_is_replaced, .timeout = 60)
 {
 	for (int way = 0; way < 2; way++) {
 		struct message_status wrong = {.status = smtp_status_make(250, NULL, "ok")};
@@ -207,8 +207,8 @@ Test(broker_requests, a_worker_that_makes_no_sense_is_given_up, .timeout = 60)
 	}
 }
 
-/* A session that begins anew, or asks again before the answer: the former question ends. */
-Test(broker_requests, a_question_that_is_overtaken_is_refused, .timeout = 60)
+/* A session starts again, or sends a step before the answer: the former request is refused. */
+Test(broker_requests, a_former_request_is_refused, .timeout = 60)
 {
 	struct rig *r = rig_new();
 	struct rig_answer first, second, third;

@@ -1,4 +1,5 @@
-/* Who a client says it is: every malformed first message of the attack list. */
+/* The identity that a client claims: valid first messages, and all malformed ones of the attack
+ * list. */
 #include <criterion/criterion.h>
 
 #include "auth/claimed_identity.h"
@@ -12,7 +13,7 @@ _Static_assert(sizeof LONG_255 == 256, "255 letters");
 
 static const struct {
 	struct str message;
-	const char *user; /* NULL: refused */
+	const char *user; /* NULL: malformed */
 	const char *password;
 	bool has_other_authzid;
 } plain[] = {
@@ -47,7 +48,7 @@ static const struct {
     {STR("a\nb\0alice\0x"), NULL, NULL, false},
 };
 
-Test(claim, plain)
+Test(claimed_identity, plain_messages_are_parsed)
 {
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
 		struct claimed_identity c;
@@ -62,7 +63,7 @@ Test(claim, plain)
 	}
 }
 
-Test(claim, plain_of_every_length)
+Test(claimed_identity, plain_messages_of_every_length)
 {
 	static char message[20000];
 
@@ -119,7 +120,7 @@ static const struct {
     {STR("n,a=" LONG_255 "a,n=user,r=abc"), NULL, 0, false},
 };
 
-Test(claim, scram)
+Test(claimed_identity, scram_messages_are_parsed)
 {
 	for (size_t i = 0; i < sizeof scram / sizeof *scram; i++) {
 		struct claimed_identity c;
@@ -134,7 +135,7 @@ Test(claim, scram)
 	}
 }
 
-Test(claim, network)
+Test(claimed_identity, addresses_are_counted_by_network)
 {
 	static const struct {
 		const char *a, *b;

@@ -1,5 +1,6 @@
 /*
- * client: Cyrus' client library as a test's other end: says its messages, decodes nothing itself.
+ * client: a SASL client for tests. It is Cyrus SASL's client library and adds no parsing of its
+ * own.
  */
 #ifndef TESTS_UNIT_AUTH_CLIENT_H
 #define TESTS_UNIT_AUTH_CLIENT_H
@@ -10,15 +11,15 @@ struct client;
 
 struct client_options {
 	const char *user, *password;
-	const char *authzid;            /* authorization identity, or NULL */
+	const char *authzid;        /* authorization identity, or NULL */
 	const char *binding, *type; /* or NULL */
 };
 
-/* Speaks SCRAM-SHA-256, or -PLUS when it has a binding.  sasl_client_init was called before. */
+/* Uses SCRAM-SHA-256, or -PLUS if it has a binding. sasl_client_init must be called before. */
 struct client *client_new(const struct client_options *options);
 void client_free(struct client **c);
 struct str client_first(struct client *c);
-/* False: the client ends the talk. */
+/* False: the client ends the exchange. */
 bool client_next(struct client *c, struct str challenge, struct str *out) MUST_USE;
 
 #endif

@@ -1,5 +1,5 @@
-/* What Cyrus SASL makes of a client's PLAIN or LOGIN message: the derived key, for one user only.
- */
+/* The result of Cyrus SASL for a client's PLAIN or LOGIN message: the derived key, for one user
+ * only. */
 #include "auth/cyrus_sasl.h"
 
 #include <criterion/criterion.h>
@@ -13,7 +13,7 @@ set_up(void)
 	cr_assert(scram_secret_make(STR("wonderland"), 4096, &alice));
 }
 
-TestSuite(sasl, .init = set_up);
+TestSuite(cyrus_sasl, .init = set_up);
 
 static struct cyrus_sasl_login
 login_of(const char *mechanism)
@@ -51,7 +51,7 @@ static const struct {
     {"", STR("\0alice\0wonderland"), STR(""), CYRUS_SASL_BROKEN, false},
 };
 
-Test(sasl, password_checks)
+Test(cyrus_sasl, passwords_give_their_key)
 {
 	for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
 		struct cyrus_sasl_login login = login_of(checks[i].mechanism);
@@ -65,8 +65,8 @@ Test(sasl, password_checks)
 	}
 }
 
-/* Trouble of ours, not a wrong password. */
-Test(sasl, a_damaged_secret_is_no_wrong_password)
+/* An error of the gateway is not a wrong password. */
+Test(cyrus_sasl, a_damaged_secret_is_an_error)
 {
 	struct cyrus_sasl_login login = login_of("PLAIN");
 	uint8_t key[SCRAM_SECRET_KEY_BYTES];

@@ -1,4 +1,4 @@
-/* guesses, limited: who has reached a limit, as the operator sees it. */
+/* The list of networks and logins that have reached a limit, with the limits of guesses.h. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,7 @@ set_up_guesses(void)
 	    &report);
 	cr_assert(role.conf, "%.*s", STR_ARG(buf_str(&report.text)));
 	conf_report_clear(&report);
-	role.is_ending = true; /* there is no main that could be told */
+	role.is_ending = true; /* there is no main that could get alerts */
 	broker = (struct broker){.role = &role,
 	    .failures = failures_new(),
 	    .failure_list = MEM_NEW(struct failure_list),
@@ -63,7 +63,7 @@ begin(struct auth_session *s, const char *user, const char *client)
 	s->network = claimed_network(s->client, s->network_bytes);
 }
 
-/* A SCRAM login with a proof that is wrong, unless a limit refuses it first. */
+/* A SCRAM login with a wrong proof, unless a limit refuses it before. */
 static enum guesses_limit
 guess(const char *user, const char *client)
 {
@@ -88,7 +88,7 @@ succeed(const char *user, const char *client)
 	guesses_note_success(&s);
 }
 
-/* The entry of the network of that address, or NULL. */
+/* The entry for the network of that address, or NULL. */
 static const struct failure_list_entry *
 network_entry(const char *client)
 {
@@ -98,8 +98,8 @@ network_entry(const char *client)
 	    broker.failure_list, FAILURES_OF_NETWORK, claimed_network(str_of(client), bytes));
 }
 
-/* After the limit has lapsed the next time beyond it begins with its own start and count. */
-Test(guesses, a_limit_that_is_reached_again_begins_anew)
+/* After the block has ended, the next block has its own start and count. */
+Test(guesses, a_second_block_has_its_own_start)
 {
 	const struct failure_list_entry *e;
 
@@ -120,8 +120,8 @@ Test(guesses, a_limit_that_is_reached_again_begins_anew)
 	cr_expect_str_eq(e->refused.last_user, "carol@example.com");
 }
 
-/* What is refused all the time is known for as long as that goes on, whenever it began. */
-Test(guesses, the_least_recently_refused_is_forgotten)
+/* An entry that is refused all the time stays in the list, however old it is. */
+Test(guesses, the_least_recently_used_entry_is_replaced)
 {
 	for (int n = 0; n < FAILURE_LIST_MAX; n++) {
 		char client[20];
@@ -141,7 +141,7 @@ Test(guesses, the_least_recently_refused_is_forgotten)
 	cr_expect(network_entry("192.0.2.2"));
 }
 
-/* ---- where a login is usual ---- */
+/* ---- usual networks ---- */
 
 static const struct failure_list_entry *
 login_entry(const char *user)
@@ -153,8 +153,8 @@ login_entry(const char *user)
 	return NULL;
 }
 
-/* The /24 is one place: its addresses have one limit together, and other places another. */
-Test(guesses, from_all_addresses_of_a_usual_place_have_one_limit)
+/* The addresses of one /24 have one limit together; each other network has its own. */
+Test(guesses, a_usual_network_has_one_limit)
 {
 	char network[NETWORK_TEXT_BYTES];
 
@@ -178,8 +178,8 @@ Test(guesses, from_all_addresses_of_a_usual_place_have_one_limit)
 	cr_expect_eq(guess("carol@example.com", "192.0.2.2"), GUESSES_WITHIN_LIMITS);
 }
 
-/* A place of IPv6 is the /64 that a client counts as anyway. */
-Test(guesses, from_a_usual_place_of_ipv6_have_the_limit_of_its_64)
+/* A usual network of IPv6 is the /64 that is counted anyway. */
+Test(guesses, a_usual_ipv6_network_is_a_64)
 {
 	char network[NETWORK_TEXT_BYTES];
 
@@ -194,8 +194,8 @@ Test(guesses, from_a_usual_place_of_ipv6_have_the_limit_of_its_64)
 	    network_text(&login_entry("bob@example.com")->network, network), "2001:db8:1:2::/64");
 }
 
-/* Failures of a login that was new there do not refuse it once it has succeeded there. */
-Test(guesses, of_a_new_login_are_not_of_its_place)
+/* Failures before a login has succeeded at a network do not count after it. */
+Test(guesses, failures_before_a_success_do_not_count)
 {
 	cr_expect_eq(guess("bob@example.com", "192.0.2.10"), GUESSES_WITHIN_LIMITS);
 	cr_expect_eq(guess("bob@example.com", "192.0.2.11"), GUESSES_WITHIN_LIMITS);
@@ -205,8 +205,8 @@ Test(guesses, of_a_new_login_are_not_of_its_place)
 	cr_expect_eq(guess("bob@example.com", "192.0.2.1"), GUESSES_WITHIN_LIMITS);
 }
 
-/* A place that was forgotten at its limit, and is usual again, has a new limit. */
-Test(guesses, of_a_forgotten_place_are_forgotten)
+/* A network that was forgotten at its limit, and is usual again, starts with no failures. */
+Test(guesses, failures_of_a_forgotten_network_are_cleared)
 {
 	succeed("bob@example.com", "192.0.2.1");
 	(void)guess("bob@example.com", "192.0.2.10");

@@ -1,4 +1,5 @@
-/* What the broker remembers: good checks for a while, failures for longer; both of fixed size. */
+/* What the broker remembers in tables of fixed size: passwords for a while, failures and usual
+ * networks for longer. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -13,7 +14,7 @@ run_clock(void)
 	clock_fake(-1);
 }
 
-Test(cache, remembers_for_its_time, .fini = run_clock)
+Test(password_cache, passwords_are_remembered_for_a_time, .fini = run_clock)
 {
 	struct password_cache *c = password_cache_new();
 
@@ -33,7 +34,7 @@ Test(cache, remembers_for_its_time, .fini = run_clock)
 	password_cache_free(&c);
 }
 
-Test(cache, is_void_at_once)
+Test(password_cache, a_user_is_forgotten_at_once)
 {
 	struct password_cache *c = password_cache_new();
 
@@ -45,7 +46,7 @@ Test(cache, is_void_at_once)
 	password_cache_free(&c);
 }
 
-Test(cache, takes_any_number)
+Test(password_cache, the_newest_password_is_always_known)
 {
 	struct password_cache *c = password_cache_new();
 	int known = 0;
@@ -63,7 +64,7 @@ Test(cache, takes_any_number)
 
 static const struct failures_limit limit = {10, 15 * 60000};
 
-Test(failures, grow_and_are_forgotten, .fini = run_clock)
+Test(failures, failures_are_counted_and_forgotten, .fini = run_clock)
 {
 	struct failures *f = failures_new();
 
@@ -80,7 +81,7 @@ Test(failures, grow_and_are_forgotten, .fini = run_clock)
 	failures_free(&f);
 }
 
-Test(failures, left_and_cleared, .fini = run_clock)
+Test(failures, remaining_time_and_clearing, .fini = run_clock)
 {
 	struct failures *f = failures_new();
 
@@ -101,7 +102,7 @@ Test(failures, left_and_cleared, .fini = run_clock)
 	failures_free(&f);
 }
 
-Test(failures, have_a_worst, .fini = run_clock)
+Test(failures, the_count_is_bounded, .fini = run_clock)
 {
 	struct failures *f = failures_new();
 
@@ -114,7 +115,7 @@ Test(failures, have_a_worst, .fini = run_clock)
 	failures_free(&f);
 }
 
-Test(failures, the_guilty_survive_a_flood, .fini = run_clock)
+Test(failures, a_high_count_survives_many_names, .fini = run_clock)
 {
 	struct failures *f = failures_new();
 
@@ -131,7 +132,7 @@ Test(failures, the_guilty_survive_a_flood, .fini = run_clock)
 	failures_free(&f);
 }
 
-Test(failures, delay)
+Test(failures, the_delay_doubles)
 {
 	static const int64_t expected[] = {0, 500, 1000, 2000, 4000, 8000, 10000, 10000};
 
@@ -140,9 +141,9 @@ Test(failures, delay)
 	cr_assert_eq(failures_delay_ms(UINT64_MAX), 10000);
 }
 
-/* ---- places ---- */
+/* ---- usual networks ---- */
 
-Test(places, are_of_one_login, .fini = run_clock)
+Test(usual_networks, a_network_is_usual_for_one_login, .fini = run_clock)
 {
 	struct usual_networks *p = usual_networks_new();
 
@@ -162,8 +163,8 @@ Test(places, are_of_one_login, .fini = run_clock)
 	usual_networks_free(&p);
 }
 
-/* The newest stay; one login, however far it travels, takes no more than its share. */
-Test(places, are_few_for_each_login, .fini = run_clock)
+/* The newest networks stay; one login never takes more than its number of entries. */
+Test(usual_networks, the_number_per_login_is_bounded, .fini = run_clock)
 {
 	struct usual_networks *p = usual_networks_new();
 	unsigned known = 0;
@@ -198,8 +199,8 @@ Test(places, are_few_for_each_login, .fini = run_clock)
 	usual_networks_free(&p);
 }
 
-/* All places of this login, and of no other. */
-Test(places, can_be_forgotten, .fini = run_clock)
+/* All networks of this login, and of no other. */
+Test(usual_networks, a_login_is_forgotten, .fini = run_clock)
 {
 	struct usual_networks *p = usual_networks_new();
 	char user[16];

@@ -39,7 +39,7 @@ on_wait_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	cr_assert_fail("waited for ever");
+	cr_assert_fail("the wait has timed out");
 }
 
 static void
@@ -121,7 +121,7 @@ fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, 
 	pair(ends);
 	child->pid = fork();
 	if (child->pid == 0) {
-		/* no end of another role's channel may stay open here */
+		/* this process must not keep an end of another role's channel open */
 		dup2(ends[1], 3);
 		close_range(4, ~0U, 0);
 		_exit(role_run(spec, kind, 0, 3, IS_THREAD));
@@ -149,7 +149,7 @@ send_config(const struct rig *r, struct rig_child *child, const char *auth)
 	close(fd);
 }
 
-/* As main does: an open directory, if there is one. */
+/* As main does: grants an open directory, if there is one. */
 static void
 grant_directory(struct rig *r)
 {
@@ -458,7 +458,7 @@ end_child(struct rig_child *c)
 		return;
 	kill(c->pid, SIGCONT);
 	waitpid(c->pid, &status, 0);
-	/* it ends by itself when main is gone; killed by a test is fine too */
+	/* it ends when main is gone, or a test has killed it */
 	cr_assert(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0,
 	    "status %x", (unsigned)status);
 }

@@ -1,6 +1,6 @@
 /*
- * rig: the real broker and real workers as processes in their sandboxes; the test is their main,
- * their submission and their control.
+ * rig: the real broker and real workers as processes in their sandboxes; the test acts as main,
+ * submission and control.
  */
 #ifndef TESTS_UNIT_AUTH_RIG_H
 #define TESTS_UNIT_AUTH_RIG_H
@@ -18,7 +18,7 @@ struct rig_child {
 	bool is_ready;
 };
 
-/* What alice's client says, and what is no password; enough wrong ones for a test. */
+/* PLAIN of alice with the right and with a wrong password, and settings for tests. */
 #define GOOD STR("\0alice@example.com\0wonderland")
 #define WRONG STR("\0alice@example.com\0x")
 #define BINDING "0123456789abcdef0123456789abcdef"
@@ -26,10 +26,10 @@ struct rig_child {
 	"mechanisms = ( \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" );"
 #define HIGH_LIMIT "failure_limit = \"1000 / 1m\";"
 
-struct rig_check { /* by a worker that the test plays */
+struct rig_check { /* A check that the broker sent to the fake worker. */
 	uint64_t call;
 	char user[64], mechanism[32], first[128];
-	struct str password; /* a view of first: PLAIN's */
+	struct str password; /* points into `first`; of PLAIN */
 	struct scram_secret secret; /* salt and iterations */
 };
 
@@ -39,7 +39,8 @@ struct rig {
 	const char *more_domains; /* items behind example.com; NULL: none */
 	bool is_no_first_start;   /* a store that is missing is not made */
 	struct rig_child broker, workers[RIG_WORKERS];
-	struct channel *submission, *control, *fake_worker; /* played: we are the worker */
+	/* fake_worker: the broker's channel to the test */
+	struct channel *submission, *control, *fake_worker;
 	unsigned restarts, last_restart;
 	unsigned users_gone;
 	char last_user_gone[64];
@@ -47,15 +48,15 @@ struct rig {
 	unsigned check_count;
 	unsigned alerts; /* to main */
 	uint8_t alert_kind;
-	char alert[2048]; /* the last: "OBJECT|TEXT" */
-	unsigned answers; /* counts all, to see in which order they came */
+	char alert[2048]; /* the last one: "OBJECT|TEXT" */
+	unsigned answers; /* the number of all answers, to compare their order */
 };
 
 struct rig_answer {
 	struct rig *rig;
 	bool is_done, is_lost;
 	enum request_end end;
-	unsigned order; /* 1: the first that this rig heard */
+	unsigned order; /* 1: the first answer in this rig */
 	uint8_t outcome;
 	struct smtp_status status;
 	char challenge[4096];
@@ -73,54 +74,54 @@ struct rig_admin {
 	size_t last_row_n;
 };
 
-/* An empty directory for the store; then, when it is filled, the processes. */
+/* Makes an empty directory for the store. The test then fills it, and starts the processes. */
 struct rig *rig_new(void);
 void rig_store(struct rig *r, const char *user, const char *password, const char *suspended);
-/* With a password that nobody will use. */
+/* Adds an account with a password that no test uses. */
 void rig_store_iterations(struct rig *r, const char *user, uint32_t iterations);
-/* With alice, whose password is right in GOOD, and mallory, who is suspended; then as rig_run. */
+/* Has alice, whose password is right in GOOD, and mallory, who is suspended; then as rig_run. */
 struct rig *rig_with_alice(const char *auth, unsigned workers);
-/* auth: lines of the auth group. */
+/* Starts the processes. auth: lines of the auth group. */
 void rig_run(struct rig *r, const char *auth, unsigned workers);
-/* A new worker process for the broker, or (play) one whose part the test plays. */
+/* Starts a worker process for the broker, or connects the test as a worker. */
 void rig_worker(struct rig *r, unsigned index);
 void rig_fake_worker(struct rig *r, unsigned index);
 void rig_free(struct rig **r);
 
 void rig_start(struct rig *r, uint64_t session, const char *mechanism, const struct str *initial,
     struct rig_answer *out);
-/* As rig_start, with everything said. */
+/* As rig_start, with all values given. */
 void rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_answer *out);
 void rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer *out);
 void rig_cancel(struct rig *r, uint64_t session);
 void rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out);
-/* The same, and what came of it. */
+/* The same; returns the result. */
 struct rig_admin rig_admin_done(struct rig *r, const char *verb, const char *values[][2]);
-/* A verb of blocks or users for this name: for an hour, with the reason "it guesses". */
+/* Gives a command for blocks or users with this name: for an hour, with the reason "it guesses". */
 struct rig_admin rig_admin_named(struct rig *r, const char *verb, const char *name);
-/* The value of that key in the last row. */
+/* True: the key has this value in the last row. */
 bool rig_row_has(const struct rig_admin *a, const char *key, const char *value);
-/* How often the text stands in that file: a log that the test keeps. */
+/* How often the text is in the log that the test has redirected to this descriptor. */
 unsigned rig_log_count(int log, const char *text);
-/* As the worker: the key of the password that was seen, as an honest one gives it. */
+/* Answers a check as a real worker does: with the key of the password. */
 void rig_answer_check(struct rig *r, unsigned check);
-/* Whatever it likes to say. */
+/* Answers a check with any outcome and key. */
 void rig_answer_check_with(struct rig *r, unsigned check, uint8_t outcome, struct str key);
 
-/* Runs the loop until *flag; the test fails when it takes for ever. */
+/* Runs the loop until *flag is set; the test fails after a time. */
 void rig_until(struct rig *r, const bool *flag);
 void rig_until_count(struct rig *r, const unsigned *count, unsigned enough);
-/* What the client says next is answered so: a reply code, or 334 and this challenge. */
+/* Sends a response; the answer must have this reply code, or be 334 with this challenge. */
 void rig_step_expect(
     struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge);
-/* Start and wait: the reply code, 334 for a challenge. */
+/* Starts a login and waits: returns the reply code, 334 for a challenge. */
 unsigned rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str initial);
 
-/* A byte of this user's row, so far behind the beginning of the name, becomes another, in the file
- * of a store that nobody has open.  The byte that was there. */
+/* Overwrites one byte of this user's row, `offset` bytes after the beginning of the name, in a
+ * store that is not open. Returns the byte that was there. */
 char rig_damage(const struct rig *r, const char *user, ssize_t offset, char byte);
 
-/* The stored keys are those of this password. */
+/* True: the stored keys are those of this password. */
 bool rig_password_matches(const struct scram_secret *s, struct str password);
 
 #endif

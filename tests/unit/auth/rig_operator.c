@@ -1,4 +1,4 @@
-/* rig: the test as control. */
+/* rig: the test acts as control. */
 #include "unit/auth/rig.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/* Derivation against the published vector; the stored text; fakes. */
+/* Derivation against the published example; the stored text; secrets for names without an account.
+ */
 #include <criterion/criterion.h>
 
 #include "auth/scram_secret.h"
@@ -19,7 +20,7 @@ static const char auth_message[] =
 
 #include <gnutls/crypto.h>
 
-Test(secret, rfc7677)
+Test(scram_secret, the_example_of_rfc7677)
 {
 	struct scram_secret s = {.iterations = 4096};
 	uint8_t signature[32], key[32], stored[32];
@@ -49,7 +50,7 @@ Test(secret, rfc7677)
 	buf_clear(&proof);
 }
 
-Test(secret, fits_its_password_only)
+Test(scram_secret, only_its_password_matches)
 {
 	struct scram_secret s, other;
 
@@ -65,7 +66,7 @@ Test(secret, fits_its_password_only)
 	cr_assert(!scram_secret_make(STR("wonderland\n"), 4096, &s));
 }
 
-Test(secret, text_and_back)
+Test(scram_secret, text_is_read_back)
 {
 	char text[SCRAM_SECRET_TEXT_BYTES], again[SCRAM_SECRET_TEXT_BYTES];
 	struct scram_secret s, back;
@@ -78,7 +79,7 @@ Test(secret, text_and_back)
 
 #define KEY "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
-Test(secret, malformed)
+Test(scram_secret, malformed_text_is_refused)
 {
 	static const char *const bad[] = {
 	    "",
@@ -103,7 +104,7 @@ Test(secret, malformed)
 		cr_assert(!scram_secret_parse(str_of(bad[i]), &s), "%s", bad[i]);
 }
 
-Test(secret, fake_stays_and_fits_nothing)
+Test(scram_secret, a_fake_is_stable_and_matches_nothing)
 {
 	struct str key = STR("the installation's own 32 bytes.");
 	struct scram_secret a, b, c;
@@ -122,7 +123,7 @@ Test(secret, fake_stays_and_fits_nothing)
 	cr_assert(!rig_password_matches(&a, STR("")));
 }
 
-Test(secret, spoiled_keeps_the_salt)
+Test(scram_secret, an_invalidated_secret_keeps_its_salt)
 {
 	struct scram_secret s, before;
 

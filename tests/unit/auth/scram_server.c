@@ -1,4 +1,5 @@
-/* SCRAM's server half: the example of RFC 7677, and what differs from it in one place. */
+/* The server side of SCRAM: the example of RFC 7677, and messages that differ from it in one place.
+ */
 #include "auth/scram_server.h"
 
 #include <criterion/criterion.h>
@@ -39,7 +40,7 @@ is_proven(const char *first, const char *final, struct str binding, struct buf *
 	return scram_server_is_proven(&exchange, str_of(final), out);
 }
 
-Test(scram, the_example_of_the_rfc)
+Test(scram_server, the_example_of_rfc7677)
 {
 	struct buf out;
 
@@ -66,7 +67,7 @@ static const char *const refused[] = {
     "c=biws,r=" NONCE ",p=" PROOF ",p=" PROOF,
 };
 
-Test(scram, what_differs_is_no_proof)
+Test(scram_server, a_changed_message_is_no_proof)
 {
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
 		struct buf out;
@@ -78,7 +79,7 @@ Test(scram, what_differs_is_no_proof)
 	}
 }
 
-Test(scram, a_proof_for_another_channel_or_first_message_is_none)
+Test(scram_server, a_proof_is_bound_to_its_channel_and_first_message)
 {
 	struct buf out;
 
@@ -91,7 +92,7 @@ Test(scram, a_proof_for_another_channel_or_first_message_is_none)
 	buf_clear(&out);
 }
 
-Test(scram, each_challenge_has_a_nonce_of_its_own)
+Test(scram_server, each_challenge_has_its_own_nonce)
 {
 	struct scram_secret secret = pencil();
 	struct buf a, b;
@@ -109,7 +110,7 @@ Test(scram, each_challenge_has_a_nonce_of_its_own)
 	buf_clear(&b);
 }
 
-/* Both sides must mean the same binding; "y" after an offer is a downgrade. */
+/* The binding must agree with what both sides offered; "y" after an offer is a downgrade. */
 static const struct {
 	struct scram_server_channel channel;
 	const char *first;
@@ -126,7 +127,7 @@ static const struct {
     {{.plus_offered = false}, "y,,n=a,r=x", true},
 };
 
-Test(scram, the_channel_must_be_the_one_that_was_offered)
+Test(scram_server, the_binding_must_be_the_offered_one)
 {
 	for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
 		struct claimed_identity identity;
