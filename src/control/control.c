@@ -167,7 +167,7 @@ control_command_row(struct control_command *q, const struct channel_packet *p)
 	slowest = client->caller.may_act ? NULL : desk_rights_slowest_client(client->control);
 	if (!slowest)
 		return;
-	desk_rights_log_refused(client->control, slowest->caller.uid, "answers are not taken");
+	desk_rights_log_refused(client->control, slowest->caller.uid, "answers are not read");
 	control_client_free(slowest);
 }
 
@@ -316,7 +316,7 @@ static bool
 may_caller_connect(struct control *c, int fd, struct caller *out)
 {
 	if (!caller_read(fd, out)) {
-		log_error("control: who connected cannot be asked for: %m");
+		log_error("control: the user that connected cannot be determined: %m");
 		return false;
 	}
 	if (out->may_act || desk_rights_may_look(c, fd, out))

@@ -47,7 +47,7 @@ desk_rights_may_look(const struct control *c, int fd, const struct caller *calle
 		return false;
 	is_in = caller_is_in(fd, caller, c->help_desk_group);
 	if (is_in < 0)
-		log_error("control: the groups of uid %u cannot be asked for: %m", caller->uid);
+		log_error("control: the groups of uid %u cannot be determined: %m", caller->uid);
 	return is_in > 0;
 }
 

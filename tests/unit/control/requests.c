@@ -1,5 +1,5 @@
-/* The role control, with the test as its main, as the queue and as the tool: every command ends,
- * and says which process did not answer. */
+/* The role control, with the test as main, as the queue and as the tool: every command ends, and
+ * its answer says which process did not answer. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 
 #include "rig.h"
 
-Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .timeout = 60)
+Test(control_requests, the_answer_names_a_queue_that_does_not_answer, .timeout = 60)
 {
 	static struct control_rig r;
 	uint64_t late;
@@ -27,8 +27,8 @@ Test(control_requests, a_command_of_a_stopped_queue_says_who_did_not_answer, .ti
 	control_rig_stop(&r);
 }
 
-/* The queue must not wait until somebody takes the rows of a command that has ended here. */
-Test(control_requests, the_queue_hears_that_a_command_has_expired, .timeout = 60)
+/* The queue must not wait until the rows of a command that has expired are read. */
+Test(control_requests, the_queue_is_notified_of_an_expired_command, .timeout = 60)
 {
 	static struct control_rig r;
 
@@ -45,9 +45,9 @@ Test(control_requests, the_queue_hears_that_a_command_has_expired, .timeout = 60
 	control_rig_stop(&r);
 }
 
-/* `status` is asked when something hangs: it does not wait as long as other commands may, whatever
- * else is open. */
-Test(control_requests, status_says_soon_who_did_not_answer, .timeout = 60)
+/* `status` is used when something hangs: its deadline is shorter than that of other commands, even
+ * if those are running. */
+Test(control_requests, status_has_a_short_deadline, .timeout = 60)
 {
 	static struct control_rig r;
 
@@ -87,8 +87,9 @@ Test(control_requests, a_refusal_and_a_loss_end_a_command, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* A tool that leaves cancels its commands: the answers find no one, and others are served. */
-Test(control_requests, a_tool_that_leaves, .timeout = 60)
+/* A tool that disconnects cancels its commands: their answers are dropped, and other commands are
+ * answered. */
+Test(control_requests, commands_of_a_disconnected_tool_are_cancelled, .timeout = 60)
 {
 	static struct control_rig r;
 
@@ -104,8 +105,8 @@ Test(control_requests, a_tool_that_leaves, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* What a tool may not say costs it its connection; ADMIN is for control alone to say. */
-Test(control_requests, what_no_tool_says, .timeout = 60)
+/* A message that a tool must not send closes its connection; only control may send ADMIN. */
+Test(control_requests, a_forbidden_message_closes_the_connection, .timeout = 60)
 {
 	static struct control_rig r;
 	struct message_admin m = {.verb = STR("queue.list"), .by = STR("root")};
@@ -130,8 +131,8 @@ count_descriptors(void)
 	return n;
 }
 
-/* A large body: the file that the queue gives with a row reaches the tool, and control keeps none.
- */
+/* A large body: the file descriptor that the queue sends with a row reaches the tool, and control
+ * keeps none. */
 Test(control_requests, a_descriptor_of_a_row_reaches_the_tool, .timeout = 60)
 {
 	static struct control_rig r;

@@ -29,7 +29,7 @@ wait_for_count(struct control_rig *r, const unsigned *count, unsigned enough)
 		event_base_loopexit(r->base, &tick);
 		event_base_dispatch(r->base);
 	}
-	cr_assert_geq(*count, enough, "waited for ever");
+	cr_assert_geq(*count, enough, "the wait has timed out");
 }
 
 /* ---- as the queue ---- */
@@ -50,7 +50,7 @@ answer_from_queue(struct control_rig *r, uint64_t call)
 	send_answer(r, r->queue, call);
 }
 
-/* Rows as long as control has room for them, and the end behind the last one. */
+/* Sends rows as long as control allows more bytes, and the end after the last one. */
 static void
 send_long_rows(struct control_rig *r)
 {

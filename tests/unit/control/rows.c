@@ -1,12 +1,11 @@
-/* Control passes on no more rows than the tool takes, and a tool may stand for as long as it likes.
- */
+/* Control passes on no more rows than the tool reads, and a tool may stop reading for any time. */
 #include "rig.h"
 
 #include <sys/socket.h>
 
 enum { LONG_ROW = 50000, LONG_ROWS = 400, LONG_CEILING = 3 << 20 };
 
-/* A tool whose reader stands: its loop does not run until the test runs it. */
+/* A tool that does not read: its loop only runs when the test runs it. */
 struct slow_tool {
 	struct event_base *base;
 	struct channel *channel;
@@ -70,7 +69,7 @@ slow_tool_stop(struct slow_tool *t)
 	event_base_free(t->base);
 }
 
-Test(control_rows, a_tool_that_does_not_read_may_stand, .timeout = 120)
+Test(control_rows, a_tool_may_stop_reading, .timeout = 120)
 {
 	struct timeval pause = {0, 600000}, tick = {0, 2000};
 	static struct control_rig r;
@@ -82,7 +81,7 @@ Test(control_rows, a_tool_that_does_not_read_may_stand, .timeout = 120)
 		expect_working(&r);
 	cr_assert_gt(r.long_bytes, 0);
 	cr_assert_lt(r.long_bytes, LONG_CEILING, "%zu bytes were asked for", r.long_bytes);
-	/* longer than what a process may take for its answer */
+	/* longer than an owner may take for its answer */
 	clock_shorten_timeouts(200);
 	event_base_loopexit(r.base, &pause);
 	event_base_dispatch(r.base);
@@ -101,7 +100,7 @@ Test(control_rows, a_tool_that_does_not_read_may_stand, .timeout = 120)
 	control_rig_stop(&r);
 }
 
-Test(control_rows, the_owner_hears_that_a_tool_is_gone, .timeout = 120)
+Test(control_rows, the_owner_is_notified_of_a_disconnected_tool, .timeout = 120)
 {
 	static struct control_rig r;
 	static struct slow_tool t;

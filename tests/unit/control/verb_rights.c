@@ -1,5 +1,5 @@
-/* Who may give which command: root all of the table, members of help_desk_group what it gives them,
- * judged by the kernel's word and for each command. */
+/* Which user may give which command: root all of the table, members of help_desk_group those that
+ * it gives them. The kernel names the user, and each command is checked. */
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,8 @@ send_help_desk_group(struct control_rig *r, const char *number)
 	send_config(r, "help_desk_group = \"desk\";\n");
 }
 
-/* Only this thread becomes another user, for as long as it connects: the kernel remembers that. */
+/* Only this thread becomes another user while it connects: the kernel records the user at that
+ * time. */
 static int
 connect_as(const struct control_rig *r, uid_t uid, size_t group_count, const gid_t *groups)
 {
@@ -52,7 +53,7 @@ use_tool(struct control_rig *r, int fd)
 	wait_for_count(r, &r->hello_count, before + 1);
 }
 
-/* The tool of a member, by one of many groups. */
+/* Connects as a member, by the last one of many groups. */
 static void
 use_member_tool(struct control_rig *r)
 {
@@ -93,7 +94,7 @@ is_passed_on(const struct control_rig *r)
 	return r->exit_code == 0 || r->exit_code == 69;
 }
 
-Test(control_rights, each_command_of_the_table, .timeout = 60)
+Test(control_rights, each_command_has_its_right, .timeout = 60)
 {
 	static struct control_rig r;
 	char text[200];
@@ -120,8 +121,8 @@ Test(control_rights, each_command_of_the_table, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* What changes something is for root, but for the end of a block. */
-Test(control_rights, few_commands_help)
+/* Commands that change something are for root, except removing a block. */
+Test(control_rights, only_removing_a_block_is_for_members)
 {
 	for (size_t i = 0; i < verb_rights_count; i++)
 		cr_expect_eq(verb_rights_table[i].right == RIGHT_HELP,
@@ -135,7 +136,7 @@ Test(control_rights, few_commands_help)
 	cr_expect_null(verb_rights_find(STR("")));
 }
 
-Test(control_rights, a_command_that_is_not_in_the_table, .timeout = 60)
+Test(control_rights, an_unknown_command_is_refused, .timeout = 60)
 {
 	static struct control_rig r;
 	static const char *const verbs[] = {"queue.purge", "queue", "main.", "reloads", ""};
@@ -154,8 +155,8 @@ Test(control_rights, a_command_that_is_not_in_the_table, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* Also where its value is empty, or stands behind another one of that name. */
-Test(control_rights, the_body_of_a_message_is_for_root, .timeout = 60)
+/* Also if the value is empty, or follows another value of the same key. */
+Test(control_rights, only_root_may_read_a_body, .timeout = 60)
 {
 	static struct control_rig r;
 	static const struct str values[] = {STR("id\0001\0body\0001\0"), STR("body\0\0id\0001\0"),
@@ -179,8 +180,8 @@ Test(control_rights, the_body_of_a_message_is_for_root, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* The owner hears the uid that the kernel knows, whatever the tool says. */
-Test(control_rights, the_owner_hears_who_asks, .timeout = 60)
+/* The owner gets the uid that the kernel gives, whatever the tool sends. */
+Test(control_rights, the_owner_gets_the_callers_name, .timeout = 60)
 {
 	static struct control_rig r;
 	struct message_admin m = {.verb = STR("queue.list"), .by = STR("root")};
@@ -196,8 +197,8 @@ Test(control_rights, the_owner_hears_who_asks, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* A member that is connected has the right until the configuration takes it away, and no longer. */
-Test(control_rights, each_command_is_judged_anew, .timeout = 60)
+/* A connected member has the right until the configuration removes it. */
+Test(control_rights, each_command_is_checked_again, .timeout = 60)
 {
 	static struct control_rig r;
 
@@ -227,7 +228,7 @@ is_closed(int fd)
 	return recv(fd, byte, sizeof byte, 0) == 0;
 }
 
-Test(control_rights, a_stranger_is_closed, .timeout = 60)
+Test(control_rights, a_user_without_rights_is_disconnected, .timeout = 60)
 {
 	static struct control_rig r;
 	static const gid_t other = OTHER, desk = HELP_DESK;
@@ -240,7 +241,7 @@ Test(control_rights, a_stranger_is_closed, .timeout = 60)
 	fd = connect_as(&r, STRANGER, 0, NULL);
 	cr_expect(is_closed(fd));
 	close(fd);
-	/* the kernel shows every user that this namespace does not know so */
+	/* the kernel shows every user that this namespace does not know as this one */
 	fd = connect_as(&r, 65534, 1, &desk);
 	cr_expect(is_closed(fd));
 	close(fd);
@@ -248,8 +249,8 @@ Test(control_rights, a_stranger_is_closed, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* One member has 8 connections, all have 32, and root still has one. */
-Test(control_rights, members_leave_room_for_root, .timeout = 60)
+/* One member has 8 connections, all have 32, and root can still connect. */
+Test(control_rights, members_leave_connections_for_root, .timeout = 60)
 {
 	static struct control_rig r;
 	static const gid_t desk = HELP_DESK;
@@ -272,8 +273,8 @@ Test(control_rights, members_leave_room_for_root, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* Who leaves does not make room for more: the owner is at work for it until it answers. */
-Test(control_rights, commands_of_a_member_who_left_count, .timeout = 60)
+/* A member that disconnects gets no more commands: the owner still runs those that it gave. */
+Test(control_rights, commands_of_a_disconnected_member_count, .timeout = 60)
 {
 	static struct control_rig r;
 	uint64_t calls[8];
@@ -295,7 +296,7 @@ Test(control_rights, commands_of_a_member_who_left_count, .timeout = 60)
 		answer_from_queue(&r, calls[i]);
 	use_member_tool(&r);
 	expect_working(&r);
-	/* and those that lose their owner */
+	/* also when their owner is lost */
 	r.is_silent = true;
 	request_count = r.request_count;
 	for (unsigned i = 0; i < 8; i++)
@@ -307,8 +308,8 @@ Test(control_rights, commands_of_a_member_who_left_count, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* What one member has under way, by all of its connections and those that it left, keeps no other
- * one out; all of them together leave room for root's. */
+/* Commands of one member, over all of its connections and after it has disconnected, leave commands
+ * for other members; those of all members leave commands for root. */
 Test(control_rights, members_leave_commands_for_others_and_for_root, .timeout = 60)
 {
 	static struct control_rig r;
@@ -336,12 +337,12 @@ Test(control_rights, members_leave_commands_for_others_and_for_root, .timeout = 
 	control_rig_stop(&r);
 }
 
-/* A tool that asks, and then takes nothing until its own loop is run. */
+/* A tool that sends a command, and reads nothing until its own loop runs. */
 struct stalled_tool {
 	struct event_base *base;
 	struct channel *channel;
 	uint64_t call;
-	enum request_end end; /* REQUEST_ROW: none yet */
+	enum request_end end; /* REQUEST_ROW: not ended */
 };
 
 static void
@@ -412,9 +413,9 @@ wait_for_end(struct stalled_tool *t)
 	}
 }
 
-/* Members who take no answers may let 64 MiB wait, all of them together: then the one is closed for
- * whom most of it waits, and the others go on. */
-Test(control_rights, members_who_take_no_answers, .timeout = 60)
+/* At most 64 MiB of answers may wait for all members together: then control closes the client for
+ * which most of them wait, and the others go on. */
+Test(control_rights, members_who_do_not_read_are_disconnected, .timeout = 60)
 {
 	static struct control_rig r;
 	struct stalled_tool less, more;
@@ -441,8 +442,8 @@ Test(control_rights, members_who_take_no_answers, .timeout = 60)
 	control_rig_stop(&r);
 }
 
-/* A member may be refused as often as it likes: the log has 60 lines of it in a minute. */
-Test(control_rights, refusals_do_not_fill_the_log, .timeout = 60)
+/* However often a member is refused: the log has 60 lines in a minute. */
+Test(control_rights, the_log_of_refusals_is_bounded, .timeout = 60)
 {
 	static struct control_rig r;
 	static char text[200000];
