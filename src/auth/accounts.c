@@ -96,17 +96,17 @@ accounts_key(const struct accounts *a)
 uint32_t
 accounts_likely_iterations(const struct accounts *a, struct str name)
 {
-	uint64_t total = 0, place;
+	uint64_t total = 0, position;
 	int i;
 
 	if (a->counts_n == 0)
 		return 0;
 	for (i = 0; i < a->counts_n; i++)
 		total += a->counts[i].accounts;
-	place = scram_secret_fixed_number(accounts_key(a), "iterations", name) >> 32;
-	place = place * total >> 32; /* there are fewer than 2^32 accounts */
-	for (i = 0; i < a->counts_n - 1 && place >= a->counts[i].accounts; i++)
-		place -= a->counts[i].accounts;
+	position = scram_secret_fixed_number(accounts_key(a), "iterations", name) >> 32;
+	position = position * total >> 32; /* there are fewer than 2^32 accounts */
+	for (i = 0; i < a->counts_n - 1 && position >= a->counts[i].accounts; i++)
+		position -= a->counts[i].accounts;
 	return a->counts[i].iterations;
 }
 

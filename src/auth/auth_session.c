@@ -254,20 +254,20 @@ check_scram_final(struct auth_session *s, struct str final)
 	    .challenge = str_make(s->challenge.p, s->challenge.n),
 	    .binding = is_scram_plus(s) ? s->binding : STR(""),
 	    .secret = &s->secret};
-	struct buf proof;
+	struct buf reply;
 
 	/* guesses may be sent in parallel: those beyond the limit get no result, right or wrong */
 	if (auth_result_is_refused(s))
 		return;
-	buf_init(&proof, CLAIMED_MESSAGE_MAX);
-	if (final.n <= CLAIMED_MESSAGE_MAX && scram_server_is_proven(&exchange, final, &proof) &&
+	buf_init(&reply, CLAIMED_MESSAGE_MAX);
+	if (final.n <= CLAIMED_MESSAGE_MAX && scram_server_is_proven(&exchange, final, &reply) &&
 	    !s->identity.has_other_authzid)
-		auth_result_challenge(s, AUTH_SESSION_WANTS_END, buf_str(&proof));
+		auth_result_challenge(s, AUTH_SESSION_WANTS_END, buf_str(&reply));
 	else if (final.n > CLAIMED_MESSAGE_MAX)
 		auth_result_malformed(s);
 	else
 		auth_result_fail(s);
-	buf_clear(&proof);
+	buf_clear(&reply);
 }
 
 /* ---- responses of the client ---- */

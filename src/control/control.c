@@ -44,7 +44,7 @@ control_of(struct role *r)
 
 /* ---- answers ---- */
 
-/* The queue may send many large rows: it sends no more than it is told were read. The answers of
+/* The queue may send many large rows: it sends no more than control reports as read. The answers of
  * other roles fit in the buffer of a channel. */
 static void
 control_command_report_taken(struct control_command *q, bool is_gone)

@@ -270,14 +270,15 @@ Test(blocklist, an_invalid_line_is_not_overwritten)
 {
 	for (size_t i = 0; i < sizeof bad_files / sizeof *bad_files; i++) {
 		struct blocklist_entry user = block_of("bob", HOUR_MS);
-		char text[256] = "", place[32];
+		char text[256] = "", prefix[32];
 		unsigned holding = 0;
 		struct blocklist *b;
 		int fd = write_blocks(bad_files[i].text);
 
-		snprintf(place, sizeof place, "blocks:%u: ", bad_files[i].line);
+		snprintf(prefix, sizeof prefix, "blocks:%u: ", bad_files[i].line);
 		b = open_blocks();
-		cr_expect(strstr(blocklist_error(b), place), "case %zu: %s", i, blocklist_error(b));
+		cr_expect(
+		    strstr(blocklist_error(b), prefix), "case %zu: %s", i, blocklist_error(b));
 		blocklist_each(b, count_block, &holding);
 		cr_expect_eq(holding, bad_files[i].holding_count, "case %zu: %u", i, holding);
 		cr_expect_eq(blocklist_add(b, &user), BLOCKLIST_BROKEN);

@@ -182,7 +182,7 @@ Test(broker_requests, a_stopped_worker_is_replaced, .timeout = 60)
 /* An answer of another type, or a refusal, is an error, and the worker is replaced. */
 Test(broker_requests, a_worker_that_answers_with_another_type_is_replaced, .timeout = 60)
 {
-	for (int way = 0; way < 2; way++) {
+	for (int case_index = 0; case_index < 2; case_index++) {
 		struct message_status wrong = {.status = smtp_status_make(250, NULL, "ok")};
 		struct rig *r = rig_new();
 		struct rig_answer a;
@@ -192,7 +192,7 @@ Test(broker_requests, a_worker_that_answers_with_another_type_is_replaced, .time
 		rig_fake_worker(r, 0);
 		rig_start(r, 1, "PLAIN", &STR("\0alice@example.com\0secret"), &a);
 		rig_until_count(r, &r->check_count, 1);
-		if (way == 0)
+		if (case_index == 0)
 			cr_assert_eq(channel_answer(r->fake_worker, r->checks[0].call,
 			                 MESSAGE_STATUS, &wrong, -1),
 			    0);
