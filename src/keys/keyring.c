@@ -15,13 +15,13 @@
 struct keyring_key {
 	struct keyring_key *next;
 	gnutls_privkey_t private;
-	struct libcrypto_key *fast; /* NULL: GnuTLS signs */
+	struct libcrypto_key *libcrypto_key; /* NULL: GnuTLS signs */
 	unsigned char id[KEYRING_ID_BYTES];
 	uint32_t algorithm;
 	uint32_t bits;
-	unsigned place;
-	bool is_old;
-	int64_t old_since_ms;
+	unsigned index;
+	bool is_retired;
+	int64_t retired_ms;
 };
 
 struct keyring {
@@ -53,7 +53,7 @@ free_keyring_key(struct keyring_key *key)
 {
 	if (key->private)
 		gnutls_privkey_deinit(key->private);
-	libcrypto_key_free(&key->fast);
+	libcrypto_key_free(&key->libcrypto_key);
 	mem_free(key);
 }
 
@@ -124,7 +124,8 @@ keyring_sign_by_libcrypto(const struct keyring_key *key, const struct keyring_re
 			return 0;
 		data = str_make((const char *)digest, gnutls_hash_get_len(hash));
 	}
-	return libcrypto_sign(key->fast, &scheme, data, signature_out, KEYRING_SIGNATURE_MAX);
+	return libcrypto_sign(
+	    key->libcrypto_key, &scheme, data, signature_out, KEYRING_SIGNATURE_MAX);
 }
 
 /* What libcrypto signs must be what GnuTLS takes for the signature of this key. */
@@ -137,11 +138,11 @@ keyring_is_same_key(const struct keyring_key *key, gnutls_pubkey_t public)
 	    .algorithm = is_rsa ? GNUTLS_SIGN_RSA_SHA256 : GNUTLS_SIGN_ECDSA_SHA256,
 	    .data = str_of(text)};
 	unsigned char signature[KEYRING_SIGNATURE_MAX];
-	gnutls_datum_t in = {(unsigned char *)text, sizeof text - 1}, given = {signature, 0};
+	gnutls_datum_t in = {(unsigned char *)text, sizeof text - 1}, made = {signature, 0};
 
-	given.size = (unsigned)keyring_sign_by_libcrypto(key, &r, signature);
-	return given.size > 0 &&
-	       gnutls_pubkey_verify_data2(public, r.algorithm, 0, &in, &given) >= 0;
+	made.size = (unsigned)keyring_sign_by_libcrypto(key, &r, signature);
+	return made.size > 0 &&
+	       gnutls_pubkey_verify_data2(public, r.algorithm, 0, &in, &made) >= 0;
 }
 
 static void
@@ -151,9 +152,9 @@ keyring_load_libcrypto_key(
 	if (!k->libcrypto ||
 	    (key->algorithm != GNUTLS_PK_RSA && key->algorithm != GNUTLS_PK_ECDSA))
 		return;
-	key->fast = libcrypto_key_new(k->libcrypto, pem);
-	if (key->fast && !keyring_is_same_key(key, public))
-		libcrypto_key_free(&key->fast);
+	key->libcrypto_key = libcrypto_key_new(k->libcrypto, pem);
+	if (key->libcrypto_key && !keyring_is_same_key(key, public))
+		libcrypto_key_free(&key->libcrypto_key);
 }
 
 /* ---- taking keys ---- */
@@ -209,12 +210,12 @@ read_private_key(const struct keyring *k, struct keyring_key *key, struct str pe
 }
 
 static void
-retire_key(struct keyring *k, unsigned place)
+retire_key(struct keyring *k, unsigned index)
 {
 	for (struct keyring_key *key = k->first; key; key = key->next)
-		if (key->place == place && !key->is_old) {
-			key->is_old = true;
-			key->old_since_ms = clock_mono_ms();
+		if (key->index == index && !key->is_retired) {
+			key->is_retired = true;
+			key->retired_ms = clock_mono_ms();
 		}
 }
 
@@ -228,7 +229,7 @@ forget_old_keys(struct keyring *k)
 	for (struct keyring_key **link = &k->first; *link;) {
 		struct keyring_key *key = *link;
 
-		if (key->is_old && (++count > KEYRING_OLD_MAX || key->old_since_ms < before)) {
+		if (key->is_retired && (++count > KEYRING_OLD_MAX || key->retired_ms < before)) {
 			*link = key->next;
 			free_keyring_key(key);
 		} else {
@@ -248,7 +249,7 @@ unlink_keyring_key(struct keyring *k, struct keyring_key *key)
 }
 
 bool
-keyring_put(struct keyring *k, unsigned place, struct str pem, const char **why_out)
+keyring_put(struct keyring *k, unsigned index, struct str pem, const char **why_out)
 {
 	struct keyring_key *key = MEM_NEW(struct keyring_key), *same;
 
@@ -258,18 +259,18 @@ keyring_put(struct keyring *k, unsigned place, struct str pem, const char **why_
 		return false;
 	}
 	same = find_keyring_key(k, str_make((const char *)key->id, sizeof key->id));
-	if (same && !same->is_old && same->place != place) {
+	if (same && !same->is_retired && same->index != index) {
 		/* one key for two certificates */
-		retire_key(k, place);
+		retire_key(k, index);
 		free_keyring_key(key);
 		return true;
 	}
-	retire_key(k, place);
+	retire_key(k, index);
 	if (same) {
 		unlink_keyring_key(k, same);
 		free_keyring_key(same);
 	}
-	key->place = place;
+	key->index = index;
 	key->next = k->first;
 	k->first = key;
 	forget_old_keys(k);
@@ -314,7 +315,7 @@ keyring_sign(const struct keyring *k, const struct keyring_request *r,
 
 	if (!key || !key_may_sign(key, r))
 		return 0;
-	if (key->fast)
+	if (key->libcrypto_key)
 		n = keyring_sign_by_libcrypto(key, r, signature_out);
 	if (n)
 		return n;

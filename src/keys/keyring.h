@@ -23,7 +23,7 @@ void keyring_free(struct keyring **k);
 /* The key of this place (an index of the configuration) is now the one in the PEM text: RSA, EC,
  * Ed25519 or Ed448, not encrypted.  false and *why_out (static) when it cannot be used: the former
  * one stays. */
-bool keyring_put(struct keyring *k, unsigned place, struct str pem, const char **why_out) MUST_USE;
+bool keyring_put(struct keyring *k, unsigned index, struct str pem, const char **why_out) MUST_USE;
 size_t keyring_count(const struct keyring *k);
 
 /* gnutls_pk_algorithm_t and its bits. */

@@ -29,16 +29,16 @@ struct keys_retry {
 
 struct keys_peer {
 	struct keys *keys;
-	struct role_peer who;
+	struct role_peer identity;
 	struct channel *channel;
-	struct keys_retry *question; /* a peer asks and waits: at most one */
+	struct keys_retry *retry; /* a peer asks and waits: at most one */
 	struct keys_peer *next;
 };
 
 struct keys {
 	struct role *role;
 	struct event_base *base;
-	struct keyring *ring;
+	struct keyring *keyring;
 	struct keys_peer *peers;
 };
 
@@ -51,7 +51,7 @@ keys_of(struct role *r)
 		k = MEM_NEW(struct keys);
 		k->role = r;
 		k->base = r->base;
-		k->ring = keyring_new();
+		k->keyring = keyring_new();
 		r->state = k;
 	}
 	return k;
@@ -74,7 +74,7 @@ keys_grant(struct role *r, const struct message_grant *grant, int fd)
 		error = buf_read_file(&pem, fd) == 0 ? 0 : errno;
 		if (error)
 			why = strerrordesc_np(error);
-		if (error || !keyring_put(keys_of(r)->ring, grant->index, buf_str(&pem), &why))
+		if (error || !keyring_put(keys_of(r)->keyring, grant->index, buf_str(&pem), &why))
 			log_error("private key %.*s: %s", STR_ARG(grant->name), why);
 		mem_wipe(pem.p, pem.cap);
 	}
@@ -94,7 +94,7 @@ answer_sign(struct keys *k, struct channel *c, const struct channel_packet *p)
 	struct message_signed answer;
 
 	metrics_work("sign");
-	n = keyring_sign(k->ring, &request, signature);
+	n = keyring_sign(k->keyring, &request, signature);
 	answer = (struct message_signed){n > 0, {(const char *)signature, n}};
 	(void)!channel_answer(c, p->call, MESSAGE_SIGNED, &answer, -1);
 }
@@ -102,9 +102,9 @@ answer_sign(struct keys *k, struct channel *c, const struct channel_packet *p)
 static void
 free_key_retry(struct keys_peer *peer)
 {
-	event_del(&peer->question->timer);
-	mem_free(peer->question);
-	peer->question = NULL;
+	event_del(&peer->retry->timer);
+	mem_free(peer->retry);
+	peer->retry = NULL;
 }
 
 static bool
@@ -112,7 +112,7 @@ answer_key(struct keys_peer *peer, uint64_t call, struct str id, bool is_last)
 {
 	struct message_key answer = {0};
 
-	answer.known = keyring_find(peer->keys->ring, id, &answer.algorithm, &answer.bits);
+	answer.known = keyring_find(peer->keys->keyring, id, &answer.algorithm, &answer.bits);
 	if (answer.known || is_last)
 		(void)!channel_answer(peer->channel, call, MESSAGE_KEY, &answer, -1);
 	return answer.known;
@@ -126,7 +126,7 @@ key_retry_timer_fired(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	answer_key(
-	    peer, peer->question->call, str_make(peer->question->id, KEYRING_ID_BYTES), true);
+	    peer, peer->retry->call, str_make(peer->retry->id, KEYRING_ID_BYTES), true);
 	free_key_retry(peer);
 }
 
@@ -134,15 +134,15 @@ static void
 handle_key_ask(struct keys_peer *peer, uint64_t call, struct str id)
 {
 	struct timeval wait = {0, KEY_RETRY_MS * 1000};
-	bool may_wait = id.n == KEYRING_ID_BYTES && !peer->question;
+	bool may_wait = id.n == KEYRING_ID_BYTES && !peer->retry;
 
 	if (answer_key(peer, call, id, !may_wait) || !may_wait)
 		return;
-	peer->question = MEM_NEW(struct keys_retry);
-	peer->question->call = call;
-	memcpy(peer->question->id, id.p, KEYRING_ID_BYTES);
-	event_assign(&peer->question->timer, peer->keys->base, -1, 0, key_retry_timer_fired, peer);
-	event_add(&peer->question->timer, &wait);
+	peer->retry = MEM_NEW(struct keys_retry);
+	peer->retry->call = call;
+	memcpy(peer->retry->id, id.p, KEYRING_ID_BYTES);
+	event_assign(&peer->retry->timer, peer->keys->base, -1, 0, key_retry_timer_fired, peer);
+	event_add(&peer->retry->timer, &wait);
 }
 
 static void
@@ -170,7 +170,7 @@ free_keys_peer(struct keys_peer *peer)
 	while (*link != peer)
 		link = &(*link)->next;
 	*link = peer->next;
-	if (peer->question)
+	if (peer->retry)
 		free_key_retry(peer);
 	channel_free(&peer->channel);
 	mem_free(peer);
@@ -182,30 +182,30 @@ keys_peer_lost(struct channel *c, void *arg)
 	struct keys_peer *peer = arg;
 
 	(void)c;
-	role_peer_lost(peer->keys->role, peer->who);
+	role_peer_lost(peer->keys->role, peer->identity);
 	free_keys_peer(peer);
 }
 
 /* Main has joined the two anew: the end of the former channel may not have been seen yet. */
 static void
-keys_drop_former_peer(struct keys *k, struct role_peer who)
+keys_drop_former_peer(struct keys *k, struct role_peer identity)
 {
 	struct keys_peer *peer, *next;
 
 	for (peer = k->peers; peer; peer = next) {
 		next = peer->next;
-		if (peer->who.kind == who.kind && peer->who.index == who.index)
+		if (peer->identity.kind == identity.kind && peer->identity.index == identity.index)
 			free_keys_peer(peer);
 	}
 }
 
 static void
-keys_add_peer(struct role *r, struct role_peer who, int fd)
+keys_add_peer(struct role *r, struct role_peer identity, int fd)
 {
 	struct keys_peer *peer = MEM_NEW(struct keys_peer);
 
-	keys_drop_former_peer(keys_of(r), who);
-	peer->who = who;
+	keys_drop_former_peer(keys_of(r), identity);
+	peer->identity = identity;
 	peer->keys = keys_of(r);
 	peer->channel = channel_new(r->base, fd, on_key_request, keys_peer_lost, peer);
 	peer->next = peer->keys->peers;
@@ -243,7 +243,7 @@ keys_end(struct role *r)
 		return;
 	while (k->peers)
 		free_keys_peer(k->peers);
-	keyring_free(&k->ring);
+	keyring_free(&k->keyring);
 	mem_free(k);
 	r->state = NULL;
 }

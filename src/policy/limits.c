@@ -56,15 +56,16 @@ bucket_capacity(const struct limits_bucket *b)
 /* A bucket after the time that went by.  A clock that was set back gives nothing and takes nothing.
  */
 static struct limits_bucket
-bucket_at(struct limits_bucket b, int64_t now_ms)
+bucket_at(struct limits_bucket bucket, int64_t now_ms)
 {
-	uint64_t gone_ms = now_ms > b.at_ms ? (uint64_t)now_ms - (uint64_t)b.at_ms : 0, back;
+	uint64_t elapsed_ms = now_ms > bucket.at_ms ? (uint64_t)now_ms - (uint64_t)bucket.at_ms : 0,
+	         refill;
 
-	if (__builtin_mul_overflow(gone_ms, b.count, &back) || back > b.used)
-		back = b.used;
-	b.used -= back;
-	b.at_ms = now_ms;
-	return b;
+	if (__builtin_mul_overflow(elapsed_ms, bucket.count, &refill) || refill > bucket.used)
+		refill = bucket.used;
+	bucket.used -= refill;
+	bucket.at_ms = now_ms;
+	return bucket;
 }
 
 /* The bucket for a rate that a reload may have changed: what is used stays used. */
@@ -127,37 +128,37 @@ int64_t
 limits_take(
     struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n, int64_t now_ms)
 {
-	struct limits_buckets *kept = map_get(l->names, name), now;
+	struct limits_buckets *stored = map_get(l->names, name), current;
 	int64_t longest_ms = 0;
 
-	fit_buckets(kept, rates, now_ms, &now);
-	for (size_t i = 0; i < now.count; i++) {
-		int64_t wait_ms = bucket_wait_ms(&now.bucket[i], n);
+	fit_buckets(stored, rates, now_ms, &current);
+	for (size_t i = 0; i < current.count; i++) {
+		int64_t wait_ms = bucket_wait_ms(&current.bucket[i], n);
 
 		if (wait_ms < 0)
 			return -1;
 		if (wait_ms > longest_ms)
 			longest_ms = wait_ms;
 	}
-	if (longest_ms || !now.count || !n)
+	if (longest_ms || !current.count || !n)
 		return longest_ms;
-	if (!kept) {
-		kept = MEM_NEW(struct limits_buckets);
-		(void)map_put(l->names, name, kept);
+	if (!stored) {
+		stored = MEM_NEW(struct limits_buckets);
+		(void)map_put(l->names, name, stored);
 	}
-	for (size_t i = 0; i < now.count; i++)
-		now.bucket[i].used += n * now.bucket[i].period_ms;
-	*kept = now;
+	for (size_t i = 0; i < current.count; i++)
+		current.bucket[i].used += n * current.bucket[i].period_ms;
+	*stored = current;
 	return 0;
 }
 
 void
 limits_give_back(struct limits *l, struct str name, const struct conf_rates *rates, uint64_t n)
 {
-	struct limits_buckets *e = map_get(l->names, name);
+	struct limits_buckets *buckets = map_get(l->names, name);
 
-	for (size_t i = 0; e && i < e->count && i < rates->count; i++) {
-		struct limits_bucket *b = &e->bucket[i];
+	for (size_t i = 0; buckets && i < buckets->count && i < rates->count; i++) {
+		struct limits_bucket *b = &buckets->bucket[i];
 		uint64_t back;
 
 		if (__builtin_mul_overflow(n, b->period_ms, &back) || back > b->used)
@@ -178,11 +179,11 @@ limits_spare(
     const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
 {
 	uint64_t least = UINT64_MAX;
-	struct limits_buckets now;
+	struct limits_buckets current;
 
-	fit_buckets(map_get(l->names, name), rates, now_ms, &now);
-	for (size_t i = 0; i < now.count; i++) {
-		const struct limits_bucket *b = &now.bucket[i];
+	fit_buckets(map_get(l->names, name), rates, now_ms, &current);
+	for (size_t i = 0; i < current.count; i++) {
+		const struct limits_bucket *b = &current.bucket[i];
 		uint64_t spare = bucket_spare(b);
 
 		least = spare < least ? spare : least;
@@ -194,11 +195,11 @@ bool
 limits_is_near(const struct limits *l, struct str name, const struct conf_rates *rates,
     unsigned part, int64_t now_ms)
 {
-	struct limits_buckets now;
+	struct limits_buckets current;
 
-	fit_buckets(map_get(l->names, name), rates, now_ms, &now);
-	for (size_t i = 0; i < now.count; i++) {
-		const struct limits_bucket *b = &now.bucket[i];
+	fit_buckets(map_get(l->names, name), rates, now_ms, &current);
+	for (size_t i = 0; i < current.count; i++) {
+		const struct limits_bucket *b = &current.bucket[i];
 
 		if (bucket_spare(b) <= b->count / part)
 			return true;
@@ -209,12 +210,12 @@ limits_is_near(const struct limits *l, struct str name, const struct conf_rates 
 uint64_t
 limits_used(const struct limits *l, struct str name, const struct conf_rates *rates, int64_t now_ms)
 {
-	const struct limits_buckets *e = map_get(l->names, name);
+	const struct limits_buckets *buckets = map_get(l->names, name);
 	struct limits_bucket b;
 
-	if (!e || !e->count || !rates->count)
+	if (!buckets || !buckets->count || !rates->count)
 		return 0;
-	b = fit_bucket(e->bucket[0], &rates->rate[0], now_ms);
+	b = fit_bucket(buckets->bucket[0], &rates->rate[0], now_ms);
 	return b.used / b.period_ms + (b.used % b.period_ms != 0);
 }
 
@@ -222,12 +223,12 @@ void
 limits_get_use(const struct limits *l, struct str name, const struct conf_rates *rates,
     int64_t now_ms, struct limits_use *out)
 {
-	struct limits_buckets now;
+	struct limits_buckets current;
 
-	fit_buckets(map_get(l->names, name), rates, now_ms, &now);
-	*out = (struct limits_use){.count = now.count};
-	for (size_t i = 0; i < now.count; i++) {
-		const struct limits_bucket *b = &now.bucket[i];
+	fit_buckets(map_get(l->names, name), rates, now_ms, &current);
+	*out = (struct limits_use){.count = current.count};
+	for (size_t i = 0; i < current.count; i++) {
+		const struct limits_bucket *b = &current.bucket[i];
 		int64_t wait_ms = bucket_wait_ms(b, 1);
 
 		out->used[i] = b->used / b->period_ms + (b->used % b->period_ms != 0);
@@ -247,13 +248,13 @@ static void
 prune_buckets(struct str name, void *value, void *arg)
 {
 	struct limits_pruning *p = arg;
-	struct limits_buckets *e = value;
+	struct limits_buckets *buckets = value;
 
-	for (size_t i = 0; i < e->count; i++)
-		if (bucket_at(e->bucket[i], p->now_ms).used)
+	for (size_t i = 0; i < buckets->count; i++)
+		if (bucket_at(buckets->bucket[i], p->now_ms).used)
 			return;
 	(void)map_remove(p->limits->names, name);
-	mem_free(e);
+	mem_free(buckets);
 }
 
 void
@@ -277,19 +278,19 @@ save_u64(struct buf *out, uint64_t v)
 static void
 save_buckets(struct str name, void *value, void *arg)
 {
-	const struct limits_buckets *e = value;
+	const struct limits_buckets *buckets = value;
 	struct buf *out = arg;
 
 	if (name.n > NAME_MAX_BYTES)
 		return;
 	save_u64(out, name.n);
 	buf_adds(out, name);
-	save_u64(out, e->count);
-	for (size_t i = 0; i < e->count; i++) {
-		save_u64(out, e->bucket[i].count);
-		save_u64(out, e->bucket[i].period_ms);
-		save_u64(out, e->bucket[i].used);
-		save_u64(out, (uint64_t)e->bucket[i].at_ms);
+	save_u64(out, buckets->count);
+	for (size_t i = 0; i < buckets->count; i++) {
+		save_u64(out, buckets->bucket[i].count);
+		save_u64(out, buckets->bucket[i].period_ms);
+		save_u64(out, buckets->bucket[i].used);
+		save_u64(out, (uint64_t)buckets->bucket[i].at_ms);
 	}
 }
 
@@ -346,18 +347,18 @@ load_buckets(struct str *rest, struct str *name_out, struct limits_buckets *out)
 static bool
 load_limits(struct limits *into, struct str rest)
 {
-	struct limits_buckets e, *kept;
+	struct limits_buckets buckets, *stored;
 	struct str name;
 	uint64_t version;
 
 	if (!load_u64(&rest, &version) || version != SAVE_VERSION)
 		return false;
 	while (rest.n) {
-		if (!load_buckets(&rest, &name, &e) || map_get(into->names, name))
+		if (!load_buckets(&rest, &name, &buckets) || map_get(into->names, name))
 			return false;
-		kept = MEM_NEW(struct limits_buckets);
-		*kept = e;
-		(void)map_put(into->names, name, kept);
+		stored = MEM_NEW(struct limits_buckets);
+		*stored = buckets;
+		(void)map_put(into->names, name, stored);
 	}
 	return true;
 }

@@ -43,10 +43,10 @@ is_login_address(const struct conf *c, struct str user, const struct mail_addres
 static bool
 send_as_is_granted(const struct conf *c, struct str user, struct str local, struct str domain)
 {
-	char room[LIST_INDEX_KEY_MAX];
+	char buffer[LIST_INDEX_KEY_MAX];
 	struct str key;
 
-	return list_index_grant_key(user, local, domain, room, &key) &&
+	return list_index_grant_key(user, local, domain, buffer, &key) &&
 	       list_index_find(&c->grants, key) != LIST_INDEX_NONE;
 }
 
@@ -62,13 +62,13 @@ is_permitted_address(const struct conf *c, struct str user, const struct mail_ad
 static bool
 is_subaddress(const struct conf *c, struct str user, const struct mail_address *address)
 {
-	struct mail_address without = *address;
+	struct mail_address base = *address;
 
 	if (!c->sender_policy.subaddresses || address->local.p[0] == '"')
 		return false;
 	for (size_t i = 1; i < address->local.n; i++) {
-		without.local.n = i;
-		if (address->local.p[i] == '+' && is_permitted_address(c, user, &without))
+		base.local.n = i;
+		if (address->local.p[i] == '+' && is_permitted_address(c, user, &base))
 			return true;
 	}
 	return false;

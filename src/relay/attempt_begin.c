@@ -14,99 +14,102 @@
 enum { ATTEMPT_BYTES_MAX = 2 << 20 };
 
 static void
-copy_message(struct attempt *j, const struct message_deliver *m)
+copy_message(struct attempt *attempt, const struct message_deliver *m)
 {
-	j->m = *m;
-	j->m.site = arena_str(&j->arena, m->site);
-	j->m.domain = arena_str(&j->arena, m->domain);
-	j->m.envelope = arena_str(&j->arena, m->envelope);
-	j->m.numbers = arena_str(&j->arena, m->numbers);
-	j->m.header = arena_str(&j->arena, m->header);
-	j->m.body = arena_str(&j->arena, m->body);
-	j->m.sums = arena_str(&j->arena, m->sums);
+	attempt->deliver = *m;
+	attempt->deliver.site = arena_str(&attempt->arena, m->site);
+	attempt->deliver.domain = arena_str(&attempt->arena, m->domain);
+	attempt->deliver.envelope = arena_str(&attempt->arena, m->envelope);
+	attempt->deliver.numbers = arena_str(&attempt->arena, m->numbers);
+	attempt->deliver.header = arena_str(&attempt->arena, m->header);
+	attempt->deliver.body = arena_str(&attempt->arena, m->body);
+	attempt->deliver.sums = arena_str(&attempt->arena, m->sums);
 }
 
 static uint32_t
-attempt_recipient_number(const struct attempt *j, size_t index)
+attempt_recipient_number(const struct attempt *attempt, size_t index)
 {
-	const unsigned char *p = (const unsigned char *)j->m.numbers.p + 4 * index;
+	const unsigned char *p = (const unsigned char *)attempt->deliver.numbers.p + 4 * index;
 
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 /* The list of recipients, 4 bytes each, and only such as the envelope has. */
 static bool
-take_recipient_numbers(struct attempt *j)
+take_recipient_numbers(struct attempt *attempt)
 {
-	size_t count = j->m.numbers.n / 4;
+	size_t count = attempt->deliver.numbers.n / 4;
 
-	j->numbers = ARENA_ARRAY(&j->arena, uint32_t, count + 1);
+	attempt->numbers = ARENA_ARRAY(&attempt->arena, uint32_t, count + 1);
 	for (size_t i = 0; i < count; i++) {
-		uint32_t n = attempt_recipient_number(j, i);
+		uint32_t n = attempt_recipient_number(attempt, i);
 
-		if (n == 0 || n > j->envelope.recipient_count)
+		if (n == 0 || n > attempt->envelope.recipient_count)
 			return false;
-		j->numbers[i] = n;
+		attempt->numbers[i] = n;
 	}
-	j->out.count = count;
+	attempt->source.count = count;
 	return count > 0;
 }
 
 /* What stands beside the envelope. */
 static bool
-check_attempt_message(struct attempt *j)
+check_attempt_message(struct attempt *attempt)
 {
-	if (!take_recipient_numbers(j))
+	if (!take_recipient_numbers(attempt))
 		return false;
-	j->out.envelope = &j->envelope;
-	j->out.numbers = j->numbers;
-	j->out.header = j->m.header;
-	j->out.body = j->m.body;
-	j->out.body_bytes = j->m.body_in_file ? j->envelope.body_bytes : j->m.body.n;
-	j->out.read = j->m.body_in_file ? body_reader_read : NULL;
-	j->out.sums = j->m.sums;
-	j->out.arg = &j->body;
-	if (j->out.sums.n && j->out.sums.n != block_sums_bytes(j->out.body_bytes))
+	attempt->source.envelope = &attempt->envelope;
+	attempt->source.numbers = attempt->numbers;
+	attempt->source.header = attempt->deliver.header;
+	attempt->source.body = attempt->deliver.body;
+	attempt->source.body_bytes =
+	    attempt->deliver.body_in_file ? attempt->envelope.body_bytes : attempt->deliver.body.n;
+	attempt->source.read = attempt->deliver.body_in_file ? body_reader_read : NULL;
+	attempt->source.sums = attempt->deliver.sums;
+	attempt->source.arg = &attempt->body;
+	if (attempt->source.sums.n &&
+	    attempt->source.sums.n != block_sums_bytes(attempt->source.body_bytes))
 		return false;
-	return !j->m.body_in_file || j->body.file;
+	return !attempt->deliver.body_in_file || attempt->body.file;
 }
 
 /* The queue hears of the attempt's end, and of every recipient that it named. */
 static void
-refuse_attempt(struct attempt *j, const char *why)
+refuse_attempt(struct attempt *attempt, const char *why)
 {
 	struct smtp_client_result r = {
 	    .status = smtp_status_make(451, "4.3.0", "%s", why), .reason = REASON_LOCAL};
-	size_t count = j->m.numbers.n / 4;
+	size_t count = attempt->deliver.numbers.n / 4;
 
 	for (size_t i = 0; i < count; i++)
-		attempt_report_result(j, attempt_recipient_number(j, i), &r, i + 1 == count);
+		attempt_report_result(
+		    attempt, attempt_recipient_number(attempt, i), &r, i + 1 == count);
 	if (count == 0)
-		attempt_report_result(j, 0, &r, true);
-	attempt_drop(j);
+		attempt_report_result(attempt, 0, &r, true);
+	attempt_drop(attempt);
 }
 
 static void
-refuse_unreadable_attempt(struct attempt *j)
+refuse_unreadable_attempt(struct attempt *attempt)
 {
 	log_error("relay: job %llu from the queue cannot be read%s; the queue tries its recipients "
 		  "again later",
-	    (unsigned long long)j->m.job,
-	    j->m.body_in_file && !j->body.file
+	    (unsigned long long)attempt->deliver.job,
+	    attempt->deliver.body_in_file && !attempt->body.file
 		? ", the file of its body could not be passed: too many open files (EMFILE), raise "
 		  "their limit (LimitNOFILE)" : "");
-	refuse_attempt(j, "the message could not be read for its delivery");
+	refuse_attempt(attempt, "the message could not be read for its delivery");
 }
 
 /* NULL: there is none. */
 static struct async_io_file *
-new_attempt_file(struct attempt_context *y, struct msgid id, int fd)
+new_attempt_file(struct attempt_context *context, struct msgid id, int fd)
 {
-	return fd >= 0 ? async_io_file_new(y->disk, fd, id) : NULL;
+	return fd >= 0 ? async_io_file_new(context->disk, fd, id) : NULL;
 }
 
 void
-attempt_decline(struct attempt_context *y, const struct message_deliver *m, int fd)
+attempt_decline(struct attempt_context *context, const struct message_deliver *m, int fd)
 {
 	struct message_result r = {.job = m->job,
 	    .ticket = m->ticket,
@@ -114,33 +117,34 @@ attempt_decline(struct attempt_context *y, const struct message_deliver *m, int 
 	        451, "4.3.2", "the sending system is stopping, the message is tried again later"),
 	    .reason = STR(REASON_STOPPING),
 	    .is_last = true};
-	struct async_io_file *file = new_attempt_file(y, (struct msgid){.number = 0}, fd);
+	struct async_io_file *file = new_attempt_file(context, (struct msgid){.number = 0}, fd);
 
 	async_io_file_drop(&file);
-	pending_results_add(y->results, y->queue, &r);
+	pending_results_add(context->results, context->queue, &r);
 }
 
 /* What the content needs of a host is known before one is asked for. */
 static void
-scan_attempt_content(struct attempt *j)
+scan_attempt_content(struct attempt *attempt)
 {
-	static const struct timeval next_turn = {0, 0};
+	static const struct timeval at_once = {0, 0};
 	struct smtp_status s;
 
-	switch (message_source_scan(&j->out)) {
+	switch (message_source_scan(&attempt->source)) {
 	case MESSAGE_SOURCE_SCANNED:
-		j->is_looking = false;
-		attempt_find_destination(j);
+		attempt->is_scanning = false;
+		attempt_find_destination(attempt);
 		break;
 	case MESSAGE_SOURCE_SCAN_MORE:
-		if (event_add(&j->next_look, &next_turn) != 0)
+		if (event_add(&attempt->next_scan, &at_once) != 0)
 			die("relay: no timer");
 		break;
 	case MESSAGE_SOURCE_SCAN_AWAITED:
 		break;
 	case MESSAGE_SOURCE_SCAN_FAILED:
 		s = smtp_status_make(451, "4.3.0", "the stored message could not be read");
-		attempt_finish(j, &s, j->out.is_damaged ? REASON_DAMAGED : REASON_LOCAL);
+		attempt_finish(
+		    attempt, &s, attempt->source.is_damaged ? REASON_DAMAGED : REASON_LOCAL);
 		break;
 	}
 }
@@ -156,39 +160,41 @@ scan_attempt_again(evutil_socket_t fd, short what, void *arg)
 static void
 attempt_body_ready(void *arg)
 {
-	struct attempt *j = arg;
+	struct attempt *attempt = arg;
 
-	if (j->is_looking)
-		scan_attempt_content(j);
-	else if (j->is_sending)
-		smtp_connection_content_ready(j->session);
+	if (attempt->is_scanning)
+		scan_attempt_content(attempt);
+	else if (attempt->is_sending)
+		smtp_connection_content_ready(attempt->connection);
 }
 
 void
-attempt_begin(struct attempt_context *y, const struct message_deliver *m, int fd)
+attempt_begin(struct attempt_context *context, const struct message_deliver *m, int fd)
 {
-	struct attempt *j = MEM_NEW(struct attempt);
+	struct attempt *attempt = MEM_NEW(struct attempt);
 	bool has_envelope;
 
-	j->yard = y;
-	j->began_ms = clock_mono_ms();
-	arena_init(&j->arena, ATTEMPT_BYTES_MAX);
-	LIST_INSERT_HEAD(&y->jobs, j, link);
-	y->job_count++;
-	copy_message(j, m);
-	has_envelope = envelope_decode(j->m.envelope, &j->arena, &j->envelope);
-	if (fd >= 0 && async_io_closing(y->disk) >= y->closing_max) {
+	attempt->context = context;
+	attempt->began_ms = clock_mono_ms();
+	arena_init(&attempt->arena, ATTEMPT_BYTES_MAX);
+	LIST_INSERT_HEAD(&context->attempts, attempt, link);
+	context->attempt_count++;
+	copy_message(attempt, m);
+	has_envelope =
+	    envelope_decode(attempt->deliver.envelope, &attempt->arena, &attempt->envelope);
+	if (fd >= 0 && async_io_closing(context->disk) >= context->closing_max) {
 		close(fd); /* its name still stands: this waits for nothing */
-		refuse_attempt(j, "too many files wait for a disk that does not answer");
+		refuse_attempt(attempt, "too many files wait for a disk that does not answer");
 		return;
 	}
-	body_reader_init(&j->body, new_attempt_file(y, j->envelope.id, fd), attempt_body_ready, j);
-	if (!has_envelope || !check_attempt_message(j)) {
-		refuse_unreadable_attempt(j);
+	body_reader_init(&attempt->body, new_attempt_file(context, attempt->envelope.id, fd),
+	    attempt_body_ready, attempt);
+	if (!has_envelope || !check_attempt_message(attempt)) {
+		refuse_unreadable_attempt(attempt);
 		return;
 	}
-	attempt_start_deadline(j);
-	event_assign(&j->next_look, y->base, -1, 0, scan_attempt_again, j);
-	j->is_looking = true;
-	scan_attempt_content(j);
+	attempt_start_deadline(attempt);
+	event_assign(&attempt->next_scan, context->base, -1, 0, scan_attempt_again, attempt);
+	attempt->is_scanning = true;
+	scan_attempt_content(attempt);
 }

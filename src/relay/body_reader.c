@@ -5,57 +5,57 @@
 
 void
 body_reader_init(
-    struct body_reader *b, struct async_io_file *file, void (*ready)(void *arg), void *arg)
+    struct body_reader *reader, struct async_io_file *file, void (*ready)(void *arg), void *arg)
 {
-	*b = (struct body_reader){.file = file, .ready = ready, .arg = arg};
+	*reader = (struct body_reader){.file = file, .ready = ready, .arg = arg};
 }
 
 void
-body_reader_clear(struct body_reader *b)
+body_reader_clear(struct body_reader *reader)
 {
-	async_io_file_drop(&b->file);
+	async_io_file_drop(&reader->file);
 }
 
 static void body_reader_got(int error, struct str bytes, void *arg);
 
 static void
-body_reader_begin(struct body_reader *b)
+body_reader_begin(struct body_reader *reader)
 {
-	b->read_at = b->at;
-	b->read_n = b->n;
-	async_io_read(b->file, b->at, b->n, body_reader_got, b);
+	reader->read_at = reader->wanted_at;
+	reader->read_n = reader->wanted_n;
+	async_io_read(reader->file, reader->wanted_at, reader->wanted_n, body_reader_got, reader);
 }
 
 static void
 body_reader_got(int error, struct str bytes, void *arg)
 {
-	struct body_reader *b = arg;
+	struct body_reader *reader = arg;
 
 	/* another one is wanted by now: the message goes to another host, from its beginning */
-	if (b->read_at != b->at || b->read_n != b->n) {
-		body_reader_begin(b);
+	if (reader->read_at != reader->wanted_at || reader->read_n != reader->wanted_n) {
+		body_reader_begin(reader);
 		return;
 	}
-	b->is_here = true;
-	b->error = error;
-	b->bytes = bytes;
-	b->ready(b->arg);
+	reader->is_answered = true;
+	reader->error = error;
+	reader->bytes = bytes;
+	reader->ready(reader->arg);
 }
 
 enum message_source_answer
 body_reader_read(void *arg, uint64_t at, size_t n, struct str *block_out)
 {
-	struct body_reader *b = arg;
+	struct body_reader *reader = arg;
 
-	if (b->is_here && b->at == at && b->n == n) {
-		*block_out = b->bytes;
-		b->is_here = b->error == 0;
-		return b->error ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_HERE;
+	if (reader->is_answered && reader->wanted_at == at && reader->wanted_n == n) {
+		*block_out = reader->bytes;
+		reader->is_answered = reader->error == 0;
+		return reader->error ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_HERE;
 	}
-	b->is_here = false;
-	b->at = at;
-	b->n = n;
-	if (!async_io_file_is_busy(b->file))
-		body_reader_begin(b);
+	reader->is_answered = false;
+	reader->wanted_at = at;
+	reader->wanted_n = n;
+	if (!async_io_file_is_busy(reader->file))
+		body_reader_begin(reader);
 	return MESSAGE_SOURCE_AWAITED;
 }

@@ -11,9 +11,9 @@
 struct body_reader {
 	struct async_io_file *file; /* NULL: there is none */
 	/* the block that was asked for last, and the one that is read or was */
-	uint64_t at, read_at;
-	size_t n, read_n;
-	bool is_here; /* read is what was asked for: bytes, or why not */
+	uint64_t wanted_at, read_at;
+	size_t wanted_n, read_n;
+	bool is_answered; /* read is what was asked for: bytes, or why not */
 	int error;
 	struct str bytes;
 	void (*ready)(void *arg);
@@ -23,9 +23,9 @@ struct body_reader {
 /* The descriptor is the body's from now on.  ready: in the loop, when a block that was answered
  * with MESSAGE_SOURCE_AWAITED is there, or cannot be read; it may clear the body. */
 void body_reader_init(
-    struct body_reader *b, struct async_io_file *file, void (*ready)(void *arg), void *arg);
+    struct body_reader *reader, struct async_io_file *file, void (*ready)(void *arg), void *arg);
 /* In any state. */
-void body_reader_clear(struct body_reader *b);
+void body_reader_clear(struct body_reader *reader);
 /* message_source_read_fn; arg: the body.  A block that could not be read is read anew when it is
  * asked for again. */
 enum message_source_answer body_reader_read(

@@ -14,9 +14,9 @@ struct connection_pool {
 	struct event *timer;
 };
 
-static void quit_connection_over(struct smtp_connection *s, void *arg);
-static void idle_connection_ready(struct smtp_connection *s, void *arg);
-static void idle_connection_over(struct smtp_connection *s, void *arg);
+static void quit_connection_over(struct smtp_connection *connection, void *arg);
+static void idle_connection_ready(struct smtp_connection *connection, void *arg);
+static void idle_connection_over(struct smtp_connection *connection, void *arg);
 
 static const struct smtp_connection_events quit_events = {
     .ready = idle_connection_ready, .over = quit_connection_over};
@@ -24,91 +24,91 @@ static const struct smtp_connection_events idle_events = {
     .ready = idle_connection_ready, .over = idle_connection_over};
 
 void
-connection_pool_drop(struct connection_pool *p, struct smtp_connection **s)
+connection_pool_drop(struct connection_pool *pool, struct smtp_connection **connection)
 {
-	LIST_REMOVE(*s, all);
-	p->count--;
-	smtp_connection_free(s);
+	LIST_REMOVE(*connection, all);
+	pool->count--;
+	smtp_connection_free(connection);
 }
 
 static void
-quit_connection_over(struct smtp_connection *s, void *arg)
+quit_connection_over(struct smtp_connection *connection, void *arg)
 {
-	connection_pool_drop(arg, &s);
+	connection_pool_drop(arg, &connection);
 }
 
 /* Nothing was asked: nothing can become ready. */
 static void
-idle_connection_ready(struct smtp_connection *s, void *arg)
+idle_connection_ready(struct smtp_connection *connection, void *arg)
 {
-	(void)s;
+	(void)connection;
 	(void)arg;
 }
 
 static void
-leave_idle_list(struct connection_pool *p, struct smtp_connection *s)
+leave_idle_list(struct connection_pool *pool, struct smtp_connection *connection)
 {
-	TAILQ_REMOVE(&p->idle, s, idle);
-	p->idle_count--;
+	TAILQ_REMOVE(&pool->idle, connection, idle);
+	pool->idle_count--;
 }
 
 /* The host closed first, or spoke without being asked. */
 static void
-idle_connection_over(struct smtp_connection *s, void *arg)
+idle_connection_over(struct smtp_connection *connection, void *arg)
 {
-	leave_idle_list(arg, s);
-	connection_pool_drop(arg, &s);
+	leave_idle_list(arg, connection);
+	connection_pool_drop(arg, &connection);
 }
 
 static void
-quit_connection(struct connection_pool *p, struct smtp_connection *s)
+quit_connection(struct connection_pool *pool, struct smtp_connection *connection)
 {
-	smtp_connection_set_owner(s, &quit_events, p);
-	smtp_connection_quit(s);
+	smtp_connection_set_owner(connection, &quit_events, pool);
+	smtp_connection_quit(connection);
 }
 
 static void
-set_idle_timer(struct connection_pool *p)
+set_idle_timer(struct connection_pool *pool)
 {
-	struct smtp_connection *oldest = TAILQ_FIRST(&p->idle);
+	struct smtp_connection *oldest = TAILQ_FIRST(&pool->idle);
 	int64_t left_ms;
 	struct timeval tv;
 
 	if (!oldest) {
-		event_del(p->timer);
+		event_del(pool->timer);
 		return;
 	}
 	left_ms = oldest->idle_since_ms + CONNECTION_POOL_IDLE_MS - clock_mono_ms();
 	if (left_ms < 1)
 		left_ms = 1;
 	tv = (struct timeval){left_ms / 1000, left_ms % 1000 * 1000};
-	event_add(p->timer, &tv);
+	event_add(pool->timer, &tv);
 }
 
 static void
 idle_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
-	struct connection_pool *p = arg;
+	struct connection_pool *pool = arg;
 	int64_t before_ms = clock_mono_ms() - CONNECTION_POOL_IDLE_MS;
-	struct smtp_connection *s;
+	struct smtp_connection *connection;
 
 	(void)fd;
 	(void)what;
-	while ((s = TAILQ_FIRST(&p->idle)) && s->idle_since_ms <= before_ms) {
-		leave_idle_list(p, s);
-		quit_connection(p, s);
+	while ((connection = TAILQ_FIRST(&pool->idle)) && connection->idle_since_ms <= before_ms) {
+		leave_idle_list(pool, connection);
+		quit_connection(pool, connection);
 	}
-	set_idle_timer(p);
+	set_idle_timer(pool);
 }
 
 struct smtp_connection *
-connection_pool_open(struct connection_pool *p, const struct smtp_connection_options *o)
+connection_pool_open(struct connection_pool *pool, const struct smtp_connection_options *o)
 {
-	struct smtp_connection *s = smtp_connection_open(o);
+	struct smtp_connection *connection = smtp_connection_open(o);
 
-	LIST_INSERT_HEAD(&p->all, s, all);
-	p->count++;
-	return s;
+	LIST_INSERT_HEAD(&pool->all, connection, all);
+	pool->count++;
+	return connection;
 }
 
 /* The configuration and the route give port, source, TLS level and login, the destination the names
@@ -116,81 +116,85 @@ connection_pool_open(struct connection_pool *p, const struct smtp_connection_opt
  * whose host has said or ended something that the loop has not come to yet is left to the loop:
  * what stands there would be taken for the answer to MAIL. */
 static bool
-connection_is_reusable(const struct smtp_connection *s, const struct cached_destination *found)
+connection_is_reusable(
+    const struct smtp_connection *connection, const struct cached_destination *destination)
 {
-	return s->found->conf == found->conf && s->found->site.route == found->site.route &&
-	       (s->found == found || strcmp(s->found->site.name, found->site.name) == 0) &&
-	       stream_is_quiet(s->stream); /* last: it asks the kernel */
+	return connection->destination->conf == destination->conf &&
+	       connection->destination->resolved.route == destination->resolved.route &&
+	       (connection->destination == destination ||
+	           strcmp(connection->destination->resolved.name, destination->resolved.name) ==
+	               0) &&
+	       stream_is_quiet(connection->stream); /* last: it asks the kernel */
 }
 
 /* The one that was used last: the others may end in peace. */
 struct smtp_connection *
-connection_pool_take(struct connection_pool *p, const struct cached_destination *found)
+connection_pool_take(struct connection_pool *pool, const struct cached_destination *destination)
 {
-	struct smtp_connection *s;
+	struct smtp_connection *connection;
 
-	TAILQ_FOREACH_REVERSE(s, &p->idle, connection_pool_idle_list, idle)
-	if (connection_is_reusable(s, found)) {
-		leave_idle_list(p, s);
-		return s;
+	TAILQ_FOREACH_REVERSE(connection, &pool->idle, connection_pool_idle_list, idle)
+	if (connection_is_reusable(connection, destination)) {
+		leave_idle_list(pool, connection);
+		return connection;
 	}
 	return NULL;
 }
 
 void
-connection_pool_give(struct connection_pool *p, struct smtp_connection *s)
+connection_pool_give(struct connection_pool *pool, struct smtp_connection *connection)
 {
-	if (s->messages >= CONNECTION_POOL_MESSAGES_MAX) {
-		quit_connection(p, s);
+	if (connection->messages >= CONNECTION_POOL_MESSAGES_MAX) {
+		quit_connection(pool, connection);
 		return;
 	}
-	if (p->idle_count >= CONNECTION_POOL_IDLE_MAX) {
-		struct smtp_connection *oldest = TAILQ_FIRST(&p->idle);
+	if (pool->idle_count >= CONNECTION_POOL_IDLE_MAX) {
+		struct smtp_connection *oldest = TAILQ_FIRST(&pool->idle);
 
-		leave_idle_list(p, oldest);
-		quit_connection(p, oldest);
+		leave_idle_list(pool, oldest);
+		quit_connection(pool, oldest);
 	}
-	smtp_connection_set_owner(s, &idle_events, p);
-	s->idle_since_ms = clock_mono_ms();
-	TAILQ_INSERT_TAIL(&p->idle, s, idle);
-	if (p->idle_count++ == 0)
-		set_idle_timer(p);
+	smtp_connection_set_owner(connection, &idle_events, pool);
+	connection->idle_since_ms = clock_mono_ms();
+	TAILQ_INSERT_TAIL(&pool->idle, connection, idle);
+	if (pool->idle_count++ == 0)
+		set_idle_timer(pool);
 }
 
 void
-connection_pool_flush(struct connection_pool *p)
+connection_pool_flush(struct connection_pool *pool)
 {
-	struct smtp_connection *s;
+	struct smtp_connection *connection;
 
-	while ((s = TAILQ_FIRST(&p->idle))) {
-		leave_idle_list(p, s);
-		quit_connection(p, s);
+	while ((connection = TAILQ_FIRST(&pool->idle))) {
+		leave_idle_list(pool, connection);
+		quit_connection(pool, connection);
 	}
 }
 
 struct connection_pool *
 connection_pool_new(struct event_base *base)
 {
-	struct connection_pool *p = MEM_NEW(struct connection_pool);
+	struct connection_pool *pool = MEM_NEW(struct connection_pool);
 
-	LIST_INIT(&p->all);
-	TAILQ_INIT(&p->idle);
-	p->timer = evtimer_new(base, idle_timer_fired, p);
-	if (!p->timer)
+	LIST_INIT(&pool->all);
+	TAILQ_INIT(&pool->idle);
+	pool->timer = evtimer_new(base, idle_timer_fired, pool);
+	if (!pool->timer)
 		die("pool: no timer");
-	return p;
+	return pool;
 }
 
 void
-connection_pool_free(struct connection_pool **p)
+connection_pool_free(struct connection_pool **pool)
 {
-	struct smtp_connection *s;
+	struct smtp_connection *connection;
 
-	if (!*p)
+	if (!*pool)
 		return;
-	while ((s = LIST_FIRST(&(*p)->all)))
-		connection_pool_drop(*p, &s);
-	event_free((*p)->timer);
-	mem_free(*p);
-	*p = NULL;
+	while ((connection = LIST_FIRST(&(*pool)->all)))
+		connection_pool_drop(*pool, &connection);
+	event_free((*pool)->timer);
+	mem_free(*pool);
+	*pool = NULL;
 }

@@ -11,195 +11,200 @@
 struct destination_cache {
 	struct resolver *resolver; /* the owner's */
 	struct conf *conf;
-	struct map *known; /* domain -> struct cached_destination */
+	struct map *destinations; /* domain -> struct cached_destination */
 };
 
 struct destination_cache_lookup {
-	struct destination_cache *finder;
+	struct destination_cache *cache;
 	struct resolver_query *query;
 	destination_cache_fn *fn;
 	void *arg;
 	struct conf *conf;
 	char *domain;
 	char ascii[256];
-	struct resolved_destination site;
+	struct resolved_destination resolved;
 };
 
 struct cached_destination *
-cached_destination_keep(struct cached_destination *f)
+cached_destination_keep(struct cached_destination *destination)
 {
-	f->references++;
-	return f;
+	destination->references++;
+	return destination;
 }
 
 void
 cached_destination_drop(struct cached_destination **p)
 {
-	struct cached_destination *f = *p;
+	struct cached_destination *destination = *p;
 
 	*p = NULL;
-	if (!f || --f->references)
+	if (!destination || --destination->references)
 		return;
-	conf_drop(&f->conf);
-	mem_free(f);
+	conf_drop(&destination->conf);
+	mem_free(destination);
 }
 
 static struct cached_destination *
-cached_destination_new(const struct resolved_destination *site, struct conf *conf)
+cached_destination_new(const struct resolved_destination *resolved, struct conf *conf)
 {
-	size_t bytes =
-	    offsetof(struct resolved_destination, hosts) + site->count * sizeof site->hosts[0];
-	struct cached_destination *f = mem_new(offsetof(struct cached_destination, site) + bytes);
+	size_t bytes = offsetof(struct resolved_destination, hosts) +
+	               resolved->count * sizeof resolved->hosts[0];
+	struct cached_destination *destination =
+	    mem_new(offsetof(struct cached_destination, resolved) + bytes);
 
-	memcpy(&f->site, site, bytes);
-	f->references = 1;
-	f->conf = conf_keep(conf);
-	f->until_ms = clock_mono_ms() + (int64_t)site->ttl_s * 1000;
-	return f;
+	memcpy(&destination->resolved, resolved, bytes);
+	destination->references = 1;
+	destination->conf = conf_keep(conf);
+	destination->until_ms = clock_mono_ms() + (int64_t)resolved->ttl_s * 1000;
+	return destination;
 }
 
 static void
 forget_destination(struct str key, void *value, void *arg)
 {
-	struct cached_destination *f = value;
+	struct cached_destination *destination = value;
 
 	(void)key;
 	(void)arg;
-	cached_destination_drop(&f);
+	cached_destination_drop(&destination);
 }
 
 static void
-forget_destinations(struct destination_cache *f)
+forget_destinations(struct destination_cache *cache)
 {
-	map_each(f->known, forget_destination, NULL);
-	map_free(&f->known);
-	f->known = map_new();
+	map_each(cache->destinations, forget_destination, NULL);
+	map_free(&cache->destinations);
+	cache->destinations = map_new();
 }
 
 static struct cached_destination *
-cache_destination(struct destination_cache *f, struct str domain,
-    const struct resolved_destination *site, struct conf *conf)
+cache_destination(struct destination_cache *cache, struct str domain,
+    const struct resolved_destination *resolved, struct conf *conf)
 {
-	struct cached_destination *found = cached_destination_new(site, conf), *before;
+	struct cached_destination *destination = cached_destination_new(resolved, conf), *before;
 
-	if (map_count(f->known) >= DESTINATION_CACHE_MAX)
-		forget_destinations(f);
-	before = map_put(f->known, domain, cached_destination_keep(found));
+	if (map_count(cache->destinations) >= DESTINATION_CACHE_MAX)
+		forget_destinations(cache);
+	before = map_put(cache->destinations, domain, cached_destination_keep(destination));
 	cached_destination_drop(&before);
-	return found;
+	return destination;
 }
 
 struct cached_destination *
-destination_cache_get(struct destination_cache *f, struct str domain)
+destination_cache_get(struct destination_cache *cache, struct str domain)
 {
-	struct cached_destination *found = map_get(f->known, domain);
-	struct resolved_destination site;
+	struct cached_destination *destination = map_get(cache->destinations, domain);
+	struct resolved_destination resolved;
 	char ascii[256];
 
-	if (found && found->until_ms > clock_mono_ms())
-		return cached_destination_keep(found);
-	if (resolved_begin(&site, f->conf, domain, ascii) == RESOLVED_NEEDS_MX)
+	if (destination && destination->until_ms > clock_mono_ms())
+		return cached_destination_keep(destination);
+	if (resolved_begin(&resolved, cache->conf, domain, ascii) == RESOLVED_NEEDS_MX)
 		return NULL;
-	return cache_destination(f, domain, &site, f->conf);
+	return cache_destination(cache, domain, &resolved, cache->conf);
 }
 
 static void
-free_destination_lookup(struct destination_cache_lookup *a)
+free_destination_lookup(struct destination_cache_lookup *lookup)
 {
-	conf_drop(&a->conf);
-	mem_free(a->domain);
-	mem_free(a);
+	conf_drop(&lookup->conf);
+	mem_free(lookup->domain);
+	mem_free(lookup);
 }
 
 static void
 destination_got_mx(const struct resolver_answer *answer, void *arg)
 {
-	struct destination_cache_lookup *a = arg;
-	struct cached_destination *found;
-	destination_cache_fn *fn = a->fn;
-	void *fn_arg = a->arg;
+	struct destination_cache_lookup *lookup = arg;
+	struct cached_destination *destination;
+	destination_cache_fn *fn = lookup->fn;
+	void *fn_arg = lookup->arg;
 
-	resolved_take_mx(&a->site, a->conf->hostname, str_of(a->ascii), answer);
-	if (a->conf == a->finder->conf)
-		found = cache_destination(a->finder, str_of(a->domain), &a->site, a->conf);
+	resolved_take_mx(&lookup->resolved, lookup->conf->hostname, str_of(lookup->ascii), answer);
+	if (lookup->conf == lookup->cache->conf)
+		destination = cache_destination(
+		    lookup->cache, str_of(lookup->domain), &lookup->resolved, lookup->conf);
 	else
-		found = cached_destination_new(&a->site, a->conf);
-	free_destination_lookup(a);
-	fn(found, fn_arg);
+		destination = cached_destination_new(&lookup->resolved, lookup->conf);
+	free_destination_lookup(lookup);
+	fn(destination, fn_arg);
 }
 
 struct destination_cache_lookup *
 destination_cache_lookup(
-    struct destination_cache *f, struct str domain, destination_cache_fn *fn, void *arg)
+    struct destination_cache *cache, struct str domain, destination_cache_fn *fn, void *arg)
 {
-	struct destination_cache_lookup *a = MEM_NEW(struct destination_cache_lookup);
+	struct destination_cache_lookup *lookup = MEM_NEW(struct destination_cache_lookup);
 
-	a->finder = f;
-	a->fn = fn;
-	a->arg = arg;
-	a->conf = conf_keep(f->conf);
-	a->domain = mem_text(domain.p, domain.n);
-	if (resolved_begin(&a->site, a->conf, domain, a->ascii) != RESOLVED_NEEDS_MX)
+	lookup->cache = cache;
+	lookup->fn = fn;
+	lookup->arg = arg;
+	lookup->conf = conf_keep(cache->conf);
+	lookup->domain = mem_text(domain.p, domain.n);
+	if (resolved_begin(&lookup->resolved, lookup->conf, domain, lookup->ascii) !=
+	    RESOLVED_NEEDS_MX)
 		die("finder: asked for what is known");
-	a->query = resolver_ask_mx(f->resolver, str_of(a->ascii), destination_got_mx, a);
-	return a;
+	lookup->query =
+	    resolver_ask_mx(cache->resolver, str_of(lookup->ascii), destination_got_mx, lookup);
+	return lookup;
 }
 
 void
-destination_cache_cancel(struct destination_cache_lookup **a)
+destination_cache_cancel(struct destination_cache_lookup **lookup)
 {
-	if (!*a)
+	if (!*lookup)
 		return;
-	resolver_cancel(&(*a)->query);
-	free_destination_lookup(*a);
-	*a = NULL;
+	resolver_cancel(&(*lookup)->query);
+	free_destination_lookup(*lookup);
+	*lookup = NULL;
 }
 
 const struct conf *
-destination_cache_conf(const struct destination_cache *f)
+destination_cache_conf(const struct destination_cache *cache)
 {
-	return f->conf;
+	return cache->conf;
 }
 
 struct resolver_query *
-destination_cache_lookup_host(const struct destination_cache *f,
+destination_cache_lookup_host(const struct destination_cache *cache,
     const struct destination_cache_host *host, resolver_fn *fn, void *arg)
 {
-	struct str name = str_of(host->name);
+	struct str host_name = str_of(host->name);
 
-	if (host->site->route->via != VIA_MX)
-		return resolver_ask_named(f->resolver, name, fn, arg);
-	return resolver_ask_addresses(f->resolver, name, fn, arg);
+	if (host->destination->route->via != VIA_MX)
+		return resolver_ask_named(cache->resolver, host_name, fn, arg);
+	return resolver_ask_addresses(cache->resolver, host_name, fn, arg);
 }
 
 void
-destination_cache_reset(struct destination_cache *f, struct resolver *resolver, struct conf *conf)
+destination_cache_reset(
+    struct destination_cache *cache, struct resolver *resolver, struct conf *conf)
 {
-	conf_drop(&f->conf);
-	f->conf = conf_keep(conf);
-	f->resolver = resolver;
-	forget_destinations(f);
+	conf_drop(&cache->conf);
+	cache->conf = conf_keep(conf);
+	cache->resolver = resolver;
+	forget_destinations(cache);
 }
 
 struct destination_cache *
 destination_cache_new(struct resolver *resolver, struct conf *conf)
 {
-	struct destination_cache *f = MEM_NEW(struct destination_cache);
+	struct destination_cache *cache = MEM_NEW(struct destination_cache);
 
-	f->resolver = resolver;
-	f->conf = conf_keep(conf);
-	f->known = map_new();
-	return f;
+	cache->resolver = resolver;
+	cache->conf = conf_keep(conf);
+	cache->destinations = map_new();
+	return cache;
 }
 
 void
-destination_cache_free(struct destination_cache **f)
+destination_cache_free(struct destination_cache **cache)
 {
-	if (!*f)
+	if (!*cache)
 		return;
-	forget_destinations(*f);
-	map_free(&(*f)->known);
-	conf_drop(&(*f)->conf);
-	mem_free(*f);
-	*f = NULL;
+	forget_destinations(*cache);
+	map_free(&(*cache)->destinations);
+	conf_drop(&(*cache)->conf);
+	mem_free(*cache);
+	*cache = NULL;
 }

@@ -12,9 +12,9 @@
 #include "relay/reason.h"
 
 void
-host_iterator_init(struct host_iterator *d, const struct resolved_destination *site)
+host_iterator_init(struct host_iterator *it, const struct resolved_destination *destination)
 {
-	*d = (struct host_iterator){.site = site};
+	*it = (struct host_iterator){.destination = destination};
 }
 
 /* Only when every host has refused for good is that the answer; and what a host said tells more
@@ -30,96 +30,96 @@ rank_host_status(const struct smtp_status *s, const char *reason)
 /* tls: NULL when no host was met. */
 static void
 note_host_status(
-    struct host_iterator *d, const struct smtp_status *s, const char *reason, const char *tls)
+    struct host_iterator *it, const struct smtp_status *s, const char *reason, const char *tls)
 {
-	if (rank_host_status(s, reason) <= rank_host_status(&d->status, d->reason))
+	if (rank_host_status(s, reason) <= rank_host_status(&it->status, it->reason))
 		return;
-	d->status = *s;
-	d->reason = reason;
-	d->tls_of_status = tls;
-	d->host_of_status = d->host;
-	d->address_of_status = (struct resolver_address){.len = 0};
-	if (d->address_count)
-		d->address_of_status = d->addresses[d->address_at];
+	it->status = *s;
+	it->reason = reason;
+	it->tls_of_status = tls;
+	it->host_of_status = it->host_index;
+	it->address_of_status = (struct resolver_address){.len = 0};
+	if (it->address_count)
+		it->address_of_status = it->addresses[it->address_index];
 }
 
 static void
-move_to_next_host(struct host_iterator *d)
+move_to_next_host(struct host_iterator *it)
 {
-	d->host++;
-	d->address_at = d->address_count = 0;
-	d->in_clear = d->without_chunking = false;
+	it->host_index++;
+	it->address_index = it->address_count = 0;
+	it->in_plaintext = it->without_chunking = false;
 }
 
 static void
-move_to_next_address(struct host_iterator *d)
+move_to_next_address(struct host_iterator *it)
 {
-	d->in_clear = d->without_chunking = false;
-	if (++d->address_at >= d->address_count)
-		move_to_next_host(d);
+	it->in_plaintext = it->without_chunking = false;
+	if (++it->address_index >= it->address_count)
+		move_to_next_host(it);
 }
 
 const char *
-host_iterator_host(const struct host_iterator *d)
+host_iterator_host(const struct host_iterator *it)
 {
-	return d->site->hosts[d->host].name;
+	return it->destination->hosts[it->host_index].name;
 }
 
 const struct resolver_address *
-host_iterator_address(const struct host_iterator *d)
+host_iterator_address(const struct host_iterator *it)
 {
-	return &d->addresses[d->address_at];
+	return &it->addresses[it->address_index];
 }
 
 /* A stranger chose this host, and it leads into our own network. */
 static bool
-leads_to_private_network(const struct host_iterator *d, const struct resolver_address *a)
+leads_to_private_network(const struct host_iterator *it, const struct resolver_address *a)
 {
-	return !d->site->allow_private &&
+	return !it->destination->allow_private &&
 	       !address_filter_is_public((const struct sockaddr *)&a->sa);
 }
 
 static void
-add_usable_address(struct host_iterator *d, const struct resolver_address *a)
+add_usable_address(struct host_iterator *it, const struct resolver_address *a)
 {
-	struct resolver_address *to = &d->addresses[d->address_count];
+	struct resolver_address *to = &it->addresses[it->address_count];
 
-	if (d->address_count == HOST_ITERATOR_ADDRESSES_MAX || leads_to_private_network(d, a))
+	if (it->address_count == HOST_ITERATOR_ADDRESSES_MAX || leads_to_private_network(it, a))
 		return;
 	*to = *a;
 	if (to->sa.ss_family == AF_INET)
-		((struct sockaddr_in *)&to->sa)->sin_port = htons(d->site->port);
+		((struct sockaddr_in *)&to->sa)->sin_port = htons(it->destination->port);
 	else
-		((struct sockaddr_in6 *)&to->sa)->sin6_port = htons(d->site->port);
-	d->address_count++;
+		((struct sockaddr_in6 *)&to->sa)->sin6_port = htons(it->destination->port);
+	it->address_count++;
 }
 
 /* The next of one family from *at on; false: no more. */
 static bool
 add_next_of_family(
-    struct host_iterator *d, const struct resolver_answer *a, sa_family_t family, size_t *at)
+    struct host_iterator *it, const struct resolver_answer *a, sa_family_t family, size_t *at)
 {
 	while (*at < a->count && a->addresses[*at].sa.ss_family != family)
 		++*at;
 	if (*at == a->count)
 		return false;
-	add_usable_address(d, &a->addresses[(*at)++]);
+	add_usable_address(it, &a->addresses[(*at)++]);
 	return true;
 }
 
 /* Is this host ourselves under another name? */
 static enum own_address_answer
-leads_to_own_address(const struct host_iterator *d, const struct resolver_answer *a)
+leads_to_own_address(const struct host_iterator *it, const struct resolver_answer *a)
 {
 	enum own_address_answer answer = OWN_ADDRESS_NO;
 
-	if (!d->is_own || d->site->allow_private)
+	if (!it->is_own || it->destination->allow_private)
 		return OWN_ADDRESS_NO;
 	for (size_t i = 0; i < a->count && answer == OWN_ADDRESS_NO; i++) {
 		const struct sockaddr *sa = (const struct sockaddr *)&a->addresses[i].sa;
 
 		if (address_filter_is_public(sa))
-			answer = d->is_own(sa);
+			answer = it->is_own(sa);
 	}
 	return answer;
 }
@@ -127,168 +127,169 @@ leads_to_own_address(const struct host_iterator *d, const struct resolver_answer
 /* RFC 5321 section 5.1: mail has come as far as us; hosts that are no better must not get it.  Nor
  * while it cannot be said whether it has. */
 static void
-stop_at_own_address(struct host_iterator *d, enum own_address_answer answer)
+stop_at_own_address(struct host_iterator *it, enum own_address_answer answer)
 {
 	struct smtp_status s = smtp_status_make(554, "5.4.6",
 	    "mail loops back to this host: an address of %s is one of its own",
-	    host_iterator_host(d));
+	    host_iterator_host(it));
 
 	if (answer == OWN_ADDRESS_UNKNOWN)
 		s = smtp_status_make(451, "4.3.0",
 		    "the addresses of this host cannot be read now, to compare those of %s with "
 		    "them: %s",
-		    host_iterator_host(d), strerrordesc_np(errno));
-	note_host_status(d, &s, answer == OWN_ADDRESS_UNKNOWN ? REASON_LOCAL : REASON_LOOP, NULL);
-	d->host = d->site->count;
+		    host_iterator_host(it), strerrordesc_np(errno));
+	note_host_status(it, &s, answer == OWN_ADDRESS_UNKNOWN ? REASON_LOCAL : REASON_LOOP, NULL);
+	it->host_index = it->destination->count;
 }
 
 /* The operator wrote this host into a route: that it has no address is for the operator to mend (a
  * hosts file that is being written, a resolver that does not know the inside), and no reason to
  * return mail. */
 static struct smtp_status
-route_host_unknown(const struct host_iterator *d)
+route_host_unknown(const struct host_iterator *it)
 {
 	return smtp_status_make(451, "4.3.5", "the host %s of the route has no address",
-	    host_iterator_host(d));
+	    host_iterator_host(it));
 }
 
 static void
-note_no_usable_address(struct host_iterator *d, const struct resolver_answer *a)
+note_no_usable_address(struct host_iterator *it, const struct resolver_answer *a)
 {
 	struct smtp_status s;
 
-	d->lacks_route_host = d->site->route->via != VIA_MX;
-	if (d->lacks_route_host)
-		s = route_host_unknown(d);
+	it->lacks_route_host = it->destination->route->via != VIA_MX;
+	if (it->lacks_route_host)
+		s = route_host_unknown(it);
 	else if (a->count)
 		s = smtp_status_make(550, "5.4.4",
 		    "%s has only addresses that are not on the public Internet "
-		    "(see routes.allow_private)", host_iterator_host(d));
+		    "(see routes.allow_private)", host_iterator_host(it));
 	else
-		s = smtp_status_make(550, d->site->is_implicit ? "5.1.2" : "5.4.4",
-		    "%s has no address", host_iterator_host(d));
-	note_host_status(d, &s, a->count ? REASON_UNROUTABLE : REASON_DNS, NULL);
-	move_to_next_host(d);
+		s = smtp_status_make(550, it->destination->is_implicit ? "5.1.2" : "5.4.4",
+		    "%s has no address", host_iterator_host(it));
+	note_host_status(it, &s, a->count ? REASON_UNROUTABLE : REASON_DNS, NULL);
+	move_to_next_host(it);
 }
 
 void
-host_iterator_got_addresses(struct host_iterator *d, const struct resolver_answer *a)
+host_iterator_got_addresses(struct host_iterator *it, const struct resolver_answer *a)
 {
-	struct resolver_answer none = *a;
+	struct resolver_answer usable = *a;
 	size_t at6 = 0, at4 = 0;
-	enum own_address_answer back;
+	enum own_address_answer own;
 	bool more = true;
 	struct smtp_status s;
 
-	d->lacks_route_host = false;
+	it->lacks_route_host = false;
 	if (a->outcome != RESOLVER_FOUND && a->outcome != RESOLVER_NO_DATA &&
 	    a->outcome != RESOLVER_NO_NAME) {
 		s = smtp_status_make(451, "4.4.3", "DNS gives no %s for the address of %s",
 		    a->outcome == RESOLVER_BOGUS ? "valid answer" : "answer",
-		    host_iterator_host(d));
-		note_host_status(d, &s, REASON_DNS, NULL);
-		move_to_next_host(d);
+		    host_iterator_host(it));
+		note_host_status(it, &s, REASON_DNS, NULL);
+		move_to_next_host(it);
 		return;
 	}
 	if (a->outcome != RESOLVER_FOUND)
-		none.count = 0;
-	back = leads_to_own_address(d, &none);
-	if (back != OWN_ADDRESS_NO) {
-		stop_at_own_address(d, back);
+		usable.count = 0;
+	own = leads_to_own_address(it, &usable);
+	if (own != OWN_ADDRESS_NO) {
+		stop_at_own_address(it, own);
 		return;
 	}
 	while (more) {
-		more = add_next_of_family(d, &none, AF_INET6, &at6);
-		more |= add_next_of_family(d, &none, AF_INET, &at4);
+		more = add_next_of_family(it, &usable, AF_INET6, &at6);
+		more |= add_next_of_family(it, &usable, AF_INET, &at4);
 	}
-	if (d->address_count == 0)
-		note_no_usable_address(d, &none);
+	if (it->address_count == 0)
+		note_no_usable_address(it, &usable);
 }
 
 static void
-take_numeric_address(struct host_iterator *d, const struct resolver_address *address)
+take_numeric_address(struct host_iterator *it, const struct resolver_address *address)
 {
 	struct resolver_answer a = {.outcome = RESOLVER_FOUND, .addresses = address, .count = 1};
 
-	host_iterator_got_addresses(d, &a);
+	host_iterator_got_addresses(it, &a);
 }
 
 enum host_iterator_step
-host_iterator_step(struct host_iterator *d)
+host_iterator_step(struct host_iterator *it)
 {
 	struct resolver_address numeric;
 
-	while (d->host < d->site->count && d->address_count == 0) {
+	while (it->host_index < it->destination->count && it->address_count == 0) {
 		/* only where the operator or the sender wrote it: an MX must be a name */
-		bool may_be_numeric = d->site->is_literal || d->site->route->via != VIA_MX;
+		bool may_be_numeric =
+		    it->destination->is_literal || it->destination->route->via != VIA_MX;
 
 		if (!resolved_numeric_address(
-		        str_of(host_iterator_host(d)), d->site->port, &numeric))
+		        str_of(host_iterator_host(it)), it->destination->port, &numeric))
 			return HOST_ITERATOR_NEEDS_ADDRESSES;
 		if (may_be_numeric) {
-			take_numeric_address(d, &numeric);
+			take_numeric_address(it, &numeric);
 		} else {
 			struct resolver_answer a = {.outcome = RESOLVER_NO_NAME};
 
-			host_iterator_got_addresses(d, &a);
+			host_iterator_got_addresses(it, &a);
 		}
 	}
-	if (d->host >= d->site->count || d->tries >= HOST_ITERATOR_TRIES_MAX)
+	if (it->host_index >= it->destination->count || it->tries >= HOST_ITERATOR_TRIES_MAX)
 		return HOST_ITERATOR_EXHAUSTED;
 	return HOST_ITERATOR_CONNECT;
 }
 
 enum smtp_client_tls
-host_iterator_tls(const struct host_iterator *d)
+host_iterator_tls(const struct host_iterator *it)
 {
-	switch (d->site->route->tls) {
+	switch (it->destination->route->tls) {
 	case ROUTE_TLS_NONE:
 		return SMTP_CLIENT_TLS_NEVER;
 	case ROUTE_TLS_IMPLICIT:
 		return SMTP_CLIENT_TLS_IMPLICIT;
 	case ROUTE_TLS_OPPORTUNISTIC:
-		return d->in_clear ? SMTP_CLIENT_TLS_NEVER : SMTP_CLIENT_TLS_IF_OFFERED;
+		return it->in_plaintext ? SMTP_CLIENT_TLS_NEVER : SMTP_CLIENT_TLS_IF_OFFERED;
 	default:
 		return SMTP_CLIENT_TLS_REQUIRED;
 	}
 }
 
 static bool
-may_retry_in_clear(const struct host_iterator *d)
+may_retry_in_clear(const struct host_iterator *it)
 {
-	return d->site->route->tls == ROUTE_TLS_OPPORTUNISTIC && !d->in_clear &&
-	       d->site->route->username.n == 0;
+	return it->destination->route->tls == ROUTE_TLS_OPPORTUNISTIC && !it->in_plaintext &&
+	       it->destination->route->username.n == 0;
 }
 
 void
-host_iterator_tls_failed(struct host_iterator *d, const struct smtp_status *s, const char *tls)
+host_iterator_tls_failed(struct host_iterator *it, const struct smtp_status *s, const char *tls)
 {
-	d->tries++;
-	if (may_retry_in_clear(d)) {
-		d->in_clear = true;
+	it->tries++;
+	if (may_retry_in_clear(it)) {
+		it->in_plaintext = true;
 		return;
 	}
-	note_host_status(d, s, REASON_TLS, tls);
-	move_to_next_address(d);
+	note_host_status(it, s, REASON_TLS, tls);
+	move_to_next_address(it);
 }
 
 void
-host_iterator_failed(struct host_iterator *d, const struct smtp_client_end *end, const char *tls)
+host_iterator_failed(struct host_iterator *it, const struct smtp_client_end *end, const char *tls)
 {
-	d->tries++;
-	if (end->bad_chunking && !d->without_chunking) {
-		d->without_chunking = true;
+	it->tries++;
+	if (end->bad_chunking && !it->without_chunking) {
+		it->without_chunking = true;
 		return;
 	}
-	note_host_status(d, &end->status, end->reason, tls);
-	move_to_next_address(d);
+	note_host_status(it, &end->status, end->reason, tls);
+	move_to_next_address(it);
 }
 
 struct smtp_status
-host_iterator_status(const struct host_iterator *d, const char **reason_out)
+host_iterator_status(const struct host_iterator *it, const char **reason_out)
 {
-	*reason_out = d->reason ? d->reason : REASON_DNS;
-	if (d->status.code == 0)
+	*reason_out = it->reason ? it->reason : REASON_DNS;
+	if (it->status.code == 0)
 		return smtp_status_make(451, "4.4.4", "no host could be tried");
-	return d->status;
+	return it->status;
 }

@@ -11,11 +11,11 @@ smtp_client_detects_loop(struct smtp_client *c, const struct smtp_status *greeti
 	struct str text = str_of(greeting->text);
 	struct smtp_status s;
 
-	if (!c->o.must_be_other ||
-	    !str_ieq(str_upto(text, str_find(text, ' ')), c->o.hostname))
+	if (!c->options.check_loop ||
+	    !str_ieq(str_upto(text, str_find(text, ' ')), c->options.hostname))
 		return false;
 	s = smtp_status_make(554, "5.4.6", "mail loops back to this host: the host greets as %.*s",
-	    STR_ARG(c->o.hostname));
+	    STR_ARG(c->options.hostname));
 	smtp_client_fail(c, &s, REASON_LOOP);
 	return true;
 }

@@ -12,54 +12,54 @@ _Static_assert(
 
 /* Of the block of the body that begins at `at`. */
 static size_t
-message_source_block_bytes(const struct message_source *o, uint64_t at)
+message_source_block_bytes(const struct message_source *source, uint64_t at)
 {
-	uint64_t left = o->body_bytes - at;
+	uint64_t left = source->body_bytes - at;
 
 	return left < MESSAGE_SOURCE_BLOCK_BYTES ? (size_t)left : MESSAGE_SOURCE_BLOCK_BYTES;
 }
 
 static enum message_source_answer
-message_source_block(struct message_source *o, uint64_t at, struct str *block_out)
+message_source_block(struct message_source *source, uint64_t at, struct str *block_out)
 {
-	size_t n = message_source_block_bytes(o, at);
+	size_t n = message_source_block_bytes(source, at);
 	enum message_source_answer answer;
 
 	*block_out = STR_NULL;
 	if (n == 0)
 		return MESSAGE_SOURCE_HERE;
-	answer = o->read(o->arg, at, n, block_out);
+	answer = source->read(source->arg, at, n, block_out);
 	if (answer != MESSAGE_SOURCE_HERE)
 		return answer;
-	o->is_damaged = o->sums.n && !block_sums_match(o->sums, at, *block_out);
-	return o->is_damaged ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_HERE;
+	source->is_damaged = source->sums.n && !block_sums_match(source->sums, at, *block_out);
+	return source->is_damaged ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_HERE;
 }
 
 static void
-message_source_note_wait(struct message_source *o, enum message_source_answer answer)
+message_source_note_wait(struct message_source *source, enum message_source_answer answer)
 {
 	if (answer != MESSAGE_SOURCE_AWAITED)
-		o->awaited_since_ms = 0;
-	else if (o->awaited_since_ms == 0)
-		o->awaited_since_ms = clock_mono_ms();
+		source->awaited_since_ms = 0;
+	else if (source->awaited_since_ms == 0)
+		source->awaited_since_ms = clock_mono_ms();
 }
 
 int64_t
-message_source_awaited_ms(const struct message_source *o)
+message_source_awaited_ms(const struct message_source *source)
 {
-	return o->awaited_since_ms ? clock_mono_ms() - o->awaited_since_ms : 0;
+	return source->awaited_since_ms ? clock_mono_ms() - source->awaited_since_ms : 0;
 }
 
 static struct str
-message_source_header(const struct message_source *o)
+message_source_header(const struct message_source *source)
 {
-	return o->is_encoded ? buf_str(&o->ascii) : o->header;
+	return source->is_encoded ? buf_str(&source->ascii) : source->header;
 }
 
 enum message_source_answer
-message_source_read(struct message_source *o, uint64_t at, struct str *piece_out)
+message_source_read(struct message_source *source, uint64_t at, struct str *piece_out)
 {
-	struct str header = message_source_header(o);
+	struct str header = message_source_header(source);
 	uint64_t body_at = header.n + 2;
 	enum message_source_answer answer = MESSAGE_SOURCE_HERE;
 
@@ -67,46 +67,48 @@ message_source_read(struct message_source *o, uint64_t at, struct str *piece_out
 		*piece_out = str_from(header, at);
 	else if (at < body_at)
 		*piece_out = str_from(STR("\r\n"), at - header.n);
-	else if (o->read)
-		answer = message_source_block(o, at - body_at, piece_out);
+	else if (source->read)
+		answer = message_source_block(source, at - body_at, piece_out);
 	else
-		*piece_out = str_from(o->body, at - body_at);
-	message_source_note_wait(o, answer);
+		*piece_out = str_from(source->body, at - body_at);
+	message_source_note_wait(source, answer);
 	return answer;
 }
 
 void
-message_source_read_ahead(struct message_source *o, uint64_t at)
+message_source_read_ahead(struct message_source *source, uint64_t at)
 {
-	uint64_t body_at = message_source_header(o).n + 2, from = at < body_at ? 0 : at - body_at;
+	uint64_t body_at = message_source_header(source).n + 2,
+	         from = at < body_at ? 0 : at - body_at;
 	struct str block;
 
-	if (o->read && from < o->body_bytes)
-		(void)o->read(o->arg, from, message_source_block_bytes(o, from), &block);
+	if (source->read && from < source->body_bytes)
+		(void)source->read(
+		    source->arg, from, message_source_block_bytes(source, from), &block);
 }
 
 static enum message_source_scan_state
-message_source_set_needs(struct message_source *o, unsigned facts)
+message_source_set_needs(struct message_source *source, unsigned facts)
 {
-	bool header_is_ascii = str_is_ascii(o->header);
+	bool header_is_ascii = str_is_ascii(source->header);
 
-	o->body_is_8bit = (facts & BODY_FACTS_8BIT) != 0;
-	o->is_8bit = !header_is_ascii || o->body_is_8bit;
-	o->needs_utf8 =
-	    o->envelope->smtputf8 && (!header_is_ascii || !str_is_ascii(o->envelope->sender));
+	source->body_is_8bit = (facts & BODY_FACTS_8BIT) != 0;
+	source->is_8bit = !header_is_ascii || source->body_is_8bit;
+	source->needs_utf8 = source->envelope->smtputf8 &&
+	                     (!header_is_ascii || !str_is_ascii(source->envelope->sender));
 	return MESSAGE_SOURCE_SCANNED;
 }
 
 enum message_source_scan_state
-message_source_scan(struct message_source *o)
+message_source_scan(struct message_source *source)
 {
 	struct str piece;
 
-	if (o->envelope->facts & BODY_FACTS_KNOWN)
-		return message_source_set_needs(o, o->envelope->facts);
-	if (o->looked_at < o->header.n + 2)
-		o->looked_at = o->header.n + 2;
-	switch (message_source_read(o, o->looked_at, &piece)) {
+	if (source->envelope->facts & BODY_FACTS_KNOWN)
+		return message_source_set_needs(source, source->envelope->facts);
+	if (source->scanned_bytes < source->header.n + 2)
+		source->scanned_bytes = source->header.n + 2;
+	switch (message_source_read(source, source->scanned_bytes, &piece)) {
 	case MESSAGE_SOURCE_HERE:
 		break;
 	case MESSAGE_SOURCE_AWAITED:
@@ -114,62 +116,63 @@ message_source_scan(struct message_source *o)
 	case MESSAGE_SOURCE_UNREADABLE:
 		return MESSAGE_SOURCE_SCAN_FAILED;
 	}
-	body_facts_take(&o->facts, piece);
-	o->looked_at += piece.n;
-	if (piece.n && !o->facts.is_8bit)
+	body_facts_take(&source->facts, piece);
+	source->scanned_bytes += piece.n;
+	if (piece.n && !source->facts.is_8bit)
 		return MESSAGE_SOURCE_SCAN_MORE;
-	return message_source_set_needs(o, body_facts_bits(&o->facts));
+	return message_source_set_needs(source, body_facts_bits(&source->facts));
 }
 
 static bool
-message_source_encode(struct message_source *o, struct header_fault *fault_out)
+message_source_encode(struct message_source *source, struct header_fault *fault_out)
 {
-	if (o->ascii.n)
+	if (source->ascii.n)
 		return true;
-	buf_init(&o->ascii, HEADER_ASCII_BYTES_MAX);
-	if (header_to_ascii(o->header, &o->ascii, fault_out))
+	buf_init(&source->ascii, HEADER_ASCII_BYTES_MAX);
+	if (header_to_ascii(source->header, &source->ascii, fault_out))
 		return true;
-	message_source_clear(o);
+	message_source_clear(source);
 	return false;
 }
 
 bool
 message_source_choose_header(
-    struct message_source *o, bool has_smtputf8, struct header_fault *fault_out)
+    struct message_source *source, bool has_smtputf8, struct header_fault *fault_out)
 {
-	bool is_ascii = str_is_ascii(o->header);
-	bool is_encoded = !is_ascii && !has_smtputf8 && o->envelope->smtputf8;
+	bool is_ascii = str_is_ascii(source->header);
+	bool is_encoded = !is_ascii && !has_smtputf8 && source->envelope->smtputf8;
 
-	if (is_encoded && !message_source_encode(o, fault_out))
+	if (is_encoded && !message_source_encode(source, fault_out))
 		return false;
-	o->is_encoded = is_encoded;
-	o->is_8bit = o->body_is_8bit || (!is_ascii && !is_encoded);
+	source->is_encoded = is_encoded;
+	source->is_8bit = source->body_is_8bit || (!is_ascii && !is_encoded);
 	return true;
 }
 
 void
-message_source_clear(struct message_source *o)
+message_source_clear(struct message_source *source)
 {
-	buf_clear(&o->ascii);
-	o->is_encoded = false;
+	buf_clear(&source->ascii);
+	source->is_encoded = false;
 }
 
 const struct envelope_recipient *
-message_source_recipient(const struct message_source *o, size_t index)
+message_source_recipient(const struct message_source *source, size_t index)
 {
-	return &o->envelope->recipients[o->numbers[index] - 1];
+	return &source->envelope->recipients[source->numbers[index] - 1];
 }
 
 uint64_t
-message_source_bytes(const struct message_source *o)
+message_source_bytes(const struct message_source *source)
 {
-	return message_source_header(o).n + 2 + (o->read ? o->body_bytes : o->body.n);
+	return message_source_header(source).n + 2 +
+	       (source->read ? source->body_bytes : source->body.n);
 }
 
 bool
-message_source_is_small(const struct message_source *o)
+message_source_is_small(const struct message_source *source)
 {
-	return !o->read;
+	return !source->read;
 }
 
 struct smtp_status

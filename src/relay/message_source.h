@@ -45,7 +45,7 @@ struct message_source {
 	bool needs_utf8;
 	struct buf ascii; /* the header for a host without SMTPUTF8, from when one was met */
 	bool is_encoded;  /* that is what goes to this host; see message_source_choose_header */
-	uint64_t looked_at; /* so much of the content was looked at */
+	uint64_t scanned_bytes; /* so much of the content was looked at */
 	struct body_facts facts;
 };
 
@@ -58,29 +58,29 @@ enum message_source_scan_state {
 
 /* Finds out what the content needs of a host.  Mostly the envelope tells; else, for a message of
  * version 0.1.0 or a report, each call looks at one more piece, until SEEN. */
-enum message_source_scan_state message_source_scan(struct message_source *o) MUST_USE;
+enum message_source_scan_state message_source_scan(struct message_source *source) MUST_USE;
 /* Before the message is offered to a host: one that has no SMTPUTF8 gets the header in ASCII
  * (mail/header_ascii), if the message was sent with SMTPUTF8; else it goes as stored.  False:
  * *fault_out tells why it cannot be encoded. */
 bool message_source_choose_header(
-    struct message_source *o, bool has_smtputf8, struct header_fault *fault_out) MUST_USE;
+    struct message_source *source, bool has_smtputf8, struct header_fault *fault_out) MUST_USE;
 /* Gives back what message_source_choose_header took. */
-void message_source_clear(struct message_source *o);
+void message_source_clear(struct message_source *source);
 const struct envelope_recipient *message_source_recipient(
-    const struct message_source *o, size_t index);
-uint64_t message_source_bytes(const struct message_source *o);
+    const struct message_source *source, size_t index);
+uint64_t message_source_bytes(const struct message_source *source);
 /* The piece that begins at `at`: at most MESSAGE_SOURCE_BLOCK_BYTES from a file, else all that is
  * held in one piece.  An empty view: the end.  UNREADABLE: it cannot be read, or (is_damaged) it is
  * not what was stored. */
 enum message_source_answer message_source_read(
-    struct message_source *o, uint64_t at, struct str *piece_out) MUST_USE;
+    struct message_source *source, uint64_t at, struct str *piece_out) MUST_USE;
 /* The first piece of a file from `at` on will be asked for soon. */
-void message_source_read_ahead(struct message_source *o, uint64_t at);
+void message_source_read_ahead(struct message_source *source, uint64_t at);
 /* For how long message_source_read has answered AWAITED; 0: it is not awaited. */
-int64_t message_source_awaited_ms(const struct message_source *o);
+int64_t message_source_awaited_ms(const struct message_source *source);
 /* Why nobody got it: the disk did not give it in time. */
 struct smtp_status message_source_late_status(void);
 /* The content is small and in memory: it may be sent without asking first. */
-bool message_source_is_small(const struct message_source *o);
+bool message_source_is_small(const struct message_source *source);
 
 #endif

@@ -96,7 +96,7 @@ own_address_is_own_source(const struct sockaddr *sa)
 enum own_address_answer
 own_address_check(const struct sockaddr *sa)
 {
-	const struct sockaddr *nobodys = sa->sa_family == AF_INET
+	const struct sockaddr *documentation = sa->sa_family == AF_INET
 	                                     ? (const struct sockaddr *)&documentation4
 	                                     : (const struct sockaddr *)&documentation6;
 	enum own_address_answer answer;
@@ -106,7 +106,7 @@ own_address_check(const struct sockaddr *sa)
 	answer = own_address_can_bind(sa);
 	if (answer != OWN_ADDRESS_YES)
 		return answer;
-	switch (own_address_can_bind(nobodys)) {
+	switch (own_address_can_bind(documentation)) {
 	case OWN_ADDRESS_NO:
 		return OWN_ADDRESS_YES;
 	case OWN_ADDRESS_YES:

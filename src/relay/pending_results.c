@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 struct pending_results {
-	struct map *kept;
+	struct map *results;
 };
 
 struct pending_result {
@@ -16,17 +16,18 @@ struct pending_result {
 };
 
 struct pending_result_key {
-	uint64_t job;
+	uint64_t attempt_id;
 	uint64_t session;
 	uint32_t number;
 	uint32_t recipient;
 };
 
 static struct str
-make_result_key(struct pending_result_key *k, uint64_t job, struct msgid id, uint32_t recipient)
+make_result_key(
+    struct pending_result_key *key, uint64_t attempt_id, struct msgid id, uint32_t recipient)
 {
-	*k = (struct pending_result_key){job, id.session, id.number, recipient};
-	return str_make((const char *)k, sizeof *k);
+	*key = (struct pending_result_key){attempt_id, id.session, id.number, recipient};
+	return str_make((const char *)key, sizeof *key);
 }
 
 static void
@@ -41,38 +42,38 @@ copy_result_text(struct str *s, char **to)
 static struct pending_result *
 new_pending_result(const struct message_result *m)
 {
-	struct pending_result *k =
-	    mem_new(sizeof *k + m->reason.n + m->host.n + m->address.n + m->source.n + m->tls.n);
-	char *to = k->text;
+	struct pending_result *result = mem_new(
+	    sizeof *result + m->reason.n + m->host.n + m->address.n + m->source.n + m->tls.n);
+	char *to = result->text;
 
-	k->m = *m;
-	copy_result_text(&k->m.reason, &to);
-	copy_result_text(&k->m.host, &to);
-	copy_result_text(&k->m.address, &to);
-	copy_result_text(&k->m.source, &to);
-	copy_result_text(&k->m.tls, &to);
-	return k;
+	result->m = *m;
+	copy_result_text(&result->m.reason, &to);
+	copy_result_text(&result->m.host, &to);
+	copy_result_text(&result->m.address, &to);
+	copy_result_text(&result->m.source, &to);
+	copy_result_text(&result->m.tls, &to);
+	return result;
 }
 
 void
 pending_results_add(
-    struct pending_results *r, struct channel *queue, const struct message_result *m)
+    struct pending_results *pending, struct channel *queue, const struct message_result *m)
 {
 	struct pending_result_key key;
 
-	mem_free(map_put(
-	    r->kept, make_result_key(&key, m->job, m->id, m->recipient), new_pending_result(m)));
+	mem_free(map_put(pending->results, make_result_key(&key, m->job, m->id, m->recipient),
+	    new_pending_result(m)));
 	/* a queue that takes no more is as good as lost: it hears all of it when it is new */
 	if (queue)
 		(void)!channel_send(queue, MESSAGE_RESULT, m, -1);
 }
 
 void
-pending_results_stored(struct pending_results *r, const struct message_result_stored *m)
+pending_results_stored(struct pending_results *pending, const struct message_result_stored *m)
 {
 	struct pending_result_key key;
 
-	mem_free(map_remove(r->kept, make_result_key(&key, m->job, m->id, m->recipient)));
+	mem_free(map_remove(pending->results, make_result_key(&key, m->job, m->id, m->recipient)));
 }
 
 struct pending_results_repeat {
@@ -83,43 +84,43 @@ struct pending_results_repeat {
 static void
 resend_result(struct str key, void *value, void *arg)
 {
-	struct pending_result *k = value;
-	struct pending_results_repeat *p = arg;
+	struct pending_result *result = value;
+	struct pending_results_repeat *repeat = arg;
 
 	(void)key;
-	p->ok = p->ok && channel_send(p->queue, MESSAGE_RESULT, &k->m, -1) == 0;
+	repeat->ok = repeat->ok && channel_send(repeat->queue, MESSAGE_RESULT, &result->m, -1) == 0;
 }
 
 bool
-pending_results_repeat(struct pending_results *r, struct channel *queue)
+pending_results_repeat(struct pending_results *pending, struct channel *queue)
 {
-	struct pending_results_repeat p = {queue, true};
+	struct pending_results_repeat repeat = {queue, true};
 
-	map_each(r->kept, resend_result, &p);
-	return p.ok;
+	map_each(pending->results, resend_result, &repeat);
+	return repeat.ok;
 }
 
 size_t
-pending_results_count(const struct pending_results *r)
+pending_results_count(const struct pending_results *pending)
 {
-	return map_count(r->kept);
+	return map_count(pending->results);
 }
 
 struct pending_results *
 pending_results_new(void)
 {
-	struct pending_results *r = MEM_NEW(struct pending_results);
+	struct pending_results *pending = MEM_NEW(struct pending_results);
 
-	r->kept = map_new();
-	return r;
+	pending->results = map_new();
+	return pending;
 }
 
 void
-pending_results_free(struct pending_results **r)
+pending_results_free(struct pending_results **pending)
 {
-	if (!*r)
+	if (!*pending)
 		return;
-	map_free_all(&(*r)->kept);
-	mem_free(*r);
-	*r = NULL;
+	map_free_all(&(*pending)->results);
+	mem_free(*pending);
+	*pending = NULL;
 }

@@ -47,43 +47,44 @@ struct smtp_transaction {
 	struct message_source *message;
 	struct smtp_client_result *results;
 	size_t results_cap;
-	size_t said; /* recipients that RCPT was said for, or that were settled without */
+	size_t rcpt_done; /* recipients that RCPT was said for, or that were settled without */
 	size_t accepted;
 	bool has_sender;
 	bool at_line_start;
 	bool is_body_sent;
 	bool awaits_content; /* the next piece is not here yet */
-	bool is_ahead; /* the host had said more before it could have any of the content */
+	bool had_extra_input; /* the host had said more before it could have any of the content */
 	enum smtp_transaction_form form;
-	uint64_t at; /* bytes of content put */
+	uint64_t content_bytes; /* bytes of content put */
 };
 
 struct smtp_client {
-	struct smtp_client_options o;
-	struct buf out;
+	struct smtp_client_options options;
+	struct buf output;
 	struct smtp_reply reply;
 	struct smtp_extensions extensions;
-	struct smtp_sasl login;
-	struct phase_expected_reply *queue;
-	size_t queue_at, queue_end, queue_cap;
-	enum phase next; /* to be said as soon as it may */
+	struct smtp_sasl sasl;
+	struct phase_expected_reply *expected;
+	size_t expected_first, expected_end, expected_cap;
+	enum phase next_phase; /* to be said as soon as it may */
 	unsigned turn;
 	bool is_secure, is_verified;
 	bool is_ready, is_over;
 	bool needs_reset;
-	bool is_ahead; /* the host has said more than was asked when the last reply was heard */
-	struct smtp_transaction t;
+	bool has_extra_input; /* the host has said more than was asked when the last reply was heard
+	                       */
+	struct smtp_transaction transaction;
 	struct smtp_client_end end;
 };
 
 struct phase_row {
 	const char *name;
-	size_t patience; /* offset in struct smtp_client_timeouts */
-	uint16_t good;   /* the code of success; another success is out of place */
+	size_t timeout_offset; /* offset in struct smtp_client_timeouts */
+	uint16_t success_code;   /* the code of success; another success is out of place */
 	/* says it, and tells what may be said after it without an answer; NULL: never said */
-	enum phase (*says)(struct smtp_client *c);
+	enum phase (*send)(struct smtp_client *c);
 	/* r is the whole answer; one that is out of place, and 421, were caught before */
-	enum smtp_client_step (*hears)(
+	enum smtp_client_step (*receive)(
 	    struct smtp_client *c, const struct smtp_status *r, uint32_t about);
 };
 

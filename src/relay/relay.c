@@ -19,10 +19,10 @@ struct relay_destination_query {
 	struct relay *relay;
 	uint64_t call;
 	char *domain;
-	struct destination_cache_lookup *ask;
+	struct destination_cache_lookup *lookup;
 };
 
-static void relay_check_drained(struct attempt_context *y);
+static void relay_check_drained(struct attempt_context *context);
 
 static struct relay *
 relay_state_of(struct role *role)
@@ -34,11 +34,11 @@ relay_state_of(struct role *role)
 	r = MEM_NEW(struct relay);
 	r->role = role;
 	r->queue_fd = r->control_fd = -1;
-	r->yard.base = role->base;
-	r->yard.emptied = relay_check_drained;
-	r->yard.arg = r;
-	LIST_INIT(&r->yard.jobs);
-	LIST_INIT(&r->questions);
+	r->context.base = role->base;
+	r->context.attempt_ended = relay_check_drained;
+	r->context.arg = r;
+	LIST_INIT(&r->context.attempts);
+	LIST_INIT(&r->queries);
 	LIST_INIT(&r->tests);
 	role->state = r;
 	return r;
@@ -48,56 +48,58 @@ relay_state_of(struct role *role)
 
 static void
 answer_destination(
-    struct relay *r, uint64_t call, struct str domain, const struct cached_destination *found)
+    struct relay *r, uint64_t call, struct str domain, const struct cached_destination *destination)
 {
 	struct message_destination m = {
 	    .domain = domain,
-	    .site = str_of(found->site.name),
-	    .ttl_s = found->site.ttl_s,
-	    .status = found->site.status,
+	    .site = str_of(destination->resolved.name),
+	    .ttl_s = destination->resolved.ttl_s,
+	    .status = destination->resolved.status,
 	};
 
-	if (r->yard.queue)
-		(void)!channel_answer(r->yard.queue, call, MESSAGE_DESTINATION, &m, -1);
+	if (r->context.queue)
+		(void)!channel_answer(r->context.queue, call, MESSAGE_DESTINATION, &m, -1);
 }
 
 static void
 free_destination_query(struct relay_destination_query *q)
 {
-	destination_cache_cancel(&q->ask);
+	destination_cache_cancel(&q->lookup);
 	LIST_REMOVE(q, link);
 	mem_free(q->domain);
 	mem_free(q);
 }
 
 static void
-destination_query_answered(struct cached_destination *found, void *arg)
+destination_query_answered(struct cached_destination *destination, void *arg)
 {
 	struct relay_destination_query *q = arg;
 
-	q->ask = NULL;
-	answer_destination(q->relay, q->call, str_of(q->domain), found);
-	cached_destination_drop(&found);
+	q->lookup = NULL;
+	answer_destination(q->relay, q->call, str_of(q->domain), destination);
+	cached_destination_drop(&destination);
 	free_destination_query(q);
 }
 
 static void
 handle_destination_query(struct relay *r, uint64_t call, struct str domain)
 {
-	struct cached_destination *found = destination_cache_get(r->yard.finder, domain);
+	struct cached_destination *destination =
+	    destination_cache_get(r->context.destinations, domain);
 	struct relay_destination_query *q;
 
-	if (found) {
-		answer_destination(r, call, domain, found);
-		cached_destination_drop(&found);
+	if (destination) {
+		answer_destination(r, call, domain, destination);
+		cached_destination_drop(&destination);
 		return;
 	}
 	q = MEM_NEW(struct relay_destination_query);
 	q->relay = r;
 	q->call = call;
 	q->domain = mem_text(domain.p, domain.n);
-	LIST_INSERT_HEAD(&r->questions, q, link);
-	q->ask = destination_cache_lookup(r->yard.finder, domain, destination_query_answered, q);
+	LIST_INSERT_HEAD(&r->queries, q, link);
+	q->lookup = destination_cache_lookup(
+	    r->context.destinations, domain, destination_query_answered, q);
 }
 
 /* ---- the queue ---- */
@@ -109,9 +111,9 @@ report_to_queue(struct relay *r, uint64_t call)
 {
 	struct message_caught_up done = {0};
 
-	if (!pending_results_repeat(r->yard.results, r->yard.queue) ||
-	    !attempts_report_running(&r->yard, r->yard.queue) ||
-	    channel_answer(r->yard.queue, call, MESSAGE_CAUGHT_UP, &done, -1) != 0)
+	if (!pending_results_repeat(r->context.results, r->context.queue) ||
+	    !attempts_report_running(&r->context, r->context.queue) ||
+	    channel_answer(r->context.queue, call, MESSAGE_CAUGHT_UP, &done, -1) != 0)
 		log_warn("relay: results that the former queue process did not get could not be "
 		         "passed to "
 		         "the new one: they are sent again on the next channel");
@@ -132,17 +134,17 @@ on_relay_queue_packet(struct channel *c, const struct channel_packet *p, void *a
 		break;
 	case MESSAGE_DELIVER:
 		if (r->role->is_stopping)
-			attempt_decline(&r->yard, &p->message->deliver, fd);
+			attempt_decline(&r->context, &p->message->deliver, fd);
 		else
-			attempt_begin(&r->yard, &p->message->deliver, fd);
+			attempt_begin(&r->context, &p->message->deliver, fd);
 		fd = -1;
 		break;
 	case MESSAGE_CANCEL:
-		attempts_cancel(&r->yard, p->message->cancel.job, p->message->cancel.is_forced);
+		attempts_cancel(&r->context, p->message->cancel.job, p->message->cancel.is_forced);
 		break;
 	case MESSAGE_RESULT_STORED:
-		pending_results_stored(r->yard.results, &p->message->result_stored);
-		relay_check_drained(&r->yard);
+		pending_results_stored(r->context.results, &p->message->result_stored);
+		relay_check_drained(&r->context);
 		break;
 	case MESSAGE_HELLO:
 		break;
@@ -159,9 +161,9 @@ disconnect_queue(struct relay *r)
 {
 	struct relay_destination_query *q;
 
-	while ((q = LIST_FIRST(&r->questions)))
+	while ((q = LIST_FIRST(&r->queries)))
 		free_destination_query(q);
-	channel_free(&r->yard.queue);
+	channel_free(&r->context.queue);
 }
 
 static void
@@ -178,7 +180,7 @@ static void
 connect_queue(struct relay *r, int fd)
 {
 	disconnect_queue(r);
-	r->yard.queue = channel_new(r->role->base, fd, on_relay_queue_packet, queue_lost, r);
+	r->context.queue = channel_new(r->role->base, fd, on_relay_queue_packet, queue_lost, r);
 }
 
 /* ---- control ---- */
@@ -238,18 +240,18 @@ replace_fd(int *slot, int fd)
 }
 
 static void
-relay_add_peer(struct role *role, struct role_peer who, int fd)
+relay_add_peer(struct role *role, struct role_peer peer, int fd)
 {
 	struct relay *r = relay_state_of(role);
 
-	if (who.kind == ROLE_QUEUE) {
-		r->queue_peer = who;
+	if (peer.kind == ROLE_QUEUE) {
+		r->queue_peer = peer;
 		if (role->is_started)
 			connect_queue(r, fd);
 		else
 			replace_fd(&r->queue_fd, fd);
-	} else if (who.kind == ROLE_CONTROL) {
-		r->control_peer = who;
+	} else if (peer.kind == ROLE_CONTROL) {
+		r->control_peer = peer;
 		if (role->is_started)
 			connect_control(r, fd);
 		else
@@ -272,7 +274,7 @@ relay_prepare(struct role *role, struct sandbox *sandbox)
 
 	(void)sandbox;
 	resolver_renewal_prepare(r);
-	r->yard.trust = tls_trust_new(role, NULL);
+	r->context.tls_trust = tls_trust_new(role, NULL);
 }
 
 static struct async_io *
@@ -295,13 +297,13 @@ relay_start(struct role *role)
 
 	if (!r->resolver)
 		return -1;
-	r->yard.closing_max = conf_relay_closing_max(role->conf);
-	r->yard.disk = relay_disk(role);
-	if (!r->yard.disk)
+	r->context.closing_max = conf_relay_closing_max(role->conf);
+	r->context.disk = relay_disk(role);
+	if (!r->context.disk)
 		return -1;
-	r->yard.finder = destination_cache_new(r->resolver, role->conf);
-	r->yard.pool = connection_pool_new(role->base);
-	r->yard.results = pending_results_new();
+	r->context.destinations = destination_cache_new(r->resolver, role->conf);
+	r->context.pool = connection_pool_new(role->base);
+	r->context.results = pending_results_new();
 	if (r->queue_fd >= 0)
 		connect_queue(r, r->queue_fd);
 	if (r->control_fd >= 0)
@@ -314,15 +316,15 @@ static void
 relay_reload(struct role *role, const struct conf *before)
 {
 	struct relay *r = role->state;
-	struct tls_trust *old = r->yard.trust;
+	struct tls_trust *old = r->context.tls_trust;
 
 	(void)before;
 	resolver_renewal_reload(r);
-	r->yard.closing_max = conf_relay_closing_max(role->conf);
-	r->yard.trust = tls_trust_new(role, old);
+	r->context.closing_max = conf_relay_closing_max(role->conf);
+	r->context.tls_trust = tls_trust_new(role, old);
 	tls_trust_free(&old);
-	destination_cache_reset(r->yard.finder, r->resolver, role->conf);
-	connection_pool_flush(r->yard.pool);
+	destination_cache_reset(r->context.destinations, r->resolver, role->conf);
+	connection_pool_flush(r->context.pool);
 }
 
 static void
@@ -330,25 +332,25 @@ set_drain_timer(struct relay *r, int64_t ms)
 {
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
-	if (event_add(r->drain, &tv) != 0)
+	if (event_add(r->drain_timer, &tv) != 0)
 		die("relay: no timer");
 }
 
 /* Stopping: all is told.  It is let be stored, for a moment: a queue that cannot store it has it
  * all the same, and ends later. */
 static void
-relay_check_drained(struct attempt_context *y)
+relay_check_drained(struct attempt_context *context)
 {
-	struct relay *r = y->arg;
+	struct relay *r = context->arg;
 	int64_t left_ms = r->drain_end_ms - clock_mono_ms();
 
-	if (!r->drain || y->job_count)
+	if (!r->drain_timer || context->attempt_count)
 		return;
-	if (pending_results_count(y->results) == 0 || !y->queue)
+	if (pending_results_count(context->results) == 0 || !context->queue)
 		role_stopped(r->role);
-	else if (!r->is_told && left_ms > STORED_WAIT_MS)
+	else if (!r->attempts_ended && left_ms > STORED_WAIT_MS)
 		set_drain_timer(r, STORED_WAIT_MS);
-	r->is_told = true;
+	r->attempts_ended = true;
 }
 
 static void
@@ -359,7 +361,8 @@ drain_time_passed(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	/* what the queue has not taken from the channel would be lost with it */
-	if (r->yard.queue && channel_waiting(r->yard.queue) && clock_mono_ms() < r->drain_end_ms)
+	if (r->context.queue && channel_waiting(r->context.queue) &&
+	    clock_mono_ms() < r->drain_end_ms)
 		set_drain_timer(r, STORED_WAIT_MS);
 	else
 		role_stopped(r->role);
@@ -370,14 +373,14 @@ relay_stop(struct role *role, int64_t drain_ms)
 {
 	struct relay *r = role->state;
 
-	attempts_stop(&r->yard);
-	connection_pool_flush(r->yard.pool);
-	r->drain = evtimer_new(role->base, drain_time_passed, r);
-	if (!r->drain)
+	attempts_stop(&r->context);
+	connection_pool_flush(r->context.pool);
+	r->drain_timer = evtimer_new(role->base, drain_time_passed, r);
+	if (!r->drain_timer)
 		die("relay: no timer");
 	r->drain_end_ms = clock_mono_ms() + drain_ms;
 	set_drain_timer(r, drain_ms);
-	relay_check_drained(&r->yard);
+	relay_check_drained(&r->context);
 }
 
 static void
@@ -387,19 +390,19 @@ relay_end(struct role *role)
 
 	if (!r)
 		return;
-	r->yard.emptied = NULL;
-	if (r->yard.pool)
-		attempts_abandon(&r->yard);
+	r->context.attempt_ended = NULL;
+	if (r->context.pool)
+		attempts_abandon(&r->context);
 	disconnect_queue(r);
 	disconnect_control(r);
-	connection_pool_free(&r->yard.pool);
-	destination_cache_free(&r->yard.finder);
-	pending_results_free(&r->yard.results);
-	async_io_free(&r->yard.disk);
-	tls_trust_free(&r->yard.trust);
+	connection_pool_free(&r->context.pool);
+	destination_cache_free(&r->context.destinations);
+	pending_results_free(&r->context.results);
+	async_io_free(&r->context.disk);
+	tls_trust_free(&r->context.tls_trust);
 	resolver_renewal_end(r);
-	if (r->drain)
-		event_free(r->drain);
+	if (r->drain_timer)
+		event_free(r->drain_timer);
 	replace_fd(&r->queue_fd, -1);
 	replace_fd(&r->control_fd, -1);
 	mem_free(r);

@@ -16,21 +16,21 @@ LIST_HEAD(route_test_list, route_test);
 
 struct relay {
 	struct role *role;
-	struct attempt_context yard;
+	struct attempt_context context;
 	struct resolver *resolver;
-	struct resolver_choice names; /* what it was made of, or is to be made of: see renewal */
-	struct event *renewal; /* pending: the resolver is one of former names */
+	struct resolver_choice choice; /* what it was made of, or is to be made of: see renewal */
+	struct event *renewal_timer; /* pending: the resolver is one of former names */
 	/* those of configurations before, which running attempts still ask */
 	struct resolver **retired;
 	size_t retired_count;
 	struct channel *control;
 	int queue_fd, control_fd; /* given before the start; -1: none */
 	struct role_peer queue_peer, control_peer;
-	struct relay_destination_query_list questions;
+	struct relay_destination_query_list queries;
 	struct route_test_list tests;
-	struct event *drain;  /* stopping */
+	struct event *drain_timer;  /* stopping */
 	int64_t drain_end_ms; /* monotonic */
-	bool is_told;         /* stopping, all attempts have ended */
+	bool attempts_ended;         /* stopping, all attempts have ended */
 };
 
 /* The resolver: made in prepare (r->resolver NULL: it cannot be), and made anew in a reload that

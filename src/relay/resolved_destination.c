@@ -18,26 +18,26 @@
 enum { RESOLVED_NAMES_MAX = RESOLVED_HOSTS_MAX * 257 + 40, HASH_BYTES = 32, HASH_SHOWN = 16 };
 
 static void
-set_unroutable(struct resolved_destination *s, struct smtp_status status, const char *reason)
+set_unroutable(struct resolved_destination *d, struct smtp_status status, const char *reason)
 {
-	s->status = status;
-	s->reason = reason;
-	s->count = 0;
-	s->name[0] = '\0';
-	s->ttl_s = RESOLVED_FAILURE_TTL_S;
+	d->status = status;
+	d->reason = reason;
+	d->count = 0;
+	d->name[0] = '\0';
+	d->ttl_s = RESOLVED_FAILURE_TTL_S;
 }
 
 static void
-add_destination_host(struct resolved_destination *s, struct str name, uint16_t preference)
+add_destination_host(struct resolved_destination *d, struct str name, uint16_t preference)
 {
-	struct resolved_host *h = &s->hosts[s->count];
+	struct resolved_host *h = &d->hosts[d->count];
 
-	if (s->count == RESOLVED_HOSTS_MAX || name.n >= sizeof h->name)
+	if (d->count == RESOLVED_HOSTS_MAX || name.n >= sizeof h->name)
 		return;
 	memcpy(h->name, name.p, name.n);
 	h->name[name.n] = '\0';
 	h->preference = preference;
-	s->count++;
+	d->count++;
 }
 
 bool
@@ -58,33 +58,33 @@ compare_host_names(const void *a, const void *b)
 }
 
 static void
-add_host_names(const struct resolved_destination *s, struct buf *out)
+add_host_names(const struct resolved_destination *d, struct buf *out)
 {
 	const char *names[RESOLVED_HOSTS_MAX];
 
-	for (size_t i = 0; i < s->count; i++)
-		names[i] = s->hosts[i].name;
-	qsort(names, s->count, sizeof *names, compare_host_names);
-	for (size_t i = 0; i < s->count; i++)
+	for (size_t i = 0; i < d->count; i++)
+		names[i] = d->hosts[i].name;
+	qsort(names, d->count, sizeof *names, compare_host_names);
+	for (size_t i = 0; i < d->count; i++)
 		if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
 			buf_addf(out, "%s%s", i ? "," : "", names[i]);
 }
 
 /* Only one route can be the last resort, so its destinations need no number. */
 static void
-add_destination_kind(const struct resolved_destination *s, struct buf *out)
+add_destination_kind(const struct resolved_destination *d, struct buf *out)
 {
-	if (s->route->via != VIA_MX)
-		buf_addf(out, "route:%u:", s->route_number);
-	else if (s->route->to_domain.n)
-		buf_addf(out, "mx%u:", s->route_number);
+	if (d->route->via != VIA_MX)
+		buf_addf(out, "route:%u:", d->route_number);
+	else if (d->route->to_domain.n)
+		buf_addf(out, "mx%u:", d->route_number);
 	else
 		buf_addz(out, "mx:");
 }
 
 /* Too long a set is shown by one of its hosts, and told apart by a hash of all. */
 static void
-shorten_destination_name(const struct resolved_destination *s, struct buf *text)
+shorten_destination_name(const struct resolved_destination *d, struct buf *text)
 {
 	unsigned char hash[HASH_BYTES];
 
@@ -93,81 +93,81 @@ shorten_destination_name(const struct resolved_destination *s, struct buf *text)
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, text->p, text->n, hash) < 0)
 		die("site: no SHA-256");
 	buf_reset(text);
-	add_destination_kind(s, text);
-	buf_adds(text, str_upto(str_of(s->hosts[0].name), RESOLVED_NAME_BYTES - 80));
-	buf_addf(text, "+%zu:", s->count - 1);
+	add_destination_kind(d, text);
+	buf_adds(text, str_upto(str_of(d->hosts[0].name), RESOLVED_NAME_BYTES - 80));
+	buf_addf(text, "+%zu:", d->count - 1);
 	encode_hex(text, str_make((char *)hash, HASH_SHOWN));
 }
 
 static void
-set_destination_name(struct resolved_destination *s)
+set_destination_name(struct resolved_destination *d)
 {
 	struct buf text;
 
 	buf_init(&text, RESOLVED_NAMES_MAX);
-	add_destination_kind(s, &text);
-	add_host_names(s, &text);
-	shorten_destination_name(s, &text);
-	memcpy(s->name, text.p, text.n);
-	s->name[text.n] = '\0';
+	add_destination_kind(d, &text);
+	add_host_names(d, &text);
+	shorten_destination_name(d, &text);
+	memcpy(d->name, text.p, text.n);
+	d->name[text.n] = '\0';
 	buf_clear(&text);
 }
 
 /* ---- the route ---- */
 
 static void
-use_route_host(struct resolved_destination *s)
+use_route_host(struct resolved_destination *d)
 {
-	add_destination_host(s, s->route->host, 0);
+	add_destination_host(d, d->route->host, 0);
 	/* the operator named this host: it may be at home */
-	s->allow_private = true;
-	s->ttl_s = RESOLVED_FIXED_TTL_S;
-	set_destination_name(s);
+	d->allow_private = true;
+	d->ttl_s = RESOLVED_FIXED_TTL_S;
+	set_destination_name(d);
 }
 
 static void
-use_address_literal(struct resolved_destination *s, struct str inner)
+use_address_literal(struct resolved_destination *d, struct str inner)
 {
 	struct resolver_address address;
 	char text[INET6_ADDRSTRLEN_];
 	uint16_t port;
 
-	if (!resolved_numeric_address(inner, s->port, &address)) {
-		set_unroutable(s,
+	if (!resolved_numeric_address(inner, d->port, &address)) {
+		set_unroutable(d,
 		    smtp_status_make(501, "5.1.3", "the address literal is not valid"), REASON_DNS);
 		return;
 	}
 	endpoint_text(&address.sa, text, &port);
-	s->is_literal = true;
-	s->ttl_s = RESOLVED_TTL_MAX_S;
-	add_destination_host(s, str_of(text), 0);
-	set_destination_name(s);
+	d->is_literal = true;
+	d->ttl_s = RESOLVED_TTL_MAX_S;
+	add_destination_host(d, str_of(text), 0);
+	set_destination_name(d);
 }
 
 enum resolved_need
 resolved_begin(
-    struct resolved_destination *s, const struct conf *conf, struct str domain, char ascii_out[256])
+    struct resolved_destination *d, const struct conf *conf, struct str domain, char ascii_out[256])
 {
-	memset(s, 0, offsetof(struct resolved_destination, hosts));
-	s->reason = REASON_NONE;
+	memset(d, 0, offsetof(struct resolved_destination, hosts));
+	d->reason = REASON_NONE;
 	ascii_out[0] = '\0';
 	if (domain.n == 0 || (domain.p[0] != '[' && !idn_to_ascii(domain, ascii_out))) {
-		s->route = routing_find_route(conf, domain);
+		d->route = routing_find_route(conf, domain);
 		set_unroutable(
-		    s, smtp_status_make(550, "5.1.2", "the domain name is not valid"), REASON_DNS);
+		    d, smtp_status_make(550, "5.1.2", "the domain name is not valid"), REASON_DNS);
 		return RESOLVED_COMPLETE;
 	}
-	s->route = routing_find_route(conf, ascii_out[0] ? str_of(ascii_out) : domain);
-	s->route_number = routing_route_number(conf, s->route);
-	s->port = routing_port(s->route);
-	s->allow_private = s->route->allow_private;
-	if (s->route->via != VIA_MX) {
-		use_route_host(s);
+	d->route = routing_find_route(conf, ascii_out[0] ? str_of(ascii_out) : domain);
+	d->route_number = routing_route_number(conf, d->route);
+	d->port = routing_port(d->route);
+	d->allow_private = d->route->allow_private;
+	if (d->route->via != VIA_MX) {
+		use_route_host(d);
 		return RESOLVED_COMPLETE;
 	}
 	if (domain.p[0] != '[')
 		return RESOLVED_NEEDS_MX;
-	use_address_literal(s, str_from(str_upto(domain, domain.n - 1), 1));
+	use_address_literal(d, str_from(str_upto(domain, domain.n - 1), 1));
 	return RESOLVED_COMPLETE;
 }
 
@@ -184,12 +184,12 @@ bounded_ttl(uint32_t ttl_s)
 /* Our own name in the set: mail has come as far as us; only better hosts may get it (section 5.1).
  */
 static uint32_t
-own_preference(const struct resolver_answer *a, struct str own)
+own_preference(const struct resolver_answer *a, struct str own_hostname)
 {
 	uint32_t best = UINT32_MAX;
 
 	for (size_t i = 0; i < a->count; i++)
-		if (str_ieq(str_of(a->mx[i].host), own) && a->mx[i].preference < best)
+		if (str_ieq(str_of(a->mx[i].host), own_hostname) && a->mx[i].preference < best)
 			best = a->mx[i].preference;
 	return best;
 }
@@ -201,76 +201,77 @@ is_null_mx(const struct resolver_answer *a)
 }
 
 static void
-take_mx_set(struct resolved_destination *s, struct str own, struct str domain,
+take_mx_set(struct resolved_destination *d, struct str own_hostname, struct str domain,
     const struct resolver_answer *a)
 {
-	uint32_t cut = own_preference(a, own);
+	uint32_t limit = own_preference(a, own_hostname);
 
 	for (size_t i = 0; i < a->count; i++)
-		if (a->mx[i].preference < cut && a->mx[i].host[0])
-			add_destination_host(s, str_of(a->mx[i].host), a->mx[i].preference);
-	s->ttl_s = bounded_ttl(a->ttl_s);
-	if (s->count)
-		set_destination_name(s);
-	else if (cut != UINT32_MAX)
-		set_unroutable(s,
+		if (a->mx[i].preference < limit && a->mx[i].host[0])
+			add_destination_host(d, str_of(a->mx[i].host), a->mx[i].preference);
+	d->ttl_s = bounded_ttl(a->ttl_s);
+	if (d->count)
+		set_destination_name(d);
+	else if (limit != UINT32_MAX)
+		set_unroutable(d,
 		    smtp_status_make(
 		        554, "5.4.6", "mail for %.*s loops back to this host", STR_ARG(domain)),
 		    REASON_LOOP);
 	else
-		set_unroutable(s,
+		set_unroutable(d,
 		    smtp_status_make(550, "5.1.2", "%.*s has no usable MX", STR_ARG(domain)),
 		    REASON_DNS);
 }
 
 /* Section 5.1: without MX the domain's own address, as if it were an MX of preference 0. */
 static void
-use_implicit_mx(struct resolved_destination *s, struct str own, struct str domain, uint32_t ttl_s)
+use_implicit_mx(
+    struct resolved_destination *d, struct str own_hostname, struct str domain, uint32_t ttl_s)
 {
-	if (str_ieq(domain, own)) {
-		set_unroutable(s,
+	if (str_ieq(domain, own_hostname)) {
+		set_unroutable(d,
 		    smtp_status_make(
 		        554, "5.4.6", "mail for %.*s loops back to this host", STR_ARG(domain)),
 		    REASON_LOOP);
 		return;
 	}
-	add_destination_host(s, domain, 0);
-	s->is_implicit = true;
-	s->ttl_s = bounded_ttl(ttl_s);
-	set_destination_name(s);
+	add_destination_host(d, domain, 0);
+	d->is_implicit = true;
+	d->ttl_s = bounded_ttl(ttl_s);
+	set_destination_name(d);
 }
 
 void
-resolved_take_mx(struct resolved_destination *s, struct str own_hostname, struct str domain,
+resolved_take_mx(struct resolved_destination *d, struct str own_hostname, struct str domain,
     const struct resolver_answer *a)
 {
 	switch (a->outcome) {
 	case RESOLVER_FOUND:
 		if (is_null_mx(a))
-			set_unroutable(s,
+			set_unroutable(d,
 			    smtp_status_make(
 			        556, "5.1.10", "%.*s accepts no mail (null MX)", STR_ARG(domain)),
 			    REASON_DNS);
 		else
-			take_mx_set(s, own_hostname, domain, a);
+			take_mx_set(d, own_hostname, domain, a);
 		break;
 	case RESOLVER_NO_DATA:
-		use_implicit_mx(s, own_hostname, domain, a->ttl_s);
+		use_implicit_mx(d, own_hostname, domain, a->ttl_s);
 		break;
 	case RESOLVER_NO_NAME:
-		set_unroutable(s,
+		set_unroutable(d,
 		    smtp_status_make(
 		        550, "5.1.2", "the domain %.*s does not exist", STR_ARG(domain)),
 		    REASON_DNS);
 		break;
 	case RESOLVER_BOGUS:
-		set_unroutable(s,
+		set_unroutable(d,
 		    smtp_status_make(
 		        451, "4.4.3", "DNSSEC validation failed for %.*s", STR_ARG(domain)),
 		    REASON_DNS);
 		break;
 	default:
-		set_unroutable(s,
+		set_unroutable(d,
 		    smtp_status_make(451, "4.4.3", "DNS gives no answer for %.*s", STR_ARG(domain)),
 		    REASON_DNS);
 	}

@@ -37,10 +37,10 @@ struct resolved_destination {
 enum resolved_need { RESOLVED_COMPLETE, RESOLVED_NEEDS_MX };
 
 /* domain: lower case, A-labels or UTF-8, or an address literal.  ascii_out: the name to ask for. */
-enum resolved_need resolved_begin(struct resolved_destination *s, const struct conf *conf,
+enum resolved_need resolved_begin(struct resolved_destination *d, const struct conf *conf,
     struct str domain, char ascii_out[256]);
 /* The answer for MX; afterwards the destination is complete. */
-void resolved_take_mx(struct resolved_destination *s, struct str own_hostname, struct str domain,
+void resolved_take_mx(struct resolved_destination *d, struct str own_hostname, struct str domain,
     const struct resolver_answer *answer);
 
 /* A numeric address as it stands in a configuration or, unbracketed, in a literal ("IPv6:..."). */

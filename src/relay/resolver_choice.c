@@ -37,26 +37,26 @@ copy_resolver_text(struct buf *to, struct str text)
 void
 resolver_choice_make(const struct role *role, struct resolver_choice *out)
 {
-	const struct conf *c = role->conf;
+	const struct conf *conf = role->conf;
 	struct str anchor = STR_NULL;
 
 	*out = (struct resolver_choice){.conf = conf_keep(role->conf)};
-	if (c->dns.dnssec != DNSSEC_OFF)
-		anchor = role_file(role, c->dns.trust_anchor);
+	if (conf->dns.dnssec != DNSSEC_OFF)
+		anchor = role_file(role, conf->dns.trust_anchor);
 	out->has_anchor = anchor.p != NULL;
 	copy_resolver_text(&out->anchor, anchor);
 	buf_init(&out->hosts, HOSTS_COUNTS_BYTES_MAX);
-	hosts_filter(role_file(role, c->dns.hosts_file), c, &out->hosts);
-	if (resolver_choice_source(c) == RESOLVER_CHOICE_SYSTEM)
-		resolv_conf_read(role_file(role, c->dns.resolv_conf), &out->system);
+	hosts_filter(role_file(role, conf->dns.hosts_file), conf, &out->hosts);
+	if (resolver_choice_source(conf) == RESOLVER_CHOICE_SYSTEM)
+		resolv_conf_read(role_file(role, conf->dns.resolv_conf), &out->system);
 }
 
 void
-resolver_choice_clear(struct resolver_choice *n)
+resolver_choice_clear(struct resolver_choice *choice)
 {
-	conf_drop(&n->conf);
-	buf_clear(&n->anchor);
-	buf_clear(&n->hosts);
+	conf_drop(&choice->conf);
+	buf_clear(&choice->anchor);
+	buf_clear(&choice->hosts);
 }
 
 static bool
@@ -107,22 +107,22 @@ log_resolver_servers(const struct conf *c, const struct resolver *r)
 }
 
 struct resolver *
-resolver_choice_new_resolver(const struct resolver_choice *n, struct event_base *base)
+resolver_choice_new_resolver(const struct resolver_choice *choice, struct event_base *base)
 {
-	const struct conf *c = n->conf;
+	const struct conf *c = choice->conf;
 	struct str servers[RESOLVER_SERVERS_MAX] = {c->dns.resolver};
 	struct resolver_setup setup = {.base = base,
 	    .servers = servers,
 	    .server_count = resolver_choice_source(c) == RESOLVER_CHOICE_ADDRESS,
 	    .dnssec = (enum conf_dnssec)c->dns.dnssec,
 	    .insecure_zones = &c->dns.insecure_zones,
-	    .hosts = hosts_new(buf_str(&n->hosts), c)};
+	    .hosts = hosts_new(buf_str(&choice->hosts), c)};
 	struct resolver *r;
 
-	if (n->has_anchor)
-		setup.anchor = n->anchor.n ? buf_str(&n->anchor) : STR("");
-	for (size_t i = 0; i < n->system.count; i++)
-		servers[setup.server_count++] = str_of(n->system.servers[i]);
+	if (choice->has_anchor)
+		setup.anchor = choice->anchor.n ? buf_str(&choice->anchor) : STR("");
+	for (size_t i = 0; i < choice->system.count; i++)
+		servers[setup.server_count++] = str_of(choice->system.servers[i]);
 	r = resolver_new(&setup);
 	if (r)
 		log_resolver_servers(c, r);

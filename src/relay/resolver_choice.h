@@ -18,12 +18,12 @@ struct resolver_choice {
 
 /* In prepare or reload. */
 void resolver_choice_make(const struct role *role, struct resolver_choice *out);
-void resolver_choice_clear(struct resolver_choice *n);
+void resolver_choice_clear(struct resolver_choice *choice);
 /* The same resolver would be made of both. */
 bool resolver_choice_are_same(const struct resolver_choice *a, const struct resolver_choice *b);
 /* NULL: logged. */
 struct resolver *resolver_choice_new_resolver(
-    const struct resolver_choice *n, struct event_base *base) MUST_USE;
+    const struct resolver_choice *choice, struct event_base *base) MUST_USE;
 /* One row for each resolver. */
 void resolver_choice_send_status(struct channel *control, uint64_t call, const struct conf *conf,
     const struct resolver *r);

@@ -12,16 +12,16 @@ enum {
 };
 
 static void
-free_retired_resolver(struct resolver *dead, void *arg)
+free_retired_resolver(struct resolver *resolver, void *arg)
 {
 	struct relay *r = arg;
-	size_t kept = 0;
+	size_t count = 0;
 
 	for (size_t i = 0; i < r->retired_count; i++)
-		if (r->retired[i] != dead)
-			r->retired[kept++] = r->retired[i];
-	r->retired_count = kept;
-	resolver_free(&dead);
+		if (r->retired[i] != resolver)
+			r->retired[count++] = r->retired[i];
+	r->retired_count = count;
+	resolver_free(&resolver);
 }
 
 /* Running attempts go on with the resolver that they asked; of too many of them, the oldest one's
@@ -42,20 +42,20 @@ retire_resolver(struct relay *r)
 static void
 renew_resolver(struct relay *r)
 {
-	const struct timeval again = {.tv_sec = RENEW_AGAIN_S};
-	struct resolver *fresh = resolver_choice_new_resolver(&r->names, r->role->base);
+	const struct timeval retry = {.tv_sec = RENEW_AGAIN_S};
+	struct resolver *fresh = resolver_choice_new_resolver(&r->choice, r->role->base);
 
-	event_del(r->renewal);
+	event_del(r->renewal_timer);
 	if (fresh) {
 		retire_resolver(r);
 		r->resolver = fresh;
-		destination_cache_reset(r->yard.finder, fresh, r->role->conf);
+		destination_cache_reset(r->context.destinations, fresh, r->role->conf);
 		return;
 	}
 	log_error("relay: no resolver can be made for the new dns settings: the former one is "
 		  "asked meanwhile, and it is tried again every %d s",
 	    RENEW_AGAIN_S);
-	event_add(r->renewal, &again);
+	event_add(r->renewal_timer, &retry);
 }
 
 static void
@@ -69,14 +69,14 @@ renew_resolver_again(evutil_socket_t fd, short what, void *arg)
 void
 resolver_renewal_reload(struct relay *r)
 {
-	struct resolver_choice fresh, former = r->names;
+	struct resolver_choice fresh, former = r->choice;
 
 	resolver_choice_make(r->role, &fresh);
 	if (resolver_choice_are_same(&fresh, &former)) {
 		resolver_choice_clear(&fresh);
 		return;
 	}
-	r->names = fresh;
+	r->choice = fresh;
 	resolver_choice_clear(&former);
 	renew_resolver(r);
 }
@@ -84,21 +84,21 @@ resolver_renewal_reload(struct relay *r)
 void
 resolver_renewal_prepare(struct relay *r)
 {
-	r->renewal = evtimer_new(r->role->base, renew_resolver_again, r);
-	if (!r->renewal)
+	r->renewal_timer = evtimer_new(r->role->base, renew_resolver_again, r);
+	if (!r->renewal_timer)
 		die("relay: no timer");
-	resolver_choice_make(r->role, &r->names);
-	r->resolver = resolver_choice_new_resolver(&r->names, r->role->base);
+	resolver_choice_make(r->role, &r->choice);
+	r->resolver = resolver_choice_new_resolver(&r->choice, r->role->base);
 }
 
 void
 resolver_renewal_end(struct relay *r)
 {
-	resolver_choice_clear(&r->names);
+	resolver_choice_clear(&r->choice);
 	resolver_free(&r->resolver);
 	for (size_t i = 0; i < r->retired_count; i++)
 		resolver_free(&r->retired[i]);
 	mem_free(r->retired);
-	if (r->renewal)
-		event_free(r->renewal);
+	if (r->renewal_timer)
+		event_free(r->renewal_timer);
 }

@@ -12,54 +12,57 @@ enum { ROUTE_HOST_LOG_REPEAT_MS = 60 * 60 * 1000 };
 /* NULL: it is not there. */
 static struct route_host_log_record *
 route_host_log_find(
-    struct route_host_log *u, const struct resolved_destination *site, uint64_t host)
+    struct route_host_log *log, const struct resolved_destination *destination, uint64_t host)
 {
 	for (size_t i = 0; i < ROUTE_HOST_LOG_MAX; i++) {
-		struct route_host_log_record *one = &u->told[i];
+		struct route_host_log_record *entry = &log->entries[i];
 
-		if (one->at_ms && one->route == site->route_number && one->host == host)
-			return one;
+		if (entry->at_ms && entry->route == destination->route_number &&
+		    entry->host == host)
+			return entry;
 	}
 	return NULL;
 }
 
 static struct route_host_log_record *
-route_host_log_oldest(struct route_host_log *u)
+route_host_log_oldest(struct route_host_log *log)
 {
-	struct route_host_log_record *oldest = &u->told[0];
+	struct route_host_log_record *oldest = &log->entries[0];
 
 	for (size_t i = 1; i < ROUTE_HOST_LOG_MAX; i++)
-		if (u->told[i].at_ms < oldest->at_ms)
-			oldest = &u->told[i];
+		if (log->entries[i].at_ms < oldest->at_ms)
+			oldest = &log->entries[i];
 	return oldest;
 }
 
 void
 route_host_log_missing(
-    struct route_host_log *u, const struct resolved_destination *site, const char *host)
+    struct route_host_log *log, const struct resolved_destination *destination, const char *host)
 {
 	uint64_t hash = map_hash(str_of(host));
-	struct route_host_log_record *one = route_host_log_find(u, site, hash);
+	struct route_host_log_record *entry = route_host_log_find(log, destination, hash);
 	int64_t now_ms = clock_mono_ms();
 
-	if (one && now_ms - one->at_ms < ROUTE_HOST_LOG_REPEAT_MS)
+	if (entry && now_ms - entry->at_ms < ROUTE_HOST_LOG_REPEAT_MS)
 		return;
-	if (!one)
-		one = route_host_log_oldest(u);
-	*one = (struct route_host_log_record){site->route_number, hash, now_ms};
+	if (!entry)
+		entry = route_host_log_oldest(log);
+	*entry = (struct route_host_log_record){destination->route_number, hash, now_ms};
 	log_error("relay: route %u: the host %s has no address, neither in dns.hosts_file nor in "
 	          "DNS: its mail is deferred",
-	    site->route_number, host);
+	    destination->route_number, host);
 }
 
 void
 route_host_log_found(
-    struct route_host_log *u, const struct resolved_destination *site, const char *host)
+    struct route_host_log *log, const struct resolved_destination *destination, const char *host)
 {
-	struct route_host_log_record *one = route_host_log_find(u, site, map_hash(str_of(host)));
+	struct route_host_log_record *entry =
+	    route_host_log_find(log, destination, map_hash(str_of(host)));
 
-	if (!one)
+	if (!entry)
 		return;
-	one->at_ms = 0;
-	log_info("relay: route %u: the host %s has an address again", site->route_number, host);
+	entry->at_ms = 0;
+	log_info(
+	    "relay: route %u: the host %s has an address again", destination->route_number, host);
 }

@@ -18,14 +18,14 @@ struct route_host_log {
 		unsigned route;
 		uint64_t host;  /* its hash */
 		int64_t at_ms;  /* monotonic; 0: none */
-	} told[ROUTE_HOST_LOG_MAX];
+	} entries[ROUTE_HOST_LOG_MAX];
 };
 
 /* A delivery was ended for the want of an address of this host. */
 void route_host_log_missing(
-    struct route_host_log *u, const struct resolved_destination *site, const char *host);
+    struct route_host_log *log, const struct resolved_destination *destination, const char *host);
 /* It has one. */
 void route_host_log_found(
-    struct route_host_log *u, const struct resolved_destination *site, const char *host);
+    struct route_host_log *log, const struct resolved_destination *destination, const char *host);
 
 #endif

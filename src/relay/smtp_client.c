@@ -30,7 +30,7 @@ got_greeting(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 		return smtp_client_refused_by_host(c, r);
 	if (smtp_client_detects_loop(c, r))
 		return SMTP_CLIENT_OVER;
-	c->next = PHASE_EHLO;
+	c->next_phase = PHASE_EHLO;
 	return SMTP_CLIENT_WAIT;
 }
 
@@ -40,7 +40,8 @@ static enum phase
 send_ehlo(struct smtp_client *c)
 {
 	c->extensions = (struct smtp_extensions){.has = 0};
-	buf_addf(&c->out, "%s %.*s\r\n", c->o.is_lmtp ? "LHLO" : "EHLO", STR_ARG(c->o.hostname));
+	buf_addf(&c->output, "%s %.*s\r\n", c->options.is_lmtp ? "LHLO" : "EHLO",
+	    STR_ARG(c->options.hostname));
 	smtp_client_expect(c, PHASE_EHLO, PHASE_ABOUT_NONE);
 	return PHASE_NONE;
 }
@@ -72,31 +73,31 @@ static enum smtp_client_step
 got_ehlo(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 {
 	(void)about;
-	if (is_without_ehlo(r) && !c->o.is_lmtp && !c->is_secure) {
-		if (c->o.tls == SMTP_CLIENT_TLS_REQUIRED)
+	if (is_without_ehlo(r) && !c->options.is_lmtp && !c->is_secure) {
+		if (c->options.tls == SMTP_CLIENT_TLS_REQUIRED)
 			return tls_is_missing(c);
-		c->next = PHASE_HELO;
+		c->next_phase = PHASE_HELO;
 		return SMTP_CLIENT_WAIT;
 	}
 	if (!smtp_status_is_ok(r))
 		return smtp_client_refused_by_host(c, r);
 	if (smtp_client_detects_loop(c, r))
 		return SMTP_CLIENT_OVER;
-	if (!c->is_secure && c->o.tls != SMTP_CLIENT_TLS_NEVER &&
+	if (!c->is_secure && c->options.tls != SMTP_CLIENT_TLS_NEVER &&
 	    (c->extensions.has & EXT_STARTTLS)) {
-		c->next = PHASE_STARTTLS;
+		c->next_phase = PHASE_STARTTLS;
 		return SMTP_CLIENT_WAIT;
 	}
-	if (!c->is_secure && c->o.tls == SMTP_CLIENT_TLS_REQUIRED)
+	if (!c->is_secure && c->options.tls == SMTP_CLIENT_TLS_REQUIRED)
 		return tls_is_missing(c);
-	return c->o.username.n ? smtp_client_auth_begin(c) : smtp_client_set_ready(c);
+	return c->options.username.n ? smtp_client_auth_begin(c) : smtp_client_set_ready(c);
 }
 
 static enum phase
 send_helo(struct smtp_client *c)
 {
 	c->extensions = (struct smtp_extensions){.has = 0};
-	buf_addf(&c->out, "HELO %.*s\r\n", STR_ARG(c->o.hostname));
+	buf_addf(&c->output, "HELO %.*s\r\n", STR_ARG(c->options.hostname));
 	smtp_client_expect(c, PHASE_HELO, PHASE_ABOUT_NONE);
 	return PHASE_NONE;
 }
@@ -107,7 +108,7 @@ got_helo(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 	(void)about;
 	if (!smtp_status_is_ok(r))
 		return smtp_client_refused_by_host(c, r);
-	return c->o.username.n ? smtp_client_auth_begin(c) : smtp_client_set_ready(c);
+	return c->options.username.n ? smtp_client_auth_begin(c) : smtp_client_set_ready(c);
 }
 
 /* ---- STARTTLS ---- */
@@ -115,7 +116,7 @@ got_helo(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 static enum phase
 send_starttls(struct smtp_client *c)
 {
-	buf_addz(&c->out, "STARTTLS\r\n");
+	buf_addz(&c->output, "STARTTLS\r\n");
 	smtp_client_expect(c, PHASE_STARTTLS, PHASE_ABOUT_NONE);
 	return PHASE_NONE;
 }
@@ -128,12 +129,12 @@ got_starttls(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 	(void)about;
 	if (r->code == 220)
 		return SMTP_CLIENT_SECURE;
-	if (c->o.tls == SMTP_CLIENT_TLS_REQUIRED) {
+	if (c->options.tls == SMTP_CLIENT_TLS_REQUIRED) {
 		s = smtp_status_make(
 		    450, "4.7.4", "the host refused STARTTLS: %u %s", r->code, r->text);
 		return smtp_client_fail(c, &s, REASON_TLS);
 	}
-	return c->o.username.n ? smtp_client_auth_begin(c) : smtp_client_set_ready(c);
+	return c->options.username.n ? smtp_client_auth_begin(c) : smtp_client_set_ready(c);
 }
 
 /* RFC 3207 section 4.2: all that was learned before is forgotten. */
@@ -144,11 +145,11 @@ smtp_client_secured(struct smtp_client *c, bool is_verified)
 	c->is_verified = is_verified;
 	c->extensions = (struct smtp_extensions){.has = 0};
 	c->turn++;
-	if (c->o.tls == SMTP_CLIENT_TLS_IMPLICIT) {
+	if (c->options.tls == SMTP_CLIENT_TLS_IMPLICIT) {
 		smtp_client_expect(c, PHASE_GREETING, PHASE_ABOUT_NONE);
 		return SMTP_CLIENT_WAIT;
 	}
-	c->next = send_ehlo(c);
+	c->next_phase = send_ehlo(c);
 	return SMTP_CLIENT_WAIT;
 }
 
@@ -158,7 +159,7 @@ void
 smtp_client_quit(struct smtp_client *c)
 {
 	if (!c->is_over && smtp_client_expected(c) == 0)
-		buf_addz(&c->out, "QUIT\r\n");
+		buf_addz(&c->output, "QUIT\r\n");
 	c->is_over = true;
 	c->is_ready = false;
 }
@@ -195,12 +196,12 @@ static const struct phase_row phases[PHASE_COUNT] = {
 static bool
 is_unexpected_success(enum phase phase, const struct smtp_status *r)
 {
-	unsigned good = phases[phase].good, about = r->code / 10 % 10;
+	unsigned success_code = phases[phase].success_code, about = r->code / 10 % 10;
 
 	if (!smtp_status_is_ok(r) || (phase == PHASE_AUTH && r->code == 334))
 		return false;
-	if (good != PHASE_ANY_MAIL_SUCCESS)
-		return r->code != good;
+	if (success_code != PHASE_ANY_MAIL_SUCCESS)
+		return r->code != success_code;
 	return r->code >= 300 || (about >= 1 && about <= 3);
 }
 
@@ -209,21 +210,21 @@ is_unexpected_success(enum phase phase, const struct smtp_status *r)
 size_t
 smtp_client_expected(const struct smtp_client *c)
 {
-	return c->queue_end - c->queue_at;
+	return c->expected_end - c->expected_first;
 }
 
 void
 smtp_client_expect(struct smtp_client *c, enum phase phase, uint32_t about)
 {
 	if (smtp_client_expected(c) == 0) {
-		c->queue_at = c->queue_end = 0;
+		c->expected_first = c->expected_end = 0;
 		c->turn++;
 	}
-	if (c->queue_end == c->queue_cap) {
-		c->queue_cap = c->queue_cap ? 2 * c->queue_cap : FIRST_EXPECTED;
-		c->queue = mem_grow(c->queue, c->queue_cap * sizeof *c->queue);
+	if (c->expected_end == c->expected_cap) {
+		c->expected_cap = c->expected_cap ? 2 * c->expected_cap : FIRST_EXPECTED;
+		c->expected = mem_grow(c->expected, c->expected_cap * sizeof *c->expected);
 	}
-	c->queue[c->queue_end++] = (struct phase_expected_reply){(uint8_t)phase, about};
+	c->expected[c->expected_end++] = (struct phase_expected_reply){(uint8_t)phase, about};
 }
 
 enum smtp_client_step
@@ -243,7 +244,7 @@ smtp_client_fail(struct smtp_client *c, const struct smtp_status *why, const cha
 	c->is_ready = false;
 	c->end.status = *why;
 	c->end.reason = reason;
-	smtp_sasl_clear(&c->login);
+	smtp_sasl_clear(&c->sasl);
 	return SMTP_CLIENT_OVER;
 }
 
@@ -258,7 +259,7 @@ smtp_client_bad_reply(struct smtp_client *c, const char *what, struct str answer
 		n++;
 	s = smtp_status_make(451, "4.5.0", "the host's reply to %s breaks the protocol: %.*s", what,
 	    (int)n, answer.p);
-	if (c->t.message)
+	if (c->transaction.message)
 		smtp_transaction_lost(c);
 	return smtp_client_fail(c, &s, REASON_PROTOCOL);
 }
@@ -278,11 +279,11 @@ smtp_client_protocol_error(struct smtp_client *c, const char *what)
 static enum smtp_client_step
 send_next_commands(struct smtp_client *c, enum smtp_client_step step)
 {
-	while (step == SMTP_CLIENT_WAIT && c->next != PHASE_NONE &&
-	       (smtp_client_expected(c) == 0 || smtp_transaction_may_pipeline(c, c->next)))
-		c->next = phases[c->next].says(c);
-	if (step == SMTP_CLIENT_WAIT && c->t.message && smtp_client_expected(c) == 0) {
-		c->t.message = NULL;
+	while (step == SMTP_CLIENT_WAIT && c->next_phase != PHASE_NONE &&
+	       (smtp_client_expected(c) == 0 || smtp_transaction_may_pipeline(c, c->next_phase)))
+		c->next_phase = phases[c->next_phase].send(c);
+	if (step == SMTP_CLIENT_WAIT && c->transaction.message && smtp_client_expected(c) == 0) {
+		c->transaction.message = NULL;
 		return smtp_client_set_ready(c);
 	}
 	return c->is_over ? SMTP_CLIENT_OVER : step;
@@ -292,23 +293,23 @@ send_next_commands(struct smtp_client *c, enum smtp_client_step step)
 static enum smtp_client_step
 smtp_client_closed(struct smtp_client *c, const struct smtp_status *r)
 {
-	return smtp_client_fail(c, r, c->t.message ? reason_of_reply(r) : REASON_BUSY);
+	return smtp_client_fail(c, r, c->transaction.message ? reason_of_reply(r) : REASON_BUSY);
 }
 
 /* Takes one whole reply; more of the host's bytes are at hand when has_more. */
 static enum smtp_client_step
 handle_smtp_reply(struct smtp_client *c, bool has_more)
 {
-	struct phase_expected_reply e = c->queue[c->queue_at];
+	struct phase_expected_reply e = c->expected[c->expected_first];
 	struct smtp_status r = smtp_reply_status(&c->reply);
 	enum smtp_client_step step;
 
 	if (r.code != 421 && is_unexpected_success((enum phase)e.phase, &r))
 		return smtp_client_protocol_error(c, phases[e.phase].name);
-	c->queue_at++;
+	c->expected_first++;
 	c->turn++;
-	c->is_ahead = has_more && smtp_client_expected(c) == 0;
-	step = r.code == 421 ? smtp_client_closed(c, &r) : phases[e.phase].hears(c, &r, e.about);
+	c->has_extra_input = has_more && smtp_client_expected(c) == 0;
+	step = r.code == 421 ? smtp_client_closed(c, &r) : phases[e.phase].receive(c, &r, e.about);
 	/* a challenge may be a hash, a reply may be a secret's echo: kept no longer than needed */
 	smtp_reply_clear(&c->reply);
 	smtp_reply_init(&c->reply, NULL);
@@ -334,7 +335,7 @@ unsolicited_reply(struct smtp_client *c, struct str in)
 static void
 await_reply(struct smtp_client *c)
 {
-	bool is_ehlo = c->queue[c->queue_at].phase == PHASE_EHLO;
+	bool is_ehlo = c->expected[c->expected_first].phase == PHASE_EHLO;
 
 	if (c->reply.lines == 0)
 		c->reply.extensions = is_ehlo ? &c->extensions : NULL;
@@ -357,7 +358,7 @@ smtp_client_take_input(struct smtp_client *c, struct str in, size_t *used_out)
 		*used_out += used;
 		if (progress == SMTP_REPLY_BAD)
 			return smtp_client_bad_reply(
-			    c, phases[c->queue[c->queue_at].phase].name, in);
+			    c, phases[c->expected[c->expected_first].phase].name, in);
 		in = str_from(in, used);
 		if (progress == SMTP_REPLY_DONE) {
 			step = handle_smtp_reply(c, in.n > 0);
@@ -375,17 +376,18 @@ smtp_client_send(struct smtp_client *c, struct message_source *message)
 {
 	if (!c->is_ready)
 		die("client: a transaction begins out of turn");
-	if (message->count > c->t.results_cap) {
-		mem_free(c->t.results);
-		c->t.results = mem_new(message->count * sizeof *c->t.results);
-		c->t.results_cap = message->count;
+	if (message->count > c->transaction.results_cap) {
+		mem_free(c->transaction.results);
+		c->transaction.results = mem_new(message->count * sizeof *c->transaction.results);
+		c->transaction.results_cap = message->count;
 	}
-	memset(c->t.results, 0, message->count * sizeof *c->t.results);
-	c->t = (struct smtp_transaction){
-	    .message = message, .results = c->t.results, .results_cap = c->t.results_cap};
+	memset(c->transaction.results, 0, message->count * sizeof *c->transaction.results);
+	c->transaction = (struct smtp_transaction){.message = message,
+	    .results = c->transaction.results,
+	    .results_cap = c->transaction.results_cap};
 	c->is_ready = false;
 	c->turn++;
-	c->next = c->needs_reset ? PHASE_RSET : PHASE_MAIL;
+	c->next_phase = c->needs_reset ? PHASE_RSET : PHASE_MAIL;
 	message->awaited_since_ms = 0;
 	message_source_read_ahead(message, 0);
 	return send_next_commands(c, SMTP_CLIENT_WAIT);
@@ -394,7 +396,7 @@ smtp_client_send(struct smtp_client *c, struct message_source *message)
 enum smtp_client_step
 smtp_client_lost(struct smtp_client *c, const struct smtp_status *why, const char *reason)
 {
-	if (c->t.message)
+	if (c->transaction.message)
 		smtp_transaction_lost(c);
 	return smtp_client_fail(c, why, reason);
 }
@@ -415,8 +417,8 @@ smtp_client_new(const struct smtp_client_options *o)
 {
 	struct smtp_client *c = MEM_NEW(struct smtp_client);
 
-	c->o = *o;
-	buf_init(&c->out, OUTPUT_MAX);
+	c->options = *o;
+	buf_init(&c->output, OUTPUT_MAX);
 	smtp_reply_init(&c->reply, NULL);
 	if (o->tls != SMTP_CLIENT_TLS_IMPLICIT)
 		smtp_client_expect(c, PHASE_GREETING, PHASE_ABOUT_NONE);
@@ -428,11 +430,11 @@ smtp_client_free(struct smtp_client **c)
 {
 	if (!*c)
 		return;
-	smtp_sasl_clear(&(*c)->login);
-	buf_clear(&(*c)->out);
+	smtp_sasl_clear(&(*c)->sasl);
+	buf_clear(&(*c)->output);
 	smtp_reply_clear(&(*c)->reply);
-	mem_free((*c)->queue);
-	mem_free((*c)->t.results);
+	mem_free((*c)->expected);
+	mem_free((*c)->transaction.results);
 	mem_free(*c);
 	*c = NULL;
 }
@@ -442,7 +444,7 @@ phase_now(const struct smtp_client *c)
 {
 	if (smtp_client_has_more_content(c))
 		return PHASE_BDAT;
-	return smtp_client_expected(c) ? c->queue[c->queue_at].phase : PHASE_NONE;
+	return smtp_client_expected(c) ? c->expected[c->expected_first].phase : PHASE_NONE;
 }
 
 int64_t
@@ -450,7 +452,8 @@ smtp_client_timeout_ms(const struct smtp_client *c)
 {
 	int64_t ms;
 
-	memcpy(&ms, (const char *)&c->o.patience + phases[phase_now(c)].patience, sizeof ms);
+	memcpy(&ms, (const char *)&c->options.timeouts + phases[phase_now(c)].timeout_offset,
+	    sizeof ms);
 	return ms;
 }
 

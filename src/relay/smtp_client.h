@@ -36,12 +36,12 @@ struct smtp_client_timeouts {
 struct smtp_client_options {
 	struct str hostname; /* for EHLO */
 	bool is_lmtp;
-	bool must_be_other; /* a host that calls itself by our name is ourselves */
+	bool check_loop; /* a host that calls itself by our name is ourselves */
 	bool without_chunking; /* the host is known to be bad at it */
 	enum smtp_client_tls tls;
 	struct str username; /* empty: no AUTH.  Never said without verified TLS */
 	struct str password;
-	struct smtp_client_timeouts patience;
+	struct smtp_client_timeouts timeouts;
 };
 
 struct smtp_client_result {

@@ -16,11 +16,12 @@ smtp_client_auth_begin(struct smtp_client *c)
 	if (!c->is_secure || !c->is_verified)
 		s = smtp_status_make(
 		    450, "4.7.5", "the host is not verified: no credentials are sent");
-	else if (!(c->extensions.has & EXT_AUTH) || !smtp_sasl_begin(&c->login, c->extensions.auth,
-	                                                c->o.username, c->o.password, NULL))
+	else if (!(c->extensions.has & EXT_AUTH) ||
+	         !smtp_sasl_begin(
+	             &c->sasl, c->extensions.auth, c->options.username, c->options.password, NULL))
 		s = smtp_status_make(450, "4.7.0", "the host offers no way to log in that we know");
 	else {
-		c->next = PHASE_AUTH;
+		c->next_phase = PHASE_AUTH;
 		return SMTP_CLIENT_WAIT;
 	}
 	return smtp_client_fail(c, &s, REASON_AUTH);
@@ -30,8 +31,8 @@ static void
 smtp_client_auth_add_token(struct smtp_client *c, struct buf *token)
 {
 	if (token->n)
-		encode_base64(&c->out, buf_str(token));
-	buf_addz(&c->out, "\r\n");
+		encode_base64(&c->output, buf_str(token));
+	buf_addz(&c->output, "\r\n");
 	if (token->p)
 		mem_wipe(token->p, token->cap);
 	buf_clear(token);
@@ -44,8 +45,9 @@ smtp_client_auth_send(struct smtp_client *c)
 	bool has_initial;
 
 	buf_init(&token, SMTP_SASL_TOKEN_MAX);
-	has_initial = smtp_sasl_initial_response(&c->login, &token);
-	buf_addf(&c->out, "AUTH %s%s", smtp_sasl_mechanism_name(&c->login), has_initial ? " " : "");
+	has_initial = smtp_sasl_initial_response(&c->sasl, &token);
+	buf_addf(
+	    &c->output, "AUTH %s%s", smtp_sasl_mechanism_name(&c->sasl), has_initial ? " " : "");
 	smtp_client_auth_add_token(c, &token);
 	smtp_client_expect(c, PHASE_AUTH, PHASE_ABOUT_NONE);
 	return PHASE_NONE;
@@ -68,7 +70,7 @@ smtp_client_auth_answer(struct smtp_client *c)
 	buf_init(&challenge, SMTP_SASL_TOKEN_MAX);
 	buf_init(&token, SMTP_SASL_TOKEN_MAX);
 	ok = decode_base64(&challenge, str_trim(buf_str(&c->reply.text))) &&
-	     smtp_sasl_respond(&c->login, buf_str(&challenge), &token);
+	     smtp_sasl_respond(&c->sasl, buf_str(&challenge), &token);
 	if (ok)
 		smtp_client_auth_add_token(c, &token);
 	buf_clear(&token);
@@ -82,8 +84,8 @@ smtp_client_auth_got(struct smtp_client *c, const struct smtp_status *r, uint32_
 {
 	(void)about;
 	/* what was said is sent long since, and may hold the password */
-	if (c->out.p && c->out.n == 0)
-		mem_wipe(c->out.p, c->out.cap);
+	if (c->output.p && c->output.n == 0)
+		mem_wipe(c->output.p, c->output.cap);
 	if (r->code == 334) {
 		if (!smtp_client_auth_answer(c))
 			return smtp_client_auth_failed(c, "the host sent an invalid challenge");
@@ -92,9 +94,9 @@ smtp_client_auth_got(struct smtp_client *c, const struct smtp_status *r, uint32_
 	}
 	if (r->code != 235)
 		return smtp_client_auth_failed(c, r->text);
-	if (!smtp_sasl_is_complete(&c->login))
+	if (!smtp_sasl_is_complete(&c->sasl))
 		return smtp_client_auth_failed(
 		    c, "the host did not prove that it knows the password");
-	smtp_sasl_clear(&c->login);
+	smtp_sasl_clear(&c->sasl);
 	return smtp_client_set_ready(c);
 }

@@ -6,7 +6,7 @@
 struct buf *
 smtp_client_output(struct smtp_client *c)
 {
-	return &c->out;
+	return &c->output;
 }
 
 unsigned
@@ -18,7 +18,7 @@ smtp_client_turn(const struct smtp_client *c)
 const struct smtp_client_result *
 smtp_client_results(const struct smtp_client *c)
 {
-	return c->t.results;
+	return c->transaction.results;
 }
 
 const struct smtp_client_end *
@@ -30,18 +30,20 @@ smtp_client_end(const struct smtp_client *c)
 uint64_t
 smtp_client_content_bytes(const struct smtp_client *c)
 {
-	return c->t.message ? message_source_bytes(c->t.message) : 0;
+	return c->transaction.message ? message_source_bytes(c->transaction.message) : 0;
 }
 
 bool
 smtp_client_envelope_answered(const struct smtp_client *c)
 {
-	return c->t.message && c->t.form != SMTP_TRANSACTION_NOT_BEGUN &&
-	       (smtp_client_expected(c) == 0 || c->queue[c->queue_at].phase == PHASE_FINAL);
+	return c->transaction.message && c->transaction.form != SMTP_TRANSACTION_NOT_BEGUN &&
+	       (smtp_client_expected(c) == 0 ||
+	           c->expected[c->expected_first].phase == PHASE_FINAL);
 }
 
 bool
 smtp_client_sent_content(const struct smtp_client *c)
 {
-	return c->t.message && c->t.form != SMTP_TRANSACTION_NOT_BEGUN && c->t.is_body_sent;
+	return c->transaction.message && c->transaction.form != SMTP_TRANSACTION_NOT_BEGUN &&
+	       c->transaction.is_body_sent;
 }

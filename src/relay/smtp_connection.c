@@ -15,90 +15,91 @@
 enum { QUIT_LINGER_MS = 2000 };
 
 static const struct conf_route *
-route_of_connection(const struct smtp_connection *s)
+route_of_connection(const struct smtp_connection *connection)
 {
-	return s->found->site.route;
+	return connection->destination->resolved.route;
 }
 
 /* ---- after each step of the talk ---- */
 
 static void
-send_client_output(struct smtp_connection *s)
+send_client_output(struct smtp_connection *connection)
 {
-	struct buf *out = smtp_client_output(s->client);
+	struct buf *out = smtp_client_output(connection->client);
 
 	if (out->n == 0)
 		return;
-	stream_write(s->stream, buf_str(out));
+	stream_write(connection->stream, buf_str(out));
 	buf_reset(out);
-	stream_flush(s->stream);
+	stream_flush(connection->stream);
 }
 
 /* The content has an end of its own, however fast each of its blocks is taken. */
 static int64_t
-content_until_ms(struct smtp_connection *s, int64_t now_ms)
+content_until_ms(struct smtp_connection *connection, int64_t now_ms)
 {
-	uint64_t bytes = smtp_client_content_bytes(s->client);
+	uint64_t bytes = smtp_client_content_bytes(connection->client);
 
-	if (!smtp_client_has_more_content(s->client))
-		s->content_until_ms = INT64_MAX;
-	else if (s->content_until_ms == INT64_MAX)
-		s->content_until_ms =
-		    now_ms + clock_timeout_ms(timeouts_content_ms(s->found->conf, bytes));
-	return s->content_until_ms;
+	if (!smtp_client_has_more_content(connection->client))
+		connection->content_until_ms = INT64_MAX;
+	else if (connection->content_until_ms == INT64_MAX)
+		connection->content_until_ms = now_ms + clock_timeout_ms(timeouts_content_ms(
+		                                            connection->destination->conf, bytes));
+	return connection->content_until_ms;
 }
 
 static void
-set_reply_deadline(struct smtp_connection *s)
+set_reply_deadline(struct smtp_connection *connection)
 {
-	int64_t now_ms = clock_mono_ms(), until_ms = content_until_ms(s, now_ms);
+	int64_t now_ms = clock_mono_ms(), until_ms = content_until_ms(connection, now_ms);
 
-	if (s->armed == smtp_client_turn(s->client))
+	if (connection->armed_turn == smtp_client_turn(connection->client))
 		return;
-	s->armed = smtp_client_turn(s->client);
-	if (until_ms > now_ms + smtp_client_timeout_ms(s->client))
-		until_ms = now_ms + smtp_client_timeout_ms(s->client);
-	stream_deadline(s->stream, until_ms);
+	connection->armed_turn = smtp_client_turn(connection->client);
+	if (until_ms > now_ms + smtp_client_timeout_ms(connection->client))
+		until_ms = now_ms + smtp_client_timeout_ms(connection->client);
+	stream_deadline(connection->stream, until_ms);
 }
 
 static void
-begin_tls(struct smtp_connection *s)
+begin_tls(struct smtp_connection *connection)
 {
-	s->state = SMTP_CONNECTION_SECURING;
+	connection->state = SMTP_CONNECTION_SECURING;
 	/* RFC 3207: what came in clear behind the 220 is nobody's */
-	stream_drop(s->stream, stream_input(s->stream).n);
-	stream_deadline(s->stream, clock_mono_ms() + s->found->conf->timeouts.ehlo_ms);
-	stream_start_tls_client(s->stream, s->tls, s->host);
+	stream_drop(connection->stream, stream_input(connection->stream).n);
+	stream_deadline(
+	    connection->stream, clock_mono_ms() + connection->destination->conf->timeouts.ehlo_ms);
+	stream_start_tls_client(connection->stream, connection->tls, connection->host);
 }
 
 /* Tells the stream what the talk wants; returns how the step ended. */
 static enum smtp_client_step
-follow_client_step(struct smtp_connection *s, enum smtp_client_step step)
+follow_client_step(struct smtp_connection *connection, enum smtp_client_step step)
 {
-	send_client_output(s);
-	while (step == SMTP_CLIENT_WAIT && smtp_client_has_more_content(s->client) &&
-	       !smtp_client_awaits_content(s->client) &&
-	       stream_waiting(s->stream) < MESSAGE_SOURCE_BLOCK_BYTES) {
-		step = smtp_client_fill(s->client);
-		send_client_output(s);
+	send_client_output(connection);
+	while (step == SMTP_CLIENT_WAIT && smtp_client_has_more_content(connection->client) &&
+	       !smtp_client_awaits_content(connection->client) &&
+	       stream_waiting(connection->stream) < MESSAGE_SOURCE_BLOCK_BYTES) {
+		step = smtp_client_fill(connection->client);
+		send_client_output(connection);
 	}
 	if (step == SMTP_CLIENT_SECURE)
-		begin_tls(s);
+		begin_tls(connection);
 	else if (step == SMTP_CLIENT_WAIT)
-		set_reply_deadline(s);
+		set_reply_deadline(connection);
 	else if (step == SMTP_CLIENT_READY)
-		stream_deadline(s->stream, 0);
+		stream_deadline(connection->stream, 0);
 	return step;
 }
 
 static void
-report_client_step(struct smtp_connection *s, enum smtp_client_step step)
+report_client_step(struct smtp_connection *connection, enum smtp_client_step step)
 {
-	step = follow_client_step(s, step);
+	step = follow_client_step(connection, step);
 	if (step == SMTP_CLIENT_READY)
-		s->events->ready(s, s->arg);
+		connection->events->ready(connection, connection->arg);
 	else if (step == SMTP_CLIENT_OVER)
-		s->events->over(s, s->arg);
+		connection->events->over(connection, connection->arg);
 }
 
 /* ---- what the stream tells ---- */
@@ -106,62 +107,65 @@ report_client_step(struct smtp_connection *s, enum smtp_client_step step)
 static void
 smtp_connection_readable(struct stream *stream, void *arg)
 {
-	struct smtp_connection *s = arg;
+	struct smtp_connection *connection = arg;
 	enum smtp_client_step step;
 	size_t used;
 
-	if (s->state == SMTP_CONNECTION_QUITTING) {
+	if (connection->state == SMTP_CONNECTION_QUITTING) {
 		stream_drop(stream, stream_input(stream).n);
 		return;
 	}
-	step = smtp_client_take_input(s->client, stream_input(stream), &used);
+	step = smtp_client_take_input(connection->client, stream_input(stream), &used);
 	stream_drop(stream, used);
-	report_client_step(s, step);
+	report_client_step(connection, step);
 }
 
 static void
 smtp_connection_connected(struct stream *stream, void *arg)
 {
-	struct smtp_connection *s = arg;
+	struct smtp_connection *connection = arg;
 	uint16_t port;
 
-	s->state = SMTP_CONNECTION_TALKING;
-	stream_local(stream, s->source, &port);
-	if (s->level == SMTP_CLIENT_TLS_IMPLICIT) {
-		begin_tls(s);
+	connection->state = SMTP_CONNECTION_TALKING;
+	stream_local(stream, connection->source, &port);
+	if (connection->tls_level == SMTP_CLIENT_TLS_IMPLICIT) {
+		begin_tls(connection);
 		return;
 	}
-	set_reply_deadline(s);
+	set_reply_deadline(connection);
 	stream_read(stream, true);
 }
 
 static void
 smtp_connection_secured(struct stream *stream, void *arg)
 {
-	struct smtp_connection *s = arg;
+	struct smtp_connection *connection = arg;
 
-	s->state = SMTP_CONNECTION_TALKING;
-	s->is_secure = true;
+	connection->state = SMTP_CONNECTION_TALKING;
+	connection->is_secure = true;
 	stream_read(stream, true);
-	report_client_step(s, smtp_client_secured(s->client, stream_tls_is_verified(stream)));
+	report_client_step(
+	    connection, smtp_client_secured(connection->client, stream_tls_is_verified(stream)));
 }
 
 static void
 smtp_connection_drained(struct stream *stream, void *arg)
 {
-	struct smtp_connection *s = arg;
+	struct smtp_connection *connection = arg;
 
 	(void)stream;
-	if (s->state != SMTP_CONNECTION_QUITTING && smtp_client_has_more_content(s->client) &&
-	    !smtp_client_awaits_content(s->client))
-		report_client_step(s, smtp_client_fill(s->client));
+	if (connection->state != SMTP_CONNECTION_QUITTING &&
+	    smtp_client_has_more_content(connection->client) &&
+	    !smtp_client_awaits_content(connection->client))
+		report_client_step(connection, smtp_client_fill(connection->client));
 }
 
 void
-smtp_connection_content_ready(struct smtp_connection *s)
+smtp_connection_content_ready(struct smtp_connection *connection)
 {
-	if (s->state == SMTP_CONNECTION_TALKING && smtp_client_awaits_content(s->client))
-		report_client_step(s, smtp_client_fill(s->client));
+	if (connection->state == SMTP_CONNECTION_TALKING &&
+	    smtp_client_awaits_content(connection->client))
+		report_client_step(connection, smtp_client_fill(connection->client));
 }
 
 /* What this machine lacks is not the host's fault: it must not count against the host. */
@@ -173,60 +177,61 @@ is_local_shortage(int error)
 }
 
 static enum smtp_client_step
-connect_failed(struct smtp_connection *s, enum stream_end why)
+connect_failed(struct smtp_connection *connection, enum stream_end why)
 {
 	const char *reason = why == STREAM_EXPIRED ? REASON_TIMEOUT : REASON_CONNECT;
-	struct smtp_status status = smtp_status_make(451, "4.4.1",
-	    "connection to %s[%s]:%u failed: %s", s->host, s->address, s->port,
-	    why == STREAM_EXPIRED ? "timed out" : stream_error_text(s->stream));
+	struct smtp_status status =
+	    smtp_status_make(451, "4.4.1", "connection to %s[%s]:%u failed: %s", connection->host,
+	        connection->address, connection->port,
+	        why == STREAM_EXPIRED ? "timed out" : stream_error_text(connection->stream));
 
-	if (why == STREAM_ERROR && is_local_shortage(stream_error(s->stream)))
+	if (why == STREAM_ERROR && is_local_shortage(stream_error(connection->stream)))
 		reason = REASON_LOCAL;
-	return smtp_client_lost(s->client, &status, reason);
+	return smtp_client_lost(connection->client, &status, reason);
 }
 
 static enum smtp_client_step
-handshake_failed(struct smtp_connection *s)
+handshake_failed(struct smtp_connection *connection)
 {
 	struct smtp_status status = smtp_status_make(451, "4.7.5", "TLS with %s[%s] failed: %s",
-	    s->host, s->address, stream_error_text(s->stream));
+	    connection->host, connection->address, stream_error_text(connection->stream));
 
-	s->tls_failed = true;
-	return smtp_client_lost(s->client, &status, REASON_TLS);
+	connection->tls_failed = true;
+	return smtp_client_lost(connection->client, &status, REASON_TLS);
 }
 
 static enum smtp_client_step
-connection_lost(struct smtp_connection *s)
+connection_lost(struct smtp_connection *connection)
 {
 	struct smtp_status status = smtp_status_make(451, "4.4.2", "connection to %s[%s] lost (%s)",
-	    s->host, s->address, smtp_client_phase(s->client));
+	    connection->host, connection->address, smtp_client_phase(connection->client));
 
-	return smtp_client_lost(s->client, &status, REASON_LOST);
+	return smtp_client_lost(connection->client, &status, REASON_LOST);
 }
 
 static void
 smtp_connection_ended(struct stream *stream, enum stream_end why, void *arg)
 {
-	struct smtp_connection *s = arg;
+	struct smtp_connection *connection = arg;
 
 	(void)stream;
-	switch (s->state) {
+	switch (connection->state) {
 	case SMTP_CONNECTION_CONNECTING:
-		connect_failed(s, why);
+		connect_failed(connection, why);
 		break;
 	case SMTP_CONNECTION_SECURING:
-		handshake_failed(s);
+		handshake_failed(connection);
 		break;
 	case SMTP_CONNECTION_TALKING:
 		if (why == STREAM_EXPIRED)
-			smtp_client_expired(s->client);
+			smtp_client_expired(connection->client);
 		else
-			connection_lost(s);
+			connection_lost(connection);
 		break;
 	case SMTP_CONNECTION_QUITTING:
 		break;
 	}
-	s->events->over(s, s->arg);
+	connection->events->over(connection, connection->arg);
 }
 
 static const struct stream_events stream_events = {.readable = smtp_connection_readable,
@@ -238,19 +243,19 @@ static const struct stream_events stream_events = {.readable = smtp_connection_r
 /* ---- life ---- */
 
 static struct smtp_client_options
-smtp_client_options_of(const struct smtp_connection *s, bool without_chunking)
+smtp_client_options_of(const struct smtp_connection *connection, bool without_chunking)
 {
-	const struct conf *c = s->found->conf;
+	const struct conf *c = connection->destination->conf;
 
 	return (struct smtp_client_options){
 	    .hostname = c->hostname,
-	    .is_lmtp = route_of_connection(s)->via == VIA_LMTP,
-	    .must_be_other = route_of_connection(s)->via == VIA_MX,
+	    .is_lmtp = route_of_connection(connection)->via == VIA_LMTP,
+	    .check_loop = route_of_connection(connection)->via == VIA_MX,
 	    .without_chunking = without_chunking,
-	    .tls = s->level,
-	    .username = route_of_connection(s)->username,
-	    .password = route_of_connection(s)->password,
-	    .patience = {c->timeouts.greeting_ms, c->timeouts.ehlo_ms, c->timeouts.mail_ms,
+	    .tls = connection->tls_level,
+	    .username = route_of_connection(connection)->username,
+	    .password = route_of_connection(connection)->password,
+	    .timeouts = {c->timeouts.greeting_ms, c->timeouts.ehlo_ms, c->timeouts.mail_ms,
 	        c->timeouts.rcpt_ms, c->timeouts.data_ms, c->timeouts.body_ms,
 	        c->timeouts.final_ms},
 	};
@@ -260,72 +265,73 @@ struct smtp_connection *
 smtp_connection_open(const struct smtp_connection_options *o)
 {
 	struct stream_addresses ends = {0};
-	struct smtp_connection *s = MEM_NEW(struct smtp_connection);
+	struct smtp_connection *connection = MEM_NEW(struct smtp_connection);
 	struct smtp_client_options options;
 
-	s->base = o->base;
-	s->content_until_ms = INT64_MAX;
-	s->found = cached_destination_keep(o->found);
-	s->tls = tls_client_keep(o->tls);
-	s->level = o->level;
-	s->events = o->events;
-	s->arg = o->arg;
-	snprintf(s->host, sizeof s->host, "%s", o->host);
-	endpoint_text(&o->address->sa, s->address, &s->port);
-	options = smtp_client_options_of(s, o->without_chunking);
-	s->client = smtp_client_new(&options);
+	connection->base = o->base;
+	connection->content_until_ms = INT64_MAX;
+	connection->destination = cached_destination_keep(o->destination);
+	connection->tls = tls_client_keep(o->tls);
+	connection->tls_level = o->tls_level;
+	connection->events = o->events;
+	connection->arg = o->arg;
+	snprintf(connection->host, sizeof connection->host, "%s", o->host);
+	endpoint_text(&o->address->sa, connection->address, &connection->port);
+	options = smtp_client_options_of(connection, o->without_chunking);
+	connection->client = smtp_client_new(&options);
 	ends.to = (const struct sockaddr *)&o->address->sa;
 	ends.to_len = o->address->len;
-	s->stream = stream_connect(o->base, &ends, &stream_events, s);
-	stream_deadline(s->stream, clock_mono_ms() + s->found->conf->timeouts.connect_ms);
-	return s;
+	connection->stream = stream_connect(o->base, &ends, &stream_events, connection);
+	stream_deadline(connection->stream,
+	    clock_mono_ms() + connection->destination->conf->timeouts.connect_ms);
+	return connection;
 }
 
 void
 smtp_connection_set_owner(
-    struct smtp_connection *s, const struct smtp_connection_events *events, void *arg)
+    struct smtp_connection *connection, const struct smtp_connection_events *events, void *arg)
 {
-	s->events = events;
-	s->arg = arg;
+	connection->events = events;
+	connection->arg = arg;
 }
 
 enum smtp_client_step
-smtp_connection_send(struct smtp_connection *s, struct message_source *message)
+smtp_connection_send(struct smtp_connection *connection, struct message_source *message)
 {
-	s->messages++;
-	return follow_client_step(s, smtp_client_send(s->client, message));
+	connection->messages++;
+	return follow_client_step(connection, smtp_client_send(connection->client, message));
 }
 
 void
-smtp_connection_quit(struct smtp_connection *s)
+smtp_connection_quit(struct smtp_connection *connection)
 {
-	smtp_client_quit(s->client);
-	s->state = SMTP_CONNECTION_QUITTING;
-	stream_deadline(s->stream, 0);
-	send_client_output(s);
-	stream_finish(s->stream, QUIT_LINGER_MS);
+	smtp_client_quit(connection->client);
+	connection->state = SMTP_CONNECTION_QUITTING;
+	stream_deadline(connection->stream, 0);
+	send_client_output(connection);
+	stream_finish(connection->stream, QUIT_LINGER_MS);
 }
 
 void
-smtp_connection_free(struct smtp_connection **p)
+smtp_connection_free(struct smtp_connection **connection_ptr)
 {
-	struct smtp_connection *s = *p;
+	struct smtp_connection *connection = *connection_ptr;
 
-	if (!s)
+	if (!connection)
 		return;
-	*p = NULL;
-	stream_free(&s->stream);
-	smtp_client_free(&s->client);
-	tls_client_drop(&s->tls);
-	cached_destination_drop(&s->found);
-	mem_free(s);
+	*connection_ptr = NULL;
+	stream_free(&connection->stream);
+	smtp_client_free(&connection->client);
+	tls_client_drop(&connection->tls);
+	cached_destination_drop(&connection->destination);
+	mem_free(connection);
 }
 
 /* TLS stands, it was not begun, its handshake did not end well. */
 #define SMTP_CONNECTION_TLS_WORDS(level) {level, level ":not_begun", level ":handshake"}
 
 const char *
-smtp_connection_tls(const struct smtp_connection *s)
+smtp_connection_tls(const struct smtp_connection *connection)
 {
 	static const char *const words[][3] = {
 	    [ROUTE_TLS_OPPORTUNISTIC] = SMTP_CONNECTION_TLS_WORDS("opportunistic"),
@@ -336,12 +342,12 @@ smtp_connection_tls(const struct smtp_connection *s)
 	    [ROUTE_TLS_STARTTLS] = SMTP_CONNECTION_TLS_WORDS("verify"),
 	};
 
-	if (s->is_secure)
-		return words[route_of_connection(s)->tls][0];
-	if (s->state == SMTP_CONNECTION_SECURING)
-		return words[route_of_connection(s)->tls][2];
+	if (connection->is_secure)
+		return words[route_of_connection(connection)->tls][0];
+	if (connection->state == SMTP_CONNECTION_SECURING)
+		return words[route_of_connection(connection)->tls][2];
 	/* in clear: as the route says, after TLS failed, or because the host has none */
-	return s->level == SMTP_CLIENT_TLS_NEVER || s->messages
+	return connection->tls_level == SMTP_CLIENT_TLS_NEVER || connection->messages
 	           ? "none"
-	           : words[route_of_connection(s)->tls][1];
+	           : words[route_of_connection(connection)->tls][1];
 }

@@ -34,7 +34,7 @@ struct smtp_connection {
 	TAILQ_ENTRY(smtp_connection) idle;
 	int64_t idle_since_ms;
 	struct event_base *base;
-	struct cached_destination *found;
+	struct cached_destination *destination;
 	struct tls_client *tls;
 	struct stream *stream;
 	struct smtp_client *client;
@@ -44,9 +44,9 @@ struct smtp_connection {
 	char address[INET6_ADDRSTRLEN_];
 	char source[INET6_ADDRSTRLEN_];
 	uint16_t port;
-	enum smtp_client_tls level;
+	enum smtp_client_tls tls_level;
 	int64_t content_until_ms; /* INT64_MAX: no content is on its way */
-	unsigned armed; /* the client's turn that the deadline stands for */
+	unsigned armed_turn; /* the client's turn that the deadline stands for */
 	unsigned messages;
 	enum smtp_connection_state state;
 	bool is_secure;  /* TLS stands */
@@ -55,11 +55,11 @@ struct smtp_connection {
 
 struct smtp_connection_options {
 	struct event_base *base;
-	struct cached_destination *found;
+	struct cached_destination *destination;
 	struct tls_client *tls;
 	const char *host;
 	const struct resolver_address *address;
-	enum smtp_client_tls level;
+	enum smtp_client_tls tls_level;
 	bool without_chunking;
 	const struct smtp_connection_events *events;
 	void *arg;
@@ -67,18 +67,18 @@ struct smtp_connection_options {
 
 struct smtp_connection *smtp_connection_open(const struct smtp_connection_options *o);
 void smtp_connection_set_owner(
-    struct smtp_connection *s, const struct smtp_connection_events *events, void *arg);
+    struct smtp_connection *connection, const struct smtp_connection_events *events, void *arg);
 /* READY or OVER: it ended at once, and no event follows.  WAIT: one will. */
 enum smtp_client_step smtp_connection_send(
-    struct smtp_connection *s, struct message_source *message);
+    struct smtp_connection *connection, struct message_source *message);
 /* From the loop: content that the client awaits is there, or cannot be read; an event may come. */
-void smtp_connection_content_ready(struct smtp_connection *s);
+void smtp_connection_content_ready(struct smtp_connection *connection);
 /* Says QUIT and waits shortly for the other side; `over` follows. */
-void smtp_connection_quit(struct smtp_connection *s);
-void smtp_connection_free(struct smtp_connection **s);
+void smtp_connection_quit(struct smtp_connection *connection);
+void smtp_connection_free(struct smtp_connection **connection);
 /* The level of TLS and how far it came, for the log: "opportunistic", "encrypt", "verify" when it
  * stands; with ":not_begun" or ":handshake" behind when the session came only so far; "none": the
  * talk was to be in clear, or a message went in clear because the host has no TLS. */
-const char *smtp_connection_tls(const struct smtp_connection *s);
+const char *smtp_connection_tls(const struct smtp_connection *connection);
 
 #endif

@@ -37,33 +37,33 @@ draw_nonce(char out[SMTP_SASL_NONCE_MAX])
 }
 
 bool
-smtp_sasl_begin(struct smtp_sasl *l, const char *offered, struct str username, struct str password,
-    const char *nonce)
+smtp_sasl_begin(struct smtp_sasl *sasl, const char *offered, struct str username,
+    struct str password, const char *nonce)
 {
-	*l = (struct smtp_sasl){.username = username, .password = password};
-	buf_init(&l->auth_message, 3 * SMTP_SASL_TOKEN_MAX);
-	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms && !l->mechanism; i++)
+	*sasl = (struct smtp_sasl){.username = username, .password = password};
+	buf_init(&sasl->auth_message, 3 * SMTP_SASL_TOKEN_MAX);
+	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms && !sasl->mechanism; i++)
 		if (strstr(offered, mechanisms[i].name))
-			l->mechanism = mechanisms[i].mechanism;
-	if (nonce && strlen(nonce) < sizeof l->nonce)
-		memcpy(l->nonce, nonce, strlen(nonce) + 1);
+			sasl->mechanism = mechanisms[i].mechanism;
+	if (nonce && strlen(nonce) < sizeof sasl->nonce)
+		memcpy(sasl->nonce, nonce, strlen(nonce) + 1);
 	else
-		draw_nonce(l->nonce);
-	return l->mechanism != SMTP_SASL_NONE;
+		draw_nonce(sasl->nonce);
+	return sasl->mechanism != SMTP_SASL_NONE;
 }
 
 void
-smtp_sasl_clear(struct smtp_sasl *l)
+smtp_sasl_clear(struct smtp_sasl *sasl)
 {
-	buf_clear(&l->auth_message);
-	mem_wipe(l, sizeof *l);
+	buf_clear(&sasl->auth_message);
+	mem_wipe(sasl, sizeof *sasl);
 }
 
 const char *
-smtp_sasl_mechanism_name(const struct smtp_sasl *l)
+smtp_sasl_mechanism_name(const struct smtp_sasl *sasl)
 {
 	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
-		if (mechanisms[i].mechanism == l->mechanism)
+		if (mechanisms[i].mechanism == sasl->mechanism)
 			return mechanisms[i].plain;
 	return "";
 }
@@ -83,21 +83,21 @@ add_saslname(struct buf *out, struct str name)
 }
 
 bool
-smtp_sasl_initial_response(struct smtp_sasl *l, struct buf *out)
+smtp_sasl_initial_response(struct smtp_sasl *sasl, struct buf *out)
 {
-	l->step = 1;
-	switch (l->mechanism) {
+	sasl->step = 1;
+	switch (sasl->mechanism) {
 	case SMTP_SASL_SCRAM_SHA_256:
-		buf_addz(&l->auth_message, "n=");
-		add_saslname(&l->auth_message, l->username);
-		buf_addf(&l->auth_message, ",r=%s", l->nonce);
+		buf_addz(&sasl->auth_message, "n=");
+		add_saslname(&sasl->auth_message, sasl->username);
+		buf_addf(&sasl->auth_message, ",r=%s", sasl->nonce);
 		buf_addz(out, "n,,");
-		return buf_adds(out, buf_str(&l->auth_message));
+		return buf_adds(out, buf_str(&sasl->auth_message));
 	case SMTP_SASL_PLAIN:
 		buf_addc(out, '\0');
-		buf_adds(out, l->username);
+		buf_adds(out, sasl->username);
 		buf_addc(out, '\0');
-		return buf_adds(out, l->password);
+		return buf_adds(out, sasl->password);
 	default:
 		return false;
 	}
@@ -119,7 +119,8 @@ struct smtp_sasl_challenge {
 /* "r=…,s=…,i=…": a nonce that does not continue ours, or a cost that would stop our loop, is
  * refused. */
 static bool
-parse_scram_challenge(const struct smtp_sasl *l, struct str text, struct smtp_sasl_challenge *out)
+parse_scram_challenge(
+    const struct smtp_sasl *sasl, struct str text, struct smtp_sasl_challenge *out)
 {
 	struct str salt, iterations;
 
@@ -130,7 +131,7 @@ parse_scram_challenge(const struct smtp_sasl *l, struct str text, struct smtp_sa
 	    !str_starts(iterations, STR("i=")))
 		return false;
 	out->nonce = str_from(out->nonce, 2);
-	return str_starts(out->nonce, str_of(l->nonce)) && out->nonce.n > strlen(l->nonce) &&
+	return str_starts(out->nonce, str_of(sasl->nonce)) && out->nonce.n > strlen(sasl->nonce) &&
 	       decode_base64(&out->salt, str_from(salt, 2)) && out->salt.n > 0 &&
 	       str_u64(str_from(iterations, 2), &out->iterations) &&
 	       out->iterations >= ITERATIONS_MIN && out->iterations <= SMTP_SASL_ITERATIONS_MAX;
@@ -139,11 +140,11 @@ parse_scram_challenge(const struct smtp_sasl *l, struct str text, struct smtp_sa
 /* RFC 5802 section 3. */
 static void
 compute_client_proof(
-    struct smtp_sasl *l, const struct smtp_sasl_challenge *ch, unsigned char proof[HASH_BYTES])
+    struct smtp_sasl *sasl, const struct smtp_sasl_challenge *ch, unsigned char proof[HASH_BYTES])
 {
 	unsigned char salted[HASH_BYTES], key[HASH_BYTES], stored[HASH_BYTES],
 	    signature[HASH_BYTES];
-	gnutls_datum_t password = {(void *)l->password.p, (unsigned)l->password.n};
+	gnutls_datum_t password = {(void *)sasl->password.p, (unsigned)sasl->password.n};
 	gnutls_datum_t salt = {(void *)ch->salt.p, (unsigned)ch->salt.n};
 
 	if (gnutls_pbkdf2(GNUTLS_MAC_SHA256, &password, &salt, (unsigned)ch->iterations, salted,
@@ -152,30 +153,30 @@ compute_client_proof(
 	smtp_sasl_hmac(salted, STR("Client Key"), key);
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof key, stored) < 0)
 		die("login: no SHA-256");
-	smtp_sasl_hmac(stored, buf_str(&l->auth_message), signature);
+	smtp_sasl_hmac(stored, buf_str(&sasl->auth_message), signature);
 	for (size_t i = 0; i < HASH_BYTES; i++)
 		proof[i] = key[i] ^ signature[i];
 	smtp_sasl_hmac(salted, STR("Server Key"), key);
-	smtp_sasl_hmac(key, buf_str(&l->auth_message), l->server_signature);
+	smtp_sasl_hmac(key, buf_str(&sasl->auth_message), sasl->server_signature);
 	mem_wipe(salted, sizeof salted);
 	mem_wipe(key, sizeof key);
 }
 
 static bool
-answer_scram_challenge(struct smtp_sasl *l, struct str challenge, struct buf *out)
+answer_scram_challenge(struct smtp_sasl *sasl, struct str challenge, struct buf *out)
 {
 	struct smtp_sasl_challenge ch = {.iterations = 0};
 	unsigned char proof[HASH_BYTES];
 	bool ok;
 
 	buf_init(&ch.salt, SALT_MAX);
-	ok = challenge.n <= SMTP_SASL_TOKEN_MAX && parse_scram_challenge(l, challenge, &ch);
+	ok = challenge.n <= SMTP_SASL_TOKEN_MAX && parse_scram_challenge(sasl, challenge, &ch);
 	if (ok) {
-		buf_addf(
-		    &l->auth_message, ",%.*s,c=biws,r=%.*s", STR_ARG(challenge), STR_ARG(ch.nonce));
-		compute_client_proof(l, &ch, proof);
+		buf_addf(&sasl->auth_message, ",%.*s,c=biws,r=%.*s", STR_ARG(challenge),
+		    STR_ARG(ch.nonce));
+		compute_client_proof(sasl, &ch, proof);
 		buf_addf(out, "c=biws,r=%.*s,p=", STR_ARG(ch.nonce));
-		ok = buf_ok(&l->auth_message) &&
+		ok = buf_ok(&sasl->auth_message) &&
 		     encode_base64(out, str_make((char *)proof, sizeof proof));
 	}
 	buf_clear(&ch.salt);
@@ -183,7 +184,7 @@ answer_scram_challenge(struct smtp_sasl *l, struct str challenge, struct buf *ou
 }
 
 static bool
-verify_server_signature(struct smtp_sasl *l, struct str final)
+verify_server_signature(struct smtp_sasl *sasl, struct str final)
 {
 	struct buf signature;
 
@@ -191,34 +192,34 @@ verify_server_signature(struct smtp_sasl *l, struct str final)
 	if (str_starts(final, STR("v=")) &&
 	    decode_base64(
 	        &signature, str_upto(str_from(final, 2), str_find(str_from(final, 2), ','))))
-		l->is_proven = signature.n == HASH_BYTES &&
-		               gnutls_memcmp(signature.p, l->server_signature, HASH_BYTES) == 0;
+		sasl->server_is_verified = signature.n == HASH_BYTES &&
+		               gnutls_memcmp(signature.p, sasl->server_signature, HASH_BYTES) == 0;
 	buf_clear(&signature);
-	return l->is_proven;
+	return sasl->server_is_verified;
 }
 
 bool
-smtp_sasl_respond(struct smtp_sasl *l, struct str challenge, struct buf *out)
+smtp_sasl_respond(struct smtp_sasl *sasl, struct str challenge, struct buf *out)
 {
-	unsigned step = l->step++;
+	unsigned step = sasl->step++;
 
-	if (l->mechanism == SMTP_SASL_LOGIN && step <= 2)
-		return buf_adds(out, step == 1 ? l->username : l->password);
-	if (l->mechanism == SMTP_SASL_SCRAM_SHA_256 && step == 1)
-		return answer_scram_challenge(l, challenge, out);
-	return l->mechanism == SMTP_SASL_SCRAM_SHA_256 && step == 2 &&
-	       verify_server_signature(l, challenge);
+	if (sasl->mechanism == SMTP_SASL_LOGIN && step <= 2)
+		return buf_adds(out, step == 1 ? sasl->username : sasl->password);
+	if (sasl->mechanism == SMTP_SASL_SCRAM_SHA_256 && step == 1)
+		return answer_scram_challenge(sasl, challenge, out);
+	return sasl->mechanism == SMTP_SASL_SCRAM_SHA_256 && step == 2 &&
+	       verify_server_signature(sasl, challenge);
 }
 
 bool
-smtp_sasl_is_complete(const struct smtp_sasl *l)
+smtp_sasl_is_complete(const struct smtp_sasl *sasl)
 {
-	switch (l->mechanism) {
+	switch (sasl->mechanism) {
 	case SMTP_SASL_SCRAM_SHA_256:
-		return l->is_proven;
+		return sasl->server_is_verified;
 	case SMTP_SASL_LOGIN:
-		return l->step == 3;
+		return sasl->step == 3;
 	default:
-		return l->step >= 1;
+		return sasl->step >= 1;
 	}
 }

@@ -18,7 +18,7 @@ enum { SMTP_SASL_NONCE_MAX = 64, SMTP_SASL_TOKEN_MAX = 2048, SMTP_SASL_ITERATION
 struct smtp_sasl {
 	enum smtp_sasl_mechanism mechanism;
 	unsigned step;
-	bool is_proven; /* SCRAM: the server knew the password too */
+	bool server_is_verified; /* SCRAM: the server knew the password too */
 	struct str username;
 	struct str password;
 	char nonce[SMTP_SASL_NONCE_MAX];
@@ -28,15 +28,15 @@ struct smtp_sasl {
 
 /* offered: " PLAIN LOGIN " as struct smtp_extensions has it.  False when nothing fits.  nonce:
  * printable, without a comma; NULL: drawn. */
-bool smtp_sasl_begin(struct smtp_sasl *l, const char *offered, struct str username,
+bool smtp_sasl_begin(struct smtp_sasl *sasl, const char *offered, struct str username,
     struct str password, const char *nonce) MUST_USE;
-void smtp_sasl_clear(struct smtp_sasl *l);
-const char *smtp_sasl_mechanism_name(const struct smtp_sasl *l);
+void smtp_sasl_clear(struct smtp_sasl *sasl);
+const char *smtp_sasl_mechanism_name(const struct smtp_sasl *sasl);
 /* The initial response; false: none, the server asks first. */
-bool smtp_sasl_initial_response(struct smtp_sasl *l, struct buf *out) MUST_USE;
+bool smtp_sasl_initial_response(struct smtp_sasl *sasl, struct buf *out) MUST_USE;
 /* A challenge -> the response; false: the challenge is wrong, give up. */
-bool smtp_sasl_respond(struct smtp_sasl *l, struct str challenge, struct buf *out) MUST_USE;
+bool smtp_sasl_respond(struct smtp_sasl *sasl, struct str challenge, struct buf *out) MUST_USE;
 /* The server said yes: may it be believed? */
-bool smtp_sasl_is_complete(const struct smtp_sasl *l);
+bool smtp_sasl_is_complete(const struct smtp_sasl *sasl);
 
 #endif

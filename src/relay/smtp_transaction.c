@@ -13,7 +13,7 @@
 static bool
 recipient_is_open(const struct smtp_client *c, size_t index)
 {
-	const struct smtp_client_result *r = &c->t.results[index];
+	const struct smtp_client_result *r = &c->transaction.results[index];
 
 	return r->status.code == 0 && !r->is_for_later;
 }
@@ -22,9 +22,9 @@ recipient_is_open(const struct smtp_client *c, size_t index)
 static void
 set_open_results(struct smtp_client *c, const struct smtp_status *s, const char *reason)
 {
-	for (size_t i = 0; i < c->t.message->count; i++)
+	for (size_t i = 0; i < c->transaction.message->count; i++)
 		if (recipient_is_open(c, i))
-			c->t.results[i] =
+			c->transaction.results[i] =
 			    (struct smtp_client_result){.status = *s, .reason = reason};
 }
 
@@ -39,7 +39,7 @@ host_has_extension(const struct smtp_client *c, enum smtp_extension e)
 enum phase
 smtp_transaction_send_rset(struct smtp_client *c)
 {
-	buf_addz(&c->out, "RSET\r\n");
+	buf_addz(&c->output, "RSET\r\n");
 	c->needs_reset = false;
 	smtp_client_expect(c, PHASE_RSET, PHASE_ABOUT_NONE);
 	return PHASE_MAIL;
@@ -66,21 +66,21 @@ some_address_is_utf8(const struct message_source *m)
 static void
 add_mail_command(struct smtp_client *c)
 {
-	const struct message_source *m = c->t.message;
+	const struct message_source *m = c->transaction.message;
 	const struct envelope *e = m->envelope;
 
-	buf_addf(&c->out, "MAIL FROM:<%.*s>", STR_ARG(e->sender));
+	buf_addf(&c->output, "MAIL FROM:<%.*s>", STR_ARG(e->sender));
 	if (host_has_extension(c, EXT_SIZE))
-		buf_addf(&c->out, " SIZE=%llu", (unsigned long long)message_source_bytes(m));
+		buf_addf(&c->output, " SIZE=%llu", (unsigned long long)message_source_bytes(m));
 	if (host_has_extension(c, EXT_8BITMIME) && m->is_8bit)
-		buf_addz(&c->out, " BODY=8BITMIME");
+		buf_addz(&c->output, " BODY=8BITMIME");
 	if (host_has_extension(c, EXT_SMTPUTF8) && e->smtputf8 && some_address_is_utf8(m))
-		buf_addz(&c->out, " SMTPUTF8");
+		buf_addz(&c->output, " SMTPUTF8");
 	if (host_has_extension(c, EXT_DSN) && e->ret != RETURN_UNSET)
-		buf_addz(&c->out, e->ret == RETURN_FULL ? " RET=FULL" : " RET=HDRS");
+		buf_addz(&c->output, e->ret == RETURN_FULL ? " RET=FULL" : " RET=HDRS");
 	if (host_has_extension(c, EXT_DSN) && e->envid.n)
-		buf_addf(&c->out, " ENVID=%.*s", STR_ARG(e->envid));
-	buf_addz(&c->out, "\r\n");
+		buf_addf(&c->output, " ENVID=%.*s", STR_ARG(e->envid));
+	buf_addz(&c->output, "\r\n");
 }
 
 enum phase
@@ -103,12 +103,12 @@ smtp_transaction_got_mail(struct smtp_client *c, const struct smtp_status *r, ui
 {
 	(void)about;
 	if (smtp_status_is_ok(r)) {
-		c->t.has_sender = true;
+		c->transaction.has_sender = true;
 		return SMTP_CLIENT_WAIT;
 	}
 	set_open_results(c, r, reason_of_reply(r));
 	/* without PIPELINING nothing more was said */
-	c->next = PHASE_NONE;
+	c->next_phase = PHASE_NONE;
 	return SMTP_CLIENT_WAIT;
 }
 
@@ -126,7 +126,7 @@ add_notify(struct smtp_client *c, unsigned notify)
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (notify & names[i].bit) {
-			buf_addf(&c->out, "%s%s", before, names[i].name);
+			buf_addf(&c->output, "%s%s", before, names[i].name);
 			before = ",";
 		}
 }
@@ -134,20 +134,21 @@ add_notify(struct smtp_client *c, unsigned notify)
 static void
 add_rcpt_command(struct smtp_client *c, const struct envelope_recipient *r)
 {
-	buf_addf(&c->out, "RCPT TO:<%.*s>", STR_ARG(r->address));
+	buf_addf(&c->output, "RCPT TO:<%.*s>", STR_ARG(r->address));
 	if (host_has_extension(c, EXT_DSN)) {
 		add_notify(c, r->notify);
 		if (r->orcpt.n)
-			buf_addf(&c->out, " ORCPT=%.*s", STR_ARG(r->orcpt));
+			buf_addf(&c->output, " ORCPT=%.*s", STR_ARG(r->orcpt));
 	}
-	buf_addz(&c->out, "\r\n");
+	buf_addz(&c->output, "\r\n");
 }
 
 /* DATA for LMTP: how many answers follow its content is known only after RCPT was answered. */
 static enum phase
 content_phase(const struct smtp_client *c)
 {
-	return host_has_extension(c, EXT_CHUNKING) && !c->o.is_lmtp && !c->o.without_chunking
+	return host_has_extension(c, EXT_CHUNKING) && !c->options.is_lmtp &&
+	               !c->options.without_chunking
 	           ? PHASE_BDAT
 	           : PHASE_DATA;
 }
@@ -155,16 +156,18 @@ content_phase(const struct smtp_client *c)
 enum phase
 smtp_transaction_send_rcpt(struct smtp_client *c)
 {
-	size_t index = c->t.said++;
-	const struct envelope_recipient *r = message_source_recipient(c->t.message, index);
-	struct smtp_client_result *result = &c->t.results[index];
+	size_t index = c->transaction.rcpt_done++;
+	const struct envelope_recipient *r =
+	    message_source_recipient(c->transaction.message, index);
+	struct smtp_client_result *result = &c->transaction.results[index];
 
 	result->status = smtp_transaction_unfit_recipient(c, r, &result->reason);
 	if (result->status.code == 0) {
 		add_rcpt_command(c, r);
 		smtp_client_expect(c, PHASE_RCPT, (uint32_t)index);
 	}
-	return c->t.said < c->t.message->count ? PHASE_RCPT : content_phase(c);
+	return c->transaction.rcpt_done < c->transaction.message->count ? PHASE_RCPT
+	                                                                : content_phase(c);
 }
 
 /* RFC 5321 section 4.5.3.1.10: too many recipients for one transaction, which old hosts say with
@@ -181,7 +184,7 @@ static void
 postpone_recipient(
     struct smtp_client *c, struct smtp_client_result *result, const struct smtp_status *r)
 {
-	if (c->t.accepted) {
+	if (c->transaction.accepted) {
 		result->is_for_later = true;
 		return;
 	}
@@ -194,12 +197,12 @@ postpone_recipient(
 enum smtp_client_step
 smtp_transaction_got_rcpt(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 {
-	struct smtp_client_result *result = &c->t.results[about];
+	struct smtp_client_result *result = &c->transaction.results[about];
 
 	if (result->status.code != 0)
 		return SMTP_CLIENT_WAIT; /* MAIL was refused; this answer only repeats it */
 	if (smtp_status_is_ok(r)) {
-		c->t.accepted++;
+		c->transaction.accepted++;
 		return SMTP_CLIENT_WAIT;
 	}
 	if (is_too_many_recipients(r))
@@ -215,9 +218,9 @@ smtp_transaction_got_rcpt(struct smtp_client *c, const struct smtp_status *r, ui
 static bool
 no_recipient_is_left(struct smtp_client *c)
 {
-	if (smtp_client_expected(c) || c->t.accepted)
+	if (smtp_client_expected(c) || c->transaction.accepted)
 		return false;
-	c->needs_reset = c->t.has_sender;
+	c->needs_reset = c->transaction.has_sender;
 	return true;
 }
 
@@ -225,7 +228,7 @@ enum phase
 smtp_transaction_send_data(struct smtp_client *c)
 {
 	if (!no_recipient_is_left(c)) {
-		buf_addz(&c->out, "DATA\r\n");
+		buf_addz(&c->output, "DATA\r\n");
 		smtp_client_expect(c, PHASE_DATA, PHASE_ABOUT_ALL);
 	}
 	return PHASE_NONE;
@@ -234,12 +237,12 @@ smtp_transaction_send_data(struct smtp_client *c)
 static void
 expect_final_replies(struct smtp_client *c)
 {
-	if (!c->o.is_lmtp) {
+	if (!c->options.is_lmtp) {
 		smtp_client_expect(
-		    c, PHASE_FINAL, c->t.accepted ? PHASE_ABOUT_ALL : PHASE_ABOUT_NONE);
+		    c, PHASE_FINAL, c->transaction.accepted ? PHASE_ABOUT_ALL : PHASE_ABOUT_NONE);
 		return;
 	}
-	for (size_t i = 0; i < c->t.message->count; i++)
+	for (size_t i = 0; i < c->transaction.message->count; i++)
 		if (recipient_is_open(c, i))
 			smtp_client_expect(c, PHASE_FINAL, (uint32_t)i);
 }
@@ -249,10 +252,10 @@ expect_final_replies(struct smtp_client *c)
 static enum smtp_client_step
 end_unwanted_data(struct smtp_client *c)
 {
-	if (c->o.is_lmtp)
+	if (c->options.is_lmtp)
 		return smtp_client_protocol_error(c, "DATA");
-	buf_addz(&c->out, ".\r\n");
-	c->t.is_body_sent = true;
+	buf_addz(&c->output, ".\r\n");
+	c->transaction.is_body_sent = true;
 	expect_final_replies(c);
 	return SMTP_CLIENT_WAIT;
 }
@@ -262,15 +265,15 @@ smtp_transaction_got_data(struct smtp_client *c, const struct smtp_status *r, ui
 {
 	(void)about;
 	if (r->code == 354) {
-		if (c->t.accepted == 0)
+		if (c->transaction.accepted == 0)
 			return end_unwanted_data(c);
-		c->t.is_ahead = c->is_ahead;
-		c->t.form = SMTP_TRANSACTION_DATA;
-		c->t.at_line_start = true;
+		c->transaction.had_extra_input = c->has_extra_input;
+		c->transaction.form = SMTP_TRANSACTION_DATA;
+		c->transaction.at_line_start = true;
 		expect_final_replies(c);
 		return smtp_client_fill(c);
 	}
-	c->needs_reset = c->t.has_sender;
+	c->needs_reset = c->transaction.has_sender;
 	set_open_results(c, r, reason_of_reply(r));
 	return SMTP_CLIENT_WAIT;
 }
@@ -282,9 +285,9 @@ smtp_transaction_send_bdat(struct smtp_client *c)
 {
 	if (no_recipient_is_left(c))
 		return PHASE_NONE;
-	buf_addf(
-	    &c->out, "BDAT %llu LAST\r\n", (unsigned long long)message_source_bytes(c->t.message));
-	c->t.form = SMTP_TRANSACTION_BDAT;
+	buf_addf(&c->output, "BDAT %llu LAST\r\n",
+	    (unsigned long long)message_source_bytes(c->transaction.message));
+	c->transaction.form = SMTP_TRANSACTION_BDAT;
 	smtp_client_expect(c, PHASE_FINAL, PHASE_ABOUT_ALL);
 	(void)smtp_client_fill(c);
 	return PHASE_NONE;
@@ -295,9 +298,9 @@ smtp_transaction_send_bdat(struct smtp_client *c)
 static bool
 put_content(struct smtp_client *c, struct str piece)
 {
-	if (c->t.form == SMTP_TRANSACTION_BDAT)
-		return buf_adds(&c->out, piece);
-	return dot_stuff(piece, &c->t.at_line_start, &c->out);
+	if (c->transaction.form == SMTP_TRANSACTION_BDAT)
+		return buf_adds(&c->output, piece);
+	return dot_stuff(piece, &c->transaction.at_line_start, &c->output);
 }
 
 static enum smtp_client_step
@@ -307,51 +310,53 @@ content_read_failed(struct smtp_client *c)
 	    smtp_status_make(451, "4.3.0", "the stored message could not be read");
 
 	c->end.has_no_content = true;
-	return smtp_client_fail(c, &s, c->t.message->is_damaged ? REASON_DAMAGED : REASON_LOCAL);
+	return smtp_client_fail(
+	    c, &s, c->transaction.message->is_damaged ? REASON_DAMAGED : REASON_LOCAL);
 }
 
 bool
 smtp_client_has_more_content(const struct smtp_client *c)
 {
-	return c->t.message && c->t.form != SMTP_TRANSACTION_NOT_BEGUN && !c->t.is_body_sent &&
-	       !c->is_over;
+	return c->transaction.message && c->transaction.form != SMTP_TRANSACTION_NOT_BEGUN &&
+	       !c->transaction.is_body_sent && !c->is_over;
 }
 
 bool
 smtp_client_awaits_content(const struct smtp_client *c)
 {
-	return smtp_client_has_more_content(c) && c->t.awaits_content;
+	return smtp_client_has_more_content(c) && c->transaction.awaits_content;
 }
 
 /* The host has waited for our disk long enough to give us up. */
 bool
 smtp_transaction_disk_is_late(const struct smtp_client *c)
 {
-	int64_t late_ms = c->o.patience.body_ms / 2;
+	int64_t late_ms = c->options.timeouts.body_ms / 2;
 
 	if (late_ms > MESSAGE_SOURCE_LATE_MS)
 		late_ms = MESSAGE_SOURCE_LATE_MS;
-	return smtp_client_awaits_content(c) && message_source_awaited_ms(c->t.message) >= late_ms;
+	return smtp_client_awaits_content(c) &&
+	       message_source_awaited_ms(c->transaction.message) >= late_ms;
 }
 
 /* False: the content is lost. */
 static bool
 put_next_block(struct smtp_client *c)
 {
-	bool is_new_wait = c->t.message->awaited_since_ms == 0;
+	bool is_new_wait = c->transaction.message->awaited_since_ms == 0;
 	struct str piece;
 
-	switch (message_source_read(c->t.message, c->t.at, &piece)) {
+	switch (message_source_read(c->transaction.message, c->transaction.content_bytes, &piece)) {
 	case MESSAGE_SOURCE_HERE:
 		if (!put_content(c, piece))
 			return false;
-		c->t.at += piece.n;
-		c->t.is_body_sent = piece.n == 0;
+		c->transaction.content_bytes += piece.n;
+		c->transaction.is_body_sent = piece.n == 0;
 		c->turn++;
 		return true;
 	case MESSAGE_SOURCE_AWAITED:
 		c->turn += is_new_wait;
-		c->t.awaits_content = true;
+		c->transaction.awaits_content = true;
 		return true;
 	default:
 		return false;
@@ -361,15 +366,15 @@ put_next_block(struct smtp_client *c)
 enum smtp_client_step
 smtp_client_fill(struct smtp_client *c)
 {
-	c->t.awaits_content = false;
-	while (smtp_client_has_more_content(c) && !c->t.awaits_content &&
-	       c->out.n < MESSAGE_SOURCE_BLOCK_BYTES)
+	c->transaction.awaits_content = false;
+	while (smtp_client_has_more_content(c) && !c->transaction.awaits_content &&
+	       c->output.n < MESSAGE_SOURCE_BLOCK_BYTES)
 		if (!put_next_block(c))
 			return content_read_failed(c);
-	if (c->t.is_body_sent && c->t.form == SMTP_TRANSACTION_DATA)
-		dot_end(c->t.at_line_start, &c->out);
+	if (c->transaction.is_body_sent && c->transaction.form == SMTP_TRANSACTION_DATA)
+		dot_end(c->transaction.at_line_start, &c->output);
 	if (smtp_client_has_more_content(c))
-		message_source_read_ahead(c->t.message, c->t.at);
+		message_source_read_ahead(c->transaction.message, c->transaction.content_bytes);
 	return SMTP_CLIENT_WAIT;
 }
 
@@ -380,8 +385,8 @@ smtp_client_fill(struct smtp_client *c)
 static bool
 host_lacks_bdat(const struct smtp_client *c, const struct smtp_status *r)
 {
-	return c->t.form == SMTP_TRANSACTION_BDAT && r->code >= 500 &&
-	       r->code <= (c->t.accepted ? 504 : 502);
+	return c->transaction.form == SMTP_TRANSACTION_BDAT && r->code >= 500 &&
+	       r->code <= (c->transaction.accepted ? 504 : 502);
 }
 
 static enum smtp_client_step
@@ -396,13 +401,13 @@ host_answered_early(struct smtp_client *c)
 static void
 set_recipient_result(struct smtp_client *c, size_t index, const struct smtp_status *r)
 {
-	struct smtp_client_result *result = &c->t.results[index];
+	struct smtp_client_result *result = &c->transaction.results[index];
 
 	if (recipient_is_open(c, index))
 		*result = (struct smtp_client_result){.status = *r,
 		    .reason = reason_of_reply(r),
 		    .dsn_passed_on = smtp_status_is_ok(r) && host_has_extension(c, EXT_DSN),
-		    .is_delivered = smtp_status_is_ok(r) && c->o.is_lmtp};
+		    .is_delivered = smtp_status_is_ok(r) && c->options.is_lmtp};
 }
 
 enum smtp_client_step
@@ -414,14 +419,15 @@ smtp_transaction_got_final(struct smtp_client *c, const struct smtp_status *r, u
 		c->end.bad_chunking = true;
 		return smtp_client_protocol_error(c, "BDAT");
 	}
-	if ((!c->t.is_body_sent || c->t.is_ahead) && smtp_status_is_ok(r))
+	if ((!c->transaction.is_body_sent || c->transaction.had_extra_input) &&
+	    smtp_status_is_ok(r))
 		return host_answered_early(c);
-	for (size_t i = 0; about == PHASE_ABOUT_ALL && i < c->t.message->count; i++)
+	for (size_t i = 0; about == PHASE_ABOUT_ALL && i < c->transaction.message->count; i++)
 		set_recipient_result(c, i, r);
 	if (about < PHASE_ABOUT_NONE)
 		set_recipient_result(c, about, r);
 	/* refused in the middle of the content: the rest of it would be read as commands */
-	if (!c->t.is_body_sent || c->t.is_ahead)
+	if (!c->transaction.is_body_sent || c->transaction.had_extra_input)
 		return host_answered_early(c);
 	if (about == PHASE_ABOUT_NONE) {
 		/* a host that said 354 to nobody may count the lone dot as it likes */
@@ -429,16 +435,17 @@ smtp_transaction_got_final(struct smtp_client *c, const struct smtp_status *r, u
 		return SMTP_CLIENT_OVER;
 	}
 	if (about == PHASE_ABOUT_ALL && !smtp_status_is_ok(r))
-		c->needs_reset = c->t.has_sender && c->t.form == SMTP_TRANSACTION_BDAT;
+		c->needs_reset =
+		    c->transaction.has_sender && c->transaction.form == SMTP_TRANSACTION_BDAT;
 	return SMTP_CLIENT_WAIT;
 }
 
 bool
 smtp_transaction_may_pipeline(const struct smtp_client *c, enum phase phase)
 {
-	if (!host_has_extension(c, EXT_PIPELINING) || !c->t.message)
+	if (!host_has_extension(c, EXT_PIPELINING) || !c->transaction.message)
 		return false;
-	return phase != PHASE_BDAT || message_source_is_small(c->t.message);
+	return phase != PHASE_BDAT || message_source_is_small(c->transaction.message);
 }
 
 void
@@ -446,6 +453,7 @@ smtp_transaction_lost(struct smtp_client *c)
 {
 	struct smtp_status s = smtp_status_may_have_arrived();
 
-	if (c->t.is_body_sent && !c->end.bad_chunking && c->t.accepted && smtp_client_expected(c))
+	if (c->transaction.is_body_sent && !c->end.bad_chunking && c->transaction.accepted &&
+	    smtp_client_expected(c))
 		set_open_results(c, &s, REASON_LOST);
 }

@@ -32,7 +32,7 @@ smtp_transaction_all_are_utf8(const struct message_source *m)
 static struct smtp_status
 smtp_transaction_unfit_utf8(struct smtp_client *c)
 {
-	struct message_source *m = c->t.message;
+	struct message_source *m = c->transaction.message;
 	struct header_fault fault;
 
 	if (!smtp_transaction_has(c, EXT_SMTPUTF8) && !str_is_ascii(m->envelope->sender))
@@ -50,7 +50,7 @@ smtp_transaction_unfit_utf8(struct smtp_client *c)
 struct smtp_status
 smtp_transaction_unfit(struct smtp_client *c, const char **reason_out)
 {
-	const struct message_source *m = c->t.message;
+	const struct message_source *m = c->transaction.message;
 	struct smtp_status s;
 
 	if (smtp_command_has_control(m->envelope->sender) ||

@@ -27,51 +27,52 @@ route_must_verify(const struct conf_route *r)
 }
 
 static struct tls_trust_anchor *
-find_trust_anchor(const struct tls_trust *t, struct str ca_file, bool must)
+find_trust_anchor(const struct tls_trust *trust, struct str ca_file, bool must_verify)
 {
-	struct tls_trust_anchor *a;
+	struct tls_trust_anchor *anchor;
 
-	STAILQ_FOREACH(a, &t->anchors, link)
-	if (a->must_verify == must && str_eq(str_of(a->ca_file), ca_file))
-		return a;
+	STAILQ_FOREACH(anchor, &trust->anchors, link)
+	if (anchor->must_verify == must_verify && str_eq(str_of(anchor->ca_file), ca_file))
+		return anchor;
 	return NULL;
 }
 
 static struct tls_client *
 load_trust_anchor(
-    const struct role *role, struct str ca_file, bool must, const struct tls_trust *before)
+    const struct role *role, struct str ca_file, bool must_verify, const struct tls_trust *before)
 {
-	struct tls_trust_anchor *old = before ? find_trust_anchor(before, ca_file, must) : NULL;
+	struct tls_trust_anchor *old =
+	    before ? find_trust_anchor(before, ca_file, must_verify) : NULL;
 	struct str pem = ca_file.n ? role_file(role, ca_file) : STR_NULL;
 	struct tls_client *client;
 	char why[200];
 
 	if (old && pem.n == 0)
 		return tls_client_keep(old->client);
-	client = tls_client_new(ca_file, pem, must, why);
+	client = tls_client_new(ca_file, pem, must_verify, why);
 	if (!client)
 		log_error("relay: certificates of %s", why);
 	return client;
 }
 
 static void
-add_trust_anchor(struct tls_trust *t, const struct role *role, const struct conf_route *r,
+add_trust_anchor(struct tls_trust *trust, const struct role *role, const struct conf_route *r,
     const struct tls_trust *before)
 {
-	bool must = route_must_verify(r);
+	bool must_verify = route_must_verify(r);
 	struct tls_client *client;
-	struct tls_trust_anchor *a;
+	struct tls_trust_anchor *anchor;
 
-	if (find_trust_anchor(t, r->ca_file, must))
+	if (find_trust_anchor(trust, r->ca_file, must_verify))
 		return;
-	client = load_trust_anchor(role, r->ca_file, must, before);
+	client = load_trust_anchor(role, r->ca_file, must_verify, before);
 	if (!client)
 		return;
-	a = MEM_NEW(struct tls_trust_anchor);
-	a->ca_file = mem_text(r->ca_file.p, r->ca_file.n);
-	a->must_verify = must;
-	a->client = client;
-	STAILQ_INSERT_TAIL(&t->anchors, a, link);
+	anchor = MEM_NEW(struct tls_trust_anchor);
+	anchor->ca_file = mem_text(r->ca_file.p, r->ca_file.n);
+	anchor->must_verify = must_verify;
+	anchor->client = client;
+	STAILQ_INSERT_TAIL(&trust->anchors, anchor, link);
 }
 
 struct tls_trust *
@@ -79,37 +80,38 @@ tls_trust_new(const struct role *role, const struct tls_trust *before)
 {
 	static const struct conf_route built_in = {.tls = ROUTE_TLS_OPPORTUNISTIC};
 	const struct conf *conf = role->conf;
-	struct tls_trust *t = MEM_NEW(struct tls_trust);
+	struct tls_trust *trust = MEM_NEW(struct tls_trust);
 
-	STAILQ_INIT(&t->anchors);
-	add_trust_anchor(t, role, &built_in, before);
+	STAILQ_INIT(&trust->anchors);
+	add_trust_anchor(trust, role, &built_in, before);
 	for (size_t i = 0; i < conf->routes.count; i++)
 		if (conf->routes.item[i].tls != ROUTE_TLS_NONE)
-			add_trust_anchor(t, role, &conf->routes.item[i], before);
-	return t;
+			add_trust_anchor(trust, role, &conf->routes.item[i], before);
+	return trust;
 }
 
 void
-tls_trust_free(struct tls_trust **t)
+tls_trust_free(struct tls_trust **trust)
 {
-	struct tls_trust_anchor *a;
+	struct tls_trust_anchor *anchor;
 
-	if (!*t)
+	if (!*trust)
 		return;
-	while ((a = STAILQ_FIRST(&(*t)->anchors))) {
-		STAILQ_REMOVE_HEAD(&(*t)->anchors, link);
-		tls_client_drop(&a->client);
-		mem_free(a->ca_file);
-		mem_free(a);
+	while ((anchor = STAILQ_FIRST(&(*trust)->anchors))) {
+		STAILQ_REMOVE_HEAD(&(*trust)->anchors, link);
+		tls_client_drop(&anchor->client);
+		mem_free(anchor->ca_file);
+		mem_free(anchor);
 	}
-	mem_free(*t);
-	*t = NULL;
+	mem_free(*trust);
+	*trust = NULL;
 }
 
 struct tls_client *
-tls_trust_for(const struct tls_trust *t, const struct conf_route *route)
+tls_trust_for(const struct tls_trust *trust, const struct conf_route *route)
 {
-	struct tls_trust_anchor *a = find_trust_anchor(t, route->ca_file, route_must_verify(route));
+	struct tls_trust_anchor *anchor =
+	    find_trust_anchor(trust, route->ca_file, route_must_verify(route));
 
-	return a ? a->client : NULL;
+	return anchor ? anchor->client : NULL;
 }

@@ -80,12 +80,12 @@ Test(keyring, signs_as_asked)
 Test(keyring, what_is_not_taken)
 {
 	struct keyring *k = keyring_new();
-	struct pem locked, dsa;
+	struct pem encrypted, dsa;
 	const char *why;
 
-	pem_init(&locked, GNUTLS_PK_ECDSA, true, "secret");
+	pem_init(&encrypted, GNUTLS_PK_ECDSA, true, "secret");
 	pem_init(&dsa, GNUTLS_PK_DSA, true, NULL);
-	cr_assert(!keyring_put(k, 0, pem_str(&locked), &why));
+	cr_assert(!keyring_put(k, 0, pem_str(&encrypted), &why));
 	cr_assert(strstr(why, "encrypted"), "%s", why);
 	cr_assert(!keyring_put(k, 0, pem_str(&dsa), &why));
 	cr_assert(strstr(why, "not supported"), "%s", why);
@@ -96,7 +96,7 @@ Test(keyring, what_is_not_taken)
 	cr_assert(!keyring_put(
 	    k, 0, STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), &why));
 	cr_assert(keyring_count(k) == 0);
-	pem_clear(&locked);
+	pem_clear(&encrypted);
 	pem_clear(&dsa);
 	keyring_free(&k);
 }

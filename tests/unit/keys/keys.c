@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "pem.h"
 
-struct setting {
+struct fixture {
 	struct event_base *base;
 	struct channel *main;
 	int main_fd; /* the role's end */
@@ -32,7 +32,7 @@ struct setting {
 static void
 from_role(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	struct setting *s = arg;
+	struct fixture *s = arg;
 
 	(void)c;
 	if (p->type == MESSAGE_READY)
@@ -54,17 +54,17 @@ lost(struct channel *c, void *arg)
 static void *
 run_thread(void *arg)
 {
-	struct setting *s = arg;
+	struct fixture *s = arg;
 
 	role_run(&keys_role, ROLE_KEYS, 0, s->main_fd, true);
 	return NULL;
 }
 
 static void
-grant(struct setting *s, unsigned place, struct str pem)
+grant(struct fixture *s, unsigned index, struct str pem)
 {
 	struct message_grant m = {
-	    .kind = GRANT_PRIVATE_KEY, .index = (uint8_t)place, .name = STR("mail.key")};
+	    .kind = GRANT_PRIVATE_KEY, .index = (uint8_t)index, .name = STR("mail.key")};
 	int fd = memfd_create("key", MFD_CLOEXEC);
 
 	cr_assert(write(fd, pem.p, pem.n) == (ssize_t)pem.n);
@@ -74,7 +74,7 @@ grant(struct setting *s, unsigned place, struct str pem)
 }
 
 static void
-configure(struct setting *s)
+configure(struct fixture *s)
 {
 	static const char text[] = "hostname = \"mail.example.com\";";
 	struct message_config m = {.generation = 1};
@@ -86,14 +86,14 @@ configure(struct setting *s)
 }
 
 static void
-open_setting(struct setting *s, bool is_process, struct str pem)
+open_fixture(struct fixture *s, bool is_process, struct str pem)
 {
 	struct message_peer peer = {.role = ROLE_SUBMISSION, .number = 1};
 	struct message_start start = {0};
 	int fds[2], peers[2];
 	int64_t end = clock_mono_ms() + 10000;
 
-	*s = (struct setting){.is_process = is_process};
+	*s = (struct fixture){.is_process = is_process};
 	cr_assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0);
 	cr_assert(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, peers) == 0);
 	s->main_fd = fds[1];
@@ -123,7 +123,7 @@ open_setting(struct setting *s, bool is_process, struct str pem)
 }
 
 static int
-close_setting(struct setting *s)
+close_fixture(struct fixture *s)
 {
 	int status = 0;
 
@@ -138,7 +138,7 @@ close_setting(struct setting *s)
 }
 
 static bool
-ask(struct setting *s, struct str id, struct message_key *out)
+ask(struct fixture *s, struct str id, struct message_key *out)
 {
 	struct message_key_ask m = {id};
 	struct blocking_question q = {1, MESSAGE_KEY_ASK, &m};
@@ -153,7 +153,7 @@ ask(struct setting *s, struct str id, struct message_key *out)
 }
 
 static bool
-sign(struct setting *s, const struct pem *p, uint32_t algorithm)
+sign(struct fixture *s, const struct pem *p, uint32_t algorithm)
 {
 	struct message_sign m = {pem_id(p), algorithm, false, STR("to be signed")};
 	struct blocking_question q = {1, MESSAGE_SIGN, &m};
@@ -174,17 +174,17 @@ sign(struct setting *s, const struct pem *p, uint32_t algorithm)
 }
 
 static void
-whole_life(bool is_process)
+check_role(bool is_process)
 {
 	struct pem one, two, locked;
 	struct message_key key;
-	struct setting s;
+	struct fixture s;
 	int status;
 
 	pem_init(&one, GNUTLS_PK_ECDSA, true, NULL);
 	pem_init(&two, GNUTLS_PK_RSA, false, NULL);
 	pem_init(&locked, GNUTLS_PK_RSA, true, "x");
-	open_setting(&s, is_process, pem_str(&one));
+	open_fixture(&s, is_process, pem_str(&one));
 	cr_assert(ask(&s, pem_id(&one), &key));
 	cr_assert(key.algorithm == GNUTLS_PK_ECDSA && key.bits == 256);
 	cr_assert(!ask(&s, pem_id(&two), &key));
@@ -200,7 +200,7 @@ whole_life(bool is_process)
 	cr_assert(sign(&s, &two, GNUTLS_SIGN_RSA_PSS_RSAE_SHA256));
 	cr_assert(
 	    sign(&s, &one, GNUTLS_SIGN_ECDSA_SHA256), "running sessions still have the old one");
-	status = close_setting(&s);
+	status = close_fixture(&s);
 	cr_assert(status == 0);
 	pem_clear(&one);
 	pem_clear(&two);
@@ -209,29 +209,29 @@ whole_life(bool is_process)
 
 Test(keys, as_a_thread, .timeout = 60)
 {
-	whole_life(false);
+	check_role(false);
 }
 
 Test(keys, in_its_sandbox, .timeout = 60)
 {
-	whole_life(true);
+	check_role(true);
 }
 
 Test(keys, a_peer_that_leaves_with_a_question_open, .timeout = 60)
 {
 	struct message_key_ask m = {STR("0123456789abcdef0123456789abcdef")};
 	struct blocking_question q = {1, MESSAGE_KEY_ASK, &m};
-	struct setting s;
+	struct fixture s;
 	struct pem p;
 	struct buf room;
 
 	pem_init(&p, GNUTLS_PK_ECDSA, true, NULL);
-	open_setting(&s, false, pem_str(&p));
+	open_fixture(&s, false, pem_str(&p));
 	buf_init(&room, 1 << 20);
 	/* it leaves before the second look */
 	cr_assert(blocking_send(s.peer_fd, &q, &room) == REQUEST_ANSWERED);
 	buf_clear(&room);
-	cr_assert(close_setting(&s) == 0);
+	cr_assert(close_fixture(&s) == 0);
 	pem_clear(&p);
 }
 
@@ -242,13 +242,13 @@ Test(keys, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
 	struct message_peer second = {.role = ROLE_SUBMISSION, .number = 2},
 			    other = {.role = ROLE_SUBMISSION, .index = 1, .number = 3};
 	struct message_key key;
-	struct setting s;
+	struct fixture s;
 	struct pem p;
 	int ends[2], others[2], before;
 	char byte;
 
 	pem_init(&p, GNUTLS_PK_ECDSA, true, NULL);
-	open_setting(&s, false, pem_str(&p));
+	open_fixture(&s, false, pem_str(&p));
 	cr_assert(channel_pair(ends) == 0 && channel_pair(others) == 0);
 	cr_assert(channel_send(s.main, MESSAGE_PEER, &other, others[1]) == 0);
 	cr_assert(channel_send(s.main, MESSAGE_PEER, &second, ends[1]) == 0);
@@ -266,6 +266,6 @@ Test(keys, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
 	cr_assert(ask(&s, pem_id(&p), &key));
 	event_base_loop(s.base, EVLOOP_NONBLOCK);
 	cr_assert(s.lost == 1 && s.last_lost.index == 1 && s.last_lost.number == 3);
-	cr_assert(close_setting(&s) == 0);
+	cr_assert(close_fixture(&s) == 0);
 	pem_clear(&p);
 }

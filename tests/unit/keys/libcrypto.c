@@ -64,16 +64,16 @@ Test(libcrypto, signs_in_every_scheme_as_gnutls_reads_it)
 Test(libcrypto, takes_no_other_key_and_asks_for_no_password)
 {
 	struct libcrypto *l = libcrypto_open();
-	struct pem edwards, locked;
+	struct pem edwards, encrypted;
 
 	pem_init(&edwards, GNUTLS_PK_EDDSA_ED25519, true, NULL);
-	pem_init(&locked, GNUTLS_PK_ECDSA, true, "secret");
+	pem_init(&encrypted, GNUTLS_PK_ECDSA, true, "secret");
 	cr_expect_null(libcrypto_key_new(l, pem_str(&edwards)));
-	cr_expect_null(libcrypto_key_new(l, pem_str(&locked)));
+	cr_expect_null(libcrypto_key_new(l, pem_str(&encrypted)));
 	cr_expect_null(libcrypto_key_new(l, STR("")));
 	cr_expect_null(libcrypto_key_new(
 	    l, STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")));
 	pem_clear(&edwards);
-	pem_clear(&locked);
+	pem_clear(&encrypted);
 	libcrypto_close(&l);
 }

@@ -14,18 +14,18 @@
 
 enum { BLOCK = MESSAGE_SOURCE_BLOCK_BYTES, BLOCKS = 3, WAIT_MS = 20000 };
 
-static const struct stall_thread who = {"test", "disk", "nothing else is read meanwhile"};
+static const struct stall_thread thread = {"test", "disk", "nothing else is read meanwhile"};
 static struct fsio *real;
 static struct fsio_ops watched;
 static struct fsio io = {&watched};
 static struct event_base *base;
 static struct async_io *disk;
-static struct body_reader body;
+static struct body_reader reader;
 static int body_fd;
 static unsigned ready;
 
-static atomic_bool stands_still;
-static atomic_uint stuck, reads;
+static atomic_bool is_stalled;
+static atomic_uint stalled_reads, reads;
 static atomic_int read_error; /* of one read */
 
 static ssize_t
@@ -33,8 +33,8 @@ watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
 	(void)f;
 	reads++;
-	stuck += stands_still;
-	while (stands_still)
+	stalled_reads += is_stalled;
+	while (is_stalled)
 		usleep(1000);
 	errno = atomic_exchange(&read_error, 0);
 	return errno ? -1 : real->ops->pread(real, fd, p, n, at);
@@ -48,16 +48,16 @@ watch_close(struct fsio *f, int fd)
 }
 
 static void
-hear(void *arg)
+on_block_ready(void *arg)
 {
-	cr_assert_eq(arg, &body);
+	cr_assert_eq(arg, &reader);
 	ready++;
 }
 
 static void
 set_up(void)
 {
-	struct async_io_setup o = {.thread = &who, .io = &io};
+	struct async_io_setup o = {.thread = &thread, .io = &io};
 	char block[BLOCK];
 
 	base = o.base = event_base_new();
@@ -70,15 +70,15 @@ set_up(void)
 		memset(block, '0' + i, sizeof block);
 		cr_assert_eq(write(body_fd, block, sizeof block), BLOCK);
 	}
-	body_reader_init(
-	    &body, async_io_file_new(disk, body_fd, (struct msgid){.number = 1}), hear, &body);
+	body_reader_init(&reader, async_io_file_new(disk, body_fd, (struct msgid){.number = 1}),
+	    on_block_ready, &reader);
 }
 
 static void
 tear_down(void)
 {
-	stands_still = false;
-	body_reader_clear(&body);
+	is_stalled = false;
+	body_reader_clear(&reader);
 	async_io_free(&disk);
 	event_base_free(base);
 	fsio_free(&real);
@@ -96,9 +96,9 @@ idle(int ms)
 }
 
 static enum message_source_answer
-ask(unsigned block, struct str *out)
+read_block(unsigned block, struct str *out)
 {
-	return body_reader_read(&body, (uint64_t)block * BLOCK, BLOCK, out);
+	return body_reader_read(&reader, (uint64_t)block * BLOCK, BLOCK, out);
 }
 
 static void
@@ -114,7 +114,7 @@ expect_block(unsigned block)
 {
 	struct str got;
 
-	cr_assert_eq(ask(block, &got), MESSAGE_SOURCE_HERE);
+	cr_assert_eq(read_block(block, &got), MESSAGE_SOURCE_HERE);
 	cr_assert_eq(got.n, BLOCK);
 	cr_expect_eq(got.p[0], '0' + (char)block);
 	cr_expect_eq(got.p[BLOCK - 1], '0' + (char)block);
@@ -125,8 +125,9 @@ Test(relay_body, each_block_is_awaited_and_then_stays_until_another_is_asked_for
 	struct str got;
 
 	for (unsigned i = 0; i < BLOCKS; i++) {
-		cr_expect_eq(ask(i, &got), MESSAGE_SOURCE_AWAITED);
-		cr_expect_eq(ask(i, &got), MESSAGE_SOURCE_AWAITED, "asking again changes nothing");
+		cr_expect_eq(read_block(i, &got), MESSAGE_SOURCE_AWAITED);
+		cr_expect_eq(
+		    read_block(i, &got), MESSAGE_SOURCE_AWAITED, "asking again changes nothing");
 		await_ready(i + 1);
 		expect_block(i);
 		expect_block(i);
@@ -139,17 +140,17 @@ Test(relay_body, what_was_asked_for_last_comes)
 {
 	struct str got;
 
-	stands_still = true;
-	cr_expect_eq(ask(2, &got), MESSAGE_SOURCE_AWAITED);
-	while (!stuck)
+	is_stalled = true;
+	cr_expect_eq(read_block(2, &got), MESSAGE_SOURCE_AWAITED);
+	while (!stalled_reads)
 		usleep(1000);
-	cr_expect_eq(ask(0, &got), MESSAGE_SOURCE_AWAITED);
+	cr_expect_eq(read_block(0, &got), MESSAGE_SOURCE_AWAITED);
 	idle(20);
 	cr_expect_eq(ready, 0);
-	stands_still = false;
+	is_stalled = false;
 	await_ready(1);
 	expect_block(0);
-	cr_expect_eq(ask(2, &got), MESSAGE_SOURCE_AWAITED);
+	cr_expect_eq(read_block(2, &got), MESSAGE_SOURCE_AWAITED);
 	await_ready(2);
 	expect_block(2);
 }
@@ -159,10 +160,10 @@ Test(relay_body, a_block_that_could_not_be_read_is_read_again)
 	struct str got;
 
 	read_error = EIO;
-	cr_expect_eq(ask(1, &got), MESSAGE_SOURCE_AWAITED);
+	cr_expect_eq(read_block(1, &got), MESSAGE_SOURCE_AWAITED);
 	await_ready(1);
-	cr_expect_eq(ask(1, &got), MESSAGE_SOURCE_UNREADABLE);
-	cr_expect_eq(ask(1, &got), MESSAGE_SOURCE_AWAITED);
+	cr_expect_eq(read_block(1, &got), MESSAGE_SOURCE_UNREADABLE);
+	cr_expect_eq(read_block(1, &got), MESSAGE_SOURCE_AWAITED);
 	await_ready(2);
 	expect_block(1);
 }
@@ -171,14 +172,14 @@ Test(relay_body, it_is_given_up_while_the_disk_stands_still)
 {
 	struct str got;
 
-	stands_still = true;
-	cr_expect_eq(ask(0, &got), MESSAGE_SOURCE_AWAITED);
-	while (!stuck)
+	is_stalled = true;
+	cr_expect_eq(read_block(0, &got), MESSAGE_SOURCE_AWAITED);
+	while (!stalled_reads)
 		usleep(1000);
-	body_reader_clear(&body);
+	body_reader_clear(&reader);
 	idle(20);
 	cr_expect_geq(fcntl(body_fd, F_GETFD), 0);
-	stands_still = false;
+	is_stalled = false;
 	for (int64_t end = clock_mono_ms() + WAIT_MS;
 	     fcntl(body_fd, F_GETFD) >= 0 && clock_mono_ms() < end;)
 		idle(2);

@@ -23,7 +23,7 @@ struct dialogue {
 	uint32_t numbers[2];
 	struct envelope envelope;
 	struct message_source message;
-	struct buf said;
+	struct buf output;
 };
 
 static enum smtp_client_step
@@ -32,7 +32,7 @@ answer(struct dialogue *d, const char *line)
 	size_t used;
 	enum smtp_client_step step = smtp_client_take_input(d->client, str_of(line), &used);
 
-	buf_adds(&d->said, buf_str(smtp_client_output(d->client)));
+	buf_adds(&d->output, buf_str(smtp_client_output(d->client)));
 	buf_reset(smtp_client_output(d->client));
 	return step;
 }
@@ -53,11 +53,11 @@ play(struct dialogue *d)
 	    .count = 2,
 	    .header = STR("Subject: x\r\n"),
 	    .body = STR("x\r\n")};
-	buf_init(&d->said, 1 << 16);
+	buf_init(&d->output, 1 << 16);
 	d->client = smtp_client_new(&o);
 	(void)answer(d, "220 hi\r\n");
 	(void)answer(d, "250-a\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 DSN\r\n");
-	buf_reset(&d->said);
+	buf_reset(&d->output);
 	(void)smtp_client_send(d->client, &d->message);
 	(void)answer(d, "250 ok\r\n");
 }
@@ -76,7 +76,7 @@ static void
 end(struct dialogue *d)
 {
 	smtp_client_free(&d->client);
-	buf_clear(&d->said);
+	buf_clear(&d->output);
 }
 
 Test(relay_commands, a_recipient_with_a_control_character_is_refused_alone)
@@ -93,11 +93,11 @@ Test(relay_commands, a_recipient_with_a_control_character_is_refused_alone)
 		cr_expect_eq(r[0].status.code, 554, "%zu: %u", i, r[0].status.code);
 		cr_expect_eq(r[1].status.code, 0, "%zu: %u", i, r[1].status.code);
 		/* SMTPUTF8 behind MAIL when the refused address would have needed it */
-		cr_expect(str_starts(buf_str(&d.said), STR("MAIL FROM:<alice@example.com>")) &&
-		              str_iends(buf_str(&d.said),
+		cr_expect(str_starts(buf_str(&d.output), STR("MAIL FROM:<alice@example.com>")) &&
+		              str_iends(buf_str(&d.output),
 		                  STR("\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n")) &&
-		              lines_of(buf_str(&d.said)) == 3,
-		    "%zu: %.*s", i, STR_ARG(buf_str(&d.said)));
+		              lines_of(buf_str(&d.output)) == 3,
+		    "%zu: %.*s", i, STR_ARG(buf_str(&d.output)));
 		end(&d);
 	}
 }
@@ -114,7 +114,7 @@ Test(relay_commands, a_sender_with_a_control_character_is_not_said)
 		play(&d);
 		r = smtp_client_results(d.client);
 		cr_expect(r[0].status.code == 554 && r[1].status.code == 554, "%zu", i);
-		cr_expect_eq(d.said.n, 0, "%zu: %.*s", i, STR_ARG(buf_str(&d.said)));
+		cr_expect_eq(d.output.n, 0, "%zu: %.*s", i, STR_ARG(buf_str(&d.output)));
 		end(&d);
 	}
 }

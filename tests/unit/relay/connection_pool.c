@@ -6,21 +6,21 @@
 #include "net/stream.h"
 
 static void
-nothing(struct stream *s, void *arg)
+ignore_input(struct stream *s, void *arg)
 {
 	(void)s;
 	(void)arg;
 }
 
 static void
-ended(struct stream *s, enum stream_end why, void *arg)
+ignore_end(struct stream *s, enum stream_end why, void *arg)
 {
 	(void)s;
 	(void)why;
 	(void)arg;
 }
 
-static const struct stream_events events = {.readable = nothing, .ended = ended};
+static const struct stream_events events = {.readable = ignore_input, .ended = ignore_end};
 
 /* The loop is not run: this is the moment between the host's word and our hearing it. */
 Test(relay_pool, what_the_loop_has_not_seen_yet)

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "unit/relay/rig.h"
-#include "unit/relay/still.h"
+#include "unit/relay/slow_disk.h"
 
 static const char zone[] = "$TTL 300\n"
 			   "@ SOA ns hostmaster 1 3600 600 86400 60\n"
@@ -124,7 +124,7 @@ rig_with(unsigned port, const char *more)
 	return rig_asking(dns_port, port, more);
 }
 
-Test(relay_dns, sites, .init = set_up, .fini = tear_down, .timeout = 120)
+Test(relay_dns, destinations, .init = set_up, .fini = tear_down, .timeout = 120)
 {
 	static const struct {
 		const char *domain, *site;
@@ -146,10 +146,11 @@ Test(relay_dns, sites, .init = set_up, .fini = tear_down, .timeout = 120)
 		cr_skip_test("knotd is missing (Debian package knot)");
 	r = rig_with(25, "");
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		rig_ask_site(r, cases[i].domain);
-		cr_expect_str_eq(r->site, cases[i].site, "%s: \"%s\"", cases[i].domain, r->site);
-		cr_expect_eq(r->site_status.code, cases[i].code, "%s: %u %s", cases[i].domain,
-		    r->site_status.code, r->site_status.text);
+		rig_ask_destination(r, cases[i].domain);
+		cr_expect_str_eq(
+		    r->destination, cases[i].site, "%s: \"%s\"", cases[i].domain, r->destination);
+		cr_expect_eq(r->destination_status.code, cases[i].code, "%s: %u %s",
+		    cases[i].domain, r->destination_status.code, r->destination_status.text);
 	}
 	rig_free(&r);
 }
@@ -180,9 +181,9 @@ Test(relay_dns, deliveries, .init = set_up, .fini = tear_down, .timeout = 120)
 	host = rig_sink("", &port);
 	r = rig_with(port, "{ to_domain = \"inside.signed.test\"; via = \"mx\"; },");
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		rig_deliver(
-		    r, &(struct rig_mail){
-		           .job = i + 1, .domain = cases[i].domain, .to = {"bob@signed.test"}});
+		rig_deliver(r,
+		    &(struct rig_mail){
+		        .attempt_id = i + 1, .domain = cases[i].domain, .to = {"bob@signed.test"}});
 		cr_assert(rig_wait(r, i + 1), "%s", cases[i].domain);
 		cr_expect_eq(r->results[i].status.code, cases[i].code, "%s: %u %s", cases[i].domain,
 		    r->results[i].status.code, r->results[i].status.text);
@@ -245,16 +246,16 @@ forge(struct forgery *f)
 }
 
 static void *
-pass_on(void *arg)
+forward_query(void *arg)
 {
 	struct forgery *f = arg;
 	struct sockaddr_in dns = {.sin_family = AF_INET,
 	    .sin_addr = {htonl(INADDR_LOOPBACK)},
 	    .sin_port = htons((uint16_t)dns_port)};
-	struct timeval patience = {2, 0};
+	struct timeval timeout = {2, 0};
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 	sendto(fd, f->packet, (size_t)f->n, 0, (struct sockaddr *)&dns, sizeof dns);
 	f->n = recv(fd, f->packet, sizeof f->packet, 0);
 	close(fd);
@@ -279,7 +280,7 @@ forge_all(void *arg)
 		f->from_len = sizeof f->from;
 		f->n = recvfrom(f->fd, f->packet, sizeof f->packet, 0, (struct sockaddr *)&f->from,
 		    &f->from_len);
-		pthread_create(&thread, NULL, pass_on, f);
+		pthread_create(&thread, NULL, forward_query, f);
 		pthread_detach(thread);
 	}
 	return NULL;
@@ -309,7 +310,7 @@ Test(relay_dns, forged_addresses_are_never_contacted, .init = set_up, .fini = te
 	    "half4.signed.test", "away.signed.test"};
 	static struct forger forger;
 	unsigned port;
-	char said[200];
+	char output[200];
 	pid_t host;
 
 	if (!has_dns)
@@ -321,7 +322,7 @@ Test(relay_dns, forged_addresses_are_never_contacted, .init = set_up, .fini = te
 		size_t count = 0;
 
 		for (; count < sizeof domains / sizeof *domains; count++)
-			rig_deliver(r, &(struct rig_mail){.job = count + 1,
+			rig_deliver(r, &(struct rig_mail){.attempt_id = count + 1,
 			                   .domain = domains[count],
 			                   .to = {"bob@signed.test"}});
 		cr_assert(rig_wait(r, count), "round %d", round);
@@ -329,8 +330,8 @@ Test(relay_dns, forged_addresses_are_never_contacted, .init = set_up, .fini = te
 			rig_result_is(&r->results[i], 451, "dns");
 		rig_free(&r);
 	}
-	rig_end(host, said);
-	cr_expect_str_eq(said, "connections=0 messages=0 recipients=0\n", "%s", said);
+	rig_end(host, output);
+	cr_expect_str_eq(output, "connections=0 messages=0 recipients=0\n", "%s", output);
 }
 
 Test(relay_dns, the_host_after_a_forged_one_is_tried, .init = set_up, .fini = tear_down,
@@ -346,8 +347,8 @@ Test(relay_dns, the_host_after_a_forged_one_is_tried, .init = set_up, .fini = te
 	forger_open(&forger);
 	host = rig_sink("", &port);
 	r = rig_asking(forger.port, port, "");
-	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "next.signed.test", .to = {"a@signed.test"}});
+	rig_deliver(r, &(struct rig_mail){
+	                   .attempt_id = 1, .domain = "next.signed.test", .to = {"a@signed.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 250, "none");
 	cr_expect_str_eq(r->results[0].host, "mx1.signed.test");
@@ -360,7 +361,7 @@ Test(relay_dns, a_body_that_cannot_be_read_is_sent_to_no_other_host, .init = set
     .fini = tear_down, .timeout = 120)
 {
 	unsigned port;
-	char said[200];
+	char output[200];
 	pid_t host;
 	struct rig *r;
 
@@ -368,8 +369,8 @@ Test(relay_dns, a_body_that_cannot_be_read_is_sent_to_no_other_host, .init = set
 		cr_skip_test("knotd is missing (Debian package knot)");
 	host = rig_sink("", &port);
 	r = rig_with(port, "");
-	still_read_error = EIO;
-	rig_deliver(r, &(struct rig_mail){.job = 1,
+	disk_read_error = EIO;
+	rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 	                   .domain = "signed.test",
 	                   .to = {"a@signed.test"},
 	                   .file_bytes = 200000,
@@ -377,6 +378,6 @@ Test(relay_dns, a_body_that_cannot_be_read_is_sent_to_no_other_host, .init = set
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 451, "local");
 	rig_free(&r);
-	rig_end(host, said);
-	cr_expect_str_eq(said, "connections=1 messages=0 recipients=0\n", "%s", said);
+	rig_end(host, output);
+	cr_expect_str_eq(output, "connections=1 messages=0 recipients=0\n", "%s", output);
 }

@@ -18,7 +18,7 @@ address(const char *text)
 }
 
 static const char *
-shown(const struct resolver_address *a)
+address_text(const struct resolver_address *a)
 {
 	static char text[INET6_ADDRSTRLEN];
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
@@ -31,7 +31,7 @@ shown(const struct resolver_address *a)
 }
 
 static void
-site_of(struct resolved_destination *s, const struct conf *c, size_t hosts)
+make_destination(struct resolved_destination *s, const struct conf *c, size_t hosts)
 {
 	struct resolver_mx mx[4] = {
 	    {10, "mx1.test"}, {20, "mx2.test"}, {30, "mx3.test"}, {40, "mx4.test"}};
@@ -43,27 +43,27 @@ site_of(struct resolved_destination *s, const struct conf *c, size_t hosts)
 }
 
 static void
-answer(struct host_iterator *d, const struct resolver_address *a, size_t count)
+answer(struct host_iterator *it, const struct resolver_address *a, size_t count)
 {
 	struct resolver_answer answer = {RESOLVER_FOUND, .addresses = a, .count = count};
 
-	host_iterator_got_addresses(d, &answer);
+	host_iterator_got_addresses(it, &answer);
 }
 
 static void
-fail(struct host_iterator *d, unsigned code, const char *enhanced)
+fail(struct host_iterator *it, unsigned code, const char *enhanced)
 {
 	struct smtp_client_end end = {
 	    .status = smtp_status_make(code, enhanced, "no"), .reason = "refused"};
 
-	host_iterator_failed(d, &end, "none");
+	host_iterator_failed(it, &end, "none");
 }
 
 static unsigned
-verdict(struct host_iterator *d, const char *reason)
+final_code(struct host_iterator *it, const char *reason)
 {
 	const char *why;
-	struct smtp_status s = host_iterator_status(d, &why);
+	struct smtp_status s = host_iterator_status(it, &why);
 
 	cr_expect_str_eq(why, reason, "%s", s.text);
 	return s.code;
@@ -75,26 +75,26 @@ Test(relay_delivery, families_take_turns_then_the_next_host)
 	struct resolver_address a[] = {address("198.41.0.1"), address("198.41.0.2"),
 	    address("2600::1"), address("2600::2")};
 	struct conf *c = routes_of("");
-	struct host_iterator d;
+	struct host_iterator it;
 	struct resolved_destination s;
 
-	site_of(&s, c, 2);
-	host_iterator_init(&d, &s);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
-	cr_expect_str_eq(host_iterator_host(&d), "mx1.test");
-	answer(&d, a, 4);
+	make_destination(&s, c, 2);
+	host_iterator_init(&it, &s);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES);
+	cr_expect_str_eq(host_iterator_host(&it), "mx1.test");
+	answer(&it, a, 4);
 	for (size_t i = 0; i < 4; i++) {
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
-		cr_expect_str_eq(shown(host_iterator_address(&d)), order[i]);
-		fail(&d, 554, "5.7.1");
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT);
+		cr_expect_str_eq(address_text(host_iterator_address(&it)), order[i]);
+		fail(&it, 554, "5.7.1");
 	}
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
-	cr_expect_str_eq(host_iterator_host(&d), "mx2.test");
-	answer(&d, a, 1);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
-	fail(&d, 421, "4.3.2");
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
-	cr_expect_eq(verdict(&d, "refused"), 421, "one host may still take it");
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES);
+	cr_expect_str_eq(host_iterator_host(&it), "mx2.test");
+	answer(&it, a, 1);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT);
+	fail(&it, 421, "4.3.2");
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
+	cr_expect_eq(final_code(&it, "refused"), 421, "one host may still take it");
 	conf_drop(&c);
 }
 
@@ -102,19 +102,19 @@ Test(relay_delivery, permanent_only_when_all_say_so)
 {
 	struct resolver_address a = address("198.41.0.1");
 	struct conf *c = routes_of("");
-	struct host_iterator d;
+	struct host_iterator it;
 	struct resolved_destination s;
 
-	site_of(&s, c, 2);
-	host_iterator_init(&d, &s);
+	make_destination(&s, c, 2);
+	host_iterator_init(&it, &s);
 	for (size_t i = 0; i < 2; i++) {
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
-		answer(&d, &a, 1);
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
-		fail(&d, 554, "5.7.1");
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES);
+		answer(&it, &a, 1);
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT);
+		fail(&it, 554, "5.7.1");
 	}
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
-	cr_expect_eq(verdict(&d, "refused"), 554);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
+	cr_expect_eq(final_code(&it, "refused"), 554);
 	conf_drop(&c);
 }
 
@@ -129,15 +129,15 @@ Test(relay_delivery, what_dns_says_of_hosts)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct resolver_answer a = {.outcome = cases[i].outcome};
-		struct host_iterator d;
+		struct host_iterator it;
 		struct resolved_destination s;
 
-		site_of(&s, c, 1);
-		host_iterator_init(&d, &s);
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
-		host_iterator_got_addresses(&d, &a);
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
-		cr_expect_eq(verdict(&d, "dns"), cases[i].code, "%zu", i);
+		make_destination(&s, c, 1);
+		host_iterator_init(&it, &s);
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES);
+		host_iterator_got_addresses(&it, &a);
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
+		cr_expect_eq(final_code(&it, "dns"), cases[i].code, "%zu", i);
 	}
 	conf_drop(&c);
 }
@@ -153,8 +153,8 @@ Test(relay_delivery, a_host_of_a_route_without_an_address_is_temporary)
 	for (size_t i = 0; i < 9; i++) {
 		struct resolver_answer a = {.outcome = outcomes[i % 3]};
 		char text[200], ascii[256], enhanced[SMTP_STATUS_ENHANCED_BYTES];
-		struct host_iterator d;
-		struct smtp_status said;
+		struct host_iterator it;
+		struct smtp_status status;
 		const char *reason;
 		struct conf *c;
 		struct resolved_destination s;
@@ -163,15 +163,15 @@ Test(relay_delivery, a_host_of_a_route_without_an_address_is_temporary)
 		    routes[i / 3]);
 		c = routes_of(text);
 		cr_assert_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_COMPLETE);
-		host_iterator_init(&d, &s);
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
-		host_iterator_got_addresses(&d, &a);
-		cr_expect(d.lacks_route_host);
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
-		said = host_iterator_status(&d, &reason);
-		smtp_status_enhanced(&said, enhanced);
-		cr_expect(said.code == 451 && strcmp(enhanced, "4.3.5") == 0, "%zu: %u %s %s", i,
-		    said.code, enhanced, said.text);
+		host_iterator_init(&it, &s);
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES);
+		host_iterator_got_addresses(&it, &a);
+		cr_expect(it.lacks_route_host);
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
+		status = host_iterator_status(&it, &reason);
+		smtp_status_enhanced(&status, enhanced);
+		cr_expect(status.code == 451 && strcmp(enhanced, "4.3.5") == 0, "%zu: %u %s %s", i,
+		    status.code, enhanced, status.text);
 		cr_expect_str_eq(reason, "dns");
 		conf_drop(&c);
 	}
@@ -183,23 +183,24 @@ Test(relay_delivery, never_into_our_own_network)
 	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("198.41.0.1")};
 	struct conf *c = routes_of(""),
 	            *inside = routes_of("routes: ( { via = \"mx\"; allow_private = true; } );");
-	struct host_iterator d;
+	struct host_iterator it;
 	struct resolved_destination s;
 
-	site_of(&s, c, 1);
-	host_iterator_init(&d, &s);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
-	answer(&d, a, 5);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
-	cr_expect_eq(verdict(&d, "unroutable"), 550);
-	host_iterator_init(&d, &s);
-	answer(&d, a, 6);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
-	cr_expect_str_eq(shown(host_iterator_address(&d)), "198.41.0.1", "the one that is public");
-	site_of(&s, inside, 1);
-	host_iterator_init(&d, &s);
-	answer(&d, a, 1);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
+	make_destination(&s, c, 1);
+	host_iterator_init(&it, &s);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES);
+	answer(&it, a, 5);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
+	cr_expect_eq(final_code(&it, "unroutable"), 550);
+	host_iterator_init(&it, &s);
+	answer(&it, a, 6);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT);
+	cr_expect_str_eq(
+	    address_text(host_iterator_address(&it)), "198.41.0.1", "the one that is public");
+	make_destination(&s, inside, 1);
+	host_iterator_init(&it, &s);
+	answer(&it, a, 1);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT);
 	conf_drop(&c);
 	conf_drop(&inside);
 }
@@ -230,15 +231,15 @@ Test(relay_delivery, does_not_guess_what_is_ours)
 {
 	struct resolver_address other = address("198.41.0.1");
 	struct conf *c = routes_of("");
-	struct host_iterator d;
+	struct host_iterator it;
 	struct resolved_destination s;
 
-	site_of(&s, c, 3);
-	host_iterator_init(&d, &s);
-	d.is_own = is_unknown;
-	answer(&d, &other, 1);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
-	cr_expect_eq(verdict(&d, "local"), 451);
+	make_destination(&s, c, 3);
+	host_iterator_init(&it, &s);
+	it.is_own = is_unknown;
+	answer(&it, &other, 1);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
+	cr_expect_eq(final_code(&it, "local"), 451);
 	conf_drop(&c);
 }
 
@@ -250,39 +251,40 @@ Test(relay_delivery, ends_at_ourselves)
 	struct resolver_address inside = address("127.0.0.1");
 	struct conf *c = routes_of(""),
 	            *named = routes_of("routes: ( { via = \"mx\"; allow_private = true; } );");
-	struct host_iterator d;
+	struct host_iterator it;
 	struct resolved_destination s;
 
-	site_of(&s, c, 3);
-	host_iterator_init(&d, &s);
-	d.is_own = is_own;
-	answer(&d, &other, 1);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT, "a better host is tried");
-	fail(&d, 450, "4.2.0");
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES);
-	answer(&d, own, 2);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED, "neither we nor a worse one");
-	cr_expect_eq(verdict(&d, "refused"), 450, "the better host may take it later");
-
-	host_iterator_init(&d, &s);
-	d.is_own = is_own;
-	answer(&d, own, 2);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
-	cr_expect_eq(verdict(&d, "loop"), 554);
-
-	host_iterator_init(&d, &s);
-	d.is_own = is_own;
-	answer(&d, &inside, 1);
+	make_destination(&s, c, 3);
+	host_iterator_init(&it, &s);
+	it.is_own = is_own;
+	answer(&it, &other, 1);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT, "a better host is tried");
+	fail(&it, 450, "4.2.0");
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES);
+	answer(&it, own, 2);
 	cr_assert_eq(
-	    host_iterator_step(&d), HOST_ITERATOR_NEEDS_ADDRESSES, "skipped, the next host counts");
-	answer(&d, &other, 1);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
+	    host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED, "neither we nor a worse one");
+	cr_expect_eq(final_code(&it, "refused"), 450, "the better host may take it later");
 
-	site_of(&s, named, 1);
-	host_iterator_init(&d, &s);
-	d.is_own = is_own;
-	answer(&d, own + 1, 1);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT, "the operator allows it");
+	host_iterator_init(&it, &s);
+	it.is_own = is_own;
+	answer(&it, own, 2);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
+	cr_expect_eq(final_code(&it, "loop"), 554);
+
+	host_iterator_init(&it, &s);
+	it.is_own = is_own;
+	answer(&it, &inside, 1);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES,
+	    "skipped, the next host counts");
+	answer(&it, &other, 1);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT);
+
+	make_destination(&s, named, 1);
+	host_iterator_init(&it, &s);
+	it.is_own = is_own;
+	answer(&it, own + 1, 1);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT, "the operator allows it");
 	conf_drop(&c);
 	conf_drop(&named);
 }
@@ -292,15 +294,15 @@ Test(relay_delivery, an_mx_that_is_an_address)
 	struct conf *c = routes_of("");
 	struct resolver_mx mx = {10, "198.41.0.1"};
 	struct resolver_answer a = {RESOLVER_FOUND, .mx = &mx, .count = 1};
-	struct host_iterator d;
+	struct host_iterator it;
 	struct resolved_destination s;
 	char ascii[256];
 
 	cr_assert_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
 	resolved_take_mx(&s, c->hostname, STR("b.test"), &a);
-	host_iterator_init(&d, &s);
-	cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED);
-	cr_expect_eq(verdict(&d, "dns"), 550);
+	host_iterator_init(&it, &s);
+	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
+	cr_expect_eq(final_code(&it, "dns"), 550);
 	conf_drop(&c);
 }
 
@@ -319,22 +321,22 @@ Test(relay_delivery, tls_falls_back_only_where_it_may)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct conf *c = routes_of(cases[i].routes);
 		struct resolver_address a = address("198.41.0.1");
-		struct host_iterator d;
+		struct host_iterator it;
 		struct resolved_destination s;
 
-		site_of(&s, c, 1);
-		host_iterator_init(&d, &s);
-		answer(&d, &a, 1);
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
-		cr_expect_eq(host_iterator_tls(&d), cases[i].first, "%zu", i);
-		host_iterator_tls_failed(&d, &why, "opportunistic:handshake");
+		make_destination(&s, c, 1);
+		host_iterator_init(&it, &s);
+		answer(&it, &a, 1);
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT);
+		cr_expect_eq(host_iterator_tls(&it), cases[i].first, "%zu", i);
+		host_iterator_tls_failed(&it, &why, "opportunistic:handshake");
 		if (cases[i].falls_back) {
-			cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_CONNECT);
-			cr_expect_eq(host_iterator_tls(&d), SMTP_CLIENT_TLS_NEVER);
-			host_iterator_tls_failed(&d, &why, "opportunistic:handshake");
+			cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_CONNECT);
+			cr_expect_eq(host_iterator_tls(&it), SMTP_CLIENT_TLS_NEVER);
+			host_iterator_tls_failed(&it, &why, "opportunistic:handshake");
 		}
-		cr_assert_eq(host_iterator_step(&d), HOST_ITERATOR_EXHAUSTED, "%zu", i);
-		cr_expect_eq(verdict(&d, "tls"), 451);
+		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED, "%zu", i);
+		cr_expect_eq(final_code(&it, "tls"), 451);
 		conf_drop(&c);
 	}
 }
@@ -343,20 +345,20 @@ Test(relay_delivery, tries_are_bounded)
 {
 	struct resolver_address a[HOST_ITERATOR_ADDRESSES_MAX + 4];
 	struct conf *c = routes_of("");
-	struct host_iterator d;
+	struct host_iterator it;
 	struct resolved_destination s;
 	unsigned tries = 0;
 
 	for (size_t i = 0; i < sizeof a / sizeof *a; i++)
 		a[i] = address("198.41.0.1");
-	site_of(&s, c, 4);
-	host_iterator_init(&d, &s);
+	make_destination(&s, c, 4);
+	host_iterator_init(&it, &s);
 	for (enum host_iterator_step next;
-	     (next = host_iterator_step(&d)) != HOST_ITERATOR_EXHAUSTED;) {
+	     (next = host_iterator_step(&it)) != HOST_ITERATOR_EXHAUSTED;) {
 		if (next == HOST_ITERATOR_NEEDS_ADDRESSES)
-			answer(&d, a, sizeof a / sizeof *a);
+			answer(&it, a, sizeof a / sizeof *a);
 		else
-			fail(&d, 451, "4.4.1"), tries++;
+			fail(&it, 451, "4.4.1"), tries++;
 	}
 	cr_expect_eq(tries, HOST_ITERATOR_TRIES_MAX);
 	conf_drop(&c);

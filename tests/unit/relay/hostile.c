@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "unit/relay/rig.h"
 
-enum action { REPLY, STALL, TRICKLE, CLOSE, RESET, DEAF };
+enum action { REPLY, STALL, TRICKLE, CLOSE, RESET, NO_READ };
 #ifdef SANITIZERS /* which keeps what was freed, up to 256 MB */
 enum { FLOOD_BYTES = 64 << 20, RSS_GROWTH_MAX = 280 << 20 };
 #else
@@ -63,7 +63,7 @@ static const struct trick tricks[] = {
     {"closes at the dot", ".", CLOSE, {"", 0}, 0, 451, "lost", 0},
     {"resets at EHLO", "EHLO", RESET, {"", 0}, 0, 451, "lost", 0},
     {"resets at DATA", "DATA", RESET, {"", 0}, 0, 451, "lost", 0},
-    {"deaf to the content", "DATA", DEAF, STR("354 go\r\n"), 0, 451, "timeout", 64 << 20},
+    {"deaf to the content", "DATA", NO_READ, STR("354 go\r\n"), 0, 451, "timeout", 64 << 20},
 };
 
 struct host {
@@ -73,7 +73,7 @@ struct host {
 };
 
 static bool
-say(int fd, struct str s)
+send_bytes(int fd, struct str s)
 {
 	return send(fd, s.p, s.n, MSG_NOSIGNAL) == (ssize_t)s.n;
 }
@@ -106,23 +106,23 @@ do_trick(int fd, const struct trick *t)
 {
 	struct linger reset = {1, 0};
 	struct pollfd p = {.fd = fd, .events = 0};
-	size_t said = 0;
+	size_t output = 0;
 	char block[8192];
 	struct str flood = repeated(t, block);
 
 	do {
 		struct str piece =
-		    t->action == TRICKLE ? str_make(t->bytes.p + said % t->bytes.n, 1) : flood;
+		    t->action == TRICKLE ? str_make(t->bytes.p + output % t->bytes.n, 1) : flood;
 
-		if (piece.n && !say(fd, piece))
+		if (piece.n && !send_bytes(fd, piece))
 			return false;
-		said += piece.n;
+		output += piece.n;
 		if (t->action == TRICKLE)
 			usleep(100000);
-	} while (said < t->total);
+	} while (output < t->total);
 	if (t->action == STALL)
 		wait_for_end(fd);
-	if (t->action == DEAF)
+	if (t->action == NO_READ)
 		poll(&p, 1, 10000);
 	if (t->action == RESET)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -136,16 +136,16 @@ answer(int fd, const char *verb, const struct trick *t)
 	if (t && strcmp(t->verb, verb) == 0)
 		return do_trick(fd, t);
 	if (*verb == '\0')
-		return say(fd, STR("220 hostile.test\r\n"));
+		return send_bytes(fd, STR("220 hostile.test\r\n"));
 	if (strcmp(verb, "EHLO") == 0)
-		return say(fd, STR("250-hostile.test\r\n250 PIPELINING\r\n"));
+		return send_bytes(fd, STR("250-hostile.test\r\n250 PIPELINING\r\n"));
 	if (strcmp(verb, "DATA") == 0)
-		return say(fd, STR("354 go\r\n"));
-	return say(fd, STR("250 ok\r\n"));
+		return send_bytes(fd, STR("354 go\r\n"));
+	return send_bytes(fd, STR("250 ok\r\n"));
 }
 
 static void
-talk(int fd, const struct trick *t)
+run_dialogue(int fd, const struct trick *t)
 {
 	FILE *in = fdopen(fd, "r");
 	char line[2000];
@@ -165,18 +165,18 @@ talk(int fd, const struct trick *t)
 	fclose(in);
 }
 
-struct visit {
+struct hostile_connection {
 	int fd;
 	const struct trick *trick;
 };
 
 static void *
-visited(void *arg)
+serve_connection(void *arg)
 {
-	struct visit v = *(struct visit *)arg;
+	struct hostile_connection connection = *(struct hostile_connection *)arg;
 
 	mem_free(arg);
-	talk(v.fd, v.trick);
+	run_dialogue(connection.fd, connection.trick);
 	return NULL;
 }
 
@@ -187,11 +187,11 @@ serve(void *arg)
 	int fd;
 
 	while ((fd = accept(h->fd, NULL, NULL)) >= 0) {
-		struct visit *v = MEM_NEW(struct visit);
+		struct hostile_connection *connection = MEM_NEW(struct hostile_connection);
 		pthread_t thread;
 
-		*v = (struct visit){fd, h->trick};
-		pthread_create(&thread, NULL, visited, v);
+		*connection = (struct hostile_connection){fd, h->trick};
+		pthread_create(&thread, NULL, serve_connection, connection);
 		pthread_detach(thread);
 	}
 	return NULL;
@@ -250,7 +250,7 @@ Test(relay_hostile, each_trick_ends_in_bounded_memory, .timeout = 600)
 		host_open(&hosts[i], t);
 		r = rig_for(hosts[i].port, good.port);
 		before = resident_bytes();
-		rig_deliver(r, &(struct rig_mail){.job = 1,
+		rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 		                   .domain = "bad.test",
 		                   .to = {"bob@bad.test"},
 		                   .file_bytes = t->file_bytes});
@@ -279,10 +279,11 @@ Test(relay_hostile, others_are_not_delayed, .timeout = 60)
 	host_open(&good, NULL);
 	r = rig_for(bad.port, good.port);
 	for (uint64_t i = 1; i <= 50; i++) {
-		rig_deliver(
-		    r, &(struct rig_mail){.job = i, .domain = "bad.test", .to = {"bob@bad.test"}});
 		rig_deliver(r, &(struct rig_mail){
-		                   .job = 100 + i, .domain = "good.test", .to = {"eva@good.test"}});
+		                   .attempt_id = i, .domain = "bad.test", .to = {"bob@bad.test"}});
+		rig_deliver(
+		    r, &(struct rig_mail){
+		           .attempt_id = 100 + i, .domain = "good.test", .to = {"eva@good.test"}});
 	}
 	cr_assert(rig_wait(r, 50));
 	for (size_t i = 0; i < 50; i++)

@@ -30,58 +30,59 @@ read_counted(void *arg, uint64_t at, size_t n, struct str *block_out)
 }
 
 static enum message_source_scan_state
-look(struct reader *r, struct envelope *e, struct message_source *o, unsigned *turns)
+scan_all(struct reader *r, struct envelope *e, struct message_source *source, unsigned *turns)
 {
-	enum message_source_scan_state sight;
+	enum message_source_scan_state state;
 
-	*o = (struct message_source){.envelope = e,
+	*source = (struct message_source){.envelope = e,
 	    .header = STR("Subject: x\r\n"),
 	    .body_bytes = BODY_BYTES,
 	    .read = read_counted,
 	    .arg = r};
-	for (*turns = 1; (sight = message_source_scan(o)) == MESSAGE_SOURCE_SCAN_MORE; ++*turns)
+	for (*turns = 1; (state = message_source_scan(source)) == MESSAGE_SOURCE_SCAN_MORE;
+	     ++*turns)
 		;
-	return sight;
+	return state;
 }
 
 Test(relay_outgoing, known_facts_need_no_reading)
 {
 	struct envelope e = {.facts = BODY_FACTS_KNOWN, .body = BODY_8BITMIME};
 	struct reader r = {.high_at = BODY_BYTES};
-	struct message_source o;
+	struct message_source source;
 	unsigned turns;
 
-	cr_expect_eq(look(&r, &e, &o, &turns), MESSAGE_SOURCE_SCANNED);
+	cr_expect_eq(scan_all(&r, &e, &source, &turns), MESSAGE_SOURCE_SCANNED);
 	cr_expect_eq(turns, 1);
 	cr_expect_eq(r.bytes, 0);
-	cr_expect_not(o.is_8bit, "what it holds counts, not what was announced");
+	cr_expect_not(source.is_8bit, "what it holds counts, not what was announced");
 	e.facts |= BODY_FACTS_8BIT;
-	cr_expect_eq(look(&r, &e, &o, &turns), MESSAGE_SOURCE_SCANNED);
+	cr_expect_eq(scan_all(&r, &e, &source, &turns), MESSAGE_SOURCE_SCANNED);
 	cr_expect_eq(r.bytes, 0);
-	cr_expect(o.is_8bit);
+	cr_expect(source.is_8bit);
 }
 
 Test(relay_outgoing, unknown_ones_a_block_in_each_turn)
 {
 	struct envelope e = {.facts = 0};
 	struct reader r = {.high_at = BODY_BYTES};
-	struct message_source o;
+	struct message_source source;
 	unsigned turns;
 
-	cr_expect_eq(look(&r, &e, &o, &turns), MESSAGE_SOURCE_SCANNED);
+	cr_expect_eq(scan_all(&r, &e, &source, &turns), MESSAGE_SOURCE_SCANNED);
 	cr_expect_eq(r.bytes, BODY_BYTES);
 	cr_expect_leq(r.most, MESSAGE_SOURCE_BLOCK_BYTES);
 	cr_expect_eq(turns, BODY_BYTES / MESSAGE_SOURCE_BLOCK_BYTES + 1);
-	cr_expect_not(o.is_8bit);
+	cr_expect_not(source.is_8bit);
 	r = (struct reader){.high_at = BODY_BYTES - 1};
-	cr_expect_eq(look(&r, &e, &o, &turns), MESSAGE_SOURCE_SCANNED);
-	cr_expect(o.is_8bit);
+	cr_expect_eq(scan_all(&r, &e, &source, &turns), MESSAGE_SOURCE_SCANNED);
+	cr_expect(source.is_8bit);
 	r = (struct reader){.high_at = 0};
-	cr_expect_eq(look(&r, &e, &o, &turns), MESSAGE_SOURCE_SCANNED);
-	cr_expect(o.is_8bit);
+	cr_expect_eq(scan_all(&r, &e, &source, &turns), MESSAGE_SOURCE_SCANNED);
+	cr_expect(source.is_8bit);
 	cr_expect_leq(r.bytes, MESSAGE_SOURCE_BLOCK_BYTES);
 	r = (struct reader){.is_broken = true};
-	cr_expect_eq(look(&r, &e, &o, &turns), MESSAGE_SOURCE_SCAN_FAILED);
+	cr_expect_eq(scan_all(&r, &e, &source, &turns), MESSAGE_SOURCE_SCAN_FAILED);
 }
 
 /* A host that lacks SMTPUTF8 is asked first, then one that has it. */
@@ -89,36 +90,36 @@ Test(relay_outgoing, the_header_fits_each_host)
 {
 	struct envelope e = {
 	    .smtputf8 = true, .facts = BODY_FACTS_KNOWN, .sender = STR("a@b.example")};
-	struct message_source o = {.envelope = &e,
+	struct message_source source = {.envelope = &e,
 	    .header = STR("Subject: \xc3\xbc\r\n"),
 	    .body = STR("x\r\n")};
 	struct header_fault fault;
 	struct str piece;
 
-	cr_assert_eq(message_source_scan(&o), MESSAGE_SOURCE_SCANNED);
-	cr_expect_eq(message_source_bytes(&o), 18);
+	cr_assert_eq(message_source_scan(&source), MESSAGE_SOURCE_SCANNED);
+	cr_expect_eq(message_source_bytes(&source), 18);
 	for (unsigned turn = 0; turn < 2; turn++) {
-		cr_assert(message_source_choose_header(&o, false, &fault));
-		cr_expect_eq(message_source_bytes(&o), 32);
-		cr_expect_not(o.is_8bit);
-		cr_assert_eq(message_source_read(&o, 0, &piece), MESSAGE_SOURCE_HERE);
+		cr_assert(message_source_choose_header(&source, false, &fault));
+		cr_expect_eq(message_source_bytes(&source), 32);
+		cr_expect_not(source.is_8bit);
+		cr_assert_eq(message_source_read(&source, 0, &piece), MESSAGE_SOURCE_HERE);
 		cr_expect(str_eq(piece, STR("Subject: =?utf-8?B?w7w=?=\r\n")));
-		cr_assert_eq(message_source_read(&o, 29, &piece), MESSAGE_SOURCE_HERE);
+		cr_assert_eq(message_source_read(&source, 29, &piece), MESSAGE_SOURCE_HERE);
 		cr_expect(str_eq(piece, STR("x\r\n")));
-		cr_assert(message_source_choose_header(&o, true, &fault));
-		cr_expect_eq(message_source_bytes(&o), 18);
-		cr_expect(o.is_8bit);
-		cr_assert_eq(message_source_read(&o, 0, &piece), MESSAGE_SOURCE_HERE);
-		cr_expect(str_eq(piece, o.header));
+		cr_assert(message_source_choose_header(&source, true, &fault));
+		cr_expect_eq(message_source_bytes(&source), 18);
+		cr_expect(source.is_8bit);
+		cr_assert_eq(message_source_read(&source, 0, &piece), MESSAGE_SOURCE_HERE);
+		cr_expect(str_eq(piece, source.header));
 	}
-	o.header = STR("To: \xc3\xbc@b.example\r\n");
-	message_source_clear(&o);
-	cr_expect_not(message_source_choose_header(&o, false, &fault));
+	source.header = STR("To: \xc3\xbc@b.example\r\n");
+	message_source_clear(&source);
+	cr_expect_not(message_source_choose_header(&source, false, &fault));
 	cr_expect_str_eq(fault.why, "an address that is not ASCII");
-	cr_expect(message_source_choose_header(&o, true, &fault), "the next host may have it");
+	cr_expect(message_source_choose_header(&source, true, &fault), "the next host may have it");
 	e.smtputf8 = false;
-	cr_expect(message_source_choose_header(&o, false, &fault),
+	cr_expect(message_source_choose_header(&source, false, &fault),
 	    "what was sent without it goes as it came");
-	cr_expect(o.is_8bit);
-	message_source_clear(&o);
+	cr_expect(source.is_8bit);
+	message_source_clear(&source);
 }

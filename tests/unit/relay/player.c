@@ -22,21 +22,21 @@ player_wrong(struct player *p, const char *format, ...)
 }
 
 bool
-player_word_is(struct str w, const char *z)
+player_word_is(struct str word, const char *text)
 {
-	return str_eq(w, str_of(z));
+	return str_eq(word, str_of(text));
 }
 
 unsigned
-player_number_of(struct str w)
+player_number_of(struct str word)
 {
 	uint64_t n;
 
-	return str_u64(w, &n) ? (unsigned)n : 0;
+	return str_u64(word, &n) ? (unsigned)n : 0;
 }
 
 static void
-listen_in(struct player *p)
+take_output(struct player *p)
 {
 	struct buf *out = smtp_client_output(p->client);
 
@@ -53,14 +53,14 @@ client(struct player *p)
 }
 
 static void
-stepped(struct player *p, enum smtp_client_step step)
+follow_step(struct player *p, enum smtp_client_step step)
 {
 	p->step = step;
-	listen_in(p);
+	take_output(p);
 	while (
 	    p->step == SMTP_CLIENT_WAIT && smtp_client_awaits_content(p->client) && !p->is_slow) {
 		p->step = smtp_client_fill(p->client);
-		listen_in(p);
+		take_output(p);
 	}
 }
 
@@ -75,7 +75,7 @@ option(struct player *p, struct str args)
 	if (!talk_word(&args, &word))
 		return player_wrong(p, "option?");
 	if (player_word_is(word, "mx"))
-		p->options.must_be_other = true;
+		p->options.check_loop = true;
 	else if (player_word_is(word, "lmtp"))
 		p->options.is_lmtp = true;
 	else if (player_word_is(word, "no-chunking"))
@@ -116,11 +116,11 @@ block(struct player *p, struct str args)
 {
 	(void)args;
 	p->is_slow = false;
-	p->asked = ASKED_BEFORE;
+	p->wanted_count = WANTED_BEFORE;
 	p->step = smtp_client_fill(p->client);
 	p->is_slow = true;
-	listen_in(p);
-	stepped(p, smtp_client_fill(p->client));
+	take_output(p);
+	follow_step(p, smtp_client_fill(p->client));
 	return true;
 }
 
@@ -134,20 +134,20 @@ no_content(struct player *p, struct str args)
 static bool
 begin(struct player *p, struct str args)
 {
-	enum message_source_scan_state sight;
+	enum message_source_scan_state scan;
 
 	(void)args;
 	p->message.envelope = &p->envelope;
 	p->message.numbers = p->numbers;
 	p->envelope.recipients = p->recipients;
-	p->message.looked_at = 0;
+	p->message.scanned_bytes = 0;
 	p->message.facts = (struct body_facts){.line_bytes = 0};
-	while (p->message.body_bytes != 4096 && (sight = message_source_scan(&p->message)))
-		if (sight == MESSAGE_SOURCE_SCAN_FAILED)
+	while (p->message.body_bytes != 4096 && (scan = message_source_scan(&p->message)))
+		if (scan == MESSAGE_SOURCE_SCAN_FAILED)
 			return player_wrong(p, "the message cannot be read");
 	if (p->step != SMTP_CLIENT_READY)
 		return player_wrong(p, "not ready, but at step %d", p->step);
-	stepped(p, smtp_client_send(client(p), &p->message));
+	follow_step(p, smtp_client_send(client(p), &p->message));
 	return true;
 }
 
@@ -164,7 +164,7 @@ step(struct player *p, struct str args)
 static bool
 secured(struct player *p, struct str args)
 {
-	stepped(p, smtp_client_secured(client(p), player_word_is(args, "yes")));
+	follow_step(p, smtp_client_secured(client(p), player_word_is(args, "yes")));
 	return true;
 }
 
@@ -174,7 +174,7 @@ lost(struct player *p, struct str args)
 	struct smtp_status s = smtp_status_make(451, "4.4.2", "connection lost");
 
 	(void)args;
-	stepped(p, smtp_client_lost(client(p), &s, "lost"));
+	follow_step(p, smtp_client_lost(client(p), &s, "lost"));
 	return true;
 }
 
@@ -182,14 +182,14 @@ static bool
 expire(struct player *p, struct str args)
 {
 	(void)args;
-	stepped(p, smtp_client_expired(client(p)));
+	follow_step(p, smtp_client_expired(client(p)));
 	return true;
 }
 
 static bool
 cut(struct player *p, struct str args)
 {
-	p->cut = player_number_of(args);
+	p->piece_bytes = player_number_of(args);
 	return true;
 }
 
@@ -203,7 +203,7 @@ content(struct player *p, struct str args)
 	size_t used;
 
 	while (smtp_client_has_more_content(p->client))
-		stepped(p, smtp_client_fill(p->client));
+		follow_step(p, smtp_client_fill(p->client));
 	buf_init(&expected, BODY_MAX);
 	buf_init(&got, BODY_MAX);
 	buf_adds(&expected, p->message.header);
@@ -231,7 +231,7 @@ rest(struct player *p, struct str args)
 }
 
 static bool
-status_fits(struct player *p, const struct smtp_status *s, const char *reason, struct str args)
+check_status(struct player *p, const struct smtp_status *s, const char *reason, struct str args)
 {
 	char enhanced[SMTP_STATUS_ENHANCED_BYTES] = "-";
 	struct str code, detail, why;
@@ -262,7 +262,7 @@ result(struct player *p, struct str args)
 	    player_number_of(n) > p->message.count)
 		return player_wrong(p, "result N CODE ENHANCED REASON");
 	r = &smtp_client_results(client(p))[player_number_of(n) - 1];
-	return status_fits(p, &r->status, r->reason, args);
+	return check_status(p, &r->status, r->reason, args);
 }
 
 static bool
@@ -279,7 +279,7 @@ end(struct player *p, struct str args)
 {
 	const struct smtp_client_end *e = smtp_client_end(client(p));
 
-	return status_fits(p, &e->status, e->reason, args);
+	return check_status(p, &e->status, e->reason, args);
 }
 
 static bool
@@ -287,7 +287,7 @@ quit(struct player *p, struct str args)
 {
 	(void)args;
 	smtp_client_quit(client(p));
-	listen_in(p);
+	take_output(p);
 	return true;
 }
 
@@ -320,7 +320,7 @@ find(const struct player_event *e, struct str name)
 }
 
 static bool
-happen(struct player *p)
+run_event(struct player *p)
 {
 	struct str rest = p->act->text, name;
 	const struct player_event *e;
@@ -330,19 +330,19 @@ happen(struct player *p)
 	e = find(events, name);
 	if (!e)
 		e = find(player_message_events, name);
-	return e ? e->does(p, str_trim(rest)) : player_wrong(p, "no event of that name");
+	return e ? e->run(p, str_trim(rest)) : player_wrong(p, "no event of that name");
 }
 
 /* ---- lines ---- */
 
 static bool
-client_says(struct player *p)
+expect_client_line(struct player *p)
 {
 	struct str text = p->act->text;
 	size_t n = text.n + (p->act->is_raw ? 0 : 2);
 
 	client(p);
-	listen_in(p);
+	take_output(p);
 	if (p->output.n < n || !str_eq(str_upto(buf_str(&p->output), text.n), text) ||
 	    (!p->act->is_raw && memcmp(p->output.p + text.n, "\r\n", 2) != 0))
 		return player_wrong(
@@ -352,7 +352,7 @@ client_says(struct player *p)
 }
 
 static bool
-server_says(struct player *p)
+send_server_line(struct player *p)
 {
 	struct buf bytes;
 	struct str in;
@@ -365,10 +365,10 @@ server_says(struct player *p)
 	if (!p->act->is_raw)
 		buf_addz(&bytes, "\r\n");
 	for (in = buf_str(&bytes); in.n;) {
-		struct str piece = p->cut ? str_upto(in, p->cut) : in;
+		struct str piece = p->piece_bytes ? str_upto(in, p->piece_bytes) : in;
 		size_t used;
 
-		stepped(p, smtp_client_take_input(client(p), piece, &used));
+		follow_step(p, smtp_client_take_input(client(p), piece, &used));
 		if (p->step != SMTP_CLIENT_WAIT || used == 0)
 			break;
 		in = str_from(in, used);
@@ -381,8 +381,8 @@ static bool
 act(struct player *p)
 {
 	if (p->act->kind == TALK_EVENT)
-		return happen(p);
-	return p->act->kind == TALK_CLIENT ? client_says(p) : server_says(p);
+		return run_event(p);
+	return p->act->kind == TALK_CLIENT ? expect_client_line(p) : send_server_line(p);
 }
 
 bool
@@ -393,7 +393,7 @@ player_play(const char *path, char why[400])
 
 	p->why = why;
 	clock_fake(NOW_MS);
-	p->options.patience.body_ms = 180000;
+	p->options.timeouts.body_ms = 180000;
 	p->options.hostname = STR("gw.example.com");
 	p->envelope.sender = STR("alice@example.com");
 	p->message.header = STR("Subject: talk\r\n");

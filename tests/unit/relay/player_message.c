@@ -92,9 +92,9 @@ read_body(void *arg, uint64_t at, size_t n, struct str *block_out)
 {
 	struct player *p = arg;
 
-	p->asked = p->asked_at == at ? p->asked + 1 : 0;
-	p->asked_at = at;
-	if (p->asked < ASKED_BEFORE || p->is_slow)
+	p->wanted_count = p->wanted_at == at ? p->wanted_count + 1 : 0;
+	p->wanted_at = at;
+	if (p->wanted_count < WANTED_BEFORE || p->is_slow)
 		return MESSAGE_SOURCE_AWAITED;
 	if (at + n > p->body.n)
 		return MESSAGE_SOURCE_UNREADABLE;

@@ -11,7 +11,7 @@ enum {
 	RECIPIENTS_MAX = 1000,
 	BODY_MAX = 4 << 20,
 	NOW_MS = 1000,
-	ASKED_BEFORE = 3, /* a block of the body is there when it was asked for so often */
+	WANTED_BEFORE = 3, /* a block of the body is there when it was asked for so often */
 };
 
 struct player {
@@ -27,15 +27,15 @@ struct player {
 	struct message_source message;
 	struct buf output; /* what was said and not yet expected */
 	struct buf body;
-	size_t cut;
-	uint64_t asked_at; /* the block of the body that was asked for last ... */
-	unsigned asked;    /* ... and how often before */
+	size_t piece_bytes;
+	uint64_t wanted_at; /* the block of the body that was asked for last ... */
+	unsigned wanted_count;    /* ... and how often before */
 	bool is_slow; /* what is awaited does not come */
 };
 
 struct player_event {
 	const char *name; /* NULL: the table ends */
-	bool (*does)(struct player *p, struct str args);
+	bool (*run)(struct player *p, struct str args);
 };
 
 /* What a talk says of the message. */
@@ -43,7 +43,7 @@ extern const struct player_event player_message_events[];
 
 /* Always false: says why. */
 bool player_wrong(struct player *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
-bool player_word_is(struct str w, const char *z);
-unsigned player_number_of(struct str w);
+bool player_word_is(struct str word, const char *text);
+unsigned player_number_of(struct str word);
 
 #endif

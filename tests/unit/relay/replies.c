@@ -6,9 +6,9 @@
 #include "base/mem.h"
 #include "relay/smtp_client.h"
 
-enum meeting {
+enum stage {
 	GREETING, EHLO, EHLO_TLS, HELO, STARTTLS, STARTTLS_TLS, AUTH, MAIL, RCPT, DATA, FINAL, BDAT,
-	MEETINGS
+	STAGES
 };
 
 /* The talk up to the answer that is tried: what the host says before. */
@@ -17,7 +17,7 @@ static const struct {
 	enum smtp_client_tls tls;
 	bool has_login, has_chunking, is_sending;
 	const char *before[6];
-} meetings[MEETINGS] = {
+} stages[STAGES] = {
     [GREETING] = {.name = "greeting", .phase = "greeting"},
     [EHLO] = {"EHLO", "EHLO", .before = {"220 hi"}},
     [EHLO_TLS] = {"EHLO, TLS must", "EHLO", .tls = SMTP_CLIENT_TLS_REQUIRED, .before = {"220 hi"}},
@@ -43,7 +43,7 @@ enum kind { TEMPORARY, PERMANENT, CLOSING, NONSENSE, KINDS };
 
 static const struct {
 	const char *name;
-	struct str says;
+	struct str reply;
 	enum kind kind;
 	unsigned code;
 } answers[] = {
@@ -86,13 +86,13 @@ struct outcome {
 	unsigned result, end;
 };
 
-#define GOES_ON {SMTP_CLIENT_WAIT, 0, 0}
+#define CONTINUES {SMTP_CLIENT_WAIT, 0, 0}
 #define READY {SMTP_CLIENT_READY, 0, 0}
-#define SETTLED {SMTP_CLIENT_READY, 1, 0}
+#define DECIDED {SMTP_CLIENT_READY, 1, 0}
 #define OVER(end) {SMTP_CLIENT_OVER, 0, end}
-#define MAY_HAVE {SMTP_CLIENT_OVER, 451, 451}
+#define MAY_BE_DELIVERED {SMTP_CLIENT_OVER, 451, 451}
 
-static const struct outcome outcomes[MEETINGS][KINDS] = {
+static const struct outcome outcomes[STAGES][KINDS] = {
     /*                TEMPORARY   PERMANENT   CLOSING    NONSENSE */
     [GREETING] =     {OVER(1),    OVER(1),    OVER(421), OVER(451)},
     [EHLO] =         {OVER(1),    OVER(1),    OVER(421), OVER(451)},
@@ -101,14 +101,14 @@ static const struct outcome outcomes[MEETINGS][KINDS] = {
     [STARTTLS] =     {READY,      READY,      OVER(421), OVER(451)},
     [STARTTLS_TLS] = {OVER(450),  OVER(450),  OVER(421), OVER(451)},
     [AUTH] =         {OVER(450),  OVER(450),  OVER(421), OVER(451)},
-    [MAIL] =         {SETTLED,    SETTLED,    OVER(421), OVER(451)},
-    [RCPT] =         {SETTLED,    SETTLED,    OVER(421), OVER(451)},
-    [DATA] =         {SETTLED,    SETTLED,    OVER(421), OVER(451)},
-    [FINAL] =        {SETTLED,    SETTLED,    OVER(421), MAY_HAVE},
-    [BDAT] =         {SETTLED,    SETTLED,    OVER(421), MAY_HAVE},
+    [MAIL] =         {DECIDED,    DECIDED,    OVER(421), OVER(451)},
+    [RCPT] =         {DECIDED,    DECIDED,    OVER(421), OVER(451)},
+    [DATA] =         {DECIDED,    DECIDED,    OVER(421), OVER(451)},
+    [FINAL] =        {DECIDED,    DECIDED,    OVER(421), MAY_BE_DELIVERED},
+    [BDAT] =         {DECIDED,    DECIDED,    OVER(421), MAY_BE_DELIVERED},
 };
 
-struct talk {
+struct dialogue {
 	struct smtp_client *client;
 	struct envelope_recipient to;
 	struct envelope envelope;
@@ -119,7 +119,7 @@ struct talk {
 
 /* In pieces of that size; all that the client says is taken away as an owner would. */
 static void
-hear(struct talk *t, struct str in, size_t piece)
+receive(struct dialogue *t, struct str in, size_t piece)
 {
 	size_t used = 1;
 
@@ -131,21 +131,21 @@ hear(struct talk *t, struct str in, size_t piece)
 }
 
 static void
-say_line(struct talk *t, const char *line)
+receive_line(struct dialogue *t, const char *line)
 {
 	char text[200];
 
 	snprintf(text, sizeof text, "%s\r\n", line);
-	hear(t, str_of(text), sizeof text);
+	receive(t, str_of(text), sizeof text);
 }
 
 static void
-begin(struct talk *t, enum meeting m)
+begin(struct dialogue *t, enum stage m)
 {
-	struct smtp_client_options o = {.hostname = STR("gw.example.com"), .tls = meetings[m].tls};
+	struct smtp_client_options o = {.hostname = STR("gw.example.com"), .tls = stages[m].tls};
 
-	*t = (struct talk){.to = {.address = STR("bob@example.net")}, .number = 1};
-	if (meetings[m].has_login)
+	*t = (struct dialogue){.to = {.address = STR("bob@example.net")}, .number = 1};
+	if (stages[m].has_login)
 		o.username = o.password = STR("secret");
 	t->envelope = (struct envelope){
 	    .sender = STR("alice@example.com"), .recipients = &t->to, .recipient_count = 1};
@@ -162,33 +162,33 @@ begin(struct talk *t, enum meeting m)
 
 /* Brings the talk to where the answer of that phase is awaited. */
 static void
-meet(struct talk *t, enum meeting m)
+reach_stage(struct dialogue *t, enum stage m)
 {
 	begin(t, m);
-	for (size_t i = 0; meetings[m].before[i]; i++) {
-		say_line(t, meetings[m].before[i]);
-		if (t->step == SMTP_CLIENT_READY && meetings[m].is_sending)
+	for (size_t i = 0; stages[m].before[i]; i++) {
+		receive_line(t, stages[m].before[i]);
+		if (t->step == SMTP_CLIENT_READY && stages[m].is_sending)
 			t->step = smtp_client_send(t->client, &t->message);
 	}
 	buf_reset(smtp_client_output(t->client));
-	cr_assert_eq(t->step, SMTP_CLIENT_WAIT, "%s", meetings[m].name);
-	cr_assert_str_eq(smtp_client_phase(t->client), meetings[m].phase, "%s", meetings[m].name);
+	cr_assert_eq(t->step, SMTP_CLIENT_WAIT, "%s", stages[m].name);
+	cr_assert_str_eq(smtp_client_phase(t->client), stages[m].phase, "%s", stages[m].name);
 }
 
 static void
-check(const struct talk *t, enum meeting m, size_t a, const struct outcome *o)
+check(const struct dialogue *t, enum stage m, size_t a, const struct outcome *o)
 {
 	const struct smtp_client_end *end = smtp_client_end(t->client);
 	const struct smtp_client_result *r = smtp_client_results(t->client);
-	unsigned result = r ? r->status.code : 0, said = answers[a].code;
-	const char *where = meetings[m].name, *what = answers[a].name;
+	unsigned result = r ? r->status.code : 0, reply_code = answers[a].code;
+	const char *where = stages[m].name, *what = answers[a].name;
 
 	cr_expect_eq(t->step, o->step, "%s to %s: step %d", what, where, t->step);
 	cr_expect_eq(
-	    result, o->result == 1 ? said : o->result, "%s to %s: %u", what, where, result);
+	    result, o->result == 1 ? reply_code : o->result, "%s to %s: %u", what, where, result);
 	if (o->step == SMTP_CLIENT_OVER)
-		cr_expect_eq(end->status.code, o->end == 1 ? said : o->end, "%s to %s: %u %s", what,
-		    where, end->status.code, end->status.text);
+		cr_expect_eq(end->status.code, o->end == 1 ? reply_code : o->end, "%s to %s: %u %s",
+		    what, where, end->status.code, end->status.text);
 	if (result)
 		cr_expect_eq(r->status.is_remote, o->result == 1, "%s to %s", what, where);
 	if (o->step == SMTP_CLIENT_OVER)
@@ -204,14 +204,14 @@ Test(relay_replies, every_phase_and_every_answer)
 {
 	static const size_t pieces[] = {1, 1 << 20};
 
-	for (unsigned m = 0; m < MEETINGS; m++)
+	for (unsigned m = 0; m < STAGES; m++)
 		for (size_t a = 0; a < 2 * (sizeof answers / sizeof *answers); a++) {
 			const struct outcome *o = &outcomes[m][answers[a / 2].kind];
-			struct talk t;
+			struct dialogue t;
 
-			meet(&t, (enum meeting)m);
-			hear(&t, answers[a / 2].says, pieces[a % 2]);
-			check(&t, (enum meeting)m, a / 2, o);
+			reach_stage(&t, (enum stage)m);
+			receive(&t, answers[a / 2].reply, pieces[a % 2]);
+			check(&t, (enum stage)m, a / 2, o);
 			smtp_client_free(&t.client);
 		}
 }
@@ -222,16 +222,16 @@ Test(relay_replies, floods_in_every_phase)
 	static const struct str floods[] = {STR("250-more\r\n"), STR("550-no\r\n"), STR("xxxxxxxx"),
 	    STR("250 xxxx"), STR("\0\0\0\0")};
 
-	for (unsigned m = 0; m < MEETINGS; m++)
+	for (unsigned m = 0; m < STAGES; m++)
 		for (size_t f = 0; f < sizeof floods / sizeof *floods; f++) {
 			size_t total = 0;
-			struct talk t;
+			struct dialogue t;
 
-			meet(&t, (enum meeting)m);
+			reach_stage(&t, (enum stage)m);
 			for (; t.step == SMTP_CLIENT_WAIT && total < 64u << 20;
 			     total += floods[f].n)
-				hear(&t, floods[f], floods[f].n);
-			cr_expect_eq(t.step, SMTP_CLIENT_OVER, "%s", meetings[m].name);
+				receive(&t, floods[f], floods[f].n);
+			cr_expect_eq(t.step, SMTP_CLIENT_OVER, "%s", stages[m].name);
 			cr_expect_leq(total, 2 * SMTP_REPLY_BYTES_MAX);
 			cr_expect_eq(smtp_client_end(t.client)->status.code, 451);
 			smtp_client_free(&t.client);
@@ -241,13 +241,13 @@ Test(relay_replies, floods_in_every_phase)
 /* The end of the connection and the end of patience, in every phase. */
 Test(relay_replies, lost_or_silent_in_every_phase)
 {
-	for (unsigned m = 0; m < 2 * MEETINGS; m++) {
-		bool may_have = m / 2 == FINAL || m / 2 == BDAT;
+	for (unsigned m = 0; m < 2 * STAGES; m++) {
+		bool may_be_delivered = m / 2 == FINAL || m / 2 == BDAT;
 		struct smtp_status s = smtp_status_make(451, "4.4.2", "lost");
 		const struct smtp_client_result *r;
-		struct talk t;
+		struct dialogue t;
 
-		meet(&t, (enum meeting)(m / 2));
+		reach_stage(&t, (enum stage)(m / 2));
 		t.step =
 		    m % 2 ? smtp_client_lost(t.client, &s, "lost") : smtp_client_expired(t.client);
 		r = smtp_client_results(t.client);
@@ -255,7 +255,7 @@ Test(relay_replies, lost_or_silent_in_every_phase)
 		cr_expect_eq(smtp_client_end(t.client)->status.code, 451);
 		cr_expect_not(smtp_client_end(t.client)->status.is_remote);
 		cr_expect_eq(
-		    r ? r->status.code : 0, may_have ? 451 : 0, "%s", meetings[m / 2].name);
+		    r ? r->status.code : 0, may_be_delivered ? 451 : 0, "%s", stages[m / 2].name);
 		smtp_client_free(&t.client);
 	}
 }

@@ -12,9 +12,9 @@ static const char nowhere[] =
     "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = 1; } );\n";
 
 static void
-deliver(struct rig *r, uint64_t job, size_t file_bytes)
+deliver(struct rig *r, uint64_t attempt_id, size_t file_bytes)
 {
-	rig_deliver(r, &(struct rig_mail){.job = job,
+	rig_deliver(r, &(struct rig_mail){.attempt_id = attempt_id,
 	                   .domain = "host.test",
 	                   .to = {"bob@host.test", "eva@host.test"},
 	                   .file_bytes = file_bytes});
@@ -25,8 +25,8 @@ Test(relay_requests, a_body_whose_descriptor_was_lost_is_tried_again_later, .tim
 	static const struct fault lose = {MESSAGE_DELIVER, FAULT_LOSE_FD, 0, 1};
 	struct rig *r = rig_new(nowhere);
 
-	rig_queue_through(r);
-	fault_channel_set(r->between, &lose, 1);
+	rig_new_queue_with_faults(r);
+	fault_channel_set(r->faults, &lose, 1);
 	deliver(r, 1, 300000);
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[0], 451, "local");
@@ -77,14 +77,14 @@ Test(relay_requests, the_queue_is_stopped, .timeout = 60)
 {
 	struct rig *r = rig_new(nowhere);
 
-	rig_queue_through(r);
+	rig_new_queue_with_faults(r);
 	for (uint64_t i = 1; i <= 20; i++)
 		deliver(r, i, 0);
-	fault_channel_stall(r->between, true);
+	fault_channel_stall(r->faults, true);
 	rig_idle(r, 200);
 	rig_test_route(r, "bob@host.test");
 	cr_assert_eq(r->exit_code, 0, "others are served meanwhile");
-	fault_channel_stall(r->between, false);
+	fault_channel_stall(r->faults, false);
 	cr_assert(rig_wait(r, 40));
 	deliver(r, 21, 0);
 	cr_assert(rig_wait(r, 42));
@@ -97,10 +97,10 @@ Test(relay_requests, a_dropped_result_is_told_to_the_next_queue, .timeout = 60)
 	static const struct fault drop = {MESSAGE_RESULT, FAULT_DROP, 0, 0};
 	struct rig *r = rig_new(nowhere);
 
-	rig_queue_through(r);
-	fault_channel_set(r->between, &drop, 1);
+	rig_new_queue_with_faults(r);
+	fault_channel_set(r->faults, &drop, 1);
 	deliver(r, 1, 0);
-	for (int i = 0; i < 2000 && fault_channel_seen(r->between, MESSAGE_RESULT) < 2; i++)
+	for (int i = 0; i < 2000 && fault_channel_seen(r->faults, MESSAGE_RESULT) < 2; i++)
 		rig_idle(r, 5);
 	cr_assert_eq(r->result_count, 0);
 	rig_new_queue(r);
@@ -116,14 +116,14 @@ Test(relay_requests, what_makes_no_sense_ends_the_channel_and_not_relay, .timeou
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
 		struct rig *r = rig_new(nowhere);
 
-		rig_queue_through(r);
-		fault_channel_set(r->between, &faults[i], 1);
+		rig_new_queue_with_faults(r);
+		fault_channel_set(r->faults, &faults[i], 1);
 		deliver(r, 1, 300000);
 		rig_idle(r, 100);
 		rig_new_queue(r);
 		deliver(r, 2, 300000);
 		cr_assert(rig_wait(r, 2));
-		cr_assert_eq(r->results[0].job, 2);
+		cr_assert_eq(r->results[0].attempt_id, 2);
 		rig_free(&r);
 	}
 }
@@ -135,11 +135,11 @@ Test(relay_requests, an_unknown_question_is_refused, .timeout = 60)
 	    MESSAGE_DESTINATION_ASK, FAULT_RETYPE, MESSAGE_COMMIT, 1};
 	struct rig *r = rig_new(nowhere);
 
-	rig_queue_through(r);
-	fault_channel_set(r->between, &other, 1);
-	rig_ask_site(r, "host.test");
-	cr_assert_eq(r->site_end, REQUEST_ERROR);
-	rig_ask_site(r, "host.test");
-	cr_assert_eq(r->site_end, REQUEST_ANSWERED);
+	rig_new_queue_with_faults(r);
+	fault_channel_set(r->faults, &other, 1);
+	rig_ask_destination(r, "host.test");
+	cr_assert_eq(r->destination_end, REQUEST_ERROR);
+	rig_ask_destination(r, "host.test");
+	cr_assert_eq(r->destination_end, REQUEST_ANSWERED);
 	rig_free(&r);
 }

@@ -99,22 +99,23 @@ Test(relay_site, mx)
 	struct conf *c = routes_of("");
 
 	for (size_t i = 0; i < sizeof mx_cases / sizeof *mx_cases; i++) {
-		const struct mx_case *k = &mx_cases[i];
-		struct resolver_answer a = k->answer;
+		const struct mx_case *test_case = &mx_cases[i];
+		struct resolver_answer a = test_case->answer;
 		char ascii[256], enhanced[SMTP_STATUS_ENHANCED_BYTES];
-		struct resolved_destination s;
+		struct resolved_destination d;
 
-		a.mx = k->mx;
-		cr_expect_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
-		resolved_take_mx(&s, c->hostname, STR("b.test"), &a);
-		cr_expect_str_eq(s.name, k->name, "%s: \"%s\"", k->why, s.name);
-		cr_expect_eq(s.status.code, k->code, "%s: %u", k->why, s.status.code);
-		cr_expect_eq(s.count, k->hosts, "%s: %zu", k->why, s.count);
-		if (k->code)
-			cr_expect_str_eq(
-			    smtp_status_enhanced(&s.status, enhanced), k->enhanced, "%s", k->why);
+		a.mx = test_case->mx;
+		cr_expect_eq(resolved_begin(&d, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
+		resolved_take_mx(&d, c->hostname, STR("b.test"), &a);
+		cr_expect_str_eq(d.name, test_case->name, "%s: \"%s\"", test_case->why, d.name);
+		cr_expect_eq(
+		    d.status.code, test_case->code, "%s: %u", test_case->why, d.status.code);
+		cr_expect_eq(d.count, test_case->hosts, "%s: %zu", test_case->why, d.count);
+		if (test_case->code)
+			cr_expect_str_eq(smtp_status_enhanced(&d.status, enhanced),
+			    test_case->enhanced, "%s", test_case->why);
 		else
-			cr_expect_eq(s.ttl_s, k->ttl_s, "%s: %u", k->why, s.ttl_s);
+			cr_expect_eq(d.ttl_s, test_case->ttl_s, "%s: %u", test_case->why, d.ttl_s);
 	}
 	conf_drop(&c);
 }
@@ -125,21 +126,21 @@ Test(relay_site, many_hosts)
 	struct resolver_mx mx[RESOLVER_MX_MAX];
 	struct resolver_answer a = {
 	    RESOLVER_FOUND, .ttl_s = 60, .mx = mx, .count = RESOLVER_MX_MAX};
-	struct resolved_destination s, other;
+	struct resolved_destination d, other;
 	char ascii[256];
 
 	for (size_t i = 0; i < RESOLVER_MX_MAX; i++) {
 		mx[i].preference = (uint16_t)i;
 		snprintf(mx[i].host, sizeof mx[i].host, "%0200zu.test", i);
 	}
-	cr_assert_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
-	resolved_take_mx(&s, c->hostname, STR("b.test"), &a);
-	cr_expect_eq(s.count, RESOLVED_HOSTS_MAX);
-	cr_expect_lt(strlen(s.name), RESOLVED_NAME_BYTES);
+	cr_assert_eq(resolved_begin(&d, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
+	resolved_take_mx(&d, c->hostname, STR("b.test"), &a);
+	cr_expect_eq(d.count, RESOLVED_HOSTS_MAX);
+	cr_expect_lt(strlen(d.name), RESOLVED_NAME_BYTES);
 	snprintf(mx[9].host, sizeof mx[9].host, "another.test");
 	cr_assert_eq(resolved_begin(&other, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
 	resolved_take_mx(&other, c->hostname, STR("b.test"), &a);
-	cr_expect_str_neq(s.name, other.name, "another set is another site");
+	cr_expect_str_neq(d.name, other.name, "another set is another site");
 	conf_drop(&c);
 }
 
@@ -180,14 +181,14 @@ Test(relay_site, routes_and_literals)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char ascii[256];
-		struct resolved_destination s;
+		struct resolved_destination d;
 
 		cr_expect_eq(
-		    resolved_begin(&s, c, cases[i].domain, ascii), cases[i].need, "%zu", i);
-		cr_expect_str_eq(s.name, cases[i].name, "%zu: %s", i, s.name);
-		cr_expect_eq(s.status.code, cases[i].code, "%zu: %u", i, s.status.code);
-		cr_expect_eq(s.port, cases[i].port, "%zu: %u", i, s.port);
-		cr_expect_eq(s.allow_private, cases[i].may_be_private, "%zu", i);
+		    resolved_begin(&d, c, cases[i].domain, ascii), cases[i].need, "%zu", i);
+		cr_expect_str_eq(d.name, cases[i].name, "%zu: %s", i, d.name);
+		cr_expect_eq(d.status.code, cases[i].code, "%zu: %u", i, d.status.code);
+		cr_expect_eq(d.port, cases[i].port, "%zu: %u", i, d.port);
+		cr_expect_eq(d.allow_private, cases[i].may_be_private, "%zu", i);
 		if (i == 11)
 			cr_expect_str_eq(ascii, "xn--bcher-kva.test");
 	}

@@ -28,14 +28,14 @@ copy_text(char *to, size_t size, struct str s)
 /* ---- what the role says ---- */
 
 static void
-keep_result(struct rig *r, const struct message_result *m)
+record_result(struct rig *r, const struct message_result *m)
 {
 	struct rig_result *to = &r->results[r->result_count];
 
 	if (r->result_count == RIG_RESULTS_MAX)
 		return;
 	*to = (struct rig_result){.status = m->status,
-	    .job = m->job,
+	    .attempt_id = m->job,
 	    .id = m->id,
 	    .recipient = m->recipient,
 	    .port = m->port,
@@ -59,7 +59,7 @@ from_role(struct channel *c, const struct channel_packet *p, void *arg)
 	if (p->type == MESSAGE_STOPPED)
 		r->is_stopped = true;
 	if (p->type == MESSAGE_RESULT)
-		keep_result(r, &p->message->result);
+		record_result(r, &p->message->result);
 	if (p->type == MESSAGE_RUNNING)
 		r->running_count++;
 }
@@ -139,7 +139,7 @@ static bool
 has_answer(const struct rig *r, size_t n)
 {
 	(void)n;
-	return r->has_site;
+	return r->has_destination;
 }
 
 static bool
@@ -175,7 +175,7 @@ pair(struct rig *r, int *other)
 }
 
 static void
-tell(struct rig *r, enum message_type type, const void *message, int fd)
+send_to_role(struct rig *r, enum message_type type, const void *message, int fd)
 {
 	cr_assert_eq(channel_send(r->main, type, message, fd), 0);
 	if (fd >= 0)
@@ -192,7 +192,7 @@ grant_file(struct rig *r, struct str name)
 	copy_text(path, sizeof path, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
-		tell(r, MESSAGE_GRANT, &m, fd);
+		send_to_role(r, MESSAGE_GRANT, &m, fd);
 }
 
 const char *rig_hosts = "127.0.0.1 localhost\n";
@@ -206,7 +206,7 @@ grant_text(struct rig *r, struct str name, const char *text)
 	int fd = memfd_create("file", MFD_CLOEXEC);
 
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	tell(r, MESSAGE_GRANT, &m, fd);
+	send_to_role(r, MESSAGE_GRANT, &m, fd);
 }
 
 /* As main does: the files that the configuration names come before it.  Those of the system are the
@@ -238,18 +238,18 @@ rig_configure(struct rig *r, const char *conf)
 
 	grant_files(r, conf);
 	cr_assert_eq(write(fd, conf, strlen(conf)), (ssize_t)strlen(conf));
-	tell(r, MESSAGE_CONFIG, &m, fd);
+	send_to_role(r, MESSAGE_CONFIG, &m, fd);
 }
 
 static struct channel *
-introduce(struct rig *r, enum role_kind kind)
+connect_peer(struct rig *r, enum role_kind kind)
 {
 	struct message_peer m = {.role = (uint8_t)kind};
 	struct channel *c;
 	int other;
 
 	c = pair(r, &other);
-	tell(r, MESSAGE_PEER, &m, other);
+	send_to_role(r, MESSAGE_PEER, &m, other);
 	return c;
 }
 
@@ -265,12 +265,12 @@ rig_new(const char *conf)
 	r->base = event_base_new();
 	r->main = pair(r, &other);
 	cr_assert_eq(pthread_create(&r->thread, NULL, run_role, (void *)(intptr_t)other), 0);
-	tell(r, MESSAGE_HELLO, &hello, -1);
+	send_to_role(r, MESSAGE_HELLO, &hello, -1);
 	rig_configure(r, conf);
-	r->queue = introduce(r, ROLE_QUEUE);
+	r->queue = connect_peer(r, ROLE_QUEUE);
 	ask_running(r);
-	r->control = introduce(r, ROLE_CONTROL);
-	tell(r, MESSAGE_START, &start, -1);
+	r->control = connect_peer(r, ROLE_CONTROL);
+	send_to_role(r, MESSAGE_START, &start, -1);
 	cr_assert(wait_until(r, is_ready, 0), "relay did not start");
 	cr_assert(wait_until(r, has_caught_up, 1));
 	return r;
@@ -283,23 +283,23 @@ rig_new_queue(struct rig *r)
 
 	channel_free(&r->queue);
 	r->result_count = r->running_count = 0;
-	r->queue = introduce(r, ROLE_QUEUE);
+	r->queue = connect_peer(r, ROLE_QUEUE);
 	ask_running(r);
 	cr_assert(wait_until(r, has_caught_up, before + 1));
 }
 
 void
-rig_queue_through(struct rig *r)
+rig_new_queue_with_faults(struct rig *r)
 {
 	struct message_peer m = {.role = ROLE_QUEUE};
 	unsigned before = r->caught_up;
 	int ends[2];
 
 	channel_free(&r->queue);
-	fault_channel_free(&r->between);
-	r->between = fault_channel_new(ends);
+	fault_channel_free(&r->faults);
+	r->faults = fault_channel_new(ends);
 	r->queue = channel_new(r->base, ends[0], from_role, lost, r);
-	tell(r, MESSAGE_PEER, &m, ends[1]);
+	send_to_role(r, MESSAGE_PEER, &m, ends[1]);
 	ask_running(r);
 	cr_assert(wait_until(r, has_caught_up, before + 1));
 }
@@ -309,7 +309,7 @@ rig_stop(struct rig *r, uint32_t drain_ms)
 {
 	struct message_stop stop = {.drain_ms = drain_ms};
 
-	tell(r, MESSAGE_STOP, &stop, -1);
+	send_to_role(r, MESSAGE_STOP, &stop, -1);
 }
 
 void
@@ -319,13 +319,13 @@ rig_free(struct rig **p)
 	struct rig *r = *p;
 
 	if (!r->is_stopped)
-		tell(r, MESSAGE_STOP, &stop, -1);
+		send_to_role(r, MESSAGE_STOP, &stop, -1);
 	cr_expect(wait_until(r, is_stopped, 0), "relay did not stop");
 	pthread_join(r->thread, NULL);
 	channel_free(&r->queue);
 	channel_free(&r->control);
 	channel_free(&r->main);
-	fault_channel_free(&r->between);
+	fault_channel_free(&r->faults);
 	event_base_free(r->base);
 	mem_free(r);
 	*p = NULL;
@@ -349,7 +349,7 @@ body_file(size_t bytes)
 static void
 send_deliver(struct rig *r, const struct rig_mail *mail, struct envelope *e, int fd)
 {
-	struct message_deliver m = {.job = mail->job,
+	struct message_deliver m = {.job = mail->attempt_id,
 	    .site = STR("site"),
 	    .attempt = 1,
 	    .domain = str_of(mail->domain),
@@ -375,7 +375,7 @@ void
 rig_deliver(struct rig *r, const struct rig_mail *mail)
 {
 	struct envelope_recipient to[8] = {{.notify = 0}};
-	struct envelope e = {.id = {1000 + mail->job, 1},
+	struct envelope e = {.id = {1000 + mail->attempt_id, 1},
 	    .sender = STR("alice@example.com"),
 	    .recipients = to,
 	    .smtputf8 = mail->smtputf8,
@@ -399,7 +399,7 @@ rig_send(struct rig *r, const struct message_deliver *m)
 void
 rig_stored(struct rig *r, size_t index)
 {
-	struct message_result_stored m = {.job = r->results[index].job,
+	struct message_result_stored m = {.job = r->results[index].attempt_id,
 	    .recipient = r->results[index].recipient,
 	    .id = r->results[index].id};
 
@@ -407,25 +407,25 @@ rig_stored(struct rig *r, size_t index)
 }
 
 static void
-got_site(enum request_end end, const struct channel_packet *p, void *arg)
+got_destination(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
-	r->site_end = end;
-	r->has_site = true;
+	r->destination_end = end;
+	r->has_destination = true;
 	if (!p)
 		return;
-	copy_text(r->site, sizeof r->site, p->message->site.site);
-	r->site_status = p->message->site.status;
+	copy_text(r->destination, sizeof r->destination, p->message->site.site);
+	r->destination_status = p->message->site.status;
 }
 
 void
-rig_ask_site(struct rig *r, const char *domain)
+rig_ask_destination(struct rig *r, const char *domain)
 {
 	struct message_destination_ask m = {.domain = str_of(domain)};
 
-	r->has_site = false;
-	(void)ask_pooled(r->queue, MESSAGE_DESTINATION_ASK, &m, got_site, r);
+	r->has_destination = false;
+	(void)ask_pooled(r->queue, MESSAGE_DESTINATION_ASK, &m, got_destination, r);
 	cr_assert(wait_until(r, has_answer, 0), "no site for %s", domain);
 }
 

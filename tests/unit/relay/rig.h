@@ -13,7 +13,7 @@ enum { RIG_RESULTS_MAX = 2000, RIG_WAIT_MS = 90000 };
 
 struct rig_result {
 	struct smtp_status status;
-	uint64_t job;
+	uint64_t attempt_id;
 	struct msgid id;
 	uint32_t recipient;
 	uint16_t port;
@@ -24,22 +24,22 @@ struct rig_result {
 struct rig {
 	struct event_base *base;
 	struct channel *main, *queue, *control;
-	struct fault_channel *between; /* relay and the queue; NULL: nothing */
+	struct fault_channel *faults; /* relay and the queue; NULL: nothing */
 	pthread_t thread;
 	size_t result_count, running_count, row_count;
 	unsigned caught_up;
 	bool is_ready, is_stopped;
 	struct rig_result results[RIG_RESULTS_MAX];
 	/* the answer to the last question */
-	bool has_site, is_done;
-	char site[400], rows[4000], done_text[400];
-	struct smtp_status site_status;
-	enum request_end site_end;
+	bool has_destination, is_done;
+	char destination[400], rows[4000], done_text[400];
+	struct smtp_status destination_status;
+	enum request_end destination_end;
 	int exit_code;
 };
 
 struct rig_mail {
-	uint64_t job;
+	uint64_t attempt_id;
 	const char *domain;
 	const char *to[8];         /* NULL-terminated */
 	const char *header, *body; /* NULL: something short */
@@ -60,14 +60,14 @@ void rig_configure(struct rig *r, const char *conf);
 /* A new queue; the old one is gone. */
 void rig_new_queue(struct rig *r);
 /* The same with r->between on the way. */
-void rig_queue_through(struct rig *r);
+void rig_new_queue_with_faults(struct rig *r);
 void rig_deliver(struct rig *r, const struct rig_mail *m);
 /* As it is, whatever it holds. */
 void rig_send(struct rig *r, const struct message_deliver *m);
 /* Until so many results have come; false: they did not. */
 bool rig_wait(struct rig *r, size_t results);
 void rig_stored(struct rig *r, size_t index);
-void rig_ask_site(struct rig *r, const char *domain);
+void rig_ask_destination(struct rig *r, const char *domain);
 void rig_test_route(struct rig *r, const char *address);
 /* Lets the loop run for that long. */
 void rig_idle(struct rig *r, int ms);

@@ -23,11 +23,11 @@ Test(relay_role, delivers, .init = rig_set_up, .fini = rig_tear_down)
 	unsigned port;
 	pid_t host = rig_sink("", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
-	char said[200];
+	char output[200];
 
-	rig_deliver(
-	    r, &(struct rig_mail){
-	           .job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
+	rig_deliver(r,
+	    &(struct rig_mail){
+	        .attempt_id = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[0], 250, "none");
 	rig_result_is(&r->results[1], 250, "none");
@@ -42,8 +42,8 @@ Test(relay_role, delivers, .init = rig_set_up, .fini = rig_tear_down)
 	    "helo=gw.example.com\ntls=none\nmail=FROM:<alice@example.com> SIZE=30\n"
 	    "rcpt=TO:<bob@host.test>\nrcpt=TO:<eva@host.test>\n");
 	rig_free(&r);
-	rig_end(host, said);
-	cr_expect_str_eq(said, "connections=1 messages=1 recipients=2\n");
+	rig_end(host, output);
+	cr_expect_str_eq(output, "connections=1 messages=1 recipients=2\n");
 }
 
 Test(relay_role, reuses_the_connection, .init = rig_set_up, .fini = rig_tear_down)
@@ -51,10 +51,10 @@ Test(relay_role, reuses_the_connection, .init = rig_set_up, .fini = rig_tear_dow
 	unsigned port;
 	pid_t host = rig_sink("--fail 'rcpt/refused=550 5.1.1 no such user'", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
-	char said[200];
+	char output[200];
 
 	for (uint64_t i = 1; i <= 120; i++) {
-		rig_deliver(r, &(struct rig_mail){.job = i,
+		rig_deliver(r, &(struct rig_mail){.attempt_id = i,
 		                   .domain = "host.test",
 		                   .to = {i % 3 ? "bob@host.test" : "refused@host.test"}});
 		cr_assert(rig_wait(r, i));
@@ -62,8 +62,8 @@ Test(relay_role, reuses_the_connection, .init = rig_set_up, .fini = rig_tear_dow
 		cr_expect(r->results[i - 1].is_last);
 	}
 	rig_free(&r);
-	rig_end(host, said);
-	cr_expect_str_eq(said, "connections=2 messages=80 recipients=80\n", "%s", said);
+	rig_end(host, output);
+	cr_expect_str_eq(output, "connections=2 messages=80 recipients=80\n", "%s", output);
 }
 
 Test(relay_role, concurrent_jobs, .init = rig_set_up, .fini = rig_tear_down)
@@ -73,8 +73,9 @@ Test(relay_role, concurrent_jobs, .init = rig_set_up, .fini = rig_tear_down)
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	for (uint64_t i = 1; i <= 50; i++)
-		rig_deliver(r,
-		    &(struct rig_mail){.job = i, .domain = "host.test", .to = {"bob@host.test"}});
+		rig_deliver(
+		    r, &(struct rig_mail){
+		           .attempt_id = i, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 50));
 	for (size_t i = 0; i < 50; i++)
 		rig_result_is(&r->results[i], 250, "none");
@@ -91,7 +92,7 @@ Test(relay_role, large_bodies_from_a_file, .init = rig_set_up, .fini = rig_tear_
 		pid_t host = rig_sink(options[i], &port);
 		struct rig *r = rig_new(conf_for(port, ""));
 
-		rig_deliver(r, &(struct rig_mail){.job = 1,
+		rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 		                   .domain = "host.test",
 		                   .to = {"bob@host.test"},
 		                   .file_bytes = 8 << 20});
@@ -110,11 +111,11 @@ Test(relay_role, greylisted_then_taken, .init = rig_set_up, .fini = rig_tear_dow
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 451, "greylisted");
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 2, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
@@ -133,9 +134,9 @@ Test(relay_role, lmtp, .init = rig_set_up, .fini = rig_tear_down)
 	    "host = \"127.0.0.1\"; port = %u; } );\n",
 	    port);
 	r = rig_new(conf);
-	rig_deliver(
-	    r, &(struct rig_mail){
-	           .job = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
+	rig_deliver(r,
+	    &(struct rig_mail){
+	        .attempt_id = 1, .domain = "host.test", .to = {"bob@host.test", "eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[0], 250, "none");
 	rig_result_is(&r->results[1], 452, "mailbox_full");
@@ -178,8 +179,9 @@ Test(relay_role, fails_at_each_phase, .init = rig_set_up, .fini = rig_tear_down)
 		snprintf(options, sizeof options, "--fail '%s'", cases[i].fail);
 		host = rig_sink(options, &port);
 		r = rig_new(conf_for(port, ""));
-		rig_deliver(r,
-		    &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+		rig_deliver(
+		    r, &(struct rig_mail){
+		           .attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 		cr_assert(rig_wait(r, 1), "%s", cases[i].fail);
 		cr_expect_eq(r->results[0].status.code, cases[i].code, "%s: %u", cases[i].fail,
 		    r->results[0].status.code);
@@ -196,16 +198,16 @@ Test(relay_role, bad_chunking_is_asked_again, .init = rig_set_up, .fini = rig_te
 	unsigned port;
 	pid_t host = rig_sink("--fail 'bdat=500 5.5.2 what is BDAT'", &port);
 	struct rig *r = rig_new(conf_for(port, ""));
-	char said[200];
+	char output[200];
 
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 250, "none");
 	rig_has_file("1.eml", "Subject: test\r\n\r\nHello\r\n.dot\r\n");
 	rig_free(&r);
-	rig_end(host, said);
-	cr_expect_str_eq(said, "connections=2 messages=1 recipients=1\n");
+	rig_end(host, output);
+	cr_expect_str_eq(output, "connections=2 messages=1 recipients=1\n");
 }
 
 /* c26: those that were taken get the message, the others theirs at once, on the same connection. */
@@ -216,9 +218,9 @@ Test(relay_role, too_many_recipients_for_one_transaction, .init = rig_set_up, .f
 	                      "--fail 'rcpt/dan*2=552 5.5.3 too many recipients'",
 	    &port);
 	struct rig *r = rig_new(conf_for(port, ""));
-	char said[200];
+	char output[200];
 
-	rig_deliver(r, &(struct rig_mail){.job = 1,
+	rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 	                   .domain = "host.test",
 	                   .to = {"bob@host.test", "eva@host.test", "dan@host.test"}});
 	cr_assert(rig_wait(r, 3));
@@ -228,8 +230,8 @@ Test(relay_role, too_many_recipients_for_one_transaction, .init = rig_set_up, .f
 		cr_expect_eq(r->results[i].is_last, i == 2);
 	}
 	rig_free(&r);
-	rig_end(host, said);
-	cr_expect_str_eq(said, "connections=1 messages=3 recipients=3\n", "%s", said);
+	rig_end(host, output);
+	cr_expect_str_eq(output, "connections=1 messages=3 recipients=3\n", "%s", output);
 }
 
 Test(relay_role, idle_connection_died, .init = rig_set_up, .fini = rig_tear_down)
@@ -239,10 +241,10 @@ Test(relay_role, idle_connection_died, .init = rig_set_up, .fini = rig_tear_down
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 2, .domain = "host.test", .to = {"eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
@@ -254,7 +256,7 @@ Test(relay_role, nobody_listens, .init = rig_set_up, .fini = rig_tear_down)
 	struct rig *r = rig_new(conf_for(1, ""));
 
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 451, "connect");
 	rig_free(&r);
@@ -267,19 +269,19 @@ Test(relay_role, results_are_kept_for_a_new_queue, .init = rig_set_up, .fini = r
 	struct rig *r = rig_new(conf_for(port, ""));
 
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 2, .domain = "host.test", .to = {"eva@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_stored(r, 0);
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 3, .domain = "host.test", .to = {"dan@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 3, .domain = "host.test", .to = {"dan@host.test"}});
 	rig_idle(r, 50);
 	rig_new_queue(r);
 	cr_expect_eq(r->result_count, 1, "one was stored, one is told again, one is running");
 	cr_expect_eq(r->running_count, 1);
 	cr_assert(rig_wait(r, 2), "the running one ends");
-	cr_expect_eq(r->results[1].job, 3);
+	cr_expect_eq(r->results[1].attempt_id, 3);
 	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);
 	rig_end(host, NULL);
@@ -289,15 +291,16 @@ Test(relay_role, fixed_sites, .init = rig_set_up, .fini = rig_tear_down)
 {
 	struct rig *r = rig_new(conf_for(2525, ""));
 
-	rig_ask_site(r, "host.test");
-	cr_expect_str_eq(r->site, "route:1:127.0.0.1");
-	rig_ask_site(r, "[127.0.0.1]");
-	cr_expect_str_eq(r->site, "mx:127.0.0.1");
-	rig_ask_site(r, "other.test");
-	cr_expect_str_eq(r->site, "");
-	cr_expect_eq(r->site_status.code, 451, "no DNS server: %s", r->site_status.text);
-	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "[127.0.0.1]", .to = {"bob@[127.0.0.1]"}});
+	rig_ask_destination(r, "host.test");
+	cr_expect_str_eq(r->destination, "route:1:127.0.0.1");
+	rig_ask_destination(r, "[127.0.0.1]");
+	cr_expect_str_eq(r->destination, "mx:127.0.0.1");
+	rig_ask_destination(r, "other.test");
+	cr_expect_str_eq(r->destination, "");
+	cr_expect_eq(
+	    r->destination_status.code, 451, "no DNS server: %s", r->destination_status.text);
+	rig_deliver(r, &(struct rig_mail){
+	                   .attempt_id = 1, .domain = "[127.0.0.1]", .to = {"bob@[127.0.0.1]"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 550, "unroutable");
 	rig_test_route(r, "bob@host.test");
@@ -314,8 +317,8 @@ Test(relay_role, the_test_of_a_route_ends_as_a_delivery, .init = rig_set_up, .fi
 {
 	struct rig *r = rig_new(conf_for(2525, ""));
 
-	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "[127.0.0.1]", .to = {"bob@[127.0.0.1]"}});
+	rig_deliver(r, &(struct rig_mail){
+	                   .attempt_id = 1, .domain = "[127.0.0.1]", .to = {"bob@[127.0.0.1]"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 550, "unroutable");
 	rig_test_route(r, "bob@[127.0.0.1]");
@@ -355,13 +358,13 @@ Test(relay_role, reload_changes_the_route, .init = rig_set_up, .fini = rig_tear_
 	struct rig *r = rig_new(conf_for(1, ""));
 
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 451, "connect");
 	rig_configure(r, conf_for(port, ""));
 	rig_idle(r, 100);
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 2, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 2));
 	rig_result_is(&r->results[1], 250, "none");
 	rig_free(&r);

@@ -13,7 +13,7 @@ enum { HOUR_MS = 60 * 60 * 1000 };
 static int log_fd;
 
 static void
-keep_log(void)
+capture_log(void)
 {
 	log_fd = memfd_create("log", MFD_CLOEXEC);
 	cr_assert_eq(dup2(log_fd, STDERR_FILENO), STDERR_FILENO);
@@ -33,7 +33,7 @@ count(const char *words)
 	return found;
 }
 
-TestSuite(route_hosts, .init = keep_log);
+TestSuite(route_hosts, .init = capture_log);
 
 Test(route_hosts, each_route_is_told_once_in_an_hour)
 {
@@ -74,16 +74,16 @@ Test(route_hosts, an_address_is_told_once_and_begins_anew)
 Test(route_hosts, more_than_there_is_room_for)
 {
 	static struct route_host_log hosts;
-	struct resolved_destination site = {0};
+	struct resolved_destination destination = {0};
 
 	for (unsigned i = 0; i <= ROUTE_HOST_LOG_MAX; i++) {
 		clock_fake(INT64_C(1795000000000) + i);
-		site.route_number = i;
-		route_host_log_missing(&hosts, &site, "a.test");
+		destination.route_number = i;
+		route_host_log_missing(&hosts, &destination, "a.test");
 	}
-	route_host_log_missing(&hosts, &site, "a.test");
+	route_host_log_missing(&hosts, &destination, "a.test");
 	cr_expect_eq(count("has no address"), ROUTE_HOST_LOG_MAX + 1);
-	site.route_number = 0;
-	route_host_log_missing(&hosts, &site, "a.test");
+	destination.route_number = 0;
+	route_host_log_missing(&hosts, &destination, "a.test");
 	cr_expect_eq(count("has no address"), ROUTE_HOST_LOG_MAX + 2, "the first was forgotten");
 }

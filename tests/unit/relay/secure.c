@@ -153,7 +153,7 @@ play(const struct tls_case *k)
 	    "hostname = \"gw.example.com\";\nroutes: ( { %s port = %u; } );\n", route, port);
 	r = rig_new(conf);
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, 1), "%s", k->why);
 	cr_expect_eq(r->results[0].status.code, k->code, "%s: %u %s", k->why,
 	    r->results[0].status.code, r->results[0].status.text);

@@ -11,10 +11,10 @@
 
 #include "base/clock.h"
 #include "unit/relay/rig.h"
-#include "unit/relay/still.h"
+#include "unit/relay/slow_disk.h"
 
-atomic_bool still_is_on;
-atomic_int still_read_error;
+atomic_bool disk_is_stalled;
+atomic_int disk_read_error;
 
 ssize_t __wrap_pread(int fd, void *p, size_t n, off_t at);
 ssize_t __real_pread(int fd, void *p, size_t n, off_t at);
@@ -22,14 +22,14 @@ ssize_t __real_pread(int fd, void *p, size_t n, off_t at);
 ssize_t
 __wrap_pread(int fd, void *p, size_t n, off_t at)
 {
-	while (still_is_on)
+	while (disk_is_stalled)
 		usleep(1000);
-	errno = still_read_error;
+	errno = disk_read_error;
 	return errno ? -1 : __real_pread(fd, p, n, at);
 }
 
 static unsigned
-bodies_open(void)
+open_body_count(void)
 {
 	DIR *d = opendir("/proc/self/fd");
 	char path[300], name[64];
@@ -46,41 +46,41 @@ bodies_open(void)
 }
 
 static void
-deliver_large(struct rig *r, uint64_t job, bool has_facts)
+deliver_large(struct rig *r, uint64_t attempt_id, bool has_facts)
 {
-	rig_deliver(r, &(struct rig_mail){.job = job, .domain = "host.test",
+	rig_deliver(r, &(struct rig_mail){.attempt_id = attempt_id, .domain = "host.test",
 	                   .to = {"bob@host.test"}, .file_bytes = 200704, .has_facts = has_facts});
 }
 
 /* The files of jobs that ended meanwhile wait to be closed: they have a bound. */
 Test(relay_still, files_that_wait_to_be_closed_have_a_bound, .timeout = 60)
 {
-	enum { BOUND = 10 + 64, JOBS = 100, SMALL = 1000 };
+	enum { BOUND = 10 + 64, ATTEMPTS = 100, SMALL = 1000 };
 	struct rig *r = rig_new("hostname = \"gw.example.com\"; queue: { concurrency = 10; };\n"
 	    "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = 1; } );\n");
 
-	still_is_on = true;
-	for (uint64_t job = 1; job <= JOBS; job++) {
-		struct message_cancel cancel = {.job = job};
+	disk_is_stalled = true;
+	for (uint64_t attempt_id = 1; attempt_id <= ATTEMPTS; attempt_id++) {
+		struct message_cancel cancel = {.job = attempt_id};
 
-		deliver_large(r, job, false);
+		deliver_large(r, attempt_id, false);
 		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &cancel, -1), 0);
-		cr_assert(rig_wait(r, job));
-		rig_result_is(&r->results[job - 1], 451, "local");
-		cr_expect(r->results[job - 1].is_last);
+		cr_assert(rig_wait(r, attempt_id));
+		rig_result_is(&r->results[attempt_id - 1], 451, "local");
+		cr_expect(r->results[attempt_id - 1].is_last);
 	}
-	cr_expect_eq(bodies_open(), BOUND, "%u files", bodies_open());
-	rig_deliver(r,
-	    &(struct rig_mail){.job = SMALL, .domain = "host.test", .to = {"bob@host.test"}});
-	cr_assert(rig_wait(r, JOBS + 1));
-	rig_result_is(&r->results[JOBS], 451, "connect");
-	still_is_on = false;
-	for (int i = 0; i < 5000 && bodies_open(); i++)
+	cr_expect_eq(open_body_count(), BOUND, "%u files", open_body_count());
+	rig_deliver(r, &(struct rig_mail){
+	                   .attempt_id = SMALL, .domain = "host.test", .to = {"bob@host.test"}});
+	cr_assert(rig_wait(r, ATTEMPTS + 1));
+	rig_result_is(&r->results[ATTEMPTS], 451, "connect");
+	disk_is_stalled = false;
+	for (int i = 0; i < 5000 && open_body_count(); i++)
 		rig_idle(r, 2);
-	cr_expect_eq(bodies_open(), 0);
+	cr_expect_eq(open_body_count(), 0);
 	deliver_large(r, SMALL + 1, false);
-	cr_assert(rig_wait(r, JOBS + 2));
-	rig_result_is(&r->results[JOBS + 1], 451, "connect");
+	cr_assert(rig_wait(r, ATTEMPTS + 2));
+	rig_result_is(&r->results[ATTEMPTS + 1], 451, "connect");
 	rig_free(&r);
 }
 
@@ -89,16 +89,16 @@ Test(relay_still, files_that_wait_to_be_closed_have_a_bound, .timeout = 60)
 /* Takes mail; while a body is on its way it says something after a while, and closes. */
 struct host {
 	int fd;
-	unsigned patience_ms; /* with a client that sends nothing, after 354; 0: endless */
-	const char *farewell; /* NULL: not a word */
+	unsigned timeout_ms; /* with a client that sends nothing, after 354; 0: endless */
+	const char *last_reply; /* NULL: not a word */
 	atomic_uint connections, messages;
 };
 
 /* False: the host has closed. */
 static bool
-content_is_taken(struct host *h, int fd)
+receive_content(struct host *host, int fd)
 {
-	struct timeval tv = {h->patience_ms / 1000, h->patience_ms % 1000 * 1000};
+	struct timeval tv = {host->timeout_ms / 1000, host->timeout_ms % 1000 * 1000};
 	char last[5] = "", block[4096];
 	ssize_t n;
 
@@ -109,17 +109,17 @@ content_is_taken(struct host *h, int fd)
 			last[4] = block[i];
 		}
 		if (memcmp(last, "\r\n.\r\n", 5) == 0) {
-			h->messages++;
+			host->messages++;
 			return true;
 		}
 	}
-	if (h->farewell)
-		(void)!send(fd, h->farewell, strlen(h->farewell), MSG_NOSIGNAL);
+	if (host->last_reply)
+		(void)!send(fd, host->last_reply, strlen(host->last_reply), MSG_NOSIGNAL);
 	return false;
 }
 
 static void
-talk_to(struct host *h, int fd)
+serve_connection(struct host *host, int fd)
 {
 	const char *answer = "220 host.test\r\n";
 	char line[1000];
@@ -136,7 +136,7 @@ talk_to(struct host *h, int fd)
 		if (strncmp(line, "DATA", 4) != 0)
 			continue;
 		(void)!send(fd, "354 go\r\n", 8, MSG_NOSIGNAL);
-		if (!content_is_taken(h, fd))
+		if (!receive_content(host, fd))
 			break;
 	}
 	close(fd);
@@ -145,25 +145,25 @@ talk_to(struct host *h, int fd)
 static void *
 serve(void *arg)
 {
-	struct host *h = arg;
+	struct host *host = arg;
 	int fd;
 
-	while ((fd = accept(h->fd, NULL, NULL)) >= 0) {
-		h->connections++;
-		talk_to(h, fd);
+	while ((fd = accept(host->fd, NULL, NULL)) >= 0) {
+		host->connections++;
+		serve_connection(host, fd);
 	}
 	return NULL;
 }
 
 static struct rig *
-rig_against(struct host *h, const char *timeouts)
+rig_against(struct host *host, const char *timeouts)
 {
 	pthread_t thread;
 	char conf[400];
 	unsigned port;
 
-	h->fd = rig_listen(&port);
-	cr_assert_eq(pthread_create(&thread, NULL, serve, h), 0);
+	host->fd = rig_listen(&port);
+	cr_assert_eq(pthread_create(&thread, NULL, serve, host), 0);
 	pthread_detach(thread);
 	snprintf(conf, sizeof conf,
 	    "hostname = \"gw.example.com\";\ntimeouts: { %s };\n"
@@ -179,13 +179,13 @@ deliver_small(struct rig *r)
 	size_t before = r->result_count;
 
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	cr_assert(rig_wait(r, before + 1));
 	rig_result_is(&r->results[before], 250, "none");
 }
 
 static void
-ends_for_want_of_content(struct rig *r, struct host *h, unsigned connections)
+expect_local_failure(struct rig *r, struct host *host, unsigned connections)
 {
 	size_t at = r->result_count;
 
@@ -194,8 +194,8 @@ ends_for_want_of_content(struct rig *r, struct host *h, unsigned connections)
 	cr_expect(r->results[at].is_last);
 	cr_expect_not(r->results[at].status.is_remote);
 	rig_idle(r, 300);
-	cr_expect_eq(h->connections, connections, "%u connections", h->connections);
-	still_is_on = false;
+	cr_expect_eq(host->connections, connections, "%u connections", host->connections);
+	disk_is_stalled = false;
 	rig_free(&r);
 }
 
@@ -205,12 +205,12 @@ Test(relay_still, a_transfer_that_waits_for_a_block_goes_on, .timeout = 60)
 	static struct host host;
 	struct rig *r = rig_against(&host, "attempt = \"1s\"; body = \"60s\";");
 
-	still_is_on = true;
+	disk_is_stalled = true;
 	deliver_large(r, 1, true);
 	rig_idle(r, 2500);
 	cr_assert_eq(r->result_count, 0);
 	cr_assert_eq(host.connections, 1);
-	still_is_on = false;
+	disk_is_stalled = false;
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 250, "none");
 	cr_expect_eq(host.messages, 1);
@@ -223,9 +223,9 @@ Test(relay_still, timeouts_body_is_its_limit, .timeout = 60)
 	struct rig *r = rig_against(&host, "attempt = \"60s\"; body = \"2s\";");
 	int64_t began_ms = clock_mono_ms();
 
-	still_is_on = true;
+	disk_is_stalled = true;
 	deliver_large(r, 1, true);
-	ends_for_want_of_content(r, &host, 1);
+	expect_local_failure(r, &host, 1);
 	cr_expect_geq(clock_mono_ms() - began_ms, 2000);
 }
 
@@ -233,10 +233,10 @@ Test(relay_still, timeouts_body_is_its_limit, .timeout = 60)
 Test(relay_still, a_host_that_closes_is_not_blamed, .timeout = 60)
 {
 	static struct host hosts[] = {
-	    {.patience_ms = 1500},
-	    {.patience_ms = 1500, .farewell = "421 4.4.2 timeout\r\n"},
-	    {.patience_ms = 1500, .farewell = "451 4.4.2 timeout\r\n"},
-	    {.patience_ms = 1500, .farewell = "554 5.4.2 timeout\r\n"},
+	    {.timeout_ms = 1500},
+	    {.timeout_ms = 1500, .last_reply = "421 4.4.2 timeout\r\n"},
+	    {.timeout_ms = 1500, .last_reply = "451 4.4.2 timeout\r\n"},
+	    {.timeout_ms = 1500, .last_reply = "554 5.4.2 timeout\r\n"},
 	};
 
 	for (size_t i = 0; i < 2 * sizeof hosts / sizeof *hosts; i++) {
@@ -247,9 +247,9 @@ Test(relay_still, a_host_that_closes_is_not_blamed, .timeout = 60)
 		r = rig_against(&host, "body = \"60s\";");
 		if (i % 2)
 			deliver_small(r);
-		still_is_on = true;
+		disk_is_stalled = true;
 		deliver_large(r, 2, true);
-		ends_for_want_of_content(r, &host, 1);
+		expect_local_failure(r, &host, 1);
 		close(host.fd);
 	}
 }
@@ -263,11 +263,11 @@ Test(relay_still, one_is_cancelled, .timeout = 60)
 		struct rig *r = rig_against(&host, "body = \"60s\";");
 		struct message_cancel m = {.job = 1, .is_forced = true};
 
-		still_is_on = true;
+		disk_is_stalled = true;
 		deliver_large(r, 1, has_facts);
 		rig_idle(r, 1500);
 		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &m, -1), 0);
-		ends_for_want_of_content(r, &host, has_facts);
+		expect_local_failure(r, &host, has_facts);
 		close(host.fd);
 	}
 }
@@ -278,7 +278,7 @@ Test(relay_still, one_that_cannot_be_read_is_sent_to_no_other_host, .timeout = 6
 	struct rig *r = rig_against(&host, "body = \"60s\";");
 
 	deliver_small(r);
-	still_read_error = EIO;
+	disk_read_error = EIO;
 	deliver_large(r, 2, true);
-	ends_for_want_of_content(r, &host, 1);
+	expect_local_failure(r, &host, 1);
 }

@@ -49,7 +49,7 @@ Test(relay_jobs, one_that_cannot_be_read_ends_all_the_same)
 	    {"the body's descriptor is missing", true, true, STR("\2\0\0\0"), 1, 2},
 	};
 	struct rig *r = rig_new(fixed);
-	size_t told = 0;
+	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct message_deliver m = {.job = i + 1,
@@ -64,27 +64,27 @@ Test(relay_jobs, one_that_cannot_be_read_ends_all_the_same)
 		if (cases[i].has_envelope)
 			m.envelope = buf_str(&envelope);
 		rig_send(r, &m);
-		cr_assert(rig_wait(r, told + cases[i].results), "%s: silence", cases[i].why);
-		cr_expect_eq(r->results[told].recipient, cases[i].first, "%s", cases[i].why);
-		for (size_t k = 0; k < cases[i].results; k++, told++) {
-			rig_result_is(&r->results[told], 451, "local");
-			cr_expect_eq(r->results[told].job, i + 1);
-			cr_expect_eq(r->results[told].is_last, k + 1 == cases[i].results);
-			cr_expect_not(r->results[told].status.is_remote);
+		cr_assert(rig_wait(r, count + cases[i].results), "%s: silence", cases[i].why);
+		cr_expect_eq(r->results[count].recipient, cases[i].first, "%s", cases[i].why);
+		for (size_t k = 0; k < cases[i].results; k++, count++) {
+			rig_result_is(&r->results[count], 451, "local");
+			cr_expect_eq(r->results[count].attempt_id, i + 1);
+			cr_expect_eq(r->results[count].is_last, k + 1 == cases[i].results);
+			cr_expect_not(r->results[count].status.is_remote);
 		}
 		buf_clear(&envelope);
 	}
-	rig_deliver(
-	    r, &(struct rig_mail){.job = 99, .domain = "host.test", .to = {"bob@host.test"}});
-	cr_assert(rig_wait(r, told + 1));
-	rig_result_is(&r->results[told], 451, "connect");
+	rig_deliver(r,
+	    &(struct rig_mail){.attempt_id = 99, .domain = "host.test", .to = {"bob@host.test"}});
+	cr_assert(rig_wait(r, count + 1));
+	rig_result_is(&r->results[count], 451, "connect");
 	rig_free(&r);
 }
 
 /* ---- jobs that run out of time ---- */
 
 /* A host that greets, and then answers each line after a while, or never. */
-struct slow {
+struct slow_host {
 	int fd;
 	unsigned port;
 	const char *silent_at; /* a verb */
@@ -94,7 +94,7 @@ struct slow {
 };
 
 static void
-answer_slowly(struct slow *h, int fd)
+answer_slowly(struct slow_host *h, int fd)
 {
 	FILE *in = fdopen(fd, "r");
 	const char *text = "220 slow.test\r\n";
@@ -122,7 +122,7 @@ answer_slowly(struct slow *h, int fd)
 static void *
 serve(void *arg)
 {
-	struct slow *h = arg;
+	struct slow_host *h = arg;
 	int fd;
 
 	while ((fd = accept(h->fd, NULL, NULL)) >= 0)
@@ -131,7 +131,7 @@ serve(void *arg)
 }
 
 static void
-slow_open(struct slow *h, const char *silent_at, unsigned pause_ms)
+open_slow_host(struct slow_host *h, const char *silent_at, unsigned pause_ms)
 {
 	pthread_t thread;
 
@@ -143,7 +143,7 @@ slow_open(struct slow *h, const char *silent_at, unsigned pause_ms)
 }
 
 static struct rig *
-rig_against(const struct slow *h, const char *attempt)
+rig_against(const struct slow_host *h, const char *attempt)
 {
 	static char conf[800];
 
@@ -155,11 +155,11 @@ rig_against(const struct slow *h, const char *attempt)
 }
 
 static void
-ends(struct slow *h, const char *attempt, unsigned code, const char *reason)
+expect_results(struct slow_host *h, const char *attempt, unsigned code, const char *reason)
 {
 	struct rig *r = rig_against(h, attempt);
 
-	rig_deliver(r, &(struct rig_mail){.job = 1,
+	rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 	                   .domain = "host.test",
 	                   .to = {"bob@host.test", "eva@host.test"}});
 	cr_assert(rig_wait(r, 2), "no end at %s", h->silent_at);
@@ -172,44 +172,44 @@ ends(struct slow *h, const char *attempt, unsigned code, const char *reason)
 /* Each phase keeps within its own time; all together do not. */
 Test(relay_jobs, an_attempt_has_a_deadline, .timeout = 60)
 {
-	static struct slow hosts[4];
+	static struct slow_host hosts[4];
 
-	slow_open(&hosts[0], "EHLO", 0);
-	ends(&hosts[0], "1s", 451, "timeout");
-	slow_open(&hosts[1], "RCPT", 0);
-	ends(&hosts[1], "1s", 451, "timeout");
-	slow_open(&hosts[2], "DATA", 0);
-	ends(&hosts[2], "1s", 451, "timeout");
-	slow_open(&hosts[3], "none", 400);
-	ends(&hosts[3], "1s", 451, "timeout");
+	open_slow_host(&hosts[0], "EHLO", 0);
+	expect_results(&hosts[0], "1s", 451, "timeout");
+	open_slow_host(&hosts[1], "RCPT", 0);
+	expect_results(&hosts[1], "1s", 451, "timeout");
+	open_slow_host(&hosts[2], "DATA", 0);
+	expect_results(&hosts[2], "1s", 451, "timeout");
+	open_slow_host(&hosts[3], "none", 400);
+	expect_results(&hosts[3], "1s", 451, "timeout");
 }
 
 /* From the 354 on the phases' own times count. */
 Test(relay_jobs, content_that_is_on_its_way_is_let_end, .timeout = 60)
 {
-	static struct slow host = {.dot_ms = 6000};
+	static struct slow_host host = {.dot_ms = 6000};
 
-	slow_open(&host, "none", 0);
-	ends(&host, "5s", 250, "none");
+	open_slow_host(&host, "none", 0);
+	expect_results(&host, "5s", 250, "none");
 }
 
 /* One message is still on its way: the queue hears of the next one at once. */
 Test(relay_jobs, one_that_comes_while_relay_ends_is_declined, .timeout = 60)
 {
-	static struct slow host = {.dot_ms = 3000};
+	static struct slow_host host = {.dot_ms = 3000};
 	struct rig *r;
 
-	slow_open(&host, "none", 0);
+	open_slow_host(&host, "none", 0);
 	r = rig_against(&host, "30s");
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 1, .domain = "host.test", .to = {"bob@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"bob@host.test"}});
 	while (!atomic_load(&host.had_data))
 		rig_idle(r, 20);
 	rig_stop(r, 20000);
 	rig_deliver(
-	    r, &(struct rig_mail){.job = 2, .domain = "host.test", .to = {"eva@host.test"}});
+	    r, &(struct rig_mail){.attempt_id = 2, .domain = "host.test", .to = {"eva@host.test"}});
 	cr_assert(rig_wait(r, 1));
-	cr_assert_eq(r->results[0].job, 2);
+	cr_assert_eq(r->results[0].attempt_id, 2);
 	rig_result_is(&r->results[0], 451, "stopping");
 	cr_assert_eq(r->results[0].recipient, 0);
 	cr_assert(r->results[0].is_last);
@@ -236,7 +236,8 @@ Test(relay_jobs, dns_counts, .timeout = 60)
 	    ntohs(in.sin_port));
 	r = rig_new(conf);
 	began_ms = clock_mono_ms();
-	rig_deliver(r, &(struct rig_mail){.job = 1, .domain = "a.test", .to = {"bob@a.test"}});
+	rig_deliver(
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "a.test", .to = {"bob@a.test"}});
 	cr_assert(rig_wait(r, 1));
 	rig_result_is(&r->results[0], 451, "timeout");
 	cr_expect_geq(clock_mono_ms() - began_ms, 1000);
@@ -247,7 +248,7 @@ Test(relay_jobs, dns_counts, .timeout = 60)
 /* The queue ends one job, wherever it stands; the others and unknown numbers are left alone. */
 Test(relay_jobs, one_is_cancelled, .timeout = 60)
 {
-	static struct slow hosts[2] = {{.dot_ms = 0}, {.dot_ms = 600000}};
+	static struct slow_host hosts[2] = {{.dot_ms = 0}, {.dot_ms = 600000}};
 	static const char *const silent_at[] = {"EHLO", "none"};
 	static const char *const reasons[] = {"timeout", "lost"};
 
@@ -255,9 +256,9 @@ Test(relay_jobs, one_is_cancelled, .timeout = 60)
 		struct message_cancel m = {.job = 77, .is_forced = true};
 		struct rig *r;
 
-		slow_open(&hosts[i], silent_at[i], 0);
+		open_slow_host(&hosts[i], silent_at[i], 0);
 		r = rig_against(&hosts[i], "1h");
-		rig_deliver(r, &(struct rig_mail){.job = 1,
+		rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 		                   .domain = "host.test",
 		                   .to = {"bob@host.test", "eva@host.test"}});
 		rig_idle(r, 500);
@@ -278,16 +279,16 @@ Test(relay_jobs, one_is_cancelled, .timeout = 60)
  * of it, and that was no attempt of the host. */
 Test(relay_jobs, one_is_recalled, .timeout = 60)
 {
-	static struct slow hosts[3];
+	static struct slow_host hosts[3];
 	static const char *const silent_at[] = {"EHLO", "RCPT", "DATA"};
 
 	for (size_t i = 0; i < 3; i++) {
 		struct message_cancel m = {.job = 1};
 		struct rig *r;
 
-		slow_open(&hosts[i], silent_at[i], 0);
+		open_slow_host(&hosts[i], silent_at[i], 0);
 		r = rig_against(&hosts[i], "1h");
-		rig_deliver(r, &(struct rig_mail){.job = 1,
+		rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 		                   .domain = "host.test",
 		                   .to = {"bob@host.test", "eva@host.test"}});
 		rig_idle(r, 500);
@@ -303,13 +304,13 @@ Test(relay_jobs, one_is_recalled, .timeout = 60)
 /* The host has the whole message: only its answer tells whether it was delivered. */
 Test(relay_jobs, one_that_is_recalled_at_its_end_is_waited_for, .timeout = 60)
 {
-	static struct slow host = {.dot_ms = 2000};
+	static struct slow_host host = {.dot_ms = 2000};
 	struct message_cancel m = {.job = 1};
 	struct rig *r;
 
-	slow_open(&host, "none", 0);
+	open_slow_host(&host, "none", 0);
 	r = rig_against(&host, "1h");
-	rig_deliver(r, &(struct rig_mail){.job = 1,
+	rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 	                   .domain = "host.test",
 	                   .to = {"bob@host.test", "eva@host.test"}});
 	rig_idle(r, 1000);
@@ -323,15 +324,15 @@ Test(relay_jobs, one_that_is_recalled_at_its_end_is_waited_for, .timeout = 60)
 /* ---- content that is not taken ---- */
 
 /* Says 354 and then reads one byte now and then, or nothing. */
-struct sipper {
+struct slow_reader {
 	int fd, pause_ms; /* 0: nothing is read */
 	unsigned port;
 };
 
 static void *
-sip(void *arg)
+read_slowly(void *arg)
 {
-	struct sipper *h = arg;
+	struct slow_reader *h = arg;
 	int fd = accept(h->fd, NULL, NULL);
 	char line[2000], verb[5] = "";
 	size_t n = 0;
@@ -350,7 +351,7 @@ sip(void *arg)
 }
 
 static struct rig *
-rig_against_sipper(struct sipper *h, const char *body_timeout)
+rig_against_slow_reader(struct slow_reader *h, const char *body_timeout)
 {
 	pthread_t thread;
 	char conf[400];
@@ -358,7 +359,7 @@ rig_against_sipper(struct sipper *h, const char *body_timeout)
 
 	h->fd = rig_listen(&h->port);
 	setsockopt(h->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
-	pthread_create(&thread, NULL, sip, h);
+	pthread_create(&thread, NULL, read_slowly, h);
 	pthread_detach(thread);
 	snprintf(conf, sizeof conf,
 	    "hostname = \"gw.example.com\";\ntimeouts: { body = \"%s\"; };\n"
@@ -368,12 +369,12 @@ rig_against_sipper(struct sipper *h, const char *body_timeout)
 }
 
 static void
-times_out_in_content(struct sipper *h, const char *body_timeout, int hurry)
+times_out_in_content(struct slow_reader *h, const char *body_timeout, int divisor)
 {
-	struct rig *r = rig_against_sipper(h, body_timeout);
+	struct rig *r = rig_against_slow_reader(h, body_timeout);
 
-	clock_shorten_timeouts(hurry);
-	rig_deliver(r, &(struct rig_mail){.job = 1,
+	clock_shorten_timeouts(divisor);
+	rig_deliver(r, &(struct rig_mail){.attempt_id = 1,
 	                   .domain = "sips.test",
 	                   .to = {"bob@sips.test", "eva@sips.test"},
 	                   .file_bytes = 16 << 20});
@@ -387,7 +388,7 @@ times_out_in_content(struct sipper *h, const char *body_timeout, int hurry)
 /* No block of it is taken within timeouts.body, and the attempt may take far longer. */
 Test(relay_jobs, content_of_which_nothing_is_taken, .timeout = 60)
 {
-	static struct sipper host;
+	static struct slow_reader host;
 
 	times_out_in_content(&host, "1s", 1);
 }
@@ -395,7 +396,7 @@ Test(relay_jobs, content_of_which_nothing_is_taken, .timeout = 60)
 /* Each block has ten minutes, and all together 78, which are one second here. */
 Test(relay_jobs, content_that_is_taken_too_slowly, .timeout = 60)
 {
-	static struct sipper host = {.pause_ms = 10};
+	static struct slow_reader host = {.pause_ms = 10};
 
 	times_out_in_content(&host, "10m", 4700);
 }
