@@ -1,6 +1,6 @@
 /*
- * keyring: a handful of keys in a list, newest first.  GnuTLS reads each of them, and says what it
- * may sign; libcrypto signs with those that it reads as the same key, GnuTLS with the others.
+ * keyring: a short list of keys, newest first.  GnuTLS reads each key, and decides what it may
+ * sign.  libcrypto signs with the keys that it reads as the same key, and GnuTLS with the others.
  */
 #include "keys/keyring.h"
 
@@ -26,11 +26,11 @@ struct keyring_key {
 
 struct keyring {
 	struct keyring_key *first;
-	struct libcrypto *libcrypto; /* NULL: not installed */
+	struct libcrypto *libcrypto; /* NULL: libcrypto is not installed */
 };
 
-/* What a stranger's handshake may make us sign with.  Above all not RSA without padding, which
- * would be decryption by another name, and nothing with SHA-1. */
+/* What a handshake with an unknown client may request.  In particular not RSA without padding,
+ * which would be the same as decryption, and nothing with SHA-1. */
 static const gnutls_sign_algorithm_t allowed[] = {GNUTLS_SIGN_RSA_SHA256, GNUTLS_SIGN_RSA_SHA384,
     GNUTLS_SIGN_RSA_SHA512, GNUTLS_SIGN_RSA_PSS_SHA256, GNUTLS_SIGN_RSA_PSS_SHA384,
     GNUTLS_SIGN_RSA_PSS_SHA512, GNUTLS_SIGN_RSA_PSS_RSAE_SHA256, GNUTLS_SIGN_RSA_PSS_RSAE_SHA384,
@@ -128,7 +128,7 @@ keyring_sign_by_libcrypto(const struct keyring_key *key, const struct keyring_re
 	    key->libcrypto_key, &scheme, data, signature_out, KEYRING_SIGNATURE_MAX);
 }
 
-/* What libcrypto signs must be what GnuTLS takes for the signature of this key. */
+/* GnuTLS must accept a signature of libcrypto as one by this key. */
 static bool
 keyring_is_same_key(const struct keyring_key *key, gnutls_pubkey_t public)
 {
@@ -157,9 +157,9 @@ keyring_load_libcrypto_key(
 		libcrypto_key_free(&key->libcrypto_key);
 }
 
-/* ---- taking keys ---- */
+/* ---- adding keys ---- */
 
-/* What is computed of its public half; false: nothing. */
+/* Computes what is derived from the public key; false: it cannot be computed. */
 static bool
 read_public_key(const struct keyring *k, struct keyring_key *key, struct str pem)
 {
@@ -225,7 +225,7 @@ forget_old_keys(struct keyring *k)
 	int64_t before = clock_mono_ms() - KEYRING_OLD_MS;
 	unsigned count = 0;
 
-	/* newest first: whatever comes after the sixteenth is older */
+	/* newest first: the keys after the sixteenth one are older */
 	for (struct keyring_key **link = &k->first; *link;) {
 		struct keyring_key *key = *link;
 
@@ -277,7 +277,7 @@ keyring_put(struct keyring *k, unsigned index, struct str pem, const char **why_
 	return true;
 }
 
-/* ---- answering ---- */
+/* ---- requests ---- */
 
 bool
 keyring_find(const struct keyring *k, struct str id, uint32_t *algorithm_out, uint32_t *bits_out)

@@ -1,6 +1,6 @@
 /*
- * keys: the role that alone holds private keys.  It has no file and no network: key files come as
- * descriptors from main, requests from roles on channels that main made.
+ * keys: the only role that holds private keys.  It has no access to files or the network: main
+ * passes key files as descriptors, and other roles send requests on channels that main has made.
  */
 #include "keys/keys.h"
 
@@ -18,9 +18,9 @@
 
 enum { KEY_RETRY_MS = 20 };
 
-/* A question about an unknown key, asked once more a moment later: main gives a new key to us
- * before it gives the certificate to others, but what it says and what they ask come on different
- * channels. */
+/* A query for an unknown key, which is answered a moment later.  Main passes a new key to this role
+ * before it passes the certificate to other roles; but the key and the query come on different
+ * channels, and may arrive in another order. */
 struct keys_retry {
 	struct event timer;
 	uint64_t call;
@@ -31,7 +31,7 @@ struct keys_peer {
 	struct keys *keys;
 	struct role_peer identity;
 	struct channel *channel;
-	struct keys_retry *retry; /* a peer asks and waits: at most one */
+	struct keys_retry *retry; /* a peer waits for its answer: at most one */
 	struct keys_peer *next;
 };
 
@@ -69,7 +69,8 @@ keys_grant(struct role *r, const struct message_grant *grant, int fd)
 	if (fd < 0)
 		return;
 	buf_init(&pem, KEYRING_FILE_MAX);
-	/* at once in full: growth would leave pieces of the key behind in freed memory */
+	/* allocated in full at once: if the buffer grew, parts of the key would stay in freed
+	 * memory */
 	if (grant->kind == GRANT_PRIVATE_KEY && buf_room(&pem, KEYRING_FILE_MAX)) {
 		error = buf_read_file(&pem, fd) == 0 ? 0 : errno;
 		if (error)
@@ -186,7 +187,8 @@ keys_peer_lost(struct channel *c, void *arg)
 	free_keys_peer(peer);
 }
 
-/* Main has joined the two anew: the end of the former channel may not have been seen yet. */
+/* Main has connected the two processes again, and the end of the former channel may not have been
+ * handled yet. */
 static void
 keys_drop_former_peer(struct keys *k, struct role_peer identity)
 {
@@ -212,9 +214,9 @@ keys_add_peer(struct role *r, struct role_peer identity, int fd)
 	peer->keys->peers = peer;
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
-/* The random generator and the keyring open what they need. */
+/* The random generator and the keyring open the files that they need. */
 static void
 keys_prepare(struct role *r, struct sandbox *sandbox)
 {

@@ -1,7 +1,7 @@
 /*
- * libcrypto: functions found by dlsym, because a library that is linked is mapped in every role.
- * Neither OpenSSL's configuration file nor any module that it names is read.  A key keeps the
- * context of its last scheme: to make one costs a third of an ECDSA signature.
+ * libcrypto: finds its functions by dlsym, because a library that is linked would be mapped in
+ * every role.  It does not read OpenSSL's configuration file, nor a module that this names.  A key
+ * keeps the context of its last scheme, because a new one costs a third of an ECDSA signature.
  */
 #include "keys/libcrypto.h"
 
@@ -42,7 +42,7 @@ struct libcrypto {
 struct libcrypto_key {
 	const struct libcrypto *library;
 	EVP_PKEY *private;
-	EVP_PKEY_CTX *context; /* of this scheme; NULL: of none yet */
+	EVP_PKEY_CTX *context; /* of this scheme; NULL: no context yet */
 	struct libcrypto_scheme scheme;
 };
 
@@ -84,7 +84,7 @@ libcrypto_close(struct libcrypto **l)
 
 /* ---- keys ---- */
 
-/* Never asks the terminal. */
+/* Never asks for a password on the terminal. */
 static int
 libcrypto_no_password(char *to, int size, int is_writing, void *arg)
 {

@@ -1,8 +1,8 @@
 /*
- * limits: leaky buckets in whole numbers.  What is used is counted in 1/period of a unit, so that
- * each millisecond gives back exactly `count` of them and nothing is lost to rounding, however
- * often a bucket is looked at.  Configuration bounds count and period so that their product fits 64
- * bits.
+ * limits: leaky buckets in integers.  Use is counted in 1/period of a unit, so that each
+ * millisecond gives back exactly `count` of them, and nothing is lost by rounding, however often a
+ * bucket is computed.  The bounds of the configuration for count and period make sure that their
+ * product fits into 64 bits.
  */
 #include "policy/limits.h"
 
@@ -16,7 +16,7 @@ struct limits_bucket {
 	uint64_t count;
 	uint64_t period_ms;
 	uint64_t used; /* in 1/period_ms */
-	int64_t at_ms; /* when `used` was true */
+	int64_t at_ms; /* the time that `used` belongs to */
 };
 
 struct limits_buckets {
@@ -53,8 +53,7 @@ bucket_capacity(const struct limits_bucket *b)
 	return b->count * b->period_ms;
 }
 
-/* A bucket after the time that went by.  A clock that was set back gives nothing and takes nothing.
- */
+/* The bucket at a later time.  A clock that was set back changes nothing. */
 static struct limits_bucket
 bucket_at(struct limits_bucket bucket, int64_t now_ms)
 {
@@ -68,7 +67,7 @@ bucket_at(struct limits_bucket bucket, int64_t now_ms)
 	return bucket;
 }
 
-/* The bucket for a rate that a reload may have changed: what is used stays used. */
+/* The bucket for a rate that a reload may have changed: what was used stays used. */
 static struct limits_bucket
 fit_bucket(struct limits_bucket b, const struct conf_rate *rate, int64_t now_ms)
 {
@@ -167,7 +166,7 @@ limits_give_back(struct limits *l, struct str name, const struct conf_rates *rat
 	}
 }
 
-/* Whole units that could be taken from it. */
+/* How many whole units can be taken. */
 static uint64_t
 bucket_spare(const struct limits_bucket *b)
 {

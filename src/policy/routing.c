@@ -1,11 +1,11 @@
 /*
- * routing: of the entries that match, the first one of the list wins.
+ * routing: of all entries that match, the first one of the list is used.
  */
 #include "policy/routing.h"
 
 #include "conf/list_index.h"
 
-/* zero bytes: every domain, via MX, opportunistic TLS, no private addresses */
+/* all zero: every domain, via MX, opportunistic TLS, no private addresses */
 static const struct conf_route built_in;
 
 static int64_t
@@ -16,7 +16,7 @@ routing_earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* "*.example.com" is for all below, not for example.com itself. */
+/* "*.example.com" matches all names below example.com, not example.com itself. */
 static int64_t
 routing_find_below(const struct conf *c, struct str domain)
 {

@@ -1,5 +1,5 @@
 /*
- * sender_rules: a login's addresses.  Where anything does not parse, the answer is no.
+ * sender_rules: compares an address with those of a login.  What does not parse is not permitted.
  */
 #include "policy/sender_rules.h"
 
@@ -16,7 +16,7 @@ is_same_as(const struct mail_address *address, struct str text)
 	return mail_address_parse(text, &other, NULL) && mail_address_same(address, &other);
 }
 
-/* user@domain, for a login that has no domain of its own. */
+/* The address is user@domain, for a login without a domain. */
 static bool
 is_user_at(const struct mail_address *address, struct str user)
 {
@@ -50,7 +50,7 @@ send_as_is_granted(const struct conf *c, struct str user, struct str local, stru
 	       list_index_find(&c->grants, key) != LIST_INDEX_NONE;
 }
 
-/* As it is written, without regard to subaddresses. */
+/* The address itself is permitted, without regard to subaddresses. */
 static bool
 is_permitted_address(const struct conf *c, struct str user, const struct mail_address *address)
 {
@@ -58,7 +58,7 @@ is_permitted_address(const struct conf *c, struct str user, const struct mail_ad
 	       send_as_is_granted(c, user, address->local, address->domain);
 }
 
-/* Each "+" may be the one that separates: names of mailboxes may hold some as well. */
+/* Each "+" may be the separator, because a mailbox name may contain "+" as well. */
 static bool
 is_subaddress(const struct conf *c, struct str user, const struct mail_address *address)
 {

@@ -1,7 +1,8 @@
 /*
- * address_filter: one row per block of IANA's special-purpose registries (IPv4, IPv6), with
- * multicast and what once was special; "globally reachable" there is public here.  The first row
- * that holds an address decides: a part stands before the whole.
+ * address_filter: tables with one row for each block of IANA's special-purpose registries (IPv4 and
+ * IPv6), for multicast, and for blocks that were special in the past.  An address that the
+ * registries call "globally reachable" is public.  The first row that contains an address decides,
+ * so a smaller block stands before the larger block that contains it.
  */
 #include "relay/address_filter.h"
 
@@ -10,8 +11,8 @@
 enum address_filter_kind {
 	ADDRESS_FILTER_NOT_PUBLIC, /* not of the public Internet */
 	ADDRESS_FILTER_PUBLIC,
-	ADDRESS_FILTER_IPV4_AT_12, /* holds an IPv4 address, from octet 12 on: that one decides */
-	ADDRESS_FILTER_IPV4_AT_2,  /* from octet 2 on */
+	ADDRESS_FILTER_IPV4_AT_12, /* the IPv4 address from octet 12 on decides */
+	ADDRESS_FILTER_IPV4_AT_2,  /* the IPv4 address from octet 2 on decides */
 };
 
 struct address_filter_range {

@@ -1,6 +1,7 @@
 /*
- * attempt: the steps stand in the order in which they happen.  An attempt asks one thing at a time,
- * and frees itself after its last result.
+ * attempt: the steps of an attempt stand in the order in which they happen.  An attempt waits for
+ * one thing at a time (a lookup, a connection, a transaction), and frees itself after its last
+ * result.
  */
 #include "relay/attempt_internal.h"
 
@@ -14,7 +15,7 @@
 static void attempt_next_host(struct attempt *attempt);
 static void send_message(struct attempt *attempt);
 
-/* ---- the end, and what leads to it ---- */
+/* ---- results and the end of an attempt ---- */
 
 void
 attempt_drop(struct attempt *attempt)
@@ -40,7 +41,7 @@ attempt_drop(struct attempt *attempt)
 		context->attempt_ended(context);
 }
 
-/* Where it happened: the connection that stands, or the host that the status is of. */
+/* The host of the result: that of the open connection, or the one that the status came from. */
 static void
 fill_result_host(
     const struct attempt *attempt, char address[INET6_ADDRSTRLEN_], struct message_result *m)
@@ -87,7 +88,7 @@ attempt_report_result(
 	pending_results_add(attempt->context->results, attempt->context->queue, &m);
 }
 
-/* Tells what was decided, and keeps who was not. */
+/* Reports the recipients that have a result, and keeps the numbers of the others. */
 static void
 collect_smtp_results(struct attempt *attempt)
 {
@@ -106,7 +107,6 @@ collect_smtp_results(struct attempt *attempt)
 	attempt->source.count = left;
 }
 
-/* All that are left share one fate. */
 void
 attempt_finish(struct attempt *attempt, const struct smtp_status *s, const char *reason)
 {
@@ -120,7 +120,8 @@ attempt_finish(struct attempt *attempt, const struct smtp_status *s, const char 
 
 /* ---- the deadline ---- */
 
-/* Where nobody has the message yet; who was refused stays so. */
+/* Ends the attempt where the message was not delivered yet.  Recipients that a host has refused
+ * keep that result. */
 static void
 abort_attempt(struct attempt *attempt, struct smtp_status s, const char *reason)
 {
@@ -144,7 +145,7 @@ abort_attempt(struct attempt *attempt, struct smtp_status s, const char *reason)
 		attempt_drop(attempt);
 }
 
-/* While the content is looked at, no host has been asked: the disk is what took the time. */
+/* While the content is scanned no host has been contacted: the disk caused the delay. */
 static void
 abort_late_attempt(struct attempt *attempt, const struct smtp_status *s)
 {
@@ -154,7 +155,8 @@ abort_late_attempt(struct attempt *attempt, const struct smtp_status *s)
 		abort_attempt(attempt, *s, REASON_TIMEOUT);
 }
 
-/* Content that is on its way has deadlines of its own, also while its next block is read. */
+/* A transfer of content that is under way has its own deadlines, also while its next block is read
+ * from disk. */
 static void
 attempt_deadline_passed(evutil_socket_t fd, short what, void *arg)
 {
@@ -177,7 +179,6 @@ attempt_cancelled_status(void)
 	return smtp_status_make(451, "4.3.0", "the operator ended the attempt");
 }
 
-/* From now on, for one transaction at least. */
 void
 attempt_start_deadline(struct attempt *attempt)
 {
@@ -307,10 +308,10 @@ attempt_next_host(struct attempt *attempt)
 	}
 }
 
-/* ---- 3. the talk ---- */
+/* ---- 3. the transaction ---- */
 
-/* The host takes no more recipients in one transaction: those that are left get one of their own,
- * at once, on the same connection if it can be had. */
+/* The host takes no more recipients in one transaction: the remaining recipients get a transaction
+ * of their own at once, on the same connection if it is still available. */
 static void
 send_to_remaining(struct attempt *attempt, size_t before)
 {
@@ -371,7 +372,7 @@ continue_attempt(struct attempt *attempt, enum smtp_client_step how)
 	tls = smtp_connection_tls(attempt->connection);
 	connection_pool_drop(attempt->context->pool, &attempt->connection);
 	attempt->is_sending = false;
-	/* an idle connection that had died tells nothing about the host */
+	/* an idle connection that was already broken says nothing about the host */
 	if (was_reused && !attempt->needs_new_connection)
 		attempt->was_ready = false;
 	else if (tls_failed)
@@ -408,7 +409,7 @@ attempt_connection_over(struct smtp_connection *connection, void *arg)
 	continue_attempt(arg, SMTP_CLIENT_OVER);
 }
 
-/* ---- all of them ---- */
+/* ---- all attempts ---- */
 
 bool
 attempts_report_running(struct attempt_context *context, struct channel *queue)

@@ -1,6 +1,7 @@
 /*
- * attempt: one message for the recipients of one domain, from DELIVER to the last RESULT: finds the
- * hosts, takes or opens a connection, goes on to the next host while anybody is undecided.
+ * attempt: the delivery of one message to the recipients of one domain, from DELIVER to the last
+ * RESULT.  An attempt looks up the hosts, takes an idle connection or opens one, and goes on to the
+ * next host while a recipient has no result.
  */
 #ifndef RELAY_ATTEMPT_H
 #define RELAY_ATTEMPT_H
@@ -18,41 +19,43 @@ struct attempt;
 
 LIST_HEAD(attempt_list, attempt);
 
-/* What attempts work with; the role's. */
+/* What all attempts share; the role owns it. */
 struct attempt_context {
 	struct event_base *base;
 	struct destination_cache *destinations;
 	struct connection_pool *pool;
 	struct tls_trust *tls_trust;
 	struct pending_results *results;
-	struct async_io *disk; /* reads the bodies */
-	struct route_host_log route_hosts; /* that have no address */
-	size_t closing_max;    /* with so many files that wait to be closed no attempt with one is
-	                          begun */
-	struct channel *queue; /* NULL: none now */
+	struct async_io *disk;             /* reads the body files */
+	struct route_host_log route_hosts; /* the route hosts without an address that were logged */
+	/* when so many files wait to be closed, an attempt with a body file is refused */
+	size_t closing_max;
+	struct channel *queue; /* NULL: not connected */
 	struct attempt_list attempts;
 	size_t attempt_count;
-	void (*attempt_ended)(struct attempt_context *y); /* an attempt ended; may be NULL */
+	/* called when an attempt has ended; may be NULL */
+	void (*attempt_ended)(struct attempt_context *context);
 	void *arg;
 };
 
-/* Copies what it needs; the body's descriptor is the attempt's from now on.  Every recipient that
- * the message names gets one result, and one result is the last of the attempt: also when the
- * message cannot be read, and then with recipient 0 when it names none. */
+/* Starts an attempt.  Copies what it needs, and owns the descriptor of the body file from now on.
+ * Every recipient that the message names gets one result, and exactly one of these results is
+ * marked as the last one.  This holds also for a message that cannot be read; if that names no
+ * recipient, the result is for recipient 0. */
 void attempt_begin(struct attempt_context *context, const struct message_deliver *m, int fd);
-/* Relay is about to end: the queue hears at once that nothing was begun.  fd: as above, or
- * -1. */
+/* Refuses an attempt because relay is stopping: reports to the queue at once that it was not
+ * started.  fd: as for attempt_begin, or -1. */
 void attempt_decline(struct attempt_context *context, const struct message_deliver *m, int fd);
-/* RUNNING for every attempt, to a new queue; false: it did not take them. */
+/* Sends RUNNING for every attempt to a new queue; false: the channel did not take all of them. */
 bool attempts_report_running(struct attempt_context *context, struct channel *queue) MUST_USE;
-/* All that are left of this one are told to be tried again.  is_forced: the queue waits no longer
- * for it.  Else its message is held or deleted: while the answer to the whole message is awaited,
- * breaking off would leave open whether it was delivered, so that is waited for, and no other host
- * is tried. */
+/* Ends one attempt; its remaining recipients get a temporary failure.  is_forced: the queue does
+ * not wait any longer.  Otherwise the operator has held or deleted the message: if the host has the
+ * whole message and its reply is missing, the attempt waits for that reply, because without it
+ * nobody knows whether the message was delivered; it tries no other host. */
 void attempts_cancel(struct attempt_context *context, uint64_t attempt_id, bool is_forced);
-/* Stopping: all that has not begun to talk about its message is declined. */
+/* Relay is stopping: declines every attempt that is not in a transaction. */
 void attempts_stop(struct attempt_context *context);
-/* The end: the queue counts those that are left as unknown. */
+/* Frees all attempts without results; the queue counts their outcome as unknown. */
 void attempts_abandon(struct attempt_context *context);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * attempt_begin: an attempt as the queue gave it: copied, read, and begun, or refused when it
- * cannot be read.
+ * attempt_begin: the start of an attempt: copies the request of the queue, checks it, scans the
+ * content and starts the destination lookup.  An attempt that cannot be read is refused.
  */
 #include <unistd.h>
 
@@ -34,7 +34,8 @@ attempt_recipient_number(const struct attempt *attempt, size_t index)
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* The list of recipients, 4 bytes each, and only such as the envelope has. */
+/* Reads the list of recipient numbers, 4 bytes each.  False: the list is empty or names a recipient
+ * that the envelope does not have. */
 static bool
 take_recipient_numbers(struct attempt *attempt)
 {
@@ -52,7 +53,7 @@ take_recipient_numbers(struct attempt *attempt)
 	return count > 0;
 }
 
-/* What stands beside the envelope. */
+/* Checks the parts of the request other than the envelope, and sets up the message source. */
 static bool
 check_attempt_message(struct attempt *attempt)
 {
@@ -73,7 +74,7 @@ check_attempt_message(struct attempt *attempt)
 	return !attempt->deliver.body_in_file || attempt->body.file;
 }
 
-/* The queue hears of the attempt's end, and of every recipient that it named. */
+/* Reports the failure of the attempt for every recipient that the request named. */
 static void
 refuse_attempt(struct attempt *attempt, const char *why)
 {
@@ -92,16 +93,18 @@ refuse_attempt(struct attempt *attempt, const char *why)
 static void
 refuse_unreadable_attempt(struct attempt *attempt)
 {
-	log_error("relay: job %llu from the queue cannot be read%s; the queue tries its recipients "
-		  "again later",
+	log_error(
+	    "relay: attempt %llu of the queue cannot be read%s; the queue tries its recipients "
+	    "again later",
 	    (unsigned long long)attempt->deliver.job,
 	    attempt->deliver.body_in_file && !attempt->body.file
-		? ", the file of its body could not be passed: too many open files (EMFILE), raise "
-		  "their limit (LimitNOFILE)" : "");
+	        ? ", the file of its body could not be passed: too many open files (EMFILE), raise "
+	          "their limit (LimitNOFILE)"
+	        : "");
 	refuse_attempt(attempt, "the message could not be read for its delivery");
 }
 
-/* NULL: there is none. */
+/* NULL: there is no body file. */
 static struct async_io_file *
 new_attempt_file(struct attempt_context *context, struct msgid id, int fd)
 {
@@ -123,7 +126,7 @@ attempt_decline(struct attempt_context *context, const struct message_deliver *m
 	pending_results_add(context->results, context->queue, &r);
 }
 
-/* What the content needs of a host is known before one is asked for. */
+/* What the content needs of a host is known before the first host is contacted. */
 static void
 scan_attempt_content(struct attempt *attempt)
 {
@@ -183,7 +186,9 @@ attempt_begin(struct attempt_context *context, const struct message_deliver *m, 
 	has_envelope =
 	    envelope_decode(attempt->deliver.envelope, &attempt->arena, &attempt->envelope);
 	if (fd >= 0 && async_io_closing(context->disk) >= context->closing_max) {
-		close(fd); /* its name still stands: this waits for nothing */
+		/* the file still has its name, so that close() does not wait for the disk to free
+		 * its blocks */
+		close(fd);
 		refuse_attempt(attempt, "too many files wait for a disk that does not answer");
 		return;
 	}

@@ -1,5 +1,6 @@
 /*
- * attempt_internal: one attempt as the few files that carry it out see it.
+ * attempt_internal: the state of one attempt, shared by attempt.c and attempt_begin.c.  Nobody else
+ * includes it.
  */
 #ifndef RELAY_ATTEMPT_INTERNAL_H
 #define RELAY_ATTEMPT_INTERNAL_H
@@ -14,20 +15,20 @@ struct attempt {
 	LIST_ENTRY(attempt) link;
 	struct attempt_context *context;
 	struct arena arena;
-	struct message_deliver deliver; /* strings in the arena */
+	struct message_deliver deliver; /* its strings are in the arena */
 	struct envelope envelope;
 	struct message_source source;
-	uint32_t *numbers; /* those that are undecided */
+	uint32_t *numbers; /* of the recipients without a result */
 	struct body_reader body;
 	int64_t began_ms;
-	bool needs_new_connection; /* idle connections are not tried again */
-	bool is_scanning; /* at the content: what it needs of a host is not known yet */
+	bool needs_new_connection; /* no idle connection is used any more */
+	bool is_scanning; /* the content is scanned: what it needs of a host is not known yet */
 	bool is_sending;
-	bool was_ready; /* MAIL could be said to a host */
-	bool is_cancelled; /* the operator wants no more of it: as is_late */
-	bool is_late; /* the time for an attempt is over: no other host is tried */
+	bool was_ready;    /* a host was ready to receive MAIL */
+	bool is_cancelled; /* the operator ended the attempt: no other host is tried */
+	bool is_late;      /* the time of the attempt is over: no other host is tried */
 	struct event deadline;
-	struct event next_scan; /* at the content, a block in each turn of the loop */
+	struct event next_scan; /* scans one block of the content in each turn of the loop */
 	struct destination_cache_lookup *lookup;
 	struct resolver_query *query;
 	struct cached_destination *destination;
@@ -35,16 +36,16 @@ struct attempt {
 	struct host_iterator hosts;
 };
 
-/* One recipient's result, kept until the queue has stored it. */
+/* Sends the result of one recipient to the queue and keeps it until the queue has stored it. */
 void attempt_report_result(
     struct attempt *attempt, uint32_t number, const struct smtp_client_result *r, bool is_last);
-/* All that are left share one fate; the attempt is gone. */
+/* Gives every remaining recipient the same result, and frees the attempt. */
 void attempt_finish(struct attempt *attempt, const struct smtp_status *s, const char *reason);
-/* Lets go of all that it asked for and holds. */
+/* Cancels all pending operations of the attempt and frees it. */
 void attempt_drop(struct attempt *attempt);
-/* timeouts.attempt begins anew. */
+/* Starts the time of timeouts.attempt anew, for at least one transaction. */
 void attempt_start_deadline(struct attempt *attempt);
-/* The first step; the attempt may be gone afterwards. */
+/* The first step.  The attempt may have ended and been freed when this returns. */
 void attempt_find_destination(struct attempt *attempt);
 
 #endif

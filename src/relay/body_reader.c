@@ -31,7 +31,8 @@ body_reader_got(int error, struct str bytes, void *arg)
 {
 	struct body_reader *reader = arg;
 
-	/* another one is wanted by now: the message goes to another host, from its beginning */
+	/* another block is wanted by now: the message is sent to another host, from its
+	 * beginning */
 	if (reader->read_at != reader->wanted_at || reader->read_n != reader->wanted_n) {
 		body_reader_begin(reader);
 		return;

@@ -1,6 +1,6 @@
 /*
- * connection_pool: idle connections in the order in which they became so; one timer looks at the
- * oldest.
+ * connection_pool: a list of all connections, and a list of the idle ones in the order in which
+ * they became idle.  One timer closes the oldest idle connection.
  */
 #include "relay/connection_pool.h"
 
@@ -37,7 +37,7 @@ quit_connection_over(struct smtp_connection *connection, void *arg)
 	connection_pool_drop(arg, &connection);
 }
 
-/* Nothing was asked: nothing can become ready. */
+/* No command is pending, so that this is never called. */
 static void
 idle_connection_ready(struct smtp_connection *connection, void *arg)
 {
@@ -52,7 +52,7 @@ leave_idle_list(struct connection_pool *pool, struct smtp_connection *connection
 	pool->idle_count--;
 }
 
-/* The host closed first, or spoke without being asked. */
+/* The host closed the connection, or sent something without a command. */
 static void
 idle_connection_over(struct smtp_connection *connection, void *arg)
 {
@@ -111,10 +111,11 @@ connection_pool_open(struct connection_pool *pool, const struct smtp_connection_
 	return connection;
 }
 
-/* The configuration and the route give port, source, TLS level and login, the destination the names
- * of its hosts: a connection that was made for weaker rules is not taken for stricter ones.  One
- * whose host has said or ended something that the loop has not come to yet is left to the loop:
- * what stands there would be taken for the answer to MAIL. */
+/* The configuration and the route determine port, source address, TLS level and login; the
+ * destination determines the host names.  So a connection that was made for weaker rules is not
+ * used for stricter ones.  If the host has sent something or closed the connection and the loop has
+ * not handled that yet, the connection is not used: the pending input would be read as the reply to
+ * MAIL. */
 static bool
 connection_is_reusable(
     const struct smtp_connection *connection, const struct cached_destination *destination)
@@ -124,10 +125,10 @@ connection_is_reusable(
 	       (connection->destination == destination ||
 	           strcmp(connection->destination->resolved.name, destination->resolved.name) ==
 	               0) &&
-	       stream_is_quiet(connection->stream); /* last: it asks the kernel */
+	       stream_is_quiet(connection->stream); /* last, because it is a system call */
 }
 
-/* The one that was used last: the others may end in peace. */
+/* Takes the connection that was used last, so that the older ones can expire. */
 struct smtp_connection *
 connection_pool_take(struct connection_pool *pool, const struct cached_destination *destination)
 {
@@ -181,7 +182,7 @@ connection_pool_new(struct event_base *base)
 	TAILQ_INIT(&pool->idle);
 	pool->timer = evtimer_new(base, idle_timer_fired, pool);
 	if (!pool->timer)
-		die("pool: no timer");
+		die("relay: no timer");
 	return pool;
 }
 

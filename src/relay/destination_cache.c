@@ -1,6 +1,6 @@
 /*
- * destination_cache: the memory is emptied when it is full; a DNS answer is at hand in the
- * resolver's own cache.
+ * destination_cache: a map that is emptied when it is full.  That is cheap, because the resolver
+ * caches the DNS answers as well.
  */
 #include "relay/destination_cache.h"
 
@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 struct destination_cache {
-	struct resolver *resolver; /* the owner's */
+	struct resolver *resolver; /* owned by the role */
 	struct conf *conf;
 	struct map *destinations; /* domain -> struct cached_destination */
 };
@@ -143,7 +143,7 @@ destination_cache_lookup(
 	lookup->domain = mem_text(domain.p, domain.n);
 	if (resolved_begin(&lookup->resolved, lookup->conf, domain, lookup->ascii) !=
 	    RESOLVED_NEEDS_MX)
-		die("finder: asked for what is known");
+		die("relay: a lookup of a destination that needs no DNS");
 	lookup->query =
 	    resolver_ask_mx(cache->resolver, str_of(lookup->ascii), destination_got_mx, lookup);
 	return lookup;

@@ -1,6 +1,6 @@
 /*
- * host_iterator: hosts by preference as far as ourselves, their IPv6 and IPv4 addresses by turns, a
- * bounded number of tries.
+ * host_iterator: tries the hosts by preference, as far as the first host that is this machine; for
+ * each host its IPv6 and IPv4 addresses in turn; and no more than a fixed number of addresses.
  */
 #include "relay/host_iterator.h"
 
@@ -17,8 +17,8 @@ host_iterator_init(struct host_iterator *it, const struct resolved_destination *
 	*it = (struct host_iterator){.destination = destination};
 }
 
-/* Only when every host has refused for good is that the answer; and what a host said tells more
- * than that it could not be reached. */
+/* Ranks a status: the higher one is kept.  A permanent failure is the result only if every host
+ * failed permanently; and a reply of a host tells more than a failed connection. */
 static unsigned
 rank_host_status(const struct smtp_status *s, const char *reason)
 {
@@ -27,7 +27,7 @@ rank_host_status(const struct smtp_status *s, const char *reason)
 	return 1 + 2 * smtp_status_is_temporary(s) + (strcmp(reason, REASON_CONNECT) != 0);
 }
 
-/* tls: NULL when no host was met. */
+/* tls: NULL when no connection to a host was made. */
 static void
 note_host_status(
     struct host_iterator *it, const struct smtp_status *s, const char *reason, const char *tls)
@@ -71,7 +71,7 @@ host_iterator_address(const struct host_iterator *it)
 	return &it->addresses[it->address_index];
 }
 
-/* A stranger chose this host, and it leads into our own network. */
+/* The host comes from a foreign domain, and its address belongs to the local network. */
 static bool
 leads_to_private_network(const struct host_iterator *it, const struct resolver_address *a)
 {
@@ -94,7 +94,7 @@ add_usable_address(struct host_iterator *it, const struct resolver_address *a)
 	it->address_count++;
 }
 
-/* The next of one family from *at on; false: no more. */
+/* Adds the next address of one family from *at on; false: there is none. */
 static bool
 add_next_of_family(
     struct host_iterator *it, const struct resolver_answer *a, sa_family_t family, size_t *at)
@@ -107,7 +107,7 @@ add_next_of_family(
 	return true;
 }
 
-/* Is this host ourselves under another name? */
+/* Whether one of the addresses belongs to this machine. */
 static enum own_address_answer
 leads_to_own_address(const struct host_iterator *it, const struct resolver_answer *a)
 {
@@ -124,8 +124,8 @@ leads_to_own_address(const struct host_iterator *it, const struct resolver_answe
 	return answer;
 }
 
-/* RFC 5321 section 5.1: mail has come as far as us; hosts that are no better must not get it.  Nor
- * while it cannot be said whether it has. */
+/* RFC 5321 section 5.1: the message has reached this host, so hosts with a worse preference must
+ * not get it.  The same holds while it is not known whether the address belongs to this machine. */
 static void
 stop_at_own_address(struct host_iterator *it, enum own_address_answer answer)
 {
@@ -142,9 +142,9 @@ stop_at_own_address(struct host_iterator *it, enum own_address_answer answer)
 	it->host_index = it->destination->count;
 }
 
-/* The operator wrote this host into a route: that it has no address is for the operator to mend (a
- * hosts file that is being written, a resolver that does not know the inside), and no reason to
- * return mail. */
+/* The operator wrote this host into a route.  If it has no address, the operator has to correct
+ * that (a hosts file that is being written, a resolver that does not know internal names); mail
+ * must not be returned for it. */
 static struct smtp_status
 route_host_unknown(const struct host_iterator *it)
 {
@@ -219,7 +219,8 @@ host_iterator_step(struct host_iterator *it)
 	struct resolver_address numeric;
 
 	while (it->host_index < it->destination->count && it->address_count == 0) {
-		/* only where the operator or the sender wrote it: an MX must be a name */
+		/* only the operator or the sender may write a numeric address: an MX must be a
+		 * name */
 		bool may_be_numeric =
 		    it->destination->is_literal || it->destination->route->via != VIA_MX;
 

@@ -1,5 +1,5 @@
 /*
- * idn: the library allocates; what it returns is copied and given back at once.
+ * idn: libidn2 allocates its result, which is copied and freed at once.
  */
 #include "relay/idn.h"
 

@@ -1,5 +1,6 @@
 /*
- * idn: internationalised domain names as DNS knows them (RFC 5890, 5891); the one user of libidn2.
+ * idn: converts internationalised domain names to the form that DNS uses (RFC 5890, 5891).  Only
+ * this file uses libidn2.
  */
 #ifndef RELAY_IDN_H
 #define RELAY_IDN_H
@@ -8,8 +9,8 @@
 
 enum { IDN_BYTES = 256 };
 
-/* A-labels, lower case, zero-terminated; ASCII names only become lower case.  False: no such name
- * can exist. */
+/* Writes the domain as A-labels in lower case, zero-terminated; an ASCII name only changes to lower
+ * case.  False: not a possible domain name. */
 bool idn_to_ascii(struct str domain, char out[IDN_BYTES]) MUST_USE;
 
 #endif

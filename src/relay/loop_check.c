@@ -1,6 +1,6 @@
 /*
- * loop_check: RFC 5321 section 5.1: an MX that is this host, under whatever name or address it was
- * found.  It shows in the name by which it greets.
+ * loop_check: detects an MX that is this host, whatever name or address it was found by (RFC 5321
+ * section 5.1): such a host greets with our own host name.
  */
 #include "relay/phases.h"
 #include "relay/reason.h"

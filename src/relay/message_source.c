@@ -1,6 +1,6 @@
 /*
- * message_source: header, CRLF, body as one run of bytes, whether the body is in memory or in a
- * file.
+ * message_source: presents header, CRLF and body as one sequence of bytes.  The body is in memory
+ * or in a file.
  */
 #include "relay/message_source.h"
 
@@ -10,7 +10,7 @@
 _Static_assert(
     (int)MESSAGE_SOURCE_BLOCK_BYTES == (int)BLOCK_SUMS_BLOCK_BYTES, "each block has its sum");
 
-/* Of the block of the body that begins at `at`. */
+/* The size of the block of the body that begins at `at`. */
 static size_t
 message_source_block_bytes(const struct message_source *source, uint64_t at)
 {

@@ -1,9 +1,10 @@
 /*
- * own_addresses: an address is ours if a socket can be bound to it.  That needs no list of
- * interfaces, which would be old when one changes and which the sandbox forbids to ask for.  Where
- * the kernel lets programs bind any address (ip_nonlocal_bind, as beside keepalived), the address
- * that it would speak from tells: to ourselves we speak from the same one (to a second address of
- * an IPv4 network from its first, which is not seen then; the greeting still tells).
+ * own_addresses: an address belongs to this machine if a socket can be bound to it.  This needs no
+ * list of interfaces, which would be outdated after a change, and which the sandbox does not allow
+ * to read.  If the kernel allows to bind any address (ip_nonlocal_bind, as with keepalived), the
+ * source address that the kernel selects decides: for a connection to ourselves it is the same
+ * address.  (For the second address of an IPv4 network it is the first one of that network, so the
+ * second is not recognised then; the greeting still shows the loop.)
  */
 #include "relay/own_addresses.h"
 
@@ -11,7 +12,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-/* Nobody's, by RFC 5737 and RFC 3849. */
+/* No machine has these addresses, by RFC 5737 and RFC 3849. */
 static const struct sockaddr_in documentation4 = {
     .sin_family = AF_INET, .sin_addr.s_addr = __builtin_bswap32(0xc0000201)};
 static const struct sockaddr_in6 documentation6 = {.sin6_family = AF_INET6,
@@ -43,7 +44,8 @@ own_address_copy(const struct sockaddr *sa, in_port_t port)
 	return a;
 }
 
-/* The kernel has no such address, or none of this family at all; any other error says nothing. */
+/* The kernel does not have this address, or no address of this family.  Any other error gives no
+ * information. */
 static enum own_address_answer
 own_address_failed(int error)
 {
@@ -73,7 +75,7 @@ own_address_can_bind(const struct sockaddr *sa)
 	return own_address_close(fd, fd >= 0 && bind(fd, &a.sa, a.len) == 0);
 }
 
-/* Nothing is sent: connecting a datagram socket only asks the routing table. */
+/* Nothing is sent: connect() of a datagram socket only looks at the routing table. */
 static enum own_address_answer
 own_address_is_own_source(const struct sockaddr *sa)
 {

@@ -1,5 +1,5 @@
 /*
- * own_addresses: which addresses are this machine's, as the kernel knows them at this moment.
+ * own_addresses: finds out whether an address belongs to this machine, as the kernel knows it now.
  */
 #ifndef RELAY_OWN_ADDRESSES_H
 #define RELAY_OWN_ADDRESSES_H
@@ -10,10 +10,11 @@
 
 enum own_address_answer {
 	OWN_ADDRESS_NO,
-	OWN_ADDRESS_YES,     /* an address of one of our interfaces */
-	OWN_ADDRESS_UNKNOWN, /* it cannot be found out now: errno says why */
+	OWN_ADDRESS_YES,     /* an address of an interface of this machine */
+	OWN_ADDRESS_UNKNOWN, /* it cannot be found out now; errno gives the reason */
 };
 
+/* Does not block.  Any address that is neither IPv4 nor IPv6: NO. */
 enum own_address_answer own_address_check(const struct sockaddr *sa);
 
 #endif

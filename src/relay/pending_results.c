@@ -1,5 +1,6 @@
 /*
- * pending_results: each is kept in one piece of memory, found by attempt, message and recipient.
+ * pending_results: a map of results by attempt, message and recipient.  Each result and its strings
+ * are one block of memory.
  */
 #include "relay/pending_results.h"
 
@@ -63,7 +64,7 @@ pending_results_add(
 
 	mem_free(map_put(pending->results, make_result_key(&key, m->job, m->id, m->recipient),
 	    new_pending_result(m)));
-	/* a queue that takes no more is as good as lost: it hears all of it when it is new */
+	/* a queue whose channel is full is treated as lost: its successor gets all results */
 	if (queue)
 		(void)!channel_send(queue, MESSAGE_RESULT, m, -1);
 }

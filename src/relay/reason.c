@@ -1,6 +1,6 @@
 /*
- * reason: what a reply says, by its enhanced code, and for greylisting by its text as well,
- * because hosts do not agree on a code for it.
+ * reason: derives the reason from the enhanced code of a reply.  For greylisting it looks at the
+ * text as well, because hosts use different codes for it.
  */
 #include "relay/reason.h"
 
@@ -14,7 +14,7 @@ is_greylisting(const struct smtp_status *s)
 	           strcasestr(s->text, "greylist") || strcasestr(s->text, "graylist"));
 }
 
-/* Where the enhanced code says nothing nearer, 552 is about storage: the message is too large. */
+/* If no enhanced code is more specific, 552 means that the message is too large. */
 static bool
 reason_is_size(const struct smtp_status *s)
 {

@@ -1,5 +1,5 @@
 /*
- * reason: the closed set of words by which logs and metrics say why a delivery went as it did.
+ * reason: the closed set of words that logs and metrics use for the reason of a delivery result.
  */
 #ifndef RELAY_REASON_H
 #define RELAY_REASON_H
@@ -12,7 +12,7 @@
 #define REASON_TIMEOUT "timeout"
 #define REASON_DNS "dns"
 #define REASON_TLS "tls"
-#define REASON_BUSY "busy" /* it takes nothing now, whatever the mail: 421, or 4xx before MAIL */
+#define REASON_BUSY "busy" /* the host takes no mail at all now: 421, or 4xx before MAIL */
 #define REASON_REFUSED "refused"
 #define REASON_PROTOCOL "protocol"
 #define REASON_LOST "lost"
@@ -25,10 +25,10 @@
 #define REASON_UTF8 "utf8"
 #define REASON_8BIT "8bit"
 #define REASON_LOCAL "local"
-#define REASON_DAMAGED "damaged" /* the body is not what was stored */
-#define REASON_STOPPING "stopping" /* relay ends; not begun */
+#define REASON_DAMAGED "damaged"   /* the body differs from what was stored */
+#define REASON_STOPPING "stopping" /* relay is stopping; the attempt was not started */
 
-/* Of another host's answer to MAIL, RCPT, DATA or the final dot. */
+/* The reason for another host's reply to MAIL, RCPT, DATA or the final dot. */
 const char *reason_of_reply(const struct smtp_status *s);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * relay: the role.  The queue asks for destinations and gives attempts; results go back and are
- * kept until they are durable there.  A new queue first hears what the old one missed.
+ * relay: the role.  The queue sends destination queries and attempts.  Results go back to the
+ * queue, and are kept here until they are durable there.  A new queue first receives what the
+ * former one did not store.
  */
 #include "relay/relay.h"
 
@@ -104,8 +105,8 @@ handle_destination_query(struct relay *r, uint64_t call, struct str domain)
 
 /* ---- the queue ---- */
 
-/* What a queue before this one left with us, and then CAUGHT_UP.  A channel that does not take all
- * of it closes, and the next one begins anew. */
+/* Sends all kept results and all running attempts, and then CAUGHT_UP.  If the channel does not
+ * take all of this it is closed, and the next channel starts again. */
 static void
 report_to_queue(struct relay *r, uint64_t call)
 {
@@ -115,8 +116,7 @@ report_to_queue(struct relay *r, uint64_t call)
 	    !attempts_report_running(&r->context, r->context.queue) ||
 	    channel_answer(r->context.queue, call, MESSAGE_CAUGHT_UP, &done, -1) != 0)
 		log_warn("relay: results that the former queue process did not get could not be "
-		         "passed to "
-		         "the new one: they are sent again on the next channel");
+		         "passed to the new one: they are sent again on the next channel");
 }
 
 static void
@@ -261,7 +261,7 @@ relay_add_peer(struct role *role, struct role_peer peer, int fd)
 	}
 }
 
-/* For the first route that verifies by the system's trust, when a reload brings it. */
+/* For the first route that verifies with the system's certificates, when a reload adds one. */
 static const struct sandbox_path paths[] = {
     {.path = "/etc/ssl", .fd = -1},
     {.path = "/usr/share/ca-certificates", .fd = -1},
@@ -336,8 +336,9 @@ set_drain_timer(struct relay *r, int64_t ms)
 		die("relay: no timer");
 }
 
-/* Stopping: all is told.  It is let be stored, for a moment: a queue that cannot store it has it
- * all the same, and ends later. */
+/* Relay is stopping, and all attempts have ended.  It waits for a short time until the queue has
+ * stored the results.  A queue that cannot store them has received them nevertheless, and stops
+ * later. */
 static void
 relay_check_drained(struct attempt_context *context)
 {
@@ -360,7 +361,7 @@ drain_time_passed(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* what the queue has not taken from the channel would be lost with it */
+	/* what the queue has not read from the channel would be lost when this process ends */
 	if (r->context.queue && channel_waiting(r->context.queue) &&
 	    clock_mono_ms() < r->drain_end_ms)
 		set_drain_timer(r, STORED_WAIT_MS);

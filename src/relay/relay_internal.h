@@ -1,5 +1,5 @@
 /*
- * relay_internal: the role's own, shared by its few files.
+ * relay_internal: the state of the role, shared by relay.c, resolver_renewal.c and route_test.c.
  */
 #ifndef RELAY_RELAY_INTERNAL_H
 #define RELAY_RELAY_INTERNAL_H
@@ -8,7 +8,7 @@
 #include "relay/attempt.h"
 #include "relay/resolver_choice.h"
 
-struct relay_destination_query; /* an open SITE_ASK */
+struct relay_destination_query; /* a DESTINATION_ASK that is not answered yet */
 struct route_test;
 
 LIST_HEAD(relay_destination_query_list, relay_destination_query);
@@ -18,31 +18,32 @@ struct relay {
 	struct role *role;
 	struct attempt_context context;
 	struct resolver *resolver;
-	struct resolver_choice choice; /* what it was made of, or is to be made of: see renewal */
-	struct event *renewal_timer; /* pending: the resolver is one of former names */
-	/* those of configurations before, which running attempts still ask */
+	/* what the resolver was made from, or will be made from: see renewal_timer */
+	struct resolver_choice choice;
+	struct event *renewal_timer; /* pending: the resolver is still one of a former choice */
+	/* resolvers of former configurations, which running attempts still use */
 	struct resolver **retired;
 	size_t retired_count;
 	struct channel *control;
-	int queue_fd, control_fd; /* given before the start; -1: none */
+	int queue_fd, control_fd; /* received before the start; -1: none */
 	struct role_peer queue_peer, control_peer;
 	struct relay_destination_query_list queries;
 	struct route_test_list tests;
-	struct event *drain_timer;  /* stopping */
-	int64_t drain_end_ms; /* monotonic */
-	bool attempts_ended;         /* stopping, all attempts have ended */
+	struct event *drain_timer; /* NULL: not stopping */
+	int64_t drain_end_ms;      /* monotonic */
+	bool attempts_ended;       /* stopping, and all attempts have ended */
 };
 
-/* The resolver: made in prepare (r->resolver NULL: it cannot be), and made anew in a reload that
- * brings other names. */
+/* The resolver of the role.  It is made in prepare (r->resolver is NULL if that fails), and made
+ * again in a reload that changes what it is made from. resolver_renewal_end frees it. */
 void resolver_renewal_prepare(struct relay *r);
 void resolver_renewal_reload(struct relay *r);
 void resolver_renewal_end(struct relay *r);
 
-/* One call of the operator's tool: which way would mail for this address go?  The answers follow.
- */
+/* Starts one `route test` command of the operator: finds out which way mail for this address would
+ * go, and sends that in rows to control. */
 void route_test_begin(struct relay *r, uint64_t call, struct str address);
-/* The tool, or the channel to it, is gone. */
+/* Frees all tests: the channel to control is closed. */
 void route_tests_cancel(struct relay *r);
 
 #endif

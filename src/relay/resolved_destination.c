@@ -1,5 +1,5 @@
 /*
- * resolved_destination: RFC 5321 section 5.1, RFC 7505 (null MX).
+ * resolved_destination: the rules of RFC 5321 section 5.1 and RFC 7505 (null MX).
  */
 #include "relay/resolved_destination.h"
 
@@ -70,7 +70,7 @@ add_host_names(const struct resolved_destination *d, struct buf *out)
 			buf_addf(out, "%s%s", i ? "," : "", names[i]);
 }
 
-/* Only one route can be the last resort, so its destinations need no number. */
+/* Only one route can be the fallback route, so its destinations need no route number. */
 static void
 add_destination_kind(const struct resolved_destination *d, struct buf *out)
 {
@@ -82,7 +82,7 @@ add_destination_kind(const struct resolved_destination *d, struct buf *out)
 		buf_addz(out, "mx:");
 }
 
-/* Too long a set is shown by one of its hosts, and told apart by a hash of all. */
+/* A name that is too long is replaced by the name of one host and a hash of all hosts. */
 static void
 shorten_destination_name(const struct resolved_destination *d, struct buf *text)
 {
@@ -91,7 +91,7 @@ shorten_destination_name(const struct resolved_destination *d, struct buf *text)
 	if (text->n < RESOLVED_NAME_BYTES)
 		return;
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, text->p, text->n, hash) < 0)
-		die("site: no SHA-256");
+		die("relay: no SHA-256");
 	buf_reset(text);
 	add_destination_kind(d, text);
 	buf_adds(text, str_upto(str_of(d->hosts[0].name), RESOLVED_NAME_BYTES - 80));
@@ -119,7 +119,7 @@ static void
 use_route_host(struct resolved_destination *d)
 {
 	add_destination_host(d, d->route->host, 0);
-	/* the operator named this host: it may be at home */
+	/* the operator named this host: it may be in the local network */
 	d->allow_private = true;
 	d->ttl_s = RESOLVED_FIXED_TTL_S;
 	set_destination_name(d);
@@ -181,8 +181,8 @@ bounded_ttl(uint32_t ttl_s)
 	return ttl_s > RESOLVED_TTL_MAX_S ? RESOLVED_TTL_MAX_S : ttl_s;
 }
 
-/* Our own name in the set: mail has come as far as us; only better hosts may get it (section 5.1).
- */
+/* The best preference of our own host name among the MX records: only hosts with a better one may
+ * get the message, because it has reached this host (section 5.1). */
 static uint32_t
 own_preference(const struct resolver_answer *a, struct str own_hostname)
 {
@@ -223,7 +223,7 @@ take_mx_set(struct resolved_destination *d, struct str own_hostname, struct str 
 		    REASON_DNS);
 }
 
-/* Section 5.1: without MX the domain's own address, as if it were an MX of preference 0. */
+/* Section 5.1: without MX the domain's own address counts as an MX of preference 0. */
 static void
 use_implicit_mx(
     struct resolved_destination *d, struct str own_hostname, struct str domain, uint32_t ttl_s)

@@ -79,7 +79,7 @@ resolv_confs_are_same(const struct resolv_conf *a, const struct resolv_conf *b)
 	return is_same;
 }
 
-/* Of the configuration's routes only the names count that the hosts file has. */
+/* Of the routes of the configuration only the host names that are in the hosts file matter. */
 bool
 resolver_choice_are_same(const struct resolver_choice *a, const struct resolver_choice *b)
 {

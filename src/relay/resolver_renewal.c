@@ -1,6 +1,6 @@
 /*
- * resolver_renewal: the resolver of the role, and those of configurations before, as long as
- * running attempts ask them.
+ * resolver_renewal: owns the resolver of the role, and the resolvers of former configurations as
+ * long as running attempts use them.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -8,7 +8,7 @@
 
 enum {
 	RETIRED_MAX = 16,
-	RENEW_AGAIN_S = 10, /* a resolver that could not be made */
+	RENEW_AGAIN_S = 10, /* the wait after a resolver could not be made */
 };
 
 static void
@@ -24,8 +24,8 @@ free_retired_resolver(struct resolver *resolver, void *arg)
 	resolver_free(&resolver);
 }
 
-/* Running attempts go on with the resolver that they asked; of too many of them, the oldest one's
- * open questions end as if there were no answer. */
+/* Running attempts go on with their former resolver.  If there are too many former resolvers, the
+ * open queries of the oldest ones end as if there were no answer. */
 static void
 retire_resolver(struct relay *r)
 {
@@ -38,7 +38,8 @@ retire_resolver(struct relay *r)
 		resolver_expire_queries(r->retired[i]);
 }
 
-/* What main was told is in force comes into force, if not at once. */
+/* Makes the resolver of the new choice.  If that fails, it is tried again, because main has been
+ * told that the new configuration is in force. */
 static void
 renew_resolver(struct relay *r)
 {
@@ -53,7 +54,7 @@ renew_resolver(struct relay *r)
 		return;
 	}
 	log_error("relay: no resolver can be made for the new dns settings: the former one is "
-		  "asked meanwhile, and it is tried again every %d s",
+		  "used until then, and the new one is tried again every %d s",
 	    RENEW_AGAIN_S);
 	event_add(r->renewal_timer, &retry);
 }

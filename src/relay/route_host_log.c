@@ -9,7 +9,7 @@
 
 enum { ROUTE_HOST_LOG_REPEAT_MS = 60 * 60 * 1000 };
 
-/* NULL: it is not there. */
+/* NULL: there is no entry. */
 static struct route_host_log_record *
 route_host_log_find(
     struct route_host_log *log, const struct resolved_destination *destination, uint64_t host)

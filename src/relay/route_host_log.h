@@ -1,6 +1,6 @@
 /*
- * route_host_log: hosts of routes that have no address, as the log was told of them: once for each
- * route in an hour, however many deliveries end so, and again when one has an address.
+ * route_host_log: logs hosts of routes that have no address: once an hour for each route and host,
+ * however many deliveries fail for it, and once more when the host has an address again.
  */
 #ifndef RELAY_ROUTE_HOST_LOG_H
 #define RELAY_ROUTE_HOST_LOG_H
@@ -10,21 +10,21 @@
 
 #include "relay/resolved_destination.h"
 
-enum { ROUTE_HOST_LOG_MAX = 64 }; /* of more the one that was told first is forgotten */
+enum { ROUTE_HOST_LOG_MAX = 64 }; /* beyond that the oldest entry is forgotten */
 
-/* Begins as zeros. */
+/* Starts as zeros; needs no clean-up. */
 struct route_host_log {
 	struct route_host_log_record {
 		unsigned route;
-		uint64_t host;  /* its hash */
-		int64_t at_ms;  /* monotonic; 0: none */
+		uint64_t host; /* hash of the host name */
+		int64_t at_ms; /* monotonic; 0: none */
 	} entries[ROUTE_HOST_LOG_MAX];
 };
 
-/* A delivery was ended for the want of an address of this host. */
+/* A delivery ended because this host has no address. */
 void route_host_log_missing(
     struct route_host_log *log, const struct resolved_destination *destination, const char *host);
-/* It has one. */
+/* The host has an address. */
 void route_host_log_found(
     struct route_host_log *log, const struct resolved_destination *destination, const char *host);
 

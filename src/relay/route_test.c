@@ -1,7 +1,7 @@
 /*
- * route_test: says in rows which way mail for an address would go, and does not send anything: the
- * route first, then each host with its addresses as DNS gives them now.  Whether there is a way,
- * and what a delivery would end with, host_iterator.c says.
+ * route_test: reports in rows which way mail for an address would go, and sends no mail: first the
+ * route, then each host with the addresses that DNS gives now.  host_iterator.c decides whether a
+ * delivery is possible, and with which status it would end otherwise.
  */
 #include "base/mem.h"
 #include "mail/mail_address.h"
@@ -22,7 +22,7 @@ struct route_test {
 	struct destination_cache_lookup *lookup;
 	struct resolver_query *query;
 	struct cached_destination *destination;
-	struct host_iterator hosts; /* as one that begins now; no connection is made */
+	struct host_iterator hosts; /* starts like that of an attempt; no connection is made */
 	size_t host_index;
 	bool can_deliver;
 };
@@ -65,7 +65,7 @@ finish_route_test(struct route_test *test, uint8_t exit_code, struct str text)
 	route_test_free(test);
 }
 
-/* The status of a delivery as its end. */
+/* Ends the test with the status that a delivery would end with. */
 static void
 finish_route_test_with(struct route_test *test, const struct smtp_status *status)
 {
@@ -78,7 +78,7 @@ finish_route_test_with(struct route_test *test, const struct smtp_status *status
 	buf_clear(&text);
 }
 
-/* "": mail may go there. */
+/* Why a delivery would not use this address; "": it would. */
 static const char *
 address_refusal_text(const struct resolved_destination *resolved, const struct resolver_address *a)
 {
@@ -92,7 +92,7 @@ address_refusal_text(const struct resolved_destination *resolved, const struct r
 	case OWN_ADDRESS_YES:
 		return "(this host)";
 	case OWN_ADDRESS_UNKNOWN:
-		return "(cannot be asked about now)";
+		return "(cannot be checked now)";
 	default:
 		return "";
 	}
@@ -109,7 +109,8 @@ add_tested_address(
 	buf_addf(out, "%s%s%s", out->n ? " " : "", text, address_refusal_text(resolved, a));
 }
 
-/* What a delivery makes of this host, if it comes as far. */
+/* Passes the answer to the host iterator, as a delivery would, if a delivery would try this
+ * host. */
 static void
 follow_host_iterator(struct route_test *test, const struct resolver_answer *a)
 {
@@ -219,14 +220,14 @@ route_test_got_destination(struct cached_destination *destination, void *arg)
 		finish_route_test_with(test, &resolved->status);
 }
 
-/* As at RCPT: <postmaster> has no domain, and all others must have one.  A domain alone will do as
- * well; one word is none. */
+/* As at RCPT: <postmaster> has no domain, all other addresses must have one.  A domain alone is
+ * accepted as well, but not a single word. */
 static bool
 route_test_domain(struct str text, struct str *domain_out, const char **why_out)
 {
 	struct mail_address address;
 
-	*why_out = "it is no address";
+	*why_out = "it is not an address";
 	*domain_out = text;
 	if (mail_address_parse(text, &address, why_out)) {
 		*domain_out = address.domain;
@@ -235,7 +236,7 @@ route_test_domain(struct str text, struct str *domain_out, const char **why_out)
 	if (mail_address_is_literal(text) || (mail_address_is_domain(text) && str_has(text, '.')))
 		return true;
 	if (mail_address_is_domain(text))
-		*why_out = "RCPT wants an address with a domain, or postmaster; a domain of one "
+		*why_out = "RCPT requires an address with a domain, or postmaster; a domain of one "
 			   "word is tested as x@WORD";
 	return false;
 }

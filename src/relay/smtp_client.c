@@ -1,7 +1,7 @@
 /*
- * smtp_client: the session, in protocol order: greeting, EHLO, STARTTLS, AUTH, transactions, QUIT.
- * It knows neither sockets nor time nor hosts.  Nothing that was learned before TLS counts after
- * it.
+ * smtp_client: the session in the order of the protocol: greeting, EHLO, STARTTLS, AUTH,
+ * transactions, QUIT.  It does not know sockets, time or hosts.  Nothing that the host said before
+ * TLS is used after it.
  */
 #include "relay/smtp_client.h"
 
@@ -15,7 +15,7 @@ enum { OUTPUT_MAX = 2 << 20, FIRST_EXPECTED = 8, LINE_MAX_BYTES = 12288, ANSWER_
 
 /* ---- greeting ---- */
 
-/* Before any mail was spoken of: a temporary refusal is about the host as a whole. */
+/* Before any command about mail a temporary refusal is about the host as a whole. */
 static enum smtp_client_step
 smtp_client_refused_by_host(struct smtp_client *c, const struct smtp_status *r)
 {
@@ -62,7 +62,7 @@ tls_is_missing(struct smtp_client *c)
 	return smtp_client_fail(c, &s, REASON_TLS);
 }
 
-/* RFC 5321 sections 3.2 and 4.1.4: a host that knows HELO alone, as far as codes tell. */
+/* RFC 5321 sections 3.2 and 4.1.4: the codes of a host that only knows HELO. */
 static bool
 is_without_ehlo(const struct smtp_status *r)
 {
@@ -137,7 +137,7 @@ got_starttls(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 	return c->options.username.n ? smtp_client_auth_begin(c) : smtp_client_set_ready(c);
 }
 
-/* RFC 3207 section 4.2: all that was learned before is forgotten. */
+/* RFC 3207 section 4.2: what was learned before TLS is forgotten. */
 enum smtp_client_step
 smtp_client_secured(struct smtp_client *c, bool is_verified)
 {
@@ -169,7 +169,7 @@ smtp_client_quit(struct smtp_client *c)
 #define TIMEOUT_OFFSET(x) offsetof(struct smtp_client_timeouts, x)
 
 static const struct phase_row phases[PHASE_COUNT] = {
-    /* phase            name        patience                good  says          hears */
+    /* phase            name        timeout                success  send      receive */
     [PHASE_NONE] = {"idle", TIMEOUT_OFFSET(mail_ms), 0, NULL, NULL},
     [PHASE_GREETING] = {"greeting", TIMEOUT_OFFSET(greeting_ms), 220, NULL, got_greeting},
     [PHASE_EHLO] = {"EHLO", TIMEOUT_OFFSET(ehlo_ms), 250, send_ehlo, got_ehlo},
@@ -191,8 +191,8 @@ static const struct phase_row phases[PHASE_COUNT] = {
     [PHASE_QUIT] = {"QUIT", TIMEOUT_OFFSET(mail_ms), 0, NULL, NULL},
 };
 
-/* A success that answers something else (RFC 5321 section 4.2.1: help, the channel, a login; or a
- * step on the way where none is) shows that the host and we speak of different commands. */
+/* A success reply that answers something else (RFC 5321 section 4.2.1: help, the channel, a login;
+ * or an intermediate reply where none is expected) shows that host and client are out of step. */
 static bool
 is_unexpected_success(enum phase phase, const struct smtp_status *r)
 {
@@ -205,7 +205,7 @@ is_unexpected_success(enum phase phase, const struct smtp_status *r)
 	return r->code >= 300 || (about >= 1 && about <= 3);
 }
 
-/* ---- the machine ---- */
+/* ---- replies and commands ---- */
 
 size_t
 smtp_client_expected(const struct smtp_client *c)
@@ -248,7 +248,8 @@ smtp_client_fail(struct smtp_client *c, const struct smtp_status *why, const cha
 	return SMTP_CLIENT_OVER;
 }
 
-/* Its first line, which smtp_status_make cleans. */
+/* Ends the session.  The first line of the reply goes into the status; smtp_status_make cleans
+ * it. */
 static enum smtp_client_step
 smtp_client_bad_reply(struct smtp_client *c, const char *what, struct str answer)
 {
@@ -275,7 +276,8 @@ smtp_client_protocol_error(struct smtp_client *c, const char *what)
 	return smtp_client_bad_reply(c, what, str_of(answer));
 }
 
-/* Speaks as far as it may: one command, or with PIPELINING up to where an answer is needed. */
+/* Sends as many commands as allowed: one, or with PIPELINING up to the next one that needs a
+ * reply. */
 static enum smtp_client_step
 send_next_commands(struct smtp_client *c, enum smtp_client_step step)
 {
@@ -289,14 +291,14 @@ send_next_commands(struct smtp_client *c, enum smtp_client_step step)
 	return c->is_over ? SMTP_CLIENT_OVER : step;
 }
 
-/* RFC 5321 section 3.8: 421, which a host may say at any time. */
+/* RFC 5321 section 3.8: a host may send 421 at any time. */
 static enum smtp_client_step
 smtp_client_closed(struct smtp_client *c, const struct smtp_status *r)
 {
 	return smtp_client_fail(c, r, c->transaction.message ? reason_of_reply(r) : REASON_BUSY);
 }
 
-/* Takes one whole reply; more of the host's bytes are at hand when has_more. */
+/* Handles one complete reply. has_more: the host has sent further bytes. */
 static enum smtp_client_step
 handle_smtp_reply(struct smtp_client *c, bool has_more)
 {
@@ -310,14 +312,13 @@ handle_smtp_reply(struct smtp_client *c, bool has_more)
 	c->turn++;
 	c->has_extra_input = has_more && smtp_client_expected(c) == 0;
 	step = r.code == 421 ? smtp_client_closed(c, &r) : phases[e.phase].receive(c, &r, e.about);
-	/* a challenge may be a hash, a reply may be a secret's echo: kept no longer than needed */
+	/* a challenge may be a hash, and a reply may echo a secret: not kept longer than needed */
 	smtp_reply_clear(&c->reply);
 	smtp_reply_init(&c->reply, NULL);
 	return step;
 }
 
-/* Bytes that answer nothing that was said: what follows would be taken for the answers to other
- * commands. */
+/* The host sent bytes without a command: they would be read as the replies to later commands. */
 static enum smtp_client_step
 unsolicited_reply(struct smtp_client *c, struct str in)
 {
@@ -375,7 +376,7 @@ enum smtp_client_step
 smtp_client_send(struct smtp_client *c, struct message_source *message)
 {
 	if (!c->is_ready)
-		die("client: a transaction begins out of turn");
+		die("relay: a transaction begins before the session is ready");
 	if (message->count > c->transaction.results_cap) {
 		mem_free(c->transaction.results);
 		c->transaction.results = mem_new(message->count * sizeof *c->transaction.results);
@@ -410,7 +411,7 @@ smtp_client_expired(struct smtp_client *c)
 	return smtp_client_lost(c, &s, REASON_TIMEOUT);
 }
 
-/* ---- what the owner asks ---- */
+/* ---- life cycle and timeouts ---- */
 
 struct smtp_client *
 smtp_client_new(const struct smtp_client_options *o)

@@ -1,13 +1,13 @@
 /*
- * smtp_client_auth: our login at a smarthost (RFC 4954), between EHLO and the first transaction.
- * What is wrong with it is the operator's to mend: always temporary, never a reason to return mail.
+ * smtp_client_auth: the login at a smarthost (RFC 4954), between EHLO and the first transaction.
+ * If it fails, the operator has to correct that: the failure is always temporary, and mail is never
+ * returned for it.
  */
 #include "base/encode.h"
 #include "base/mem.h"
 #include "relay/phases.h"
 #include "relay/reason.h"
 
-/* Credentials go only where the certificate was checked. */
 enum smtp_client_step
 smtp_client_auth_begin(struct smtp_client *c)
 {
@@ -78,12 +78,11 @@ smtp_client_auth_answer(struct smtp_client *c)
 	return ok;
 }
 
-/* Our credentials are the operator's to mend: never a reason to return mail. */
 enum smtp_client_step
 smtp_client_auth_got(struct smtp_client *c, const struct smtp_status *r, uint32_t about)
 {
 	(void)about;
-	/* what was said is sent long since, and may hold the password */
+	/* what was sent earlier may contain the password */
 	if (c->output.p && c->output.n == 0)
 		mem_wipe(c->output.p, c->output.cap);
 	if (r->code == 334) {

@@ -1,5 +1,5 @@
 /*
- * smtp_client_state: what the owner of an SMTP client may ask about it at any time.
+ * smtp_client_state: queries about an SMTP client that are allowed at any time.
  */
 #include "relay/phases.h"
 

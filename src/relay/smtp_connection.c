@@ -1,6 +1,6 @@
 /*
- * smtp_connection: carries bytes between the stream and the client.  Time-outs are absolute: a
- * deadline is set once for each turn of the talk and not moved by bytes that trickle in.
+ * smtp_connection: transports bytes between the stream and the client.  Deadlines are absolute: one
+ * is set for each turn of the dialogue, and bytes that come slowly do not move it.
  */
 #include "relay/smtp_connection.h"
 
@@ -20,7 +20,7 @@ route_of_connection(const struct smtp_connection *connection)
 	return connection->destination->resolved.route;
 }
 
-/* ---- after each step of the talk ---- */
+/* ---- after each step of the client ---- */
 
 static void
 send_client_output(struct smtp_connection *connection)
@@ -34,7 +34,7 @@ send_client_output(struct smtp_connection *connection)
 	stream_flush(connection->stream);
 }
 
-/* The content has an end of its own, however fast each of its blocks is taken. */
+/* The content as a whole has a deadline, however fast each of its blocks is taken. */
 static int64_t
 content_until_ms(struct smtp_connection *connection, int64_t now_ms)
 {
@@ -65,14 +65,14 @@ static void
 begin_tls(struct smtp_connection *connection)
 {
 	connection->state = SMTP_CONNECTION_SECURING;
-	/* RFC 3207: what came in clear behind the 220 is nobody's */
+	/* RFC 3207: what the host sent in plaintext after the 220 is discarded */
 	stream_drop(connection->stream, stream_input(connection->stream).n);
 	stream_deadline(
 	    connection->stream, clock_mono_ms() + connection->destination->conf->timeouts.ehlo_ms);
 	stream_start_tls_client(connection->stream, connection->tls, connection->host);
 }
 
-/* Tells the stream what the talk wants; returns how the step ended. */
+/* Does with the stream what the step requires; returns the step of the client after that. */
 static enum smtp_client_step
 follow_client_step(struct smtp_connection *connection, enum smtp_client_step step)
 {
@@ -102,7 +102,7 @@ report_client_step(struct smtp_connection *connection, enum smtp_client_step ste
 		connection->events->over(connection, connection->arg);
 }
 
-/* ---- what the stream tells ---- */
+/* ---- events of the stream ---- */
 
 static void
 smtp_connection_readable(struct stream *stream, void *arg)
@@ -168,7 +168,7 @@ smtp_connection_content_ready(struct smtp_connection *connection)
 		report_client_step(connection, smtp_client_fill(connection->client));
 }
 
-/* What this machine lacks is not the host's fault: it must not count against the host. */
+/* A resource that this machine lacks is not the host's fault, and must not count against it. */
 static bool
 is_local_shortage(int error)
 {
@@ -240,7 +240,7 @@ static const struct stream_events stream_events = {.readable = smtp_connection_r
     .drained = smtp_connection_drained,
     .ended = smtp_connection_ended};
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static struct smtp_client_options
 smtp_client_options_of(const struct smtp_connection *connection, bool without_chunking)
@@ -327,7 +327,7 @@ smtp_connection_free(struct smtp_connection **connection_ptr)
 	mem_free(connection);
 }
 
-/* TLS stands, it was not begun, its handshake did not end well. */
+/* The words for: TLS is established, was not started, its handshake failed. */
 #define SMTP_CONNECTION_TLS_WORDS(level) {level, level ":not_begun", level ":handshake"}
 
 const char *
@@ -346,7 +346,7 @@ smtp_connection_tls(const struct smtp_connection *connection)
 		return words[route_of_connection(connection)->tls][0];
 	if (connection->state == SMTP_CONNECTION_SECURING)
 		return words[route_of_connection(connection)->tls][2];
-	/* in clear: as the route says, after TLS failed, or because the host has none */
+	/* in plaintext: by the route, after TLS failed, or because the host does not offer TLS */
 	return connection->tls_level == SMTP_CLIENT_TLS_NEVER || connection->messages
 	           ? "none"
 	           : words[route_of_connection(connection)->tls][1];

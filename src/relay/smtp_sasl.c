@@ -1,5 +1,5 @@
 /*
- * smtp_sasl: mechanisms in order of preference, then SCRAM's arithmetic.
+ * smtp_sasl: the mechanisms in order of preference, and the computation of SCRAM.
  */
 #include "relay/smtp_sasl.h"
 
@@ -13,7 +13,7 @@ enum { HASH_BYTES = 32, NONCE_BYTES = 18, SALT_MAX = 256, ITERATIONS_MIN = 4096 
 
 static const struct {
 	enum smtp_sasl_mechanism mechanism;
-	const char *name; /* as offered: with blanks */
+	const char *name; /* as in the list of the host: between blanks */
 	const char *plain;
 } mechanisms[] = {
     {SMTP_SASL_SCRAM_SHA_256, " SCRAM-SHA-256 ", "SCRAM-SHA-256"},
@@ -28,7 +28,7 @@ draw_nonce(char out[SMTP_SASL_NONCE_MAX])
 	struct buf text;
 
 	if (gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof random) < 0)
-		die("login: no random bytes");
+		die("relay login: no random bytes");
 	buf_init(&text, SMTP_SASL_NONCE_MAX - 1);
 	encode_base64(&text, str_make((char *)random, sizeof random));
 	memcpy(out, text.p, text.n);
@@ -107,7 +107,7 @@ static void
 smtp_sasl_hmac(const unsigned char key[HASH_BYTES], struct str text, unsigned char out[HASH_BYTES])
 {
 	if (gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, HASH_BYTES, text.p, text.n, out) < 0)
-		die("login: no HMAC");
+		die("relay login: no HMAC");
 }
 
 struct smtp_sasl_challenge {
@@ -116,8 +116,8 @@ struct smtp_sasl_challenge {
 	uint64_t iterations;
 };
 
-/* "r=…,s=…,i=…": a nonce that does not continue ours, or a cost that would stop our loop, is
- * refused. */
+/* "r=…,s=…,i=…".  Refused: a nonce that does not continue ours, and an iteration count that would
+ * block the loop. */
 static bool
 parse_scram_challenge(
     const struct smtp_sasl *sasl, struct str text, struct smtp_sasl_challenge *out)
@@ -149,10 +149,10 @@ compute_client_proof(
 
 	if (gnutls_pbkdf2(GNUTLS_MAC_SHA256, &password, &salt, (unsigned)ch->iterations, salted,
 	        sizeof salted) < 0)
-		die("login: no PBKDF2");
+		die("relay login: no PBKDF2");
 	smtp_sasl_hmac(salted, STR("Client Key"), key);
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, key, sizeof key, stored) < 0)
-		die("login: no SHA-256");
+		die("relay login: no SHA-256");
 	smtp_sasl_hmac(stored, buf_str(&sasl->auth_message), signature);
 	for (size_t i = 0; i < HASH_BYTES; i++)
 		proof[i] = key[i] ^ signature[i];

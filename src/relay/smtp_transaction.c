@@ -1,7 +1,7 @@
 /*
- * smtp_transaction: one message to the recipients that share a host: MAIL, RCPT, DATA or BDAT,
- * content, one answer for all (SMTP) or for each accepted recipient (LMTP).  What the host cannot
- * take (smtp_transaction_fit.c) is refused before anything is said.
+ * smtp_transaction: sends one message to the recipients that share a host: MAIL, RCPT, DATA or
+ * BDAT, the content, and one reply for all recipients (SMTP) or for each accepted one (LMTP).  What
+ * the host cannot take (smtp_transaction_fit.c) is refused before any command is sent.
  */
 #include "relay/phases.h"
 
@@ -9,7 +9,7 @@
 #include "mail/dot.h"
 #include "relay/reason.h"
 
-/* In this transaction, and without a result yet. */
+/* The recipient belongs to this transaction and has no result yet. */
 static bool
 recipient_is_open(const struct smtp_client *c, size_t index)
 {
@@ -18,7 +18,7 @@ recipient_is_open(const struct smtp_client *c, size_t index)
 	return r->status.code == 0 && !r->is_for_later;
 }
 
-/* Settles every recipient that has no result yet. */
+/* Gives every recipient without a result this one. */
 static void
 set_open_results(struct smtp_client *c, const struct smtp_status *s, const char *reason)
 {
@@ -34,7 +34,7 @@ host_has_extension(const struct smtp_client *c, enum smtp_extension e)
 	return (c->extensions.has & e) != 0;
 }
 
-/* ---- RSET, when the last transaction was left open ---- */
+/* ---- RSET, when the last transaction is still open ---- */
 
 enum phase
 smtp_transaction_send_rset(struct smtp_client *c)
@@ -107,7 +107,7 @@ smtp_transaction_got_mail(struct smtp_client *c, const struct smtp_status *r, ui
 		return SMTP_CLIENT_WAIT;
 	}
 	set_open_results(c, r, reason_of_reply(r));
-	/* without PIPELINING nothing more was said */
+	/* without PIPELINING no further command was sent */
 	c->next_phase = PHASE_NONE;
 	return SMTP_CLIENT_WAIT;
 }
@@ -143,7 +143,7 @@ add_rcpt_command(struct smtp_client *c, const struct envelope_recipient *r)
 	buf_addz(&c->output, "\r\n");
 }
 
-/* DATA for LMTP: how many answers follow its content is known only after RCPT was answered. */
+/* LMTP uses DATA, because the number of replies after the content is known only after RCPT. */
 static enum phase
 content_phase(const struct smtp_client *c)
 {
@@ -170,8 +170,8 @@ smtp_transaction_send_rcpt(struct smtp_client *c)
 	                                                                : content_phase(c);
 }
 
-/* RFC 5321 section 4.5.3.1.10: too many recipients for one transaction, which old hosts say with
- * 552.  An enhanced code may tell that something else is meant. */
+/* RFC 5321 section 4.5.3.1.10: too many recipients for one transaction; old hosts send 552.  An
+ * enhanced code may give another meaning. */
 static bool
 is_too_many_recipients(const struct smtp_status *r)
 {
@@ -179,7 +179,8 @@ is_too_many_recipients(const struct smtp_status *r)
 	       (r->class == 0 || (r->subject == 5 && r->detail == 3));
 }
 
-/* Those that were taken get the message, the others get theirs in the next transaction. */
+/* If some recipients were accepted, they get the message now; this one gets it in the next
+ * transaction. */
 static void
 postpone_recipient(
     struct smtp_client *c, struct smtp_client_result *result, const struct smtp_status *r)
@@ -200,7 +201,7 @@ smtp_transaction_got_rcpt(struct smtp_client *c, const struct smtp_status *r, ui
 	struct smtp_client_result *result = &c->transaction.results[about];
 
 	if (result->status.code != 0)
-		return SMTP_CLIENT_WAIT; /* MAIL was refused; this answer only repeats it */
+		return SMTP_CLIENT_WAIT; /* MAIL was refused, and this reply only repeats that */
 	if (smtp_status_is_ok(r)) {
 		c->transaction.accepted++;
 		return SMTP_CLIENT_WAIT;
@@ -214,7 +215,7 @@ smtp_transaction_got_rcpt(struct smtp_client *c, const struct smtp_status *r, ui
 
 /* ---- DATA ---- */
 
-/* All answers so far are in, and no recipient is left. */
+/* True: all replies so far were read, and no recipient was accepted. */
 static bool
 no_recipient_is_left(struct smtp_client *c)
 {
@@ -247,8 +248,8 @@ expect_final_replies(struct smtp_client *c)
 			smtp_client_expect(c, PHASE_FINAL, (uint32_t)i);
 }
 
-/* RFC 2920 section 3.1: a host may say 354 though it refused every recipient; it gets a lone dot.
- */
+/* RFC 2920 section 3.1: a host may reply 354 although it refused every recipient; it gets an empty
+ * message. */
 static enum smtp_client_step
 end_unwanted_data(struct smtp_client *c)
 {
@@ -327,7 +328,7 @@ smtp_client_awaits_content(const struct smtp_client *c)
 	return smtp_client_has_more_content(c) && c->transaction.awaits_content;
 }
 
-/* The host has waited for our disk long enough to give us up. */
+/* The host has waited for our disk so long that it may close the connection for that. */
 bool
 smtp_transaction_disk_is_late(const struct smtp_client *c)
 {
@@ -339,7 +340,7 @@ smtp_transaction_disk_is_late(const struct smtp_client *c)
 	       message_source_awaited_ms(c->transaction.message) >= late_ms;
 }
 
-/* False: the content is lost. */
+/* False: the content cannot be read. */
 static bool
 put_next_block(struct smtp_client *c)
 {
@@ -378,10 +379,10 @@ smtp_client_fill(struct smtp_client *c)
 	return SMTP_CLIENT_WAIT;
 }
 
-/* ---- the answer to the whole ---- */
+/* ---- the final reply ---- */
 
-/* Hosts that announce CHUNKING and then do not know BDAT: they take the content for commands.  503
- * is the right answer when nobody was accepted. */
+/* Some hosts announce CHUNKING but do not know BDAT: they read the content as commands. 503 is the
+ * correct reply when no recipient was accepted. */
 static bool
 host_lacks_bdat(const struct smtp_client *c, const struct smtp_status *r)
 {
@@ -426,11 +427,12 @@ smtp_transaction_got_final(struct smtp_client *c, const struct smtp_status *r, u
 		set_recipient_result(c, i, r);
 	if (about < PHASE_ABOUT_NONE)
 		set_recipient_result(c, about, r);
-	/* refused in the middle of the content: the rest of it would be read as commands */
+	/* refused while the content was sent: the host would read the rest of it as commands */
 	if (!c->transaction.is_body_sent || c->transaction.had_extra_input)
 		return host_answered_early(c);
 	if (about == PHASE_ABOUT_NONE) {
-		/* a host that said 354 to nobody may count the lone dot as it likes */
+		/* a host that replied 354 without a recipient may handle the empty message in any
+		 * way */
 		smtp_client_quit(c);
 		return SMTP_CLIENT_OVER;
 	}

@@ -1,6 +1,6 @@
 /*
- * smtp_transaction_fit: may this message be offered to this host, by what the host says it can
- * take?
+ * smtp_transaction_fit: checks whether a host can take a message, by the extensions that it
+ * announced.
  */
 #include "mail/smtp_command.h"
 #include "relay/phases.h"
@@ -28,7 +28,7 @@ smtp_transaction_all_are_utf8(const struct message_source *m)
 	return true;
 }
 
-/* Code 0: the host can take what needs SMTPUTF8, or the message can do without. */
+/* Code 0: the host has SMTPUTF8, or the message does not need it. */
 static struct smtp_status
 smtp_transaction_unfit_utf8(struct smtp_client *c)
 {
@@ -37,7 +37,8 @@ smtp_transaction_unfit_utf8(struct smtp_client *c)
 
 	if (!smtp_transaction_has(c, EXT_SMTPUTF8) && !str_is_ascii(m->envelope->sender))
 		return smtp_transaction_no_utf8("sender");
-	/* its only recipient stands in the Received field, which is not the reason to be told */
+	/* the Received field contains the only recipient as well, but the address is the reason to
+	 * report */
 	if (!smtp_transaction_has(c, EXT_SMTPUTF8) && smtp_transaction_all_are_utf8(m))
 		return smtp_transaction_no_utf8("address");
 	if (!message_source_choose_header(m, smtp_transaction_has(c, EXT_SMTPUTF8), &fault))

@@ -1,5 +1,5 @@
 /*
- * tls_trust: few routes have a CA file of their own; a list is searched.
+ * tls_trust: a list, because few routes have a CA file of their own.
  */
 #include "relay/tls_trust.h"
 
