@@ -51,7 +51,7 @@ body_reader_read(void *arg, uint64_t at, size_t n, struct str *block_out)
 	if (reader->is_answered && reader->wanted_at == at && reader->wanted_n == n) {
 		*block_out = reader->bytes;
 		reader->is_answered = reader->error == 0;
-		return reader->error ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_HERE;
+		return reader->error ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_AVAILABLE;
 	}
 	reader->is_answered = false;
 	reader->wanted_at = at;

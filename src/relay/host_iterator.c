@@ -256,7 +256,7 @@ host_iterator_tls(const struct host_iterator *it)
 }
 
 static bool
-may_retry_in_clear(const struct host_iterator *it)
+may_retry_in_plaintext(const struct host_iterator *it)
 {
 	return it->destination->route->tls == ROUTE_TLS_OPPORTUNISTIC && !it->in_plaintext &&
 	       it->destination->route->username.n == 0;
@@ -266,7 +266,7 @@ void
 host_iterator_tls_failed(struct host_iterator *it, const struct smtp_status *s, const char *tls)
 {
 	it->tries++;
-	if (may_retry_in_clear(it)) {
+	if (may_retry_in_plaintext(it)) {
 		it->in_plaintext = true;
 		return;
 	}

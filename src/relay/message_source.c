@@ -27,12 +27,12 @@ message_source_block(struct message_source *source, uint64_t at, struct str *blo
 
 	*block_out = STR_NULL;
 	if (n == 0)
-		return MESSAGE_SOURCE_HERE;
+		return MESSAGE_SOURCE_AVAILABLE;
 	answer = source->read(source->arg, at, n, block_out);
-	if (answer != MESSAGE_SOURCE_HERE)
+	if (answer != MESSAGE_SOURCE_AVAILABLE)
 		return answer;
 	source->is_damaged = source->sums.n && !block_sums_match(source->sums, at, *block_out);
-	return source->is_damaged ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_HERE;
+	return source->is_damaged ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_AVAILABLE;
 }
 
 static void
@@ -61,7 +61,7 @@ message_source_read(struct message_source *source, uint64_t at, struct str *piec
 {
 	struct str header = message_source_header(source);
 	uint64_t body_at = header.n + 2;
-	enum message_source_answer answer = MESSAGE_SOURCE_HERE;
+	enum message_source_answer answer = MESSAGE_SOURCE_AVAILABLE;
 
 	if (at < header.n)
 		*piece_out = str_from(header, at);
@@ -109,7 +109,7 @@ message_source_scan(struct message_source *source)
 	if (source->scanned_bytes < source->header.n + 2)
 		source->scanned_bytes = source->header.n + 2;
 	switch (message_source_read(source, source->scanned_bytes, &piece)) {
-	case MESSAGE_SOURCE_HERE:
+	case MESSAGE_SOURCE_AVAILABLE:
 		break;
 	case MESSAGE_SOURCE_AWAITED:
 		return MESSAGE_SOURCE_SCAN_AWAITED;

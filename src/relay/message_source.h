@@ -18,7 +18,7 @@ enum {
 };
 
 enum message_source_answer {
-	MESSAGE_SOURCE_HERE,
+	MESSAGE_SOURCE_AVAILABLE,
 	MESSAGE_SOURCE_AWAITED, /* the owner is notified when the block can be read */
 	MESSAGE_SOURCE_UNREADABLE,
 };

@@ -126,7 +126,7 @@ smtp_connection_connected(struct stream *stream, void *arg)
 	struct smtp_connection *connection = arg;
 	uint16_t port;
 
-	connection->state = SMTP_CONNECTION_TALKING;
+	connection->state = SMTP_CONNECTION_OPEN;
 	stream_local(stream, connection->source, &port);
 	if (connection->tls_level == SMTP_CLIENT_TLS_IMPLICIT) {
 		begin_tls(connection);
@@ -141,7 +141,7 @@ smtp_connection_secured(struct stream *stream, void *arg)
 {
 	struct smtp_connection *connection = arg;
 
-	connection->state = SMTP_CONNECTION_TALKING;
+	connection->state = SMTP_CONNECTION_OPEN;
 	connection->is_secure = true;
 	stream_read(stream, true);
 	report_client_step(
@@ -163,7 +163,7 @@ smtp_connection_drained(struct stream *stream, void *arg)
 void
 smtp_connection_content_ready(struct smtp_connection *connection)
 {
-	if (connection->state == SMTP_CONNECTION_TALKING &&
+	if (connection->state == SMTP_CONNECTION_OPEN &&
 	    smtp_client_awaits_content(connection->client))
 		report_client_step(connection, smtp_client_fill(connection->client));
 }
@@ -222,7 +222,7 @@ smtp_connection_ended(struct stream *stream, enum stream_end why, void *arg)
 	case SMTP_CONNECTION_SECURING:
 		handshake_failed(connection);
 		break;
-	case SMTP_CONNECTION_TALKING:
+	case SMTP_CONNECTION_OPEN:
 		if (why == STREAM_EXPIRED)
 			smtp_client_expired(connection->client);
 		else

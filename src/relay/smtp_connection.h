@@ -25,7 +25,7 @@ struct smtp_connection_events {
 enum smtp_connection_state {
 	SMTP_CONNECTION_CONNECTING,
 	SMTP_CONNECTION_SECURING, /* the TLS handshake, at once or after STARTTLS */
-	SMTP_CONNECTION_TALKING,  /* also while the connection is idle */
+	SMTP_CONNECTION_OPEN,  /* also while the connection is idle */
 	SMTP_CONNECTION_QUITTING, /* QUIT was sent; further input is ignored */
 };
 

@@ -348,7 +348,7 @@ put_next_block(struct smtp_client *c)
 	struct str piece;
 
 	switch (message_source_read(c->transaction.message, c->transaction.content_bytes, &piece)) {
-	case MESSAGE_SOURCE_HERE:
+	case MESSAGE_SOURCE_AVAILABLE:
 		if (!put_content(c, piece))
 			return false;
 		c->transaction.content_bytes += piece.n;

@@ -1,5 +1,5 @@
 /*
- * keyring: which keys are taken, what they sign, how long they stay.
+ * keyring: which keys are accepted, what they sign, and how long replaced keys stay.
  */
 #include "keys/keyring.h"
 
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "pem.h"
 
-Test(keyring, signs_as_asked)
+Test(keyring, signs_with_allowed_algorithms_only)
 {
 	static const struct {
 		gnutls_pk_algorithm_t kind;
@@ -77,7 +77,7 @@ Test(keyring, signs_as_asked)
 	keyring_free(&k);
 }
 
-Test(keyring, what_is_not_taken)
+Test(keyring, refuses_other_keys_and_files)
 {
 	struct keyring *k = keyring_new();
 	struct pem encrypted, dsa;
@@ -120,11 +120,11 @@ Test(keyring, replaced_keys_stay_for_a_while)
 	cr_assert(algorithm == GNUTLS_PK_EDDSA_ED25519 && bits == 256);
 	cr_assert(keyring_find(k, pem_id(&p[KEYS - 17]), &algorithm, &bits));
 	cr_assert(!keyring_find(k, pem_id(&p[KEYS - 18]), &algorithm, &bits));
-	/* an hour later the next change forgets them */
+	/* an hour later the next change removes them */
 	clock_fake(1000 + KEYS + KEYRING_OLD_MS);
 	cr_assert(keyring_put(k, 0, pem_str(&p[KEYS - 1]), &why));
 	cr_assert(keyring_count(k) == 1);
-	/* the same key in another place, then replaced in the first */
+	/* the same key at another index; then the first one is replaced */
 	cr_assert(keyring_put(k, 1, pem_str(&p[KEYS - 1]), &why));
 	cr_assert(keyring_count(k) == 1);
 	cr_assert(keyring_put(k, 0, pem_str(&p[0]), &why));
@@ -132,7 +132,7 @@ Test(keyring, replaced_keys_stay_for_a_while)
 	clock_fake(1000 + KEYS + 3 * (int64_t)KEYRING_OLD_MS);
 	cr_assert(keyring_put(k, 0, pem_str(&p[0]), &why));
 	cr_assert(keyring_find(k, pem_id(&p[KEYS - 1]), &algorithm, &bits));
-	/* a bad file changes nothing */
+	/* a file that is not a key changes nothing */
 	cr_assert(!keyring_put(k, 0, STR("rubbish"), &why));
 	cr_assert(keyring_find(k, pem_id(&p[0]), &algorithm, &bits));
 	cr_assert(!keyring_find(k, STR("short"), &algorithm, &bits));

@@ -1,5 +1,5 @@
 /*
- * keys: the role on its channels, as a thread and as a process in its sandbox.
+ * keys: the role and its channels, in a thread and in a process with its sandbox.
  */
 #include "ipc/blocking.h"
 #include "keys/keys.h"
@@ -192,7 +192,7 @@ check_role(bool is_process)
 	cr_assert(sign(&s, &one, GNUTLS_SIGN_ECDSA_SECP256R1_SHA256));
 	cr_assert(!sign(&s, &one, GNUTLS_SIGN_RSA_RAW));
 	cr_assert(!sign(&s, &two, GNUTLS_SIGN_RSA_SHA256));
-	/* a key that cannot be used leaves the former one; a good one comes into use at once */
+	/* a key that cannot be used does not replace the former one; a good one is used at once */
 	grant(&s, 0, pem_str(&locked));
 	cr_assert(ask(&s, pem_id(&one), &key));
 	grant(&s, 0, pem_str(&two));
@@ -217,7 +217,7 @@ Test(keys, in_its_sandbox, .timeout = 60)
 	check_role(true);
 }
 
-Test(keys, a_peer_that_leaves_with_a_question_open, .timeout = 60)
+Test(keys, a_peer_may_close_with_a_query_open, .timeout = 60)
 {
 	struct message_key_ask m = {STR("0123456789abcdef0123456789abcdef")};
 	struct blocking_question q = {1, MESSAGE_KEY_ASK, &m};
@@ -228,16 +228,16 @@ Test(keys, a_peer_that_leaves_with_a_question_open, .timeout = 60)
 	pem_init(&p, GNUTLS_PK_ECDSA, true, NULL);
 	open_fixture(&s, false, pem_str(&p));
 	buf_init(&room, 1 << 20);
-	/* it leaves before the second look */
+	/* the peer closes before the query is repeated */
 	cr_assert(blocking_send(s.peer_fd, &q, &room) == REQUEST_ANSWERED);
 	buf_clear(&room);
 	cr_assert(close_fixture(&s) == 0);
 	pem_clear(&p);
 }
 
-/* Main joins the two anew: the channel that submission had before is closed, and what is told of a
- * loss names the pair that was lost. */
-Test(keys, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
+/* Main connects the two processes again: the former channel is closed, and the report of a lost
+ * peer names the connection that was lost. */
+Test(keys, a_new_channel_replaces_the_former_one, .timeout = 60)
 {
 	struct message_peer second = {.role = ROLE_SUBMISSION, .number = 2},
 			    other = {.role = ROLE_SUBMISSION, .index = 1, .number = 3};
@@ -259,7 +259,7 @@ Test(keys, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
 	cr_assert(ask(&s, pem_id(&p), &key));
 	cr_assert(recv(before, &byte, 1, MSG_DONTWAIT) == 0, "the end of the first is closed");
 	close(before);
-	/* the only loss is that of the other process */
+	/* the only loss is the channel of the other process */
 	close(others[0]);
 	while (s.lost == 0)
 		event_base_loop(s.base, EVLOOP_ONCE);

@@ -1,5 +1,5 @@
 /*
- * libcrypto: what it signs is a signature to GnuTLS; what is no key for it is none.
+ * libcrypto: GnuTLS accepts its signatures; a key of another kind is not accepted.
  */
 #include "keys/libcrypto.h"
 
@@ -23,8 +23,8 @@ static const struct {
 };
 enum { LIBCRYPTO_ROWS = sizeof libcrypto_rows / sizeof *libcrypto_rows };
 
-/* Another scheme between two signatures, and the same twice. */
-Test(libcrypto, signs_in_every_scheme_as_gnutls_reads_it)
+/* With another scheme between two signatures, and with the same scheme twice. */
+Test(libcrypto, gnutls_accepts_every_scheme)
 {
 	struct libcrypto *l = libcrypto_open();
 	unsigned char digest[64], signature[1024];
@@ -61,7 +61,7 @@ Test(libcrypto, signs_in_every_scheme_as_gnutls_reads_it)
 	libcrypto_close(&l);
 }
 
-Test(libcrypto, takes_no_other_key_and_asks_for_no_password)
+Test(libcrypto, refuses_other_keys_and_asks_for_no_password)
 {
 	struct libcrypto *l = libcrypto_open();
 	struct pem edwards, encrypted;

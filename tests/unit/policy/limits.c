@@ -1,4 +1,5 @@
-/* limits: buckets that refill evenly, all rates or none, and snapshots that survive anything. */
+/* limits: buckets refill evenly, a request takes from all rates or none, and a snapshot can be any
+ * bytes. */
 #include "policy/limits.h"
 
 #include "base/mem.h"
@@ -32,7 +33,7 @@ Test(limits, full_then_even_refill)
 	limits_free(&l);
 }
 
-/* Looking often must not lose the fractions. */
+/* Fractions are not lost when a bucket is computed often. */
 Test(limits, many_small_steps_equal_one)
 {
 	struct limits *l = limits_new();
@@ -46,7 +47,7 @@ Test(limits, many_small_steps_equal_one)
 	limits_free(&l);
 }
 
-Test(limits, more_than_a_bucket_is_never)
+Test(limits, more_than_a_bucket_is_never_allowed)
 {
 	struct limits *l = limits_new();
 
@@ -70,7 +71,7 @@ Test(limits, all_rates_or_none)
 	limits_free(&l);
 }
 
-Test(limits, without_rates_all_goes)
+Test(limits, without_rates_there_is_no_limit)
 {
 	struct limits *l = limits_new();
 
@@ -79,8 +80,8 @@ Test(limits, without_rates_all_goes)
 	limits_free(&l);
 }
 
-/* The longest of the waits, whichever rate it is of. */
-Test(limits, a_look_tells_how_long_all_rates_take)
+/* The longest wait counts, whichever rate it belongs to. */
+Test(limits, wait_is_the_longest_of_all_rates)
 {
 	struct limits *l = limits_new();
 	struct limits_use use;
@@ -100,7 +101,7 @@ Test(limits, a_look_tells_how_long_all_rates_take)
 	limits_free(&l);
 }
 
-Test(limits, a_look_tells_that_it_is_never)
+Test(limits, a_rate_of_zero_never_allows_one)
 {
 	static const struct conf_rate nothing_first[] = {{0, 3600000}, {10, 3600000}};
 	static const struct conf_rate nothing_last[] = {{10, 3600000}, {0, 3600000}};
@@ -137,8 +138,8 @@ Test(limits, give_back)
 	limits_free(&l);
 }
 
-/* Each rate is judged by its own count: a day's large limit is not near because an hour's is small.
- */
+/* Each rate is compared with its own count: the large limit of a day is not near its end because
+ * the small one of an hour is. */
 Test(limits, near_and_spare)
 {
 	static const struct conf_rate rates[] = {{300, 3600000}, {2000, 86400000}};
@@ -169,7 +170,7 @@ Test(limits, used_rounds_up)
 	limits_free(&l);
 }
 
-/* The clock was set back an hour: nothing refills at once, but nothing is frozen either. */
+/* The clock was set back by an hour: nothing refills at once, but the bucket goes on to work. */
 Test(limits, clock_set_back)
 {
 	struct limits *l = limits_new();
@@ -182,7 +183,7 @@ Test(limits, clock_set_back)
 	limits_free(&l);
 }
 
-/* A reload that changes the rate keeps what was used, as far as it fits. */
+/* A reload that changes the rate keeps what was used, as far as it fits into the new bucket. */
 Test(limits, rate_changes)
 {
 	static const struct conf_rate bigger[] = {{20, 3600000}}, smaller[] = {{5, 3600000}};
@@ -200,7 +201,7 @@ Test(limits, rate_changes)
 	limits_free(&l);
 }
 
-Test(limits, prune_forgets_what_is_full_again)
+Test(limits, prune_forgets_names_with_full_buckets)
 {
 	struct limits *l = limits_new();
 	struct buf before, after;
@@ -240,8 +241,9 @@ Test(limits, save_and_load)
 	limits_free(&again);
 }
 
-/* Every cut and every changed byte: false and untouched, or a table that still works. */
-Test(limits, load_is_total)
+/* Every truncated snapshot and every changed bit: false and nothing changed, or a table that
+ * works. */
+Test(limits, load_accepts_any_bytes)
 {
 	struct limits *l = limits_new();
 	struct buf b;
@@ -278,7 +280,7 @@ Test(limits, load_is_total)
 	limits_free(&l);
 }
 
-Test(limits, load_refuses_a_name_twice)
+Test(limits, load_refuses_a_name_that_is_there_twice)
 {
 	struct limits *l = limits_new();
 	struct buf b;

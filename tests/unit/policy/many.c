@@ -1,4 +1,5 @@
-/* many: what holds for two entries holds for twenty thousand, at the cost of a few comparisons. */
+/* many: what holds for two entries holds for ten thousand as well, and needs only a few
+ * comparisons. */
 #include <stdio.h>
 
 #include "base/buf.h"

@@ -1,4 +1,5 @@
-/* routing: first match wins, the star is for what is below a domain, ports follow the way. */
+/* routing: the first match is used, "*." matches the names below a domain, and ports follow the
+ * kind of route. */
 #include "policy/routing.h"
 
 #include <stdio.h>
@@ -11,7 +12,7 @@ static const char routes[] =
     "  { to_domain = \"*.exact.example\"; via = \"smarthost\"; host = \"c\"; tls = \"implicit\"; } "
     ");";
 
-Test(route, finds_the_first_match)
+Test(routing, finds_the_first_match)
 {
 	static const struct {
 		const char *domain;
@@ -33,7 +34,7 @@ Test(route, finds_the_first_match)
 	conf_drop(&c);
 }
 
-Test(route, without_a_match_is_by_mx)
+Test(routing, without_a_match_via_mx)
 {
 	struct conf *c = conf_of("routes: ( );");
 	const struct conf_route *r = routing_find_route(c, STR("any.example"));
@@ -45,7 +46,7 @@ Test(route, without_a_match_is_by_mx)
 	conf_drop(&c);
 }
 
-Test(route, default_is_one_route_by_mx)
+Test(routing, default_is_one_route_via_mx)
 {
 	struct conf *c = conf_of("");
 
@@ -53,7 +54,7 @@ Test(route, default_is_one_route_by_mx)
 	conf_drop(&c);
 }
 
-Test(route, port_follows_via_and_tls)
+Test(routing, port_follows_via_and_tls)
 {
 	static const struct {
 		struct conf_route route;
@@ -73,8 +74,8 @@ Test(route, port_follows_via_and_tls)
 		cr_expect_eq(routing_port(&cases[i].route), cases[i].port, "case %zu", i);
 }
 
-/* The words of the manual, as the reader takes them and as log lines print them. */
-Test(route, each_word_means_its_way)
+/* The words of the manual, as they are read from the configuration and as they are logged. */
+Test(routing, each_word_has_its_meaning)
 {
 	static const char *const vias[] = {[VIA_MX] = "mx", [VIA_SMARTHOST] = "smarthost",
 	    [VIA_SMTP] = "smtp", [VIA_LMTP] = "lmtp"};

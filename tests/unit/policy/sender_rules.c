@@ -1,4 +1,4 @@
-/* sender_rules: own addresses, given ones, and nothing else. */
+/* sender_rules: a login's own addresses, those that it was granted, and no others. */
 #include "policy/sender_rules.h"
 
 #include <stdio.h>
@@ -22,14 +22,14 @@ struct may_case {
 };
 
 static const struct may_case cases[] = {
-	/* its own */
+	/* its own address */
 	{"alice@example.com", "alice@example.com", true},
 	{"alice@example.com", "Alice@EXAMPLE.com", true},
 	{"ALICE@example.com", "alice@example.com", true},
 	{"alice@example.com", "\"alice\"@example.com", true},
 	{"alice@example.com", "alice@example.org", false},
 	{"alice@example.com", "bob@example.com", false},
-	/* and its subaddresses */
+	/* its subaddresses */
 	{"alice@example.com", "alice+x@example.com", true},
 	{"alice@example.com", "ALICE+X@EXAMPLE.com", true},
 	{"alice@example.com", "alice+x+y@example.com", true},
@@ -59,13 +59,13 @@ static const struct may_case cases[] = {
 	{"alice@example.com", "xalice@example.com", false},
 	{"alice@elsewhere.example", "alice@elsewhere.example", false},
 	{"gone@elsewhere.example", "sales@example.com", false},
-	/* a login without a domain has one in each of ours */
+	/* a login without a domain has an address in each configured domain */
 	{"bob", "bob@example.com", true},
 	{"bob", "bob@example.org", true},
 	{"bob", "bob@example.net", false},
 	{"bob", "\"odd name\"@example.com", true},
 	{"bob", "\"odd name\"@example.org", false},
-	/* given */
+	/* granted addresses */
 	{"help@example.com", "support@example.com", true},
 	{"help@example.com", "Support@Example.COM", true},
 	{"HELP@example.com", "second@example.com", true},
@@ -76,13 +76,13 @@ static const struct may_case cases[] = {
 	{"help", "support@example.com", false},
 	{"alice@example.com", "support@example.com", false},
 	{"alice@example.com", "x@tickets.example", false},
-	/* nobody */
+	/* not a login */
 	{"", "alice@example.com", false},
 	{"*@example.com", "alice@example.com", false},
 	{"not an address@", "alice@example.com", false},
 };
 
-Test(rules, may_send)
+Test(sender_rules, may_send)
 {
 	struct conf *c = conf_of(policy);
 
@@ -97,7 +97,7 @@ Test(rules, may_send)
 	conf_drop(&c);
 }
 
-Test(rules, subaddresses_can_be_switched_off)
+Test(sender_rules, subaddresses_can_be_switched_off)
 {
 	struct conf *c = conf_of("domains: ( { name = \"example.com\"; } );"
 	                         "sender_policy: { subaddresses = false; send_as: ("
@@ -123,9 +123,10 @@ Test(rules, subaddresses_can_be_switched_off)
 	conf_drop(&c);
 }
 
-/* With one domain, or a default one, a user of the configuration without a domain is the login of
- * exactly this name and the one that it is completed to; a whole name is one login. */
-Test(rules, names_of_the_configuration_without_a_domain)
+/* With one domain, or with a default domain, a user without a domain in the configuration stands
+ * for the login of exactly this name, and for the login with that domain added.  A complete name
+ * stands for one login. */
+Test(sender_rules, names_of_the_configuration_without_a_domain)
 {
 	static const char *const texts[] = {
 	    "domains: ( { name = \"example.com\"; } );",
@@ -163,7 +164,7 @@ Test(rules, names_of_the_configuration_without_a_domain)
 	}
 }
 
-Test(rules, null_sender_and_postmaster_without_domain_are_nobodys)
+Test(sender_rules, no_login_may_send_without_a_domain)
 {
 	struct conf *c = conf_of(policy);
 	struct mail_address a = {0};

@@ -1,4 +1,4 @@
-/* support: a configuration from a text, or the test ends. */
+/* support: makes a configuration from a text; otherwise the test fails. */
 #ifndef TESTS_POLICY_SUPPORT_H
 #define TESTS_POLICY_SUPPORT_H
 

@@ -1,8 +1,8 @@
 #include "policy/timeouts.h"
 #include "support.h"
 
-/* The queue waits longer than the sum of what relay may need, and never for ever. */
-Test(patience, is_the_sum_of_the_parts_and_more)
+/* The queue waits longer than the sum of relay's timeouts, but not for ever. */
+Test(timeouts, an_attempt_has_more_than_the_sum_of_its_parts)
 {
 	struct conf c = {0};
 
@@ -16,7 +16,7 @@ Test(patience, is_the_sum_of_the_parts_and_more)
 	cr_assert_eq(timeouts_grace_ms(&c, 0), 60000);
 }
 
-Test(patience, short_ones_get_a_short_slack)
+Test(timeouts, short_ones_have_a_short_slack)
 {
 	struct conf c = {0};
 

@@ -1,5 +1,5 @@
-/* Every block of the registries at its edges: the first and last address inside, and the next on
- * both sides. */
+/* Each block of the registries at its edges: the first and the last address of the block, and the
+ * addresses next to them. */
 #include "relay/address_filter.h"
 
 #include <arpa/inet.h>
@@ -16,7 +16,7 @@
 struct range_case {
 	const char *first, *last;
 	bool is_public;
-	/* next to it: '+' public, '-' not, ' ' not looked at */
+	/* the neighbours: '+' public, '-' not public, ' ' not checked */
 	char before, after;
 };
 
@@ -87,7 +87,7 @@ address(const char *text)
 	return a;
 }
 
-/* One further, up or down. */
+/* Moves to the next (1) or previous (-1) address. */
 static void
 move(struct resolver_address *a, int step)
 {
@@ -111,7 +111,7 @@ expect(const struct resolver_address *a, bool is_public, const char *where, cons
 	    where, of);
 }
 
-Test(relay_range, each_block_and_its_edges)
+Test(relay_address_filter, each_block_and_its_edges)
 {
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const struct range_case *c = &cases[i];
@@ -128,7 +128,7 @@ Test(relay_range, each_block_and_its_edges)
 	}
 }
 
-/* ---- which addresses are ours ---- */
+/* ---- the addresses of this machine ---- */
 
 static bool
 is_own(const char *text)
@@ -138,8 +138,8 @@ is_own(const char *text)
 	return own_address_check((const struct sockaddr *)&a.sa) == OWN_ADDRESS_YES;
 }
 
-/* An error is no answer: without a descriptor nothing can be asked. */
-Test(relay_own, without_descriptors_it_is_not_known)
+/* Without a free descriptor the kernel cannot be asked, and the answer is unknown. */
+Test(relay_own_addresses, unknown_without_a_free_descriptor)
 {
 	static const char *const rows[] = {"127.0.0.1", "9.9.9.9", "2620:fe::fe"};
 	int lowest = dup(0);
@@ -156,7 +156,7 @@ Test(relay_own, without_descriptors_it_is_not_known)
 	}
 }
 
-Test(relay_own, the_kernel_knows)
+Test(relay_own_addresses, loopback_is_own_and_others_are_not)
 {
 	cr_expect(is_own("127.0.0.1"));
 	cr_expect(is_own("127.1.2.3"), "all of the loopback network");
@@ -164,9 +164,9 @@ Test(relay_own, the_kernel_knows)
 	cr_expect_not(is_own("2620:fe::fe"));
 }
 
-/* Addresses that are added are ours at once, all of an interface's, and even where any address may
- * be bound.  In a network of the test's own. */
-Test(relay_own, as_they_come)
+/* A new address of an interface belongs to this machine at once, also a second one, and also where
+ * any address can be bound.  Runs in a network namespace of its own. */
+Test(relay_own_addresses, follow_the_interfaces)
 {
 	if (unshare(CLONE_NEWNET) != 0 ||
 	    rig_do("ip link set lo up && ip addr add 198.41.0.4/24 dev lo && "

@@ -1,4 +1,5 @@
-/* Jobs that cannot be read, and jobs that run out of time: each ends with a result for everyone. */
+/* Attempts that cannot be read, and attempts that run out of time: each ends with a result for
+ * every recipient. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -11,7 +12,7 @@
 #include "mail/envelope.h"
 #include "unit/relay/rig.h"
 
-/* ---- jobs that cannot be read ---- */
+/* ---- attempts that cannot be read ---- */
 
 static const char fixed[] =
     "hostname = \"gw.example.com\";\n"
@@ -30,7 +31,7 @@ encode(struct buf *out, uint32_t recipients)
 	cr_assert(envelope_encode(&e, out));
 }
 
-Test(relay_jobs, one_that_cannot_be_read_ends_all_the_same)
+Test(relay_attempts, an_unreadable_one_has_results_for_all_recipients)
 {
 	static const struct {
 		const char *why;
@@ -64,7 +65,7 @@ Test(relay_jobs, one_that_cannot_be_read_ends_all_the_same)
 		if (cases[i].has_envelope)
 			m.envelope = buf_str(&envelope);
 		rig_send(r, &m);
-		cr_assert(rig_wait(r, count + cases[i].results), "%s: silence", cases[i].why);
+		cr_assert(rig_wait(r, count + cases[i].results), "%s: no result", cases[i].why);
 		cr_expect_eq(r->results[count].recipient, cases[i].first, "%s", cases[i].why);
 		for (size_t k = 0; k < cases[i].results; k++, count++) {
 			rig_result_is(&r->results[count], 451, "local");
@@ -81,16 +82,16 @@ Test(relay_jobs, one_that_cannot_be_read_ends_all_the_same)
 	rig_free(&r);
 }
 
-/* ---- jobs that run out of time ---- */
+/* ---- attempts that run out of time ---- */
 
-/* A host that greets, and then answers each line after a while, or never. */
+/* A host that sends its greeting, and answers each line after a pause, or never. */
 struct slow_host {
 	int fd;
 	unsigned port;
-	const char *silent_at; /* a verb */
+	const char *silent_at; /* a command: no reply to it and after it */
 	unsigned pause_ms;     /* before each answer */
 	unsigned dot_ms;       /* before the answer to the dot */
-	atomic_bool had_data;  /* a client said DATA */
+	atomic_bool had_data;  /* a client sent DATA */
 };
 
 static void
@@ -169,8 +170,8 @@ expect_results(struct slow_host *h, const char *attempt, unsigned code, const ch
 	rig_free(&r);
 }
 
-/* Each phase keeps within its own time; all together do not. */
-Test(relay_jobs, an_attempt_has_a_deadline, .timeout = 60)
+/* Each phase keeps its own timeout; all phases together exceed that of the attempt. */
+Test(relay_attempts, an_attempt_has_a_deadline, .timeout = 60)
 {
 	static struct slow_host hosts[4];
 
@@ -184,8 +185,8 @@ Test(relay_jobs, an_attempt_has_a_deadline, .timeout = 60)
 	expect_results(&hosts[3], "1s", 451, "timeout");
 }
 
-/* From the 354 on the phases' own times count. */
-Test(relay_jobs, content_that_is_on_its_way_is_let_end, .timeout = 60)
+/* After the 354 only the timeouts of the phases count. */
+Test(relay_attempts, content_is_sent_to_its_end_after_the_deadline, .timeout = 60)
 {
 	static struct slow_host host = {.dot_ms = 6000};
 
@@ -193,8 +194,8 @@ Test(relay_jobs, content_that_is_on_its_way_is_let_end, .timeout = 60)
 	expect_results(&host, "5s", 250, "none");
 }
 
-/* One message is still on its way: the queue hears of the next one at once. */
-Test(relay_jobs, one_that_comes_while_relay_ends_is_declined, .timeout = 60)
+/* While one message is being sent, the next one is declined to the queue at once. */
+Test(relay_attempts, one_that_comes_while_relay_stops_is_declined, .timeout = 60)
 {
 	static struct slow_host host = {.dot_ms = 3000};
 	struct rig *r;
@@ -218,8 +219,8 @@ Test(relay_jobs, one_that_comes_while_relay_ends_is_declined, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A resolver that says nothing takes from the same time. */
-Test(relay_jobs, dns_counts, .timeout = 60)
+/* The time of a resolver that does not answer counts as well. */
+Test(relay_attempts, the_deadline_includes_dns, .timeout = 60)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -245,8 +246,8 @@ Test(relay_jobs, dns_counts, .timeout = 60)
 	close(fd);
 }
 
-/* The queue ends one job, wherever it stands; the others and unknown numbers are left alone. */
-Test(relay_jobs, one_is_cancelled, .timeout = 60)
+/* The queue ends one attempt, in any phase; other attempts and unknown numbers are not affected. */
+Test(relay_attempts, one_is_cancelled, .timeout = 60)
 {
 	static struct slow_host hosts[2] = {{.dot_ms = 0}, {.dot_ms = 600000}};
 	static const char *const silent_at[] = {"EHLO", "none"};
@@ -275,9 +276,9 @@ Test(relay_jobs, one_is_cancelled, .timeout = 60)
 	}
 }
 
-/* The operator holds or deletes the message: the attempt is ended wherever the host has not got all
- * of it, and that was no attempt of the host. */
-Test(relay_jobs, one_is_recalled, .timeout = 60)
+/* The operator holds or deletes the message: the attempt ends unless the host has the whole
+ * message, and the host is not blamed. */
+Test(relay_attempts, one_is_cancelled_by_the_operator, .timeout = 60)
 {
 	static struct slow_host hosts[3];
 	static const char *const silent_at[] = {"EHLO", "RCPT", "DATA"};
@@ -301,8 +302,8 @@ Test(relay_jobs, one_is_recalled, .timeout = 60)
 	}
 }
 
-/* The host has the whole message: only its answer tells whether it was delivered. */
-Test(relay_jobs, one_that_is_recalled_at_its_end_is_waited_for, .timeout = 60)
+/* The host has the whole message: only its reply shows whether it was delivered. */
+Test(relay_attempts, a_cancelled_one_waits_for_the_final_reply, .timeout = 60)
 {
 	static struct slow_host host = {.dot_ms = 2000};
 	struct message_cancel m = {.job = 1};
@@ -321,9 +322,9 @@ Test(relay_jobs, one_that_is_recalled_at_its_end_is_waited_for, .timeout = 60)
 	rig_free(&r);
 }
 
-/* ---- content that is not taken ---- */
+/* ---- content that is not read ---- */
 
-/* Says 354 and then reads one byte now and then, or nothing. */
+/* Sends 354, and then reads one byte after each pause, or nothing. */
 struct slow_reader {
 	int fd, pause_ms; /* 0: nothing is read */
 	unsigned port;
@@ -385,16 +386,17 @@ times_out_in_content(struct slow_reader *h, const char *body_timeout, int diviso
 	rig_free(&r);
 }
 
-/* No block of it is taken within timeouts.body, and the attempt may take far longer. */
-Test(relay_jobs, content_of_which_nothing_is_taken, .timeout = 60)
+/* No block is read within timeouts.body; the attempt could take much longer. */
+Test(relay_attempts, content_that_is_not_read_times_out, .timeout = 60)
 {
 	static struct slow_reader host;
 
 	times_out_in_content(&host, "1s", 1);
 }
 
-/* Each block has ten minutes, and all together 78, which are one second here. */
-Test(relay_jobs, content_that_is_taken_too_slowly, .timeout = 60)
+/* Each block has a timeout of ten minutes, and all blocks together one of 78 minutes, which is one
+ * second here. */
+Test(relay_attempts, content_that_is_read_too_slowly_times_out, .timeout = 60)
 {
 	static struct slow_reader host = {.pause_ms = 10};
 

@@ -1,5 +1,6 @@
-/* A body that a thread reads: what was asked for last comes, whatever was read before; a block that
- * could not be read is read again; while the disk stands still the body can be given up. */
+/* A body that a thread reads: the block that was requested last is returned, whatever was read
+ * before.  A block that could not be read is read again.  The reader can be cleared while the disk
+ * does not answer. */
 #include "relay/body_reader.h"
 
 #include <criterion/criterion.h>
@@ -26,7 +27,7 @@ static unsigned ready;
 
 static atomic_bool is_stalled;
 static atomic_uint stalled_reads, reads;
-static atomic_int read_error; /* of one read */
+static atomic_int read_error; /* of the next read only */
 
 static ssize_t
 watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
@@ -84,7 +85,7 @@ tear_down(void)
 	fsio_free(&real);
 }
 
-TestSuite(relay_body, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(relay_body_reader, .init = set_up, .fini = tear_down, .timeout = 60);
 
 static void
 idle(int ms)
@@ -114,13 +115,13 @@ expect_block(unsigned block)
 {
 	struct str got;
 
-	cr_assert_eq(read_block(block, &got), MESSAGE_SOURCE_HERE);
+	cr_assert_eq(read_block(block, &got), MESSAGE_SOURCE_AVAILABLE);
 	cr_assert_eq(got.n, BLOCK);
 	cr_expect_eq(got.p[0], '0' + (char)block);
 	cr_expect_eq(got.p[BLOCK - 1], '0' + (char)block);
 }
 
-Test(relay_body, each_block_is_awaited_and_then_stays_until_another_is_asked_for)
+Test(relay_body_reader, each_block_stays_until_another_is_requested)
 {
 	struct str got;
 
@@ -135,8 +136,8 @@ Test(relay_body, each_block_is_awaited_and_then_stays_until_another_is_asked_for
 	cr_expect_eq(reads, BLOCKS);
 }
 
-/* The message goes to another host while its next block was read ahead. */
-Test(relay_body, what_was_asked_for_last_comes)
+/* The message goes to another host while its next block is read ahead. */
+Test(relay_body_reader, the_block_that_was_requested_last_is_returned)
 {
 	struct str got;
 
@@ -155,7 +156,7 @@ Test(relay_body, what_was_asked_for_last_comes)
 	expect_block(2);
 }
 
-Test(relay_body, a_block_that_could_not_be_read_is_read_again)
+Test(relay_body_reader, a_block_that_could_not_be_read_is_read_again)
 {
 	struct str got;
 
@@ -168,7 +169,7 @@ Test(relay_body, a_block_that_could_not_be_read_is_read_again)
 	expect_block(1);
 }
 
-Test(relay_body, it_is_given_up_while_the_disk_stands_still)
+Test(relay_body_reader, it_is_cleared_while_the_disk_does_not_answer)
 {
 	struct str got;
 

@@ -1,7 +1,7 @@
 /*
- * What relay says to a host is one line for each command, whatever the stored envelope holds.  No
- * envelope that decodes holds such texts (see tests/unit/mail/envelope.c); the client does not rely
- * on that.
+ * The SMTP client sends exactly one line for each command, whatever the stored envelope contains.
+ * An envelope that can be decoded does not contain such texts (see tests/unit/mail/envelope.c), but
+ * the client does not rely on that.
  */
 #include <criterion/criterion.h>
 
@@ -37,7 +37,8 @@ answer(struct dialogue *d, const char *line)
 	return step;
 }
 
-/* Up to the answers to MAIL and RCPT; what was said since EHLO is in `said`. */
+/* Plays the session as far as the replies to MAIL and RCPT; `output` is what was sent after
+ * EHLO. */
 static void
 play(struct dialogue *d)
 {
@@ -92,7 +93,7 @@ Test(relay_commands, a_recipient_with_a_control_character_is_refused_alone)
 		r = smtp_client_results(d.client);
 		cr_expect_eq(r[0].status.code, 554, "%zu: %u", i, r[0].status.code);
 		cr_expect_eq(r[1].status.code, 0, "%zu: %u", i, r[1].status.code);
-		/* SMTPUTF8 behind MAIL when the refused address would have needed it */
+		/* MAIL has SMTPUTF8 if the refused address would have needed it */
 		cr_expect(str_starts(buf_str(&d.output), STR("MAIL FROM:<alice@example.com>")) &&
 		              str_iends(buf_str(&d.output),
 		                  STR("\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n")) &&
@@ -102,7 +103,7 @@ Test(relay_commands, a_recipient_with_a_control_character_is_refused_alone)
 	}
 }
 
-Test(relay_commands, a_sender_with_a_control_character_is_not_said)
+Test(relay_commands, a_sender_with_a_control_character_is_not_sent)
 {
 	for (size_t i = 0; i < 2 * HOSTILE; i++) {
 		struct dialogue d = {.envelope = {.sender = STR("alice@example.com")},

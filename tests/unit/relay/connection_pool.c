@@ -1,4 +1,4 @@
-/* A connection is used again only while its host is quiet. */
+/* A connection is used again only while the host has sent nothing and has not closed it. */
 #include <criterion/criterion.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,8 +22,8 @@ ignore_end(struct stream *s, enum stream_end why, void *arg)
 
 static const struct stream_events events = {.readable = ignore_input, .ended = ignore_end};
 
-/* The loop is not run: this is the moment between the host's word and our hearing it. */
-Test(relay_pool, what_the_loop_has_not_seen_yet)
+/* The loop does not run: the state between the arrival of input and its event. */
+Test(relay_connection_pool, input_that_the_loop_has_not_seen_counts)
 {
 	struct event_base *base = event_base_new();
 	struct stream *s;

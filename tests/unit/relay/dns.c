@@ -1,4 +1,5 @@
-/* Sites and deliveries by a real DNS server with signed, unsigned and falsified zones. */
+/* Destinations and deliveries with a real DNS server that has signed, unsigned and falsified
+ * zones. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -27,9 +28,9 @@ static const char zone[] = "$TTL 300\n"
 			   "inside MX 10 mx1\n"
 			   "own MX 10 gw.example.com.\nown MX 20 mx1\n"
 			   "second MX 10 mx1\nsecond MX 20 gw.example.com.\n"
-			   "broken MX 10 deaf\n"
+			   "broken MX 10 closed\n"
 			   "broken MX 20 mx1\n"
-			   "deaf A 127.0.0.9\n"
+			   "closed A 127.0.0.9\n"
 			   "forged MX 10 both\nboth A 127.0.0.7\nboth AAAA ::7\n"
 			   "half6 MX 10 only6\nonly6 A 127.0.0.1\nonly6 AAAA ::7\n"
 			   "half4 MX 10 only4\nonly4 A 127.0.0.7\nonly4 AAAA ::1\n"
@@ -81,7 +82,7 @@ set_up(void)
 	rig_set_up();
 	put_zone("signed.test");
 	put_zone("false.test.bogus");
-	/* a port that UDP has free may be taken in TCP */
+	/* a port that is free in UDP may be used in TCP */
 	for (int i = 0, status = 1; i < 10 && status != 77 && !has_dns; i++) {
 		dns_port = free_port();
 		snprintf(command, sizeof command,
@@ -127,7 +128,7 @@ rig_with(unsigned port, const char *more)
 Test(relay_dns, destinations, .init = set_up, .fini = tear_down, .timeout = 120)
 {
 	static const struct {
-		const char *domain, *site;
+		const char *domain, *destination;
 		unsigned code;
 	} cases[] = {
 	    {"signed.test", "mx:mx1.signed.test,mx2.signed.test", 0},
@@ -148,7 +149,7 @@ Test(relay_dns, destinations, .init = set_up, .fini = tear_down, .timeout = 120)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		rig_ask_destination(r, cases[i].domain);
 		cr_expect_str_eq(
-		    r->destination, cases[i].site, "%s: \"%s\"", cases[i].domain, r->destination);
+		    r->destination, cases[i].destination, "%s: \"%s\"", cases[i].domain, r->destination);
 		cr_expect_eq(r->destination_status.code, cases[i].code, "%s: %u %s",
 		    cases[i].domain, r->destination_status.code, r->destination_status.text);
 	}
@@ -214,7 +215,7 @@ Test(relay_dns, route_test, .init = set_up, .fini = tear_down, .timeout = 120)
 	rig_free(&r);
 }
 
-/* ---- a forger between relay and the DNS server ---- */
+/* ---- a program between relay and the DNS server that changes answers ---- */
 
 enum { PACKET_BYTES = 4096 };
 
@@ -231,7 +232,7 @@ struct forgery {
 	char packet[PACKET_BYTES];
 };
 
-/* Makes 127.0.0.7 and ::7 addresses that somebody listens at. */
+/* Changes 127.0.0.7 and ::7 into addresses where a host listens. */
 static void
 forge(struct forgery *f)
 {
@@ -301,8 +302,8 @@ forger_open(struct forger *f)
 	pthread_detach(thread);
 }
 
-/* What the validator says no to is not contacted, in no run: neither the forged address, nor
- * another address of that host. */
+/* A host with a bogus address is never contacted: neither at the forged address, nor at another
+ * one. */
 Test(relay_dns, forged_addresses_are_never_contacted, .init = set_up, .fini = tear_down,
     .timeout = 300)
 {
@@ -356,7 +357,7 @@ Test(relay_dns, the_host_after_a_forged_one_is_tried, .init = set_up, .fini = te
 	rig_end(host, NULL);
 }
 
-/* Both hosts could be reached; neither can get what is not there. */
+/* Both hosts can be reached, but neither can get a body that cannot be read. */
 Test(relay_dns, a_body_that_cannot_be_read_is_sent_to_no_other_host, .init = set_up,
     .fini = tear_down, .timeout = 120)
 {

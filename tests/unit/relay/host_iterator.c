@@ -1,4 +1,4 @@
-/* The next host, and what all that went wrong means in the end. */
+/* The order of hosts and addresses, and the status that follows from all failures. */
 #include "relay/host_iterator.h"
 
 #include <arpa/inet.h>
@@ -69,7 +69,7 @@ final_code(struct host_iterator *it, const char *reason)
 	return s.code;
 }
 
-Test(relay_delivery, families_take_turns_then_the_next_host)
+Test(relay_host_iterator, address_families_alternate_before_the_next_host)
 {
 	static const char *const order[] = {"2600::1", "198.41.0.1", "2600::2", "198.41.0.2"};
 	struct resolver_address a[] = {address("198.41.0.1"), address("198.41.0.2"),
@@ -98,7 +98,7 @@ Test(relay_delivery, families_take_turns_then_the_next_host)
 	conf_drop(&c);
 }
 
-Test(relay_delivery, permanent_only_when_all_say_so)
+Test(relay_host_iterator, permanent_only_when_all_hosts_fail_permanently)
 {
 	struct resolver_address a = address("198.41.0.1");
 	struct conf *c = routes_of("");
@@ -118,7 +118,7 @@ Test(relay_delivery, permanent_only_when_all_say_so)
 	conf_drop(&c);
 }
 
-Test(relay_delivery, what_dns_says_of_hosts)
+Test(relay_host_iterator, status_of_a_host_without_addresses)
 {
 	static const struct {
 		enum resolver_outcome outcome;
@@ -142,8 +142,9 @@ Test(relay_delivery, what_dns_says_of_hosts)
 	conf_drop(&c);
 }
 
-/* The operator wrote it into a route: mail waits until the operator has mended it. */
-Test(relay_delivery, a_host_of_a_route_without_an_address_is_temporary)
+/* The operator wrote this host into a route: mail is retried until the operator has corrected
+ * it. */
+Test(relay_host_iterator, a_host_of_a_route_without_an_address_is_temporary)
 {
 	static const enum resolver_outcome outcomes[] = {
 	    RESOLVER_NO_NAME, RESOLVER_NO_DATA, RESOLVER_FOUND};
@@ -177,7 +178,7 @@ Test(relay_delivery, a_host_of_a_route_without_an_address_is_temporary)
 	}
 }
 
-Test(relay_delivery, never_into_our_own_network)
+Test(relay_host_iterator, private_addresses_are_not_used)
 {
 	struct resolver_address a[] = {address("127.0.0.1"), address("::1"), address("10.0.0.1"),
 	    address("0.0.0.0"), address("::ffff:127.0.0.1"), address("198.41.0.1")};
@@ -225,9 +226,9 @@ is_unknown(const struct sockaddr *sa)
 	return OWN_ADDRESS_UNKNOWN;
 }
 
-/* Whether it is ourselves cannot be said: neither this host nor a worse one is tried, and it is no
- * end. */
-Test(relay_delivery, does_not_guess_what_is_ours)
+/* It is not known whether the address belongs to this machine: neither this host nor one with a
+ * worse preference is tried, and the failure is temporary. */
+Test(relay_host_iterator, stops_when_own_addresses_are_unknown)
 {
 	struct resolver_address other = address("198.41.0.1");
 	struct conf *c = routes_of("");
@@ -243,8 +244,8 @@ Test(relay_delivery, does_not_guess_what_is_ours)
 	conf_drop(&c);
 }
 
-/* A20: no name tells that the second host is ourselves; its address does. */
-Test(relay_delivery, ends_at_ourselves)
+/* A20: no name shows that the second host is this machine, but its address does. */
+Test(relay_host_iterator, stops_at_an_own_address)
 {
 	struct resolver_address other = address("198.41.0.1");
 	struct resolver_address own[] = {address("198.41.0.2"), address("198.41.0.9")};
@@ -289,7 +290,7 @@ Test(relay_delivery, ends_at_ourselves)
 	conf_drop(&named);
 }
 
-Test(relay_delivery, an_mx_that_is_an_address)
+Test(relay_host_iterator, an_mx_that_is_an_address_is_refused)
 {
 	struct conf *c = routes_of("");
 	struct resolver_mx mx = {10, "198.41.0.1"};
@@ -306,7 +307,7 @@ Test(relay_delivery, an_mx_that_is_an_address)
 	conf_drop(&c);
 }
 
-Test(relay_delivery, tls_falls_back_only_where_it_may)
+Test(relay_host_iterator, tls_falls_back_only_where_it_may)
 {
 	static const struct {
 		const char *routes;
@@ -341,7 +342,7 @@ Test(relay_delivery, tls_falls_back_only_where_it_may)
 	}
 }
 
-Test(relay_delivery, tries_are_bounded)
+Test(relay_host_iterator, tries_are_bounded)
 {
 	struct resolver_address a[HOST_ITERATOR_ADDRESSES_MAX + 4];
 	struct conf *c = routes_of("");

@@ -1,5 +1,5 @@
-/* Hosts that flood, stall, trickle, go deaf or talk nonsense: a temporary failure in bounded time
- * and memory, and mail for other hosts goes on. */
+/* Hosts that flood, stall, send slowly, do not read, or break the protocol: the attempt fails
+ * temporarily in bounded time and memory, and mail for other hosts is not delayed. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include "unit/relay/rig.h"
 
 enum action { REPLY, STALL, TRICKLE, CLOSE, RESET, NO_READ };
-#ifdef SANITIZERS /* which keeps what was freed, up to 256 MB */
+#ifdef SANITIZERS /* these keep freed memory, up to 256 MB */
 enum { FLOOD_BYTES = 64 << 20, RSS_GROWTH_MAX = 280 << 20 };
 #else
 enum { FLOOD_BYTES = 64 << 20, RSS_GROWTH_MAX = 24 << 20 };
@@ -23,8 +23,8 @@ struct trick {
 	const char *why;
 	const char *verb; /* "": at the greeting; ".": at the final dot */
 	enum action action;
-	struct str bytes; /* said instead of the answer, */
-	size_t total;     /* again and again up to so many bytes; 0: once */
+	struct str bytes; /* sent instead of the reply, */
+	size_t total;     /* repeated up to this size; 0: once */
 	unsigned code;
 	const char *reason;
 	size_t file_bytes;
@@ -63,11 +63,11 @@ static const struct trick tricks[] = {
     {"closes at the dot", ".", CLOSE, {"", 0}, 0, 451, "lost", 0},
     {"resets at EHLO", "EHLO", RESET, {"", 0}, 0, 451, "lost", 0},
     {"resets at DATA", "DATA", RESET, {"", 0}, 0, 451, "lost", 0},
-    {"deaf to the content", "DATA", NO_READ, STR("354 go\r\n"), 0, 451, "timeout", 64 << 20},
+    {"does not read the content", "DATA", NO_READ, STR("354 go\r\n"), 0, 451, "timeout", 64 << 20},
 };
 
 struct host {
-	const struct trick *trick; /* NULL: a good host */
+	const struct trick *trick; /* NULL: a correct host */
 	int fd;
 	unsigned port;
 };
@@ -78,7 +78,7 @@ send_bytes(int fd, struct str s)
 	return send(fd, s.p, s.n, MSG_NOSIGNAL) == (ssize_t)s.n;
 }
 
-/* Waits until the other side gives up. */
+/* Waits until the client closes the connection. */
 static void
 wait_for_end(int fd)
 {
@@ -88,7 +88,7 @@ wait_for_end(int fd)
 		;
 }
 
-/* A flood comes in blocks of many whole repetitions. */
+/* A flood is sent in blocks of many complete repetitions. */
 static struct str
 repeated(const struct trick *t, char block[8192])
 {
@@ -129,7 +129,7 @@ do_trick(int fd, const struct trick *t)
 	return t->action == REPLY;
 }
 
-/* False: the connection ends. */
+/* False: closes the connection. */
 static bool
 answer(int fd, const char *verb, const struct trick *t)
 {
@@ -236,7 +236,7 @@ rig_for(unsigned bad, unsigned good)
 	return rig_new(conf);
 }
 
-/* One after the other, so that each growth has one cause. */
+/* One after the other, so that the growth of memory has one cause. */
 Test(relay_hostile, each_trick_ends_in_bounded_memory, .timeout = 600)
 {
 	static struct host hosts[sizeof tricks / sizeof *tricks], good;

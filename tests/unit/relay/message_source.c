@@ -1,5 +1,5 @@
-/* The content is read once, for sending; what it needs of a host is told by the envelope, or found
- * out a block at a time. */
+/* The content is read once, when it is sent.  What it needs of a host is in the envelope; otherwise
+ * it is found out block by block. */
 #include "relay/message_source.h"
 
 #include <criterion/criterion.h>
@@ -8,7 +8,7 @@ enum { BODY_BYTES = 1 << 20 };
 
 struct reader {
 	uint64_t bytes, most;
-	uint64_t high_at; /* one octet above 127 */
+	uint64_t high_at; /* the position of an octet above 127 */
 	bool is_broken;
 	char block[MESSAGE_SOURCE_BLOCK_BYTES];
 };
@@ -26,7 +26,7 @@ read_counted(void *arg, uint64_t at, size_t n, struct str *block_out)
 	r->bytes += n;
 	if (n > r->most)
 		r->most = n;
-	return r->is_broken ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_HERE;
+	return r->is_broken ? MESSAGE_SOURCE_UNREADABLE : MESSAGE_SOURCE_AVAILABLE;
 }
 
 static enum message_source_scan_state
@@ -45,7 +45,7 @@ scan_all(struct reader *r, struct envelope *e, struct message_source *source, un
 	return state;
 }
 
-Test(relay_outgoing, known_facts_need_no_reading)
+Test(relay_message_source, known_facts_need_no_reading)
 {
 	struct envelope e = {.facts = BODY_FACTS_KNOWN, .body = BODY_8BITMIME};
 	struct reader r = {.high_at = BODY_BYTES};
@@ -62,7 +62,7 @@ Test(relay_outgoing, known_facts_need_no_reading)
 	cr_expect(source.is_8bit);
 }
 
-Test(relay_outgoing, unknown_ones_a_block_in_each_turn)
+Test(relay_message_source, unknown_facts_need_one_block_in_each_turn)
 {
 	struct envelope e = {.facts = 0};
 	struct reader r = {.high_at = BODY_BYTES};
@@ -85,8 +85,8 @@ Test(relay_outgoing, unknown_ones_a_block_in_each_turn)
 	cr_expect_eq(scan_all(&r, &e, &source, &turns), MESSAGE_SOURCE_SCAN_FAILED);
 }
 
-/* A host that lacks SMTPUTF8 is asked first, then one that has it. */
-Test(relay_outgoing, the_header_fits_each_host)
+/* First a host without SMTPUTF8, then one with it. */
+Test(relay_message_source, the_header_fits_each_host)
 {
 	struct envelope e = {
 	    .smtputf8 = true, .facts = BODY_FACTS_KNOWN, .sender = STR("a@b.example")};
@@ -102,14 +102,14 @@ Test(relay_outgoing, the_header_fits_each_host)
 		cr_assert(message_source_choose_header(&source, false, &fault));
 		cr_expect_eq(message_source_bytes(&source), 32);
 		cr_expect_not(source.is_8bit);
-		cr_assert_eq(message_source_read(&source, 0, &piece), MESSAGE_SOURCE_HERE);
+		cr_assert_eq(message_source_read(&source, 0, &piece), MESSAGE_SOURCE_AVAILABLE);
 		cr_expect(str_eq(piece, STR("Subject: =?utf-8?B?w7w=?=\r\n")));
-		cr_assert_eq(message_source_read(&source, 29, &piece), MESSAGE_SOURCE_HERE);
+		cr_assert_eq(message_source_read(&source, 29, &piece), MESSAGE_SOURCE_AVAILABLE);
 		cr_expect(str_eq(piece, STR("x\r\n")));
 		cr_assert(message_source_choose_header(&source, true, &fault));
 		cr_expect_eq(message_source_bytes(&source), 18);
 		cr_expect(source.is_8bit);
-		cr_assert_eq(message_source_read(&source, 0, &piece), MESSAGE_SOURCE_HERE);
+		cr_assert_eq(message_source_read(&source, 0, &piece), MESSAGE_SOURCE_AVAILABLE);
 		cr_expect(str_eq(piece, source.header));
 	}
 	source.header = STR("To: \xc3\xbc@b.example\r\n");

@@ -92,7 +92,7 @@ option(struct player *p, struct str args)
 	return true;
 }
 
-/* From now on no block comes. */
+/* From now on no block can be read. */
 static bool
 slow(struct player *p, struct str args)
 {
@@ -101,7 +101,7 @@ slow(struct player *p, struct str args)
 	return true;
 }
 
-/* So many milliseconds later. */
+/* Moves the clock by so many milliseconds. */
 static bool
 later(struct player *p, struct str args)
 {
@@ -110,7 +110,7 @@ later(struct player *p, struct str args)
 	return true;
 }
 
-/* What is awaited is there, but not the block after it. */
+/* The awaited block can be read, but not the block after it. */
 static bool
 block(struct player *p, struct str args)
 {
@@ -128,7 +128,7 @@ static bool
 no_content(struct player *p, struct str args)
 {
 	return smtp_client_end(client(p))->has_no_content == player_word_is(args, "yes") ||
-	       player_wrong(p, "it is not so");
+	       player_wrong(p, "has_no_content is wrong");
 }
 
 static bool
@@ -193,7 +193,7 @@ cut(struct player *p, struct str args)
 	return true;
 }
 
-/* What DATA would decode to is the message; a chunk is the message itself. */
+/* DATA must decode to the message; a chunk must be the message itself. */
 static bool
 content(struct player *p, struct str args)
 {
@@ -221,7 +221,7 @@ content(struct player *p, struct str args)
 	return ok || player_wrong(p, "the content is not the message");
 }
 
-/* Of content that is no use any more, or of a random nonce. */
+/* Drops output that cannot be compared: incomplete content, or a random nonce. */
 static bool
 rest(struct player *p, struct str args)
 {
@@ -302,7 +302,7 @@ static bool
 bad_chunking(struct player *p, struct str args)
 {
 	return smtp_client_end(client(p))->bad_chunking == player_word_is(args, "yes") ||
-	       player_wrong(p, "it is not so");
+	       player_wrong(p, "bad_chunking is wrong");
 }
 
 static const struct player_event events[] = {{"option", option}, {"slow", slow}, {"block", block},
@@ -346,7 +346,7 @@ expect_client_line(struct player *p)
 	if (p->output.n < n || !str_eq(str_upto(buf_str(&p->output), text.n), text) ||
 	    (!p->act->is_raw && memcmp(p->output.p + text.n, "\r\n", 2) != 0))
 		return player_wrong(
-		    p, "it says \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		    p, "the client sent \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	buf_drop(&p->output, n);
 	return true;
 }
@@ -359,7 +359,7 @@ send_server_line(struct player *p)
 
 	if (p->output.n)
 		return player_wrong(
-		    p, "it also said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		    p, "the client also sent \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	buf_init(&bytes, 32 << 20);
 	buf_adds(&bytes, p->act->text);
 	if (!p->act->is_raw)
@@ -406,7 +406,7 @@ player_play(const char *path, char why[400])
 	}
 	if (ok && p->output.n)
 		ok = player_wrong(
-		    p, "in the end it said \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		    p, "at the end the client also sent \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
 	clock_fake(-1);
 	smtp_client_free(&p->client);
 	message_source_clear(&p->message);

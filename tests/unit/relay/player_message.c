@@ -1,5 +1,5 @@
 /*
- * player_message: the events that say what the message is.
+ * player_message: the events that define the message.
  */
 #include "unit/relay/player_state.h"
 
@@ -86,7 +86,7 @@ body(struct player *p, struct str args)
 	return true;
 }
 
-/* Each block is there when it was asked for so often. */
+/* A block can be read when it was requested WANTED_BEFORE times. */
 static enum message_source_answer
 read_body(void *arg, uint64_t at, size_t n, struct str *block_out)
 {
@@ -99,10 +99,10 @@ read_body(void *arg, uint64_t at, size_t n, struct str *block_out)
 	if (at + n > p->body.n)
 		return MESSAGE_SOURCE_UNREADABLE;
 	*block_out = str_upto(str_from(buf_str(&p->body), at), n);
-	return MESSAGE_SOURCE_HERE;
+	return MESSAGE_SOURCE_AVAILABLE;
 }
 
-/* Lines of 61 bytes, every third of which begins with a dot; "file 0": one that cannot be read. */
+/* Lines of 61 bytes; every third one begins with a dot. "file 0": a body that cannot be read. */
 static bool
 file(struct player *p, struct str args)
 {

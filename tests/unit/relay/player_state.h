@@ -1,5 +1,5 @@
 /*
- * player_state: a talk that is being played; for the files of the player.
+ * player_state: the state of a talk that is being played, for the files of the player.
  */
 #ifndef UNIT_RELAY_PLAYER_STATE_H
 #define UNIT_RELAY_PLAYER_STATE_H
@@ -11,7 +11,7 @@ enum {
 	RECIPIENTS_MAX = 1000,
 	BODY_MAX = 4 << 20,
 	NOW_MS = 1000,
-	WANTED_BEFORE = 3, /* a block of the body is there when it was asked for so often */
+	WANTED_BEFORE = 3, /* so many requests for a block are answered with AWAITED */
 };
 
 struct player {
@@ -25,23 +25,23 @@ struct player {
 	struct envelope_recipient recipients[RECIPIENTS_MAX];
 	uint32_t numbers[RECIPIENTS_MAX];
 	struct message_source message;
-	struct buf output; /* what was said and not yet expected */
+	struct buf output; /* sent by the client, but not compared yet */
 	struct buf body;
 	size_t piece_bytes;
-	uint64_t wanted_at; /* the block of the body that was asked for last ... */
-	unsigned wanted_count;    /* ... and how often before */
-	bool is_slow; /* what is awaited does not come */
+	uint64_t wanted_at; /* the block that was requested last */
+	unsigned wanted_count;    /* how often it was requested before */
+	bool is_slow; /* awaited blocks cannot be read */
 };
 
 struct player_event {
-	const char *name; /* NULL: the table ends */
+	const char *name; /* NULL: the end of the table */
 	bool (*run)(struct player *p, struct str args);
 };
 
-/* What a talk says of the message. */
+/* The events that define the message. */
 extern const struct player_event player_message_events[];
 
-/* Always false: says why. */
+/* Writes the reason into `why`; always returns false. */
 bool player_wrong(struct player *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool player_word_is(struct str word, const char *text);
 unsigned player_number_of(struct str word);

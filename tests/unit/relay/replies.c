@@ -1,5 +1,5 @@
-/* Every phase meets every kind of answer: each ends in a defined result for the recipient, and the
- * session goes on only where host and client are still in step. */
+/* Every kind of reply in every phase: each gives a defined result for the recipient, and the
+ * session goes on only if host and client are still in step. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -11,7 +11,7 @@ enum stage {
 	STAGES
 };
 
-/* The talk up to the answer that is tried: what the host says before. */
+/* The dialogue before the reply that is tested: what the host has sent so far. */
 static const struct {
 	const char *name, *phase;
 	enum smtp_client_tls tls;
@@ -38,7 +38,7 @@ static const struct {
 	.before = {"220 hi", "250-a\r\n250 CHUNKING", "250 ok", "250 ok"}},
 };
 
-/* How an answer may be meant; what comes of it is told for each kind and phase. */
+/* The kinds of replies; `outcomes` has a row of them for each phase. */
 enum kind { TEMPORARY, PERMANENT, CLOSING, NONSENSE, KINDS };
 
 static const struct {
@@ -80,7 +80,8 @@ static const struct {
     {"399", STR("399 hm\r\n"), NONSENSE, 0},
 };
 
-/* step, then the recipient's code (0: undecided) and the session's; 1: the code that was said. */
+/* The step; then the codes of the recipient (0: undecided) and of the session; 1: the code of the
+ * reply. */
 struct outcome {
 	enum smtp_client_step step;
 	unsigned result, end;
@@ -117,7 +118,7 @@ struct dialogue {
 	enum smtp_client_step step;
 };
 
-/* In pieces of that size; all that the client says is taken away as an owner would. */
+/* Passes input in pieces of this size, and drops the output as an owner would. */
 static void
 receive(struct dialogue *t, struct str in, size_t piece)
 {
@@ -160,7 +161,7 @@ begin(struct dialogue *t, enum stage m)
 		t->step = smtp_client_secured(t->client, true);
 }
 
-/* Brings the talk to where the answer of that phase is awaited. */
+/* Plays the dialogue up to the point where the reply of that phase is expected. */
 static void
 reach_stage(struct dialogue *t, enum stage m)
 {
@@ -216,7 +217,7 @@ Test(relay_replies, every_phase_and_every_answer)
 		}
 }
 
-/* 64 MB that never end, in every phase: over, after a bounded part of it. */
+/* An endless reply of 64 MB in every phase: the session ends after a bounded part of it. */
 Test(relay_replies, floods_in_every_phase)
 {
 	static const struct str floods[] = {STR("250-more\r\n"), STR("550-no\r\n"), STR("xxxxxxxx"),
@@ -238,7 +239,7 @@ Test(relay_replies, floods_in_every_phase)
 		}
 }
 
-/* The end of the connection and the end of patience, in every phase. */
+/* A lost connection and a timeout, in every phase. */
 Test(relay_replies, lost_or_silent_in_every_phase)
 {
 	for (unsigned m = 0; m < 2 * STAGES; m++) {

@@ -1,4 +1,4 @@
-/* The channel between the queue and relay, with faults on the way. */
+/* The channel between the queue and relay, with faults in between. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -6,7 +6,7 @@
 #include "support/fault_channel.h"
 #include "unit/relay/rig.h"
 
-/* Nobody listens on port 1: a result comes soon, and without a network. */
+/* No host listens on port 1: a result comes soon, and without a network. */
 static const char nowhere[] =
     "hostname = \"gw.example.com\";\n"
     "routes: ( { via = \"smtp\"; host = \"127.0.0.1\"; port = 1; } );\n";
@@ -38,9 +38,9 @@ Test(relay_requests, a_body_whose_descriptor_was_lost_is_tried_again_later, .tim
 	rig_free(&r);
 }
 
-/* The queue cannot store what it was told, and keeps it: relay ends all the same, long before its
- * drain is over, and so it does when the queue says nothing at all. */
-Test(relay_requests, an_end_does_not_wait_for_what_is_not_stored, .timeout = 60)
+/* The queue cannot store the results and does not answer: relay stops nevertheless, long before its
+ * drain time is over. */
+Test(relay_requests, stopping_does_not_wait_for_unstored_results, .timeout = 60)
 {
 	struct rig *r = rig_new(nowhere);
 	int64_t began;
@@ -55,8 +55,8 @@ Test(relay_requests, an_end_does_not_wait_for_what_is_not_stored, .timeout = 60)
 	rig_free(&r);
 }
 
-/* What is stored in time is waited for. */
-Test(relay_requests, an_end_waits_for_what_is_stored, .timeout = 60)
+/* Relay waits for results that are stored in time. */
+Test(relay_requests, stopping_waits_for_results_that_are_stored, .timeout = 60)
 {
 	struct rig *r = rig_new(nowhere);
 
@@ -72,8 +72,9 @@ Test(relay_requests, an_end_waits_for_what_is_stored, .timeout = 60)
 	rig_free(&r);
 }
 
-/* The queue is stopped: what relay says waits, and comes when the queue goes on. */
-Test(relay_requests, the_queue_is_stopped, .timeout = 60)
+/* The queue process does not read: the results wait in the channel, and arrive when it reads
+ * again. */
+Test(relay_requests, results_wait_while_the_queue_does_not_read, .timeout = 60)
 {
 	struct rig *r = rig_new(nowhere);
 
@@ -91,8 +92,8 @@ Test(relay_requests, the_queue_is_stopped, .timeout = 60)
 	rig_free(&r);
 }
 
-/* A result that was lost on the way is told to the next queue, and so is what still runs. */
-Test(relay_requests, a_dropped_result_is_told_to_the_next_queue, .timeout = 60)
+/* A result that was lost in the channel is sent to the next queue, and so are running attempts. */
+Test(relay_requests, a_lost_result_is_sent_to_the_next_queue, .timeout = 60)
 {
 	static const struct fault drop = {MESSAGE_RESULT, FAULT_DROP, 0, 0};
 	struct rig *r = rig_new(nowhere);
@@ -108,7 +109,7 @@ Test(relay_requests, a_dropped_result_is_told_to_the_next_queue, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(relay_requests, what_makes_no_sense_ends_the_channel_and_not_relay, .timeout = 60)
+Test(relay_requests, a_malformed_message_ends_the_channel_and_not_relay, .timeout = 60)
 {
 	static const struct fault faults[] = {
 	    {MESSAGE_DELIVER, FAULT_TRUNCATE, 0, 0}, {MESSAGE_DELIVER, FAULT_SECOND_FD, 0, 0}};
@@ -128,8 +129,8 @@ Test(relay_requests, what_makes_no_sense_ends_the_channel_and_not_relay, .timeou
 	}
 }
 
-/* Every question ends: one that relay does not know is refused. */
-Test(relay_requests, an_unknown_question_is_refused, .timeout = 60)
+/* Every request gets an answer; relay refuses one that it does not know. */
+Test(relay_requests, an_unknown_request_is_refused, .timeout = 60)
 {
 	static const struct fault other = {
 	    MESSAGE_DESTINATION_ASK, FAULT_RETYPE, MESSAGE_COMMIT, 1};

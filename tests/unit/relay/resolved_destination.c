@@ -1,4 +1,4 @@
-/* Sites from made-up DNS answers, and the ranges that are not the Internet. */
+/* Destinations from given DNS answers, routes and address literals. */
 #include "relay/resolved_destination.h"
 
 #include <criterion/criterion.h>
@@ -11,7 +11,7 @@ struct mx_case {
 	const char *why;
 	struct resolver_answer answer;
 	struct resolver_mx mx[6];
-	const char *name; /* of the site; "": none */
+	const char *name; /* of the destination; "": none */
 	unsigned code;
 	const char *enhanced;
 	size_t hosts;
@@ -25,7 +25,7 @@ static const struct mx_case mx_cases[] = {
 	.name = "mx:mx.a.test",
 	.hosts = 1,
 	.ttl_s = 300},
-    {.why = "sorted by name in the site, by preference in the hosts",
+    {.why = "the name has the hosts by name, the list by preference",
 	.answer = {RESOLVER_FOUND, .ttl_s = 5, .count = 3},
 	.mx = {{10, "z.test"}, {20, "b.test"}, {30, "a.test"}},
 	.name = "mx:a.test,b.test,z.test",
@@ -94,7 +94,7 @@ static const struct mx_case mx_cases[] = {
 	.enhanced = "4.4.3"},
 };
 
-Test(relay_site, mx)
+Test(relay_destination, from_mx_records)
 {
 	struct conf *c = routes_of("");
 
@@ -120,7 +120,7 @@ Test(relay_site, mx)
 	conf_drop(&c);
 }
 
-Test(relay_site, many_hosts)
+Test(relay_destination, many_hosts)
 {
 	struct conf *c = routes_of("");
 	struct resolver_mx mx[RESOLVER_MX_MAX];
@@ -140,11 +140,11 @@ Test(relay_site, many_hosts)
 	snprintf(mx[9].host, sizeof mx[9].host, "another.test");
 	cr_assert_eq(resolved_begin(&other, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
 	resolved_take_mx(&other, c->hostname, STR("b.test"), &a);
-	cr_expect_str_neq(d.name, other.name, "another set is another site");
+	cr_expect_str_neq(d.name, other.name, "another set of hosts is another destination");
 	conf_drop(&c);
 }
 
-Test(relay_site, routes_and_literals)
+Test(relay_destination, routes_and_literals)
 {
 	static const struct {
 		struct str domain;

@@ -25,7 +25,7 @@ copy_text(char *to, size_t size, struct str s)
 	snprintf(to, size, "%.*s", STR_ARG(s));
 }
 
-/* ---- what the role says ---- */
+/* ---- messages from the role ---- */
 
 static void
 record_result(struct rig *r, const struct message_result *m)
@@ -155,7 +155,7 @@ rig_wait(struct rig *r, size_t results)
 	return wait_until(r, has_results, results);
 }
 
-/* ---- life ---- */
+/* ---- life cycle ---- */
 
 static void *
 run_role(void *arg)
@@ -196,7 +196,7 @@ grant_file(struct rig *r, struct str name)
 }
 
 const char *rig_hosts = "127.0.0.1 localhost\n";
-/* nobody listens there */
+/* no server listens there */
 const char *rig_resolv_conf = "nameserver 127.0.0.99\n";
 
 static void
@@ -209,8 +209,8 @@ grant_text(struct rig *r, struct str name, const char *text)
 	send_to_role(r, MESSAGE_GRANT, &m, fd);
 }
 
-/* As main does: the files that the configuration names come before it.  Those of the system are the
- * test's own. */
+/* Grants the files that the configuration names before the configuration, as main does.  The
+ * system's files are replaced by those of the test. */
 static void
 grant_files(struct rig *r, const char *text)
 {
@@ -331,7 +331,7 @@ rig_free(struct rig **p)
 	*p = NULL;
 }
 
-/* ---- what the queue says ---- */
+/* ---- messages of the queue ---- */
 
 static int
 body_file(size_t bytes)
@@ -426,7 +426,7 @@ rig_ask_destination(struct rig *r, const char *domain)
 
 	r->has_destination = false;
 	(void)ask_pooled(r->queue, MESSAGE_DESTINATION_ASK, &m, got_destination, r);
-	cr_assert(wait_until(r, has_answer, 0), "no site for %s", domain);
+	cr_assert(wait_until(r, has_answer, 0), "no destination for %s", domain);
 }
 
 static void

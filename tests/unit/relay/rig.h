@@ -1,5 +1,5 @@
 /*
- * rig: the role relay in a thread of its own, and this side as its main and its queue.
+ * rig: runs the role relay in a thread, and acts as its main, its queue and its control.
  */
 #ifndef UNIT_RELAY_RIG_H
 #define UNIT_RELAY_RIG_H
@@ -24,13 +24,13 @@ struct rig_result {
 struct rig {
 	struct event_base *base;
 	struct channel *main, *queue, *control;
-	struct fault_channel *faults; /* relay and the queue; NULL: nothing */
+	struct fault_channel *faults; /* between relay and the queue; NULL: a direct channel */
 	pthread_t thread;
 	size_t result_count, running_count, row_count;
 	unsigned caught_up;
 	bool is_ready, is_stopped;
 	struct rig_result results[RIG_RESULTS_MAX];
-	/* the answer to the last question */
+	/* the answer to the last request */
 	bool has_destination, is_done;
 	char destination[400], rows[4000], done_text[400];
 	struct smtp_status destination_status;
@@ -42,53 +42,53 @@ struct rig_mail {
 	uint64_t attempt_id;
 	const char *domain;
 	const char *to[8];         /* NULL-terminated */
-	const char *header, *body; /* NULL: something short */
-	size_t file_bytes;         /* > 0: a body of that size in a file */
+	const char *header, *body; /* NULL: a short default */
+	size_t file_bytes;         /* > 0: a body of this size in a file */
 	bool smtputf8;
-	bool has_facts;            /* the body is not looked at before it is sent */
+	bool has_facts;            /* the envelope has the facts, so that the body is not scanned */
 };
 
-/* What relay gets as hosts(5) and resolv.conf(5). */
+/* The content of hosts(5) and resolv.conf(5) for relay. */
 extern const char *rig_hosts, *rig_resolv_conf;
 
 struct rig *rig_new(const char *conf);
-/* Tells the role to stop, and waits for its thread. */
-/* Main says that it is to end; what is being sent has so long. */
+/* Sends STOP to the role, with this time for attempts that are in a transaction. */
 void rig_stop(struct rig *r, uint32_t drain_ms);
+/* Stops the role and waits for its thread. */
 void rig_free(struct rig **r);
+/* Sends a configuration, and before it the files that it names. */
 void rig_configure(struct rig *r, const char *conf);
-/* A new queue; the old one is gone. */
+/* Closes the channel of the queue, and connects a new queue. */
 void rig_new_queue(struct rig *r);
-/* The same with r->between on the way. */
+/* As rig_new_queue, with r->faults in between. */
 void rig_new_queue_with_faults(struct rig *r);
 void rig_deliver(struct rig *r, const struct rig_mail *m);
-/* As it is, whatever it holds. */
+/* Sends the message as it is, valid or not. */
 void rig_send(struct rig *r, const struct message_deliver *m);
-/* Until so many results have come; false: they did not. */
+/* Waits until this many results have come; false: they did not come. */
 bool rig_wait(struct rig *r, size_t results);
 void rig_stored(struct rig *r, size_t index);
 void rig_ask_destination(struct rig *r, const char *domain);
 void rig_test_route(struct rig *r, const char *address);
-/* Lets the loop run for that long. */
+/* Runs the loop for this time. */
 void rig_idle(struct rig *r, int ms);
 
 /* A listening socket on 127.0.0.1; *port_out: its port. */
 int rig_listen(unsigned *port_out);
 
-/* A child process of the build directory or of tests/; its pid.  port_out (may be NULL): "listening
- * N". */
+/* Starts a child process. port_out (may be NULL): waits for its line "listening N". */
 pid_t rig_run(const char *command, unsigned *port_out);
-/* SIGTERM, and what it said at its end in text (200 bytes, may be NULL). */
+/* Sends SIGTERM; text (200 bytes, may be NULL) gets the output. */
 void rig_end(pid_t pid, char *text);
 
-/* Runs a command to its end; its exit status. */
+/* Runs a command and returns its exit status. */
 int rig_do(const char *command);
 
-/* A directory for one test. */
+/* The directory of the test. */
 extern char rig_dir[64];
 void rig_set_up(void);
 void rig_tear_down(void);
-/* tests/support/sink, keeping what it gets there. */
+/* Starts tests/support/sink, which stores its mail in rig_dir. */
 pid_t rig_sink(const char *options, unsigned *port);
 void rig_has_file(const char *name, const char *expected);
 long rig_file_bytes(const char *name);

@@ -1,4 +1,4 @@
-/* rig: other programs, and the directory of a test. */
+/* rig_programs: child processes, and the directory of the test. */
 #include "unit/relay/rig.h"
 
 #include <arpa/inet.h>
@@ -22,9 +22,9 @@
 
 char rig_dir[64];
 
-/* ---- other programs ---- */
+/* ---- child processes ---- */
 
-static int child_out[64]; /* by the order of pids here: small */
+static int child_out[64]; /* in the order of their start */
 static pid_t child_pid[64];
 static size_t child_count;
 
@@ -85,7 +85,7 @@ rig_do(const char *command)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* ---- a directory, and the sink that fills it ---- */
+/* ---- the directory, and the sink that stores mail in it ---- */
 
 void
 rig_set_up(void)

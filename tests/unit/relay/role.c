@@ -66,7 +66,7 @@ Test(relay_role, reuses_the_connection, .init = rig_set_up, .fini = rig_tear_dow
 	cr_expect_str_eq(output, "connections=2 messages=80 recipients=80\n", "%s", output);
 }
 
-Test(relay_role, concurrent_jobs, .init = rig_set_up, .fini = rig_tear_down)
+Test(relay_role, concurrent_attempts, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
 	pid_t host = rig_sink("", &port);
@@ -104,7 +104,7 @@ Test(relay_role, large_bodies_from_a_file, .init = rig_set_up, .fini = rig_tear_
 	}
 }
 
-Test(relay_role, greylisted_then_taken, .init = rig_set_up, .fini = rig_tear_down)
+Test(relay_role, greylisted_then_accepted, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
 	pid_t host = rig_sink("--greylist", &port);
@@ -193,7 +193,7 @@ Test(relay_role, fails_at_each_phase, .init = rig_set_up, .fini = rig_tear_down)
 	}
 }
 
-Test(relay_role, bad_chunking_is_asked_again, .init = rig_set_up, .fini = rig_tear_down)
+Test(relay_role, bad_chunking_is_tried_again_without, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
 	pid_t host = rig_sink("--fail 'bdat=500 5.5.2 what is BDAT'", &port);
@@ -210,7 +210,8 @@ Test(relay_role, bad_chunking_is_asked_again, .init = rig_set_up, .fini = rig_te
 	cr_expect_str_eq(output, "connections=2 messages=1 recipients=1\n");
 }
 
-/* c26: those that were taken get the message, the others theirs at once, on the same connection. */
+/* c26: accepted recipients get the message, and the others get it at once in the next transaction,
+ * on the same connection. */
 Test(relay_role, too_many_recipients_for_one_transaction, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
@@ -234,7 +235,7 @@ Test(relay_role, too_many_recipients_for_one_transaction, .init = rig_set_up, .f
 	cr_expect_str_eq(output, "connections=1 messages=3 recipients=3\n", "%s", output);
 }
 
-Test(relay_role, idle_connection_died, .init = rig_set_up, .fini = rig_tear_down)
+Test(relay_role, a_broken_idle_connection_is_replaced, .init = rig_set_up, .fini = rig_tear_down)
 {
 	unsigned port;
 	pid_t host = rig_sink("--fail 'rcpt/eva*1=drop'", &port);
@@ -251,7 +252,7 @@ Test(relay_role, idle_connection_died, .init = rig_set_up, .fini = rig_tear_down
 	rig_end(host, NULL);
 }
 
-Test(relay_role, nobody_listens, .init = rig_set_up, .fini = rig_tear_down)
+Test(relay_role, no_host_listens, .init = rig_set_up, .fini = rig_tear_down)
 {
 	struct rig *r = rig_new(conf_for(1, ""));
 
@@ -278,7 +279,7 @@ Test(relay_role, results_are_kept_for_a_new_queue, .init = rig_set_up, .fini = r
 	    r, &(struct rig_mail){.attempt_id = 3, .domain = "host.test", .to = {"dan@host.test"}});
 	rig_idle(r, 50);
 	rig_new_queue(r);
-	cr_expect_eq(r->result_count, 1, "one was stored, one is told again, one is running");
+	cr_expect_eq(r->result_count, 1, "one was stored, one is sent again, one is running");
 	cr_expect_eq(r->running_count, 1);
 	cr_assert(rig_wait(r, 2), "the running one ends");
 	cr_expect_eq(r->results[1].attempt_id, 3);
@@ -287,7 +288,7 @@ Test(relay_role, results_are_kept_for_a_new_queue, .init = rig_set_up, .fini = r
 	rig_end(host, NULL);
 }
 
-Test(relay_role, fixed_sites, .init = rig_set_up, .fini = rig_tear_down)
+Test(relay_role, destinations_without_dns, .init = rig_set_up, .fini = rig_tear_down)
 {
 	struct rig *r = rig_new(conf_for(2525, ""));
 
@@ -312,8 +313,8 @@ Test(relay_role, fixed_sites, .init = rig_set_up, .fini = rig_tear_down)
 	rig_free(&r);
 }
 
-/* What is said of a way is what a delivery would end with. */
-Test(relay_role, the_test_of_a_route_ends_as_a_delivery, .init = rig_set_up, .fini = rig_tear_down)
+/* The test of a route reports the status that a delivery ends with. */
+Test(relay_role, a_route_test_ends_like_a_delivery, .init = rig_set_up, .fini = rig_tear_down)
 {
 	struct rig *r = rig_new(conf_for(2525, ""));
 
@@ -330,9 +331,9 @@ Test(relay_role, the_test_of_a_route_ends_as_a_delivery, .init = rig_set_up, .fi
 	rig_free(&r);
 }
 
-/* As at RCPT: <postmaster> has the address of the configuration, another name must have a domain.
- */
-Test(relay_role, the_test_of_a_route_for_a_name_without_domain, .init = rig_set_up,
+/* As at RCPT: <postmaster> is replaced by the configured address, every other name must have a
+ * domain. */
+Test(relay_role, a_route_test_of_a_name_without_domain, .init = rig_set_up,
     .fini = rig_tear_down)
 {
 	char conf[2200];

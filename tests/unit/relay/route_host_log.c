@@ -1,4 +1,4 @@
-/* What the log is told of hosts of routes that have no address. */
+/* What is logged about hosts of routes that have no address. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,9 +33,9 @@ count(const char *words)
 	return found;
 }
 
-TestSuite(route_hosts, .init = capture_log);
+TestSuite(route_host_log, .init = capture_log);
 
-Test(route_hosts, each_route_is_told_once_in_an_hour)
+Test(route_host_log, each_route_is_logged_once_in_an_hour)
 {
 	static struct route_host_log hosts;
 	static const struct resolved_destination one = {.route_number = 1},
@@ -55,7 +55,7 @@ Test(route_hosts, each_route_is_told_once_in_an_hour)
 	cr_expect_eq(count("route 1: the host a.test has no address"), 2);
 }
 
-Test(route_hosts, an_address_is_told_once_and_begins_anew)
+Test(route_host_log, an_address_is_logged_once)
 {
 	static struct route_host_log hosts;
 	static const struct resolved_destination one = {.route_number = 1};
@@ -70,8 +70,8 @@ Test(route_hosts, an_address_is_told_once_and_begins_anew)
 	cr_expect_eq(count("route 1: the host a.test has no address"), 2);
 }
 
-/* Of more than there is room for the latest are remembered. */
-Test(route_hosts, more_than_there_is_room_for)
+/* If there are too many entries, the latest ones are kept. */
+Test(route_host_log, the_oldest_entry_is_replaced)
 {
 	static struct route_host_log hosts;
 	struct resolved_destination destination = {0};

@@ -1,4 +1,4 @@
-/* routes: a configuration with these routes, or the test ends. */
+/* routes: makes a configuration with these routes; otherwise the test fails. */
 #ifndef UNIT_RELAY_ROUTES_H
 #define UNIT_RELAY_ROUTES_H
 

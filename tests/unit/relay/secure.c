@@ -1,4 +1,4 @@
-/* TLS towards the next host at each level, and logins at smarthosts, against a real host. */
+/* TLS to the next host at each level, and the login at smarthosts, against a real host. */
 #include <criterion/criterion.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ put(const char *name, const gnutls_datum_t *pem)
 	fclose(f);
 }
 
-/* cert.pem and key.pem in the directory: self-signed, for localhost. */
+/* Writes cert.pem and key.pem into the directory: self-signed, for localhost. */
 static void
 make_certificate(void)
 {

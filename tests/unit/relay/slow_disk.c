@@ -1,5 +1,5 @@
-/* Bodies whose disk stands still or cannot be read: no host is blamed, no other host is tried, and
- * a transfer that only waits for a moment goes on. */
+/* Bodies on a disk that does not answer, or that cannot be read: no host is blamed, no other host
+ * is tried, and a transfer that only waits for a short time goes on. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -52,8 +52,8 @@ deliver_large(struct rig *r, uint64_t attempt_id, bool has_facts)
 	                   .to = {"bob@host.test"}, .file_bytes = 200704, .has_facts = has_facts});
 }
 
-/* The files of jobs that ended meanwhile wait to be closed: they have a bound. */
-Test(relay_still, files_that_wait_to_be_closed_have_a_bound, .timeout = 60)
+/* The body files of attempts that have ended wait to be closed, and there is a limit for them. */
+Test(relay_slow_disk, files_that_wait_to_be_closed_are_limited, .timeout = 60)
 {
 	enum { BOUND = 10 + 64, ATTEMPTS = 100, SMALL = 1000 };
 	struct rig *r = rig_new("hostname = \"gw.example.com\"; queue: { concurrency = 10; };\n"
@@ -84,17 +84,17 @@ Test(relay_still, files_that_wait_to_be_closed_have_a_bound, .timeout = 60)
 	rig_free(&r);
 }
 
-/* ---- a host that loses patience ---- */
+/* ---- a host with a timeout ---- */
 
-/* Takes mail; while a body is on its way it says something after a while, and closes. */
+/* Takes mail.  When no content comes for some time, it sends a last reply and closes. */
 struct host {
 	int fd;
-	unsigned timeout_ms; /* with a client that sends nothing, after 354; 0: endless */
-	const char *last_reply; /* NULL: not a word */
+	unsigned timeout_ms; /* while it waits for content after 354; 0: none */
+	const char *last_reply; /* NULL: no reply */
 	atomic_uint connections, messages;
 };
 
-/* False: the host has closed. */
+/* False: the host has closed the connection. */
 static bool
 receive_content(struct host *host, int fd)
 {
@@ -172,7 +172,7 @@ rig_against(struct host *host, const char *timeouts)
 	return rig_new(conf);
 }
 
-/* A small message, so that the large one after it finds a connection that stands. */
+/* Sends a small message, so that the large one after it uses the idle connection. */
 static void
 deliver_small(struct rig *r)
 {
@@ -199,8 +199,9 @@ expect_local_failure(struct rig *r, struct host *host, unsigned connections)
 	rig_free(&r);
 }
 
-/* timeouts.attempt counts until a host takes the envelope, timeouts.body while a block is read. */
-Test(relay_still, a_transfer_that_waits_for_a_block_goes_on, .timeout = 60)
+/* timeouts.attempt ends when the host has accepted the envelope; timeouts.body holds while a block
+ * is read. */
+Test(relay_slow_disk, a_transfer_that_waits_for_a_block_goes_on, .timeout = 60)
 {
 	static struct host host;
 	struct rig *r = rig_against(&host, "attempt = \"1s\"; body = \"60s\";");
@@ -217,7 +218,7 @@ Test(relay_still, a_transfer_that_waits_for_a_block_goes_on, .timeout = 60)
 	rig_free(&r);
 }
 
-Test(relay_still, timeouts_body_is_its_limit, .timeout = 60)
+Test(relay_slow_disk, a_block_has_the_time_of_timeouts_body, .timeout = 60)
 {
 	static struct host host;
 	struct rig *r = rig_against(&host, "attempt = \"60s\"; body = \"2s\";");
@@ -229,8 +230,9 @@ Test(relay_still, timeouts_body_is_its_limit, .timeout = 60)
 	cr_expect_geq(clock_mono_ms() - began_ms, 2000);
 }
 
-/* On a connection that stands, and on a new one: no other is opened for what cannot be sent. */
-Test(relay_still, a_host_that_closes_is_not_blamed, .timeout = 60)
+/* On an idle connection and on a new one: no further connection is opened for content that cannot
+ * be sent. */
+Test(relay_slow_disk, a_host_that_closes_is_not_blamed, .timeout = 60)
 {
 	static struct host hosts[] = {
 	    {.timeout_ms = 1500},
@@ -254,9 +256,9 @@ Test(relay_still, a_host_that_closes_is_not_blamed, .timeout = 60)
 	}
 }
 
-/* The queue ends the job, which is the disk's fault: while the host waits for a block, and before a
- * host was asked. */
-Test(relay_still, one_is_cancelled, .timeout = 60)
+/* The queue ends the attempt because of the disk: while the host waits for a block, and before a
+ * host was contacted. */
+Test(relay_slow_disk, one_is_cancelled, .timeout = 60)
 {
 	for (unsigned has_facts = 0; has_facts < 2; has_facts++) {
 		static struct host host;
@@ -272,7 +274,7 @@ Test(relay_still, one_is_cancelled, .timeout = 60)
 	}
 }
 
-Test(relay_still, one_that_cannot_be_read_is_sent_to_no_other_host, .timeout = 60)
+Test(relay_slow_disk, a_body_that_cannot_be_read_is_sent_to_no_other_host, .timeout = 60)
 {
 	static struct host host;
 	struct rig *r = rig_against(&host, "body = \"60s\";");

@@ -1,4 +1,4 @@
-/* SASL from the client's side: the vector of RFC 7677, and what a hostile server may try. */
+/* The client side of SASL: the test vector of RFC 7677, and what a hostile server may send. */
 #include <criterion/criterion.h>
 
 #include "relay/smtp_sasl.h"
@@ -14,7 +14,7 @@ begin(struct smtp_sasl *sasl, const char *offered, struct buf *out)
 	return smtp_sasl_begin(sasl, offered, STR("user"), STR("pencil"), nonce);
 }
 
-Test(relay_login, scram_vector)
+Test(relay_sasl, scram_vector)
 {
 	struct smtp_sasl sasl;
 	struct buf out;
@@ -38,7 +38,7 @@ Test(relay_login, scram_vector)
 	buf_clear(&out);
 }
 
-Test(relay_login, scram_wrong_challenges)
+Test(relay_sasl, scram_wrong_challenges)
 {
 	static const struct {
 		const char *why;
@@ -73,7 +73,7 @@ Test(relay_login, scram_wrong_challenges)
 	}
 }
 
-Test(relay_login, scram_wrong_signature)
+Test(relay_sasl, scram_wrong_signature)
 {
 	static const struct str finals[] = {STR("v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="),
 	    STR("v="), STR("e=invalid-proof"), STR("v=6rriTRBi"), {"", 0}};
@@ -92,7 +92,7 @@ Test(relay_login, scram_wrong_signature)
 	}
 }
 
-Test(relay_login, scram_names_are_escaped)
+Test(relay_sasl, scram_names_are_escaped)
 {
 	struct smtp_sasl sasl;
 	struct buf out;
@@ -105,7 +105,7 @@ Test(relay_login, scram_names_are_escaped)
 	buf_clear(&out);
 }
 
-Test(relay_login, plain_and_login)
+Test(relay_sasl, plain_and_login)
 {
 	struct smtp_sasl sasl;
 	struct buf out;
@@ -130,7 +130,7 @@ Test(relay_login, plain_and_login)
 	buf_clear(&out);
 }
 
-Test(relay_login, nothing_fits)
+Test(relay_sasl, no_known_mechanism)
 {
 	static const char *const offers[] = {
 	    "", " ", " GSSAPI CRAM-MD5 ", " XPLAIN ", "PLAIN", " PLAINER "};
@@ -145,7 +145,7 @@ Test(relay_login, nothing_fits)
 	}
 }
 
-Test(relay_login, nonces_differ)
+Test(relay_sasl, nonces_differ)
 {
 	struct smtp_sasl a, b;
 

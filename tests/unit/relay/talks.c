@@ -1,4 +1,4 @@
-/* Every file of tests/talks/relay is played; each is one conversation with a host. */
+/* Plays every file of tests/talks/relay; each is one session with a host. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <dirent.h>
@@ -7,7 +7,7 @@
 
 #include "unit/relay/player.h"
 
-Test(relay_talks, all)
+Test(relay_talks, each_file_is_played)
 {
 	const char *top = getenv("TOP_SRCDIR");
 	char path[600], why[400];
