@@ -1,5 +1,6 @@
 /*
- * timeouts: see the header.
+ * timeouts: sums of configured timeouts.  The content has timeouts.body, and one second more for
+ * each TIMEOUTS_MIN_CONTENT_RATE bytes.
  */
 #include "policy/timeouts.h"
 

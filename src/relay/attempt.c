@@ -120,8 +120,8 @@ attempt_finish(struct attempt *attempt, const struct smtp_status *s, const char 
 
 /* ---- the deadline ---- */
 
-/* Ends the attempt where the message was not delivered yet.  Recipients that a host has refused
- * keep that result. */
+/* Ends the attempt for the recipients without a result.  Recipients that a host has refused keep
+ * that result. */
 static void
 abort_attempt(struct attempt *attempt, struct smtp_status s, const char *reason)
 {

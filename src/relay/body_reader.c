@@ -1,5 +1,6 @@
 /*
- * body_reader: see the header.
+ * body_reader: one read is in progress at a time.  If another block is requested meanwhile, it is
+ * read when that read has ended.
  */
 #include "relay/body_reader.h"
 

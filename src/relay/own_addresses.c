@@ -2,9 +2,9 @@
  * own_addresses: an address belongs to this machine if a socket can be bound to it.  This needs no
  * list of interfaces, which would be outdated after a change, and which the sandbox does not allow
  * to read.  If the kernel allows to bind any address (ip_nonlocal_bind, as with keepalived), the
- * source address that the kernel selects decides: for a connection to ourselves it is the same
- * address.  (For the second address of an IPv4 network it is the first one of that network, so the
- * second is not recognised then; the greeting still shows the loop.)
+ * source address that the kernel selects decides: for a connection to this machine itself it
+ * is the same address.  (For the second address of an IPv4 network it is the first one of that
+ * network, so the second is not recognised then; the greeting still shows the loop.)
  */
 #include "relay/own_addresses.h"
 

@@ -1,5 +1,6 @@
 /*
- * resolved_destination: the rules of RFC 5321 section 5.1 and RFC 7505 (null MX).
+ * resolved_destination: the rules of RFC 5321 section 5.1 and RFC 7505 (null MX): first the route,
+ * then the MX records, then the name for the queue.
  */
 #include "relay/resolved_destination.h"
 

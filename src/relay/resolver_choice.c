@@ -1,5 +1,6 @@
 /*
- * resolver_choice: see the header.
+ * resolver_choice: choices are compared by their content, so that a reload that changes nothing
+ * keeps the resolver and its cache.
  */
 #include "relay/resolver_choice.h"
 

@@ -1,5 +1,6 @@
 /*
- * route_host_log: see the header.
+ * route_host_log: a small table that is searched from its start.  An entry is a route number, the
+ * hash of a host name and the time of its log line.
  */
 #include "relay/route_host_log.h"
 

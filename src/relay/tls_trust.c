@@ -1,5 +1,6 @@
 /*
- * tls_trust: a list, because few routes have a CA file of their own.
+ * tls_trust: a list that is searched from its start, because few routes have a CA file of their
+ * own.  Credentials are counted, so that a reload can use them again.
  */
 #include "relay/tls_trust.h"
 

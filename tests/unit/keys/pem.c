@@ -1,5 +1,5 @@
 /*
- * pem: see the header.
+ * pem: generates each key with GnuTLS, and derives its id and public key.
  */
 #include "pem.h"
 
