@@ -1,7 +1,7 @@
 /*
- * account_recheck: see the header.  One question at a time, about a bounded number of names; one
- * that is not answered is asked again a moment later, and those that were answered are not.  Names
- * that auth cannot tell wait until all others are told, and each time for longer.
+ * account_recheck: see the header. One request at a time, with a bounded number of names. A request
+ * that fails is repeated a moment later; sessions that were answered are not asked about again.
+ * Names for which auth has no answer wait until all others are answered, and each time for longer.
  */
 #include "submission/account_recheck.h"
 
@@ -14,13 +14,13 @@ enum { RECHECK_NAMES = 200, RECHECK_BYTES_MAX = 64 << 10, RECHECK_AGAIN_MS = 100
 	RECHECK_PAUSE_MAX_MS = 60 * 1000 };
 
 struct recheck {
-	struct submission *gate;
+	struct submission *submission;
 	struct request request;
-	struct event *again;
-	LIST_HEAD(, smtpd_connection) asked; /* about them, in the request */
-	LIST_HEAD(, smtpd_connection) untold; /* auth could not tell: after all others */
-	int64_t pause_ms; /* before they are asked about again */
-	bool is_noted; /* in the log, that it does not succeed */
+	struct event *retry_timer;
+	LIST_HEAD(, smtpd_connection) in_request; /* the present request is about them */
+	LIST_HEAD(, smtpd_connection) unanswered; /* asked about again after all others */
+	int64_t retry_ms;                         /* until they are asked about again */
+	bool is_failure_logged; /* that requests fail */
 };
 
 static void
@@ -29,48 +29,48 @@ recheck_stop(struct recheck *r)
 	struct smtpd_connection *c;
 
 	request_cancel(&r->request);
-	event_del(r->again);
-	while ((c = LIST_FIRST(&r->gate->unchecked)) || (c = LIST_FIRST(&r->asked)) ||
-	       (c = LIST_FIRST(&r->untold)))
+	event_del(r->retry_timer);
+	while ((c = LIST_FIRST(&r->submission->unchecked)) || (c = LIST_FIRST(&r->in_request)) ||
+	       (c = LIST_FIRST(&r->unanswered)))
 		smtpd_connection_set_checked(c);
-	r->pause_ms = RECHECK_AGAIN_MS;
+	r->retry_ms = RECHECK_AGAIN_MS;
 }
 
-/* Those that are asked about now are in another list until the answer; a session that ends leaves
- * either. */
+/* The sessions of the present request are in another list until its answer; a session that ends
+ * leaves either list. */
 static void
 recheck_collect_names(struct recheck *r, struct buf *names)
 {
 	struct smtpd_connection *c;
 
-	for (int i = 0; i < RECHECK_NAMES && (c = LIST_FIRST(&r->gate->unchecked)); i++) {
+	for (int i = 0; i < RECHECK_NAMES && (c = LIST_FIRST(&r->submission->unchecked)); i++) {
 		buf_adds(names, session_user(c->session));
 		buf_addc(names, 0);
 		LIST_REMOVE(c, unchecked_link);
-		LIST_INSERT_HEAD(&r->asked, c, unchecked_link);
+		LIST_INSERT_HEAD(&r->in_request, c, unchecked_link);
 	}
 }
 
 static void
-recheck_wait(struct recheck *r, int64_t pause_ms)
+recheck_start_retry_timer(struct recheck *r, int64_t retry_ms)
 {
-	int64_t ms = clock_timeout_ms(pause_ms);
+	int64_t ms = clock_timeout_ms(retry_ms);
 	struct timeval wait = {ms / 1000, ms % 1000 * 1000};
 
-	event_add(r->again, &wait);
+	event_add(r->retry_timer, &wait);
 }
 
-/* Nobody is left but those who cannot be told. */
+/* Only sessions without an answer are left. */
 static void
-recheck_pause(struct recheck *r)
+recheck_retry_unanswered(struct recheck *r)
 {
-	if (LIST_EMPTY(&r->untold)) {
-		r->pause_ms = RECHECK_AGAIN_MS;
+	if (LIST_EMPTY(&r->unanswered)) {
+		r->retry_ms = RECHECK_AGAIN_MS;
 		return;
 	}
-	recheck_wait(r, r->pause_ms);
-	if (r->pause_ms * 2 <= RECHECK_PAUSE_MAX_MS)
-		r->pause_ms *= 2;
+	recheck_start_retry_timer(r, r->retry_ms);
+	if (r->retry_ms * 2 <= RECHECK_PAUSE_MAX_MS)
+		r->retry_ms *= 2;
 }
 
 static void
@@ -81,11 +81,11 @@ recheck_ask(struct recheck *r)
 
 	buf_init(&names, RECHECK_BYTES_MAX);
 	recheck_collect_names(r, &names);
-	if (names.n && r->gate->auth) {
+	if (names.n && r->submission->auth) {
 		m.users = buf_str(&names);
-		request_ask(&r->request, r->gate->auth, MESSAGE_AUTH_USERS_ASK, &m);
+		request_ask(&r->request, r->submission->auth, MESSAGE_AUTH_USERS_ASK, &m);
 	} else {
-		recheck_pause(r);
+		recheck_retry_unanswered(r);
 	}
 	buf_clear(&names);
 }
@@ -94,7 +94,7 @@ static void
 recheck_defer(struct recheck *r, struct smtpd_connection *c)
 {
 	LIST_REMOVE(c, unchecked_link);
-	LIST_INSERT_HEAD(&r->untold, c, unchecked_link);
+	LIST_INSERT_HEAD(&r->unanswered, c, unchecked_link);
 }
 
 static void
@@ -103,16 +103,16 @@ recheck_failed(struct recheck *r, enum request_end end)
 	char text[REQUEST_TEXT_BYTES];
 	struct smtpd_connection *c;
 
-	/* the next channel begins anew */
+	/* the next channel begins again */
 	if (end == REQUEST_LOST)
 		return;
-	if (!r->is_noted)
+	if (!r->is_failure_logged)
 		log_warn("logins cannot be checked again: %s; asked again until they are",
 		    request_text("auth", &r->request, end, text));
-	r->is_noted = true;
-	while ((c = LIST_FIRST(&r->asked)))
+	r->is_failure_logged = true;
+	while ((c = LIST_FIRST(&r->in_request)))
 		recheck_defer(r, c);
-	recheck_wait(r, RECHECK_AGAIN_MS);
+	recheck_start_retry_timer(r, RECHECK_AGAIN_MS);
 }
 
 static bool
@@ -128,13 +128,13 @@ recheck_has_name(struct str names, struct str user)
 	return false;
 }
 
-/* Those that are told are done with. */
+/* Sessions that were answered are done with. */
 static void
 recheck_end_answered(struct recheck *r, struct str unknown)
 {
 	struct smtpd_connection *c;
 
-	while ((c = LIST_FIRST(&r->asked)))
+	while ((c = LIST_FIRST(&r->in_request)))
 		if (recheck_has_name(unknown, session_user(c->session)))
 			recheck_defer(r, c);
 		else
@@ -145,31 +145,32 @@ static void
 recheck_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct recheck *r = arg;
-	struct str gone, name;
+	struct str removed, name;
 
 	if (end != REQUEST_ANSWERED) {
 		recheck_failed(r, end);
 		return;
 	}
-	r->is_noted = false;
+	r->is_failure_logged = false;
 	recheck_end_answered(r, p->message->auth_users.unknown);
-	for (gone = p->message->auth_users.gone; gone.n; gone = str_from(gone, name.n + 1)) {
-		name = str_upto(gone, str_find(gone, 0));
-		smtpd_connection_user_gone(r->gate, name);
+	for (removed = p->message->auth_users.gone; removed.n;
+	     removed = str_from(removed, name.n + 1)) {
+		name = str_upto(removed, str_find(removed, 0));
+		smtpd_connection_user_gone(r->submission, name);
 	}
 	recheck_ask(r);
 }
 
 static void
-recheck_again(evutil_socket_t fd, short what, void *arg)
+on_recheck_retry_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct recheck *r = arg;
 	struct smtpd_connection *c;
 
 	(void)fd;
 	(void)what;
-	if (LIST_EMPTY(&r->gate->unchecked))
-		while ((c = LIST_FIRST(&r->untold))) {
+	if (LIST_EMPTY(&r->submission->unchecked))
+		while ((c = LIST_FIRST(&r->unanswered))) {
 			smtpd_connection_set_checked(c);
 			smtpd_connection_set_unchecked(c);
 		}
@@ -182,24 +183,24 @@ recheck_begin(struct recheck *r)
 	struct smtpd_connection *c;
 
 	recheck_stop(r);
-	LIST_FOREACH(c, &r->gate->connections, link)
+	LIST_FOREACH(c, &r->submission->connections, link)
 		if (c->session && session_user(c->session).n)
 			smtpd_connection_set_unchecked(c);
 	recheck_ask(r);
 }
 
 struct recheck *
-recheck_new(struct submission *g)
+recheck_new(struct submission *submission)
 {
 	struct recheck *r = MEM_NEW(struct recheck);
 
-	r->gate = g;
-	LIST_INIT(&r->asked);
-	LIST_INIT(&r->untold);
-	r->pause_ms = RECHECK_AGAIN_MS;
+	r->submission = submission;
+	LIST_INIT(&r->in_request);
+	LIST_INIT(&r->unanswered);
+	r->retry_ms = RECHECK_AGAIN_MS;
 	request_init(&r->request, recheck_answered, r);
-	r->again = evtimer_new(g->base, recheck_again, r);
-	if (!r->again)
+	r->retry_timer = evtimer_new(submission->base, on_recheck_retry_timer, r);
+	if (!r->retry_timer)
 		die("no timer");
 	return r;
 }
@@ -212,7 +213,7 @@ recheck_free(struct recheck **p)
 	if (!r)
 		return;
 	recheck_stop(r);
-	event_free(r->again);
+	event_free(r->retry_timer);
 	mem_free(r);
 	*p = NULL;
 }

@@ -1,8 +1,8 @@
 /*
- * account_recheck: after each new channel to auth, are those who are logged in still accounts that
- * may be? The word that a user was suspended or removed is said once, on the channel of that
- * moment: what was said while there was none is learned here.  Who is not any more is ended as at
- * that word.
+ * account_recheck: after each new channel to auth, asks whether the users of the logged-in sessions
+ * may still log in. Auth reports the suspension or removal of a user once, on the channel that
+ * exists at that moment; what it reported while there was no channel is learned here. Sessions of a
+ * user who may not log in any more end as they do after that report.
  */
 #ifndef SUBMISSION_ACCOUNT_RECHECK_H
 #define SUBMISSION_ACCOUNT_RECHECK_H
@@ -11,9 +11,10 @@
 
 struct recheck;
 
-struct recheck *recheck_new(struct submission *g);
+/* Never fails; recheck_free frees it before the connections are freed. */
+struct recheck *recheck_new(struct submission *submission);
 void recheck_free(struct recheck **p);
-/* g->auth is new: all are asked about again. */
+/* submission->auth is a new channel: asks again about the users of all sessions. */
 void recheck_begin(struct recheck *r);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * bdat: BDAT.  An announced chunk is data whatever becomes of it: its octets never become commands
- * (CVE-2017-16943 and its relatives), and no memory waits for them.
+ * bdat: the octets of an announced chunk are always data: they never become commands
+ * (CVE-2017-16943 and similar attacks), and a discarded chunk uses no memory.
  */
 #include "submission/bdat.h"
 
@@ -12,7 +12,7 @@
 static enum session_step
 refuse_malformed_bdat(struct session *s, const struct smtp_status *status)
 {
-	/* which octets were meant is unknown now: the message cannot become whole any more */
+	/* it is unknown which octets belong to the chunk: the message can never be complete */
 	if (s->content.is_chunked)
 		smtpd_transaction_drop(s);
 	return session_refuse(s, "data", "bdat", status);
@@ -31,9 +31,9 @@ bdat_command(struct session *s, struct str args)
 		content_begin(s, true);
 	c->chunk_left = bdat.size;
 	c->is_last = bdat.is_last;
-	c->is_piece_done = bdat.size == 0;
+	c->is_chunk_complete = bdat.size == 0;
 	session_enter(s, STATE_BDAT);
-	return c->is_piece_done ? bdat_end(s) : SESSION_NEXT;
+	return c->is_chunk_complete ? bdat_end(s) : SESSION_NEXT;
 }
 
 enum session_step
@@ -41,17 +41,17 @@ bdat_read(struct session *s, struct str in, size_t *used_out)
 {
 	struct content *c = &s->content;
 	size_t before = c->bytes.n;
-	struct str piece = str_upto(str_upto(in, content_room(s)),
+	struct str octets = str_upto(str_upto(in, content_room(s)),
 	    c->chunk_left < SIZE_MAX ? (size_t)c->chunk_left : SIZE_MAX);
 
 	if (!c->fault) {
-		crlf_check_add(&c->check, piece);
-		buf_adds(&c->bytes, piece);
+		crlf_check_add(&c->check, octets);
+		buf_adds(&c->bytes, octets);
 	}
-	*used_out = piece.n;
-	c->is_fed |= piece.n > 0;
-	c->chunk_left -= piece.n;
-	c->is_piece_done = c->chunk_left == 0;
+	*used_out = octets.n;
+	c->has_octets |= octets.n > 0;
+	c->chunk_left -= octets.n;
+	c->is_chunk_complete = c->chunk_left == 0;
 	return content_continue(s, before);
 }
 
@@ -64,22 +64,22 @@ bdat_end(struct session *s)
 
 	if (c->fault || c->is_last)
 		return content_commit_begin(s);
-	/* a message in many pieces is as busy as it needs to be */
-	if (c->is_fed)
+	/* a message may have as many chunks as it needs */
+	if (c->has_octets)
 		s->idle_commands = 0;
-	c->is_fed = false;
-	c->is_piece_done = false;
+	c->has_octets = false;
+	c->is_chunk_complete = false;
 	session_enter(s, STATE_BDAT_NEXT);
 	status = smtp_status_make(250, "2.0.0", "%llu octets so far", total);
 	return session_reply(s, &status);
 }
 
-/* ---- without a transaction ---- */
+/* ---- chunks without a transaction ---- */
 
 static enum session_step
 bdat_discard_end(struct session *s)
 {
-	session_enter(s, s->before);
+	session_enter(s, s->state_before);
 	return session_out_of_order(s, "BDAT");
 }
 
@@ -91,7 +91,7 @@ bdat_discard_command(struct session *s, struct str args)
 
 	if (status.code != 250)
 		return session_refuse(s, "data", "bdat", &status);
-	s->before = s->state;
+	s->state_before = s->state;
 	s->content.chunk_left = bdat.size;
 	s->message_deadline_ms =
 	    s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;

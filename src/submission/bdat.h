@@ -1,14 +1,16 @@
 /*
- * bdat: BDAT (RFC 3030).  Whatever goes wrong, the octets announced are eaten exactly.
+ * bdat: the BDAT command (RFC 3030). After any fault, exactly the announced octets are discarded.
  */
 #ifndef SUBMISSION_BDAT_H
 #define SUBMISSION_BDAT_H
 
 #include "submission/session_internal.h"
 
+/* Begin a chunk of a transaction; a chunk without one, which is discarded and then refused. */
 session_verb_fn bdat_command, bdat_discard_command;
+/* Read the octets of such a chunk. */
 session_read_fn bdat_read, bdat_read_discarded;
-/* All octets of the chunk are here. */
+/* All octets of the chunk have been read. */
 enum session_step bdat_end(struct session *s);
 
 #endif

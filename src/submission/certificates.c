@@ -1,5 +1,5 @@
 /*
- * certificates: one tls_server for all listeners.
+ * certificates: all listeners share one tls_server.
  */
 #include "submission/certificates.h"
 
@@ -16,7 +16,7 @@ enum {
 };
 
 void
-certificates_take(struct submission *g, unsigned index, struct str name, int fd)
+certificates_take(struct submission *submission, unsigned index, struct str name, int fd)
 {
 	struct certificates_entry *c;
 	struct buf pem;
@@ -27,7 +27,7 @@ certificates_take(struct submission *g, unsigned index, struct str name, int fd)
 	} else if (buf_read_file(&pem, fd) != 0) {
 		log_error("certificate %.*s cannot be read: %m", STR_ARG(name));
 	} else {
-		c = &g->certificates[index];
+		c = &submission->certificates[index];
 		buf_clear(&c->pem);
 		c->pem = pem;
 		buf_init(&pem, PEM_MAX);
@@ -41,18 +41,20 @@ certificates_take(struct submission *g, unsigned index, struct str name, int fd)
 }
 
 static size_t
-collect_certificates(const struct submission *g, struct tls_certificate *all)
+collect_certificates(const struct submission *submission, struct tls_certificate *all)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < g->role->conf->tls.count && i < SUBMISSION_CERTIFICATES; i++)
-		if (g->certificates[i].pem.n > 0)
-			all[count++] = (struct tls_certificate){
-			    buf_str(&g->certificates[i].name), buf_str(&g->certificates[i].pem)};
+	for (size_t i = 0; i < submission->role->conf->tls.count && i < SUBMISSION_CERTIFICATES;
+	     i++)
+		if (submission->certificates[i].pem.n > 0)
+			all[count++] =
+			    (struct tls_certificate){buf_str(&submission->certificates[i].name),
+			        buf_str(&submission->certificates[i].pem)};
 	return count;
 }
 
-/* The strictest of all groups: one server answers for all of them. */
+/* The strictest minimum of all groups: one server answers for all of them. */
 static bool
 is_tls_1_3_only(const struct conf *conf)
 {
@@ -63,56 +65,56 @@ is_tls_1_3_only(const struct conf *conf)
 }
 
 static void
-retry_certificates_after(struct submission *g, int64_t ms)
+retry_certificates_after(struct submission *submission, int64_t ms)
 {
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
-	event_add(g->tls_timer, &tv);
+	event_add(submission->tls_timer, &tv);
 }
 
 void
-certificates_use(struct submission *g)
+certificates_use(struct submission *submission)
 {
 	struct tls_certificate all[SUBMISSION_CERTIFICATES];
-	size_t count = collect_certificates(g, all);
+	size_t count = collect_certificates(submission, all);
 	struct tls_server *tls = NULL;
-	const char *trouble;
+	const char *fault;
 	char why[200] = "no certificate was granted";
 
 	if (count > 0)
-		tls =
-		    tls_server_new(&(struct tls_options){all, count, is_tls_1_3_only(g->role->conf),
-		                       g->ticket_key, signer_hooks(g->signer)},
-		        why);
+		tls = tls_server_new(
+		    &(struct tls_options){all, count, is_tls_1_3_only(submission->role->conf),
+		        submission->ticket_key, signer_hooks(submission->signer)},
+		    why);
 	if (tls) {
-		if (g->tls_failures > 0)
+		if (submission->tls_failures > 0)
 			log_info("certificates are in use");
-		tls_server_drop(&g->tls);
-		g->tls = tls;
-		g->tls_failures = 0;
+		tls_server_drop(&submission->tls);
+		submission->tls = tls;
+		submission->tls_failures = 0;
 		return;
 	}
-	trouble = signer_trouble(g->signer);
-	if (g->tls_failures++ == 0)
-		log_error("certificates cannot be used: %.200s%s", trouble ? trouble : why,
-		    g->tls ? "; the former ones stay in use" : "");
-	if (g->tls_failures < TRIES_MAX || !g->tls)
-		retry_certificates_after(g, AGAIN_MS);
+	fault = signer_fault(submission->signer);
+	if (submission->tls_failures++ == 0)
+		log_error("certificates cannot be used: %.200s%s", fault ? fault : why,
+		    submission->tls ? "; the former ones stay in use" : "");
+	if (submission->tls_failures < TRIES_MAX || !submission->tls)
+		retry_certificates_after(submission, AGAIN_MS);
 }
 
 void
-certificates_changed(struct submission *g)
+certificates_changed(struct submission *submission)
 {
-	g->tls_failures = 0;
-	retry_certificates_after(g, SOON_MS);
+	submission->tls_failures = 0;
+	retry_certificates_after(submission, SOON_MS);
 }
 
 void
-certificates_free(struct submission *g)
+certificates_free(struct submission *submission)
 {
 	for (size_t i = 0; i < SUBMISSION_CERTIFICATES; i++) {
-		buf_clear(&g->certificates[i].pem);
-		buf_clear(&g->certificates[i].name);
+		buf_clear(&submission->certificates[i].pem);
+		buf_clear(&submission->certificates[i].name);
 	}
-	tls_server_drop(&g->tls);
+	tls_server_drop(&submission->tls);
 }

@@ -1,19 +1,20 @@
 /*
- * certificates: what main granted, and the TLS server made of it.  A new set is used only when it
- * can be used; until then the former one stays.
+ * certificates: the certificates that main granted, and the TLS server that is built from them. A
+ * new set is used only when it is usable; until then the former one stays in use.
  */
 #ifndef SUBMISSION_CERTIFICATES_H
 #define SUBMISSION_CERTIFICATES_H
 
 #include "submission/submission_internal.h"
 
-/* Reads the file and closes it; index: of conf->tls. */
-void certificates_take(struct submission *g, unsigned index, struct str name, int fd);
-/* Builds the TLS server anew, soon and as often as it takes: keys may be later than certificates.
- */
-void certificates_changed(struct submission *g);
-/* At once; logs why not. */
-void certificates_use(struct submission *g);
-void certificates_free(struct submission *g);
+/* Stores one certificate (index of conf->tls), read from fd, which it closes. */
+void certificates_take(struct submission *submission, unsigned index, struct str name, int fd);
+/* Builds the TLS server again soon, and retries: keys may receive a private key after submission
+ * receives its certificate. */
+void certificates_changed(struct submission *submission);
+/* Builds it at once; logs a failure and retries later. */
+void certificates_use(struct submission *submission);
+/* Frees the certificates and the TLS server. */
+void certificates_free(struct submission *submission);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * client_counts: a counting sketch in shared memory.  A cell holds one counter per process side by
- * side, so that a sum is two cache lines; each counter has one writer, its process, hence no lock.
+ * client_counts: a counting sketch in shared memory. A cell holds one counter for each process,
+ * next to each other, so that a sum reads two cache lines. Each counter has one writer, its
+ * process; therefore there is no lock.
  */
 #include "submission/client_counts.h"
 
@@ -13,9 +14,9 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-/* The shared bytes; zeroed by their maker. */
+/* The shared memory; main creates it filled with zeros. */
 struct client_counts_table {
-	_Atomic uint64_t secret; /* drawn by whoever comes first; 0: not yet */
+	_Atomic uint64_t secret; /* set by the process that comes first; 0: not yet */
 	_Atomic uint32_t sessions[CLIENT_COUNTS_REGIONS];
 	_Atomic uint16_t cells[CLIENT_COUNTS_ROWS][CLIENT_COUNTS_COLUMNS][CLIENT_COUNTS_REGIONS];
 };
@@ -43,12 +44,12 @@ map_client_table(int fd)
 static int
 draw_table_secret(struct client_counts_table *t)
 {
-	uint64_t none = 0, mine = 0;
+	uint64_t none = 0, own = 0;
 
-	while (mine == 0)
-		if (getrandom(&mine, sizeof mine, 0) != sizeof mine)
+	while (own == 0)
+		if (getrandom(&own, sizeof own, 0) != sizeof own)
 			return -1;
-	atomic_compare_exchange_strong(&t->secret, &none, mine);
+	atomic_compare_exchange_strong(&t->secret, &none, own);
 	return 0;
 }
 
@@ -123,25 +124,25 @@ sum_client_cell(const _Atomic uint16_t *cell)
 }
 
 static void
-change_client_count(struct client_counts *c, struct str network, int by)
+change_client_count(struct client_counts *c, struct str network, int change)
 {
 	_Atomic uint32_t *sessions = &c->table->sessions[c->region];
-	int64_t all = (int64_t)atomic_load_explicit(sessions, memory_order_relaxed) + by;
+	int64_t sum = (int64_t)atomic_load_explicit(sessions, memory_order_relaxed) + change;
 
-	if (all >= 0)
-		atomic_store_explicit(sessions, (uint32_t)all, memory_order_relaxed);
+	if (sum >= 0)
+		atomic_store_explicit(sessions, (uint32_t)sum, memory_order_relaxed);
 	for (size_t row = 0; row < CLIENT_COUNTS_ROWS; row++) {
-		_Atomic uint16_t *mine = &client_cell_of(c, row, network)[c->region];
-		int n = atomic_load_explicit(mine, memory_order_relaxed) + by;
+		_Atomic uint16_t *own = &client_cell_of(c, row, network)[c->region];
+		int n = atomic_load_explicit(own, memory_order_relaxed) + change;
 
-		/* below 0: main wiped the region meanwhile */
+		/* below 0: main has wiped the region meanwhile */
 		if (n >= 0 && n <= UINT16_MAX)
-			atomic_store_explicit(mine, (uint16_t)n, memory_order_relaxed);
+			atomic_store_explicit(own, (uint16_t)n, memory_order_relaxed);
 	}
 }
 
-/* Counted first and looked at then: two processes at the limit may both refuse, never both accept.
- */
+/* Counts first and compares then: two processes at the limit may both refuse, but never both
+ * accept. */
 bool
 client_counts_add(struct client_counts *c, struct str network, unsigned limit)
 {

@@ -1,8 +1,8 @@
 /*
- * content: the message itself.  Header and body stand in one buffer up to the size of one packet;
- * what is larger goes on in a file that the queue opened.  A fault found on the way is kept for the
- * end of the data, so that the talk stays in step (RFC 5321 section 4.5.2, and every smuggling
- * attack).
+ * content: up to the size of one packet, header and body are in one buffer; a larger message
+ * continues in a file that the queue opened. A fault is stored until the end of the data and
+ * reported then, so that client and server agree about where the commands continue (RFC 5321
+ * section 4.5.2, and all smuggling attacks).
  */
 #include "submission/content.h"
 
@@ -12,9 +12,10 @@
 #include "submission/smtpd_transaction.h"
 
 enum {
-	/* the decoder may hold back a few bytes of one block and give them with the next */
+	/* the decoder may keep a few bytes of one block and return them with the next */
 	HELD_BACK = 64,
-	WRITING_LONGEST_MS = 180000, /* a client waits no longer (RFC 5321 section 4.5.3.2.5) */
+	WRITING_LONGEST_MS =
+	    180000, /* a client does not wait longer (RFC 5321 section 4.5.3.2.5) */
 };
 
 void
@@ -74,7 +75,7 @@ content_data(struct session *s, struct str args)
 	return session_reply(s, &status);
 }
 
-/* ---- taking ---- */
+/* ---- input ---- */
 
 size_t
 content_room(const struct session *s)
@@ -83,7 +84,7 @@ content_room(const struct session *s)
 
 	if (c->fault)
 		return SIZE_MAX;
-	/* one byte over the limit shows that there is more than one packet holds */
+	/* one byte more than a packet holds shows that the content needs a file */
 	return MESSAGE_CONTENT_MAX + 1 > c->bytes.n ? MESSAGE_CONTENT_MAX + 1 - c->bytes.n : 1;
 }
 
@@ -93,11 +94,12 @@ content_read(struct session *s, struct str in, size_t *used_out)
 	struct content *c = &s->content;
 	size_t before = c->bytes.n;
 
-	c->is_piece_done = dot_take(&c->dot, str_upto(in, content_room(s)), &c->bytes, used_out);
+	c->is_chunk_complete =
+	    dot_take(&c->dot, str_upto(in, content_room(s)), &c->bytes, used_out);
 	return content_continue(s, before);
 }
 
-/* Where the header ends is looked for once, in new bytes only. */
+/* Searches the end of the header in new bytes only. */
 static void
 find_content_body(struct session *s)
 {
@@ -105,18 +107,18 @@ find_content_body(struct session *s)
 	const char *from, *found;
 	struct smtp_status status;
 
-	if (c->body_at > 0 || c->bytes.n < 2)
+	if (c->body_offset > 0 || c->bytes.n < 2)
 		return;
 	if (memcmp(c->bytes.p, "\r\n", 2) == 0) {
-		c->body_at = 2;
+		c->body_offset = 2;
 		return;
 	}
 	from = c->bytes.p + c->scanned;
 	found = memmem(from, c->bytes.n - c->scanned, "\r\n\r\n", 4);
 	c->scanned = c->bytes.n > 3 ? c->bytes.n - 3 : 0;
 	if (found)
-		c->body_at = (size_t)(found - c->bytes.p) + 4;
-	if ((c->body_at > 0 ? c->body_at : c->bytes.n) <= HEADER_BYTES_MAX)
+		c->body_offset = (size_t)(found - c->bytes.p) + 4;
+	if ((c->body_offset > 0 ? c->body_offset : c->bytes.n) <= HEADER_BYTES_MAX)
 		return;
 	status =
 	    smtp_status_make(552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
@@ -137,15 +139,15 @@ check_content_octets(struct session *s)
 	content_fail(s, "nul", &nul);
 }
 
-/* Of what is new, the part that is body. */
+/* Takes the part of the new bytes that is body. */
 static void
 note_content_facts(struct session *s, size_t before)
 {
 	struct content *c = &s->content;
 
-	if (!c->in_file && before < c->body_at)
-		before = c->body_at;
-	if (c->in_file || c->body_at > 0)
+	if (!c->in_file && before < c->body_offset)
+		before = c->body_offset;
+	if (c->in_file || c->body_offset > 0)
 		body_facts_take(&c->facts, str_from(buf_str(&c->bytes), before));
 }
 
@@ -194,7 +196,7 @@ content_flush(struct session *s)
 	return !c->is_writing;
 }
 
-/* The file is given back at once: the queue counts what it may become as room in use. */
+/* Releases the file at once: the queue counts the size that it may reach as room in use. */
 static void
 fail_content_file(struct session *s, const struct smtp_status *status)
 {
@@ -223,14 +225,14 @@ content_written(struct session *s, const struct smtp_status *fault)
 enum session_step
 content_wait(struct session *s)
 {
-	s->before = s->state;
+	s->state_before = s->state;
 	s->content.wait_began_ms = s->services->mono_ms(s->arg);
 	session_enter(s, STATE_WRITING);
 	return SESSION_WAIT;
 }
 
 static enum session_step
-end_content_piece(struct session *s)
+end_content_chunk(struct session *s)
 {
 	if (s->content.is_chunked)
 		return bdat_end(s);
@@ -238,19 +240,20 @@ end_content_piece(struct session *s)
 }
 
 static enum session_step
-on_spool_file_opened(struct session *s, const struct smtp_status *verdict)
+on_spool_file_opened(struct session *s, const struct smtp_status *answer)
 {
 	struct content *c = &s->content;
 
-	if (!smtp_status_is_ok(verdict)) {
-		content_fail(s, "storage", verdict);
-		return c->is_piece_done ? end_content_piece(s) : SESSION_NEXT;
+	if (!smtp_status_is_ok(answer)) {
+		content_fail(s, "storage", answer);
+		return c->is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
 	}
 	c->in_file = true;
-	c->header = arena_str(&s->transaction.arena, str_upto(buf_str(&c->bytes), c->body_at - 2));
-	buf_drop(&c->bytes, c->body_at);
+	c->header =
+	    arena_str(&s->transaction.arena, str_upto(buf_str(&c->bytes), c->body_offset - 2));
+	buf_drop(&c->bytes, c->body_offset);
 	write_content_buffer(s);
-	return c->is_piece_done ? end_content_piece(s) : SESSION_NEXT;
+	return c->is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
 }
 
 struct smtp_status
@@ -265,25 +268,25 @@ ask_spool_file(struct session *s)
 {
 	struct message_spool_file m = {
 	    s->id, s->number, s->content.total_bytes, buf_str(&s->user)};
-	uint64_t said = s->transaction.said_bytes;
+	uint64_t announced = s->transaction.announced_bytes;
 	struct smtp_status status = content_file_unavailable();
 
-	m.size_hint = said > m.size_hint ? said : m.size_hint;
+	m.size_hint = announced > m.size_hint ? announced : m.size_hint;
 	if (!s->services->may_open_file(s->arg)) {
 		content_fail(s, "storage", &status);
-		return s->content.is_piece_done ? end_content_piece(s) : SESSION_NEXT;
+		return s->content.is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
 	}
 	if (!s->services->open_file(s->arg, &m)) {
 		status = session_queue_lost();
 		content_fail(s, "queue_away", &status);
-		return s->content.is_piece_done ? end_content_piece(s) : SESSION_NEXT;
+		return s->content.is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
 	}
 	s->transaction.has_file = true;
-	s->heard = on_spool_file_opened;
+	s->on_answer = on_spool_file_opened;
 	return SESSION_WAIT;
 }
 
-/* A full buffer goes into the file while the next one is collected. */
+/* Writes a full buffer to the file; the next one is collected meanwhile. */
 static enum session_step
 continue_with_buffer(struct session *s)
 {
@@ -296,7 +299,7 @@ continue_with_buffer(struct session *s)
 		return content_wait(s);
 	if (is_full)
 		write_content_buffer(s);
-	return c->is_piece_done ? end_content_piece(s) : SESSION_NEXT;
+	return c->is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
 }
 
 enum session_step
@@ -306,22 +309,24 @@ content_continue(struct session *s, size_t before)
 	return continue_with_buffer(s);
 }
 
-/* The time that the disk took is not the client's. */
+/* The time that the disk took does not count against the client. */
 enum session_step
 content_resume(struct session *s)
 {
 	s->message_deadline_ms += s->services->mono_ms(s->arg) - s->content.wait_began_ms;
-	session_enter(s, s->before);
+	session_enter(s, s->state_before);
 	return continue_with_buffer(s);
 }
 
-/* The pieces of all sessions are written in turn: one may wait for long while the disk moves. */
+/* The writes of all sessions are done in turn: one may wait for long while the disk makes
+ * progress. */
 enum session_step
 content_expired(struct session *s)
 {
-	int64_t now = s->services->mono_ms(s->arg), stands = s->services->disk_stands_ms(s->arg);
+	int64_t now = s->services->mono_ms(s->arg),
+	        stalled_ms = s->services->disk_stalled_ms(s->arg);
 	int64_t longest = s->content.wait_began_ms + WRITING_LONGEST_MS;
-	int64_t next = now + CONTENT_WRITING_MS - stands;
+	int64_t next = now + CONTENT_WRITING_MS - stalled_ms;
 
 	if (next > now && longest > now) {
 		s->services->deadline(s->arg, next < longest ? next : longest);

@@ -1,6 +1,6 @@
 /*
- * content_commit: header read, checked and repaired, envelope written, queue asked.  250 is said
- * when the queue says so, and never else.
+ * content_commit: parses, checks and repairs the header, encodes the envelope, and asks the queue
+ * to commit. 250 is sent only after the queue has answered that the message is durable.
  */
 #include "submission/content_commit.h"
 
@@ -13,14 +13,14 @@
 
 enum { HEADER_OUT_MAX = HEADER_BYTES_MAX + 8192 };
 
-/* A message between its content and its commit. */
+/* A message after its content is complete and before its commit. */
 struct content_draft {
 	struct session *s;
 	struct header header;
-	struct str block; /* header as it came */
-	struct str body;  /* what is in memory of it */
+	struct str block; /* header as received */
+	struct str body;  /* the part of it that is in memory */
 	struct str from;  /* first From address */
-	struct buf out;   /* header as it goes */
+	struct buf out;   /* header after repair */
 	char id[ID_NUMBER_TEXT_BYTES];
 };
 
@@ -35,9 +35,9 @@ refuse_content(
     struct session *s, const char *reason, const struct smtp_status *status, struct str from)
 {
 	struct smtp_status copy = *status;
-	struct session_words words = {
-	    .what = from.n > 0 ? "header_from" : NULL, .words = from};
-	enum session_step step = session_refuse_words(s, "data", reason, &copy, words);
+	struct session_detail detail = {
+	    .key = from.n > 0 ? "header_from" : NULL, .value = from};
+	enum session_step step = session_refuse_with_detail(s, "data", reason, &copy, detail);
 
 	smtpd_transaction_drop(s);
 	return step;
@@ -94,7 +94,7 @@ header_refusal_reason(const struct smtp_status *status)
 	return status->detail == 7 ? "smtputf8" : "malformed_header";
 }
 
-/* code 250, or why not. */
+/* code 250, or the refusal. */
 static struct smtp_status
 repair_draft(struct content_draft *d)
 {
@@ -108,7 +108,7 @@ repair_draft(struct content_draft *d)
 	return rewrite_submission(&d->header, &r, arena, &d->out, &d->from);
 }
 
-/* ---- asking ---- */
+/* ---- the commit ---- */
 
 static bool
 draft_needs_smtputf8(const struct content_draft *d)
@@ -139,7 +139,8 @@ envelope_of_draft(const struct content_draft *d)
 	    .sender = t->sender,
 	    .header_from = d->from,
 	    .client = str_of(s->client),
-	    /* what the content is counts, not what was announced: the next hop may offer neither */
+	    /* what the content is, not what was announced: the next hop may support neither
+	     * extension */
 	    .body = s->content.has_8bit_body ? BODY_8BITMIME : BODY_7BIT,
 	    .smtputf8 = draft_needs_smtputf8(d),
 	    .ret = t->ret,
@@ -153,15 +154,15 @@ envelope_of_draft(const struct content_draft *d)
 }
 
 static enum session_step
-on_commit_answer(struct session *s, const struct smtp_status *verdict)
+on_commit_answer(struct session *s, const struct smtp_status *answer)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 	struct smtp_status status;
 
-	if (!smtp_status_is_ok(verdict)) {
+	if (!smtp_status_is_ok(answer)) {
 		s->transaction.is_committed = false;
 		s->transaction.has_file = s->content.in_file;
-		return refuse_content(s, "storage", verdict, STR_NULL);
+		return refuse_content(s, "storage", answer, STR_NULL);
 	}
 	status = smtp_status_make(
 	    250, "2.0.0", "Queued as %s", msgid_text(session_message_id(s), 0, id));
@@ -199,10 +200,10 @@ ask_queue_to_commit(struct content_draft *d)
 		return refuse_content(s, "queue_away", &why, d->from);
 	}
 	buf_clear(&s->content.bytes);
-	/* the queue has it: who hangs up now takes nothing back */
+	/* the queue has the message: a client that disconnects now withdraws nothing */
 	s->transaction.is_committed = true;
 	s->transaction.has_file = false;
-	s->heard = on_commit_answer;
+	s->on_answer = on_commit_answer;
 	session_enter(s, STATE_COMMIT);
 	return SESSION_WAIT;
 }
@@ -220,8 +221,8 @@ split_draft(struct session *s, struct content_draft *d)
 		d->block = c->header;
 		return;
 	}
-	d->block = c->body_at > 0 ? str_upto(all, c->body_at - 2) : all;
-	d->body = c->body_at > 0 ? str_from(all, c->body_at) : STR_NULL;
+	d->block = c->body_offset > 0 ? str_upto(all, c->body_offset - 2) : all;
+	d->body = c->body_offset > 0 ? str_from(all, c->body_offset) : STR_NULL;
 }
 
 static void

@@ -1,13 +1,14 @@
 /*
- * content_commit: from complete content to the queue's word that it is durable.
+ * content_commit: repairs the header of a complete message, and asks the queue to commit the
+ * message.
  */
 #ifndef SUBMISSION_CONTENT_COMMIT_H
 #define SUBMISSION_CONTENT_COMMIT_H
 
 #include "submission/session_internal.h"
 
-/* The content is complete, or a fault was found in it: refuses it, or asks the queue.  The
- * transaction is over either way. */
+/* The content is complete, or has a fault: asks the queue, or refuses the message, which ends the
+ * transaction. */
 enum session_step content_commit_begin(struct session *s);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * hello: who we are and what we can do.  STARTTLS forgets everything that was said in the clear,
- * and bytes that came together with it end the session (RFC 3207 section 4.2, the "NO STARTTLS"
- * attacks).
+ * hello: STARTTLS discards everything that the client sent before TLS, and bytes that came together
+ * with the command end the session (RFC 3207 section 4.2, the "NO STARTTLS" attacks).
  */
 #include "submission/hello.h"
 
@@ -93,7 +92,7 @@ hello_starttls(struct session *s, struct str args)
 {
 	struct smtp_status status;
 
-	if (s->behind > 0 || s->services->has_unseen(s->arg)) {
+	if (s->bytes_after_line > 0 || s->services->has_unseen(s->arg)) {
 		status = smtp_status_make(
 		    501, "5.5.1", "Data was sent after STARTTLS, before the TLS handshake");
 		session_refuse(s, "tls", "injection", &status);
@@ -125,7 +124,7 @@ session_secured(struct session *s, const char *version, bool has_binding)
 	return s->was_greeted ? SESSION_NEXT : hello_greet(s);
 }
 
-/* ---- the rest ---- */
+/* ---- other commands ---- */
 
 enum session_step
 hello_noop(struct session *s, struct str args)
@@ -177,7 +176,8 @@ hello_unimplemented(struct session *s, struct str args)
 	return session_refuse(s, "command", "not_implemented", &status);
 }
 
-/* A browser that was talked into posting a form here must not be heard any further. */
+/* A browser that was made to send a form to this port: nothing that follows may be run as a
+ * command. */
 enum session_step
 hello_http(struct session *s, struct str args)
 {

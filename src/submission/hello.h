@@ -1,5 +1,6 @@
 /*
- * hello: the greeting, EHLO and HELO, STARTTLS (RFC 3207), and the verbs that carry no mail.
+ * hello: the greeting, EHLO and HELO, STARTTLS (RFC 3207), and the commands that need no
+ * transaction.
  */
 #ifndef SUBMISSION_HELLO_H
 #define SUBMISSION_HELLO_H
@@ -9,6 +10,7 @@
 session_verb_fn hello_ehlo, hello_helo, hello_starttls, hello_noop, hello_quit, hello_vrfy,
     hello_help;
 session_verb_fn hello_unimplemented, hello_http;
+/* Sends the greeting. */
 enum session_step hello_greet(struct session *s);
 
 #endif

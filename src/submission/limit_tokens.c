@@ -1,8 +1,8 @@
 /*
- * limit_tokens: see the header.  A lease exists while somebody has or awaits tokens of its user,
- * and for a while longer; the message that ends it closes the account with the queue, so that a
- * count that went wrong on the way (a client that left while its message was being stored) does not
- * last.
+ * limit_tokens: a lease exists while a message has tokens of its user or waits for one, and for a
+ * while longer. The return message that ends a lease makes the queue forget all that it has leased
+ * to this process for that user; so a wrong count (a client that disconnected while its message was
+ * being committed) does not last.
  */
 #include "submission/limit_tokens.h"
 
@@ -15,25 +15,25 @@
 #include "mail/envelope.h"
 
 enum {
-	LIMIT_TOKENS_IDLE_MS = 10000, /* unused for so long, they go back */
+	LIMIT_TOKENS_IDLE_MS = 10000, /* tokens that were unused for so long are returned */
 	LIMIT_TOKENS_LOOK_S = 5,
 };
 
 struct limit_tokens_lease {
-	struct limit_tokens *all;
+	struct limit_tokens *owner;
 	struct str user; /* allocated */
 	uint32_t free;   /* may be taken */
-	uint32_t taken;  /* by messages under way */
+	uint32_t taken;  /* by transactions in progress */
 	uint32_t waiting;
 	int64_t used_ms;
-	char limit[VALUE_RATES_TEXT_BYTES]; /* that was reached last */
+	char limit[VALUE_RATES_TEXT_BYTES]; /* the one that was reached last */
 	struct request request;
 	TAILQ_HEAD(, limit_tokens_waiter) waiters;
 };
 
 struct limit_tokens {
 	struct event *timer;
-	struct channel *queue; /* NULL: not there */
+	struct channel *queue; /* NULL: not connected */
 	struct map *leases;    /* by user */
 	unsigned generation;
 };
@@ -50,7 +50,7 @@ limit_tokens_lease_of(struct limit_tokens *t, struct str user)
 	if (l)
 		return l;
 	l = MEM_NEW(struct limit_tokens_lease);
-	l->all = t;
+	l->owner = t;
 	l->user = str_make(mem_text(user.p, user.n), user.n);
 	TAILQ_INIT(&l->waiters);
 	request_init(&l->request, limit_tokens_answered, l);
@@ -61,7 +61,7 @@ limit_tokens_lease_of(struct limit_tokens *t, struct str user)
 static void
 limit_tokens_lease_free(struct limit_tokens_lease *l)
 {
-	map_remove(l->all->leases, l->user);
+	map_remove(l->owner->leases, l->user);
 	request_cancel(&l->request);
 	mem_free((char *)l->user.p);
 	mem_free(l);
@@ -79,8 +79,8 @@ limit_tokens_give_back(struct limit_tokens_lease *l, bool is_all)
 	struct message_lease_return m = {l->user, l->free, is_all};
 
 	l->free = 0;
-	if (l->all->queue && (m.tokens || is_all))
-		(void)!channel_send(l->all->queue, MESSAGE_LEASE_RETURN, &m, -1);
+	if (l->owner->queue && (m.tokens || is_all))
+		(void)!channel_send(l->owner->queue, MESSAGE_LEASE_RETURN, &m, -1);
 }
 
 /* ---- waiters ---- */
@@ -105,7 +105,7 @@ limit_tokens_cancel(struct limit_tokens_waiter *w)
 	w->lease = NULL;
 }
 
-/* All that wait now hear why there is none; who comes meanwhile asks anew. */
+/* Calls all present waiters with the reason; those who come meanwhile ask again. */
 static void
 limit_tokens_refuse_waiters(struct limit_tokens_lease *l, const struct smtp_status *why)
 {
@@ -136,10 +136,10 @@ limit_tokens_ask(struct limit_tokens_lease *l)
 {
 	struct message_lease_ask m = {.user = l->user};
 
-	if (TAILQ_EMPTY(&l->waiters) || !l->all->queue || request_is_open(&l->request))
+	if (TAILQ_EMPTY(&l->waiters) || !l->owner->queue || request_is_open(&l->request))
 		return;
 	m.wanted = l->waiting < ENVELOPE_RECIPIENTS_MAX ? l->waiting : ENVELOPE_RECIPIENTS_MAX;
-	request_ask(&l->request, l->all->queue, MESSAGE_LEASE_ASK, &m);
+	request_ask(&l->request, l->owner->queue, MESSAGE_LEASE_ASK, &m);
 }
 
 static void
@@ -198,7 +198,7 @@ limit_tokens_take(struct limit_tokens *t, struct str user)
 	return true;
 }
 
-/* Fewer when the queue that lent them is gone. */
+/* Less than count when the queue that leased them is lost. */
 static uint32_t
 limit_tokens_reduce_taken(struct limit_tokens_lease *l, uint32_t count)
 {
@@ -214,7 +214,7 @@ limit_tokens_return(struct limit_tokens *t, struct str user, uint32_t count)
 
 	if (!l)
 		return;
-	/* those that wait have asked, and find it when the answer comes */
+	/* waiters have a request open, and take it when the answer comes */
 	l->free += limit_tokens_reduce_taken(l, count);
 }
 
@@ -236,7 +236,7 @@ limit_tokens_recall(struct limit_tokens *t, struct str user)
 		limit_tokens_give_back(l, limit_tokens_lease_is_idle(l));
 }
 
-/* ---- life ---- */
+/* ---- timer and lifetime ---- */
 
 static void
 limit_tokens_return_idle(struct str user, void *value, void *arg)
@@ -264,7 +264,7 @@ on_token_timer(evutil_socket_t fd, short what, void *arg)
 	map_each(t->leases, limit_tokens_return_idle, &before_ms);
 }
 
-/* Those that wait hear it first, while the lease is still there. */
+/* The waiters are called first, while the lease still exists. */
 static void
 limit_tokens_void_one(struct str user, void *value, void *arg)
 {

@@ -1,6 +1,7 @@
 /*
- * listener: accepts in batches.  Without descriptors one is kept to let a waiting client in and out
- * again, and accepting pauses: a full table must not become a busy loop.
+ * listener: accepts in batches. One spare descriptor is kept to accept and close a waiting client
+ * when no descriptor is left; then accepting pauses, so that a full descriptor table does not
+ * become a busy loop.
  */
 #include "submission/listener.h"
 
@@ -17,7 +18,7 @@
 
 enum { BATCH = 32, PAUSE_MS = 100, REFUSED_LOG_MS = 1000, NETWORK6_BYTES = 8 };
 
-/* ---- who it is ---- */
+/* ---- the client's network ---- */
 
 /* IPv4: the address; IPv6: the /64, which is what one customer has. */
 static struct str
@@ -35,32 +36,32 @@ client_network_of(const struct sockaddr_storage *a)
 	return str_make((const char *)&in6->sin6_addr, NETWORK6_BYTES);
 }
 
-/* ---- who is sent away ---- */
+/* ---- refusals ---- */
 
 static void
 log_refused_client(
-    struct submission *g, const struct smtpd_connection_client *guest, const char *reason)
+    struct submission *submission, const struct smtpd_connection_client *client, const char *reason)
 {
 	int64_t now = clock_mono_ms();
 	char ip[INET6_ADDRSTRLEN_];
 	struct log_line l;
 	uint16_t port;
 
-	g->crowded++;
-	if (g->crowded_ms && now - g->crowded_ms < REFUSED_LOG_MS)
+	submission->refused_count++;
+	if (submission->refused_logged_ms && now - submission->refused_logged_ms < REFUSED_LOG_MS)
 		return;
-	endpoint_text(&guest->from, ip, &port);
+	endpoint_text(&client->from, ip, &port);
 	log_begin(&l, LOG_NOTICE, "refuse");
-	log_id(&l, (struct msgid){id_next(&g->role->ids), 0}, 0);
+	log_id(&l, (struct msgid){id_next(&submission->role->ids), 0}, 0);
 	log_str(&l, "stage", STR("connect"));
 	log_str(&l, "reason", str_of(reason));
 	log_num(&l, "code", 421);
 	log_str(&l, "dsn", STR("4.7.0"));
 	log_str(&l, "ip", str_of(ip));
-	log_num(&l, "count", g->crowded);
+	log_num(&l, "count", submission->refused_count);
 	log_end(&l);
-	g->crowded_ms = now;
-	g->crowded = 0;
+	submission->refused_logged_ms = now;
+	submission->refused_count = 0;
 }
 
 struct listener_refusal {
@@ -75,87 +76,90 @@ static const struct listener_refusal no_certificate = {
     "no_certificate", "TLS is not available now, for there is no certificate"};
 
 static void
-refuse_client(struct submission *g, const struct smtpd_connection_client *guest,
-    const struct conf_listen *listen, const struct listener_refusal *bye)
+refuse_client(struct submission *submission, const struct smtpd_connection_client *client,
+    const struct conf_listen *listen, const struct listener_refusal *refusal)
 {
-	log_refused_client(g, guest, bye->reason);
+	log_refused_client(submission, client, refusal->reason);
 	if (listen->tls == LISTEN_STARTTLS) {
-		struct smtp_status status = smtp_status_make(421, "4.7.0", "%s", bye->text);
+		struct smtp_status status = smtp_status_make(421, "4.7.0", "%s", refusal->text);
 		struct buf reply;
 
 		buf_init(&reply, 512);
 		smtp_status_reply(&status, &reply);
-		(void)!send(guest->fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)!send(client->fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		buf_clear(&reply);
-		shutdown(guest->fd, SHUT_WR);
+		shutdown(client->fd, SHUT_WR);
 	}
-	close(guest->fd);
+	close(client->fd);
 }
 
-/* ---- who comes in ---- */
+/* ---- limits ---- */
 
 static void
-accept_client(struct submission *g, const struct smtpd_connection_client *guest,
+accept_client(struct submission *submission, const struct smtpd_connection_client *client,
     const struct conf_listen *listen)
 {
-	const struct conf *conf = g->role->conf;
+	const struct conf *conf = submission->role->conf;
 	unsigned per_client = (unsigned)conf->limits.sessions_per_client;
 
-	uint64_t sessions = g->clients ? client_counts_sessions(g->clients) : g->connection_count;
+	uint64_t sessions = submission->client_counts
+	                        ? client_counts_sessions(submission->client_counts)
+	                        : submission->connection_count;
 
 	if (sessions >= (uint64_t)conf->limits.sessions) {
-		refuse_client(g, guest, listen, &too_many_connections);
+		refuse_client(submission, client, listen, &too_many_connections);
 		return;
 	}
-	if (!g->tls && listen->tls == LISTEN_IMPLICIT) {
-		refuse_client(g, guest, listen, &no_certificate);
+	if (!submission->tls && listen->tls == LISTEN_IMPLICIT) {
+		refuse_client(submission, client, listen, &no_certificate);
 		return;
 	}
-	if (g->clients && !client_counts_add(g->clients, guest->network, per_client)) {
-		refuse_client(g, guest, listen, &too_many_per_client);
+	if (submission->client_counts &&
+	    !client_counts_add(submission->client_counts, client->network, per_client)) {
+		refuse_client(submission, client, listen, &too_many_per_client);
 		return;
 	}
-	smtpd_connection_new(g, guest, listen);
+	smtpd_connection_new(submission, client, listen);
 }
 
 /* ---- accepting ---- */
 
 static void
-pause_all_listeners(struct submission *g)
+pause_all_listeners(struct submission *submission)
 {
 	struct timeval tv = {0, PAUSE_MS * 1000};
 
 	for (size_t i = 0; i < SUBMISSION_LISTENERS; i++)
-		if (g->listeners[i].event)
-			event_del(g->listeners[i].event);
-	event_add(g->accept_timer, &tv);
+		if (submission->listeners[i].event)
+			event_del(submission->listeners[i].event);
+	event_add(submission->accept_timer, &tv);
 }
 
-/* Of what main gave as standard input: a copy of a listening socket would keep its port open after
- * a reload has closed the listener. */
+/* A duplicate of the standard input that main gave: a duplicate of a listening socket would keep
+ * its port open after a reload has closed the listener. */
 static void
-open_spare_descriptor(struct submission *g)
+open_spare_descriptor(struct submission *submission)
 {
-	g->spare_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	submission->spare_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
-/* Nobody else can be let in: the first in the line hears it, by the one descriptor kept for that.
- */
+/* No client can be accepted: closes the spare descriptor to accept and close the first one that
+ * waits. */
 static void
-refuse_without_descriptor(struct submission *g, const struct listener *l)
+refuse_without_descriptor(struct submission *submission, const struct listener *l)
 {
-	struct smtpd_connection_client guest = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
+	struct smtpd_connection_client client = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
 	int error = errno;
 
-	log_refused_client(g, &guest, "descriptors");
-	if (g->spare_fd >= 0 && (error == EMFILE || error == ENFILE)) {
-		close(g->spare_fd);
-		guest.fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (guest.fd >= 0)
-			close(guest.fd);
-		open_spare_descriptor(g);
+	log_refused_client(submission, &client, "descriptors");
+	if (submission->spare_fd >= 0 && (error == EMFILE || error == ENFILE)) {
+		close(submission->spare_fd);
+		client.fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (client.fd >= 0)
+			close(client.fd);
+		open_spare_descriptor(submission);
 	}
-	pause_all_listeners(g);
+	pause_all_listeners(submission);
 }
 
 static bool
@@ -168,35 +172,35 @@ static void
 on_client_waiting(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *l = arg;
-	struct submission *g = l->gate;
+	struct submission *submission = l->submission;
 
 	(void)what;
 	metrics_work("accept");
 	for (int i = 0; i < BATCH; i++) {
-		struct smtpd_connection_client guest;
-		socklen_t size = sizeof guest.from;
+		struct smtpd_connection_client client;
+		socklen_t size = sizeof client.from;
 
-		guest.fd = accept4(
-		    fd, (struct sockaddr *)&guest.from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (guest.fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		client.fd = accept4(
+		    fd, (struct sockaddr *)&client.from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (client.fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
-		/* main has ended this listener, and tells of it next */
-		if (guest.fd < 0 && errno == EINVAL) {
+		/* main has shut down this listener, and its message about it follows */
+		if (client.fd < 0 && errno == EINVAL) {
 			event_del(l->event);
 			return;
 		}
-		if (guest.fd < 0 && is_transient_accept_error(errno))
+		if (client.fd < 0 && is_transient_accept_error(errno))
 			continue;
-		if (guest.fd < 0) {
-			refuse_without_descriptor(g, l);
+		if (client.fd < 0) {
+			refuse_without_descriptor(submission, l);
 			return;
 		}
-		guest.network = client_network_of(&guest.from);
-		accept_client(g, &guest, &l->conf);
+		client.network = client_network_of(&client.from);
+		accept_client(submission, &client, &l->conf);
 	}
 }
 
-/* ---- life ---- */
+/* ---- lifetime ---- */
 
 static void
 listener_close(struct listener *l)
@@ -209,18 +213,19 @@ listener_close(struct listener *l)
 	l->fd = -1;
 }
 
-/* What the configuration says of this socket, when it is used first: after a reload the new
- * configuration is there before the sockets that belong to its list. */
+/* Reads the configuration of this socket when it is used first: after a reload the new
+ * configuration arrives before the sockets that belong to its list. */
 static void
 listener_begin(struct listener *l)
 {
-	const struct conf *conf = l->gate->role->conf;
+	const struct conf *conf = l->submission->role->conf;
 
 	if (l->index >= conf->listen.count)
 		return;
 	l->conf = conf->listen.item[l->index];
-	l->conf.address = STR_NULL; /* lives as long as that configuration */
-	l->event = event_new(l->gate->base, l->fd, EV_READ | EV_PERSIST, on_client_waiting, l);
+	l->conf.address = STR_NULL; /* valid only as long as that configuration */
+	l->event =
+	    event_new(l->submission->base, l->fd, EV_READ | EV_PERSIST, on_client_waiting, l);
 }
 
 static void
@@ -236,36 +241,37 @@ listener_start(struct listener *l)
 }
 
 void
-listener_take(struct submission *g, unsigned index, int fd)
+listener_take(struct submission *submission, unsigned index, int fd)
 {
 	if (index >= SUBMISSION_LISTENERS || fd < 0) {
 		log_error("listener %u was granted without a socket", index + 1);
 		return;
 	}
-	listener_close(&g->listeners[index]);
-	g->listeners[index] = (struct listener){.gate = g, .index = index, .fd = fd};
-	if (g->role->is_started && !g->role->is_stopping)
-		listener_start(&g->listeners[index]);
+	listener_close(&submission->listeners[index]);
+	submission->listeners[index] =
+	    (struct listener){.submission = submission, .index = index, .fd = fd};
+	if (submission->role->is_started && !submission->role->is_stopping)
+		listener_start(&submission->listeners[index]);
 }
 
 void
-listener_start_all(struct submission *g)
+listener_start_all(struct submission *submission)
 {
 	for (size_t i = 0; i < SUBMISSION_LISTENERS; i++) {
-		struct listener *l = &g->listeners[i];
+		struct listener *l = &submission->listeners[i];
 
-		if (l->fd >= 0 && i >= g->role->conf->listen.count)
+		if (l->fd >= 0 && i >= submission->role->conf->listen.count)
 			listener_close(l);
 		else
 			listener_start(l);
 	}
-	if (g->spare_fd < 0)
-		open_spare_descriptor(g);
+	if (submission->spare_fd < 0)
+		open_spare_descriptor(submission);
 }
 
 void
-listener_close_all(struct submission *g)
+listener_close_all(struct submission *submission)
 {
 	for (size_t i = 0; i < SUBMISSION_LISTENERS; i++)
-		listener_close(&g->listeners[i]);
+		listener_close(&submission->listeners[i]);
 }

@@ -1,6 +1,6 @@
 /*
- * services: what a session asks, on the channels of this process and on its stream.  An answer
- * comes through the loop and goes on with the session that asked.
+ * services: sends the requests of a session on the channels of this process. An answer comes from
+ * the event loop and continues the session that asked.
  */
 #include "submission/services.h"
 
@@ -38,19 +38,19 @@ static void
 on_spool_file_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct smtpd_connection *c = arg;
-	const struct smtp_status *verdict = p ? &p->message->verdict.status : NULL;
+	const struct smtp_status *answer = p ? &p->message->verdict.status : NULL;
 
 	(void)end;
 	async_io_file_drop(&c->file);
 	if (p && p->fd >= 0)
-		c->file = async_io_file_new(c->gate->disk, p->fd, c->file_of);
-	/* yes without a file is no answer */
-	if (verdict && smtp_status_is_ok(verdict) && !c->file)
-		verdict = NULL;
-	smtpd_connection_run(c, session_queue_answer(c->session, verdict));
+		c->file = async_io_file_new(c->submission->disk, p->fd, c->file_of);
+	/* success without a file is no answer */
+	if (answer && smtp_status_is_ok(answer) && !c->file)
+		answer = NULL;
+	smtpd_connection_run(c, session_queue_answer(c->session, answer));
 }
 
-/* False: there is nobody to ask now. */
+/* False: the service is not connected. */
 static bool
 services_ask(struct smtpd_connection *c, struct channel *to, enum message_type type, const void *m,
     request_fn *fn)
@@ -99,7 +99,7 @@ services_start_tls(void *arg)
 {
 	struct smtpd_connection *c = arg;
 
-	c->wants_tls = c->gate->tls != NULL;
+	c->wants_tls = c->submission->tls != NULL;
 	return c->wants_tls;
 }
 
@@ -116,7 +116,7 @@ services_start_auth(void *arg, const struct message_auth_start *m)
 {
 	struct smtpd_connection *c = arg;
 
-	return services_ask(c, c->gate->auth, MESSAGE_AUTH_START, m, on_auth_answer);
+	return services_ask(c, c->submission->auth, MESSAGE_AUTH_START, m, on_auth_answer);
 }
 
 static bool
@@ -124,7 +124,7 @@ services_step_auth(void *arg, const struct message_auth_step *m)
 {
 	struct smtpd_connection *c = arg;
 
-	return services_ask(c, c->gate->auth, MESSAGE_AUTH_STEP, m, on_auth_answer);
+	return services_ask(c, c->submission->auth, MESSAGE_AUTH_STEP, m, on_auth_answer);
 }
 
 static void
@@ -133,15 +133,15 @@ services_cancel_auth(void *arg, const struct message_auth_cancel *m)
 	struct smtpd_connection *c = arg;
 
 	request_cancel(&c->request);
-	if (c->gate->auth)
-		(void)!channel_send(c->gate->auth, MESSAGE_AUTH_CANCEL, m, -1);
+	if (c->submission->auth)
+		(void)!channel_send(c->submission->auth, MESSAGE_AUTH_CANCEL, m, -1);
 }
 
-/* One more of the present queue's tokens; those of a lost one are void. */
+/* Counts one more token of the present queue; tokens of a lost queue are void. */
 static void
 hold_limit_token(struct smtpd_connection *c)
 {
-	unsigned now = limit_tokens_generation(c->gate->tokens);
+	unsigned now = limit_tokens_generation(c->submission->tokens);
 
 	if (c->token_generation != now)
 		c->tokens_held = 0;
@@ -149,11 +149,11 @@ hold_limit_token(struct smtpd_connection *c)
 	c->tokens_held++;
 }
 
-/* How many of the tokens that the session gives up are the present queue's. */
+/* How many of the tokens that the session gives up belong to the present queue. */
 static uint32_t
 drop_held_tokens(struct smtpd_connection *c, uint32_t count)
 {
-	bool is_void = c->token_generation != limit_tokens_generation(c->gate->tokens);
+	bool is_void = c->token_generation != limit_tokens_generation(c->submission->tokens);
 
 	if (is_void || c->tokens_held < count)
 		count = is_void ? 0 : c->tokens_held;
@@ -175,11 +175,11 @@ static uint64_t
 services_room(void *arg)
 {
 	const struct smtpd_connection *c = arg;
-	const struct message_room *told = &c->gate->room;
+	const struct message_room *report = &c->submission->room;
 
-	if (told->is_full)
+	if (report->is_full)
 		return 0;
-	return told->file_bytes > MESSAGE_CONTENT_MAX ? told->file_bytes : MESSAGE_CONTENT_MAX;
+	return report->file_bytes > MESSAGE_CONTENT_MAX ? report->file_bytes : MESSAGE_CONTENT_MAX;
 }
 
 static bool
@@ -187,7 +187,7 @@ services_is_failing(void *arg)
 {
 	const struct smtpd_connection *c = arg;
 
-	return c->gate->room.is_failing;
+	return c->submission->room.is_failing;
 }
 
 static bool
@@ -195,7 +195,7 @@ services_take_token(void *arg, struct str user)
 {
 	struct smtpd_connection *c = arg;
 
-	if (!limit_tokens_take(c->gate->tokens, user))
+	if (!limit_tokens_take(c->submission->tokens, user))
 		return false;
 	hold_limit_token(c);
 	return true;
@@ -208,7 +208,7 @@ services_ask_token(void *arg, struct str user)
 
 	c->token.fn = on_limit_token;
 	c->token.arg = c;
-	return limit_tokens_wait(c->gate->tokens, user, &c->token);
+	return limit_tokens_wait(c->submission->tokens, user, &c->token);
 }
 
 static void
@@ -217,7 +217,7 @@ services_return_tokens(void *arg, struct str user, uint32_t count)
 	struct smtpd_connection *c = arg;
 
 	limit_tokens_cancel(&c->token);
-	limit_tokens_return(c->gate->tokens, user, drop_held_tokens(c, count));
+	limit_tokens_return(c->submission->tokens, user, drop_held_tokens(c, count));
 }
 
 static void
@@ -225,16 +225,17 @@ services_spend_tokens(void *arg, struct str user, uint32_t count)
 {
 	struct smtpd_connection *c = arg;
 
-	limit_tokens_spend(c->gate->tokens, user, drop_held_tokens(c, count));
+	limit_tokens_spend(c->submission->tokens, user, drop_held_tokens(c, count));
 }
 
-/* Those that are in use are bounded by the sessions, and by the queue, which gives them. */
+/* Files in use are bounded by the number of sessions, and by the queue, which opens them. */
 static bool
 services_may_open_file(void *arg)
 {
-	const struct submission *g = ((struct smtpd_connection *)arg)->gate;
+	const struct submission *submission = ((struct smtpd_connection *)arg)->submission;
 
-	return async_io_closing(g->disk) < conf_submission_closing_max(g->role->conf);
+	return async_io_closing(submission->disk) <
+	       conf_submission_closing_max(submission->role->conf);
 }
 
 static bool
@@ -243,14 +244,14 @@ services_open_file(void *arg, const struct message_spool_file *m)
 	struct smtpd_connection *c = arg;
 
 	c->file_of = (struct msgid){m->session, m->number};
-	return services_ask(c, c->gate->queue, MESSAGE_SPOOL_FILE, m, on_spool_file_answer);
+	return services_ask(c, c->submission->queue, MESSAGE_SPOOL_FILE, m, on_spool_file_answer);
 }
 
 static bool
 services_commit(void *arg, const struct message_commit *m)
 {
 	struct smtpd_connection *c = arg;
-	bool is_asked = services_ask(c, c->gate->queue, MESSAGE_COMMIT, m, on_queue_answer);
+	bool is_asked = services_ask(c, c->submission->queue, MESSAGE_COMMIT, m, on_queue_answer);
 
 	async_io_file_drop(&c->file);
 	return is_asked;
@@ -263,12 +264,13 @@ services_release(void *arg, const struct message_release *m)
 
 	request_cancel(&c->request);
 	async_io_file_drop(&c->file);
-	if (c->gate->queue)
-		(void)!channel_send(c->gate->queue, MESSAGE_RELEASE, m, -1);
+	if (c->submission->queue)
+		(void)!channel_send(c->submission->queue, MESSAGE_RELEASE, m, -1);
 }
 
 static void
-services_log_unwritten(const struct smtpd_connection *c, int error, const struct smtp_status *fault)
+services_log_write_error(
+    const struct smtpd_connection *c, int error, const struct smtp_status *fault)
 {
 	const char *advice = fsio_is_full(error) ? "make room on the disk of queue.directory"
 	                                         : "look at the disk of queue.directory";
@@ -285,14 +287,14 @@ services_log_unwritten(const struct smtpd_connection *c, int error, const struct
 }
 
 static void
-on_piece_written(int error, struct str bytes, void *arg)
+on_content_written(int error, struct str bytes, void *arg)
 {
 	struct smtpd_connection *c = arg;
 	struct smtp_status fault = smtp_status_not_stored(error);
 
 	(void)bytes;
 	if (error)
-		services_log_unwritten(c, error, &fault);
+		services_log_write_error(c, error, &fault);
 	smtpd_connection_run(c, session_written(c->session, error ? &fault : NULL));
 }
 
@@ -301,15 +303,15 @@ services_write_file(void *arg, uint64_t at, struct str bytes)
 {
 	struct smtpd_connection *c = arg;
 
-	async_io_write(c->file, at, bytes, on_piece_written, c);
+	async_io_write(c->file, at, bytes, on_content_written, c);
 }
 
 static int64_t
-services_disk_stands_ms(void *arg)
+services_disk_stalled_ms(void *arg)
 {
 	const struct smtpd_connection *c = arg;
 
-	return async_io_stalled_ms(c->gate->disk);
+	return async_io_stalled_ms(c->submission->disk);
 }
 
 static void
@@ -331,11 +333,11 @@ services_log_refused(void *arg, const struct session_refusal *r)
 	if (r->user.n > 0)
 		log_user(&l, "user", r->user);
 	if (strcmp(r->reason, "limit") == 0)
-		log_quoted(&l, "limit", limit_tokens_limit(c->gate->tokens, r->user));
+		log_quoted(&l, "limit", limit_tokens_limit(c->submission->tokens, r->user));
 	if (r->sender.p)
 		log_addr(&l, "from", r->sender);
-	if (r->what)
-		log_addr(&l, r->what, r->words);
+	if (r->detail_key)
+		log_addr(&l, r->detail_key, r->detail);
 	if (r->size > 0) {
 		log_num(&l, "size", (int64_t)r->size);
 		log_num(&l, "room", (int64_t)r->room);
@@ -364,6 +366,6 @@ const struct session_services services_of_smtpd_connection = {
     .commit = services_commit,
     .release = services_release,
     .write_file = services_write_file,
-    .disk_stands_ms = services_disk_stands_ms,
+    .disk_stalled_ms = services_disk_stalled_ms,
     .refused = services_log_refused,
 };

@@ -1,5 +1,6 @@
 /*
- * services: a connection as its session sees it.
+ * services: what a session needs from its connection: the clock, TLS, and requests to auth and the
+ * queue.
  */
 #ifndef SUBMISSION_SERVICES_H
 #define SUBMISSION_SERVICES_H

@@ -1,6 +1,7 @@
 /*
- * session: the verb table and the states with their patience.  A state decides who reads the next
- * bytes; the table decides who answers a command; handlers never ask for the state.
+ * session: the verb table, and the states with their timeouts. A state selects the function that
+ * reads the next bytes; the table selects the handler of a command; handlers never ask for the
+ * state.
  */
 #include "submission/session.h"
 
@@ -31,14 +32,14 @@ enum {
 
 struct session_verb {
 	const char *name;
-	unsigned when;
-	session_verb_fn *does; /* NULL: 503, and what is missing */
-	const char *otherwise;
+	unsigned states_allowed;
+	session_verb_fn *handler; /* NULL: 503 with refusal_text */
+	const char *refusal_text;
 };
 
 /* clang-format off */
 static const struct session_verb verbs[] = {
-    /* name       may be said when         does, or why not */
+    /* name       states allowed           handler, or why not */
     {"MAIL",     AT(STATE_LOGGED_IN),         smtpd_transaction_mail, NULL},
     {"MAIL",     IN_TRANSACTION,                   NULL, "a transaction is open"},
     {"RCPT",     AT(STATE_MAIL) | AT(STATE_RCPT), smtpd_transaction_rcpt, NULL},
@@ -84,12 +85,12 @@ static const struct session_verb verbs[] = {
 
 /* ---- states ---- */
 
-enum patience {
+enum session_timeout {
 	TIMEOUT_LOGIN,
 	TIMEOUT_COMMAND,
 	TIMEOUT_MESSAGE,
 	TIMEOUT_BDAT_NEXT,
-	TIMEOUT_PIECE,
+	TIMEOUT_WRITING,
 	TIMEOUT_COMMIT
 };
 
@@ -97,8 +98,8 @@ static session_read_fn read_nothing;
 
 static const struct {
 	session_read_fn *read;
-	enum patience patience;
-	const char *instead; /* 530 for what is not allowed here */
+	enum session_timeout timeout;
+	const char *refusal_text; /* 530 for a verb that is not allowed in this state */
 } states[STATE_STATES] = {
     [STATE_HANDSHAKE] = {read_nothing, TIMEOUT_LOGIN, NULL},
     [STATE_PLAIN] = {smtpd_line_read, TIMEOUT_LOGIN, "Must issue a STARTTLS command first"},
@@ -111,7 +112,7 @@ static const struct {
     [STATE_DATA] = {content_read, TIMEOUT_MESSAGE, NULL},
     [STATE_BDAT] = {bdat_read, TIMEOUT_MESSAGE, NULL},
     [STATE_BDAT_NEXT] = {smtpd_line_read, TIMEOUT_BDAT_NEXT, NULL},
-    [STATE_WRITING] = {read_nothing, TIMEOUT_PIECE, NULL},
+    [STATE_WRITING] = {read_nothing, TIMEOUT_WRITING, NULL},
     [STATE_BDAT_DISCARD] = {bdat_read_discarded, TIMEOUT_MESSAGE, NULL},
     [STATE_COMMIT] = {read_nothing, TIMEOUT_COMMIT, NULL},
 };
@@ -127,7 +128,7 @@ state_deadline(const struct session *s, int64_t now)
 {
 	int64_t idle = now + s->conf->submission.idle_timeout_ms;
 
-	switch (states[s->state].patience) {
+	switch (states[s->state].timeout) {
 	case TIMEOUT_COMMAND:
 		return idle;
 	case TIMEOUT_MESSAGE:
@@ -136,7 +137,7 @@ state_deadline(const struct session *s, int64_t now)
 		           : earlier_deadline(s->login_deadline_ms, s->message_deadline_ms);
 	case TIMEOUT_BDAT_NEXT:
 		return earlier_deadline(idle, s->message_deadline_ms);
-	case TIMEOUT_PIECE:
+	case TIMEOUT_WRITING:
 		return now + CONTENT_WRITING_MS;
 	case TIMEOUT_COMMIT:
 		return now + MESSAGE_COMMIT_MS + COMMIT_GRACE_MS;
@@ -169,7 +170,7 @@ session_idle_state(const struct session *s)
 	return s->helo.n > 0 ? STATE_EHLO : STATE_TLS;
 }
 
-/* ---- what is said ---- */
+/* ---- replies ---- */
 
 enum session_step
 session_reply(struct session *s, const struct smtp_status *status)
@@ -186,7 +187,7 @@ session_reply_close(struct session *s, const char *reason, const struct smtp_sta
 	return SESSION_CLOSE;
 }
 
-/* Errors of the talk itself; a refused address or message is none. */
+/* Errors of the protocol; a refused address or message is none. */
 static bool
 is_bad_command(const struct smtp_status *status)
 {
@@ -196,17 +197,18 @@ is_bad_command(const struct smtp_status *status)
 static void
 log_session_refusal(struct session *s, const struct session_refusal *r)
 {
-	if (s->told == r->reason && s->told_stage == r->stage && s->told_number == r->id.number)
+	if (s->logged_reason == r->reason && s->logged_stage == r->stage &&
+	    s->logged_number == r->id.number)
 		return;
-	s->told = r->reason;
-	s->told_stage = r->stage;
-	s->told_number = r->id.number;
+	s->logged_reason = r->reason;
+	s->logged_stage = r->stage;
+	s->logged_number = r->id.number;
 	s->services->refused(s->arg, r);
 }
 
 enum session_step
-session_refuse_words(struct session *s, const char *stage, const char *reason,
-    const struct smtp_status *status, struct session_words words)
+session_refuse_with_detail(struct session *s, const char *stage, const char *reason,
+    const struct smtp_status *status, struct session_detail detail)
 {
 	bool is_mailing = s->state >= STATE_MAIL || strcmp(stage, "mail") == 0;
 	struct session_refusal r = {
@@ -217,46 +219,46 @@ session_refuse_words(struct session *s, const char *stage, const char *reason,
 	    .mechanism = strcmp(stage, "auth") == 0 ? s->mechanism : "",
 	    .user = buf_str(&s->user),
 	    .sender = s->transaction.sender,
-	    .what = words.what,
-	    .words = words.words,
-	    .size = words.size,
-	    .room = words.room,
+	    .detail_key = detail.key,
+	    .detail = detail.value,
+	    .size = detail.size,
+	    .room = detail.room,
 	};
-	struct smtp_status enough;
+	struct smtp_status closing;
 
 	s->counts.refused++;
 	log_session_refusal(s, &r);
 	session_reply(s, status);
 	if (!is_bad_command(status) || ++s->bad_commands < BAD_COMMANDS_MAX)
 		return SESSION_NEXT;
-	enough = smtp_status_make(421, "4.7.0", "Too many errors");
-	return session_reply_close(s, "errors", &enough);
+	closing = smtp_status_make(421, "4.7.0", "Too many errors");
+	return session_reply_close(s, "errors", &closing);
 }
 
 enum session_step
 session_refuse(
     struct session *s, const char *stage, const char *reason, const struct smtp_status *status)
 {
-	return session_refuse_words(
-	    s, stage, reason, status, (struct session_words){.what = NULL});
+	return session_refuse_with_detail(
+	    s, stage, reason, status, (struct session_detail){.key = NULL});
 }
 
 /* ---- commands ---- */
 
-/* The row for this verb here, or any row of that name, or NULL. */
+/* The row for this verb in this state, or another row of that name, or NULL. */
 static const struct session_verb *
 find_session_verb(struct str name, enum session_state state)
 {
-	const struct session_verb *known = NULL;
+	const struct session_verb *found = NULL;
 
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
 		if (!str_ieq(name, str_of(verbs[i].name)))
 			continue;
-		known = &verbs[i];
-		if (known->when & AT(state))
+		found = &verbs[i];
+		if (found->states_allowed & AT(state))
 			break;
 	}
-	return known;
+	return found;
 }
 
 static enum session_step
@@ -264,11 +266,11 @@ refuse_out_of_order(struct session *s, const struct session_verb *v)
 {
 	struct smtp_status status;
 
-	if (!(v->when & AT(s->state)) || (v->does && states[s->state].instead))
-		status = smtp_status_make(530, "5.7.0", "%s", states[s->state].instead);
+	if (!(v->states_allowed & AT(s->state)) || (v->handler && states[s->state].refusal_text))
+		status = smtp_status_make(530, "5.7.0", "%s", states[s->state].refusal_text);
 	else
 		status =
-		    smtp_status_make(503, "5.5.1", "Bad sequence of commands: %s", v->otherwise);
+		    smtp_status_make(503, "5.5.1", "Bad sequence of commands: %s", v->refusal_text);
 	return session_refuse(
 	    s, "command", status.code == 530 ? "not_allowed_yet" : "out_of_order", &status);
 }
@@ -290,9 +292,9 @@ session_command(struct session *s, struct str line)
 		return session_refuse(s, "command", "unknown_command", &status);
 	}
 	metrics_work_id(v->name, (struct msgid){s->id, 0});
-	if (!(v->when & AT(s->state)) || !v->does)
+	if (!(v->states_allowed & AT(s->state)) || !v->handler)
 		return refuse_out_of_order(s, v);
-	return v->does(s, args);
+	return v->handler(s, args);
 }
 
 enum session_step
@@ -312,13 +314,13 @@ read_nothing(struct session *s, struct str in, size_t *used_out)
 	return SESSION_WAIT;
 }
 
-/* What a stopping server goes on with. */
+/* The states in which a stopping server completes a message. */
 enum {
 	STATES_OF_MESSAGE = AT(STATE_DATA) | AT(STATE_BDAT) | AT(STATE_BDAT_NEXT) |
 	                    AT(STATE_WRITING) | AT(STATE_COMMIT),
 };
 
-/* After the last reply to a message a stopping server says goodbye. */
+/* Closes the session of a stopping server after the last reply to its message. */
 static enum session_step
 close_if_stopping(struct session *s, enum session_step step)
 {
@@ -327,7 +329,7 @@ close_if_stopping(struct session *s, enum session_step step)
 	return step;
 }
 
-/* Each whole line gives the next one the whole patience of its state; its bytes give none. */
+/* Each complete line starts the timeout of its state again; single bytes do not. */
 enum session_step
 session_take(struct session *s, struct str in, size_t *used_out)
 {
@@ -338,7 +340,7 @@ session_take(struct session *s, struct str in, size_t *used_out)
 	if (in.n == 0)
 		return SESSION_NEXT;
 	step = states[s->state].read(s, in, used_out);
-	if (step != SESSION_CLOSE && *used_out > 0 && s->swallowed == 0 &&
+	if (step != SESSION_CLOSE && *used_out > 0 && s->discarded_bytes == 0 &&
 	    states[s->state].read == smtpd_line_read)
 		session_enter(s, s->state);
 	return close_if_stopping(s, step);
@@ -364,25 +366,25 @@ session_queue_lost(void)
 }
 
 enum session_step
-session_queue_answer(struct session *s, const struct smtp_status *verdict)
+session_queue_answer(struct session *s, const struct smtp_status *answer)
 {
-	session_answer_fn *heard = s->heard;
+	session_answer_fn *on_answer = s->on_answer;
 	struct smtp_status lost;
 
-	if (!heard)
+	if (!on_answer)
 		return SESSION_WAIT;
-	s->heard = NULL;
-	if (verdict)
-		return close_if_stopping(s, heard(s, verdict));
+	s->on_answer = NULL;
+	if (answer)
+		return close_if_stopping(s, on_answer(s, answer));
 	lost = session_queue_lost();
-	return close_if_stopping(s, heard(s, &lost));
+	return close_if_stopping(s, on_answer(s, &lost));
 }
 
-/* Whether it waits for an answer. */
+/* WAIT while an answer is due. */
 static enum session_step
 session_wait_step(const struct session *s)
 {
-	return s->heard || s->state == STATE_WRITING ? SESSION_WAIT : SESSION_NEXT;
+	return s->on_answer || s->state == STATE_WRITING ? SESSION_WAIT : SESSION_NEXT;
 }
 
 enum session_step
@@ -434,7 +436,7 @@ session_user_gone(struct session *s)
 	return session_reply_close(s, "user_gone", &status);
 }
 
-/* ---- life ---- */
+/* ---- lifetime ---- */
 
 struct session *
 session_new(const struct session_setup *setup)
@@ -461,17 +463,17 @@ session_new(const struct session_setup *setup)
 void
 session_free(struct session **s)
 {
-	struct session *gone = *s;
+	struct session *session = *s;
 
-	if (!gone)
+	if (!session)
 		return;
 	*s = NULL;
-	gone->heard = NULL;
-	smtpd_auth_cancel(gone);
-	smtpd_transaction_forget(gone);
-	buf_clear(&gone->out);
-	buf_clear(&gone->helo);
-	buf_clear(&gone->user);
-	conf_drop(&gone->conf);
-	mem_free(gone);
+	session->on_answer = NULL;
+	smtpd_auth_cancel(session);
+	smtpd_transaction_forget(session);
+	buf_clear(&session->out);
+	buf_clear(&session->helo);
+	buf_clear(&session->user);
+	conf_drop(&session->conf);
+	mem_free(session);
 }

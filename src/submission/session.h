@@ -1,7 +1,8 @@
 /*
- * session: one client's talk, RFC 6409 over RFC 5321.  Pure: bytes go in, replies come out, and all
- * that takes time or power is asked from services, which never answer from inside the question.
- * It knows no socket, event or clock.  The verb table in session.c says what may be said when.
+ * session: the SMTP dialogue with one client (RFC 6409, RFC 5321). It takes input bytes and returns
+ * replies. Everything that takes time or needs access is requested from session_services, whose
+ * answers never come from inside the request. It knows no socket, event or clock. The verb table in
+ * session.c states which command is allowed in which state.
  */
 #ifndef SUBMISSION_SESSION_H
 #define SUBMISSION_SESSION_H
@@ -11,76 +12,78 @@
 
 struct session;
 
-/* NEXT: more input may be taken.  WAIT: not before an answer.  CLOSE: say what is left and hang up.
- */
+/* NEXT: it may take more input. WAIT: not before an answer comes. CLOSE: send the remaining replies
+ * and close the connection. */
 enum session_step { SESSION_NEXT, SESSION_WAIT, SESSION_CLOSE };
 
 /* For the log. */
 struct session_refusal {
-	struct msgid id;    /* number 0 outside a transaction */
+	struct msgid id;    /* number 0: outside a transaction */
 	const char *stage;  /* command tls auth mail rcpt data */
-	const char *reason; /* closed set of words */
+	const char *reason; /* one of a closed set of words */
 	const struct smtp_status *status;
-	const char *mechanism; /* of the AUTH that ends with it; empty: none is known */
-	struct str user;   /* empty before login */
-	struct str sender; /* of the transaction, empty: null; p NULL outside */
-	const char *what;  /* key of the stranger's words, NULL: none */
-	struct str words;
-	uint64_t size;     /* that there is no room for; 0: not said */
-	uint64_t room;     /* that there is instead */
+	const char *mechanism; /* of the AUTH that ends with it; empty: none */
+	struct str user;       /* empty before login */
+	struct str sender; /* of the transaction; empty: the null sender; p NULL: no transaction */
+	const char *detail_key; /* log key of `detail`; NULL: no detail */
+	struct str detail;
+	uint64_t size; /* of the message for which there is no room; 0: unknown */
+	uint64_t room; /* that there is */
 };
 
 enum { SESSION_BINDING_BYTES = 32 };
 
-/* Those that return bool answer later when true; false: that service is not there now. */
+/* A request that returns bool: true when its answer will come later, false when that service is not
+ * available now. */
 struct session_services {
 	int64_t (*now_ms)(void *arg);
 	int64_t (*mono_ms)(void *arg);
-	/* session_expired at that time; replaces the former deadline */
+	/* calls session_expired at that time; replaces the former deadline */
 	void (*deadline)(void *arg, int64_t mono_ms);
-	/* received bytes that the session was not shown yet */
+	/* whether bytes were received that the session has not seen yet */
 	bool (*has_unseen)(void *arg);
-	/* when what was said is sent: session_secured */
+	/* begins after the replies are sent; answer: session_secured */
 	bool (*start_tls)(void *arg);
 	/* the bytes of tls-exporter (RFC 9266); false: there are none */
 	bool (*binding)(void *arg, unsigned char out[SESSION_BINDING_BYTES]);
-	/* session_auth_answer */
+	/* answer: session_auth_answer */
 	bool (*start_auth)(void *arg, const struct message_auth_start *m);
 	bool (*step_auth)(void *arg, const struct message_auth_step *m);
 	void (*cancel_auth)(void *arg, const struct message_auth_cancel *m);
-	/* as far as is known, the largest message that the spool has room for now */
+	/* the largest message that the spool has room for now, as far as is known */
 	uint64_t (*room)(void *arg);
-	/* no message at all can be stored, and not for want of room */
+	/* no message can be stored, for another reason than room */
 	bool (*is_failing)(void *arg);
-	/* one recipient of the user's limit, at once; false: it must be asked for */
+	/* takes one token of the user's limit; false: none is here, ask_token requests one */
 	bool (*take_token)(void *arg, struct str user);
-	/* session_queue_answer: with 250 one is taken */
+	/* answer: session_queue_answer; 250: one token was taken */
 	bool (*ask_token)(void *arg, struct str user);
-	/* of those taken: they are not used, and nothing more is awaited; a commit has used them */
+	/* of the tokens that were taken: they were not used, and a requested one is not wanted any
+	 * more; a commit has used them */
 	void (*return_tokens)(void *arg, struct str user, uint32_t count);
 	void (*spend_tokens)(void *arg, struct str user, uint32_t count);
-	/* false: so many files wait to be closed that none may be asked for */
+	/* false: so many files wait to be closed that no other may be requested */
 	bool (*may_open_file)(void *arg);
-	/* session_queue_answer */
+	/* answer: session_queue_answer */
 	bool (*open_file)(void *arg, const struct message_spool_file *m);
 	bool (*commit)(void *arg, const struct message_commit *m);
-	/* gives back the file */
+	/* releases the file */
 	void (*release)(void *arg, const struct message_release *m);
-	/* a copy goes into the file, one piece at a time: session_written, unless the file is
-	 * given back before */
+	/* writes a copy of the bytes to the file, one write at a time; answer: session_written,
+	 * unless the file is released before */
 	void (*write_file)(void *arg, uint64_t at, struct str bytes);
-	/* for how long the disk has been at one piece, of whichever session; 0: at none */
-	int64_t (*disk_stands_ms)(void *arg);
+	/* how long the disk has worked at its present write, of any session; 0: there is none */
+	int64_t (*disk_stalled_ms)(void *arg);
 	void (*refused)(void *arg, const struct session_refusal *r);
 };
 
 struct session_setup {
 	const struct session_services *services;
 	void *arg;
-	struct conf *conf; /* a reference is taken */
+	struct conf *conf; /* the session takes a reference */
 	uint64_t id;
-	const char *client;   /* its address; kept by the caller */
-	uint16_t port;        /* ours */
+	const char *client;   /* its address; belongs to the caller */
+	uint16_t port;        /* of the listener */
 	bool is_implicit_tls; /* TLS comes first, then the greeting */
 	bool may_tls;         /* STARTTLS is offered */
 };
@@ -89,36 +92,40 @@ struct session_counts {
 	uint32_t messages, recipients, refused;
 };
 
+/* Never fails; session_free frees it. */
 struct session *session_new(const struct session_setup *setup);
-/* Cancels what was asked. */
+/* Cancels open requests. */
 void session_free(struct session **s);
 
-/* The greeting, or waiting for TLS. */
+/* Sends the greeting, or waits for TLS. */
 enum session_step session_begin(struct session *s);
-/* TLS stands; has_binding: it has a tls-exporter, which is asked for when a login needs it. */
+/* TLS is established; has_binding: a tls-exporter is available. */
 enum session_step session_secured(struct session *s, const char *version, bool has_binding);
-/* Takes a line or a block from the front of `in`.  Call it again while it returns NEXT and used
+/* Takes one line or block from the front of `in`. Call it again while it returns NEXT and has used
  * something. */
 enum session_step session_take(struct session *s, struct str in, size_t *used_out);
-/* What was taken last may hold a password: the owner of the bytes wipes them. */
+/* The input that was taken last may hold a password: the owner of the bytes wipes them. */
 bool session_had_secret(const struct session *s);
-/* NULL: the service is lost.  Nothing may have been asked (a late answer): then nothing happens. */
+/* NULL: the service is lost. A late answer, for which no request is open, has no effect. */
 enum session_step session_auth_answer(struct session *s, const struct message_auth_answer *a);
-enum session_step session_queue_answer(struct session *s, const struct smtp_status *verdict);
-/* The piece that was to be written stands in the file; else `fault` says why not. */
+enum session_step session_queue_answer(struct session *s, const struct smtp_status *answer);
+/* The write has ended; fault: NULL, or why it failed. */
 enum session_step session_written(struct session *s, const struct smtp_status *fault);
+/* The deadline has passed. */
 enum session_step session_expired(struct session *s);
-/* The server stops: says goodbye now, or after the message that is under way.  Called again: the
- * message's time is over as well. */
+/* The server stops: closes the session now, or after the message in progress. The second call
+ * closes it without waiting for the message. */
 enum session_step session_stop(struct session *s);
-/* The login was suspended or removed. */
+/* The user was suspended or removed. */
 enum session_step session_user_gone(struct session *s);
 
-/* Replies not yet sent: to be taken out after each call above. */
+/* Replies that are not sent yet; the caller takes them out after each call above. */
 struct buf *session_out(struct session *s);
+/* The login; empty before login. */
 struct str session_user(const struct session *s);
+/* What the session has done so far. */
 struct session_counts session_counts(const struct session *s);
-/* Why it ended, a word for the log: quit, timeout, errors … */
+/* Why the session ended, one word for the log: quit, timeout, errors ... */
 const char *session_reason(const struct session *s);
 
 #endif

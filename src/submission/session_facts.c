@@ -1,5 +1,5 @@
 /*
- * session_facts: what the owner of a session may ask about it at any time.
+ * session_facts: what the owner of a session may read at any time.
  */
 #include "submission/session_internal.h"
 

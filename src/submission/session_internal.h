@@ -1,6 +1,6 @@
 /*
- * session_internal: the inside of a session, shared by session.c and the files of its verbs (hello,
- * login, transaction, content, chunk) and by nobody else.
+ * session_internal: the state of a session, shared by session.c and the files of its commands
+ * (hello, smtpd_auth, smtpd_transaction, content, bdat, smtpd_line) and not used elsewhere.
  */
 #ifndef SUBMISSION_SESSION_INTERNAL_H
 #define SUBMISSION_SESSION_INTERNAL_H
@@ -12,68 +12,69 @@
 #include "submission/session.h"
 
 enum session_state {
-	STATE_HANDSHAKE, /* TLS is being made */
-	STATE_PLAIN,     /* no TLS */
-	STATE_TLS,     /* TLS, and nothing said in it */
-	STATE_EHLO,    /* EHLO was said inside TLS */
-	STATE_AUTH,     /* within an AUTH exchange */
-	STATE_LOGGED_IN,   /* logged in, no transaction */
-	STATE_MAIL,    /* MAIL */
-	STATE_RCPT,     /* and RCPT */
-	STATE_DATA,      /* content until the dot */
-	STATE_BDAT,     /* content of one BDAT */
-	STATE_BDAT_NEXT,    /* between two BDAT */
-	STATE_WRITING,   /* the file takes no more until a piece is written */
-	STATE_BDAT_DISCARD,    /* a chunk that nobody wants */
-	STATE_COMMIT,   /* the queue was asked for durability */
+	STATE_HANDSHAKE,    /* during the TLS handshake */
+	STATE_PLAIN,        /* no TLS */
+	STATE_TLS,          /* TLS, before EHLO */
+	STATE_EHLO,         /* TLS, after EHLO */
+	STATE_AUTH,         /* within an AUTH exchange */
+	STATE_LOGGED_IN,    /* logged in, no transaction */
+	STATE_MAIL,         /* after MAIL */
+	STATE_RCPT,         /* after RCPT */
+	STATE_DATA,         /* content until the final dot */
+	STATE_BDAT,         /* octets of a BDAT chunk */
+	STATE_BDAT_NEXT,    /* between two BDAT chunks */
+	STATE_WRITING,      /* no input is taken until a write to the file has ended */
+	STATE_BDAT_DISCARD, /* octets of a chunk that will be refused */
+	STATE_COMMIT,       /* waits for the queue to commit the message */
 	STATE_STATES
 };
 #define AT(state) (1u << (state))
 
 typedef enum session_step session_verb_fn(struct session *s, struct str args);
-typedef enum session_step session_answer_fn(struct session *s, const struct smtp_status *verdict);
+typedef enum session_step session_answer_fn(struct session *s, const struct smtp_status *answer);
 typedef enum session_step session_read_fn(struct session *s, struct str in, size_t *used_out);
 
 struct smtpd_transaction {
-	struct arena arena; /* of all below and of the content's header */
+	struct arena arena; /* for everything below, and for the content's header */
 	struct str sender;
 	struct str envid;
 	enum envelope_return ret;
 	bool smtputf8;
-	uint32_t tokens;       /* of the user's limit: one for each recipient */
+	uint32_t tokens; /* of the user's limit: one for each recipient */
 	bool is_token_asked;
-	bool is_committed;     /* the queue has the message, and spends the tokens */
-	bool has_file;         /* the queue was asked for one */
-	uint64_t said_bytes;   /* by SIZE; 0: not said */
-	struct buf recipients; /* of struct envelope_recipient */
-	size_t envelope_bytes; /* estimate, on the large side */
-	/* the recipient that the queue was asked for: address, then ORCPT */
-	struct buf asked;
-	size_t asked_address_bytes;
-	unsigned asked_notify;
+	bool is_committed;        /* the queue has the message, and uses the tokens */
+	bool has_file;            /* the queue was asked for one */
+	uint64_t announced_bytes; /* by SIZE; 0: not announced */
+	struct buf recipients;    /* of struct envelope_recipient */
+	size_t envelope_bytes;    /* an estimate, not too low */
+	/* the recipient whose token is requested: address, then ORCPT */
+	struct buf pending_recipient;
+	size_t pending_address_bytes;
+	unsigned pending_notify;
 };
 
 struct content {
-	struct buf bytes;  /* header, empty line, body; the body's rest once in_file */
-	struct str header; /* once in_file: in the arena */
-	size_t scanned;    /* no empty line ends before */
-	size_t body_at;    /* in bytes; 0: the header goes on */
+	struct buf bytes;   /* header, empty line, body; with in_file, the part of the body that is
+	                       not written yet */
+	struct str header;  /* with in_file: a copy in the arena */
+	size_t scanned;     /* the end of the header is not before this offset */
+	size_t body_offset; /* in bytes; 0: the header is not complete */
 	uint64_t total_bytes;
 	uint64_t file_bytes;
 	uint64_t chunk_left;
 	struct dot dot;
 	struct crlf_check check;
 	bool is_chunked;
-	bool is_last; /* this piece is the last one */
-	bool is_piece_done;
-	bool is_fed;            /* the chunk brought octets */
+	bool is_last; /* this chunk is the last one; DATA counts as one chunk */
+	bool is_chunk_complete;
+	bool has_octets; /* the chunk has brought octets */
 	bool in_file;
-	bool is_writing;       /* a piece is on its way into the file */
+	bool is_writing;       /* a write to the file is in progress */
 	int64_t wait_began_ms; /* in STATE_WRITING */
 	bool has_8bit_body;
 	struct body_facts facts; /* of the body */
 	const char *fault_reason;
-	struct smtp_status *fault; /* in the arena; nothing is kept any more */
+	struct smtp_status *fault; /* in the arena; from then on the content is discarded */
 };
 
 struct session {
@@ -88,60 +89,62 @@ struct session {
 	bool has_binding;
 	bool was_greeted;
 	bool is_stopping;
-	bool after_cr;     /* the last byte swallowed */
-	bool is_auth_line; /* what is swallowed began with AUTH */
+	bool is_after_cr;  /* the last discarded byte was CR */
+	bool is_auth_line; /* the discarded line began with AUTH */
 	uint8_t bad_commands, long_lines, auth_failures;
 	uint16_t idle_commands; /* since the last message */
 	char tls[8];
 	enum session_state state;
-	enum session_state before; /* STATE_WRITING, STATE_BDAT_DISCARD: where to return to */
-	session_answer_fn *heard;         /* who hears the queue's verdict; NULL: nothing asked */
-	bool is_auth_asked;        /* the broker has a conversation of this session */
-	bool had_secret;           /* the line taken last */
-	bool is_auth_begun;        /* it has had the first message */
-	char mechanism[24];        /* upper case */
-	size_t behind;             /* input bytes behind the line in hand */
-	uint32_t swallowed;        /* of an overlong line */
+	enum session_state state_before; /* STATE_WRITING, STATE_BDAT_DISCARD: to return to */
+	session_answer_fn *on_answer; /* handles the queue's answer; NULL: no request is open */
+	bool is_auth_asked;           /* auth has an exchange of this session */
+	bool had_secret;              /* in the line that was taken last */
+	bool is_auth_begun;           /* the first response was sent to auth */
+	char mechanism[24];           /* upper case */
+	size_t bytes_after_line;      /* input bytes after the current line */
+	uint32_t discarded_bytes;     /* of an overlong line */
 	int64_t login_deadline_ms, message_deadline_ms;
 	uint32_t number; /* transactions so far */
 	struct session_counts counts;
 	const char *reason;
-	const char *told, *told_stage; /* reason and stage of the last refusal logged, */
-	uint32_t told_number;          /* and its transaction */
+	const char *logged_reason, *logged_stage; /* of the refusal that was logged last */
+	uint32_t logged_number;                   /* its transaction */
 	struct buf out, helo, user;
 	struct smtpd_transaction transaction;
 	struct content content;
 };
 
-/* The one writer of state; arms its deadline. */
+/* Sets the state, and the deadline that belongs to it. Nothing else sets the state. */
 void session_enter(struct session *s, enum session_state state);
-/* Where the session is without a transaction. */
+/* The state of this session when it has no transaction. */
 enum session_state session_idle_state(const struct session *s);
+/* Whether a user is logged in. */
 bool session_has_login(const struct session *s);
 
-/* One command line, without its CRLF. */
+/* Runs one command line, given without its CRLF. */
 enum session_step session_command(struct session *s, struct str line);
-/* The refusal of this verb in this state. */
+/* Refuses this verb as the present state demands. */
 enum session_step session_out_of_order(struct session *s, const char *verb);
 
-/* The queue is not there. */
+/* The status when the queue is not available. */
 struct smtp_status session_queue_lost(void);
 
-/* NEXT. */
+/* Appends the reply. Returns NEXT. */
 enum session_step session_reply(struct session *s, const struct smtp_status *status);
-/* Says it, counts it, logs it (not the same twice in a row).  CLOSE after too many errors. */
+/* Appends the reply, counts the refusal and logs it (not the same one twice in a row). CLOSE after
+ * too many errors. */
 enum session_step session_refuse(
     struct session *s, const char *stage, const char *reason, const struct smtp_status *status);
-/* CLOSE. */
+/* Appends the reply. Returns CLOSE. */
 enum session_step session_reply_close(
     struct session *s, const char *reason, const struct smtp_status *status);
-/* Same as session_refuse with what a stranger wrote, for the log. */
-struct session_words {
-	const char *what;
-	struct str words;
+/* Like session_refuse, with a value for the log that the client sent. */
+struct session_detail {
+	const char *key;
+	struct str value;
 	uint64_t size, room; /* see struct session_refusal */
 };
-enum session_step session_refuse_words(struct session *s, const char *stage, const char *reason,
-    const struct smtp_status *status, struct session_words words);
+enum session_step session_refuse_with_detail(struct session *s, const char *stage,
+    const char *reason, const struct smtp_status *status, struct session_detail detail);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * signer: two questions.  A keys process that does not answer costs one handshake its time-out;
- * those that follow fail at once, until an answer shows that it is back.  It is asked for such a
- * sign at growing intervals, without waiting.
+ * signer: a keys process that does not answer delays one handshake until its timeout; those that
+ * follow fail at once, until an answer shows that keys works again. Probes are sent at growing
+ * intervals, without waiting for their answers.
  */
 #include "submission/signer.h"
 
@@ -12,24 +12,24 @@
 #include "base/mem.h"
 #include "ipc/blocking.h"
 
-enum { ROOM_BYTES = 16384, PROBE_FIRST_MS = 1000, PROBE_MAX_MS = 30000 };
+enum { BUFFER_BYTES = 16384, PROBE_FIRST_MS = 1000, PROBE_MAX_MS = 30000 };
 
 struct signer {
 	int fd; /* -1: no keys process */
 	uint64_t last_number;
 	signer_lost_fn *lost;
 	void *arg;
-	bool is_away; /* it owes an answer: nobody waits for it */
+	bool is_silent; /* an answer is overdue: handshakes do not wait for another one */
 	int64_t probe_at_ms;
 	int64_t probe_pause_ms;
-	struct tls_signer hooks;
-	struct buf room; /* of one question and its answer */
+	struct tls_signer tls_signer;
+	struct buf buffer; /* holds one request and its answer */
 };
 
 /* ---- a keys process that does not answer ---- */
 
 static void
-give_up_keys_channel(struct signer *s)
+drop_keys_channel(struct signer *s)
 {
 	log_error("keys: the channel is broken; TLS handshakes fail until there is a new one");
 	close(s->fd);
@@ -41,12 +41,12 @@ static void
 note_keys_silent(struct signer *s)
 {
 	log_error("keys does not answer; TLS handshakes fail at once until it does");
-	s->is_away = true;
+	s->is_silent = true;
 	s->probe_pause_ms = PROBE_FIRST_MS;
 	s->probe_at_ms = clock_mono_ms() + clock_timeout_ms(s->probe_pause_ms);
 }
 
-/* The answer that is due may be lost for good: then this one shows whether keys is back. */
+/* The overdue answer may never come: the answer to a probe also shows that keys works again. */
 static enum request_end
 probe_keys_process(struct signer *s)
 {
@@ -58,45 +58,45 @@ probe_keys_process(struct signer *s)
 	if (s->probe_pause_ms > PROBE_MAX_MS)
 		s->probe_pause_ms = PROBE_MAX_MS;
 	s->probe_at_ms = clock_mono_ms() + clock_timeout_ms(s->probe_pause_ms);
-	return blocking_send(s->fd, &q, &s->room);
+	return blocking_send(s->fd, &q, &s->buffer);
 }
 
 static bool
 keys_answers_again(struct signer *s)
 {
-	enum request_end end = blocking_poll(s->fd, &s->room);
+	enum request_end end = blocking_poll(s->fd, &s->buffer);
 
 	if (end == REQUEST_EXPIRED && clock_mono_ms() >= s->probe_at_ms &&
 	    probe_keys_process(s) == REQUEST_LOST)
 		end = REQUEST_LOST;
 	if (end == REQUEST_LOST)
-		give_up_keys_channel(s);
+		drop_keys_channel(s);
 	if (end != REQUEST_ANSWERED)
 		return false;
 	log_info("keys answers again");
-	s->is_away = false;
+	s->is_silent = false;
 	return true;
 }
 
-/* The answer in *out, its strings in the signer's room until the next question. */
+/* The answer is in *out; its strings are in the signer's buffer until the next request. */
 static bool
 ask_keys_process(struct signer *s, enum message_type type, const void *question, union message *out)
 {
 	struct blocking_question q = {0, type, question};
 	enum request_end end;
 
-	if (s->fd < 0 || (s->is_away && !keys_answers_again(s)))
+	if (s->fd < 0 || (s->is_silent && !keys_answers_again(s)))
 		return false;
 	q.number = ++s->last_number;
-	end = blocking_ask(s->fd, &q, &s->room, out);
+	end = blocking_ask(s->fd, &q, &s->buffer, out);
 	if (end == REQUEST_EXPIRED)
 		note_keys_silent(s);
 	if (end == REQUEST_LOST)
-		give_up_keys_channel(s);
+		drop_keys_channel(s);
 	return end == REQUEST_ANSWERED;
 }
 
-/* ---- what TLS asks ---- */
+/* ---- the functions that TLS calls ---- */
 
 static bool
 sign_with_keys_process(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm,
@@ -141,8 +141,8 @@ signer_new(signer_lost_fn *lost, void *arg)
 	s->fd = -1;
 	s->lost = lost;
 	s->arg = arg;
-	s->hooks = (struct tls_signer){sign_with_keys_process, find_tls_key, s};
-	buf_init(&s->room, ROOM_BYTES);
+	s->tls_signer = (struct tls_signer){sign_with_keys_process, find_tls_key, s};
+	buf_init(&s->buffer, BUFFER_BYTES);
 	return s;
 }
 
@@ -153,7 +153,7 @@ signer_free(struct signer **s)
 		return;
 	if ((*s)->fd >= 0)
 		close((*s)->fd);
-	buf_clear(&(*s)->room);
+	buf_clear(&(*s)->buffer);
 	mem_free(*s);
 	*s = NULL;
 }
@@ -164,21 +164,21 @@ signer_connect(struct signer *s, int fd)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = fd;
-	s->is_away = false;
+	s->is_silent = false;
 	if (blocking_prepare(fd) != 0)
 		log_warn("keys: each handshake takes one more system call: %m");
 }
 
 const char *
-signer_trouble(const struct signer *s)
+signer_fault(const struct signer *s)
 {
 	if (s->fd < 0)
 		return "there is no channel to keys";
-	return s->is_away ? "keys does not answer" : NULL;
+	return s->is_silent ? "keys does not answer" : NULL;
 }
 
 const struct tls_signer *
 signer_hooks(const struct signer *s)
 {
-	return &s->hooks;
+	return &s->tls_signer;
 }

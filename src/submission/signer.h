@@ -1,6 +1,6 @@
 /*
- * signer: the keys process, as TLS needs it: asked on a descriptor of its own, blocking and
- * bounded, because GnuTLS cannot suspend a handshake inside its signature.
+ * signer: requests signatures from the keys process for TLS. Each request blocks on a descriptor of
+ * its own, for a bounded time, because GnuTLS cannot suspend a handshake during its signature.
  */
 #ifndef SUBMISSION_SIGNER_H
 #define SUBMISSION_SIGNER_H
@@ -9,16 +9,18 @@
 
 struct signer;
 
-/* The channel to keys is broken: a new one is needed.  May be called from inside a hook. */
+/* The channel to keys is broken, and a new one is needed. May be called during a TLS handshake. */
 typedef void signer_lost_fn(void *arg);
 
+/* Never fails; has no channel at first. */
 struct signer *signer_new(signer_lost_fn *lost, void *arg);
 void signer_free(struct signer **s);
-/* From now on this keys process is asked; owns fd. */
+/* Requests go to this keys process from now on; takes over fd. */
 void signer_connect(struct signer *s, int fd);
-/* NULL, or why keys cannot be asked now: then a key that is not found says nothing. */
-const char *signer_trouble(const struct signer *s);
-/* For tls_server_new; lives as long as the signer. */
+/* NULL, or why keys cannot be asked now: then a failed search for a key proves nothing about the
+ * key. */
+const char *signer_fault(const struct signer *s);
+/* For tls_server_new; valid as long as the signer. */
 const struct tls_signer *signer_hooks(const struct signer *s);
 
 #endif

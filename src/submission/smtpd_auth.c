@@ -1,6 +1,6 @@
 /*
- * smtpd_auth: AUTH.  What the mechanisms mean is the broker's business; here lines become bytes and
- * back, strictly.  What may hold a password is wiped as soon as it is passed on.
+ * smtpd_auth: auth implements the mechanisms; here lines are decoded and encoded, strictly. A
+ * buffer that may hold a password is wiped as soon as it is passed on.
  */
 #include "submission/smtpd_auth.h"
 
@@ -42,7 +42,7 @@ smtpd_auth_cancel(struct session *s)
 	s->services->cancel_auth(s->arg, &m);
 }
 
-/* Ends the exchange, whatever it was. */
+/* Ends the exchange with this refusal. */
 static enum session_step
 give_up_auth(struct session *s, const char *reason, const struct smtp_status *status)
 {
@@ -86,30 +86,31 @@ smtpd_auth_refuse_long_line(struct session *s)
 	return give_up_auth(s, "line_too_long", &status);
 }
 
-/* ---- asking ---- */
+/* ---- requests to auth ---- */
 
-/* Only SCRAM wants it, and to derive it costs as much as a few TLS records: not done for others. */
+/* Only SCRAM uses it, and its derivation costs as much as a few TLS records: not done for
+ * others. */
 static struct str
-channel_binding_of(const struct session *s, unsigned char room[SESSION_BINDING_BYTES])
+channel_binding_of(const struct session *s, unsigned char buffer[SESSION_BINDING_BYTES])
 {
 	if (!s->has_binding || strncmp(s->mechanism, "SCRAM-", 6) != 0 ||
-	    !s->services->binding(s->arg, room))
+	    !s->services->binding(s->arg, buffer))
 		return STR("");
-	return str_make((const char *)room, SESSION_BINDING_BYTES);
+	return str_make((const char *)buffer, SESSION_BINDING_BYTES);
 }
 
 /* response: decoded; p NULL: none yet. */
 static enum session_step
 start_auth_exchange(struct session *s, struct str response, bool has_response)
 {
-	unsigned char room[SESSION_BINDING_BYTES];
+	unsigned char buffer[SESSION_BINDING_BYTES];
 	struct message_auth_start m = {
 	    .session = s->id,
 	    .mechanism = str_of(s->mechanism),
 	    .has_initial = has_response,
 	    .initial = response,
 	    .client = str_of(s->client),
-	    .binding = channel_binding_of(s, room),
+	    .binding = channel_binding_of(s, buffer),
 	    .port = s->port,
 	    .tls = str_of(s->tls),
 	    .hostname = s->conf->hostname,
@@ -148,7 +149,8 @@ decode_auth_response(
 	return step;
 }
 
-/* All but LOGIN begin with the client: its first message can be had without asking anyone. */
+/* In all mechanisms but LOGIN the client sends the first message: it is requested without asking
+ * auth. */
 static bool
 is_client_first_mechanism(const struct session *s)
 {
@@ -197,7 +199,7 @@ smtpd_auth_response(struct session *s, struct str line)
 	return decode_auth_response(s, line, continue_auth);
 }
 
-/* ---- hearing ---- */
+/* ---- answers of auth ---- */
 
 static enum session_step
 send_auth_challenge(struct session *s, struct str challenge)
@@ -226,7 +228,7 @@ accept_auth(struct session *s, const struct message_auth_answer *a)
 static enum session_step
 refuse_auth(struct session *s, const struct message_auth_answer *a)
 {
-	struct smtp_status enough = smtp_status_make(421, "4.7.0", "Too many failed logins");
+	struct smtp_status closing = smtp_status_make(421, "4.7.0", "Too many failed logins");
 	struct smtp_status status = a->status;
 
 	s->is_auth_asked = false;
@@ -238,13 +240,13 @@ refuse_auth(struct session *s, const struct message_auth_answer *a)
 	if (status.code == 421)
 		return session_reply_close(s, "auth_refused", &status);
 	session_reply(s, &status);
-	/* a back end that is down is nobody's guess */
+	/* a temporary failure is no wrong password */
 	if (smtp_status_is_temporary(&status) || ++s->auth_failures < AUTH_FAILURES_MAX)
 		return SESSION_NEXT;
-	return session_reply_close(s, "auth_failures", &enough);
+	return session_reply_close(s, "auth_failures", &closing);
 }
 
-/* The line in the log about a login is the broker's, who knows why. */
+/* Auth writes the log line about the login, because it knows the reason. */
 enum session_step
 session_auth_answer(struct session *s, const struct message_auth_answer *a)
 {

@@ -1,6 +1,6 @@
 /*
- * smtpd_connection: runs a session on a stream.  Replies of one pipelined group leave in one write;
- * a client that does not read its replies is not listened to.
+ * smtpd_connection: runs a session on a stream. The replies to a pipelined group are sent in one
+ * write; no input is taken from a client that does not read its replies.
  */
 #include "submission/smtpd_connection.h"
 
@@ -14,7 +14,7 @@
 enum {
 	LINGER_MS = 3000,
 	REPLIES_MAX = 16 << 10, /* collected before they are sent */
-	UNREAD_MAX = 128 << 10, /* replies waiting for the client to read */
+	UNREAD_MAX = 128 << 10, /* replies that wait for the client to read */
 };
 
 static bool
@@ -47,7 +47,7 @@ void
 smtpd_connection_set_unchecked(struct smtpd_connection *c)
 {
 	if (!c->is_unchecked)
-		LIST_INSERT_HEAD(&c->gate->unchecked, c, unchecked_link);
+		LIST_INSERT_HEAD(&c->submission->unchecked, c, unchecked_link);
 	c->is_unchecked = true;
 }
 
@@ -75,16 +75,17 @@ end_smtpd_session(struct smtpd_connection *c, const char *reason)
 static void
 smtpd_connection_free(struct smtpd_connection *c)
 {
-	struct submission *g = c->gate;
+	struct submission *submission = c->submission;
 
 	LIST_REMOVE(c, link);
-	g->connection_count--;
-	if (g->clients)
-		client_counts_remove(g->clients, str_make(c->network, c->network_bytes));
+	submission->connection_count--;
+	if (submission->client_counts)
+		client_counts_remove(
+		    submission->client_counts, str_make(c->network, c->network_bytes));
 	stream_free(&c->stream);
 	mem_free(c);
-	if (g->role->is_stopping && g->connection_count == 0)
-		role_stopped(g->role);
+	if (submission->role->is_stopping && submission->connection_count == 0)
+		role_stopped(submission->role);
 }
 
 /* ---- running ---- */
@@ -142,13 +143,14 @@ smtpd_connection_run(struct smtpd_connection *c, enum session_step step)
 		end_smtpd_session(c, session_reason(c->session));
 		return;
 	}
-	/* what is asked of others ends in a reply, with which the former ones can leave */
+	/* a request to auth or the queue ends in a reply, and the former replies are sent with
+	 * it */
 	if (step != SESSION_WAIT || !smtpd_connection_is_asking(c))
 		flush_smtpd_replies(c);
 	c->is_waiting = step == SESSION_WAIT;
 	if (c->wants_tls) {
 		c->wants_tls = false;
-		stream_start_tls_server(c->stream, c->gate->tls);
+		stream_start_tls_server(c->stream, c->submission->tls);
 	}
 	stream_read(c->stream, step == SESSION_NEXT && !has_unread_replies(c));
 }
@@ -170,8 +172,8 @@ on_smtpd_secured(struct stream *s, void *arg)
 {
 	struct smtpd_connection *c = arg;
 	const char *version = stream_tls_version(s);
-	/* in TLS 1.2 clients bind by tls-unique (RFC 5802), which is not known here: they would
-	 * choose -PLUS and fail, instead of the same without it */
+	/* in TLS 1.2 clients bind by tls-unique (RFC 5802), which is not implemented: they would
+	 * choose -PLUS and fail, instead of the same mechanism without it */
 	bool has_binding = strcmp(version, "TLSv1.3") == 0 && stream_tls_has_exporter(s);
 
 	if (c->session)
@@ -226,43 +228,43 @@ static const struct stream_events events = {
     .ended = on_smtpd_ended,
 };
 
-/* ---- life ---- */
+/* ---- lifetime ---- */
 
 void
-smtpd_connection_new(struct submission *g, const struct smtpd_connection_client *guest,
+smtpd_connection_new(struct submission *submission, const struct smtpd_connection_client *client,
     const struct conf_listen *listen)
 {
 	struct smtpd_connection *c = MEM_NEW(struct smtpd_connection);
 	struct session_setup setup = {
 	    .services = &services_of_smtpd_connection,
 	    .arg = c,
-	    .conf = g->role->conf,
+	    .conf = submission->role->conf,
 	    .port = (uint16_t)listen->port,
 	    .is_implicit_tls = listen->tls == LISTEN_IMPLICIT,
-	    .may_tls = g->tls != NULL,
+	    .may_tls = submission->tls != NULL,
 	};
 
-	c->gate = g;
+	c->submission = submission;
 	c->began_ms = clock_mono_ms();
-	c->id = setup.id = id_next(&g->role->ids);
-	c->network_bytes = (uint8_t)str_upto(guest->network, SMTPD_CONNECTION_NETWORK_MAX).n;
-	memcpy(c->network, guest->network.p, c->network_bytes);
-	c->stream = stream_new(g->base, guest->fd, &events, c);
-	endpoint_text(&guest->from, c->client, &(uint16_t){0});
+	c->id = setup.id = id_next(&submission->role->ids);
+	c->network_bytes = (uint8_t)str_upto(client->network, SMTPD_CONNECTION_NETWORK_MAX).n;
+	memcpy(c->network, client->network.p, c->network_bytes);
+	c->stream = stream_new(submission->base, client->fd, &events, c);
+	endpoint_text(&client->from, c->client, &(uint16_t){0});
 	setup.client = c->client;
 	c->session = session_new(&setup);
-	LIST_INSERT_HEAD(&g->connections, c, link);
-	g->connection_count++;
+	LIST_INSERT_HEAD(&submission->connections, c, link);
+	submission->connection_count++;
 	c->wants_tls = setup.is_implicit_tls;
 	smtpd_connection_run(c, session_begin(c->session));
 }
 
 void
-smtpd_connection_user_gone(struct submission *g, struct str user)
+smtpd_connection_user_gone(struct submission *submission, struct str user)
 {
 	struct smtpd_connection *c, *next;
 
-	for (c = LIST_FIRST(&g->connections); c; c = next) {
+	for (c = LIST_FIRST(&submission->connections); c; c = next) {
 		next = LIST_NEXT(c, link);
 		if (c->session && str_eq(session_user(c->session), user))
 			smtpd_connection_run(c, session_user_gone(c->session));
@@ -270,11 +272,11 @@ smtpd_connection_user_gone(struct submission *g, struct str user)
 }
 
 void
-smtpd_connection_stop_all(struct submission *g)
+smtpd_connection_stop_all(struct submission *submission)
 {
 	struct smtpd_connection *c, *next;
 
-	for (c = LIST_FIRST(&g->connections); c; c = next) {
+	for (c = LIST_FIRST(&submission->connections); c; c = next) {
 		next = LIST_NEXT(c, link);
 		if (c->session)
 			smtpd_connection_run(c, session_stop(c->session));
@@ -282,11 +284,11 @@ smtpd_connection_stop_all(struct submission *g)
 }
 
 void
-smtpd_connection_free_all(struct submission *g)
+smtpd_connection_free_all(struct submission *submission)
 {
 	struct smtpd_connection *c;
 
-	while ((c = LIST_FIRST(&g->connections))) {
+	while ((c = LIST_FIRST(&submission->connections))) {
 		end_smtpd_session(c, "shutdown");
 		smtpd_connection_free(c);
 	}

@@ -1,6 +1,6 @@
 /*
- * smtpd_line: what cannot be a command is refused here, before anyone reads it: a bare CR or LF, a
- * NUL, a line over its limit.  Overlong lines are eaten to their end in no memory.
+ * smtpd_line: refuses what cannot be a command before it is parsed: a bare CR or LF, a NUL, an
+ * overlong line. Overlong lines are discarded up to their end, without using memory.
  */
 #include "submission/smtpd_line.h"
 
@@ -24,7 +24,8 @@ refuse_bare_line_end(struct session *s)
 	return SESSION_CLOSE;
 }
 
-/* A TLS record of a handshake: the client wants port 465, or does not know STARTTLS. */
+/* A TLS handshake record: the client expects implicit TLS (port 465), or does not support
+ * STARTTLS. */
 static bool
 is_tls_handshake(const struct session *s, struct str in)
 {
@@ -56,7 +57,7 @@ refuse_long_line(struct session *s, bool is_final)
 	return session_refuse(s, "command", "line_too_long", &status);
 }
 
-/* Eats an overlong line up to its end and no further, keeping nothing of it. */
+/* Discards an overlong line up to its end and no further. */
 static enum session_step
 discard_long_line(struct session *s, struct str in, size_t *used_out)
 {
@@ -64,20 +65,20 @@ discard_long_line(struct session *s, struct str in, size_t *used_out)
 	bool has_end = end < in.n, is_crlf;
 
 	*used_out = has_end ? end + 1 : in.n;
-	is_crlf = end > 0 ? in.p[end - 1] == '\r' : s->after_cr;
-	s->swallowed += (uint32_t)*used_out;
-	s->after_cr = in.n > 0 && in.p[in.n - 1] == '\r';
+	is_crlf = end > 0 ? in.p[end - 1] == '\r' : s->is_after_cr;
+	s->discarded_bytes += (uint32_t)*used_out;
+	s->is_after_cr = in.n > 0 && in.p[in.n - 1] == '\r';
 	if (has_end && !is_crlf)
 		return refuse_bare_line_end(s);
-	if (s->swallowed > DISCARD_MAX)
+	if (s->discarded_bytes > DISCARD_MAX)
 		return refuse_long_line(s, true);
 	if (!has_end)
 		return SESSION_NEXT;
-	s->swallowed = 0;
+	s->discarded_bytes = 0;
 	return refuse_long_line(s, false);
 }
 
-/* A session of messages may go on for ever; one that only keeps us busy may not. */
+/* A session that sends messages may continue without end; one that only sends commands may not. */
 static enum session_step
 run_command_line(struct session *s, struct str line)
 {
@@ -97,7 +98,7 @@ smtpd_line_read(struct session *s, struct str in, size_t *used_out)
 	size_t end;
 	struct str line;
 
-	if (s->swallowed > 0)
+	if (s->discarded_bytes > 0)
 		return discard_long_line(s, in, used_out);
 	if (is_tls_handshake(s, in)) {
 		*used_out = in.n;
@@ -111,7 +112,7 @@ smtpd_line_read(struct session *s, struct str in, size_t *used_out)
 	if (end == in.n)
 		return SESSION_NEXT;
 	*used_out = end + 1;
-	s->behind = in.n - end - 1;
+	s->bytes_after_line = in.n - end - 1;
 	line = str_upto(in, end ? end - 1 : 0);
 	if (end == 0 || in.p[end - 1] != '\r' || str_has(line, '\r') || str_has(line, '\0'))
 		return refuse_bare_line_end(s);

@@ -1,6 +1,6 @@
 /*
- * smtpd_transaction: a sender that belongs to the login, and recipients, for each of which a token
- * of the login's limit was taken.  Whatever ends the transaction before its commit returns them.
+ * smtpd_transaction: the sender must be allowed for the login; for each recipient, one token of the
+ * login's limit is taken. When the transaction ends before its commit, its tokens are returned.
  */
 #include "submission/smtpd_transaction.h"
 
@@ -10,9 +10,9 @@
 
 enum {
 	TRANSACTION_MAX = 8 << 20,
-	ENVELOPE_FIXED = 4096, /* all fields but the recipients, generously */
+	ENVELOPE_FIXED = 4096, /* all fields but the recipients, with a reserve */
 	ENVELOPE_PER_RECIPIENT = 32,
-	ASKED_MAX = 2 * SMTP_COMMAND_LINE_MAX,
+	PENDING_MAX = 2 * SMTP_COMMAND_LINE_MAX,
 };
 
 void
@@ -21,7 +21,7 @@ smtpd_transaction_init(struct session *s)
 	arena_init(&s->transaction.arena, TRANSACTION_MAX);
 	buf_init(&s->transaction.recipients,
 	    ENVELOPE_RECIPIENTS_MAX * sizeof(struct envelope_recipient));
-	buf_init(&s->transaction.asked, ASKED_MAX);
+	buf_init(&s->transaction.pending_recipient, PENDING_MAX);
 	content_clear(s);
 }
 
@@ -47,9 +47,10 @@ smtpd_transaction_forget(struct session *s)
 	smtpd_transaction_release(s);
 	arena_clear(&t->arena);
 	buf_clear(&t->recipients);
-	buf_clear(&t->asked);
-	*t = (struct smtpd_transaction){
-	    .arena = t->arena, .recipients = t->recipients, .asked = t->asked};
+	buf_clear(&t->pending_recipient);
+	*t = (struct smtpd_transaction){.arena = t->arena,
+	    .recipients = t->recipients,
+	    .pending_recipient = t->pending_recipient};
 	content_clear(s);
 }
 
@@ -78,22 +79,22 @@ smtpd_transaction_rset(struct session *s, struct str args)
 static enum session_step
 refuse_mail(struct session *s, const struct smtp_command_mail *mail)
 {
-	struct session_words words = {.what = "from", .words = mail->sender.text};
+	struct session_detail detail = {.key = "from", .value = mail->sender.text};
 	struct smtp_status status;
 
 	if (mail->sender.is_utf8 && !mail->smtputf8) {
 		status = smtp_status_make(553, "5.6.7", "Address needs SMTPUTF8");
-		return session_refuse_words(s, "mail", "smtputf8", &status, words);
+		return session_refuse_with_detail(s, "mail", "smtputf8", &status, detail);
 	}
 	if (!sender_rules_may_login_send(s->conf, buf_str(&s->user))) {
 		status = smtp_status_make(550, "5.7.1",
 		    "The domain of your login %.*s is not configured here: no mail can be sent "
 		    "with it", STR_ARG(buf_str(&s->user)));
-		return session_refuse_words(s, "mail", "login_domain", &status, words);
+		return session_refuse_with_detail(s, "mail", "login_domain", &status, detail);
 	}
 	status = smtp_status_make(550, "5.7.1", "%.*s may not send as %.*s",
 	    STR_ARG(buf_str(&s->user)), STR_ARG(mail->sender.text));
-	return session_refuse_words(s, "mail", "sender_not_allowed", &status, words);
+	return session_refuse_with_detail(s, "mail", "sender_not_allowed", &status, detail);
 }
 
 static void
@@ -107,28 +108,28 @@ begin_smtpd_transaction(struct session *s, const struct smtp_command_mail *mail)
 	t->envid = arena_str(&t->arena, mail->envid);
 	t->ret = mail->ret;
 	t->smtputf8 = mail->smtputf8;
-	t->said_bytes = mail->has_size ? mail->size : 0;
+	t->announced_bytes = mail->has_size ? mail->size : 0;
 	t->envelope_bytes = ENVELOPE_FIXED + t->sender.n + t->envid.n;
 	session_enter(s, STATE_MAIL);
 }
 
-/* As far as is known before its content. */
+/* As far as it is known before the content. */
 static bool
 message_can_be_stored(struct session *s, const struct smtp_command_mail *mail,
-    struct smtp_status *why_out, struct session_words *words_out)
+    struct smtp_status *why_out, struct session_detail *detail_out)
 {
 	uint64_t room = s->services->room(s->arg), size = mail->has_size ? mail->size : 0;
 
-	*words_out = (struct session_words){.what = "from", .words = mail->sender.text};
+	*detail_out = (struct session_detail){.key = "from", .value = mail->sender.text};
 	if (s->services->is_failing(s->arg)) {
 		*why_out =
 		    smtp_status_make(451, "4.3.0", "Mail cannot be stored now, try again later");
 	} else if (room == 0) {
-		words_out->size = size;
+		detail_out->size = size;
 		*why_out = smtp_status_no_room(0);
 	} else if (size > room) {
-		words_out->size = size;
-		words_out->room = room;
+		detail_out->size = size;
+		detail_out->room = room;
 		*why_out = smtp_status_no_room(size);
 	} else if (size > MESSAGE_CONTENT_MAX && !s->services->may_open_file(s->arg)) {
 		*why_out = content_file_unavailable();
@@ -138,7 +139,7 @@ message_can_be_stored(struct session *s, const struct smtp_command_mail *mail,
 	return false;
 }
 
-/* The null sender (RFC 5321 section 4.5.5) is nobody's: From says who wrote the message. */
+/* The null sender (RFC 5321 section 4.5.5) belongs to no user: the author is checked in From. */
 static bool
 may_login_send_as(const struct session *s, const struct mail_address *sender)
 {
@@ -158,7 +159,7 @@ is_message_limit_reached(const struct session *s)
 enum session_step
 smtpd_transaction_mail(struct session *s, struct str args)
 {
-	struct session_words words;
+	struct session_detail detail;
 	struct smtp_command_mail mail;
 	struct smtp_status status = smtp_command_parse_mail(args, &mail);
 
@@ -171,8 +172,8 @@ smtpd_transaction_mail(struct session *s, struct str args)
 		    (unsigned long long)s->conf->limits.message_size);
 		return session_refuse(s, "mail", "too_large", &status);
 	}
-	if (!message_can_be_stored(s, &mail, &status, &words))
-		return session_refuse_words(s, "mail", "storage", &status, words);
+	if (!message_can_be_stored(s, &mail, &status, &detail))
+		return session_refuse_with_detail(s, "mail", "storage", &status, detail);
 	if (is_message_limit_reached(s)) {
 		status = smtp_status_make(
 		    421, "4.7.0", "Too many messages in one session, connect again");
@@ -189,29 +190,30 @@ static enum session_step
 refuse_rcpt(
     struct session *s, const char *reason, const struct smtp_status *status, struct str address)
 {
-	return session_refuse_words(
-	    s, "rcpt", reason, status, (struct session_words){.what = "to", .words = address});
+	return session_refuse_with_detail(
+	    s, "rcpt", reason, status, (struct session_detail){.key = "to", .value = address});
 }
 
-/* Kept aside until the queue agrees: refused recipients, however many, cost no memory.
- * <postmaster> has no domain (RFC 5321 section 4.5.1): it is the one of the configuration. */
+/* Stores the recipient apart until its token is taken, so that refused recipients use no memory.
+ * <postmaster> has no domain (RFC 5321 section 4.5.1): it means the postmaster of the
+ * configuration. */
 static void
-keep_asked_recipient(struct session *s, const struct smtp_command_rcpt *rcpt)
+store_pending_recipient(struct session *s, const struct smtp_command_rcpt *rcpt)
 {
 	struct smtpd_transaction *t = &s->transaction;
-	bool is_ours = rcpt->recipient.domain.n == 0;
+	bool is_postmaster = rcpt->recipient.domain.n == 0;
 
-	buf_reset(&t->asked);
-	buf_adds(&t->asked, is_ours ? s->conf->postmaster : rcpt->recipient.text);
-	t->asked_address_bytes = t->asked.n;
-	buf_adds(&t->asked, rcpt->orcpt);
-	t->asked_notify = rcpt->notify;
+	buf_reset(&t->pending_recipient);
+	buf_adds(&t->pending_recipient, is_postmaster ? s->conf->postmaster : rcpt->recipient.text);
+	t->pending_address_bytes = t->pending_recipient.n;
+	buf_adds(&t->pending_recipient, rcpt->orcpt);
+	t->pending_notify = rcpt->notify;
 }
 
 static struct str
-asked_recipient_address(const struct smtpd_transaction *t)
+pending_recipient_address(const struct smtpd_transaction *t)
 {
-	return str_upto(buf_str(&t->asked), t->asked_address_bytes);
+	return str_upto(buf_str(&t->pending_recipient), t->pending_address_bytes);
 }
 
 static bool
@@ -233,11 +235,12 @@ accept_rcpt(struct session *s)
 	struct smtp_status status = smtp_status_make(250, "2.1.5", "Ok");
 	struct envelope_recipient r = {0};
 
-	r.address = arena_str(&t->arena, asked_recipient_address(t));
-	r.orcpt = arena_str(&t->arena, str_from(buf_str(&t->asked), t->asked_address_bytes));
-	r.notify = t->asked_notify;
+	r.address = arena_str(&t->arena, pending_recipient_address(t));
+	r.orcpt = arena_str(
+	    &t->arena, str_from(buf_str(&t->pending_recipient), t->pending_address_bytes));
+	r.notify = t->pending_notify;
 	buf_add(&t->recipients, &r, sizeof r);
-	t->envelope_bytes += t->asked.n + ENVELOPE_PER_RECIPIENT;
+	t->envelope_bytes += t->pending_recipient.n + ENVELOPE_PER_RECIPIENT;
 	t->tokens++;
 	s->counts.recipients++;
 	session_enter(s, STATE_RCPT);
@@ -256,10 +259,10 @@ ask_recipient_token(struct session *s)
 		return accept_rcpt(s);
 	if (!s->services->ask_token(s->arg, buf_str(&s->user))) {
 		lost = session_queue_lost();
-		return refuse_rcpt(s, "queue_away", &lost, asked_recipient_address(t));
+		return refuse_rcpt(s, "queue_away", &lost, pending_recipient_address(t));
 	}
 	t->is_token_asked = true;
-	s->heard = on_recipient_token;
+	s->on_answer = on_recipient_token;
 	return SESSION_WAIT;
 }
 
@@ -280,27 +283,27 @@ smtpd_transaction_rcpt(struct session *s, struct str args)
 		status = smtp_status_make(452, "4.5.3", "Too many recipients");
 		return refuse_rcpt(s, "too_many_recipients", &status, rcpt.recipient.text);
 	}
-	keep_asked_recipient(s, &rcpt);
+	store_pending_recipient(s, &rcpt);
 	return ask_recipient_token(s);
 }
 
-/* The queue's own words for why there is no room for a recipient, or nobody to ask. */
+/* The status shows whether the queue has no room for a recipient, or is not available. */
 static const char *
-smtpd_transaction_refusal_reason(const struct smtp_status *verdict)
+smtpd_transaction_refusal_reason(const struct smtp_status *answer)
 {
-	if (verdict->subject != 3)
+	if (answer->subject != 3)
 		return "limit";
-	return verdict->detail == 1 ? "storage" : "queue_away";
+	return answer->detail == 1 ? "storage" : "queue_away";
 }
 
 static enum session_step
-on_recipient_token(struct session *s, const struct smtp_status *verdict)
+on_recipient_token(struct session *s, const struct smtp_status *answer)
 {
 	struct smtpd_transaction *t = &s->transaction;
 
 	t->is_token_asked = false;
-	if (smtp_status_is_ok(verdict))
+	if (smtp_status_is_ok(answer))
 		return accept_rcpt(s);
 	return refuse_rcpt(
-	    s, smtpd_transaction_refusal_reason(verdict), verdict, asked_recipient_address(t));
+	    s, smtpd_transaction_refusal_reason(answer), answer, pending_recipient_address(t));
 }

@@ -1,5 +1,5 @@
 /*
- * smtpd_transaction: MAIL, RCPT, RSET: who sends to whom.
+ * smtpd_transaction: the MAIL, RCPT and RSET commands: the envelope of a message.
  */
 #ifndef SUBMISSION_SMTPD_TRANSACTION_H
 #define SUBMISSION_SMTPD_TRANSACTION_H
@@ -7,12 +7,13 @@
 #include "submission/session_internal.h"
 
 session_verb_fn smtpd_transaction_mail, smtpd_transaction_rcpt, smtpd_transaction_rset;
+/* Prepares an empty transaction of a new session. */
 void smtpd_transaction_init(struct session *s);
-/* Gives back the file, if there is one. */
+/* Releases the file, if there is one. */
 void smtpd_transaction_release(struct session *s);
-/* Gives back what was reserved and forgets all of it. */
+/* Returns the tokens, releases the file, and clears the transaction. */
 void smtpd_transaction_forget(struct session *s);
-/* The same; the session is at rest then. */
+/* The same; then the session is in the state without a transaction. */
 void smtpd_transaction_drop(struct session *s);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * submission: the role; see ipc/role.h for its life.
+ * submission: the submission role, which accepts mail from clients. ipc/role.h defines what each
+ * member of a role does.
  */
 #ifndef SUBMISSION_SUBMISSION_H
 #define SUBMISSION_SUBMISSION_H

@@ -1,6 +1,7 @@
 /*
- * submission_internal: the inside of the submission role, shared by its glue (submission,
- * certificates, listener, connection) and by nobody else.
+ * submission_internal: the state of the submission role, shared by the files that connect its parts
+ * (submission, certificates, listener, smtpd_connection, services, account_recheck) and not used
+ * elsewhere.
  */
 #ifndef SUBMISSION_SUBMISSION_INTERNAL_H
 #define SUBMISSION_SUBMISSION_INTERNAL_H
@@ -20,10 +21,11 @@ struct smtpd_connection;
 struct recheck;
 
 struct listener {
-	struct submission *gate;
-	unsigned index; /* of conf->listen, as the socket was given */
-	struct conf_listen conf; /* port and TLS of this socket, whatever its index means now */
-	int fd;         /* -1: none */
+	struct submission *submission;
+	unsigned index;          /* of conf->listen, as the socket was granted */
+	struct conf_listen conf; /* port and TLS of this socket, also after a reload has changed
+	                            what its index means */
+	int fd;                  /* -1: none */
 	struct event *event;
 };
 
@@ -35,31 +37,31 @@ struct certificates_entry {
 struct submission {
 	struct role *role;
 	struct event_base *base;
-	struct channel *auth, *queue; /* NULL: not there now */
+	struct channel *auth, *queue; /* NULL: not connected */
 	struct role_peer auth_peer, queue_peer, keys_peer;
 	struct signer *signer;
 	struct limit_tokens *tokens;
-	struct async_io *disk; /* the thread of all bodies in files */
-	struct message_room room; /* that the queue told of last */
-	struct tls_server *tls;  /* NULL: no certificate can be used */
-	struct event *tls_timer; /* builds tls anew */
-	unsigned tls_failures;   /* in a row */
+	struct async_io *disk;    /* writes the files of all bodies, in its thread */
+	struct message_room room; /* as the queue reported last */
+	struct tls_server *tls;   /* NULL: no certificate can be used */
+	struct event *tls_timer;  /* builds tls again */
+	unsigned tls_failures;    /* in a row */
 	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	struct certificates_entry certificates[SUBMISSION_CERTIFICATES];
 	struct listener listeners[SUBMISSION_LISTENERS];
 	struct event *accept_timer; /* accepting pauses until it fires */
-	int spare_fd; /* given up to tell a client that there are no descriptors left */
-	int clients_fd;
-	struct client_counts *clients;
+	int spare_fd; /* closed for a moment, to accept and close a client when no descriptor is
+	                 left */
+	struct client_counts *client_counts;
 	LIST_HEAD(, smtpd_connection) connections;
 	LIST_HEAD(, smtpd_connection)
-	unchecked; /* auth is to be asked whether their users still are */
+	unchecked; /* auth is to be asked about their users */
 	struct recheck *recheck;
 	size_t connection_count;
-	int64_t crowded_ms; /* when a refused connection was logged last */
-	uint32_t crowded;   /* how many since */
+	int64_t refused_logged_ms; /* when a refused connection was logged last */
+	uint32_t refused_count;    /* not logged yet */
 	struct event *stop_timer;
-	bool is_last_call; /* the patience of stopping is over */
+	bool is_stop_deadline_over; /* the time for stopping is over */
 };
 
 #endif

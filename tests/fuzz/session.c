@@ -243,7 +243,7 @@ fuzz_may_open_file(void *arg)
 }
 
 static int64_t
-fuzz_disk_stands_ms(void *arg)
+fuzz_disk_stalled_ms(void *arg)
 {
 	struct world *w = arg;
 
@@ -278,7 +278,7 @@ static const struct session_services services = {
 	.commit = fuzz_commit,
 	.release = fuzz_release,
 	.write_file = fuzz_write_file,
-	.disk_stands_ms = fuzz_disk_stands_ms,
+	.disk_stalled_ms = fuzz_disk_stalled_ms,
 	.refused = fuzz_refused,
 };
 

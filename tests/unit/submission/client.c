@@ -1,5 +1,5 @@
 /*
- * client: a mail client that blocks.
+ * client: a mail client for the tests; its calls block.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -8,14 +8,14 @@
 
 #include "unit/submission/rig.h"
 
-enum { PATIENCE_S = 30 };
+enum { TIMEOUT_S = 30 };
 
 bool
 client_connect(struct client *c, const struct rig *r, unsigned listener)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(r->ports[listener]),
 	    .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	struct timeval limit = {.tv_sec = PATIENCE_S};
+	struct timeval limit = {.tv_sec = TIMEOUT_S};
 
 	c->tls = NULL;
 	c->in_n = 0;
@@ -49,14 +49,14 @@ client_login(struct client *c, const struct rig *r)
 	cr_assert(client_connect(c, r, 0));
 	client_secure(c);
 	client_expect(c, "220");
-	client_say(c, "EHLO client.example.com\r\n");
+	client_send(c, "EHLO client.example.com\r\n");
 	client_expect(c, "250");
-	client_say(c, "AUTH PLAIN AGEAYg==\r\n");
+	client_send(c, "AUTH PLAIN AGEAYg==\r\n");
 	client_expect(c, "235");
 }
 
 void
-client_say(struct client *c, const char *text)
+client_send(struct client *c, const char *text)
 {
 	size_t n = strlen(text);
 
@@ -71,21 +71,21 @@ client_say(struct client *c, const char *text)
 }
 
 static bool
-more(struct client *c)
+receive_more(struct client *c)
 {
 	char *to = c->in + c->in_n;
-	size_t room = sizeof c->in - c->in_n;
+	size_t space = sizeof c->in - c->in_n;
 	ssize_t n = GNUTLS_E_AGAIN;
 
-	/* a session ticket counts as nothing received */
+	/* a session ticket is no data */
 	for (int i = 0; i < 8 && n == GNUTLS_E_AGAIN; i++)
-		n = c->tls ? gnutls_record_recv(c->tls, to, room) : recv(c->fd, to, room, 0);
+		n = c->tls ? gnutls_record_recv(c->tls, to, space) : recv(c->fd, to, space, 0);
 	if (n > 0)
 		c->in_n += (size_t)n;
 	return n > 0;
 }
 
-/* One line off the front. */
+/* Takes one line from the front of the input. */
 static struct str
 take_line(struct client *c, char line[1024])
 {
@@ -93,7 +93,7 @@ take_line(struct client *c, char line[1024])
 	size_t end = str_find(all, '\n'), n;
 
 	while (end == all.n) {
-		cr_assert(more(c), "closed, or silent, after: %.*s", (int)c->in_n, c->in);
+		cr_assert(receive_more(c), "closed, or silent, after: %.*s", (int)c->in_n, c->in);
 		all = str_make(c->in, c->in_n);
 		end = str_find(all, '\n');
 	}
@@ -113,13 +113,13 @@ client_expect(struct client *c, const char *code)
 	do
 		line = take_line(c, text);
 	while (line.n > 3 && line.p[3] == '-');
-	cr_assert(str_starts(line, str_of(code)), "expected %s, heard %.*s", code, STR_ARG(line));
+	cr_assert(str_starts(line, str_of(code)), "expected %s, got %.*s", code, STR_ARG(line));
 }
 
 bool
 client_is_closed(struct client *c)
 {
-	return c->in_n == 0 && !more(c);
+	return c->in_n == 0 && !receive_more(c);
 }
 
 void
@@ -136,7 +136,7 @@ client_close(struct client *c)
 void
 client_begin_message(struct client *c)
 {
-	client_say(c, CLIENT_TRANSACTION);
+	client_send(c, CLIENT_TRANSACTION);
 	client_expect(c, "250");
 	client_expect(c, "250");
 	client_expect(c, "354");
@@ -146,6 +146,6 @@ void
 client_send_message(struct client *c)
 {
 	client_begin_message(c);
-	client_say(c, CLIENT_MESSAGE);
+	client_send(c, CLIENT_MESSAGE);
 	client_expect(c, "250 2.0.0 Queued as ");
 }

@@ -1,3 +1,6 @@
+/*
+ * player: see the header. It implements the services of the session.
+ */
 #include "unit/submission/player.h"
 
 #include <stdarg.h>
@@ -56,12 +59,12 @@ start_auth(void *arg, const struct message_auth_start *m)
 {
 	struct player *p = arg;
 
-	buf_addf(&p->asked,
+	buf_addf(&p->requests,
 	    "auth %.*s %s binding=%zu port=%u client=%.*s initial=", STR_ARG(m->mechanism),
 	    m->has_initial ? "initial" : "-", m->binding.n, m->port, STR_ARG(m->client));
-	encode_hex(&p->asked, m->initial);
-	buf_addc(&p->asked, '\n');
-	p->owed = p->no_auth ? NO_ANSWER : AUTH_ANSWER;
+	encode_hex(&p->requests, m->initial);
+	buf_addc(&p->requests, '\n');
+	p->expected_answer = p->no_auth ? NO_ANSWER : AUTH_ANSWER;
 	return !p->no_auth;
 }
 
@@ -70,10 +73,10 @@ step_auth(void *arg, const struct message_auth_step *m)
 {
 	struct player *p = arg;
 
-	buf_addz(&p->asked, "step ");
-	encode_hex(&p->asked, m->response);
-	buf_addc(&p->asked, '\n');
-	p->owed = p->no_auth ? NO_ANSWER : AUTH_ANSWER;
+	buf_addz(&p->requests, "step ");
+	encode_hex(&p->requests, m->response);
+	buf_addc(&p->requests, '\n');
+	p->expected_answer = p->no_auth ? NO_ANSWER : AUTH_ANSWER;
 	return !p->no_auth;
 }
 
@@ -83,8 +86,8 @@ cancel_auth(void *arg, const struct message_auth_cancel *m)
 	struct player *p = arg;
 
 	(void)m;
-	buf_addz(&p->asked, "cancel\n");
-	p->owed = NO_ANSWER;
+	buf_addz(&p->requests, "cancel\n");
+	p->expected_answer = NO_ANSWER;
 }
 
 static uint64_t
@@ -111,7 +114,7 @@ take_token(void *arg, struct str user)
 	if (p->tokens == 0)
 		return false;
 	p->tokens--;
-	buf_addf(&p->asked, "took a token of %.*s\n", STR_ARG(user));
+	buf_addf(&p->requests, "took a token of %.*s\n", STR_ARG(user));
 	return true;
 }
 
@@ -120,8 +123,8 @@ ask_token(void *arg, struct str user)
 {
 	struct player *p = arg;
 
-	buf_addf(&p->asked, "token of %.*s\n", STR_ARG(user));
-	p->owed = p->no_queue ? NO_ANSWER : VERDICT_ANSWER;
+	buf_addf(&p->requests, "token of %.*s\n", STR_ARG(user));
+	p->expected_answer = p->no_queue ? NO_ANSWER : QUEUE_ANSWER;
 	return !p->no_queue;
 }
 
@@ -130,8 +133,8 @@ return_tokens(void *arg, struct str user, uint32_t count)
 {
 	struct player *p = arg;
 
-	buf_addf(&p->asked, "return %u of %.*s\n", count, STR_ARG(user));
-	p->owed = NO_ANSWER;
+	buf_addf(&p->requests, "return %u of %.*s\n", count, STR_ARG(user));
+	p->expected_answer = NO_ANSWER;
 }
 
 static void
@@ -139,7 +142,7 @@ spend_tokens(void *arg, struct str user, uint32_t count)
 {
 	struct player *p = arg;
 
-	buf_addf(&p->asked, "spend %u of %.*s\n", count, STR_ARG(user));
+	buf_addf(&p->requests, "spend %u of %.*s\n", count, STR_ARG(user));
 }
 
 static bool
@@ -147,8 +150,8 @@ open_file(void *arg, const struct message_spool_file *m)
 {
 	struct player *p = arg;
 
-	buf_addf(&p->asked, "file of %u\n", m->number);
-	p->owed = p->no_file ? NO_ANSWER : VERDICT_ANSWER;
+	buf_addf(&p->requests, "file of %u\n", m->number);
+	p->expected_answer = p->no_file ? NO_ANSWER : QUEUE_ANSWER;
 	return !p->no_file;
 }
 
@@ -158,9 +161,9 @@ write_file(void *arg, uint64_t at, struct str bytes)
 	struct player *p = arg;
 
 	if (p->is_writing)
-		die("a piece is to be written before the one before is");
+		die("a write begins before the former one has ended");
 	if (at != p->file.n)
-		die("a piece does not begin where the file ends");
+		die("a write does not begin at the end of the file");
 	buf_adds(&p->file, bytes);
 	p->is_writing = true;
 	p->disk_began_ms = p->now_ms;
@@ -169,20 +172,21 @@ write_file(void *arg, uint64_t at, struct str bytes)
 static bool
 may_open_file(void *arg)
 {
-	return !((struct player *)arg)->is_disk_crowded;
+	return !((struct player *)arg)->is_closing_full;
 }
 
 static int64_t
-disk_stands_ms(void *arg)
+disk_stalled_ms(void *arg)
 {
 	const struct player *p = arg;
 
-	return p->is_disk_still && !p->is_disk_busy && p->is_writing ? p->now_ms - p->disk_began_ms
-	                                                             : 0;
+	return p->is_disk_stalled && !p->is_disk_busy && p->is_writing
+	           ? p->now_ms - p->disk_began_ms
+	           : 0;
 }
 
 static void
-describe(struct player *p, const struct envelope *e)
+describe_envelope(struct player *p, const struct envelope *e)
 {
 	buf_reset(&p->envelope);
 	buf_addf(&p->envelope, "from=%.*s to=", STR_ARG(e->sender));
@@ -198,7 +202,8 @@ describe(struct player *p, const struct envelope *e)
 		buf_addf(&p->envelope, "%s%.*s", i ? "," : "", STR_ARG(e->recipients[i].orcpt));
 }
 
-/* In every talk: what was found out while the body streamed in is so of the whole. */
+/* In every talk: the facts that were found while the body streamed in are those of the whole
+ * body. */
 static void
 check_facts(const struct envelope *e, struct str body)
 {
@@ -216,14 +221,14 @@ commit(void *arg, const struct message_commit *m)
 	struct envelope e;
 	struct arena arena;
 
-	buf_addf(&p->asked, "commit %s\n", m->in_file ? "file" : "memory");
+	buf_addf(&p->requests, "commit %s\n", m->in_file ? "file" : "memory");
 	if (p->is_writing)
-		die("a body is to be committed before it is written");
+		die("a commit is requested before the body is written");
 	if (p->no_queue)
 		return false;
 	arena_init(&arena, 4 << 20);
 	if (envelope_decode(m->envelope, &arena, &e)) {
-		describe(p, &e);
+		describe_envelope(p, &e);
 		buf_reset(&p->header);
 		buf_adds(&p->header, m->header);
 		buf_reset(&p->body);
@@ -234,7 +239,7 @@ commit(void *arg, const struct message_commit *m)
 	}
 	arena_clear(&arena);
 	buf_reset(&p->file);
-	p->owed = VERDICT_ANSWER;
+	p->expected_answer = QUEUE_ANSWER;
 	p->committed++;
 	return true;
 }
@@ -244,10 +249,10 @@ release(void *arg, const struct message_release *m)
 {
 	struct player *p = arg;
 
-	buf_addf(&p->asked, "release %u\n", m->number);
+	buf_addf(&p->requests, "release %u\n", m->number);
 	buf_reset(&p->file);
 	p->is_writing = false;
-	p->owed = NO_ANSWER;
+	p->expected_answer = NO_ANSWER;
 }
 
 static void
@@ -263,8 +268,8 @@ refused(void *arg, const struct session_refusal *r)
 		buf_addf(&p->refused, " sender=%.*s", STR_ARG(r->sender));
 	if (r->mechanism[0])
 		buf_addf(&p->refused, " mech=%s", r->mechanism);
-	if (r->what)
-		buf_addf(&p->refused, " %s=%.*s", r->what, STR_ARG(r->words));
+	if (r->detail_key)
+		buf_addf(&p->refused, " %s=%.*s", r->detail_key, STR_ARG(r->detail));
 	if (r->size > 0)
 		buf_addf(&p->refused, " size=%llu room=%llu", (unsigned long long)r->size,
 		    (unsigned long long)r->room);
@@ -292,14 +297,14 @@ const struct session_services player_services = {
     .commit = commit,
     .release = release,
     .write_file = write_file,
-    .disk_stands_ms = disk_stands_ms,
+    .disk_stalled_ms = disk_stalled_ms,
     .refused = refused,
 };
 
 /* ---- running ---- */
 
 bool
-player_wrong(struct player *p, const char *format, ...)
+player_fail(struct player *p, const char *format, ...)
 {
 	char text[300];
 	va_list args;
@@ -317,14 +322,14 @@ player_collect(struct player *p, enum session_step step)
 {
 	struct buf *out = session_out(p->session);
 
-	buf_adds(&p->said, buf_str(out));
+	buf_adds(&p->replies, buf_str(out));
 	buf_clear(out);
 	p->step = step;
 }
 
-/* The input in an exact heap copy of its own: the sanitizers see a read beyond. */
+/* The input is copied to a heap block of its exact size: the sanitizers detect a read beyond it. */
 void
-player_pump(struct player *p)
+player_continue(struct player *p)
 {
 	struct smtp_status fault;
 	size_t used = 1;
@@ -339,7 +344,7 @@ player_pump(struct player *p)
 			buf_clear(&copy);
 			buf_drop(&p->in, used);
 		}
-		if (p->step != SESSION_CLOSE && p->is_writing && !p->is_disk_still) {
+		if (p->step != SESSION_CLOSE && p->is_writing && !p->is_disk_stalled) {
 			p->is_writing = false;
 			used = 1;
 			fault = smtp_status_not_stored(p->write_error);
@@ -347,9 +352,9 @@ player_pump(struct player *p)
 			    session_written(p->session, p->write_error ? &fault : NULL));
 			continue;
 		}
-		if (p->step != SESSION_WAIT || p->owed != VERDICT_ANSWER || p->is_manual)
+		if (p->step != SESSION_WAIT || p->expected_answer != QUEUE_ANSWER || p->is_manual)
 			return;
-		p->owed = NO_ANSWER;
+		p->expected_answer = NO_ANSWER;
 		used = 1;
 		player_collect(
 		    p, session_queue_answer(p->session, &(struct smtp_status){.code = 250}));
@@ -357,42 +362,42 @@ player_pump(struct player *p)
 }
 
 void
-player_feed(struct player *p, struct str bytes)
+player_input(struct player *p, struct str bytes)
 {
 	for (size_t i = 0; i < bytes.n && p->bytewise && p->step != SESSION_CLOSE; i++) {
 		buf_addc(&p->in, bytes.p[i]);
-		player_pump(p);
+		player_continue(p);
 	}
 	if (!p->bytewise) {
 		buf_adds(&p->in, bytes);
-		player_pump(p);
+		player_continue(p);
 	}
 }
 
-/* ---- playing ---- */
+/* ---- running a talk ---- */
 
 static bool
-act(struct player *p)
+run_act(struct player *p)
 {
 	const struct talk_act *a = p->act;
 
 	if (a->kind == TALK_EVENT)
 		return player_event(p, a->text);
 	if (a->kind == TALK_SERVER)
-		return player_expect_line(p, &p->said, "\r\n", a->text);
+		return player_expect_line(p, &p->replies, "\r\n", a->text);
 	if (p->step == SESSION_CLOSE)
-		return player_wrong(p, "the session is closed already");
-	player_feed(p, a->text);
+		return player_fail(p, "the session is closed already");
+	player_input(p, a->text);
 	if (!a->is_raw)
-		player_feed(p, STR("\r\n"));
+		player_input(p, STR("\r\n"));
 	return true;
 }
 
 static void
 player_clear(struct player *p)
 {
-	struct buf *all[] = {&p->conf_text, &p->in, &p->said, &p->asked, &p->refused, &p->header,
-	    &p->body, &p->envelope, &p->file};
+	struct buf *all[] = {&p->conf_text, &p->in, &p->replies, &p->requests, &p->refused,
+	    &p->header, &p->body, &p->envelope, &p->file};
 
 	session_free(&p->session);
 	conf_drop(&p->conf);
@@ -402,24 +407,24 @@ player_clear(struct player *p)
 }
 
 static bool
-play(const char *path, bool bytewise, char why[400], bool *again_out)
+play_talk(const char *path, bool bytewise, char why[400], bool *again_out)
 {
 	struct player p = {.why = why, .bytewise = bytewise, .now_ms = 1000};
-	struct buf *all[] = {&p.conf_text, &p.in, &p.said, &p.asked, &p.refused, &p.header, &p.body,
-	    &p.envelope, &p.file};
+	struct buf *all[] = {&p.conf_text, &p.in, &p.replies, &p.requests, &p.refused, &p.header,
+	    &p.body, &p.envelope, &p.file};
 	bool is_good = talk_read(path, &p.talk, why);
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		buf_init(all[i], TEXT_MAX);
 	for (size_t i = 0; i < p.talk.count && is_good; i++) {
 		p.act = &p.talk.acts[i];
-		is_good = act(&p);
+		is_good = run_act(&p);
 	}
-	if (is_good && p.said.n > 0)
+	if (is_good && p.replies.n > 0)
 		is_good =
-		    player_wrong(&p, "also said: %.*s", STR_ARG(str_upto(buf_str(&p.said), 200)));
+		    player_fail(&p, "also replied: %.*s", STR_ARG(str_upto(buf_str(&p.replies), 200)));
 	if (is_good && p.session && p.step == SESSION_CLOSE && p.act->kind != TALK_EVENT)
-		is_good = player_wrong(&p, "closed without a word about it");
+		is_good = player_fail(&p, "closed without a reply about it");
 	*again_out = !p.is_whole_only;
 	player_clear(&p);
 	return is_good;
@@ -430,5 +435,6 @@ player_play(const char *path, char why[400])
 {
 	bool again;
 
-	return play(path, false, why, &again) && (!again || play(path, true, why, &again));
+	return play_talk(path, false, why, &again) &&
+	       (!again || play_talk(path, true, why, &again));
 }

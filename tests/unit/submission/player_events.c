@@ -1,5 +1,5 @@
 /*
- * player_events: what a talk's "!" lines do and expect.
+ * player_events: what the "!" lines of a talk do and expect.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -7,14 +7,14 @@
 #include "submission/session_internal.h"
 #include "unit/submission/player_state.h"
 
-static const char standard[] =
+static const char standard_conf[] =
     "hostname = \"mail.example.com\";\n"
     "domains = ( { name = \"example.com\"; } );\n"
     "sender_policy: { send_as = ( { user = \"alice@example.com\"; addresses = [ "
     "\"sales@example.com\", "
     "\"j\xc3\xbcrgen@example.com\", \"\\\"a b\\\"@example.com\" ]; } ); };\n";
 
-/* ---- what a talk expects ---- */
+/* ---- expected lines ---- */
 
 static bool
 next_line(struct buf *from, const char *end, struct str *line_out)
@@ -33,7 +33,7 @@ player_expect_line(struct player *p, struct buf *from, const char *end, struct s
 	bool is_match = is_there && talk_matches(pattern, line);
 
 	if (!is_match)
-		return player_wrong(p, "expected \"%.*s\", got \"%.*s\"%s",
+		return player_fail(p, "expected \"%.*s\", got \"%.*s\"%s",
 		    STR_ARG(str_upto(pattern, 110)), STR_ARG(str_upto(line, 130)),
 		    is_there ? "" : " and no more");
 	buf_drop(from, line.n + strlen(end));
@@ -88,10 +88,10 @@ on_connect(struct player *p, struct str words)
 	};
 
 	conf_report_init(&report);
-	buf_addz(&p->conf_text, standard);
+	buf_addz(&p->conf_text, standard_conf);
 	p->conf = setup.conf = conf_read_text(buf_str(&p->conf_text), &report);
 	if (!p->conf)
-		player_wrong(
+		player_fail(
 		    p, "configuration: %.*s", STR_ARG(str_upto(buf_str(&report.text), 200)));
 	conf_report_clear(&report);
 	if (!p->conf)
@@ -105,7 +105,7 @@ static bool
 on_tls(struct player *p, struct str words)
 {
 	player_collect(p, session_secured(p->session, "TLSv1.3", str_eq(words, STR("plus"))));
-	player_pump(p);
+	player_continue(p);
 	return true;
 }
 
@@ -114,8 +114,8 @@ on_secure(struct player *p, struct str words)
 {
 	if (!on_connect(p, STR("implicit")) || !on_tls(p, words))
 		return false;
-	player_feed(p, STR("EHLO client.example.com\r\n"));
-	buf_reset(&p->said);
+	player_input(p, STR("EHLO client.example.com\r\n"));
+	buf_reset(&p->replies);
 	return true;
 }
 
@@ -124,9 +124,9 @@ accept_login(struct player *p, struct str user)
 {
 	struct message_auth_answer a = {.outcome = AUTH_OK, .user = user};
 
-	p->owed = NO_ANSWER;
+	p->expected_answer = NO_ANSWER;
 	player_collect(p, session_auth_answer(p->session, &a));
-	player_pump(p);
+	player_continue(p);
 	return true;
 }
 
@@ -135,11 +135,11 @@ on_login(struct player *p, struct str words)
 {
 	if (!on_secure(p, STR_NULL))
 		return false;
-	player_feed(p, STR("AUTH PLAIN AGEAYg==\r\n"));
+	player_input(p, STR("AUTH PLAIN AGEAYg==\r\n"));
 	accept_login(p, words);
-	buf_reset(&p->said);
-	buf_reset(&p->asked);
-	return p->step == SESSION_NEXT || player_wrong(p, "no login");
+	buf_reset(&p->replies);
+	buf_reset(&p->requests);
+	return p->step == SESSION_NEXT || player_fail(p, "no login");
 }
 
 static bool
@@ -150,7 +150,7 @@ on_manual(struct player *p, struct str words)
 	return true;
 }
 
-/* A code, an enhanced code and words. */
+/* A code, an enhanced code and text. */
 static bool
 read_status(struct str words, struct smtp_status *status_out)
 {
@@ -170,18 +170,18 @@ on_verdict(struct player *p, struct str words)
 {
 	struct smtp_status status;
 
-	if (p->owed != VERDICT_ANSWER)
-		return player_wrong(p, "the queue was not asked");
-	p->owed = NO_ANSWER;
+	if (p->expected_answer != QUEUE_ANSWER)
+		return player_fail(p, "the queue was not asked");
+	p->expected_answer = NO_ANSWER;
 	if (str_eq(words, STR("lost"))) {
 		player_collect(p, session_queue_answer(p->session, NULL));
-		player_pump(p);
+		player_continue(p);
 		return true;
 	}
 	if (!read_status(words, &status))
-		return player_wrong(p, "not a verdict");
+		return player_fail(p, "not a status");
 	player_collect(p, session_queue_answer(p->session, &status));
-	player_pump(p);
+	player_continue(p);
 	return true;
 }
 
@@ -191,9 +191,9 @@ on_auth(struct player *p, struct str words)
 	struct message_auth_answer a = {.outcome = AUTH_FAIL};
 	struct str how;
 
-	if (p->owed != AUTH_ANSWER)
-		return player_wrong(p, "the broker was not asked");
-	p->owed = NO_ANSWER;
+	if (p->expected_answer != AUTH_ANSWER)
+		return player_fail(p, "the broker was not asked");
+	p->expected_answer = NO_ANSWER;
 	(void)!talk_word(&words, &how);
 	a.status = smtp_status_make(535, "5.7.8", "Authentication credentials invalid");
 	if (str_eq(how, STR("ok")))
@@ -207,13 +207,13 @@ on_auth(struct player *p, struct str words)
 		a.status = smtp_status_make(501, "5.5.2", "Malformed");
 	}
 	if (str_eq(how, STR("refused")) && !read_status(words, &a.status))
-		return player_wrong(p, "not a status");
+		return player_fail(p, "not a status");
 	if (str_eq(how, STR("continue"))) {
 		a.outcome = AUTH_CONTINUE;
 		a.challenge = words;
 	}
 	player_collect(p, session_auth_answer(p->session, str_eq(how, STR("lost")) ? NULL : &a));
-	player_pump(p);
+	player_continue(p);
 	return true;
 }
 
@@ -228,18 +228,19 @@ on_no(struct player *p, struct str words)
 	if (str_eq(words, STR("space")))
 		p->write_error = ENOSPC;
 	p->no_file |= str_eq(words, STR("file"));
-	p->is_disk_crowded |= str_eq(words, STR("place"));
+	p->is_closing_full |= str_eq(words, STR("place"));
 	return true;
 }
 
-/* still: it is at one piece from now on.  busy: it is at the pieces of others.  goes-on. */
+/* still: no write ends from now on. busy: writes of other sessions end. goes-on: writes end
+ * again. */
 static bool
 on_disk(struct player *p, struct str words)
 {
 	p->is_disk_busy = str_eq(words, STR("busy"));
-	p->is_disk_still = p->is_disk_busy || str_eq(words, STR("still"));
+	p->is_disk_stalled = p->is_disk_busy || str_eq(words, STR("still"));
 	p->disk_began_ms = p->now_ms;
-	player_pump(p);
+	player_continue(p);
 	return true;
 }
 
@@ -249,12 +250,12 @@ on_tokens(struct player *p, struct str words)
 	uint64_t n;
 
 	if (!str_u64(words, &n))
-		return player_wrong(p, "not a number of tokens");
+		return player_fail(p, "not a number of tokens");
 	p->tokens = (unsigned)n;
 	return true;
 }
 
-/* failing yes, failing no: can the spool be written? */
+/* failing yes, failing no: whether the spool can be written. */
 static bool
 on_failing(struct player *p, struct str words)
 {
@@ -266,7 +267,7 @@ static bool
 on_room(struct player *p, struct str words)
 {
 	p->has_room_bytes = true;
-	return str_u64(words, &p->room_bytes) || player_wrong(p, "not a number of bytes");
+	return str_u64(words, &p->room_bytes) || player_fail(p, "not a number of bytes");
 }
 
 static bool
@@ -275,7 +276,7 @@ on_transactions(struct player *p, struct str words)
 	uint64_t number;
 
 	if (!str_u64(words, &number))
-		return player_wrong(p, "not a number of transactions");
+		return player_fail(p, "not a number of transactions");
 	p->session->number = (uint32_t)number;
 	return true;
 }
@@ -294,11 +295,11 @@ on_time(struct player *p, struct str words)
 	uint64_t ms;
 
 	if (!str_u64(words, &ms))
-		return player_wrong(p, "not a time");
+		return player_fail(p, "not a time");
 	p->now_ms += (int64_t)ms;
 	if (p->now_ms >= p->deadline_ms && p->step != SESSION_CLOSE)
 		player_collect(p, session_expired(p->session));
-	player_pump(p);
+	player_continue(p);
 	return true;
 }
 
@@ -307,7 +308,7 @@ on_stop(struct player *p, struct str words)
 {
 	(void)words;
 	player_collect(p, session_stop(p->session));
-	player_pump(p);
+	player_continue(p);
 	return true;
 }
 
@@ -322,7 +323,7 @@ on_gone(struct player *p, struct str words)
 static bool
 on_asked(struct player *p, struct str words)
 {
-	return player_expect_line(p, &p->asked, "\n", words);
+	return player_expect_line(p, &p->requests, "\n", words);
 }
 
 static bool
@@ -338,10 +339,10 @@ on_replies(struct player *p, struct str words)
 	uint64_t n;
 
 	if (!talk_word(&words, &count) || !str_u64(count, &n))
-		return player_wrong(p, "no count");
+		return player_fail(p, "no count");
 	words = str_trim(words);
 	while (n-- > 0)
-		if (!player_expect_line(p, &p->said, "\r\n", words))
+		if (!player_expect_line(p, &p->replies, "\r\n", words))
 			return false;
 	return true;
 }
@@ -350,29 +351,29 @@ static bool
 on_nothing(struct player *p, struct str words)
 {
 	(void)words;
-	return p->said.n == 0 ||
-	       player_wrong(p, "said: %.*s", STR_ARG(str_upto(buf_str(&p->said), 100)));
+	return p->replies.n == 0 ||
+	       player_fail(p, "replied: %.*s", STR_ARG(str_upto(buf_str(&p->replies), 100)));
 }
 
 static bool
 on_closed(struct player *p, struct str words)
 {
 	(void)words;
-	return p->step == SESSION_CLOSE || player_wrong(p, "not closed");
+	return p->step == SESSION_CLOSE || player_fail(p, "not closed");
 }
 
 static bool
 on_open(struct player *p, struct str words)
 {
 	(void)words;
-	return p->step == SESSION_NEXT || player_wrong(p, "not open");
+	return p->step == SESSION_NEXT || player_fail(p, "not open");
 }
 
 static bool
 on_waiting(struct player *p, struct str words)
 {
 	(void)words;
-	return p->step == SESSION_WAIT || player_wrong(p, "not waiting");
+	return p->step == SESSION_WAIT || player_fail(p, "not waiting");
 }
 
 static bool
@@ -381,27 +382,27 @@ on_committed(struct player *p, struct str words)
 	uint64_t n;
 
 	return (str_u64(words, &n) && n == p->committed) ||
-	       player_wrong(p, "%u messages", p->committed);
+	       player_fail(p, "%u messages", p->committed);
 }
 
 static bool
 on_header(struct player *p, struct str words)
 {
 	return has_header(p, words) ||
-	    player_wrong(p, "not in the header: %.*s", STR_ARG(str_upto(buf_str(&p->header), 250)));
+	    player_fail(p, "not in the header: %.*s", STR_ARG(str_upto(buf_str(&p->header), 250)));
 }
 
 static bool
 on_no_header(struct player *p, struct str words)
 {
-	return !has_header(p, words) || player_wrong(p, "stands in the header");
+	return !has_header(p, words) || player_fail(p, "stands in the header");
 }
 
 static bool
 on_body(struct player *p, struct str words)
 {
 	return str_eq(words, buf_str(&p->body)) ||
-	    player_wrong(p, "body: %.*s", STR_ARG(str_upto(buf_str(&p->body), 200)));
+	    player_fail(p, "body: %.*s", STR_ARG(str_upto(buf_str(&p->body), 200)));
 }
 
 static bool
@@ -410,20 +411,20 @@ on_body_bytes(struct player *p, struct str words)
 	uint64_t n;
 
 	return (str_u64(words, &n) && n == p->body.n) ||
-	       player_wrong(p, "body of %zu bytes", p->body.n);
+	       player_fail(p, "body of %zu bytes", p->body.n);
 }
 
 static bool
 on_envelope(struct player *p, struct str words)
 {
 	return talk_matches(words, buf_str(&p->envelope)) ||
-	    player_wrong(p, "envelope: %.*s", STR_ARG(str_upto(buf_str(&p->envelope), 250)));
+	    player_fail(p, "envelope: %.*s", STR_ARG(str_upto(buf_str(&p->envelope), 250)));
 }
 
 static const struct {
 	const char *name;
-	event_fn *does;
-} all_events[] = {
+	event_fn *handler;
+} events[] = {
     {"conf", on_conf},
     {"whole", on_whole},
     {"connect", on_connect},
@@ -463,8 +464,8 @@ player_event(struct player *p, struct str text)
 {
 	struct str name = str_upto(text, str_find(text, ' '));
 
-	for (size_t i = 0; i < sizeof all_events / sizeof *all_events; i++)
-		if (str_eq(name, str_of(all_events[i].name)))
-			return all_events[i].does(p, str_from(text, name.n + 1));
-	return player_wrong(p, "no such event");
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+		if (str_eq(name, str_of(events[i].name)))
+			return events[i].handler(p, str_from(text, name.n + 1));
+	return player_fail(p, "no such event");
 }

@@ -8,7 +8,7 @@
 #include "support/talk.h"
 #include "unit/submission/player.h"
 
-enum answer_kind { NO_ANSWER, AUTH_ANSWER, VERDICT_ANSWER };
+enum answer_kind { NO_ANSWER, AUTH_ANSWER, QUEUE_ANSWER };
 
 struct player {
 	struct session *session;
@@ -18,21 +18,21 @@ struct player {
 	char *why;
 	enum session_step step;
 	bool bytewise, is_whole_only, is_manual, has_unseen;
-	unsigned tokens; /* that are there without asking */
+	unsigned tokens;     /* that can be taken without a request */
 	bool is_failing;     /* the spool */
-	bool has_room_bytes; /* the talk said what the spool has room for; else: for any message */
+	bool has_room_bytes; /* the talk has set the room of the spool; else there is room for any
+	                        message */
 	uint64_t room_bytes;
 	bool no_tls, no_auth, no_queue, no_file;
-	int write_error;     /* of a piece of the file, as errno; 0: it is written */
-	bool is_writing;    /* a piece of the file */
-	bool is_disk_still; /* and it does not end */
-	bool is_disk_crowded; /* too many files wait to be closed */
-	bool is_disk_busy;  /* while those of others do */
-	int64_t disk_began_ms; /* with the piece that does not end */
-	enum answer_kind owed; /* what the session waits for */
-	enum answer_kind done;
+	int write_error;                  /* of writes to the file, as errno; 0: they succeed */
+	bool is_writing;                  /* to the file */
+	bool is_disk_stalled;             /* a write does not end */
+	bool is_closing_full;             /* too many files wait to be closed */
+	bool is_disk_busy;                /* writes of other sessions end meanwhile */
+	int64_t disk_began_ms;            /* when the write that does not end began */
+	enum answer_kind expected_answer; /* of the session's request */
 	int64_t now_ms, deadline_ms;
-	struct buf conf_text, in, said, asked, refused;
+	struct buf conf_text, in, replies, requests, refused;
 	/* of the last commit */
 	unsigned committed;
 	struct buf header, body, envelope, file;
@@ -40,15 +40,15 @@ struct player {
 
 extern const struct session_services player_services;
 
-/* False, with the reason and its place. */
-bool player_wrong(struct player *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Takes what the session said. */
+/* Returns false, with the reason and the line of the talk. */
+bool player_fail(struct player *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Takes the replies of the session. */
 void player_collect(struct player *p, enum session_step step);
-/* Lets the session go on with its input. */
-void player_pump(struct player *p);
-void player_feed(struct player *p, struct str bytes);
+/* Continues the session with its input. */
+void player_continue(struct player *p);
+void player_input(struct player *p, struct str bytes);
 bool player_expect_line(struct player *p, struct buf *from, const char *end, struct str pattern);
-/* A "!" line. */
+/* Runs a "!" line. */
 bool player_event(struct player *p, struct str text);
 
 #endif

@@ -1,5 +1,5 @@
-/* Auth, the queue or keys is stopped, answers late or loses descriptors: the client hears a
- * temporary refusal in time, and the next one is served as ever. */
+/* Auth, the queue or keys does not answer, answers late or loses descriptors: the client gets a
+ * temporary refusal in time, and the next request works as usual. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,36 +9,36 @@
 #include "support/fault_channel.h"
 #include "unit/submission/rig.h"
 
-enum { HURRY = 100, HANDSHAKES = 20 };
+enum { SHORTEN = 100, HANDSHAKES = 20 };
 
 static struct rig rig;
 static struct client client;
 
 /* ---- auth and the queue ---- */
 
-Test(submission_requests, auth_is_stopped, .timeout = 60)
+Test(submission_requests, auth_does_not_answer, .timeout = 60)
 {
 	rig_begin(&rig, "");
-	clock_shorten_timeouts(HURRY);
+	clock_shorten_timeouts(SHORTEN);
 	client.fd = 0;
 	cr_assert(client_connect(&client, &rig, 0));
 	client_secure(&client);
 	client_expect(&client, "220");
-	client_say(&client, "EHLO x\r\n");
+	client_send(&client, "EHLO x\r\n");
 	client_expect(&client, "250");
 	rig.is_silent = true;
-	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
+	client_send(&client, "AUTH PLAIN AGEAYg==\r\n");
 	client_expect(&client, "454");
-	client_say(&client, "AUTH LOGIN\r\n");
+	client_send(&client, "AUTH LOGIN\r\n");
 	client_expect(&client, "454");
 	rig.is_silent = false;
-	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
+	client_send(&client, "AUTH PLAIN AGEAYg==\r\n");
 	client_expect(&client, "235");
 	client_close(&client);
 	rig_end(&rig);
 }
 
-Test(submission_requests, the_queue_is_stopped_at_each_of_its_questions, .timeout = 60)
+Test(submission_requests, the_queue_does_not_answer_any_of_its_requests, .timeout = 60)
 {
 	enum { LINES = 4000 };
 	char *text = malloc(LINES * 80 + 1);
@@ -47,29 +47,29 @@ Test(submission_requests, the_queue_is_stopped_at_each_of_its_questions, .timeou
 		snprintf(text + (size_t)i * 80, 81, "%078d\r\n", i);
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
-	clock_shorten_timeouts(HURRY);
+	clock_shorten_timeouts(SHORTEN);
 	rig.is_silent = true;
-	client_say(&client, "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\n");
+	client_send(&client, "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\n");
 	client_expect(&client, "250");
 	client_expect(&client, "451");
 	rig.is_silent = false;
-	client_say(&client, "RCPT TO:<bob@example.net>\r\nDATA\r\n");
+	client_send(&client, "RCPT TO:<bob@example.net>\r\nDATA\r\n");
 	client_expect(&client, "250");
 	client_expect(&client, "354");
 	rig.is_silent = true;
-	client_say(&client, CLIENT_MESSAGE);
+	client_send(&client, CLIENT_MESSAGE);
 	client_expect(&client, "451");
 	rig.is_silent = false;
-	client_say(&client, "RSET\r\n");
+	client_send(&client, "RSET\r\n");
 	client_expect(&client, "250");
 	client_begin_message(&client);
 	rig.is_silent = true;
-	client_say(&client, "From: alice@example.com\r\n\r\n");
-	client_say(&client, text);
-	client_say(&client, ".\r\n");
+	client_send(&client, "From: alice@example.com\r\n\r\n");
+	client_send(&client, text);
+	client_send(&client, ".\r\n");
 	client_expect(&client, "451");
 	rig.is_silent = false;
-	client_say(&client, "RSET\r\n");
+	client_send(&client, "RSET\r\n");
 	client_expect(&client, "250");
 	client_send_message(&client);
 	client_close(&client);
@@ -77,7 +77,7 @@ Test(submission_requests, the_queue_is_stopped_at_each_of_its_questions, .timeou
 	free(text);
 }
 
-/* "yes" without the file, because its descriptor was lost, is no answer. */
+/* A positive answer without the file, because its descriptor was lost, is no answer. */
 Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 {
 	static const struct fault lose = {MESSAGE_STATUS, FAULT_LOSE_FD, 0, 0};
@@ -90,13 +90,13 @@ Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 	rig_replace_through(&rig, ROLE_QUEUE);
 	client_login(&client, &rig);
 	client_begin_message(&client);
-	fault_channel_set(rig.between, &lose, 1);
-	client_say(&client, "From: alice@example.com\r\n\r\n");
-	client_say(&client, text);
-	client_say(&client, ".\r\n");
+	fault_channel_set(rig.faulty_channel, &lose, 1);
+	client_send(&client, "From: alice@example.com\r\n\r\n");
+	client_send(&client, text);
+	client_send(&client, ".\r\n");
 	client_expect(&client, "451");
-	fault_channel_set(rig.between, NULL, 0);
-	client_say(&client, "RSET\r\n");
+	fault_channel_set(rig.faulty_channel, NULL, 0);
+	client_send(&client, "RSET\r\n");
 	client_expect(&client, "250");
 	client_send_message(&client);
 	client_close(&client);
@@ -104,7 +104,7 @@ Test(submission_requests, the_descriptor_of_a_file_is_lost, .timeout = 60)
 	free(text);
 }
 
-/* What the queue told of its disk is known at MAIL. */
+/* The room that the queue reported is known at MAIL. */
 Test(submission_requests, a_large_message_is_refused_at_mail_when_the_disk_is_full, .timeout = 60)
 {
 	static const char large[] = "MAIL FROM:<alice@example.com> SIZE=300000\r\n";
@@ -112,24 +112,24 @@ Test(submission_requests, a_large_message_is_refused_at_mail_when_the_disk_is_fu
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
 	rig_room(&rig, 200000);
-	client_send_message(&client); /* its answers come behind that */
-	client_say(&client, large);
+	client_send_message(&client); /* its answers come after that report */
+	client_send(&client, large);
 	client_expect(&client, "452 4.3.1");
-	client_say(&client, "MAIL FROM:<alice@example.com> SIZE=200000\r\nRSET\r\n");
+	client_send(&client, "MAIL FROM:<alice@example.com> SIZE=200000\r\nRSET\r\n");
 	client_expect(&client, "250");
 	client_expect(&client, "250");
 	rig_room(&rig, UINT64_MAX);
 	client_send_message(&client);
-	client_say(&client, large);
+	client_send(&client, large);
 	client_expect(&client, "250");
 	client_close(&client);
 	rig_end(&rig);
 }
 
-/* The broker cannot tell for a moment: those whom it told of already are not asked about again. */
-Test(submission_requests, asks_on_where_the_broker_could_not_tell, .timeout = 120)
+/* Auth has no answer for a moment: users for whom it has answered are not asked about again. */
+Test(submission_requests, only_users_without_an_answer_are_asked_about_again, .timeout = 120)
 {
-	enum { CLIENTS = 201 }; /* one more than one question has */
+	enum { CLIENTS = 201 }; /* one more than one request may name */
 	static struct client clients[CLIENTS];
 
 	clock_shorten_timeouts(10);
@@ -137,7 +137,7 @@ Test(submission_requests, asks_on_where_the_broker_could_not_tell, .timeout = 12
 	for (int i = 0; i < CLIENTS; i++)
 		client_login(&clients[i], &rig);
 	rig.users_asked = rig.users_named = 0;
-	rig.users_told = 1;
+	rig.users_answered = 1;
 	rig.users_refused = 2;
 	rig_replace(&rig, ROLE_AUTH);
 	rig_until(&rig.users_asked, 4);
@@ -150,9 +150,9 @@ Test(submission_requests, asks_on_where_the_broker_could_not_tell, .timeout = 12
 	rig_end(&rig);
 }
 
-/* The user was suspended while there was no channel to the broker: nothing said it, and it is
- * learned when there is one again; also when that one cannot tell at first. */
-Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, .timeout = 60)
+/* The user was suspended while there was no channel to auth, so no report arrived. It is found on
+ * the next channel, also when auth has no answer there at first. */
+Test(submission_requests, a_suspended_user_is_found_on_the_next_channel, .timeout = 60)
 {
 	struct client other = {0};
 
@@ -172,8 +172,8 @@ Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, 
 	rig_replace(&rig, ROLE_AUTH);
 	client_expect(&client, "421 4.7.0");
 	cr_assert(client_is_closed(&client));
-	rig_until(&rig.users_asked, 3); /* counted behind its answer */
-	client_say(&other, "NOOP\r\n");
+	rig_until(&rig.users_asked, 3); /* counted after its answer is sent */
+	client_send(&other, "NOOP\r\n");
 	client_expect(&other, "250");
 	client_close(&client);
 	client_close(&other);
@@ -181,9 +181,9 @@ Test(submission_requests, a_user_who_is_gone_is_learned_of_on_the_next_channel, 
 	rig_end(&rig);
 }
 
-/* An answer that leaves a name open is no word that all is well with it: it is asked about again,
- * each time later than before. */
-Test(submission_requests, a_user_of_whom_the_broker_cannot_tell_is_asked_about_again, .timeout = 60)
+/* An answer that leaves a name unknown does not prove that the user may log in: auth is asked about
+ * it again, each time after a longer pause. */
+Test(submission_requests, an_unknown_user_is_asked_about_again_and_again_later, .timeout = 60)
 {
 	int64_t began_ms;
 
@@ -207,7 +207,7 @@ Test(submission_requests, a_user_of_whom_the_broker_cannot_tell_is_asked_about_a
 /* ---- keys ---- */
 
 static bool
-shakes_hands(void)
+try_handshake(void)
 {
 	bool is_done;
 
@@ -218,47 +218,49 @@ shakes_hands(void)
 	return is_done;
 }
 
-/* By a signature that was asked for through the faulty channel: the one before it may still be in
+/* The signature must have passed through the faulty channel: the channel before it may still be in
  * use. */
 static void
-until_hands_are_shaken(void)
+wait_for_handshake(void)
 {
-	unsigned before = fault_channel_seen(rig.between, MESSAGE_SIGN);
+	unsigned before = fault_channel_seen(rig.faulty_channel, MESSAGE_SIGN);
 	bool is_done = false;
 
 	for (int i = 0; i < 3000 && !is_done; i++) {
-		is_done = shakes_hands() && fault_channel_seen(rig.between, MESSAGE_SIGN) > before;
+		is_done = try_handshake() &&
+		          fault_channel_seen(rig.faulty_channel, MESSAGE_SIGN) > before;
 		if (!is_done)
 			usleep(10000);
 	}
 	cr_assert(is_done, "no handshake any more");
 }
 
-/* One handshake waits for its signature; those after it fail without a question, until keys answers
- * what it owes. */
-Test(submission_requests, keys_is_stopped, .timeout = 120)
+/* One handshake waits for its signature; those after it fail without a request, until keys sends
+ * the overdue answer. */
+Test(submission_requests, keys_does_not_answer, .timeout = 120)
 {
 	unsigned before;
 
 	rig_begin(&rig, "");
 	clock_shorten_timeouts(10);
 	rig_keys_through(&rig);
-	until_hands_are_shaken();
-	before = fault_channel_seen(rig.between, MESSAGE_SIGN);
-	fault_channel_stall(rig.between, true);
+	wait_for_handshake();
+	before = fault_channel_seen(rig.faulty_channel, MESSAGE_SIGN);
+	fault_channel_stall(rig.faulty_channel, true);
 	for (int i = 0; i < HANDSHAKES; i++)
-		cr_assert_not(shakes_hands());
-	fault_channel_stall(rig.between, false);
-	until_hands_are_shaken();
-	cr_assert_leq(fault_channel_seen(rig.between, MESSAGE_SIGN) - before, 3,
-	    "%u signatures were asked for", fault_channel_seen(rig.between, MESSAGE_SIGN) - before);
+		cr_assert_not(try_handshake());
+	fault_channel_stall(rig.faulty_channel, false);
+	wait_for_handshake();
+	cr_assert_leq(fault_channel_seen(rig.faulty_channel, MESSAGE_SIGN) - before, 3,
+	    "%u signatures were asked for",
+	    fault_channel_seen(rig.faulty_channel, MESSAGE_SIGN) - before);
 	client_login(&client, &rig);
 	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 }
 
-/* An answer that comes too late once ended all handshakes until a restart. */
+/* A late answer made all handshakes fail until a restart once. */
 Test(submission_requests, keys_answers_late, .timeout = 120)
 {
 	static const struct fault late = {MESSAGE_SIGNED, FAULT_DELAY, 500, 1};
@@ -266,14 +268,14 @@ Test(submission_requests, keys_answers_late, .timeout = 120)
 	rig_begin(&rig, "");
 	clock_shorten_timeouts(10); /* 200 ms */
 	rig_keys_through(&rig);
-	until_hands_are_shaken();
-	fault_channel_set(rig.between, &late, 1);
-	cr_assert_not(shakes_hands());
-	until_hands_are_shaken();
+	wait_for_handshake();
+	fault_channel_set(rig.faulty_channel, &late, 1);
+	cr_assert_not(try_handshake());
+	wait_for_handshake();
 	rig_end(&rig);
 }
 
-/* The answer is lost for good: the question at the next interval shows that keys is there. */
+/* The answer is lost for good: the probe at the next interval shows that keys works. */
 Test(submission_requests, an_answer_of_keys_is_lost, .timeout = 120)
 {
 	static const struct fault drop = {MESSAGE_SIGNED, FAULT_DROP, 0, 1};
@@ -281,39 +283,39 @@ Test(submission_requests, an_answer_of_keys_is_lost, .timeout = 120)
 	rig_begin(&rig, "");
 	clock_shorten_timeouts(20);
 	rig_keys_through(&rig);
-	until_hands_are_shaken();
-	fault_channel_set(rig.between, &drop, 1);
-	cr_assert_not(shakes_hands());
-	until_hands_are_shaken();
-	cr_assert_geq(fault_channel_seen(rig.between, MESSAGE_KEY_ASK), 1);
+	wait_for_handshake();
+	fault_channel_set(rig.faulty_channel, &drop, 1);
+	cr_assert_not(try_handshake());
+	wait_for_handshake();
+	cr_assert_geq(fault_channel_seen(rig.faulty_channel, MESSAGE_KEY_ASK), 1);
 	rig_end(&rig);
 }
 
-/* What keys says makes no sense: that handshake fails, and no other. */
-Test(submission_requests, keys_says_something_else, .timeout = 120)
+/* The answer of keys has a wrong type: that handshake fails, and no other. */
+Test(submission_requests, keys_answers_with_another_type, .timeout = 120)
 {
 	static const struct fault faults[] = {
 	    {MESSAGE_SIGNED, FAULT_RETYPE, MESSAGE_STATUS, 1}};
 
 	rig_begin(&rig, "");
 	rig_keys_through(&rig);
-	until_hands_are_shaken();
-	fault_channel_set(rig.between, faults, 1);
-	cr_assert_not(shakes_hands());
-	cr_assert(shakes_hands());
+	wait_for_handshake();
+	fault_channel_set(rig.faulty_channel, faults, 1);
+	cr_assert_not(try_handshake());
+	cr_assert(try_handshake());
 	rig_end(&rig);
 }
 
-/* The channel to keys is gone: handshakes fail at once, and work again over a new one. */
+/* The channel to keys is lost: handshakes fail at once, and work again on a new channel. */
 Test(submission_requests, the_channel_to_keys_is_lost, .timeout = 120)
 {
 	rig_begin(&rig, "");
 	rig_keys_through(&rig);
-	until_hands_are_shaken();
-	fault_channel_free(&rig.between);
-	cr_assert_not(shakes_hands());
-	cr_assert_not(shakes_hands());
+	wait_for_handshake();
+	fault_channel_free(&rig.faulty_channel);
+	cr_assert_not(try_handshake());
+	cr_assert_not(try_handshake());
 	rig_keys_through(&rig);
-	until_hands_are_shaken();
+	wait_for_handshake();
 	rig_end(&rig);
 }

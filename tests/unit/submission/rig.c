@@ -21,12 +21,12 @@
 #include "submission/submission.h"
 #include "support/fault_channel.h"
 
-enum { PACKET_MAX = MESSAGE_BYTES_MAX + 16, HEAD = 9, PATIENCE_MS = 30000 };
+enum { PACKET_MAX = MESSAGE_BYTES_MAX + 16, HEAD = 9, TIMEOUT_MS = 30000 };
 
-/* ---- packets by hand ---- */
+/* ---- sending packets ---- */
 
 static void
-packet(int to, uint64_t call, enum message_type type, const void *m, int fd)
+send_packet(int to, uint64_t call, enum message_type type, const void *m, int fd)
 {
 	char control[CMSG_SPACE(sizeof fd)] = {0};
 	uint8_t is_answer = call > 0;
@@ -54,7 +54,7 @@ packet(int to, uint64_t call, enum message_type type, const void *m, int fd)
 }
 
 static void
-pair(int ends[2])
+open_channel_pair(int ends[2])
 {
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 }
@@ -62,7 +62,7 @@ pair(int ends[2])
 /* ---- services ---- */
 
 static void
-keep_commit(struct rig *r, const struct message_commit *m, int file)
+store_commit(struct rig *r, const struct message_commit *m, int file)
 {
 	struct arena arena;
 	struct envelope e;
@@ -88,18 +88,18 @@ answer_users(struct service *s, uint64_t call, struct str users)
 
 	for (; users.n; users = str_from(users, sizeof alice), s->rig->users_named++)
 		cr_expect(str_starts(users, str_make(alice, sizeof alice)));
-	if (s->rig->users_told) {
-		s->rig->users_told--;
-		packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
+	if (s->rig->users_answered) {
+		s->rig->users_answered--;
+		send_packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
 	} else if (s->rig->users_refused) {
 		s->rig->users_refused--;
-		packet(s->fd, call, MESSAGE_NONE, NULL, -1);
+		send_packet(s->fd, call, MESSAGE_NONE, NULL, -1);
 	} else if (s->rig->users_unknown) {
 		s->rig->users_unknown--;
 		m = (struct message_auth_users){STR(""), str_make(alice, sizeof alice)};
-		packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
+		send_packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
 	} else {
-		packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
+		send_packet(s->fd, call, MESSAGE_AUTH_USERS, &m, -1);
 	}
 	s->rig->users_asked++;
 }
@@ -115,14 +115,14 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 	r->cancelled += type == MESSAGE_AUTH_CANCEL;
 	r->released += type == MESSAGE_RELEASE;
 	r->returned += type == MESSAGE_LEASE_RETURN;
-	r->asked += call > 0;
+	r->requests += call > 0;
 	if (call == 0 || r->is_silent)
 		return;
 	if (type == MESSAGE_AUTH_START && !m->auth_start.has_initial)
 		yes = (struct message_auth_answer){
 		    .outcome = AUTH_CONTINUE, .challenge = STR("Username:")};
 	if (type == MESSAGE_AUTH_START || type == MESSAGE_AUTH_STEP) {
-		packet(s->fd, call, MESSAGE_AUTH_ANSWER, &yes, -1);
+		send_packet(s->fd, call, MESSAGE_AUTH_ANSWER, &yes, -1);
 		return;
 	}
 	if (type == MESSAGE_AUTH_USERS_ASK) {
@@ -131,7 +131,7 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 	}
 	if (type == MESSAGE_LEASE_ASK) {
 		r->lease_asks++;
-		packet(s->fd, call, MESSAGE_LEASE,
+		send_packet(s->fd, call, MESSAGE_LEASE,
 		    &(struct message_lease){.status = fine.status,
 			.tokens = r->lease_tokens ? r->lease_tokens : 1}, -1);
 		return;
@@ -141,14 +141,14 @@ answer(struct service *s, uint64_t call, enum message_type type, union message *
 		r->files++;
 	}
 	if (type == MESSAGE_COMMIT) {
-		keep_commit(r, &m->commit, *file);
+		store_commit(r, &m->commit, *file);
 		r->committed++;
 	}
-	packet(s->fd, call, MESSAGE_STATUS, &fine, type == MESSAGE_SPOOL_FILE ? *file : -1);
+	send_packet(s->fd, call, MESSAGE_STATUS, &fine, type == MESSAGE_SPOOL_FILE ? *file : -1);
 }
 
 static void *
-serve(void *arg)
+run_service(void *arg)
 {
 	struct service *s = arg;
 	char *in = malloc(PACKET_MAX);
@@ -170,7 +170,7 @@ serve(void *arg)
 }
 
 static void
-replace(struct rig *r, enum role_kind kind, const int ends[2])
+replace_service(struct rig *r, enum role_kind kind, const int ends[2])
 {
 	struct message_peer m = {.role = (uint8_t)kind};
 	struct service *s = &r->services[r->service_count++];
@@ -181,10 +181,10 @@ replace(struct rig *r, enum role_kind kind, const int ends[2])
 		r->auth_fd = ends[1];
 	if (kind == ROLE_QUEUE)
 		r->queue_fd = ends[1];
-	/* a service waits in recv */
+	/* a service blocks in recv */
 	cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
-	cr_assert_eq(pthread_create(&s->thread, NULL, serve, s), 0);
-	packet(r->main_fd, 0, MESSAGE_PEER, &m, ends[0]);
+	cr_assert_eq(pthread_create(&s->thread, NULL, run_service, s), 0);
+	send_packet(r->main_fd, 0, MESSAGE_PEER, &m, ends[0]);
 	close(ends[0]);
 }
 
@@ -193,8 +193,8 @@ rig_replace(struct rig *r, enum role_kind kind)
 {
 	int ends[2];
 
-	pair(ends);
-	replace(r, kind, ends);
+	open_channel_pair(ends);
+	replace_service(r, kind, ends);
 }
 
 void
@@ -202,9 +202,9 @@ rig_replace_through(struct rig *r, enum role_kind kind)
 {
 	int ends[2];
 
-	fault_channel_free(&r->between);
-	r->between = fault_channel_new(ends);
-	replace(r, kind, ends);
+	fault_channel_free(&r->faulty_channel);
+	r->faulty_channel = fault_channel_new(ends);
+	replace_service(r, kind, ends);
 }
 
 void
@@ -218,7 +218,7 @@ rig_user_gone(struct rig *r, const char *user)
 {
 	struct message_auth_user_gone m = {str_of(user)};
 
-	packet(r->auth_fd, 0, MESSAGE_AUTH_USER_GONE, &m, -1);
+	send_packet(r->auth_fd, 0, MESSAGE_AUTH_USER_GONE, &m, -1);
 }
 
 void
@@ -226,10 +226,10 @@ rig_room(struct rig *r, uint64_t file_bytes)
 {
 	struct message_room m = {.file_bytes = file_bytes};
 
-	packet(r->queue_fd, 0, MESSAGE_ROOM, &m, -1);
+	send_packet(r->queue_fd, 0, MESSAGE_ROOM, &m, -1);
 }
 
-/* ---- as main ---- */
+/* ---- what main does ---- */
 
 static void *
 run_submission(void *arg)
@@ -260,7 +260,7 @@ send_config(int to, const char *extra, unsigned listeners)
 	    "hostname = \"mail.example.com\";\ndomains = ( { name = \"example.com\"; } );\n"
 	    "tls: { certificate = \"/c.pem\"; private_key = \"/k.pem\"; };\n%s\n%s\n",
 	    listen[listeners], extra);
-	packet(to, 0, MESSAGE_CONFIG, &m, fd);
+	send_packet(to, 0, MESSAGE_CONFIG, &m, fd);
 	close(fd);
 }
 
@@ -272,7 +272,7 @@ send_file(int to, enum role_grant kind, const gnutls_datum_t *pem)
 
 	cr_assert_eq(write(fd, pem->data, pem->size), (ssize_t)pem->size);
 	lseek(fd, 0, SEEK_SET);
-	packet(to, 0, MESSAGE_GRANT, &m, fd);
+	send_packet(to, 0, MESSAGE_GRANT, &m, fd);
 	close(fd);
 }
 
@@ -290,7 +290,7 @@ rig_listen(struct rig *r, unsigned index)
 	cr_assert_eq(listen(r->listeners[index], 64), 0);
 	getsockname(r->listeners[index], (struct sockaddr *)&at, &size);
 	r->ports[index] = ntohs(at.sin_port);
-	packet(r->main_fd, 0, MESSAGE_GRANT, &m, r->listeners[index]);
+	send_packet(r->main_fd, 0, MESSAGE_GRANT, &m, r->listeners[index]);
 	if (before >= 0)
 		close(before);
 }
@@ -342,13 +342,13 @@ rig_renew_certificate(struct rig *r)
 }
 
 static void
-join_keys(struct rig *r, const int ends[2])
+connect_keys(struct rig *r, const int ends[2])
 {
 	struct message_peer to_keys = {.role = ROLE_KEYS},
 	                    to_submission = {.role = ROLE_SUBMISSION};
 
-	packet(r->keys_fd, 0, MESSAGE_PEER, &to_submission, ends[0]);
-	packet(r->main_fd, 0, MESSAGE_PEER, &to_keys, ends[1]);
+	send_packet(r->keys_fd, 0, MESSAGE_PEER, &to_submission, ends[0]);
+	send_packet(r->main_fd, 0, MESSAGE_PEER, &to_keys, ends[1]);
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -358,18 +358,18 @@ rig_keys_through(struct rig *r)
 {
 	int ends[2];
 
-	fault_channel_free(&r->between);
-	r->between = fault_channel_new(ends);
-	join_keys(r, ends);
+	fault_channel_free(&r->faulty_channel);
+	r->faulty_channel = fault_channel_new(ends);
+	connect_keys(r, ends);
 }
 
 static void
-introduce(struct rig *r)
+connect_roles(struct rig *r)
 {
 	int ends[2];
 
-	pair(ends);
-	join_keys(r, ends);
+	open_channel_pair(ends);
+	connect_keys(r, ends);
 	rig_replace(r, ROLE_AUTH);
 	rig_replace(r, ROLE_QUEUE);
 }
@@ -383,8 +383,8 @@ grant_rest(struct rig *r)
 	int fd = memfd_create("clients", MFD_CLOEXEC);
 
 	cr_assert_eq(ftruncate(fd, (off_t)client_counts_bytes()), 0);
-	packet(r->main_fd, 0, MESSAGE_GRANT, &ticket, -1);
-	packet(r->main_fd, 0, MESSAGE_GRANT, &clients, fd);
+	send_packet(r->main_fd, 0, MESSAGE_GRANT, &ticket, -1);
+	send_packet(r->main_fd, 0, MESSAGE_GRANT, &clients, fd);
 	close(fd);
 }
 
@@ -394,12 +394,12 @@ start_role(int fd)
 	struct message_start m = {.node = 1, .slot = 1};
 	char in[4096];
 	enum message_type type = MESSAGE_NONE;
-	union message got;
+	union message received;
 	ssize_t n;
 
-	packet(fd, 0, MESSAGE_START, &m, -1);
+	send_packet(fd, 0, MESSAGE_START, &m, -1);
 	while (type != MESSAGE_READY && (n = recv(fd, in, sizeof in, 0)) >= HEAD)
-		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &got));
+		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &received));
 	cr_assert_eq(type, MESSAGE_READY);
 }
 
@@ -408,16 +408,16 @@ rig_ping(struct rig *r)
 {
 	struct message_ping m = {.number = ++r->pings};
 	enum message_type type = MESSAGE_NONE;
-	union message got;
+	union message received;
 	char in[4096];
 	ssize_t n;
 
-	packet(r->main_fd, 0, MESSAGE_PING, &m, -1);
+	send_packet(r->main_fd, 0, MESSAGE_PING, &m, -1);
 	do {
 		n = recv(r->main_fd, in, sizeof in, 0);
 		cr_assert_geq(n, HEAD);
-		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &got));
-	} while (type != MESSAGE_PONG || got.pong.number != r->pings);
+		cr_assert(message_decode(str_make(in + HEAD, (size_t)n - HEAD), &type, &received));
+	} while (type != MESSAGE_PONG || received.pong.number != r->pings);
 }
 
 void
@@ -429,10 +429,10 @@ rig_begin(struct rig *r, const char *extra)
 	memset(r, 0, sizeof *r);
 	r->listeners[0] = r->listeners[1] = -1;
 	make_certificate(r);
-	pair(ends);
+	open_channel_pair(ends);
 	r->keys_fd = ends[0];
 	role_ends[0] = ends[1];
-	pair(ends);
+	open_channel_pair(ends);
 	r->main_fd = ends[0];
 	role_ends[1] = ends[1];
 	cr_assert_eq(pthread_create(&r->keys, NULL, run_keys, &role_ends[0]), 0);
@@ -444,7 +444,7 @@ rig_begin(struct rig *r, const char *extra)
 	grant_rest(r);
 	for (unsigned i = 0; i < RIG_LISTENERS; i++)
 		rig_listen(r, i);
-	introduce(r);
+	connect_roles(r);
 	start_role(r->keys_fd);
 	start_role(r->main_fd);
 }
@@ -452,9 +452,9 @@ rig_begin(struct rig *r, const char *extra)
 void
 rig_stop(struct rig *r)
 {
-	struct message_stop m = {PATIENCE_MS};
+	struct message_stop m = {TIMEOUT_MS};
 
-	packet(r->main_fd, 0, MESSAGE_STOP, &m, -1);
+	send_packet(r->main_fd, 0, MESSAGE_STOP, &m, -1);
 }
 
 void
@@ -464,7 +464,7 @@ rig_end(struct rig *r)
 	shutdown(r->keys_fd, SHUT_RDWR);
 	pthread_join(r->submission, NULL);
 	pthread_join(r->keys, NULL);
-	fault_channel_free(&r->between);
+	fault_channel_free(&r->faulty_channel);
 	for (unsigned i = 0; i < r->service_count; i++)
 		pthread_join(r->services[i].thread, NULL);
 	close(r->main_fd);
@@ -479,7 +479,7 @@ rig_end(struct rig *r)
 void
 rig_until(const _Atomic unsigned *count, unsigned n)
 {
-	for (int i = 0; i < PATIENCE_MS && *count < n; i++)
+	for (int i = 0; i < TIMEOUT_MS && *count < n; i++)
 		usleep(1000);
 	cr_assert_geq(*count, n, "waited for ever");
 }

@@ -1,6 +1,6 @@
 /*
- * rig: the real submission and keys roles as threads, on real sockets with real TLS; the test is
- * their main, and plays auth and queue, each a thread that answers at once, or not at all.
+ * rig: runs the submission and keys roles as threads, with real sockets and real TLS. The test acts
+ * as main, and as auth and queue, each of which is a thread that answers at once, or not at all.
  */
 #ifndef TESTS_SUBMISSION_RIG_H
 #define TESTS_SUBMISSION_RIG_H
@@ -15,7 +15,7 @@ enum { RIG_LISTENERS = 2, RIG_SERVICES = 8, RIG_TEXT = 1 << 20 };
 
 struct rig;
 
-/* An auth broker or a queue; one more for each replacement. */
+/* An auth or a queue; each replacement has one of its own. */
 struct service {
 	struct rig *rig;
 	int fd;
@@ -31,17 +31,20 @@ struct rig {
 	gnutls_datum_t certificate, key;
 	struct service services[RIG_SERVICES];
 	unsigned service_count;
-	int auth_fd, queue_fd; /* of the newest broker and queue */
-	struct fault_channel *between; /* submission and one of the others; NULL: nothing */
-	_Atomic bool is_silent; /* questions are counted, and not answered */
-	_Atomic unsigned users_asked, users_refused; /* so many more times the broker cannot tell */
-	_Atomic unsigned users_unknown; /* so many times it answers that it cannot tell of alice */
-	_Atomic unsigned users_told; /* but can so many times before */
-	_Atomic unsigned users_named; /* in all questions */
-	const char *_Atomic user_gone; /* what it says of those who are asked about; NULL: nobody */
-	_Atomic unsigned files; /* given to submission; its own ends are never closed */
-	_Atomic unsigned asked, lease_asks, lease_tokens, returned, released, committed, cancelled;
-	/* of the last commit; looked at after its reply */
+	int auth_fd, queue_fd;                /* of the newest auth and queue */
+	struct fault_channel *faulty_channel; /* between submission and another role; NULL: none */
+	_Atomic bool is_silent;               /* requests are counted, and not answered */
+	_Atomic unsigned users_asked,
+	    users_refused; /* users_refused: so many more requests about users are refused */
+	_Atomic unsigned users_unknown;  /* so many requests are answered as unknown for alice */
+	_Atomic unsigned users_answered; /* so many requests are answered before these */
+	_Atomic unsigned users_named;    /* in all requests */
+	const char *_Atomic user_gone;   /* named as removed in answers; NULL: nobody */
+	_Atomic unsigned
+	    files; /* given to submission; the rig never closes its own descriptors of them */
+	_Atomic unsigned requests, lease_asks, lease_tokens, returned, released, committed,
+	    cancelled;
+	/* of the last commit; valid after the reply to it */
 	char envelope_sender[256];
 	char header[RIG_TEXT];
 	size_t body_bytes;
@@ -52,25 +55,26 @@ struct rig {
 /* extra: lines of configuration. */
 void rig_begin(struct rig *r, const char *extra);
 void rig_end(struct rig *r);
-/* A new configuration; listeners beyond `count` are gone. */
+/* Sends a new configuration; listeners from `count` on are closed. */
 void rig_reload(struct rig *r, const char *extra, unsigned count);
-/* Another socket in place of that listener; the former one is closed. */
+/* Grants another socket for that listener; the former one is closed. */
 void rig_listen(struct rig *r, unsigned index);
+/* Replaces auth or the queue. */
 void rig_replace(struct rig *r, enum role_kind kind);
-/* The same with r->between on the way; for keys, which stay as they are, a new channel. */
+/* The same with r->faulty_channel between; for keys, a new channel to the present role. */
 void rig_replace_through(struct rig *r, enum role_kind kind);
 void rig_keys_through(struct rig *r);
-/* Another certificate and key, granted to both roles. */
+/* Grants another certificate and key to both roles. */
 void rig_renew_certificate(struct rig *r);
-/* Until it gives a sign of life. */
+/* Waits until submission answers. */
 void rig_ping(struct rig *r);
 void rig_user_gone(struct rig *r, const char *user);
-/* The queue tells what its spool has room for. */
+/* The queue reports the room of its spool. */
 void rig_room(struct rig *r, uint64_t file_bytes);
 void rig_stop(struct rig *r);
-/* The service process dies. */
+/* The auth process ends. */
 void rig_lose_auth(struct rig *r);
-/* Until *count is at least n; the test fails when it takes for ever. */
+/* Waits until *count is at least n; the test fails after a timeout. */
 void rig_until(const _Atomic unsigned *count, unsigned n);
 
 #define CLIENT_TRANSACTION "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n"
@@ -78,26 +82,27 @@ void rig_until(const _Atomic unsigned *count, unsigned n);
 
 struct client {
 	int fd;
-	gnutls_session_t tls; /* NULL: plain */
+	gnutls_session_t tls; /* NULL: no TLS */
 	gnutls_certificate_credentials_t credentials;
 	char in[8192];
 	size_t in_n;
 };
 
-/* An unconnected socket in c->fd may be given: then it is used. */
+/* Uses the unconnected socket in c->fd, if one was given. */
 bool client_connect(struct client *c, const struct rig *r, unsigned listener);
 void client_secure(struct client *c);
 /* False: the handshake failed. */
 bool client_try_secure(struct client *c);
-/* Connected by implicit TLS, EHLO, logged in. */
+/* Connects with implicit TLS, sends EHLO, and logs in. */
 void client_login(struct client *c, const struct rig *r);
-void client_say(struct client *c, const char *text);
-/* The next reply has this code. */
+void client_send(struct client *c, const char *text);
+/* The next reply must have this code. */
 void client_expect(struct client *c, const char *code);
-/* No more is said: true when the peer closed. */
+/* True when the server has closed the connection and no more data came. */
 bool client_is_closed(struct client *c);
 void client_close(struct client *c);
-/* A transaction until 354, and with the message and its 250. */
+/* Begins a transaction and waits for 354; client_send_message then sends the message and waits for
+ * 250. */
 void client_begin_message(struct client *c);
 void client_send_message(struct client *c);
 

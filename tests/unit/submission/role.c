@@ -1,4 +1,4 @@
-/* The role end to end: real sockets, real TLS with its key in a keys role. */
+/* The submission role from end to end: real sockets, real TLS whose key is in a keys role. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ Test(submission_role, takes_a_message)
 	client_send_message(&client);
 	cr_assert_eq(rig.committed, 2);
 	cr_assert_eq(rig.released, 0);
-	client_say(&client, "QUIT\r\n");
+	client_send(&client, "QUIT\r\n");
 	client_expect(&client, "221");
 	cr_assert(client_is_closed(&client));
 	client_close(&client);
@@ -41,9 +41,9 @@ Test(submission_role, takes_a_large_message_through_a_file)
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
 	client_begin_message(&client);
-	client_say(&client, "From: alice@example.com\r\n\r\n");
-	client_say(&client, text);
-	client_say(&client, ".\r\n");
+	client_send(&client, "From: alice@example.com\r\n\r\n");
+	client_send(&client, text);
+	client_send(&client, ".\r\n");
 	client_expect(&client, "250 2.0.0 Queued as ");
 	cr_assert(rig.in_file);
 	cr_assert_eq(rig.body_bytes, LINES * 80);
@@ -54,33 +54,33 @@ Test(submission_role, takes_a_large_message_through_a_file)
 	free(text);
 }
 
-Test(submission_role, starttls)
+Test(submission_role, starttls_and_login)
 {
 	rig_begin(&rig, "");
 	cr_assert(client_connect(&client, &rig, 1));
 	client_expect(&client, "220");
-	client_say(&client, "EHLO x\r\n");
+	client_send(&client, "EHLO x\r\n");
 	client_expect(&client, "250");
-	client_say(&client, "STARTTLS\r\n");
+	client_send(&client, "STARTTLS\r\n");
 	client_expect(&client, "220");
 	client_secure(&client);
-	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
+	client_send(&client, "AUTH PLAIN AGEAYg==\r\n");
 	client_expect(&client, "503");
-	client_say(&client, "EHLO x\r\n");
+	client_send(&client, "EHLO x\r\n");
 	client_expect(&client, "250");
-	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
+	client_send(&client, "AUTH PLAIN AGEAYg==\r\n");
 	client_expect(&client, "235");
 	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 }
 
-Test(submission_role, starttls_with_more_behind_it_is_the_end)
+Test(submission_role, starttls_with_data_after_it_ends_the_session)
 {
 	rig_begin(&rig, "");
 	cr_assert(client_connect(&client, &rig, 1));
 	client_expect(&client, "220");
-	client_say(&client, "EHLO x\r\nSTARTTLS\r\nMAIL FROM:<alice@example.com>\r\n");
+	client_send(&client, "EHLO x\r\nSTARTTLS\r\nMAIL FROM:<alice@example.com>\r\n");
 	client_expect(&client, "250");
 	client_expect(&client, "501");
 	cr_assert(client_is_closed(&client));
@@ -88,11 +88,11 @@ Test(submission_role, starttls_with_more_behind_it_is_the_end)
 	rig_end(&rig);
 }
 
-Test(submission_role, not_tls_at_all)
+Test(submission_role, clear_text_on_the_tls_port_is_closed)
 {
 	rig_begin(&rig, "");
 	cr_assert(client_connect(&client, &rig, 0));
-	client_say(&client, "EHLO x\r\nMAIL FROM:<alice@example.com>\r\n");
+	client_send(&client, "EHLO x\r\nMAIL FROM:<alice@example.com>\r\n");
 	while (!client_is_closed(&client))
 		client.in_n = 0; /* an alert */
 	client_close(&client);
@@ -101,12 +101,12 @@ Test(submission_role, not_tls_at_all)
 	rig_end(&rig);
 }
 
-Test(submission_role, who_hangs_up_gives_back)
+Test(submission_role, a_disconnected_client_returns_its_token)
 {
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
 	client_begin_message(&client);
-	client_say(&client, "From: alice@example.com\r\n");
+	client_send(&client, "From: alice@example.com\r\n");
 	client_close(&client);
 	client_login(&client, &rig);
 	client_send_message(&client);
@@ -116,14 +116,14 @@ Test(submission_role, who_hangs_up_gives_back)
 	rig_end(&rig);
 }
 
-Test(submission_role, queue_replaced_while_it_stores)
+Test(submission_role, the_queue_is_replaced_during_a_commit)
 {
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
 	client_begin_message(&client);
 	rig.is_silent = true;
-	client_say(&client, CLIENT_MESSAGE);
-	rig_until(&rig.asked, 3); /* auth, reserve, commit */
+	client_send(&client, CLIENT_MESSAGE);
+	rig_until(&rig.requests, 3); /* auth, token, commit */
 	rig.is_silent = false;
 	rig_replace(&rig, ROLE_QUEUE);
 	client_expect(&client, "451 4.3.0");
@@ -132,7 +132,7 @@ Test(submission_role, queue_replaced_while_it_stores)
 	rig_end(&rig);
 }
 
-Test(submission_role, auth_lost_and_replaced)
+Test(submission_role, auth_is_lost_and_replaced)
 {
 	struct client other = {0};
 
@@ -141,42 +141,42 @@ Test(submission_role, auth_lost_and_replaced)
 	cr_assert(client_connect(&client, &rig, 0));
 	client_secure(&client);
 	client_expect(&client, "220");
-	client_say(&client, "EHLO x\r\nAUTH PLAIN AGEAYg==\r\n");
-	rig_until(&rig.asked, 1);
+	client_send(&client, "EHLO x\r\nAUTH PLAIN AGEAYg==\r\n");
+	rig_until(&rig.requests, 1);
 	rig_lose_auth(&rig);
 	client_expect(&client, "250");
 	client_expect(&client, "454 4.7.0");
-	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
+	client_send(&client, "AUTH PLAIN AGEAYg==\r\n");
 	client_expect(&client, "454 4.7.0");
 	rig.is_silent = false;
 	rig_replace(&rig, ROLE_AUTH);
-	/* who is let in by a socket that was granted later shows that the new end has arrived */
+	/* a client on a socket that was granted later shows that the new channel has arrived */
 	rig_listen(&rig, 1);
 	cr_assert(client_connect(&other, &rig, 1));
 	client_expect(&other, "220");
 	client_close(&other);
-	client_say(&client, "AUTH PLAIN AGEAYg==\r\n");
+	client_send(&client, "AUTH PLAIN AGEAYg==\r\n");
 	client_expect(&client, "235");
 	client_close(&client);
 	rig_end(&rig);
 }
 
-Test(submission_role, who_hangs_up_in_auth_cancels)
+Test(submission_role, a_client_that_disconnects_in_auth_cancels_the_exchange)
 {
 	rig_begin(&rig, "");
 	cr_assert(client_connect(&client, &rig, 0));
 	client_secure(&client);
 	client_expect(&client, "220");
-	client_say(&client, "EHLO x\r\n");
+	client_send(&client, "EHLO x\r\n");
 	client_expect(&client, "250");
-	client_say(&client, "AUTH LOGIN\r\n");
+	client_send(&client, "AUTH LOGIN\r\n");
 	client_expect(&client, "334 VXNlcm5hbWU6");
 	client_close(&client);
 	rig_until(&rig.cancelled, 1);
 	rig_end(&rig);
 }
 
-Test(submission_role, withdrawn_login)
+Test(submission_role, a_suspended_user_is_disconnected)
 {
 	struct client other = {0};
 
@@ -187,7 +187,7 @@ Test(submission_role, withdrawn_login)
 	rig_user_gone(&rig, "alice@example.com");
 	client_expect(&client, "421 4.7.0");
 	cr_assert(client_is_closed(&client));
-	client_say(&other, "NOOP\r\n");
+	client_send(&other, "NOOP\r\n");
 	client_expect(&other, "250");
 	client_close(&client);
 	client_close(&other);
@@ -202,21 +202,21 @@ Test(submission_role, listeners_follow_the_configuration)
 	client_login(&client, &rig);
 	rig_reload(&rig, "", 1);
 	rig_listen(&rig, 0);
-	/* the reload is heard before the new socket */
+	/* the reload arrives before the new socket */
 	client_login(&other, &rig);
 	client_send_message(&other);
 	client_close(&other);
 	cr_assert(!client_connect(&other, &rig, 1), "the second listener is still there");
 	client_close(&other);
-	/* a session goes on with what it began with */
+	/* a session keeps the configuration with which it began */
 	client_send_message(&client);
 	client_close(&client);
 	rig_end(&rig);
 }
 
-/* The configuration comes first, then one socket after the other: until then a socket is what it
- * was. */
-Test(submission_role, listeners_change_places)
+/* The configuration arrives first, then one socket after the other: a socket keeps its port and TLS
+ * mode until it is replaced. */
+Test(submission_role, a_listener_changes_only_with_its_socket)
 {
 	struct client other = {0};
 
@@ -271,7 +271,7 @@ Test(submission_role, certificates_are_renewed)
 	rig_end(&rig);
 }
 
-Test(submission_role, stops)
+Test(submission_role, stops_after_the_message_in_progress)
 {
 	struct client idle = {0};
 
@@ -282,7 +282,7 @@ Test(submission_role, stops)
 	rig_stop(&rig);
 	client_expect(&idle, "421 4.3.2");
 	cr_assert(client_is_closed(&idle));
-	client_say(&client, CLIENT_MESSAGE);
+	client_send(&client, CLIENT_MESSAGE);
 	client_expect(&client, "250 2.0.0 Queued as ");
 	client_expect(&client, "421 4.3.2");
 	cr_assert(client_is_closed(&client));
@@ -307,7 +307,7 @@ Test(submission_role, sessions_per_client_are_bounded)
 	client_expect(&all[2], "421 4.7.0");
 	cr_assert(client_is_closed(&all[2]));
 	client_close(&all[2]);
-	client_say(&all[0], "QUIT\r\n");
+	client_send(&all[0], "QUIT\r\n");
 	client_expect(&all[0], "221");
 	cr_assert(client_is_closed(&all[0]));
 	client_close(&all[0]);
@@ -319,7 +319,7 @@ Test(submission_role, sessions_per_client_are_bounded)
 	rig_end(&rig);
 }
 
-Test(submission_role, without_descriptors)
+Test(submission_role, a_client_is_closed_when_no_descriptor_is_left)
 {
 	struct rlimit limit;
 	struct client waiting = {0};
@@ -333,7 +333,7 @@ Test(submission_role, without_descriptors)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	while (n < 256 && (full[n] = dup(0)) >= 0)
 		n++;
-	/* it is let in and out again by the one kept for that; who is inside goes on */
+	/* it is accepted and closed with the spare descriptor; the open session continues */
 	cr_assert(client_connect(&waiting, &rig, 1));
 	cr_assert(client_is_closed(&waiting));
 	client_send_message(&client);

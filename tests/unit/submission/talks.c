@@ -1,6 +1,6 @@
 /*
- * talks_submission: every file of tests/talks/submission against the pure session, whole and byte
- * by byte.  Prints TAP, one line per talk.
+ * talks_submission: plays every file of tests/talks/submission against a session, in whole lines
+ * and byte by byte. Prints TAP, one line for each talk.
  */
 #include <dirent.h>
 #include <stdio.h>

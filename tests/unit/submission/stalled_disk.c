@@ -1,6 +1,6 @@
-/* The disk stands still in the middle of a body: a thread waits for it, and nobody else does.
- * Whatever becomes of the message meanwhile, its file is closed by the thread and given back to the
- * queue. */
+/* The disk stalls in the middle of a body: one thread waits for it, and all sessions but that one
+ * continue. Whatever happens to the message meanwhile, the thread closes its file, and the queue
+ * receives its release. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "support/fault_channel.h"
 #include "unit/submission/rig.h"
 
-enum { LINES = 5000, CHUNK_BYTES = 140000, PATIENCE_US = 30 * 1000 * 1000, LOOK_US = 5000 };
+enum { LINES = 5000, CHUNK_BYTES = 140000, TIMEOUT_US = 30 * 1000 * 1000, POLL_US = 5000 };
 
 static struct rig rig;
 static struct client client, other;
@@ -21,10 +21,10 @@ static struct client client, other;
 /* ---- the disk ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
-static bool is_still; /* under the lock */
+static pthread_cond_t resumed = PTHREAD_COND_INITIALIZER;
+static bool is_stalled; /* under the lock */
 static _Atomic int disk_error;
-static _Atomic unsigned begun, closed_in_loop;
+static _Atomic unsigned writes_begun, closed_in_loop;
 
 ssize_t __wrap_pwritev(int fd, const struct iovec *v, int count, off_t at);
 int __wrap_close(int fd);
@@ -33,10 +33,10 @@ int __real_close(int fd);
 ssize_t
 __wrap_pwritev(int fd, const struct iovec *v, int count, off_t at)
 {
-	begun++;
+	writes_begun++;
 	pthread_mutex_lock(&lock);
-	while (is_still)
-		pthread_cond_wait(&moved, &lock);
+	while (is_stalled)
+		pthread_cond_wait(&resumed, &lock);
 	pthread_mutex_unlock(&lock);
 	if (disk_error) {
 		errno = disk_error;
@@ -65,18 +65,18 @@ __wrap_close(int fd)
 }
 
 static void
-stand(bool still)
+set_stalled(bool stalled)
 {
 	pthread_mutex_lock(&lock);
-	is_still = still;
-	pthread_cond_broadcast(&moved);
+	is_stalled = stalled;
+	pthread_cond_broadcast(&resumed);
 	pthread_mutex_unlock(&lock);
 }
 
 /* ---- descriptors ---- */
 
 static unsigned
-bodies_open(void)
+open_bodies(void)
 {
 	DIR *d = opendir("/proc/self/fd");
 	struct dirent *e;
@@ -88,15 +88,15 @@ bodies_open(void)
 	return n;
 }
 
-/* All that is open of bodies is the queue's. */
+/* The only bodies that are open are those of the queue. */
 static void
 expect_all_closed(void)
 {
 	int us = 0;
 
-	for (; us < PATIENCE_US && bodies_open() != rig.files; us += LOOK_US)
-		usleep(LOOK_US);
-	cr_assert_eq(bodies_open(), rig.files, "%u, of %u files", bodies_open(), rig.files);
+	for (; us < TIMEOUT_US && open_bodies() != rig.files; us += POLL_US)
+		usleep(POLL_US);
+	cr_assert_eq(open_bodies(), rig.files, "%u, of %u files", open_bodies(), rig.files);
 	cr_assert_eq(closed_in_loop, 0, "%u closed in the loop", closed_in_loop);
 }
 
@@ -113,25 +113,25 @@ large_text(void)
 }
 
 static void
-say_large(struct client *c)
+send_large_message(struct client *c)
 {
 	client_begin_message(c);
-	client_say(c, "From: alice@example.com\r\n\r\n");
-	client_say(c, large_text());
-	client_say(c, ".\r\n");
+	client_send(c, "From: alice@example.com\r\n\r\n");
+	client_send(c, large_text());
+	client_send(c, ".\r\n");
 }
 
-/* One chunk, whose body the thread is to write; the session takes commands again. */
+/* Sends one chunk, whose body the thread has to write; the session takes commands again. */
 static void
-say_chunk(struct client *c)
+send_chunk(struct client *c)
 {
 	char head[200], *text = large_text();
 
 	snprintf(head, sizeof head, "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\n"
 	    "BDAT %d\r\nFrom: alice@example.com\r\n\r\n", CHUNK_BYTES + 27);
-	client_say(c, head);
+	client_send(c, head);
 	text[CHUNK_BYTES] = 0;
-	client_say(c, text);
+	client_send(c, text);
 	client_expect(c, "250 2.1.0");
 	client_expect(c, "250 2.1.5");
 	client_expect(c, "250 2.0.0 140027 octets");
@@ -143,7 +143,7 @@ begin(void)
 	rig_begin(&rig, "");
 	client_login(&client, &rig);
 	client_login(&other, &rig);
-	stand(true);
+	set_stalled(true);
 }
 
 static void
@@ -157,19 +157,19 @@ end(void)
 
 /* ---- cases ---- */
 
-Test(still_disk, the_others_go_on_and_then_it_is_stored, .timeout = 60)
+Test(stalled_disk, other_sessions_continue_and_the_message_is_stored_later, .timeout = 60)
 {
 	begin();
-	say_large(&client);
-	rig_until(&begun, 1);
+	send_large_message(&client);
+	rig_until(&writes_begun, 1);
 	rig_ping(&rig);
 	client_send_message(&other);
-	client_say(&other, "QUIT\r\n");
+	client_send(&other, "QUIT\r\n");
 	client_expect(&other, "221");
 	client_close(&other);
 	client_login(&other, &rig);
 	cr_assert_eq(rig.committed, 1);
-	stand(false);
+	set_stalled(false);
 	client_expect(&client, "250 2.0.0 Queued as ");
 	cr_assert_eq(rig.committed, 2);
 	cr_assert(rig.in_file);
@@ -179,111 +179,111 @@ Test(still_disk, the_others_go_on_and_then_it_is_stored, .timeout = 60)
 	end();
 }
 
-Test(still_disk, a_piece_that_cannot_be_written, .timeout = 60)
+Test(stalled_disk, a_write_error_refuses_the_message, .timeout = 60)
 {
 	begin();
-	say_large(&client);
-	rig_until(&begun, 1);
+	send_large_message(&client);
+	rig_until(&writes_begun, 1);
 	disk_error = EIO;
-	stand(false);
+	set_stalled(false);
 	client_expect(&client, "451 4.3.0");
 	rig_until(&rig.released, 1);
 	disk_error = 0;
-	say_large(&client);
+	send_large_message(&client);
 	client_expect(&client, "250 2.0.0 Queued as ");
 	end();
 }
 
-Test(still_disk, rset_between_chunks, .timeout = 60)
+Test(stalled_disk, rset_between_chunks, .timeout = 60)
 {
 	begin();
-	say_chunk(&client);
-	say_chunk(&other);
-	rig_until(&begun, 1);
-	client_say(&other, "RSET\r\n"); /* its piece waits behind the one under way */
+	send_chunk(&client);
+	send_chunk(&other);
+	rig_until(&writes_begun, 1);
+	client_send(&other, "RSET\r\n"); /* its write waits for the one in progress */
 	client_expect(&other, "250");
 	rig_until(&rig.released, 1);
-	client_say(&client, "RSET\r\n");
+	client_send(&client, "RSET\r\n");
 	client_expect(&client, "250");
 	rig_until(&rig.released, 2);
 	rig_ping(&rig);
-	stand(false);
+	set_stalled(false);
 	expect_all_closed();
-	cr_assert_eq(begun, 1);
+	cr_assert_eq(writes_begun, 1);
 	client_send_message(&other);
-	say_large(&client);
+	send_large_message(&client);
 	client_expect(&client, "250 2.0.0 Queued as ");
 	end();
 }
 
-Test(still_disk, quit_between_chunks, .timeout = 60)
+Test(stalled_disk, quit_between_chunks, .timeout = 60)
 {
 	begin();
-	say_chunk(&client);
-	rig_until(&begun, 1);
-	client_say(&client, "QUIT\r\n");
+	send_chunk(&client);
+	rig_until(&writes_begun, 1);
+	client_send(&client, "QUIT\r\n");
 	client_expect(&client, "221");
 	cr_assert(client_is_closed(&client));
 	rig_until(&rig.released, 1);
 	client_send_message(&other);
-	stand(false);
+	set_stalled(false);
 	end();
 }
 
-Test(still_disk, the_last_chunk_waits, .timeout = 60)
+Test(stalled_disk, the_last_chunk_waits_for_the_write, .timeout = 60)
 {
 	begin();
-	say_chunk(&client);
-	rig_until(&begun, 1);
-	client_say(&client, "BDAT 0 LAST\r\n");
+	send_chunk(&client);
+	rig_until(&writes_begun, 1);
+	client_send(&client, "BDAT 0 LAST\r\n");
 	client_send_message(&other);
 	cr_assert_eq(rig.committed, 1);
-	stand(false);
+	set_stalled(false);
 	client_expect(&client, "250 2.0.0 Queued as ");
 	cr_assert_eq(rig.body_bytes, CHUNK_BYTES);
 	end();
 }
 
-Test(still_disk, who_hangs_up_between_chunks, .timeout = 60)
+Test(stalled_disk, a_client_disconnects_between_chunks, .timeout = 60)
 {
 	begin();
-	say_chunk(&client);
-	rig_until(&begun, 1);
+	send_chunk(&client);
+	rig_until(&writes_begun, 1);
 	client_close(&client);
 	rig_until(&rig.released, 1);
 	client_send_message(&other);
-	stand(false);
+	set_stalled(false);
 	client_login(&client, &rig);
 	end();
 }
 
-Test(still_disk, who_hangs_up_while_it_waits, .timeout = 60)
+Test(stalled_disk, a_client_disconnects_during_the_wait, .timeout = 60)
 {
 	begin();
-	say_large(&client);
-	rig_until(&begun, 1);
+	send_large_message(&client);
+	rig_until(&writes_begun, 1);
 	client_close(&client);
 	client_send_message(&other);
 	cr_assert_eq(rig.committed, 1);
-	stand(false);
+	set_stalled(false);
 	client_login(&client, &rig);
 	end();
 }
 
-Test(still_disk, a_login_is_withdrawn, .timeout = 60)
+Test(stalled_disk, the_user_is_suspended, .timeout = 60)
 {
 	begin();
-	say_large(&client);
-	rig_until(&begun, 1);
+	send_large_message(&client);
+	rig_until(&writes_begun, 1);
 	rig_user_gone(&rig, "alice@example.com");
 	client_expect(&client, "421 4.7.0");
 	rig_until(&rig.released, 1);
-	stand(false);
+	set_stalled(false);
 	end();
 }
 
-/* Its answer with the file comes when nobody waits for it any more. */
-Test(still_disk, a_file_that_comes_late, .timeout = 60)
+/* The answer with the file arrives when no session waits for it any more. */
+Test(stalled_disk, a_file_arrives_after_its_session_has_ended, .timeout = 60)
 {
 	static const struct fault late = {MESSAGE_STATUS, FAULT_DELAY, 1000, 0};
 
@@ -292,9 +292,9 @@ Test(still_disk, a_file_that_comes_late, .timeout = 60)
 	client_login(&client, &rig);
 	client_login(&other, &rig);
 	client_begin_message(&client);
-	fault_channel_set(rig.between, &late, 1);
-	client_say(&client, "From: alice@example.com\r\n\r\n");
-	client_say(&client, large_text());
+	fault_channel_set(rig.faulty_channel, &late, 1);
+	client_send(&client, "From: alice@example.com\r\n\r\n");
+	client_send(&client, large_text());
 	rig_until(&rig.files, 1);
 	rig_user_gone(&rig, "alice@example.com");
 	client_expect(&client, "421 4.7.0");
@@ -306,53 +306,53 @@ Test(still_disk, a_file_that_comes_late, .timeout = 60)
 static unsigned
 bodies_of_submission(void)
 {
-	return bodies_open() - rig.files;
+	return open_bodies() - rig.files;
 }
 
-/* What waits to be closed keeps its descriptor, whatever the queue was told of it. */
-Test(still_disk, files_that_wait_to_be_closed_have_a_bound, .timeout = 120)
+/* A file that waits to be closed keeps its descriptor, although it was released to the queue. */
+Test(stalled_disk, files_that_wait_to_be_closed_are_bounded, .timeout = 120)
 {
 	enum { SESSIONS = 10, BOUND = SESSIONS + 64 };
 
 	rig_begin(&rig, "limits: { sessions = 10; };");
 	client_login(&client, &rig);
 	client_login(&other, &rig);
-	stand(true);
-	say_chunk(&client);
-	rig_until(&begun, 1);
+	set_stalled(true);
+	send_chunk(&client);
+	rig_until(&writes_begun, 1);
 	for (unsigned i = 0; i < BOUND; i++) {
-		say_chunk(&other);
-		client_say(&other, "RSET\r\n");
+		send_chunk(&other);
+		client_send(&other, "RSET\r\n");
 		client_expect(&other, "250");
 	}
 	cr_expect_eq(bodies_of_submission(), BOUND + 1);
 	for (unsigned i = 0; i < 3; i++) {
 		client_begin_message(&other);
-		client_say(&other, "From: alice@example.com\r\n\r\n");
-		client_say(&other, large_text());
-		client_say(&other, ".\r\n");
+		client_send(&other, "From: alice@example.com\r\n\r\n");
+		client_send(&other, large_text());
+		client_send(&other, ".\r\n");
 		client_expect(&other, "451 4.3.0 Large messages");
 	}
-	client_say(&other, "MAIL FROM:<alice@example.com> SIZE=200000\r\n");
+	client_send(&other, "MAIL FROM:<alice@example.com> SIZE=200000\r\n");
 	client_expect(&other, "451 4.3.0 Large messages");
 	cr_expect_eq(bodies_of_submission(), BOUND + 1);
 	cr_expect_eq(rig.files, BOUND + 1, "a file is asked for");
 	client_send_message(&other);
-	stand(false);
-	client_say(&client, "RSET\r\n");
+	set_stalled(false);
+	client_send(&client, "RSET\r\n");
 	client_expect(&client, "250");
 	expect_all_closed();
-	say_large(&other);
+	send_large_message(&other);
 	client_expect(&other, "250 2.0.0 Queued as ");
 	end();
 }
 
-/* It ends although the thread does not. */
-Test(still_disk, the_role_ends, .timeout = 60)
+/* The role ends although the thread does not. */
+Test(stalled_disk, the_role_ends_while_a_write_is_in_progress, .timeout = 60)
 {
 	begin();
-	say_large(&client);
-	rig_until(&begun, 1);
+	send_large_message(&client);
+	rig_until(&writes_begun, 1);
 	rig_end(&rig);
 	client_close(&client);
 	client_close(&other);
