@@ -1,6 +1,6 @@
 /*
- * authserv: the name at the front of the value (RFC 8601 section 2.2): a token or a quoted string
- * of RFC 2045, behind comments.  Only a name that every reader finds there is believed.
+ * authserv: the name at the front of the value (RFC 8601 section 2.2) is a token or a quoted string
+ * of RFC 2045, after comments. Only a name that every reader finds there is trusted.
  */
 #include "mail/authserv.h"
 
@@ -12,7 +12,7 @@ authserv_is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Takes blanks, folding and comments off the front; false: a comment does not end. */
+/* Takes blanks, folding and comments off the front; false: a comment is not closed. */
 static bool
 authserv_skip(struct str *s)
 {
@@ -26,7 +26,8 @@ authserv_skip(struct str *s)
 	return true;
 }
 
-/* Up to what may follow a token, which may be a control character that is mended later. */
+/* Up to an octet that may follow a token; that may be a control character, which is repaired
+ * later. */
 static struct str
 authserv_token(struct str s)
 {
@@ -37,7 +38,7 @@ authserv_token(struct str s)
 	return str_upto(s, n);
 }
 
-/* The name at the front; *rest_out: what follows. */
+/* The name at the front; *rest_out: the part after it. */
 static struct str
 authserv_name(struct str s, struct str *rest_out)
 {
@@ -56,8 +57,8 @@ authserv_name(struct str s, struct str *rest_out)
 	return end < inside.n && authserv_token(name).n == name.n ? name : STR_NULL;
 }
 
-/* What may follow a whole name, control characters too, for they are mended later: for another
- * reader, any other octet may be part of it. */
+/* Whether a complete name may end here. Control characters may follow too, because they are
+ * repaired later; any other octet may be part of the name for another reader. */
 static bool
 authserv_is_end(struct str rest)
 {

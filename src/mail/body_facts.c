@@ -1,5 +1,5 @@
 /*
- * body_facts: a line ends at LF; a CR in front of it is counted too, since a body holds no other.
+ * body_facts: a line ends at LF; the CR before it is counted too, because a body holds no other CR.
  */
 #include "mail/body_facts.h"
 
@@ -20,7 +20,7 @@ body_facts_take(struct body_facts *f, struct str block)
 	}
 }
 
-/* A last line without an end has no CR. */
+/* A last line without a line end has no CR. */
 unsigned
 body_facts_bits(const struct body_facts *f)
 {

@@ -1,12 +1,13 @@
 /*
- * body_facts: what a body needs of a host, found out while it streams by, in blocks cut anywhere.
+ * body_facts: what a body requires of a host. It is found while the body passes in blocks of any
+ * size.
  */
 #ifndef MAIL_BODY_FACTS_H
 #define MAIL_BODY_FACTS_H
 
 #include "base/str.h"
 
-/* As they stand in an envelope.  Without BODY_FACTS_KNOWN nobody has looked. */
+/* As stored in an envelope. Without BODY_FACTS_KNOWN the body was not examined. */
 enum body_facts_bit {
 	BODY_FACTS_KNOWN = 1 << 0,
 	BODY_FACTS_8BIT = 1 << 1, /* an octet above 127: needs 8BITMIME (RFC 6152) */
@@ -16,13 +17,14 @@ enum body_facts_bit {
 
 enum { BODY_FACTS_LINE_MAX = 998 };
 
-/* Zeroed: at the start of a body.  Line ends are CRLF, as submission takes no others. */
+/* All zeros at the start of a body. Line ends are CRLF, because submission accepts no others. */
 struct body_facts {
-	size_t line_bytes; /* of the line that goes on */
+	size_t line_bytes; /* of the line that is not complete yet */
 	bool is_8bit;
 	bool has_long_lines;
 };
 
+/* Examines the next block of the body. */
 void body_facts_take(struct body_facts *f, struct str block);
 /* BODY_FACTS_KNOWN and what was found. */
 unsigned body_facts_bits(const struct body_facts *f);

@@ -1,21 +1,22 @@
 /*
- * display_name: what stands between the addresses of a field is divided into names: the words in
- * front of an angle bracket, and each comment.  A name is judged as it is shown: quotes undone,
- * encoded words decoded, and those in a row joined.
+ * display_name: the text between the addresses of a field is divided into names: the words before
+ * an angle bracket, and each comment. A name is judged as it is shown: quotes removed, encoded
+ * words decoded, and adjacent ones joined.
  */
 #include "mail/display_name.h"
 
 #include "mail/encoded_word.h"
 
-/* One name while it is read. */
+/* The name that is being read. */
 struct display_name_reader {
 	const struct display_name *check;
 	struct buf text;
 	bool has_encoded;
 	bool is_quoted;
 	unsigned depth;  /* of comments */
-	bool after_word; /* an encoded word was the last thing */
-	bool owes_blank; /* blanks since then; they count only when no encoded word follows */
+	bool is_after_encoded; /* an encoded word was read last */
+	bool needs_blank;      /* blanks were read since then; they count only when no encoded word
+	                          follows */
 	struct smtp_status status;
 	struct str shown;
 };
@@ -35,14 +36,14 @@ display_name_refuse(struct display_name_reader *n, const char *why)
 
 /* ---- addresses in a name ---- */
 
-/* An octet that may be part of an address as people read it. */
+/* Whether an octet may be part of an address as people read it. */
 static bool
 display_name_is_word(char c)
 {
 	return !display_name_is_blank(c) && !strchr("<>()[],;:\"@", c);
 }
 
-/* The word that ends at `end`, without quotation marks in front. */
+/* The word that ends at `end`, without quotation marks at its front. */
 static struct str
 display_name_word_before(struct str s, size_t end)
 {
@@ -55,7 +56,7 @@ display_name_word_before(struct str s, size_t end)
 	return str_make(s.p + at, end - at);
 }
 
-/* The word that begins at `at`, without what ends a sentence or a quotation. */
+/* The word that begins at `at`, without punctuation at its end. */
 static struct str
 display_name_word_behind(struct str s, size_t at)
 {
@@ -69,16 +70,16 @@ display_name_word_behind(struct str s, size_t at)
 }
 
 /* The words around the "@" at s.p[at]. */
-struct display_name_sign {
+struct display_name_parts {
 	struct str local, domain;
-	bool is_apart; /* blanks between */
+	bool has_blanks; /* there are blanks between them */
 };
 
-static struct display_name_sign
-display_name_sign_at(struct str s, size_t at)
+static struct display_name_parts
+display_name_parts_at(struct str s, size_t at)
 {
 	size_t left = at, right = at + 1;
-	struct display_name_sign a;
+	struct display_name_parts a;
 
 	while (left > 0 && display_name_is_blank(s.p[left - 1]))
 		left--;
@@ -86,15 +87,15 @@ display_name_sign_at(struct str s, size_t at)
 		right++;
 	a.local = display_name_word_before(s, left);
 	a.domain = display_name_word_behind(s, right);
-	/* "sales"@example.com: the quote closes directly in front of the sign */
+	/* "sales"@example.com: the quote closes directly before the "@" */
 	if (left == at && left > 0 && s.p[left - 1] == '"')
 		a.local = str_make(s.p + left - 1, 1);
-	a.is_apart = left < at || right > at + 1;
+	a.has_blanks = left < at || right > at + 1;
 	return a;
 }
 
 static void
-display_name_check_address(struct display_name_reader *n, const struct display_name_sign *a)
+display_name_check_address(struct display_name_reader *n, const struct display_name_parts *a)
 {
 	const struct display_name *c = n->check;
 	struct str text =
@@ -108,7 +109,7 @@ display_name_check_address(struct display_name_reader *n, const struct display_n
 	    STR_ARG(c->user), STR_ARG(text), STR_ARG(c->field));
 }
 
-/* Programs that decode before they parse find an address wherever a sign stands between words. */
+/* Programs that decode before they parse find an address wherever "@" is between two words. */
 static void
 display_name_check_encoded(struct display_name_reader *n, struct str s)
 {
@@ -117,25 +118,25 @@ display_name_check_encoded(struct display_name_reader *n, struct str s)
 		    "an encoded word that shows an angle bracket" :
 		    "a name that is not ASCII and shows an angle bracket");
 	for (size_t i = 0; i < s.n && n->status.code == 250; i++) {
-		struct display_name_sign a;
+		struct display_name_parts a;
 
 		if (s.p[i] != '@')
 			continue;
-		a = display_name_sign_at(s, i);
-		if (a.local.n && a.domain.n && (!a.is_apart || str_has(a.domain, '.')))
+		a = display_name_parts_at(s, i);
+		if (a.local.n && a.domain.n && (!a.has_blanks || str_has(a.domain, '.')))
 			display_name_check_address(n, &a);
 	}
 }
 
-/* Without what people and programs put around an address. */
+/* Removes the punctuation that people and programs put around an address. */
 static struct str
-display_name_bare(struct str word)
+display_name_trim(struct str word)
 {
-	static const char around[] = "'`\".,;:!?[](){}<>/|-";
+	static const char punctuation[] = "'`\".,;:!?[](){}<>/|-";
 
-	while (word.n && strchr(around, word.p[word.n - 1]))
+	while (word.n && strchr(punctuation, word.p[word.n - 1]))
 		word.n--;
-	while (word.n && strchr(around, word.p[0]))
+	while (word.n && strchr(punctuation, word.p[0]))
 		word = str_from(word, 1);
 	if (str_istarts(word, STR("mailto:")))
 		word = str_from(word, strlen("mailto:"));
@@ -143,34 +144,34 @@ display_name_bare(struct str word)
 }
 
 static bool
-display_name_is_address(struct str word, struct display_name_sign *out)
+display_name_is_address(struct str word, struct display_name_parts *out)
 {
 	size_t at = str_find(word, '@');
 
 	if (at >= word.n)
 		return false;
-	*out = display_name_sign_at(word, at);
+	*out = display_name_parts_at(word, at);
 	return out->local.n == at && out->local.n + 1 + out->domain.n == word.n &&
 	       str_has(out->domain, '.');
 }
 
-/* The words of s, when each of them is an address. */
+/* Checks the words of s, if each of them is an address. */
 static void
 display_name_check_whole(struct display_name_reader *n, struct str s)
 {
-	struct display_name_sign a;
+	struct display_name_parts a;
 	struct str rest = s, word;
 
 	while (str_split(&rest, ' ', &word))
-		if (display_name_bare(word).n &&
-		    !display_name_is_address(display_name_bare(word), &a))
+		if (display_name_trim(word).n &&
+		    !display_name_is_address(display_name_trim(word), &a))
 			return;
 	while (n->status.code == 250 && str_split(&s, ' ', &word))
-		if (display_name_is_address(display_name_bare(word), &a))
+		if (display_name_is_address(display_name_trim(word), &a))
 			display_name_check_address(n, &a);
 }
 
-/* The whole, or what stands between two angle brackets. */
+/* Checks the whole name, and each part between two angle brackets. */
 static void
 display_name_check_plain(struct display_name_reader *n, struct str s)
 {
@@ -187,7 +188,7 @@ display_name_check_plain(struct display_name_reader *n, struct str s)
 	}
 }
 
-/* ---- reading ---- */
+/* ---- reading a name ---- */
 
 static bool
 display_name_has_encoded(struct str s)
@@ -209,7 +210,7 @@ display_name_end(struct display_name_reader *n)
 		display_name_refuse(n, n->has_encoded ?
 		    "an encoded word that is not well-formed UTF-8" :
 		    "a name that is not well-formed UTF-8");
-	/* what is decoded or unquoted first by some, and as a whole by others */
+	/* some programs decode or unquote first, others as a whole */
 	if (n->status.code == 250 && display_name_has_encoded(s))
 		display_name_refuse(n, "a name that becomes an encoded word");
 	/* relay makes an encoded word of a name that is not ASCII (header_to_ascii) */
@@ -218,19 +219,19 @@ display_name_end(struct display_name_reader *n)
 	else if (n->status.code == 250)
 		display_name_check_plain(n, s);
 	buf_reset(&n->text);
-	n->has_encoded = n->after_word = n->owes_blank = false;
+	n->has_encoded = n->is_after_encoded = n->needs_blank = false;
 }
 
 static void
 display_name_add_octet(struct display_name_reader *n, char c)
 {
-	if (display_name_is_blank(c) && n->after_word) {
-		n->owes_blank = true;
+	if (display_name_is_blank(c) && n->is_after_encoded) {
+		n->needs_blank = true;
 		return;
 	}
-	if (n->owes_blank)
+	if (n->needs_blank)
 		buf_addc(&n->text, ' ');
-	n->owes_blank = n->after_word = false;
+	n->needs_blank = n->is_after_encoded = false;
 	buf_addc(&n->text, display_name_is_blank(c) ? ' ' : c);
 }
 
@@ -241,11 +242,11 @@ display_name_add_encoded(struct display_name_reader *n, struct str *rest)
 
 	if (why)
 		display_name_refuse(n, why);
-	n->has_encoded = n->after_word = true;
-	n->owes_blank = false;
+	n->has_encoded = n->is_after_encoded = true;
+	n->needs_blank = false;
 }
 
-/* A sign that ends a name.  Inside quotes none does; inside a comment only its parentheses do. */
+/* Whether c ends a name. Inside quotes nothing does; inside a comment only its parentheses do. */
 static bool
 display_name_is_end(struct display_name_reader *n, char c)
 {
@@ -260,7 +261,7 @@ display_name_is_end(struct display_name_reader *n, char c)
 	return true;
 }
 
-/* One octet that is no encoded word: structure ends a name, quoting is undone. */
+/* Takes one octet that is no encoded word: structure ends a name, quoting is removed. */
 static void
 display_name_take_octet(struct display_name_reader *n, struct str *rest)
 {

@@ -1,11 +1,11 @@
 /*
- * dot: what ends a line is CRLF and nothing else, so a look-alike (LF.LF, CR.CR, and so on) never
- * ends the data; it is a fault, and the caller refuses the whole message.  Runs are found with
- * memchr and copied as blocks: of sound data only doubled dots and the final dot are not copied.
+ * dot: only CRLF ends a line, so a similar sequence (LF.LF, CR.CR, and so on) never ends the data;
+ * it is a fault, and the caller refuses the whole message. Line ends are searched with memchr and
+ * text is copied in blocks: in correct data, only doubled dots and the final dot are not copied.
  */
 #include "mail/dot.h"
 
-enum state { LINE_START, TEXT, TEXT_CR, DOT, DOT_CR };
+enum dot_state { LINE_START, TEXT, TEXT_CR, DOT, DOT_CR };
 
 static size_t
 find_octet_from(struct str in, size_t from, char c)
@@ -13,10 +13,10 @@ find_octet_from(struct str in, size_t from, char c)
 	return from + str_find(str_from(in, from), c);
 }
 
-/* Runs from `at`, inside a line, to the end of that line or of `in`; says how it ended: LINE_START,
- * TEXT, or TEXT_CR.  A bare LF ends no line. */
+/* Scans from `at`, inside a line, to the end of that line or of `in`. *state_out: LINE_START, TEXT
+ * or TEXT_CR. A bare LF ends no line. */
 static size_t
-scan_line(struct str in, size_t at, unsigned *faults, enum state *state_out)
+scan_line(struct str in, size_t at, unsigned *faults, enum dot_state *state_out)
 {
 	size_t lf = find_octet_from(in, at, '\n');
 	size_t cr = find_octet_from(str_upto(in, lf), at, '\r');
@@ -42,30 +42,30 @@ dot_init(struct dot *d)
 	*d = (struct dot){.state = LINE_START};
 }
 
-/* The states of one octet; returns how many octets are used up. */
+/* The state after one octet; returns how many octets were used. */
 static size_t
 dot_step(struct dot *d, char c)
 {
-	enum state now = (enum state)d->state;
+	enum dot_state state = (enum dot_state)d->state;
 
 	d->state = TEXT;
-	if (now == LINE_START && c == '.') {
+	if (state == LINE_START && c == '.') {
 		d->state = DOT;
 		return 1;
 	}
-	if (now == DOT && c == '\r') {
+	if (state == DOT && c == '\r') {
 		d->state = DOT_CR;
 		return 1;
 	}
-	if (now == DOT_CR && c == '\n') {
+	if (state == DOT_CR && c == '\n') {
 		d->is_done = true;
 		return 1;
 	}
-	if (now == TEXT_CR && c == '\n') {
+	if (state == TEXT_CR && c == '\n') {
 		d->state = LINE_START;
 		return 1;
 	}
-	if (now == DOT_CR || now == TEXT_CR)
+	if (state == DOT_CR || state == TEXT_CR)
 		d->faults |= CRLF_BARE_CR;
 	return 0;
 }
@@ -83,19 +83,19 @@ dot_take(struct dot *d, struct str in, struct buf *out, size_t *used_out)
 	size_t i = 0, from = 0;
 
 	while (i < in.n && !d->is_done) {
-		enum state now = (enum state)d->state;
+		enum dot_state state = (enum dot_state)d->state;
 		size_t used;
 
-		if (now == TEXT) {
-			enum state next;
+		if (state == TEXT) {
+			enum dot_state next;
 
 			i = scan_line(in, i, &d->faults, &next);
 			d->state = (uint8_t)next;
 			continue;
 		}
 		used = dot_step(d, in.p[i]);
-		/* the first dot of a line and what belongs to the final dot are no content */
-		if (used && now != TEXT_CR) {
+		/* the first dot of a line and the octets of the final dot are no content */
+		if (used && state != TEXT_CR) {
 			add_dot_run(d, in, from, i, out);
 			from = i + used;
 		}
@@ -117,7 +117,7 @@ dot_stuff(struct str in, bool *at_line_start, struct buf *out)
 	for (size_t i = 0; i < in.n; i = find_octet_from(in, i, '\n') + 1) {
 		if (is_start && in.p[i] == '.') {
 			buf_add(out, in.p + from, i + 1 - from);
-			from = i; /* the dot once more */
+			from = i; /* the dot again */
 		}
 		is_start = true;
 	}

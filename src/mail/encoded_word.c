@@ -1,34 +1,33 @@
 /*
- * encoded_word: only character sets in which an octet below 128 surely is that ASCII character, or
- * in which a small walk can tell, are known.  UTF-7, UTF-16, HZ, ISO-2022-KR and all that the table
- * does not have are refused: in them any ASCII text, also a line end, can be written in other
- * octets.
+ * encoded_word: the table has only character sets in which an octet below 128 is always that ASCII
+ * character, or in which a simple scan can decide. UTF-7, UTF-16, HZ, ISO-2022-KR and all others
+ * are refused: in them, any ASCII text, also a line end, can be written with other octets.
  */
 #include "mail/encoded_word.h"
 
 #include "base/encode.h"
 
-/* How the octets of a character set are read. */
+/* How the octets of a character set form characters. */
 enum charset_form {
 	FORM_UTF8,
-	FORM_SINGLE,   /* one octet, one character; below 128 ASCII */
+	FORM_SINGLE,   /* one octet for each character; ASCII below 128 */
 	FORM_ISO_8859, /* the same, and 0x85 is NEXT LINE */
 	FORM_EUC,      /* two octets above 0xa0 */
 	FORM_WIDE,     /* an octet above 0x80, then one from 0x40 on */
-	FORM_SHIFTED,  /* the same, but 0xa0 to 0xdf stand alone */
+	FORM_SHIFTED,  /* the same, but 0xa0 to 0xdf are characters of one octet */
 	FORM_GB18030,  /* FORM_WIDE, and four octets: an octet above 0x80 and a digit, twice */
-	FORM_ESCAPED,  /* ISO-2022-JP: escape sequences say how what follows is read */
+	FORM_ESCAPED,  /* ISO-2022-JP: escape sequences select the character set */
 };
 
-/* Pairs of octets, each a range of those with which 0x40, "@" in ASCII, makes one character.
- * Behind others readers show it as what it is. */
+/* Pairs of octets, each a range of first octets with which 0x40 ("@" in ASCII) forms one character.
+ * After other octets readers show it as "@". */
 #define BIG5_AT "\xa1\xa1\xa3\xc7\xc9\xf9"
 #define GBK_AT "\x81\xa0\xa8\xfe"
 #define JIS_AT "\x81\x81\x83\x84\x89\x9f\xe0\xea"
 #define CP932_AT JIS_AT "\x87\x87\xed\xee"
 
 struct encoded_word_charset {
-	const char *name; /* '#' stands for one digit, or for two at the end */
+	const char *name; /* '#' matches one digit, or two at the end */
 	enum charset_form form;
 	const char *at; /* ..._AT; NULL: none */
 };
@@ -83,7 +82,7 @@ charset_matches(struct str name, const char *pattern)
 	       char_is_digit(name.p[name.n - 1]);
 }
 
-/* A language may follow the name behind a star (RFC 2231 section 5). */
+/* A language may follow the name after a "*" (RFC 2231 section 5). */
 static const struct encoded_word_charset *
 charset_of(struct str name)
 {
@@ -105,7 +104,7 @@ encoded_word_hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* An "=" that no two digits follow stays, as most readers let it. */
+/* A "=" without two hexadecimal digits after it is unchanged, as in most readers. */
 static void
 encoded_word_decode_q(struct str text, struct buf *out)
 {
@@ -141,7 +140,7 @@ charset_has_at(const struct encoded_word_charset *set, unsigned char lead)
 	return false;
 }
 
-/* Octets of the character whose first one is above 0x7f; 1: that one stands alone. */
+/* Octets of the character whose first one is above 0x7f; 1: a character of one octet. */
 static size_t
 charset_wide_octets(const struct encoded_word_charset *set, struct str in)
 {
@@ -166,7 +165,7 @@ charset_is_line_end(struct str four)
 	       str_starts(four, STR("\x81\x36\xa6\x36"));
 }
 
-/* false: a line end is hidden in it. */
+/* False: it contains a line end. */
 static bool
 charset_show_wide(struct str in, const struct encoded_word_charset *set, struct buf *out)
 {
@@ -181,8 +180,8 @@ charset_show_wide(struct str in, const struct encoded_word_charset *set, struct 
 	return true;
 }
 
-/* ISO-2022-JP: false when an escape sequence or an octet is not of it; half-width katakana are not
- * (RFC 1468), and readers show their octets as ASCII. */
+/* ISO-2022-JP. False: an escape sequence or an octet that does not belong to it; so are those of
+ * half-width katakana (RFC 1468), whose octets readers show as ASCII. */
 static bool
 charset_show_escaped(struct str in, struct buf *out)
 {
@@ -240,9 +239,9 @@ charset_show(struct str in, const struct encoded_word_charset *set, struct buf *
 
 /* ---- the word ---- */
 
-/* Octets of "=?charset?B?text?=" at the front of s; 0: none that is whole. */
+/* Octets of "=?charset?B?text?=" at the front of s; 0: there is no complete one. */
 static size_t
-encoded_word_divide(struct str s, struct str *charset_out, char *how_out, struct str *text_out)
+encoded_word_divide(struct str s, struct str *charset_out, char *encoding_out, struct str *text_out)
 {
 	size_t begin, end = 2;
 	const char *found;
@@ -252,13 +251,13 @@ encoded_word_divide(struct str s, struct str *charset_out, char *how_out, struct
 	begin = end + 3;
 	if (begin > s.n || s.p[end + 2] != '?')
 		return 0;
-	*how_out = char_lower(s.p[end + 1]);
+	*encoding_out = char_lower(s.p[end + 1]);
 	found = memmem(s.p + begin, s.n - begin, "?=", 2);
-	if (!found || (*how_out != 'b' && *how_out != 'q'))
+	if (!found || (*encoding_out != 'b' && *encoding_out != 'q'))
 		return 0;
 	*text_out = str_make(s.p + begin, (size_t)(found - s.p) - begin);
 	end = begin + text_out->n + 2;
-	/* "=?a?q?b?=?c?q?d?=": programs differ in which of the two they see */
+	/* "=?a?q?b?=?c?q?d?=": programs differ in which of the two they find */
 	return end < s.n && s.p[end] == '?' ? 0 : end;
 }
 
@@ -266,34 +265,34 @@ bool
 encoded_word_is(struct str s)
 {
 	struct str charset, text;
-	char how;
+	char encoding;
 
 	return str_starts(s, STR("=?")) && str_is_ascii(s) &&
-	       encoded_word_divide(s, &charset, &how, &text) == s.n;
+	       encoded_word_divide(s, &charset, &encoding, &text) == s.n;
 }
 
 const char *
 encoded_word_take(struct str *rest, struct buf *out)
 {
 	struct str charset, text;
-	const struct encoded_word_charset *known;
+	const struct encoded_word_charset *set;
 	const char *why = NULL;
 	struct buf plain;
-	char how;
-	size_t n = encoded_word_divide(*rest, &charset, &how, &text);
+	char encoding;
+	size_t n = encoded_word_divide(*rest, &charset, &encoding, &text);
 
 	if (n == 0)
 		return "an encoded word that is not whole";
-	known = charset_of(charset);
-	if (!known)
+	set = charset_of(charset);
+	if (!set)
 		return "an encoded word in a character set that cannot be checked";
 	buf_init(&plain, text.n + 1);
-	if (how == 'q')
+	if (encoding == 'q')
 		encoded_word_decode_q(text, &plain);
 	else if (!decode_base64(&plain, text))
 		why = "an encoded word that is not base64";
 	if (!why)
-		why = charset_show(buf_str(&plain), known, out);
+		why = charset_show(buf_str(&plain), set, out);
 	buf_clear(&plain);
 	if (!why)
 		*rest = str_from(*rest, n);

@@ -1,8 +1,8 @@
 /*
- * envelope: stored form: a row of fields, each a tag (2 bytes), a length (2 bytes) and that many
- * bytes, all little endian.  Numbers take as many bytes as they need (up to 8), empty values are
- * left out; a recipient is a field that holds fields.  Tags are never given a new meaning.  A tag
- * that is not in the tables below is kept as it came, in the envelope and in each recipient.
+ * envelope: the stored form is a sequence of fields, each a tag (2 bytes), a length (2 bytes) and
+ * that many bytes, all little endian. Numbers have as many bytes as they need (up to 8), empty
+ * values are omitted; a recipient is a field that holds fields. A tag never gets a new meaning.
+ * Fields whose tag is not in the tables below are preserved, in the envelope and in each recipient.
  */
 #include "mail/envelope.h"
 
@@ -20,7 +20,7 @@ struct envelope_field {
 	uint8_t size; /* of the member, for numbers */
 	uint16_t offset;
 	uint64_t max;                 /* of a number */
-	bool (*may_be)(struct str s); /* of a text that is not empty */
+	bool (*may_be)(struct str s); /* of a text that is not empty: whether it is allowed */
 };
 
 #define MEMBER(type, member) sizeof(((type *)NULL)->member), offsetof(type, member)
@@ -33,8 +33,8 @@ struct envelope_field {
 		tag, NUMBER, MEMBER(type, member), max, NULL                                       \
 	}
 
-/* A login, also one with U+0080 to U+009F in it, which 0.1.0 let pass; and what this program wrote.
- */
+/* A login, also one with U+0080 to U+009F, which version 0.1.0 accepted; and texts that this
+ * program wrote. */
 static bool
 envelope_is_text(struct str s)
 {
@@ -141,10 +141,10 @@ put_envelope_id(struct buf *out, unsigned tag, const struct msgid *id)
 }
 
 static void
-put_fields(struct buf *out, const struct envelope_field *fields, const void *from)
+put_fields(struct buf *out, const struct envelope_field *fields, const void *source)
 {
 	for (const struct envelope_field *f = fields; f->tag; f++) {
-		const char *member = (const char *)from + f->offset;
+		const char *member = (const char *)source + f->offset;
 
 		if (f->kind == TEXT)
 			put_envelope_text(out, f->tag, *(const struct str *)(const void *)member);
@@ -229,9 +229,9 @@ set_envelope_id(struct msgid *id, struct str value)
 }
 
 static bool
-set_envelope_field(const struct envelope_field *f, void *to, struct str value)
+set_envelope_field(const struct envelope_field *f, void *target, struct str value)
 {
-	void *member = (char *)to + f->offset;
+	void *member = (char *)target + f->offset;
 
 	if (f->kind == NUMBER)
 		return set_envelope_number(f, member, value);
@@ -249,13 +249,13 @@ find_envelope_field(const struct envelope_field *fields, unsigned tag)
 	return fields->tag ? fields : NULL;
 }
 
-/* One container (the envelope, or one recipient) on its way in. */
+/* One container (the envelope, or one recipient) that is being decoded. */
 struct envelope_decoder {
 	const struct envelope_field *fields;
-	void *to;
-	uint64_t seen; /* bit per known tag: each at most once */
-	char *kept;    /* unknown fields; room for the whole container */
-	size_t kept_bytes;
+	void *target;
+	uint64_t seen; /* a bit for each known tag: each at most once */
+	char *unknown; /* unknown fields; has room for the whole container */
+	size_t unknown_bytes;
 };
 
 static bool
@@ -266,20 +266,20 @@ decode_known(struct envelope_decoder *d, unsigned tag, struct str value)
 	if (d->seen & UINT64_C(1) << tag)
 		return false;
 	d->seen |= UINT64_C(1) << tag;
-	return set_envelope_field(f, d->to, value);
+	return set_envelope_field(f, d->target, value);
 }
 
 static void
-keep_unknown(struct envelope_decoder *d, struct str raw)
+add_unknown_field(struct envelope_decoder *d, struct str raw)
 {
-	memcpy(d->kept + d->kept_bytes, raw.p, raw.n);
-	d->kept_bytes += raw.n;
+	memcpy(d->unknown + d->unknown_bytes, raw.p, raw.n);
+	d->unknown_bytes += raw.n;
 }
 
 static bool
 decode_recipient(struct str bytes, struct arena *arena, struct envelope_recipient *out)
 {
-	struct envelope_decoder d = {.fields = recipient_fields, .to = out};
+	struct envelope_decoder d = {.fields = recipient_fields, .target = out};
 	struct str rest = bytes, value;
 	unsigned tag;
 
@@ -293,11 +293,11 @@ decode_recipient(struct str bytes, struct arena *arena, struct envelope_recipien
 				return false;
 			continue;
 		}
-		if (!d.kept)
-			d.kept = arena_new(arena, bytes.n);
-		keep_unknown(&d, str_make(at, (size_t)(rest.p - at)));
+		if (!d.unknown)
+			d.unknown = arena_new(arena, bytes.n);
+		add_unknown_field(&d, str_make(at, (size_t)(rest.p - at)));
 	}
-	out->unknown = str_make(d.kept, d.kept_bytes);
+	out->unknown = str_make(d.unknown, d.unknown_bytes);
 	return out->address.n > 0;
 }
 
@@ -320,7 +320,7 @@ count_recipients(struct str rest, uint32_t *count_out, bool *has_unknown_out)
 	return *count_out <= ENVELOPE_RECIPIENTS_MAX;
 }
 
-/* The fields are whole, as count_recipients has seen. */
+/* count_recipients has checked that all fields are complete. */
 static bool
 decode_fields(
     struct envelope_decoder *d, struct str rest, struct arena *arena, struct envelope *out)
@@ -341,7 +341,7 @@ decode_fields(
 			if (!decode_known(d, tag, value))
 				return false;
 		} else {
-			keep_unknown(d, str_make(at, (size_t)(rest.p - at)));
+			add_unknown_field(d, str_make(at, (size_t)(rest.p - at)));
 		}
 	}
 	return true;
@@ -350,7 +350,7 @@ decode_fields(
 bool
 envelope_decode(struct str bytes, struct arena *arena, struct envelope *out)
 {
-	struct envelope_decoder d = {.fields = envelope_fields, .to = out};
+	struct envelope_decoder d = {.fields = envelope_fields, .target = out};
 	bool has_unknown;
 
 	*out = (struct envelope){0};
@@ -359,9 +359,9 @@ envelope_decode(struct str bytes, struct arena *arena, struct envelope *out)
 		return false;
 	out->recipients = ARENA_ARRAY(arena, struct envelope_recipient, out->recipient_count);
 	if (has_unknown)
-		d.kept = arena_new(arena, bytes.n);
+		d.unknown = arena_new(arena, bytes.n);
 	if (!decode_fields(&d, bytes, arena, out))
 		return false;
-	out->unknown = str_make(d.kept, d.kept_bytes);
+	out->unknown = str_make(d.unknown, d.unknown_bytes);
 	return (d.seen & UINT64_C(1) << TAG_ID) != 0;
 }

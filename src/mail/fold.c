@@ -1,6 +1,6 @@
 /*
- * fold: where a line can be folded is kept while it is written; the line end is put there only when
- * the line has become too long.
+ * fold: the position where a line can be folded is stored while the line is written; the line end
+ * is inserted there only when the line has become too long.
  */
 #include "mail/fold.h"
 
@@ -10,9 +10,9 @@
 
 enum {
 	/* charset, "B?" or "Q?", "?=" */
-	FOLD_AROUND = sizeof FOLD_CHARSET - 1 + 4,
-	/* a word with less room than for one character of four octets begins a line */
-	FOLD_ROOM_MIN = FOLD_AROUND + 12,
+	FOLD_OVERHEAD = sizeof FOLD_CHARSET - 1 + 4,
+	/* with less room than for one character of four octets, a word begins a line */
+	FOLD_ROOM_MIN = FOLD_OVERHEAD + 12,
 };
 
 static bool
@@ -30,22 +30,22 @@ fold_last(const struct fold *f)
 static size_t
 fold_column(const struct fold *f)
 {
-	return f->out->n - f->line_at;
+	return f->out->n - f->line_start;
 }
 
 static void
 fold_break(struct fold *f)
 {
-	size_t behind = f->out->n - f->blank_at;
+	size_t tail_bytes = f->out->n - f->last_blank;
 	char *at;
 
 	if (!buf_addz(f->out, "\r\n"))
 		return;
-	at = f->out->p + f->blank_at;
-	memmove(at + 2, at, behind);
+	at = f->out->p + f->last_blank;
+	memmove(at + 2, at, tail_bytes);
 	memcpy(at, "\r\n", 2);
-	f->line_at = f->blank_at + 2;
-	f->blank_at = 0;
+	f->line_start = f->last_blank + 2;
+	f->last_blank = 0;
 }
 
 static void
@@ -53,18 +53,18 @@ fold_octet(struct fold *f, char c)
 {
 	char last = fold_last(f);
 
-	if (fold_is_blank(c) && !fold_is_blank(last) && !f->is_whole &&
+	if (fold_is_blank(c) && !fold_is_blank(last) && !f->is_unbreakable &&
 	    (last != '\\' || !f->has_pairs))
-		f->blank_at = f->out->n;
+		f->last_blank = f->out->n;
 	buf_addc(f->out, c);
-	if (!fold_is_blank(c) && f->blank_at && fold_column(f) > FOLD_COLUMNS)
+	if (!fold_is_blank(c) && f->last_blank && fold_column(f) > FOLD_COLUMNS)
 		fold_break(f);
 }
 
 void
 fold_begin(struct fold *f, struct buf *out, struct str name)
 {
-	*f = (struct fold){.out = out, .line_at = out->n};
+	*f = (struct fold){.out = out, .line_start = out->n};
 	buf_adds(out, name);
 	buf_addc(out, ':');
 }
@@ -74,9 +74,9 @@ fold_text(struct fold *f, struct str text)
 {
 	if (text.n == 0)
 		return;
-	if (f->owes_blank && !fold_is_blank(text.p[0]) && text.p[0] != ')')
+	if (f->needs_blank && !fold_is_blank(text.p[0]) && text.p[0] != ')')
 		fold_octet(f, ' ');
-	f->owes_blank = false;
+	f->needs_blank = false;
 	for (size_t i = 0; i < text.n; i++)
 		fold_octet(f, text.p[i]);
 }
@@ -86,13 +86,13 @@ fold_blank(struct fold *f)
 {
 	if (!fold_is_blank(fold_last(f)))
 		fold_octet(f, ' ');
-	f->owes_blank = false;
+	f->needs_blank = false;
 }
 
 void
 fold_require_blank(struct fold *f)
 {
-	f->owes_blank = true;
+	f->needs_blank = true;
 }
 
 void
@@ -103,7 +103,7 @@ fold_end(struct fold *f)
 
 /* ---- encoded words ---- */
 
-/* RFC 2047 section 5 (3): what a phrase allows, and so every place. */
+/* RFC 2047 section 5 (3): what a phrase allows is allowed everywhere. */
 static bool
 fold_is_plain(char c)
 {
@@ -121,9 +121,9 @@ fold_q_bytes(struct str text)
 }
 
 static size_t
-fold_bytes(struct str text, char how)
+fold_bytes(struct str text, char encoding)
 {
-	return how == 'B' ? (text.n + 2) / 3 * 4 : fold_q_bytes(text);
+	return encoding == 'B' ? (text.n + 2) / 3 * 4 : fold_q_bytes(text);
 }
 
 static void
@@ -147,16 +147,16 @@ fold_character_bytes(struct str text)
 	return n < text.n ? n : text.n;
 }
 
-/* Octets of the whole characters, at least one, that a word of so much room can hold. */
+/* Octets of the complete characters, at least one, that fit into a word of this size. */
 static size_t
-fold_fitting(struct str text, char how, size_t room)
+fold_fitting(struct str text, char encoding, size_t room)
 {
 	size_t n = fold_character_bytes(text);
 
 	while (n < text.n) {
 		size_t next = n + fold_character_bytes(str_from(text, n));
 
-		if (FOLD_AROUND + fold_bytes(str_upto(text, next), how) > room)
+		if (FOLD_OVERHEAD + fold_bytes(str_upto(text, next), encoding) > room)
 			break;
 		n = next;
 	}
@@ -173,10 +173,10 @@ fold_room(const struct fold *f)
 }
 
 static void
-fold_add_word(struct fold *f, struct str text, char how)
+fold_add_word(struct fold *f, struct str text, char encoding)
 {
-	buf_addf(f->out, FOLD_CHARSET "%c?", how);
-	if (how == 'B')
+	buf_addf(f->out, FOLD_CHARSET "%c?", encoding);
+	if (encoding == 'B')
 		encode_base64(f->out, text);
 	else
 		fold_add_q(f->out, text);
@@ -186,7 +186,7 @@ fold_add_word(struct fold *f, struct str text, char how)
 void
 fold_encoded(struct fold *f, struct str text)
 {
-	char how = fold_bytes(text, 'Q') < fold_bytes(text, 'B') ? 'Q' : 'B';
+	char encoding = fold_bytes(text, 'Q') < fold_bytes(text, 'B') ? 'Q' : 'B';
 	bool is_first = true;
 	size_t n;
 
@@ -195,11 +195,11 @@ fold_encoded(struct fold *f, struct str text)
 	for (; text.n && buf_ok(f->out); text = str_from(text, n)) {
 		if (!is_first)
 			fold_octet(f, ' ');
-		if (f->blank_at && (!is_first || fold_room(f) < FOLD_ROOM_MIN))
+		if (f->last_blank && (!is_first || fold_room(f) < FOLD_ROOM_MIN))
 			fold_break(f);
-		n = fold_fitting(text, how, fold_room(f));
-		fold_add_word(f, str_upto(text, n), how);
-		f->owes_blank = true;
+		n = fold_fitting(text, encoding, fold_room(f));
+		fold_add_word(f, str_upto(text, n), encoding);
+		f->needs_blank = true;
 		is_first = false;
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * header: fields are views into the block, so nothing that is not meant to change can change.  What
+ * header: fields are views into the block, so their bytes cannot change by mistake. Input that
  * programs could read in two ways (a line without a colon, bare CR or LF, NUL) is refused.
  */
 #include "mail/header.h"
@@ -16,7 +16,7 @@ refuse_header_field(const char *what, size_t number)
 	return smtp_status_make(554, "5.6.0", "Header field %zu: %s", number, what);
 }
 
-/* The line at the front of s with its CRLF; the last one of a block may come without. */
+/* The line at the front of s with its CRLF; the last line of a block may have none. */
 static size_t
 header_line_bytes(struct str s)
 {
@@ -25,7 +25,7 @@ header_line_bytes(struct str s)
 	return lf < s.n ? lf + 1 : s.n;
 }
 
-/* The line without its end; NULL, or why it is none. */
+/* line: with its line end. NULL, or the fault. */
 static const char *
 check_header_line(struct str line)
 {
@@ -39,7 +39,7 @@ check_header_line(struct str line)
 	return NULL;
 }
 
-/* Name, blanks (obsolete, but receivers read over them), colon. */
+/* Name, blanks (obsolete, but readers ignore them), colon. */
 static const char *
 split_header_field(struct header_field *f)
 {

@@ -1,8 +1,9 @@
 /*
  * header_address: the address lists of RFC 5322 section 3.4, with the obsolete forms of section 4.4
- * that readers still understand.  What two programs might read differently (an address before an
- * angle bracket, two angle brackets, an encoded word as local part) does not parse: a spoofed From
- * lives from such differences.  The list is read twice, first only to count, so memory is exact.
+ * that readers still understand. Input that two programs might read differently (an address before
+ * an angle bracket, two angle brackets, an encoded word as local part) does not parse: forged From
+ * fields use such differences. The list is parsed twice, first only to count, so that the memory is
+ * exact.
  */
 #include "mail/header.h"
 
@@ -12,7 +13,7 @@ struct header_address_reader {
 	struct str in;
 	size_t at;
 	struct arena *arena;
-	struct header_address *out; /* NULL: only count */
+	struct header_address *out; /* NULL: count only */
 	size_t count;
 };
 
@@ -63,7 +64,7 @@ take_header_octet(struct header_address_reader *r, char c)
 	return true;
 }
 
-/* A backslash and what it quotes, which may not be a fold. */
+/* A backslash and the octet it quotes, which may not be folding. */
 static bool
 take_quoted_pair(struct header_address_reader *r)
 {
@@ -98,7 +99,7 @@ skip_comment(struct header_address_reader *r)
 	return false;
 }
 
-/* Blanks, folding and comments; false when a comment is not closed. */
+/* Blanks, folding and comments; false: a comment is not closed. */
 static bool
 skip_cfws(struct header_address_reader *r)
 {
@@ -150,12 +151,12 @@ take_header_word(struct header_address_reader *r, struct str *out)
 
 /* ---- addresses ---- */
 
-/* The words in front of an '@', '<', ':' or the end: a local part or a display name, which one is
- * known only then. */
+/* The words before "@", "<", ":" or the end: a local part or a display name; which one, only the
+ * next octet shows. */
 struct header_words {
 	size_t from, to;
 	size_t count;
-	bool is_local;  /* words with single dots between: may be a local part */
+	bool is_local;  /* words with single dots between them: may be a local part */
 	bool ends_dot;
 	bool has_encoded;
 	bool has_quoted_fold;
@@ -171,7 +172,7 @@ add_header_word(struct header_address_reader *r, struct header_words *w)
 	if (w->count++ && !w->ends_dot)
 		w->is_local = false;
 	w->ends_dot = false;
-	/* "=?" inside quotes too: some programs decode there as well */
+	/* "=?" inside quotes too: some programs decode it there as well */
 	if (memmem(word.p, word.n, "=?", 2))
 		w->has_encoded = true;
 	if (word.p[0] == '"' && str_has(word, '\n'))
@@ -219,8 +220,8 @@ take_domain_literal(struct header_address_reader *r)
 	return false;
 }
 
-/* A literal, or atoms with dots between; *end_out: behind its last octet.  Blanks and comments
- * behind are taken too. */
+/* A literal, or atoms with dots between them; *end_out: after its last octet. Blanks and comments
+ * after it are taken too. */
 static bool
 take_header_domain(struct header_address_reader *r, size_t *end_out)
 {
@@ -244,7 +245,7 @@ take_header_domain(struct header_address_reader *r, size_t *end_out)
 	return true;
 }
 
-/* in[from, to) without blanks and comments, which are known to be well-formed. */
+/* in[from, to) without blanks and comments, which are well-formed. */
 static struct str
 without_comments(struct header_address_reader *r, size_t from, size_t to)
 {
@@ -284,14 +285,14 @@ add_header_address(struct header_address_reader *r, size_t from, size_t to)
 	return true;
 }
 
-/* A fold inside a quoted local part would end up in the text. */
+/* Folding inside a quoted local part would become part of the text. */
 static bool
 is_local_part(const struct header_words *w)
 {
 	return w->is_local && !w->has_encoded && !w->has_quoted_fold;
 }
 
-/* What follows the local part; without '@' the address has no domain. */
+/* The rest after the local part; without "@" the address has no domain. */
 static bool
 finish_header_address(struct header_address_reader *r, const struct header_words *w)
 {
@@ -304,7 +305,7 @@ finish_header_address(struct header_address_reader *r, const struct header_words
 	return add_header_address(r, w->from, end);
 }
 
-/* "@a,@b:" in angle brackets is read over. */
+/* "@a,@b:" in angle brackets is ignored. */
 static bool
 skip_obs_route(struct header_address_reader *r)
 {
@@ -337,7 +338,7 @@ is_at_address_end(const struct header_address_reader *r, bool in_group)
 	       (in_group && peek_header_octet(r) == ';');
 }
 
-/* A mailbox, or nothing at all (obsolete lists have empty elements). */
+/* A mailbox, or nothing (obsolete lists have empty elements). */
 static bool
 take_mailbox(struct header_address_reader *r, const struct header_words *w, bool in_group)
 {

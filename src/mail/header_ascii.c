@@ -1,6 +1,6 @@
 /*
- * header_ascii: field by field.  A structured field is walked token by token: comments, and where a
- * phrase may stand its words, are text and can be encoded; all else has to be ASCII.
+ * header_ascii: converts field by field. A structured field is processed token by token: comments,
+ * and words where a phrase is allowed, are text and can be encoded; everything else must be ASCII.
  */
 #include "mail/header_ascii.h"
 
@@ -11,16 +11,16 @@
 enum { HEADER_ASCII_SCRATCH_BYTES = 8 << 20 };
 
 enum header_form {
-	FORM_TEXT,       /* unstructured: every field that is not named below */
+	FORM_TEXT,       /* unstructured: every field that is not listed below */
 	FORM_TOKENS,     /* only its comments are text */
-	FORM_PHRASES,    /* phrases, and what stands in angle brackets */
+	FORM_PHRASES,    /* phrases, and parts in angle brackets */
 	FORM_ADDRESSES,
 	FORM_PARAMETERS,
 };
 
 static const struct {
 	enum header_form form;
-	const char *names; /* with a blank around each */
+	const char *names; /* each between blanks */
 } header_forms[] = {
     {FORM_ADDRESSES,
 	" from sender reply-to to cc bcc resent-from resent-sender resent-reply-to resent-to "
@@ -40,7 +40,7 @@ struct header_ascii_field {
 	struct fold fold;
 	struct arena *arena;
 	bool in_angle; /* between "<" and ">" */
-	const char *why; /* it cannot be encoded; NULL: so far it can */
+	const char *why; /* it cannot be encoded; NULL: no fault yet */
 };
 
 static enum header_form
@@ -66,7 +66,8 @@ ascii_blanks(struct str s)
 	return n;
 }
 
-/* Words with blanks between, up to a special character that is not quoted; no blanks behind. */
+/* Words with blanks between them, up to a special character that is not quoted; no blanks at the
+ * end. */
 static size_t
 ascii_words_bytes(struct str s)
 {
@@ -121,9 +122,9 @@ ascii_put_comment(struct fold *f, struct str comment)
 
 /* ---- structured fields ---- */
 
-/* Each quotation mark has its other one, and "\\" stands only between two. */
+/* Whether each quotation mark has its partner, and "\\" occurs only inside quotes. */
 static bool
-ascii_quotes_are_whole(struct str words)
+ascii_quotes_are_closed(struct str words)
 {
 	bool is_quoted = false;
 
@@ -139,20 +140,20 @@ ascii_quotes_are_whole(struct str words)
 static void
 ascii_put_words(struct header_ascii_field *w, struct str words, bool may_phrase)
 {
-	/* a fold inside a quoted local part would be part of the address for some readers */
-	w->fold.is_whole = !may_phrase && str_has(words, '"');
+	/* for some readers, folding inside a quoted local part would be part of the address */
+	w->fold.is_unbreakable = !may_phrase && str_has(words, '"');
 	if (str_is_ascii(words))
 		fold_text(&w->fold, words);
 	else if (!may_phrase || w->in_angle)
 		w->why = "a part that is not text is not ASCII";
-	else if (!ascii_quotes_are_whole(words))
+	else if (!ascii_quotes_are_closed(words))
 		w->why = "words that cannot be read";
 	else
 		header_text_encode(&w->fold, HEADER_TEXT_PHRASE, words);
-	w->fold.is_whole = false;
+	w->fold.is_unbreakable = false;
 }
 
-/* One token, with which s begins: its octets. */
+/* Writes the first token of s; returns its octets. */
 static size_t
 ascii_put_token(struct header_ascii_field *w, struct str s, bool may_phrase)
 {
@@ -180,7 +181,7 @@ ascii_put_token(struct header_ascii_field *w, struct str s, bool may_phrase)
 	return 1;
 }
 
-/* may_phrase: outside angle brackets words are phrases. */
+/* may_phrase: words outside angle brackets are phrases. */
 static void
 ascii_put_tokens(struct header_ascii_field *w, struct str s, bool may_phrase)
 {
@@ -220,7 +221,7 @@ ascii_put_parameters(struct header_ascii_field *w, struct str body)
 
 /* ---- fields ---- */
 
-/* Without the line ends of folding: the blanks behind them stay. */
+/* Removes the line ends of folding; the blanks after them stay. */
 static struct str
 ascii_unfold(struct str body, struct arena *arena)
 {
@@ -272,7 +273,7 @@ ascii_check(struct buf *out, struct header_fault *fault)
 		fault->why = "too large with encoded words";
 	else if (header_is_sendable(buf_str(out), fault) && !str_is_ascii(buf_str(out)))
 		fault->why = "not ASCII";
-	fault->name = STR_NULL; /* what stands in out may not live as long */
+	fault->name = STR_NULL; /* the name in out may not live as long */
 	return !fault->why;
 }
 

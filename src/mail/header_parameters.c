@@ -4,12 +4,12 @@
 #include "mail/header_parameters.h"
 
 enum {
-	PARAMETER_NAME_MAX = 40, /* with all that stands around it a character fits on a line */
+	PARAMETER_NAME_MAX = 40, /* with the syntax around it, a character still fits on a line */
 	PARAMETERS_MAX = 64,     /* beyond ASCII: for each one all names are compared */
 };
 
 struct header_parameter {
-	struct str name, value; /* the value as it stands, with its quotation marks */
+	struct str name, value; /* the value as written, with its quotation marks */
 };
 
 size_t
@@ -60,9 +60,9 @@ parameter_is_token(struct str s)
 	return s.n > 0;
 }
 
-/* A whole quoted string, or a word that needs no quotes. */
+/* Whether v is a complete quoted string, or a word that needs no quotes. */
 static bool
-parameter_value_is_sound(struct str v)
+parameter_value_is_valid(struct str v)
 {
 	size_t i = 1;
 
@@ -77,7 +77,7 @@ parameter_value_is_sound(struct str v)
 	return i + 1 == v.n;
 }
 
-/* "name*" or "name*0" stands there as well. */
+/* Whether "name*" or "name*0" is present as well. */
 static bool
 parameter_has_extended(struct str all, struct str name)
 {
@@ -104,7 +104,7 @@ parameter_add_octet(struct buf *out, char c)
 		buf_addf(out, "%%%02X", (unsigned char)c);
 }
 
-/* One whole character of *rest. */
+/* Adds one complete character of *rest. */
 static void
 parameter_add_character(struct buf *out, struct str *rest)
 {
@@ -114,18 +114,18 @@ parameter_add_character(struct buf *out, struct str *rest)
 	} while (rest->n && ((unsigned char)rest->p[0] & 0xc0) == 0x80);
 }
 
-/* What fits on a line behind a blank and before ";". */
+/* Adds as much as fits on a line after a blank and before ";". */
 static void
 parameter_fill(struct buf *out, struct str *rest)
 {
 	while (rest->n) {
-		struct str before = *rest;
+		struct str unfilled = *rest;
 		size_t n = out->n;
 
 		parameter_add_character(out, rest);
 		if (out->n > FOLD_COLUMNS - 2) {
 			out->n = n;
-			*rest = before;
+			*rest = unfilled;
 			return;
 		}
 	}
@@ -174,7 +174,7 @@ parameter_encode(struct fold *f, struct str raw, struct str all)
 	struct buf plain;
 
 	if (!parameter_is_token(p.name) || p.name.n > PARAMETER_NAME_MAX ||
-	    !str_is_ascii(p.name) || !parameter_value_is_sound(p.value))
+	    !str_is_ascii(p.name) || !parameter_value_is_valid(p.value))
 		return "a parameter that cannot be encoded";
 	if (str_ieq(p.name, STR("boundary")))
 		return "a boundary that is not ASCII";

@@ -1,6 +1,6 @@
 /*
- * header_repair: folding changes no meaning (RFC 5322 section 2.2.3), and never breaks inside a
- * word: a word of more than 998 octets stays, and header_is_sendable refuses it.
+ * header_repair: folding does not change the meaning (RFC 5322 section 2.2.3), and is never
+ * inserted inside a word: a word of more than 998 octets stays, and header_is_sendable refuses it.
  */
 #include "mail/header_repair.h"
 
@@ -12,7 +12,7 @@ repair_is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* CR and LF stand only together, as header_parse has seen. */
+/* CR and LF occur only together, as header_parse has checked. */
 static size_t
 repair_control_bytes(struct str s)
 {
@@ -25,7 +25,7 @@ header_has_control(const struct header_field *f)
 	for (size_t i = 0; i < f->body.n; i++) {
 		unsigned char c = (unsigned char)f->body.p[i];
 
-		/* nearly all of it, without a call for each octet */
+		/* most octets, without a call for each */
 		if (c >= 0x20 && c < 0x7f)
 			continue;
 		if (repair_control_bytes(str_from(f->body, i)))
@@ -49,8 +49,8 @@ repair_is_needed(const struct header_field *f)
 
 /* ---- folding ---- */
 
-/* A line end may be put in front of s.p[i]: a blank that follows a word, behind which more follows.
- */
+/* Whether a line end may be inserted before s.p[i]: a blank after a word, with another word behind
+ * it. */
 static bool
 repair_may_fold(struct str s, size_t i, size_t last_word)
 {
@@ -58,7 +58,7 @@ repair_may_fold(struct str s, size_t i, size_t last_word)
 	       s.p[i - 1] != '\\';
 }
 
-/* Where the first piece of a line ends; s.n: nowhere. */
+/* The end of the first part of a line; s.n: it cannot be folded. */
 static size_t
 repair_fold_at(struct str s)
 {
@@ -75,7 +75,7 @@ repair_fold_at(struct str s)
 	return at ? at : s.n;
 }
 
-/* line: without its end. */
+/* line: without its line end. */
 static void
 repair_add_line(struct buf *out, struct str line)
 {
@@ -120,21 +120,21 @@ repair_add_lines(struct buf *out, struct str value)
 struct header_field
 header_repair(const struct header_field *f, struct arena *arena)
 {
-	struct header_field mended = *f;
+	struct header_field repaired = *f;
 	struct buf value, raw;
 
 	if (!repair_is_needed(f))
-		return mended;
+		return repaired;
 	buf_init(&value, f->raw.n + 1);
 	buf_init(&raw, 3 * f->raw.n + 3);
 	buf_adds(&value, f->name);
 	buf_addc(&value, ':');
 	repair_add_value(&value, f->body);
 	repair_add_lines(&raw, buf_str(&value));
-	mended.raw = arena_str(arena, buf_str(&raw));
-	mended.name = str_upto(mended.raw, f->name.n);
-	mended.body = str_make(mended.raw.p + f->name.n + 1, mended.raw.n - f->name.n - 3);
+	repaired.raw = arena_str(arena, buf_str(&raw));
+	repaired.name = str_upto(repaired.raw, f->name.n);
+	repaired.body = str_make(repaired.raw.p + f->name.n + 1, repaired.raw.n - f->name.n - 3);
 	buf_clear(&value);
 	buf_clear(&raw);
-	return mended;
+	return repaired;
 }

@@ -1,10 +1,12 @@
 /*
- * header_sendable: the last look at a header block before it leaves or is stored.  It knows nothing
- * of what fields mean; it allows only what every reader divides into the same lines and fields.
+ * header_sendable: the last check of a header block before it is sent or stored. It knows nothing
+ * of the meaning of fields; it allows only what every reader divides into the same lines and
+ * fields.
  */
 #include "mail/header.h"
 
-/* The character at the front of s is one of U+0080 to U+009F, U+2028, U+2029. */
+/* Octets of the character at the front of s if it is one of U+0080 to U+009F, U+2028, U+2029; else
+ * 0. */
 static size_t
 header_wide_control_bytes(struct str s)
 {
@@ -30,7 +32,7 @@ header_control_bytes(struct str s)
 	return header_wide_control_bytes(s);
 }
 
-/* Nothing above 0x7e: then only octets below 0x20 need a look. */
+/* Nothing above 0x7e: then only octets below 0x20 must be checked. */
 static bool
 header_is_plain(struct str block)
 {
@@ -51,7 +53,7 @@ header_line_has_control(struct str line, bool is_plain)
 	return false;
 }
 
-/* "Name:" at the front of a line; *name_out is empty when none stands there. */
+/* Whether a line begins with "Name:"; else *name_out is empty. */
 static bool
 header_line_begins_field(struct str line, struct str *name_out)
 {
@@ -63,7 +65,7 @@ header_line_begins_field(struct str line, struct str *name_out)
 	return name_out->n > 0;
 }
 
-/* line: without its LF.  NULL, or why it may not leave. */
+/* line: without its LF. NULL, or why it may not be sent. */
 static const char *
 header_line_fault(struct str line, bool is_plain, struct str *name)
 {

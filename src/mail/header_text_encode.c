@@ -29,7 +29,7 @@ header_text_word_bytes(struct str s, enum header_text_form form)
 	return n < s.n ? n : s.n;
 }
 
-/* As readers understand it. */
+/* Removes quoting, as readers do. */
 static void
 header_text_unquote(struct str raw, enum header_text_form form, struct buf *out)
 {
@@ -42,8 +42,8 @@ header_text_unquote(struct str raw, enum header_text_form form, struct buf *out)
 	}
 }
 
-/* From a word beyond ASCII, with which s begins, to the last one before an encoded word or the
- * end; with the blanks behind it when an encoded word follows at once. */
+/* From a word beyond ASCII, the first word of s, to the last one before an encoded word or the end;
+ * including the blanks after it when an encoded word follows directly. */
 static size_t
 header_text_span_bytes(struct str s, enum header_text_form form)
 {
@@ -77,7 +77,7 @@ header_text_put_span(struct fold *f, enum header_text_form form, struct str raw)
 void
 header_text_encode(struct fold *f, enum header_text_form form, struct str raw)
 {
-	bool after_encoded = false;
+	bool is_after_encoded = false;
 
 	while (raw.n) {
 		size_t blanks = header_text_blanks(raw);
@@ -86,15 +86,15 @@ header_text_encode(struct fold *f, enum header_text_form form, struct str raw)
 
 		if (str_is_ascii(word)) {
 			fold_text(f, str_upto(raw, n));
-			after_encoded = encoded_word_is(word);
+			is_after_encoded = encoded_word_is(word);
 		} else {
 			n = blanks + header_text_span_bytes(str_from(raw, blanks), form);
-			if (!after_encoded)
+			if (!is_after_encoded)
 				fold_text(f, str_upto(raw, blanks));
 			header_text_put_span(f, form,
-			    str_make(raw.p + (after_encoded ? 0 : blanks),
-			        after_encoded ? n : n - blanks));
-			after_encoded = false;
+			    str_make(raw.p + (is_after_encoded ? 0 : blanks),
+			        is_after_encoded ? n : n - blanks));
+			is_after_encoded = false;
 		}
 		raw = str_from(raw, n);
 	}

@@ -1,6 +1,6 @@
 /*
- * mail_address: an allow-list grammar and nothing else: what it does not know is refused, never
- * mended (percent signs and exclamation marks are letters of a local part like others).
+ * mail_address: a grammar of what is allowed; everything else is refused, never repaired (percent
+ * signs and exclamation marks are ordinary characters of a local part).
  */
 #include "mail/mail_address.h"
 
@@ -22,7 +22,7 @@ is_utf8_octet(char c)
 	return (unsigned char)c >= 0x80;
 }
 
-/* Well-formed, and free of U+0080..U+009F, which are control characters too. */
+/* Well-formed, and without U+0080..U+009F, which are control characters too. */
 static bool
 is_clean_utf8(struct str s)
 {
@@ -109,7 +109,7 @@ is_qtext(char c)
 	return is_utf8_octet(c) || (c >= 0x20 && c <= 0x7e);
 }
 
-/* Length of the quoted string at the front of s, both quotes included; 0: none, or never closed. */
+/* Length of the quoted string at the front of s, with both quotes; 0: none, or not closed. */
 static size_t
 quoted_bytes(struct str s)
 {
@@ -126,7 +126,7 @@ quoted_bytes(struct str s)
 	return 0;
 }
 
-/* Takes the next character of the local part off *rest, quoting undone; false at the end. */
+/* Takes the next character of the local part off *rest, without its quoting; false at the end. */
 static bool
 next_local_part_octet(struct str *rest, bool is_quoted, char *out)
 {
@@ -139,7 +139,7 @@ next_local_part_octet(struct str *rest, bool is_quoted, char *out)
 	return true;
 }
 
-/* What next_local_part_octet runs over. */
+/* The octets that next_local_part_octet reads. */
 static struct str
 local_part_inside(struct str local, bool *is_quoted_out)
 {
@@ -206,7 +206,8 @@ mail_address_is_storable(struct str text)
 
 /* ---- paths ---- */
 
-/* Index of the '>' that ends the path whose inside begins s; quoted strings are stepped over. */
+/* Index of the ">" that ends the path whose inside is at the front of s; quoted strings are
+ * skipped. */
 static size_t
 path_end(struct str s)
 {
@@ -223,7 +224,7 @@ path_end(struct str s)
 	return s.n;
 }
 
-/* "@x,@y:" off the front of *inside; every hop must be a domain. */
+/* Takes "@x,@y:" off the front of *inside; every hop must be a domain. */
 static bool
 drop_source_route(struct str *inside)
 {

@@ -1,13 +1,13 @@
 /*
- * rewrite: one pass over the fields; a table says what each name means here.  Whoever reads the
- * result sees the client's bytes, except: Received on top; Bcc, Resent-Bcc, Return-Path, a Date or
- * Message-ID without a value and Authentication-Results in our name gone; "@domain" behind bare
- * names; what header_repair mends; and at the end what was missing (From, Sender, Date,
- * Message-ID).
+ * rewrite: one pass over the fields; a table has the rule for each name. The result has the
+ * client's bytes, except: Received is added at the top; Bcc, Resent-Bcc, Return-Path, a Date or
+ * Message-ID without a value, and Authentication-Results with our own name are removed; "@domain"
+ * is added to unqualified addresses; header_repair corrects faults of form; and missing fields are
+ * added at the end (From, Sender, Date, Message-ID).
  *
- * A field that says who wrote or sent must be readable beyond doubt: the address may have no
- * comment or folding inside, and each one must pass `may`; older Resent- blocks are no exception.
- * Fields of recipients that cannot be read stay as they are: nothing is decided by them.
+ * An originator field must be readable in one way only: its addresses may have no comment or
+ * folding inside, and `may` must allow each one, also in older Resent- blocks. Recipient fields
+ * that cannot be parsed are unchanged: nothing depends on them.
  */
 #include "mail/rewrite.h"
 
@@ -17,18 +17,18 @@
 
 enum rule_flag {
 	REMOVE = 1,
-	COMPLETE = 2, /* an address list: unqualified addresses get the domain */
-	OURS = 4,     /* every address in it must be the user's */
-	ONCE = 8,     /* a second field is refused (RFC 5322 section 3.6); no Bcc leaves anyway */
-	SINGLE = 16,  /* holds exactly one address */
+	COMPLETE = 2,   /* an address list: unqualified addresses get the domain */
+	ORIGINATOR = 4, /* the user must be allowed to use every address in it */
+	ONCE = 8,    /* a second field is refused (RFC 5322 section 3.6); Bcc is removed anyway */
+	SINGLE = 16, /* holds exactly one address */
 	RESENT = 32,
-	FILLED = 64,   /* without a value it is as good as missing */
-	RESULTS = 128, /* removed when it may be in our name */
-	FREE = 256,    /* nothing is read in it: control characters are mended */
+	NEEDS_VALUE = 64,   /* without a value it counts as missing */
+	AUTH_RESULTS = 128, /* Authentication-Results: removed when it may have our name */
+	UNPARSED = 256,     /* nothing is parsed in it: control characters are repaired */
 };
 
 /* The fields that a message should have; bits of `seen`. */
-enum known {
+enum field_kind {
 	OTHER,
 	FROM,
 	SENDER,
@@ -49,7 +49,7 @@ enum known {
 struct rewrite_rule {
 	struct str name;
 	unsigned flags;
-	enum known known;
+	enum field_kind kind;
 };
 
 #define NAME(text)                                                                                 \
@@ -57,22 +57,22 @@ struct rewrite_rule {
 		text, sizeof(text) - 1                                                             \
 	}
 static const struct rewrite_rule rules[] = {
-    {NAME("From"), COMPLETE | OURS | ONCE, FROM},
-    {NAME("Sender"), COMPLETE | OURS | ONCE | SINGLE, SENDER},
-    {NAME("Date"), ONCE | FILLED, DATE},
-    {NAME("Message-ID"), ONCE | FILLED, MESSAGE_ID},
+    {NAME("From"), COMPLETE | ORIGINATOR | ONCE, FROM},
+    {NAME("Sender"), COMPLETE | ORIGINATOR | ONCE | SINGLE, SENDER},
+    {NAME("Date"), ONCE | NEEDS_VALUE, DATE},
+    {NAME("Message-ID"), ONCE | NEEDS_VALUE, MESSAGE_ID},
     {NAME("Received"), 0, RECEIVED},
     {NAME("To"), COMPLETE | ONCE, TO},
     {NAME("Cc"), COMPLETE | ONCE, CC},
     {NAME("Reply-To"), COMPLETE | ONCE, REPLY_TO},
-    {NAME("Subject"), ONCE | FREE, SUBJECT},
-    {NAME("In-Reply-To"), ONCE | FREE, IN_REPLY_TO},
-    {NAME("References"), ONCE | FREE, REFERENCES},
+    {NAME("Subject"), ONCE | UNPARSED, SUBJECT},
+    {NAME("In-Reply-To"), ONCE | UNPARSED, IN_REPLY_TO},
+    {NAME("References"), ONCE | UNPARSED, REFERENCES},
     {NAME("Bcc"), REMOVE, OTHER},
-    {NAME("Authentication-Results"), RESULTS | FREE, OTHER},
+    {NAME("Authentication-Results"), AUTH_RESULTS | UNPARSED, OTHER},
     {NAME("Return-Path"), REMOVE, OTHER},
-    {NAME("Resent-From"), COMPLETE | OURS | RESENT, RESENT_FROM},
-    {NAME("Resent-Sender"), COMPLETE | OURS | SINGLE | RESENT, OTHER},
+    {NAME("Resent-From"), COMPLETE | ORIGINATOR | RESENT, RESENT_FROM},
+    {NAME("Resent-Sender"), COMPLETE | ORIGINATOR | SINGLE | RESENT, OTHER},
     {NAME("Resent-Date"), RESENT, RESENT_DATE},
     {NAME("Resent-Message-ID"), RESENT, RESENT_MESSAGE_ID},
     {NAME("Resent-To"), COMPLETE | RESENT, OTHER},
@@ -86,11 +86,11 @@ static const struct rewrite_rule no_rule = {{"", 0}, 0, OTHER};
 struct rewrite_state {
 	const struct rewrite *r;
 	const struct header *h;
-	struct arena *arena;  /* the caller's, for *from_out */
-	struct arena scratch; /* one field's addresses */
+	struct arena *arena;  /* of the caller, for *from_out */
+	struct arena scratch; /* for the addresses of one field */
 	struct buf *out;
 	struct str from; /* first From address, complete */
-	unsigned seen;   /* 1 << enum known */
+	unsigned seen;   /* 1 << enum field_kind */
 	size_t from_count;
 	size_t received;
 	bool resent_begun;
@@ -122,7 +122,7 @@ refuse_address_list(const struct rewrite_rule *rule)
 
 /* ---- trace (RFC 5321 section 4.4) ---- */
 
-/* EHLO's argument is a stranger's word: shown only when no letter of it could be read as more. */
+/* The argument of EHLO comes from the client: shown only when every character is harmless. */
 static bool
 is_plain_helo_name(struct str s)
 {
@@ -166,7 +166,7 @@ rewrite_add_received(struct buf *out, const struct rewrite *r)
 
 /* ---- addresses ---- */
 
-/* A name without a domain that may be given ours. */
+/* An address without a domain that may be completed. */
 static bool
 is_unqualified_address(const struct rewrite_state *w, const struct header_address *a)
 {
@@ -195,19 +195,19 @@ check_originator_address(
 		return smtp_status_make(
 		    550, "5.7.1", "%.*s may not send as %.*s", STR_ARG(w->r->user), STR_ARG(text));
 	}
-	if (rule->known == FROM && w->from.n == 0)
+	if (rule->kind == FROM && w->from.n == 0)
 		w->from = arena_str(w->arena, text);
 	return rewrite_ok();
 }
 
-/* What the field shows beside its addresses. */
+/* Checks the text that the field shows beside its addresses. */
 static struct smtp_status
 rewrite_check_names(struct rewrite_state *w, const struct rewrite_rule *rule, struct str body,
     const struct header_address *list, size_t count)
 {
-	struct display_name names = {rule->name, w->r->user, w->r->may, w->r->may_arg, w->arena};
+	struct display_name check = {rule->name, w->r->user, w->r->may, w->r->may_arg, w->arena};
 	struct str shown;
-	struct smtp_status s = display_name_check(&names, body, list, count, &shown);
+	struct smtp_status s = display_name_check(&check, body, list, count, &shown);
 
 	if (s.code == 550)
 		w->from = shown;
@@ -224,12 +224,12 @@ check_originator_addresses(struct rewrite_state *w, const struct rewrite_rule *r
 		return refuse_address_list(rule);
 	for (size_t i = 0; i < count && s.code == 250; i++)
 		s = check_originator_address(w, rule, &list[i]);
-	if (rule->known == FROM)
+	if (rule->kind == FROM)
 		w->from_count = count;
 	return s;
 }
 
-/* The field, with the domain behind each address that has none. */
+/* Adds the field, with the domain after each address that has none. */
 static void
 add_qualified_addresses(struct rewrite_state *w, const struct header_field *f,
     const struct header_address *list, size_t count)
@@ -258,14 +258,14 @@ rewrite_address_field(
 	size_t count;
 
 	if (!header_addresses(f->body, &w->scratch, &list, &count)) {
-		if (rule->flags & OURS)
+		if (rule->flags & ORIGINATOR)
 			return refuse_address_list(rule);
 		buf_adds(w->out, f->raw);
 		return s;
 	}
-	if (rule->flags & OURS)
+	if (rule->flags & ORIGINATOR)
 		s = check_originator_addresses(w, rule, list, count);
-	if (s.code == 250 && (rule->flags & OURS))
+	if (s.code == 250 && (rule->flags & ORIGINATOR))
 		s = rewrite_check_names(w, rule, f->body, list, count);
 	if (s.code == 250)
 		add_qualified_addresses(w, f, list, count);
@@ -288,12 +288,12 @@ rewrite_add_message_id(struct rewrite_state *w, const char *name)
 	buf_addf(w->out, "%s: <%.*s@%.*s>\r\n", name, STR_ARG(w->r->id), STR_ARG(w->r->hostname));
 }
 
-/* The fields of the block that begins at fields[at] (RFC 5322 section 3.6.6): Resent- fields in a
- * row; one that comes a second time begins an older block. */
+/* The kinds of the fields in the block that begins at fields[at] (RFC 5322 section 3.6.6): adjacent
+ * Resent- fields; a repeated one begins an older block. */
 static unsigned
 resent_block(const struct header *h, size_t at)
 {
-	unsigned seen = 0, known = 0;
+	unsigned seen = 0, kinds = 0;
 
 	for (; at < h->count; at++) {
 		const struct rewrite_rule *rule = find_rewrite_rule(&h->fields[at]);
@@ -302,23 +302,23 @@ resent_block(const struct header *h, size_t at)
 		if (!(rule->flags & RESENT) || (seen & bit))
 			break;
 		seen |= bit;
-		known |= 1u << rule->known;
+		kinds |= 1u << rule->kind;
 	}
-	return known;
+	return kinds;
 }
 
-/* Only the newest block is this submission's; what it lacks goes in front of it. */
+/* Only the newest block belongs to this submission; its missing fields are added before it. */
 static void
 begin_resent_block(struct rewrite_state *w, size_t at)
 {
-	unsigned known = resent_block(w->h, at);
+	unsigned kinds = resent_block(w->h, at);
 
 	w->resent_begun = true;
-	if (!(known & 1u << RESENT_DATE))
+	if (!(kinds & 1u << RESENT_DATE))
 		rewrite_add_date(w, "Resent-Date");
-	if (!(known & 1u << RESENT_MESSAGE_ID))
+	if (!(kinds & 1u << RESENT_MESSAGE_ID))
 		rewrite_add_message_id(w, "Resent-Message-ID");
-	if (!(known & 1u << RESENT_FROM) && w->r->sender.n)
+	if (!(kinds & 1u << RESENT_FROM) && w->r->sender.n)
 		buf_addf(w->out, "Resent-From: %.*s\r\n", STR_ARG(w->r->sender));
 }
 
@@ -357,21 +357,21 @@ rewrite_check_octets(const struct rewrite_state *w, const struct header_field *f
 	return rewrite_ok();
 }
 
-/* Who wrote or sent it may never be said twice, whatever else is let pass. */
+/* An originator field may never be repeated, whatever else is accepted. */
 static bool
 rewrite_is_duplicate(const struct rewrite_state *w, const struct rewrite_rule *rule)
 {
-	return (rule->flags & ONCE) && (w->seen & 1u << rule->known) &&
-	       (!w->r->passes_doubled || (rule->flags & OURS));
+	return (rule->flags & ONCE) && (w->seen & 1u << rule->kind) &&
+	       (!w->r->passes_duplicates || (rule->flags & ORIGINATOR));
 }
 
 static struct smtp_status
 check_rewrite_field(
     struct rewrite_state *w, const struct rewrite_rule *rule, const struct header_field *f)
 {
-	unsigned bit = 1u << rule->known;
+	unsigned bit = 1u << rule->kind;
 
-	if (rule->known == RECEIVED && ++w->received > REWRITE_RECEIVED_MAX)
+	if (rule->kind == RECEIVED && ++w->received > REWRITE_RECEIVED_MAX)
 		return smtp_status_make(
 		    554, "5.4.6", "Too many Received header fields, probably a mail loop");
 	if (rewrite_is_duplicate(w, rule))
@@ -390,14 +390,14 @@ is_without_value(const struct header_field *f)
 	return true;
 }
 
-/* As if it had not been there. */
+/* Whether the field counts as missing. */
 static bool
 rewrite_is_dropped(
     const struct rewrite_state *w, const struct rewrite_rule *rule, const struct header_field *f)
 {
-	if (rule->flags & RESULTS)
+	if (rule->flags & AUTH_RESULTS)
 		return authserv_may_be(f->body, w->r->hostname);
-	return (rule->flags & FILLED) && is_without_value(f);
+	return (rule->flags & NEEDS_VALUE) && is_without_value(f);
 }
 
 static struct smtp_status
@@ -405,7 +405,7 @@ rewrite_field(struct rewrite_state *w, size_t at)
 {
 	const struct header_field *f = &w->h->fields[at];
 	const struct rewrite_rule *rule = find_rewrite_rule(f);
-	struct header_field mended;
+	struct header_field repaired;
 	struct smtp_status s;
 
 	if (rewrite_is_dropped(w, rule, f))
@@ -417,14 +417,14 @@ rewrite_field(struct rewrite_state *w, size_t at)
 		begin_resent_block(w, at);
 	if (rule->flags & REMOVE)
 		return s;
-	if (rule != &no_rule && !(rule->flags & FREE) && header_has_control(f))
+	if (rule != &no_rule && !(rule->flags & UNPARSED) && header_has_control(f))
 		return smtp_status_make(
 		    554, "5.6.0", "%.*s header field: control character", STR_ARG(rule->name));
-	mended = header_repair(f, &w->scratch);
+	repaired = header_repair(f, &w->scratch);
 	if (rule->flags & COMPLETE)
-		s = rewrite_address_field(w, rule, &mended);
+		s = rewrite_address_field(w, rule, &repaired);
 	else
-		buf_adds(w->out, mended.raw);
+		buf_adds(w->out, repaired.raw);
 	arena_clear(&w->scratch);
 	return s;
 }

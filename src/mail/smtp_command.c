@@ -1,8 +1,9 @@
 /*
- * smtp_command: strict grammars; one table row per parameter of MAIL and RCPT.  Tolerated because
- * common clients say it: blanks (space, tab) in any number behind the verb, "FROM:", "TO:" and
- * AUTH's mechanism and at the end of a line, and spaces between parameters; in EHLO host names with
- * underscores or UTF-8 and literals of any form (zone ids, no "IPv6:").  Nothing else is guessed.
+ * smtp_command: strict grammars; one table row for each parameter of MAIL and RCPT. Accepted
+ * because common clients send it: any number of blanks (space, tab) after the verb, "FROM:", "TO:"
+ * and the mechanism of AUTH, and at the end of a line, and spaces between parameters; in EHLO, host
+ * names with underscores or UTF-8 and literals of any form (zone ids, no "IPv6:"). Nothing else is
+ * guessed.
  */
 #include "mail/smtp_command.h"
 
@@ -11,7 +12,7 @@
 
 enum {
 	ENVID_MAX = 100, ORCPT_MAX = 500, MECHANISM_MAX = 20, HELO_MAX = 255,
-	PARAMETER_SHOWN_MAX = 40, /* of one that is not known, in the reply */
+	PARAMETER_SHOWN_MAX = 40, /* of an unknown one, in the reply */
 };
 
 static struct smtp_status
@@ -37,7 +38,7 @@ smtp_command_has_control(struct str s)
 	return false;
 }
 
-/* Takes the word in front of the first blank off *rest, with the blanks behind it. */
+/* Takes the word before the first blank off *rest, with the blanks after it. */
 static struct str
 smtp_command_take_word(struct str *rest)
 {
@@ -87,7 +88,7 @@ smtp_command_is_helo(struct str args)
 struct smtp_command_parameter {
 	const char *name;
 	bool has_value;
-	/* `value` has no bytes when none was given.  out: the command's struct. */
+	/* `value` is empty when none was given. out: the command's struct. */
 	struct smtp_status (*parse)(struct str value, void *out);
 };
 
@@ -101,7 +102,7 @@ is_value(struct str s)
 	return s.n > 0;
 }
 
-/* xtext that hides nothing: a decoded CR LF could otherwise end a line of a report. */
+/* xtext without control characters: a decoded CR LF could otherwise end a line of a report. */
 static bool
 is_printable_xtext(struct str value)
 {
@@ -198,8 +199,8 @@ param_envid(struct str value, void *out)
 	return smtp_command_ok();
 }
 
-/* RFC 4954 section 5.  Only the syntax counts: the sender is the login, whatever is claimed
- * here. */
+/* RFC 4954 section 5. Only the syntax is checked: the sender is the login, whatever the value
+ * claims. */
 static struct smtp_status
 param_auth(struct str value, void *out)
 {
@@ -280,7 +281,7 @@ is_keyword(struct str s)
 	return s.n > 0;
 }
 
-/* word: "KEY" or "KEY=value"; *seen: a bit per row, for what was said before. */
+/* word: "KEY" or "KEY=value"; *seen: a bit for each row that was given before. */
 static struct smtp_status
 parse_param(const struct smtp_command_parameter *params, struct str word, unsigned *seen, void *out)
 {
@@ -321,7 +322,7 @@ parse_params(const struct smtp_command_parameter *params, struct str rest, void 
 
 /* ---- MAIL, RCPT ---- */
 
-/* "FROM:" or "TO:", and the blanks that some clients put behind it. */
+/* "FROM:" or "TO:", and the blanks that some clients put after it. */
 static bool
 take_path_label(struct str *args, struct str label)
 {

@@ -1,7 +1,7 @@
 /*
- * smtp_reply: lines are collected in a fixed buffer and judged one by one; the limits hold however
- * the stream is cut.  Tolerated: LF alone at a line's end, second digits above 5, no text at all,
- * any byte in a text (smtp_reply_status cleans it), and the obsolete "AUTH=" of EHLO.
+ * smtp_reply: lines are collected in a fixed buffer and checked one by one; the limits hold however
+ * the stream is divided. Accepted: LF alone at the end of a line, second digits above 5, no text at
+ * all, any byte in a text (smtp_reply_status makes it printable), and the obsolete "AUTH=" of EHLO.
  */
 #include "mail/smtp_reply.h"
 
@@ -70,7 +70,7 @@ add_size_extension(struct smtp_extensions *x, struct str value)
 {
 	uint64_t size;
 
-	/* a value that is no number tells no limit */
+	/* a value that is no number gives no limit */
 	x->size = str_u64(str_trim(value), &size) ? size : 0;
 }
 
@@ -81,7 +81,7 @@ add_extension(struct smtp_extensions *x, struct str line)
 	static const struct {
 		const char *name;
 		enum smtp_extension bit;
-	} plain[] = {{"PIPELINING", EXT_PIPELINING}, {"SIZE", EXT_SIZE},
+	} keywords[] = {{"PIPELINING", EXT_PIPELINING}, {"SIZE", EXT_SIZE},
 		{"8BITMIME", EXT_8BITMIME}, {"SMTPUTF8", EXT_SMTPUTF8}, {"DSN", EXT_DSN},
 		{"CHUNKING", EXT_CHUNKING}, {"STARTTLS", EXT_STARTTLS},
 		{"ENHANCEDSTATUSCODES", EXT_ENHANCEDSTATUSCODES}};
@@ -90,25 +90,26 @@ add_extension(struct smtp_extensions *x, struct str line)
 
 	if (str_ieq(key, STR("AUTH")) || str_istarts(line, STR("AUTH=")))
 		add_auth_extension(x, str_from(line, 5));
-	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-		if (str_ieq(key, str_of(plain[i].name)))
-			x->has |= plain[i].bit;
+	for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+		if (str_ieq(key, str_of(keywords[i].name)))
+			x->has |= keywords[i].bit;
 	if (str_ieq(key, STR("SIZE")))
 		add_size_extension(x, value);
 }
 
 /* ---- lines ---- */
 
-/* "5.1.1" in front of each line of a reply is told once. */
+/* "5.1.1" at the front of each line of a reply is stored once. */
 static struct str
 without_repeated_code(const struct smtp_reply *r, struct str text)
 {
-	struct str before = buf_str(&r->text);
+	struct str text_so_far = buf_str(&r->text);
 	size_t n = str_find(text, ' ');
 
 	if (n == 0 || !char_is_digit(text.p[0]) || !str_has(str_upto(text, n), '.'))
 		return text;
-	if (!str_eq(str_upto(before, n), str_upto(text, n)) || (before.n > n && before.p[n] != ' '))
+	if (!str_eq(str_upto(text_so_far, n), str_upto(text, n)) ||
+	    (text_so_far.n > n && text_so_far.p[n] != ' '))
 		return text;
 	return str_from(text, n + 1);
 }
@@ -147,7 +148,7 @@ smtp_reply_take_line(struct smtp_reply *r, struct str line)
 	return true;
 }
 
-/* The line without its end; of a long one what there was room for. */
+/* The line without its line end; of a long line, the part that there was room for. */
 static struct str
 whole_line(const struct smtp_reply *r)
 {
@@ -160,18 +161,18 @@ whole_line(const struct smtp_reply *r)
 	return str_make(r->line, n);
 }
 
-/* A piece of a line, with its LF if the line ends there. */
+/* Takes a part of a line, with its LF if the line ends there. */
 static bool
-smtp_reply_take_part(struct smtp_reply *r, struct str piece, bool is_end)
+smtp_reply_take_part(struct smtp_reply *r, struct str part, bool is_end)
 {
-	struct str kept = str_upto(piece, SMTP_REPLY_LINE_MAX - r->line_bytes);
+	struct str stored = str_upto(part, SMTP_REPLY_LINE_MAX - r->line_bytes);
 	bool ok = true;
 
-	if (kept.n)
-		memcpy(r->line + r->line_bytes, kept.p, kept.n);
-	r->line_bytes += kept.n;
-	r->is_line_cut |= kept.n < piece.n;
-	r->bytes += piece.n;
+	if (stored.n)
+		memcpy(r->line + r->line_bytes, stored.p, stored.n);
+	r->line_bytes += stored.n;
+	r->is_line_cut |= stored.n < part.n;
+	r->bytes += part.n;
 	if (is_end) {
 		ok = smtp_reply_take_line(r, whole_line(r));
 		r->line_bytes = 0;

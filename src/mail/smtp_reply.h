@@ -1,6 +1,6 @@
 /*
- * smtp_reply: what a server says to us (RFC 5321 section 4.2), taken from a stream in pieces of any
- * size, in bounded memory however long the reply is, and the extensions of an EHLO reply.
+ * smtp_reply: parses the replies of a server (RFC 5321 section 4.2) from a stream in parts of any
+ * size, with bounded memory for a reply of any length, and the extensions in an EHLO reply.
  */
 #ifndef MAIL_SMTP_REPLY_H
 #define MAIL_SMTP_REPLY_H
@@ -9,8 +9,8 @@
 
 enum {
 	SMTP_REPLY_TEXT_MAX = 2048,
-	SMTP_REPLY_LINE_MAX = 2048,     /* what is longer is cut */
-	SMTP_REPLY_BYTES_MAX = 1 << 20, /* a reply without an end before that is none */
+	SMTP_REPLY_LINE_MAX = 2048,     /* longer lines are cut */
+	SMTP_REPLY_BYTES_MAX = 1 << 20, /* a reply that does not end before is invalid */
 };
 
 enum smtp_reply_progress { SMTP_REPLY_MORE, SMTP_REPLY_DONE, SMTP_REPLY_BAD };
@@ -29,31 +29,33 @@ enum smtp_extension {
 
 struct smtp_extensions {
 	unsigned has;
-	uint64_t size;      /* 0: no limit told */
-	char auth[200];     /* " PLAIN LOGIN " upper case, a blank at both ends */
+	uint64_t size;  /* 0: no limit given */
+	char auth[200]; /* " PLAIN LOGIN ": upper case, a blank at both ends */
 };
 
 struct smtp_reply {
 	uint16_t code;
 	bool is_done;
-	bool is_bad; /* stays so, whatever comes */
+	bool is_bad;  /* never reset */
 	size_t bytes; /* of all lines so far */
 	size_t lines;
 	size_t line_bytes;
 	bool is_line_cut;
 	char line[SMTP_REPLY_LINE_MAX];
-	/* the lines' texts joined by a blank, cut at SMTP_REPLY_TEXT_MAX */
+	/* the texts of the lines joined by a blank, cut at SMTP_REPLY_TEXT_MAX */
 	struct buf text;
-	struct smtp_extensions *extensions; /* or NULL: filled from each line but the first */
+	struct smtp_extensions *extensions; /* NULL, or filled from each line but the first */
 };
 
-/* extensions: where EHLO's keywords go, or NULL. */
+/* Begins a reply. extensions: NULL, or filled with the keywords of an EHLO reply. */
 void smtp_reply_init(struct smtp_reply *r, struct smtp_extensions *extensions);
+/* Frees the text. */
 void smtp_reply_clear(struct smtp_reply *r);
-/* Takes what belongs to this reply from `in`.  The code decides: a long line is cut, LF alone ends
- * a line too, and text may hold any byte.  A reply whose lines differ in code, that is no reply, or
- * that does not end within SMTP_REPLY_BYTES_MAX is BAD: its stream cannot be trusted any more. */
+/* Takes the part of `in` that belongs to this reply. Only the code must be correct: a long line is
+ * cut, LF alone ends a line too, and text may hold any byte. BAD: lines with different codes, no
+ * reply at all, or no end within SMTP_REPLY_BYTES_MAX; the stream cannot be used any more. */
 enum smtp_reply_progress smtp_reply_take(struct smtp_reply *r, struct str in, size_t *used_out);
+/* The status of a complete reply. */
 struct smtp_status smtp_reply_status(const struct smtp_reply *r);
 
 #endif

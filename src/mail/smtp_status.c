@@ -1,6 +1,6 @@
 /*
- * smtp_status: every text is cleaned at birth, whoever wrote it: one line, no control characters,
- * no broken UTF-8, cut between characters.  What is printed later needs no second look.
+ * smtp_status: every text is made printable when the status is made, whoever wrote it: one line, no
+ * control characters, no malformed UTF-8, cut between characters. No later check is needed.
  */
 #include "mail/smtp_status.h"
 
@@ -11,9 +11,9 @@
 
 enum { FORMAT_BYTES = 1024 };
 
-/* Length of the harmless character at the front of s; 0: not to be shown. */
+/* Length of the printable character at the front of s; 0: not printable. */
 static size_t
-shown_bytes(struct str s)
+printable_bytes(struct str s)
 {
 	unsigned char c = (unsigned char)s.p[0];
 
@@ -21,7 +21,7 @@ shown_bytes(struct str s)
 		return c >= 0x20 && c < 0x7f;
 	for (size_t n = 2; n <= 4 && n <= s.n; n++)
 		if (str_is_utf8(str_upto(s, n)))
-			/* U+0080..U+009F steer terminals as ESC does */
+			/* U+0080..U+009F control terminals as ESC does */
 			return n == 2 && c == 0xc2 && (unsigned char)s.p[1] < 0xa0 ? 0 : n;
 	return 0;
 }
@@ -32,7 +32,7 @@ smtp_status_set_text(struct smtp_status *s, struct str text)
 	size_t n = 0;
 
 	while (text.n) {
-		size_t step = shown_bytes(text);
+		size_t step = printable_bytes(text);
 
 		if (n + (step ? step : 1) >= sizeof s->text)
 			break;

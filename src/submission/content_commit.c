@@ -76,7 +76,7 @@ rewrite_of_draft(const struct content_draft *d)
 	    .for_recipient = t->recipients.n == sizeof *first ? first->address : STR_NULL,
 	    .now_ms = s->services->now_ms(s->arg),
 	    .smtputf8 = t->smtputf8,
-	    .passes_doubled = conf->submission.doubled_fields == DOUBLED_FIELDS_PASS,
+	    .passes_duplicates = conf->submission.doubled_fields == DOUBLED_FIELDS_PASS,
 	    .may = may_have_author,
 	    .may_arg = s,
 	};

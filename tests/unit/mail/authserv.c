@@ -1,5 +1,5 @@
-/* Whose an Authentication-Results field is: ours in every spelling; what cannot be read counts as
- * ours. */
+/* Whether an Authentication-Results field may have our name: in every spelling; a name that cannot
+ * be read counts as ours. */
 #include <criterion/criterion.h>
 
 #include "mail/authserv.h"
@@ -31,8 +31,8 @@ Test(authserv, may_be)
 	    {" (\\\xc2\x85)mail.example.com", true},
 	    {" mail.example.com.; none", true},
 	    {" \"mail.example.com.\"; none", true},
-	    /* the dot of another script, and names beyond ASCII: one of them may be ours in
-	       U-labels */
+	    /* the ideographic full stop, and names beyond ASCII: one of them may be ours in
+	     * U-labels */
 	    {" mail.example.com\xe3\x80\x82; none", true},
 	    {" mail\xe3\x80\x82"
 	     "example.com; none",
@@ -41,7 +41,7 @@ Test(authserv, may_be)
 	    {" \"mail.ex\xc3\xa4mple.com\"; none", true},
 	    {" \"mx\"mail.example.com; none", true},
 	    {" mx.example.net@mail.example.com", true},
-	    /* unreadable */
+	    /* names that cannot be read */
 	    {"", true},
 	    {" ", true},
 	    {"; dkim=pass", true},
@@ -54,7 +54,7 @@ Test(authserv, may_be)
 	    {" \"\"; none", true},
 	    {" <mx.example.net>; none", true},
 	    {" \"", true},
-	    /* another's */
+	    /* names of other hosts */
 	    {" mx.example.net; dkim=pass", false},
 	    {" mx.example.net (mail.example.com); none", false},
 	    {" (mail.example.com) mx.example.net; none", false},

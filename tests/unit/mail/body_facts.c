@@ -1,4 +1,4 @@
-/* What a body needs of a host: the same however its blocks are cut. */
+/* What a body requires of a host: the result does not depend on the division into blocks. */
 #include "mail/body_facts.h"
 
 #include <criterion/criterion.h>
@@ -15,7 +15,7 @@ facts_of(struct str body, size_t step)
 	return body_facts_bits(&f);
 }
 
-/* A line of so many octets after a short one, and another behind it. */
+/* A line of this many octets after a short one, and another line behind it. */
 static void
 expect_line(size_t octets, const char *end, unsigned bits)
 {
@@ -32,7 +32,7 @@ expect_line(size_t octets, const char *end, unsigned bits)
 	buf_clear(&body);
 }
 
-Test(facts, lines_at_every_cut)
+Test(facts, long_lines_are_found_at_every_division)
 {
 	static const size_t lengths[] = {0, 1, 997, 998};
 

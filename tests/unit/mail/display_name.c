@@ -1,4 +1,5 @@
-/* What From shows beside the addresses: which names pass, and which pretend. */
+/* The text that From shows beside its addresses: which names are allowed, and which show a false
+ * address. */
 #include <criterion/criterion.h>
 
 #include "mail/display_name.h"
@@ -21,16 +22,16 @@ tear_down(void)
 TestSuite(display_name, .init = set_up, .fini = tear_down);
 
 static bool
-may(const struct mail_address *a, void *arg)
+may_use(const struct mail_address *a, void *arg)
 {
 	(void)arg;
 	return str_ieq(a->text, STR("kim@work")) || str_ieq(a->text, STR("kim@post.example"));
 }
 
 static struct smtp_status
-look(const char *body)
+check_body(const char *body)
 {
-	struct display_name d = {STR("From"), STR("kim"), may, NULL, &arena};
+	struct display_name d = {STR("From"), STR("kim"), may_use, NULL, &arena};
 	struct header_address *list;
 	size_t count;
 
@@ -40,7 +41,7 @@ look(const char *body)
 
 #define ME " <kim@post.example>"
 
-Test(display_name, passes)
+Test(display_name, allowed_names)
 {
 	static const char *bodies[] = {
 	    "",
@@ -64,7 +65,7 @@ Test(display_name, passes)
 	    "J\xc3\xbcrgen M\xc3\xbcller" ME,
 	    "\"M\xc3\xbcller, J\xc3\xbcrgen (kim@post.example)\"" ME,
 	    "J\xc3\xbcrgen" ME ", \"kim@post.example\"" ME,
-	    /* one's own address, as Outlook and others show it */
+	    /* the user's own address, as Outlook and others show it */
 	    "\"kim@post.example\"" ME,
 	    "\"'kim@post.example'\"" ME,
 	    "=?utf-8?q?kim=40post.example?=" ME,
@@ -73,7 +74,7 @@ Test(display_name, passes)
 	    "\"kim@work\"" ME,
 	    "kim@post.example (Kim)",
 	    "kim@post.example (kim@post.example)",
-	    /* signs that make no address */
+	    /* "@" and other signs that form no address */
 	    "=?utf-8?q?J=C3=BCrgen_=40juergen?=" ME,
 	    "=?utf-8?q?J=C3=BCrgen_=40_Work?=" ME,
 	    "\"Kim@Work\"" ME,
@@ -81,7 +82,7 @@ Test(display_name, passes)
 	    "=?utf-8?q?=40?=" ME,
 	    "\"@\"" ME,
 	    "\"Kim <3\"" ME,
-	    /* not the whole name: who reads it sees that it is told of another */
+	    /* not the whole name: a reader sees that it only mentions another person */
 	    "\"lee@bank.example via Helpdesk\"" ME,
 	    "kim@post.example (for lee@bank.example)",
 	    "G: =?utf-8?q?Lee=2C?=" ME ";",
@@ -90,13 +91,13 @@ Test(display_name, passes)
 	};
 
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-		struct smtp_status s = look(bodies[i]);
+		struct smtp_status s = check_body(bodies[i]);
 
 		cr_expect_eq(s.code, 250, "%s: %u %s", bodies[i], s.code, s.text);
 	}
 }
 
-Test(display_name, address_of_another)
+Test(display_name, a_name_may_not_show_an_address_of_another_user)
 {
 	static const struct {
 		const char *body, *shown;
@@ -130,7 +131,7 @@ Test(display_name, address_of_another)
 	    {"\"a > b <ceo@bank.example\"" ME, "ceo@bank.example"},
 	    {"=?big5?q?ceo=81=40bank.example?=" ME, "ceo\xef\xbf\xbd@bank.example"},
 	    {"kim@post.example (The CEO <ceo@bank.example>)", "ceo@bank.example"},
-	    /* a lone quotation mark inside a comment does not hide what comes behind */
+	    /* a single quotation mark inside a comment does not hide the text after it */
 	    {"(\") \"ceo@bank.example\"" ME, "ceo@bank.example"},
 	    {"G: \"ceo@bank.example\"" ME ";", "ceo@bank.example"},
 	    /* beyond ASCII: relay may make an encoded word of it */
@@ -141,7 +142,7 @@ Test(display_name, address_of_another)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct smtp_status s = look(cases[i].body);
+		struct smtp_status s = check_body(cases[i].body);
 
 		cr_expect(s.code == 550 && s.subject == 7 && s.detail == 1, "%s: %u %s",
 		    cases[i].body, s.code, s.text);
@@ -150,7 +151,7 @@ Test(display_name, address_of_another)
 	}
 }
 
-Test(display_name, what_no_name_may_show)
+Test(display_name, text_that_no_name_may_show)
 {
 	static const char *bodies[] = {
 	    "=?utf-8?q?=3Cceo=40bank=3E?=" ME,
@@ -185,7 +186,8 @@ Test(display_name, what_no_name_may_show)
 	    "\"=?utf-8?q?a\" <kim@post.example>, \"b?=\"" ME,
 	    "kim@post.example (=?utf-8?q?=3C?=)",
 	    "(=?x) kim@post.example",
-	    /* encoded words that some programs see before quotes are undone, or in one another */
+	    /* encoded words that some programs find before quotes are removed, or inside another
+	     * one */
 	    "\"=\"?utf-8?b?Y2VvQGJhbms=?=" ME,
 	    "\"=\\?utf-8?b?Y2VvQGJhbms=?=\"" ME,
 	    "(=\\?utf-8?b?Y2VvQGJhbms=?=) kim@post.example",
@@ -198,7 +200,7 @@ Test(display_name, what_no_name_may_show)
 	};
 
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-		struct smtp_status s = look(bodies[i]);
+		struct smtp_status s = check_body(bodies[i]);
 
 		cr_expect(s.code == 554 && s.subject == 6 && s.detail == 0, "%s: %u %s", bodies[i],
 		    s.code, s.text);
@@ -206,9 +208,9 @@ Test(display_name, what_no_name_may_show)
 	}
 }
 
-/* As many signs as a field may hold: each octet is looked at a few times, not once for each sign.
- */
-Test(display_name, many_signs, .timeout = 10)
+/* As many special characters as a field may hold: each octet is read a few times, not once for each
+ * special character. */
+Test(display_name, many_special_characters_take_linear_time, .timeout = 10)
 {
 	static const char *signs[] = {"<", "@", "<a@", "@ ", ">", "=", "\\", "'", ",", "a@b<"};
 	enum { BYTES = 250000 };
@@ -223,7 +225,7 @@ Test(display_name, many_signs, .timeout = 10)
 			memcpy(body + n, signs[i], step);
 		memset(body + n, 'a', BYTES);
 		strcpy(body + n + BYTES, "@b\"" ME);
-		s = look(body);
+		s = check_body(body);
 		cr_expect(s.code == 250 || s.code == 550, "%s: %u %s", signs[i], s.code, s.text);
 		arena_clear(&arena);
 		arena_init(&arena, 8 << 20);

@@ -1,4 +1,5 @@
-/* End of data: each look-alike of published attacks, cut at every octet; and both ways of dots. */
+/* End of data: each similar sequence of published attacks, divided at every octet; and dot stuffing
+ * in both directions. */
 #include <criterion/criterion.h>
 
 #include "mail/dot.h"
@@ -10,7 +11,7 @@ struct outcome {
 	struct buf out;
 };
 
-/* Decodes `in`, handing it over in pieces that end at cut1 and cut2. */
+/* Decodes `in` in parts that end at cut1 and cut2. */
 static struct outcome
 decode(struct str in, size_t cut1, size_t cut2)
 {
@@ -35,10 +36,10 @@ decode(struct str in, size_t cut1, size_t cut2)
 struct dot_case {
 	const char *in;
 	size_t n;
-	const char *content; /* NULL: must have a fault, any of `faults` */
+	const char *content; /* NULL: must have one of these faults */
 	unsigned faults;
 	bool is_done;
-	size_t left; /* bytes behind the end */
+	size_t left; /* octets after the end */
 };
 #define IN(text) text, sizeof(text) - 1
 #define LF CRLF_BARE_LF
@@ -46,7 +47,7 @@ struct dot_case {
 #define NUL CRLF_NUL
 
 static const struct dot_case dot_cases[] = {
-	/* sound */
+	/* correct data */
 	{IN(".\r\n"), "", 0, true, 0},
 	{IN("a\r\n.\r\n"), "a\r\n", 0, true, 0},
 	{IN("a\r\n.\r\nQUIT\r\n"), "a\r\n", 0, true, 6},
@@ -64,7 +65,7 @@ static const struct dot_case dot_cases[] = {
 	{IN("a\xc2\x85.\xc2\x85" "b\r\n.\r\n"), "a\xc2\x85.\xc2\x85" "b\r\n", 0, true, 0},
 	{IN("a\xe2\x80\xa8.\xe2\x80\xa8" "b\r\n.\r\n"), "a\xe2\x80\xa8.\xe2\x80\xa8" "b\r\n", 0,
 	    true, 0},
-	/* look-alikes: never the end, always a fault */
+	/* similar sequences: never the end, always a fault */
 	{IN("a\n.\nMAIL\r\n.\r\n"), NULL, LF, true, 0},
 	{IN("a\n.\r\nMAIL\r\n.\r\n"), NULL, LF, true, 0},
 	{IN("a\r\n.\nMAIL\r\n.\r\n"), NULL, LF, true, 0},
@@ -107,7 +108,7 @@ expect(const struct dot_case *c, size_t cut1, size_t cut2)
 	buf_clear(&o.out);
 }
 
-Test(dot, every_look_alike_at_every_cut)
+Test(dot, only_crlf_dot_crlf_ends_the_data_at_every_division)
 {
 	for (size_t i = 0; i < sizeof dot_cases / sizeof *dot_cases; i++) {
 		size_t n = dot_cases[i].n - dot_cases[i].left;
@@ -118,7 +119,7 @@ Test(dot, every_look_alike_at_every_cut)
 	}
 }
 
-Test(dot, nothing_is_added_after_a_fault_or_beyond_the_ceiling)
+Test(dot, nothing_is_added_after_a_fault_or_beyond_the_maximum)
 {
 	struct buf out;
 	struct dot d;
@@ -140,7 +141,7 @@ Test(dot, nothing_is_added_after_a_fault_or_beyond_the_ceiling)
 	buf_clear(&out);
 }
 
-Test(dot, check_of_chunks)
+Test(dot, chunks_are_checked)
 {
 	static const struct {
 		const char *in;

@@ -1,4 +1,4 @@
-/* Encoded words: what each shows, and which cannot be judged. */
+/* Encoded words: what each of them shows, and which cannot be judged. */
 #include <criterion/criterion.h>
 
 #include "mail/encoded_word.h"
@@ -9,11 +9,11 @@
 	}
 #define U "\xef\xbf\xbd"
 
-Test(encoded_word, shown)
+Test(encoded_word, shown_text)
 {
 	static const struct {
 		struct str in;
-		const char *shown, *rest;
+		const char *shown_text, *rest;
 	} cases[] = {
 	    {S("=?utf-8?Q?J=C3=BCrgen_M.?= <j@b>"), "J\xc3\xbcrgen M.", " <j@b>"},
 	    {S("=?UTF-8?q?=3c=3E=40?="), "<>@", ""},
@@ -28,23 +28,24 @@ Test(encoded_word, shown)
 	    {S("=?ISO-8859-15?q?=A4?="), U, ""},
 	    {S("=?windows-1252?q?a=85b?="), "a" U "b", ""},
 	    {S("=?koi8-r?B?8NLJ18XU?="), U U U U U U, ""},
-	    /* GB 2312, EUC: the octet behind a lead is one only above 0xa0 */
+	    /* GB 2312, EUC: the second octet of a character is above 0xa0 */
 	    {S("=?gb2312?B?1cXI/Q==?="), U U, ""},
 	    {S("=?gb2312?q?ceo=81=40b?="), "ceo" U "@b", ""},
 	    {S("=?euc-kr?q?=B1=E8=40?="), U "@", ""},
-	    /* Big5: 0xa440 is a character whose second octet is that of "@"; "<" never is one */
+	    /* Big5: 0xa440 is a character whose second octet is that of "@"; the octet of "<" is
+	     * never a second octet */
 	    {S("=?big5?q?=A4=40=40?="), U "@", ""},
 	    {S("=?gbk?q?=81=3C?="), U "<", ""},
-	    /* "@" behind an octet with which it makes no character is shown */
+	    /* "@" after an octet with which it forms no character is shown */
 	    {S("=?big5?q?=81=40=C8=40=FF=40=A2=40?="), U "@" U "@" U "@" U "@", ""},
 	    {S("=?gbk?q?=A1=40=FF=40=80=40=81=40?="), U "@" U "@" U "@" U, ""},
 	    {S("=?cp949?q?=81=40=C6=40=81=41?="), U "@" U "@" U, ""},
 	    {S("=?shift_jis?q?=82=40=FD=40=87=40=EA=40?="), U "@" U "@" U "@" U, ""},
 	    {S("=?cp932?q?=87=40=FA=40?="), U U "@", ""},
-	    /* GB 18030: four octets, but not when they are not whole */
+	    /* GB 18030: four octets, but not when they are incomplete */
 	    {S("=?gb18030?q?=814=813a?="), U "a", ""},
 	    {S("=?gb18030?q?=814=81<=814?="), U "4" U "<" U "4", ""},
-	    /* Shift_JIS: half-width katakana stand alone */
+	    /* Shift_JIS: half-width katakana are characters of one octet */
 	    {S("=?shift_jis?q?=83=40=B1=40?="), U U "@", ""},
 	    /* ISO-2022-JP: $3 between the escape sequences is one character, and so is <@ */
 	    {S("=?ISO-2022-JP?B?GyRCJDMbKEI=?="), U, ""},
@@ -59,7 +60,7 @@ Test(encoded_word, shown)
 		const char *why = encoded_word_take(&rest, &out);
 
 		cr_expect_null(why, "%zu: %s", i, why);
-		cr_expect(str_eq(buf_str(&out), str_of(cases[i].shown)), "%zu: %.*s", i,
+		cr_expect(str_eq(buf_str(&out), str_of(cases[i].shown_text)), "%zu: %.*s", i,
 		    STR_ARG(buf_str(&out)));
 		cr_expect(str_eq(rest, str_of(cases[i].rest)), "%zu: %.*s", i, STR_ARG(rest));
 		buf_reset(&out);
@@ -67,7 +68,7 @@ Test(encoded_word, shown)
 	buf_clear(&out);
 }
 
-Test(encoded_word, refused)
+Test(encoded_word, words_that_cannot_be_judged)
 {
 	static const char *words[] = {
 	    "=?",
@@ -105,7 +106,7 @@ Test(encoded_word, refused)
 	    "=?utf-8?B?Y!==?=",
 	    "=?iso-8859-1?q?a=85?=",
 	    "=?iso-2022-jp?q?=1B$A!!=1B(B?=",
-	    /* half-width katakana: who does not know them shows what their octets are in ASCII */
+	    /* half-width katakana: programs that do not know them show their octets as ASCII */
 	    "=?iso-2022-jp?q?=1B(I1=1B(B?=",
 	    /* NEXT LINE and LINE SEPARATOR */
 	    "=?gb18030?q?a=810=815b?=",

@@ -1,4 +1,4 @@
-/* Envelopes: what is stored comes back, also what another version stored. */
+/* Envelopes: decoding returns what was encoded, also what another version stored. */
 #include <criterion/criterion.h>
 
 #include "mail/envelope.h"
@@ -97,9 +97,9 @@ Test(envelope, empty_round_trip)
 	expect_same(&a, &b);
 }
 
-/* A newer version knows tags 900 and 901, and 77 in recipients: they survive our reading and
- * writing. */
-Test(envelope, fields_of_another_version_are_kept)
+/* A newer version knows tags 900 and 901, and 77 in recipients: decoding and encoding preserve
+ * them. */
+Test(envelope, fields_of_another_version_are_preserved)
 {
 	struct envelope a = sample(), b, c;
 	struct buf again;
@@ -138,8 +138,9 @@ Test(envelope, many_scattered_unknown_fields_take_bounded_memory)
 	cr_expect_lt(arena.used_bytes, 1 << 20);
 }
 
-/* Every cut and every changed byte: decodes to something or is refused, and never reads beyond. */
-Test(envelope, damage_is_survived)
+/* Bytes cut at every length and with every byte changed are decoded or refused, and never read
+ * beyond their end. */
+Test(envelope, damaged_bytes_are_decoded_or_refused)
 {
 	struct envelope a = sample(), b;
 
@@ -180,7 +181,7 @@ Test(envelope, refused)
 	        "a"
 	        "\x05\x00\x01\x00"
 	        "a",
-	        26}, /* twice */
+	        26}, /* the same tag twice */
 	    {ID "\x10\x00\x05\x00"
 	        "\x00\x00\x00\x00\x01",
 	        25}, /* 33 bits of priority */
@@ -204,7 +205,7 @@ Test(envelope, refused)
 	cr_expect(envelope_decode(STR(ID), &arena, &e));
 }
 
-Test(envelope, ceilings)
+Test(envelope, maximums)
 {
 	static struct envelope_recipient many[ENVELOPE_RECIPIENTS_MAX + 1];
 	static char big[ENVELOPE_BYTES_MAX];
@@ -233,9 +234,9 @@ Test(envelope, ceilings)
 
 /* ---- the grammar of what it carries ---- */
 
-/* Every text field in turn holds `text`, the rest is usual; does it decode? */
+/* Whether an envelope with `text` in this field, and usual values elsewhere, decodes. */
 static bool
-holds(size_t offset, struct str text)
+is_decoded(size_t offset, struct str text)
 {
 	struct envelope_recipient one = {.address = STR("bob@example.net")};
 	struct envelope e = {.id = {1, 1}, .recipients = &one, .recipient_count = 1}, back;
@@ -247,7 +248,7 @@ holds(size_t offset, struct str text)
 }
 
 static bool
-holds_recipient(struct str address, struct str orcpt)
+is_recipient_decoded(struct str address, struct str orcpt)
 {
 	struct envelope_recipient one = {.address = address, .orcpt = orcpt};
 	struct envelope e = {.id = {1, 1}, .recipients = &one, .recipient_count = 1}, back;
@@ -275,14 +276,14 @@ Test(envelope, no_text_holds_a_control_character)
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		for (size_t j = 0; j < sizeof texts / sizeof *texts; j++)
-			cr_expect_not(holds(texts[j], bad[i]), "%zu in %zu", i, j);
-		cr_expect_not(holds_recipient(bad[i], STR_NULL), "%zu", i);
-		cr_expect_not(holds_recipient(STR("a@b"), bad[i]), "%zu", i);
+			cr_expect_not(is_decoded(texts[j], bad[i]), "%zu in %zu", i, j);
+		cr_expect_not(is_recipient_decoded(bad[i], STR_NULL), "%zu", i);
+		cr_expect_not(is_recipient_decoded(STR("a@b"), bad[i]), "%zu", i);
 	}
 }
 
-/* What MAIL and RCPT of 0.1.0 accepted is in spools. */
-Test(envelope, addresses_that_were_accepted_are_held)
+/* Spools hold what MAIL and RCPT of version 0.1.0 accepted. */
+Test(envelope, addresses_that_were_accepted_are_decoded)
 {
 	static const struct str good[] = {S("a@b"), S("\"a b\"@c"), S("\"a\\\"<>\"@c"),
 	    S("a@[192.0.2.1]"), S("a@[IPv6:2001:db8::1]"), S("j\xc3\xbc@b\xc3\xbc.example"),
@@ -291,27 +292,27 @@ Test(envelope, addresses_that_were_accepted_are_held)
 	char longest[64 + 1 + 255];
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-		cr_expect(holds(offsetof(struct envelope, sender), good[i]), "%zu", i);
-		cr_expect(holds_recipient(good[i], STR_NULL), "%zu", i);
+		cr_expect(is_decoded(offsetof(struct envelope, sender), good[i]), "%zu", i);
+		cr_expect(is_recipient_decoded(good[i], STR_NULL), "%zu", i);
 	}
 	memset(longest, 'a', sizeof longest);
 	longest[64] = '@';
 	for (size_t i = 65 + 63; i < sizeof longest; i += 64)
 		longest[i] = '.';
 	longest[sizeof longest - 1] = 'a';
-	cr_expect(holds_recipient(str_make(longest, sizeof longest), STR_NULL));
-	cr_expect(holds(offsetof(struct envelope, user), STR("a user with blanks \xc2\x80")));
+	cr_expect(is_recipient_decoded(str_make(longest, sizeof longest), STR_NULL));
+	cr_expect(is_decoded(offsetof(struct envelope, user), STR("a user with blanks \xc2\x80")));
 }
 
-Test(envelope, what_is_no_address_is_refused)
+Test(envelope, invalid_addresses_are_refused)
 {
 	static const struct str bad[] = {S("a"), S("@b"), S("a@"), S("a b@c"), S("a@b> SIZE=1"),
 	    S("a@b,c@d"), S("<a@b>"), S("a@b c"), S("\"a@b"), S("a\"b\"@c"), S("@x:a@b"), S("a@b."),
 	    S("a@-b"), S("a@b@c"), S("a@[x]"), S("a;b@c"), S("a\\b@c")};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		cr_expect_not(holds(offsetof(struct envelope, sender), bad[i]), "%zu", i);
-		cr_expect_not(holds_recipient(bad[i], STR_NULL), "%zu", i);
+		cr_expect_not(is_decoded(offsetof(struct envelope, sender), bad[i]), "%zu", i);
+		cr_expect_not(is_recipient_decoded(bad[i], STR_NULL), "%zu", i);
 	}
 }
 
@@ -321,22 +322,22 @@ Test(envelope, parameters)
 
 	memset(longest, 'a', sizeof longest);
 	memcpy(longest, "x;", 2);
-	cr_expect(holds(offsetof(struct envelope, envid), STR("QQ+3D314159")));
-	cr_expect(holds(offsetof(struct envelope, envid), str_make(longest, 100)));
-	cr_expect_not(holds(offsetof(struct envelope, envid), str_make(longest, 101)));
-	cr_expect_not(holds(offsetof(struct envelope, envid), STR("a b")));
-	cr_expect_not(holds(offsetof(struct envelope, envid), STR("a+0D+0A")));
-	cr_expect(holds_recipient(STR("a@b"), STR("rfc822;b+40c")));
-	cr_expect(holds_recipient(STR("a@b"), str_make(longest, 500)));
-	cr_expect_not(holds_recipient(STR("a@b"), str_make(longest, 501)));
-	cr_expect_not(holds_recipient(STR("a@b"), STR("rfc822;a b")));
-	cr_expect_not(holds_recipient(STR("a@b"), STR("rfc822")));
-	cr_expect_not(holds_recipient(STR("a@b"), STR("rfc822;a NOTIFY=NEVER")));
+	cr_expect(is_decoded(offsetof(struct envelope, envid), STR("QQ+3D314159")));
+	cr_expect(is_decoded(offsetof(struct envelope, envid), str_make(longest, 100)));
+	cr_expect_not(is_decoded(offsetof(struct envelope, envid), str_make(longest, 101)));
+	cr_expect_not(is_decoded(offsetof(struct envelope, envid), STR("a b")));
+	cr_expect_not(is_decoded(offsetof(struct envelope, envid), STR("a+0D+0A")));
+	cr_expect(is_recipient_decoded(STR("a@b"), STR("rfc822;b+40c")));
+	cr_expect(is_recipient_decoded(STR("a@b"), str_make(longest, 500)));
+	cr_expect_not(is_recipient_decoded(STR("a@b"), str_make(longest, 501)));
+	cr_expect_not(is_recipient_decoded(STR("a@b"), STR("rfc822;a b")));
+	cr_expect_not(is_recipient_decoded(STR("a@b"), STR("rfc822")));
+	cr_expect_not(is_recipient_decoded(STR("a@b"), STR("rfc822;a NOTIFY=NEVER")));
 }
 
-/* The format of 0.1.0, octet by octet: what is written today must be read by every later version.
- */
-Test(envelope, stored_octets)
+/* The format of version 0.1.0, octet by octet: every later version must read what is written
+ * today. */
+Test(envelope, the_stored_form_of_0_1_0)
 {
 	static const char stored[] = "\x01\x00\x0c\x00"
 	                             "\x01\x00\x00\x00\x00\x00\x00\x00"

@@ -1,4 +1,4 @@
-/* Header blocks: fields are kept to the byte or the block is refused. */
+/* Header blocks: a block is split without changing a byte, or is refused. */
 #include <criterion/criterion.h>
 
 #include "mail/header.h"
@@ -75,7 +75,7 @@ Test(header, refused)
 	}
 }
 
-/* How long a line may leave is asked of the result: see header_repair and header_sendable. */
+/* The length of lines is checked in the result: see header_repair and header_sendable. */
 Test(header, lines_of_any_length_are_fields)
 {
 	struct header h;

@@ -1,4 +1,5 @@
-/* Address lists: read as a recipient's program does, and refused where programs might differ. */
+/* Address lists: parsed as a recipient's program parses them, and refused where programs might
+ * differ. */
 #include <criterion/criterion.h>
 
 #include "mail/header.h"
@@ -19,7 +20,7 @@ tear_down(void)
 
 TestSuite(header_address, .init = set_up, .fini = tear_down);
 
-/* expected: addresses with a blank behind each; an address that is not simple begins with '~'. */
+/* expected: addresses, each with a blank after it; one that is not simple begins with '~'. */
 static const struct {
 	const char *body, *expected;
 } lists[] = {

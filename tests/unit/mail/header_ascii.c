@@ -1,4 +1,4 @@
-/* A header of UTF-8 as a host without SMTPUTF8 gets it, to the byte. */
+/* A header of UTF-8 as a host without SMTPUTF8 receives it, compared byte by byte. */
 #include "mail/header_ascii.h"
 
 #include <criterion/criterion.h>
@@ -56,11 +56,11 @@ Test(header_ascii, unstructured)
 	        "Subject: Re: [list] =?utf-8?B?ZsO8ciBBbm5hIHVuZCBCw7xjaGVy?= of 2024"},
 	    {"Subject:" U, "Subject: =?utf-8?B?w7w=?="},
 	    {"X-Anything:  a " U "\t", "X-Anything:  a =?utf-8?B?w7w=?=\t"},
-	    /* what would mean something in Q */
+	    /* characters with a meaning in Q */
 	    {"Comments: a_b=?" U "(c)and much more in one word of more than forty " U,
 	        "Comments: =?utf-8?Q?a=5Fb=3D=3F=C3=BC=28c=29and_much_more_in_one_word_of_m?=\r\n"
 	        " =?utf-8?Q?ore_than_forty_=C3=BC?="},
-	    /* a backslash and a quotation mark are text here */
+	    /* a backslash and a quotation mark are ordinary text here */
 	    {"Subject: \"" U "\\\"", "Subject: =?utf-8?B?IsO8XCI=?="},
 	    {"Subject: plain\r\n " U "\r\n plain", "Subject: plain =?utf-8?B?w7w=?= plain"},
 	};
@@ -68,8 +68,8 @@ Test(header_ascii, unstructured)
 	CHECK(rows);
 }
 
-/* Readers drop the blanks between two encoded words: those that are meant are encoded. */
-Test(header_ascii, beside_encoded_words)
+/* Readers drop the blanks between two encoded words: blanks that must be shown are encoded. */
+Test(header_ascii, text_beside_encoded_words)
 {
 	static const struct row rows[] = {
 	    {"Subject: =?utf-8?Q?a?= " U, "Subject: =?utf-8?Q?a?= =?utf-8?B?IMO8?="},
@@ -79,9 +79,9 @@ Test(header_ascii, beside_encoded_words)
 	    {"Subject: " U "  =?utf-8?Q?a?=\t" U,
 	        "Subject: =?utf-8?B?w7wgIA==?= =?utf-8?Q?a?= =?utf-8?B?CcO8?="},
 	    {"Subject: =?no? " U, "Subject: =?no? =?utf-8?B?w7w=?="},
-	    /* RFC 2047 section 2: it is all ASCII, or it is none */
+	    /* RFC 2047 section 2: an encoded word that is not all ASCII is none */
 	    {"Subject: a =?utf-8?Q?" U "?= b", "Subject: a =?utf-8?B?PT91dGYtOD9RP8O8Pz0=?= b"},
-	    /* it stands in a word: it is text */
+	    /* inside a word: it is text */
 	    {"Subject: " U "=?utf-8?Q?a?=", "Subject: =?utf-8?B?w7w9P3V0Zi04P1E/YT89?="},
 	};
 
@@ -113,15 +113,15 @@ Test(header_ascii, phrases_and_comments)
 	CHECK(rows);
 }
 
-/* A quoted pair stays on one line: behind a fold it would be no pair. */
-Test(header_ascii, pairs)
+/* A quoted pair stays on one line: divided by a fold it would be no pair. */
+Test(header_ascii, quoted_pairs)
 {
 	static const struct row rows[] = {
 	    {"To: " U
 	     " \"a b c d e f g h i j k l m n o p q r s t u v w x y z a\\ e\" <a@b.example>",
 	        "To: =?utf-8?B?w7w=?= \"a b c d e f g h i j k l m n o p q r s t u v w x y z\r\n"
 	        " a\\ e\" <a@b.example>"},
-	    /* nor is a local part folded */
+	    /* a local part is not folded either */
 	    {"To: " U
 	     " <\"a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e\"@b.example>",
 	        "To: =?utf-8?B?w7w=?=\r\n "
@@ -153,7 +153,7 @@ Test(header_ascii, parameters)
 	CHECK(rows);
 }
 
-Test(header_ascii, other_fields_stay)
+Test(header_ascii, ascii_fields_are_unchanged)
 {
 	struct str in = STR("X-Odd:   \t a   b\r\n\tc\r\nSubject: " U
 			    "\r\nTo: a@b.example,\r\n c@d.example (=?x?=\r\n )\r\n");
@@ -164,7 +164,7 @@ Test(header_ascii, other_fields_stay)
 		"c@d.example (=?x?=\r\n )\r\n")));
 }
 
-Test(header_ascii, what_has_no_other_form)
+Test(header_ascii, parts_that_cannot_be_encoded)
 {
 	static const struct {
 		const char *in, *name, *why;
@@ -209,8 +209,8 @@ check_lines(struct str block, size_t max)
 		cr_expect_leq(line.n, max + 1, "%.*s", STR_ARG(line));
 }
 
-/* 2,000 characters of two, three and four octets: no line is longer than 76, and each word shows
- * whole characters. */
+/* 2,000 characters of two, three and four octets: no line is longer than 76, and each word has
+ * complete characters. */
 Test(header_ascii, lines_and_characters)
 {
 	static const char *const characters[] = {U, "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
@@ -248,7 +248,7 @@ Test(header_ascii, long_words_are_not_made_longer)
 	buf_clear(&in);
 }
 
-Test(header_ascii, ceiling)
+Test(header_ascii, maximum_of_the_output)
 {
 	buf_clear(&out);
 	buf_init(&out, 40);
@@ -258,8 +258,8 @@ Test(header_ascii, ceiling)
 	cr_expect_not(header_to_ascii(STR(""), &out, &fault));
 }
 
-/* 64 KiB of one kind: none takes time by the square of its length. */
-Test(header_ascii, many_of_one_kind, .timeout = 5)
+/* 64 KiB of one kind: none takes quadratic time. */
+Test(header_ascii, many_of_one_kind_take_linear_time, .timeout = 5)
 {
 	static const struct {
 		const char *begin, *piece, *end;

@@ -1,4 +1,4 @@
-/* Faults of form in one field: what is mended, and that nothing else changes. */
+/* Faults of form in one field: what is corrected, and that nothing else changes. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -29,7 +29,7 @@ repair(struct str block)
 	return header_repair(&header.fields[0], &arena);
 }
 
-Test(header_repair, what_is_sound_is_the_same_memory)
+Test(header_repair, a_correct_field_is_returned_unchanged)
 {
 	struct header_field f = repair(STR("To: a,\r\n\tb\r\n \r\n"));
 
@@ -37,7 +37,7 @@ Test(header_repair, what_is_sound_is_the_same_memory)
 	cr_expect_eq(f.raw.n, header.fields[0].raw.n);
 }
 
-Test(header_repair, form)
+Test(header_repair, faults_of_form)
 {
 	static const struct {
 		const char *in, *name, *body;
@@ -90,7 +90,7 @@ longest_line(struct str s)
 	return longest;
 }
 
-/* What 40 identifiers of 45 octets in References, or 60 recipients, look like in one line. */
+/* 40 identifiers of 45 octets in References, or 60 recipients, in one line. */
 static struct str
 long_field(const char *name, const char *word, size_t count)
 {
@@ -131,7 +131,7 @@ Test(header_repair, a_line_of_998_octets_is_not_folded)
 	cr_expect_leq(longest_line(repair(in).raw), 78);
 }
 
-Test(header_repair, words_are_never_broken)
+Test(header_repair, words_are_never_divided)
 {
 	char word[1201] = "";
 	struct header_field f;
@@ -148,8 +148,8 @@ Test(header_repair, words_are_never_broken)
 	cr_expect_eq(longest_line(f.raw), 501);
 }
 
-/* No line of blanks alone arises, and no quoted blank is parted from its backslash. */
-Test(header_repair, where_no_line_may_end)
+/* No line of blanks alone is made, and no quoted blank is separated from its backslash. */
+Test(header_repair, positions_where_no_line_may_end)
 {
 	struct header_field f = repair(long_field("X", "a\\ b   ", 300));
 	struct str rest = f.body, line;

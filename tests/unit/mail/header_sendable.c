@@ -1,4 +1,4 @@
-/* What may leave as a header: the table says for each block whether and why not. */
+/* Which header blocks may be sent: the table states for each block whether, and why not. */
 #include <criterion/criterion.h>
 
 #include "mail/header.h"
@@ -74,7 +74,7 @@ Test(header_sendable, refused)
 }
 
 static bool
-line_may_leave(size_t octets)
+line_is_sendable(size_t octets)
 {
 	struct header_fault fault;
 	char line[1024] = "A:";
@@ -84,10 +84,10 @@ line_may_leave(size_t octets)
 	return header_is_sendable(str_make(line, octets + 2), &fault);
 }
 
-Test(header_sendable, lines_have_998_octets_at_most)
+Test(header_sendable, lines_have_at_most_998_octets)
 {
-	cr_expect(line_may_leave(998));
-	cr_expect_not(line_may_leave(999));
+	cr_expect(line_is_sendable(998));
+	cr_expect_not(line_is_sendable(999));
 }
 
 Test(header_sendable, control_bytes)

@@ -1,4 +1,4 @@
-/* Addresses: what is accepted is accepted as written, everything else is refused with a reason. */
+/* Addresses: accepted addresses are returned as written, all others are refused with a reason. */
 #include <criterion/criterion.h>
 
 #include "mail/mail_address.h"
@@ -6,7 +6,7 @@
 #define D63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define L64 D63 "b"
 
-static const char *good[] = {
+static const char *accepted[] = {
 	"a@b", "alice@example.com", "a.b+c@x-y.example", "x%y@z", "y!x@z", "1@2.3", "postmaster@a",
 	"\"a b\"@c", "\"a@b\"@c", "\"a>b\"@c", "\"a\\\"b\"@c", "\"a\\\\b\"@c", "\"\"@c",
 	"\"a> ORCPT=rfc822;x\"@c", "\"..\"@c", "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]",
@@ -19,8 +19,8 @@ static const char *good[] = {
 
 static const struct {
 	const char *text;
-	size_t n; /* where it holds NUL */
-} bad[] = {
+	size_t n; /* its length, when it holds NUL */
+} refused[] = {
 	{"", 0}, {"a", 0}, {"a@", 0}, {"@b", 0}, {"@", 0}, {"a@b..c", 0}, {"a@.b", 0}, {"a@b.", 0},
 	{".a@b", 0},
 	{"a.@b", 0}, {"a..b@c", 0}, {"a b@c", 0}, {"a@b c", 0}, {"a@b@c", 0}, {"a@-b", 0},
@@ -45,29 +45,30 @@ static const struct {
 	{L64 "c@b", 0}, {"a@" D63 "a.b", 0}, {"a@" D63 "." D63 "." D63 "." D63 ".b", 0},
 };
 
-Test(address, good)
+Test(address, accepted)
 {
-	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-		struct str text = str_of(good[i]);
+	for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) {
+		struct str text = str_of(accepted[i]);
 		struct mail_address a;
 		const char *why = "";
 
-		cr_expect(mail_address_parse(text, &a, &why), "%s: %s", good[i], why);
+		cr_expect(mail_address_parse(text, &a, &why), "%s: %s", accepted[i], why);
 		cr_expect(str_eq(a.text, text));
-		cr_expect_eq(a.local.n + 1 + a.domain.n, text.n, "%s", good[i]);
+		cr_expect_eq(a.local.n + 1 + a.domain.n, text.n, "%s", accepted[i]);
 		cr_expect_eq(a.is_utf8, !str_is_ascii(text));
 		cr_expect_eq(a.is_literal, a.domain.p[0] == '[');
 	}
 }
 
-Test(address, bad)
+Test(address, refused)
 {
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		struct str text = str_make(bad[i].text, bad[i].n ? bad[i].n : strlen(bad[i].text));
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		struct str text = str_make(
+		    refused[i].text, refused[i].n ? refused[i].n : strlen(refused[i].text));
 		struct mail_address a;
 		const char *why = NULL;
 
-		cr_expect_not(mail_address_parse(text, &a, &why), "%zu: %s", i, bad[i].text);
+		cr_expect_not(mail_address_parse(text, &a, &why), "%zu: %s", i, refused[i].text);
 		cr_expect_not_null(why);
 		cr_expect_not(mail_address_parse(text, &a, NULL));
 	}
@@ -120,11 +121,11 @@ Test(address, paths)
 	}
 }
 
-Test(address, same)
+Test(address, same_mailbox)
 {
 	static const struct {
 		const char *a, *b;
-		bool same;
+		bool same_mailbox;
 	} cases[] = {
 		{"Alice@Example.COM", "alice@example.com", true},
 		{"\"alice\"@example.com", "alice@example.com", true},
@@ -146,9 +147,9 @@ Test(address, same)
 
 		cr_assert(mail_address_parse(str_of(cases[i].a), &a, NULL));
 		cr_assert(mail_address_parse(str_of(cases[i].b), &b, NULL));
-		cr_expect_eq(
-		    mail_address_same(&a, &b), cases[i].same, "%s %s", cases[i].a, cases[i].b);
-		cr_expect_eq(mail_address_same(&b, &a), cases[i].same);
+		cr_expect_eq(mail_address_same(&a, &b), cases[i].same_mailbox, "%s %s", cases[i].a,
+		    cases[i].b);
+		cr_expect_eq(mail_address_same(&b, &a), cases[i].same_mailbox);
 	}
 }
 

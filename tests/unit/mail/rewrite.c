@@ -1,5 +1,5 @@
-/* Repairs of a submission: what is added, what is removed, who may say what; the rest to the byte.
- * */
+/* The repairs of a submission: which fields are added and removed, and who may be the originator;
+ * all else is compared byte by byte. */
 #include <stdio.h>
 
 #include "rewrite_rig.h"
@@ -28,7 +28,7 @@ Test(rewrite, no_from_and_no_sender)
 	cr_expect_eq(rewrite_run_with(STR(OK_FROM), &r).code, 250);
 }
 
-Test(rewrite, received)
+Test(rewrite, received_is_added)
 {
 	static const struct {
 		struct str client, helo, recipient;
@@ -84,8 +84,9 @@ Test(rewrite, blind_copies_and_return_path_are_removed)
 	    OK_FROM OK_REST "X-Bcc: v\r\nBccc: v\r\nSubject: a\r\n Bcc: v\r\n");
 }
 
-/* Who wrote it: every way to say someone else's name, or to say it so that programs differ. */
-Test(rewrite, from_of_another_is_refused)
+/* From and similar fields: every way to name another user, or to write an address that programs
+ * read differently. */
+Test(rewrite, an_originator_of_another_user_is_refused)
 {
 	static const char *others[] = {
 	    "From: ceo@example.com\r\n",
@@ -143,7 +144,7 @@ Test(rewrite, from_of_another_is_refused)
 	rewrite_expect_refusal(STR("From: alice@example.com\0ceo@example.com\r\n"), 554, "5.6.0");
 }
 
-Test(rewrite, refusal_names_both)
+Test(rewrite, the_refusal_names_both_addresses)
 {
 	struct smtp_status s = rewrite_run("From: CEO <ceo@example.com>\r\n");
 
@@ -151,7 +152,7 @@ Test(rewrite, refusal_names_both)
 	cr_expect(s.code == 550 && s.subject == 7 && s.detail == 1);
 }
 
-Test(rewrite, own_addresses_in_many_spellings)
+Test(rewrite, own_addresses_are_accepted_in_many_spellings)
 {
 	static const char *own[] = {"Alice <ALICE@Example.Com>", "\"alice\"@example.com",
 	    "<@x:alice@example.com>", "\"Boss, The\" (x) <sales@example.com> (y)",
@@ -186,7 +187,7 @@ Test(rewrite, sender)
 	    "From: alice@example.com, sales@example.com\r\nSender: sales@example.com\r\n" OK_REST);
 }
 
-Test(rewrite, bare_names_are_completed)
+Test(rewrite, unqualified_addresses_are_completed)
 {
 	rewrite_expect("From: Alice <alice>\r\nTo: bob, C <c@d>,\r\n dora (x)\r\nCc: G: e, f@g;\r\n"
 	               "Reply-To: \"h i\"\r\n" OK_REST,
@@ -194,7 +195,7 @@ Test(rewrite, bare_names_are_completed)
 	    " dora@example.com (x)\r\n"
 	    "Cc: G: e@example.com, f@g;\r\nReply-To: \"h i\"@example.com\r\n" OK_REST);
 	cr_expect(str_eq(rewrite_from, STR("alice@example.com")));
-	/* unreadable lists of recipients decide nothing and stay */
+	/* recipient lists that cannot be parsed are unchanged */
 	rewrite_expect(OK_FROM OK_REST "To: a b\r\nCc: \"x\r\nReply-To: <>\r\n",
 	    OK_FROM OK_REST "To: a b\r\nCc: \"x\r\nReply-To: <>\r\n");
 	rewrite_expect(OK_FROM OK_REST "To: a . b\r\nSubject: bob\r\n",
@@ -211,7 +212,7 @@ Test(rewrite, without_a_domain_nothing_is_completed)
 	cr_expect_eq(rewrite_run_with(STR("From: alice\r\n"), &r).code, 554);
 }
 
-/* "To: a,xxx…": with "@example.com" behind both, the line has `octets`. */
+/* "To: a,xxx...": with "@example.com" after both, the line has `octets`. */
 static unsigned
 complete_line_of(size_t octets)
 {
@@ -267,7 +268,7 @@ Test(rewrite, resent_blocks)
 	    STR(RESENT "Resent-Sender: alice@example.com (\r\n" OK_FROM), 554, "5.6.0");
 }
 
-Test(rewrite, doubled_fields)
+Test(rewrite, repeated_fields)
 {
 	static const char *once[] = {"Date", "From", "Sender", "Reply-To", "To", "Cc", "Message-ID",
 	    "In-Reply-To", "References", "Subject"};
@@ -276,7 +277,7 @@ Test(rewrite, doubled_fields)
 	struct rewrite lenient = rewrite_usual();
 	char in[512], text[80];
 
-	lenient.passes_doubled = true;
+	lenient.passes_duplicates = true;
 	for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
 		bool is_author = str_eq(str_of(once[i]), STR("From")) || i == 2;
 		struct smtp_status s;
@@ -322,14 +323,14 @@ Test(rewrite, date_and_message_id_without_a_value_are_replaced)
 		snprintf(in, sizeof in, "%s" OK_FROM OK_REST "%s", blank[i], blank[i]);
 		rewrite_expect(in, OK_FROM OK_REST);
 	}
-	/* what has a value stays, whatever it is */
+	/* a field with a value stays, whatever the value is */
 	rewrite_expect(OK_FROM "Date: (x)\r\nMessage-ID: <<a@b>>\r\n",
 	    OK_FROM "Date: (x)\r\nMessage-ID: <<a@b>>\r\n");
 	rewrite_expect(
 	    OK_FROM OK_REST "Subject:\r\nTo:\r\n", OK_FROM OK_REST "Subject:\r\nTo:\r\n");
 }
 
-Test(rewrite, results_in_our_name_are_removed)
+Test(rewrite, authentication_results_with_our_name_are_removed)
 {
 	rewrite_expect(
 	    "Authentication-Results: mail.example.com; dkim=pass\r\n" OK_FROM
@@ -349,7 +350,7 @@ Test(rewrite, results_in_our_name_are_removed)
 	    "Arc-Authentication-Results: i=1; mail.example.com; dkim=pass\r\n" OK_FROM OK_REST);
 }
 
-Test(rewrite, loops)
+Test(rewrite, mail_loops)
 {
 	struct rewrite r = rewrite_usual();
 	struct buf in;
@@ -365,7 +366,7 @@ Test(rewrite, loops)
 	buf_clear(&in);
 }
 
-Test(rewrite, beyond_ascii)
+Test(rewrite, fields_beyond_ascii)
 {
 	struct rewrite r = rewrite_usual();
 	static const struct str utf8 = {"Subject: gr\xc3\xbc\xc3\x9f\r\n"
@@ -383,7 +384,7 @@ Test(rewrite, beyond_ascii)
 	cr_expect_eq(rewrite_run_with(STR("Subject: \xed\xa0\x80\r\n" OK_FROM), &r).code, 554);
 }
 
-Test(rewrite, ceiling_of_the_output)
+Test(rewrite, maximum_of_the_output)
 {
 	struct rewrite r = rewrite_usual();
 
@@ -394,13 +395,13 @@ Test(rewrite, ceiling_of_the_output)
 
 /* ---- property: random headers ---- */
 
-static uint64_t dice = 1;
+static uint64_t random_state = 1;
 
 static unsigned
-draw(unsigned below)
+random_below(unsigned below)
 {
-	dice = dice * 6364136223846793005u + 1442695040888963407u;
-	return (unsigned)((dice >> 33) % below);
+	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)((random_state >> 33) % below);
 }
 
 static void
@@ -411,31 +412,32 @@ add_random_field(struct buf *in)
 	static const char *words[] = {" a", "  b", "\r\n ", "\r\n\t", "\t", "<x@y>", "(", ")", "\"",
 	    ":", ";", "=?q?", ",", "Bcc: v", "@", "\\", "ceo@example.com"};
 
-	buf_addz(in, names[draw(sizeof names / sizeof *names)]);
+	buf_addz(in, names[random_below(sizeof names / sizeof *names)]);
 	buf_addc(in, ':');
-	for (unsigned i = draw(12); i > 0; i--)
-		buf_addz(in, words[draw(sizeof words / sizeof *words)]);
+	for (unsigned i = random_below(12); i > 0; i--)
+		buf_addz(in, words[random_below(sizeof words / sizeof *words)]);
 	buf_addz(in, "\r\n");
 }
 
-Test(rewrite, untouched_fields_keep_every_byte)
+Test(rewrite, other_fields_keep_every_byte)
 {
 	struct rewrite r = rewrite_usual();
 	struct buf in, kept;
 
-	r.passes_doubled = true;
+	r.passes_duplicates = true;
 	buf_init(&in, 1 << 16);
 	buf_init(&kept, 1 << 16);
 	for (int round = 0; round < 2000; round++) {
 		buf_reset(&in);
 		buf_addz(&in, OK_REST);
-		for (unsigned i = draw(20); i > 0; i--)
+		for (unsigned i = random_below(20); i > 0; i--)
 			add_random_field(&in);
 		buf_addz(&in, OK_FROM);
 		buf_reset(&kept);
 		buf_adds(&kept, buf_str(&in));
-		for (unsigned i = draw(3); i > 0; i--)
-			buf_addz(&in, draw(2) ? "bcc: x,\r\n y\r\n" : "Return-Path : <>\r\n");
+		for (unsigned i = random_below(3); i > 0; i--)
+			buf_addz(
+			    &in, random_below(2) ? "bcc: x,\r\n y\r\n" : "Return-Path : <>\r\n");
 		cr_assert_eq(
 		    rewrite_run_with(buf_str(&in), &r).code, 250, "%.*s", STR_ARG(buf_str(&in)));
 		cr_assert(

@@ -1,12 +1,12 @@
-/* Which octets a repaired header may hold, and how its lines and names look. */
+/* The octets that a repaired header may hold, and the form of its lines and names. */
 #include <stdio.h>
 
 #include "rewrite_rig.h"
 
 TestSuite(rewrite_bytes, .init = rewrite_set_up, .fini = rewrite_tear_down);
 
-/* The whole header ends within From (a BDAT chunk may end anywhere): "From: (xxx) alice" of which
- * the line has `octets` with "@example.com", and no CRLF. */
+/* The header ends within From (a BDAT chunk may end anywhere): "From: (xxx) alice", a line that has
+ * `octets` with "@example.com", and no CRLF. */
 static unsigned
 end_within_from(size_t octets)
 {
@@ -52,7 +52,7 @@ run_utf8(const char *in)
 	return rewrite_run_with(str_of(in), &r);
 }
 
-Test(rewrite_bytes, control_characters_in_fields_of_text_become_blanks)
+Test(rewrite_bytes, control_characters_in_text_fields_become_blanks)
 {
 	static const char *names[] = {
 	    "Subject", "Comments", "X-Mailer", "References", "Content-Type", "Bccc"};
@@ -72,7 +72,7 @@ Test(rewrite_bytes, control_characters_in_fields_of_text_become_blanks)
 	    "Subject: a  \r\n\x09  b \r\n" OK_FROM OK_REST);
 }
 
-Test(rewrite_bytes, control_characters_in_fields_that_are_read_are_refused)
+Test(rewrite_bytes, control_characters_in_parsed_fields_are_refused)
 {
 	static const char *fields[] = {"From: a%b <alice@example.com>\r\n",
 	    OK_FROM "Sender: a% <alice@example.com>\r\n", OK_FROM "Reply-To: bob@example.net%\r\n",
@@ -94,19 +94,19 @@ Test(rewrite_bytes, control_characters_in_fields_that_are_read_are_refused)
 			    s.code, s.text);
 			cr_expect(strstr(s.text, " header field: control character"), "%s", s.text);
 		}
-	/* what is removed needs no refusal */
+	/* a field that is removed needs no refusal */
 	rewrite_expect("Bcc: v\x0b@x\r\nReturn-Path: \x1c\r\n" OK_FROM OK_REST, OK_FROM OK_REST);
 }
 
 /* ---- form ---- */
 
-Test(rewrite_bytes, blanks_in_front_of_a_colon_are_removed)
+Test(rewrite_bytes, blanks_before_a_colon_are_removed)
 {
 	rewrite_expect("From : alice@example.com\r\nX-A \t :b\r\nTo\t: bob\r\n" OK_REST,
 	    "From: alice@example.com\r\nX-A:b\r\nTo: bob@example.com\r\n" OK_REST);
 }
 
-Test(rewrite_bytes, a_long_list_is_folded_before_it_is_read)
+Test(rewrite_bytes, a_long_list_is_folded_before_it_is_parsed)
 {
 	struct buf in;
 	struct rewrite r = rewrite_usual();
@@ -130,7 +130,7 @@ Test(rewrite_bytes, a_word_of_999_octets_is_refused)
 	memset(in + 12, 'x', 998);
 	memcpy(in + 12 + 998, end, sizeof end);
 	rewrite_expect_refusal(str_of(in), 554, "5.6.0");
-	/* folded behind the colon it fits: a blank and 997 octets */
+	/* folded after the colon it fits: a blank and 997 octets */
 	memcpy(in + 12 + 997, end, sizeof end);
 	cr_expect_eq(rewrite_run(in).code, 250);
 }
@@ -144,9 +144,9 @@ may_all(const struct mail_address *a, void *arg)
 	return str_eq(a->domain, STR("example.com"));
 }
 
-/* Completed, "QUJD@example.com" would be no base64 any more, and the field could not be read again.
- */
-Test(rewrite_bytes, encoded_word_that_begins_in_a_comment_is_not_completed)
+/* Completed, "QUJD@example.com" would be no base64 any more, and the field could not be parsed
+ * again. */
+Test(rewrite_bytes, an_encoded_word_that_begins_in_a_comment_is_not_completed)
 {
 	struct rewrite r = rewrite_usual();
 
@@ -167,7 +167,7 @@ Test(rewrite_bytes, the_address_that_a_name_shows_is_in_the_refusal)
 	cr_expect(str_eq(rewrite_from, STR("ceo@bank.example")));
 }
 
-Test(rewrite_bytes, every_field_of_identity_is_read_for_shown_names)
+Test(rewrite_bytes, the_names_of_every_originator_field_are_checked)
 {
 	rewrite_expect_refusal(
 	    STR(OK_FROM "Sender: =?utf-8?q?a=3C?= <alice@example.com>\r\n" OK_REST), 554, "5.6.0");

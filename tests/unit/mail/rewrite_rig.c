@@ -1,4 +1,4 @@
-/* See the header. */
+/* rewrite_rig: see the header. */
 #include "rewrite_rig.h"
 
 static struct arena arena;
@@ -21,7 +21,7 @@ rewrite_tear_down(void)
 }
 
 static bool
-may(const struct mail_address *a, void *arg)
+may_use(const struct mail_address *a, void *arg)
 {
 	static const char *own[] = {"alice@example.com", "sales@example.com", "\"a b\"@example.com",
 	    "j\xc3\xbc@example.com"};
@@ -46,7 +46,7 @@ rewrite_usual(void)
 	    .protocol = STR("ESMTPSA"),
 	    .tls = STR("TLSv1.3"),
 	    .now_ms = NOW_MS,
-	    .may = may,
+	    .may = may_use,
 	};
 }
 
@@ -102,7 +102,7 @@ rewrite_expect_refusal(struct str in, unsigned code, const char *enhanced)
 
 	cr_expect_eq(s.code, code, "%.*s: %u %s", STR_ARG(in), s.code, s.text);
 	cr_expect_str_eq(smtp_status_enhanced(&s, text), enhanced, "%.*s: %s", STR_ARG(in), s.text);
-	/* the address that is not the user's, for the log */
+	/* the address that the user may not use, for the log */
 	if (code == 550)
 		cr_expect(rewrite_from.n > 0 && strstr(s.text, "may not send as ") &&
 		              str_eq(str_of(strstr(s.text, " as ") + 4), rewrite_from),

@@ -1,6 +1,6 @@
 /*
- * rewrite_rig: headers through header_parse and rewrite_submission, as alice@example.com, for the
- * tests of rewrite.
+ * rewrite_rig: runs headers through header_parse and rewrite_submission, as alice@example.com, for
+ * the tests of rewrite.
  */
 #ifndef TESTS_REWRITE_RIG_H
 #define TESTS_REWRITE_RIG_H
@@ -19,22 +19,23 @@
 #define OK_FROM "From: alice@example.com\r\n"
 #define OK_REST "Date: x\r\nMessage-ID: <y@z>\r\n"
 
-/* What the last run wrote, and the address that it named. */
+/* The result of the last run, and the address that it named. */
 extern struct buf rewrite_out;
 extern struct str rewrite_from;
 
 void rewrite_set_up(void);
 void rewrite_tear_down(void);
 
-/* alice, who may also be sales, "a b" and j\xc3\xbc at example.com. */
+/* The usual settings: alice, who may also use sales, "a b" and j\xc3\xbc at example.com. */
 struct rewrite rewrite_usual(void);
 struct smtp_status rewrite_run_with(struct str in, const struct rewrite *r);
 struct smtp_status rewrite_run(const char *in);
-/* The new header without the Received field on top. */
+/* The new header without the Received field at its top. */
 struct str rewrite_below_trace(void);
-/* The run is accepted with this result. */
+/* The run must be accepted with this result. */
 void rewrite_expect(const char *in, const char *result);
-/* The run is refused with this status, and names the foreign address when the code is 550. */
+/* The run must be refused with this status, and must name the foreign address when the code is
+ * 550. */
 void rewrite_expect_refusal(struct str in, unsigned code, const char *enhanced);
 
 #endif

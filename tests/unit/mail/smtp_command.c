@@ -1,4 +1,4 @@
-/* Command lines: each grammar with what it takes and, longer, what it refuses. */
+/* Command lines: what each grammar accepts, and what it refuses. */
 #include <criterion/criterion.h>
 
 #include "mail/smtp_command.h"
@@ -104,7 +104,7 @@ Test(command, mail)
 	    {"FROM:<a@b>  SIZE=1", 250, ""},
 	    {"FROM:<a@b>   SIZE=1  BODY=7BIT\t", 250, ""},
 	    {"FROM:<a@b>\t", 250, ""},
-	    /* shape */
+	    /* form */
 	    {"", 501, "5.5.4"},
 	    {"FROM", 501, "5.5.4"},
 	    {"FROM <a@b>", 501, "5.5.4"},
@@ -149,7 +149,7 @@ Test(command, mail)
 	    {"FROM:<> SIZE=18446744073709551616", 552, "5.3.4"},
 	    {"FROM:<> SIZE=18446744073709551626", 552, "5.3.4"},
 	    {"FROM:<> SIZE=99999999999999999999999999", 552, "5.3.4"},
-	    /* others */
+	    /* other parameters */
 	    {"FROM:<> BODY=BINARYMIME", 555, "5.5.4"},
 	    {"FROM:<> BODY=FOO", 555, "5.5.4"},
 	    {"FROM:<> BODY", 501, "5.5.4"},

@@ -1,9 +1,10 @@
-/* Replies of other hosts: the honest ones however cut, and the hostile ones within bounds. */
+/* Replies of other hosts: valid ones in every division, and hostile ones, which take bounded
+ * memory. */
 #include <criterion/criterion.h>
 
 #include "mail/smtp_reply.h"
 
-/* Hands `in` over in pieces of `step` octets. */
+/* Passes `in` in parts of `step` octets. */
 static enum smtp_reply_progress
 take_all(struct smtp_reply *r, struct str in, size_t step, size_t *used_out)
 {
@@ -59,7 +60,7 @@ static const struct reply_case reply_cases[] = {
     {"250-a\r\n250-b\r\njunk\r\n", SMTP_REPLY_BAD, 0, NULL, 0},
 };
 
-Test(reply, honest_and_not_at_every_cut)
+Test(reply, valid_and_invalid_replies_at_every_division)
 {
 	for (size_t i = 0; i < sizeof reply_cases / sizeof *reply_cases; i++) {
 		const struct reply_case *c = &reply_cases[i];
@@ -81,7 +82,7 @@ Test(reply, honest_and_not_at_every_cut)
 	}
 }
 
-Test(reply, any_byte_in_a_text)
+Test(reply, any_byte_is_allowed_in_a_text)
 {
 	struct smtp_reply r;
 	size_t used;
@@ -101,8 +102,8 @@ Test(reply, any_byte_in_a_text)
 	smtp_reply_clear(&r);
 }
 
-/* Around the length that is kept, and far above it, at every kind of end and cut. */
-Test(reply, long_lines_are_cut_and_their_code_counts)
+/* Lengths around the maximum that is stored, and far above it, with every line end and division. */
+Test(reply, long_lines_are_cut_and_their_code_is_used)
 {
 	static const size_t lengths[] = {SMTP_REPLY_LINE_MAX - 7, SMTP_REPLY_LINE_MAX - 6,
 	    SMTP_REPLY_LINE_MAX - 5, SMTP_REPLY_LINE_MAX - 4, SMTP_REPLY_LINE_MAX,
@@ -135,8 +136,8 @@ Test(reply, long_lines_are_cut_and_their_code_counts)
 	buf_clear(&in);
 }
 
-/* 64 MB without end, in lines or as one: refused after a bounded part. */
-Test(reply, floods)
+/* 64 MB without an end, in lines or as one line: refused after a bounded part. */
+Test(reply, endless_replies_are_refused)
 {
 	static const char *pieces[] = {"250-more of it\r\n", "250-", "xxxxxxxxxxxxxxxxxxxxxxxx"};
 
@@ -212,7 +213,7 @@ Test(reply, extensions)
 	cr_expect_eq(x.size, 0);
 }
 
-Test(reply, endless_auth_line_stays_in_its_bounds)
+Test(reply, an_endless_auth_line_is_bounded)
 {
 	struct buf in;
 	struct smtp_extensions x;

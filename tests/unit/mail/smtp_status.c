@@ -1,4 +1,5 @@
-/* Statuses: hostile words become harmless, enhanced codes are believed only when they fit. */
+/* Statuses: hostile text is made printable, and an enhanced code is used only when it fits the
+ * code. */
 #include <criterion/criterion.h>
 #include <errno.h>
 
@@ -12,7 +13,7 @@ expect_text(struct str in, const char *text)
 	cr_expect_str_eq(s.text, text, "%.*s", STR_ARG(in));
 }
 
-Test(status, remote_words_are_made_printable)
+Test(status, remote_text_is_made_printable)
 {
 	expect_text(STR("no such user"), "no such user");
 	expect_text(STR("\x1b[2Jgone"), "?[2Jgone");
@@ -28,7 +29,7 @@ Test(status, remote_words_are_made_printable)
 	expect_text(STR(""), "");
 }
 
-Test(status, knows_who_said_it)
+Test(status, is_remote_for_replies_of_other_hosts)
 {
 	struct smtp_status s = smtp_status_remote(550, STR("5.1.1 no such user"));
 
@@ -135,7 +136,7 @@ Test(status, classes)
 	    !smtp_status_is_permanent(&none));
 }
 
-/* Only what says that the disk is full is told so. */
+/* Only an error that means a full disk is reported as one. */
 Test(status, not_stored)
 {
 	static const struct {

@@ -421,8 +421,8 @@ play_talk(const char *path, bool bytewise, char why[400], bool *again_out)
 		is_good = run_act(&p);
 	}
 	if (is_good && p.replies.n > 0)
-		is_good =
-		    player_fail(&p, "also replied: %.*s", STR_ARG(str_upto(buf_str(&p.replies), 200)));
+		is_good = player_fail(
+		    &p, "also replied: %.*s", STR_ARG(str_upto(buf_str(&p.replies), 200)));
 	if (is_good && p.session && p.step == SESSION_CLOSE && p.act->kind != TALK_EVENT)
 		is_good = player_fail(&p, "closed without a reply about it");
 	*again_out = !p.is_whole_only;

@@ -127,8 +127,10 @@ send_chunk(struct client *c)
 {
 	char head[200], *text = large_text();
 
-	snprintf(head, sizeof head, "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\n"
-	    "BDAT %d\r\nFrom: alice@example.com\r\n\r\n", CHUNK_BYTES + 27);
+	snprintf(head, sizeof head,
+	    "MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\n"
+	    "BDAT %d\r\nFrom: alice@example.com\r\n\r\n",
+	    CHUNK_BYTES + 27);
 	client_send(c, head);
 	text[CHUNK_BYTES] = 0;
 	client_send(c, text);
