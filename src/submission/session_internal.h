@@ -30,8 +30,11 @@ enum session_state {
 };
 #define AT(state) (1u << (state))
 
+/* Runs a command with these arguments. */
 typedef enum session_step session_verb_fn(struct session *s, struct str args);
+/* Handles the answer of the queue. */
 typedef enum session_step session_answer_fn(struct session *s, const struct smtp_status *answer);
+/* Takes bytes from the front of `in`; *used_out: how many. */
 typedef enum session_step session_read_fn(struct session *s, struct str in, size_t *used_out);
 
 struct smtpd_transaction {

@@ -232,7 +232,7 @@ Test(envelope, maximums)
 	cr_expect_not(envelope_encode(&e, &out));
 }
 
-/* ---- the grammar of what it carries ---- */
+/* ---- the texts of an envelope ---- */
 
 /* Whether an envelope with `text` in this field, and usual values elsewhere, decodes. */
 static bool

@@ -422,27 +422,27 @@ add_random_field(struct buf *in)
 Test(rewrite, other_fields_keep_every_byte)
 {
 	struct rewrite r = rewrite_usual();
-	struct buf in, kept;
+	struct buf in, expected;
 
 	r.passes_duplicates = true;
 	buf_init(&in, 1 << 16);
-	buf_init(&kept, 1 << 16);
+	buf_init(&expected, 1 << 16);
 	for (int round = 0; round < 2000; round++) {
 		buf_reset(&in);
 		buf_addz(&in, OK_REST);
 		for (unsigned i = random_below(20); i > 0; i--)
 			add_random_field(&in);
 		buf_addz(&in, OK_FROM);
-		buf_reset(&kept);
-		buf_adds(&kept, buf_str(&in));
+		buf_reset(&expected);
+		buf_adds(&expected, buf_str(&in));
 		for (unsigned i = random_below(3); i > 0; i--)
 			buf_addz(
 			    &in, random_below(2) ? "bcc: x,\r\n y\r\n" : "Return-Path : <>\r\n");
 		cr_assert_eq(
 		    rewrite_run_with(buf_str(&in), &r).code, 250, "%.*s", STR_ARG(buf_str(&in)));
-		cr_assert(
-		    str_eq(rewrite_below_trace(), buf_str(&kept)), "%.*s", STR_ARG(buf_str(&in)));
+		cr_assert(str_eq(rewrite_below_trace(), buf_str(&expected)), "%.*s",
+		    STR_ARG(buf_str(&in)));
 	}
 	buf_clear(&in);
-	buf_clear(&kept);
+	buf_clear(&expected);
 }

@@ -135,7 +135,7 @@ Test(rewrite_bytes, a_word_of_999_octets_is_refused)
 	cr_expect_eq(rewrite_run(in).code, 250);
 }
 
-/* ---- what a name shows ---- */
+/* ---- display names ---- */
 
 static bool
 may_all(const struct mail_address *a, void *arg)

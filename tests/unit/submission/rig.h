@@ -34,14 +34,14 @@ struct rig {
 	int auth_fd, queue_fd;                /* of the newest auth and queue */
 	struct fault_channel *faulty_channel; /* between submission and another role; NULL: none */
 	_Atomic bool is_silent;               /* requests are counted, and not answered */
-	_Atomic unsigned users_asked,
-	    users_refused; /* users_refused: so many more requests about users are refused */
+	_Atomic unsigned users_asked;         /* requests about users, also refused ones */
+	_Atomic unsigned users_refused;       /* so many more of them are refused */
 	_Atomic unsigned users_unknown;  /* so many requests are answered as unknown for alice */
 	_Atomic unsigned users_answered; /* so many requests are answered before these */
 	_Atomic unsigned users_named;    /* in all requests */
 	const char *_Atomic user_gone;   /* named as removed in answers; NULL: nobody */
 	_Atomic unsigned
-	    files; /* given to submission; the rig never closes its own descriptors of them */
+	    files; /* given to submission; the rig keeps its descriptors of them open */
 	_Atomic unsigned requests, lease_asks, lease_tokens, returned, released, committed,
 	    cancelled;
 	/* of the last commit; valid after the reply to it */
