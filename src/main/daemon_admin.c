@@ -24,7 +24,7 @@
 
 enum { CHANGES_BYTES_MAX = 16 << 20, FINDINGS_BYTES_MAX = 1 << 20 };
 
-/* The rest is for the lines that say what became of it. */
+/* The rest is for the lines with the result. */
 _Static_assert(RUNNING_CONFIG_REPORT_BYTES + RUNNING_CONFIG_CHANGES_BYTES +
 		       RUNNING_CONFIG_FINDINGS_BYTES + 2000 <=
 		   DAEMON_ADMIN_ANSWER_BYTES,
@@ -53,94 +53,95 @@ daemon_admin_add_finding(const struct tls_files_finding *finding, void *arg)
 }
 
 static void
-daemon_admin_add_findings(const struct conf *c, const struct resources *offer, struct buf *text)
+daemon_admin_add_findings(const struct conf *c, const struct resources *resources, struct buf *text)
 {
 	struct buf findings;
 
 	buf_init(&findings, FINDINGS_BYTES_MAX);
 	conf_descriptors_check(c, "", &findings);
 	tls_files_each_finding(
-	    c, offer->tls, clock_ms() / 1000, daemon_admin_add_finding, &findings);
+	    c, resources->tls, clock_ms() / 1000, daemon_admin_add_finding, &findings);
 	running_config_add_lines(text, buf_str(&findings), RUNNING_CONFIG_FINDINGS_BYTES);
 	buf_clear(&findings);
 }
 
-/* All that can fail is done already. */
+/* Puts the new configuration into force.  Everything that can fail is done before. */
 static void
 daemon_admin_apply_config(
-    struct daemon *d, struct conf *now, struct resources *offer, struct buf *text)
+    struct daemon *d, struct conf *new_conf, struct resources *resources, struct buf *text)
 {
-	struct conf *before = d->conf;
-	struct resources *old = d->offer;
+	struct conf *old_conf = d->conf;
+	struct resources *old_resources = d->resources;
 
 	d->generation++;
 	d->loaded_ms = clock_ms();
-	d->conf = now;
-	d->offer = offer;
-	os_use_log(now, d->log_secret, &offer->log);
-	daemon_admin_add_findings(now, offer, text);
+	d->conf = new_conf;
+	d->resources = resources;
+	os_use_log(new_conf, d->log_secret, &resources->log);
+	daemon_admin_add_findings(new_conf, resources, text);
 	watch_files_certificates_changed(d);
 	supervise_reload(d);
-	resources_shut_listeners(old, offer);
-	resources_free(&old);
-	conf_drop(&before);
+	resources_shut_listeners(old_resources, resources);
+	resources_free(&old_resources);
+	conf_drop(&old_conf);
 	buf_addf(text, "applied (generation %u)\n", d->generation);
 }
 
-/* The last that can fail.  What a failure left half done is set back as far as the system lets. */
+/* The last step that can fail.  After a failure the former access is restored as far as
+ * possible. */
 static bool
 daemon_admin_set_socket_access(
-    const struct daemon *d, const struct conf *now, struct resources_refusal *out)
+    const struct daemon *d, const struct conf *new_conf, struct resources_refusal *out)
 {
 	char unused[DAEMON_REASON_BYTES];
 
-	if (socket_access_set(d, d->conf, now, out->why))
+	if (socket_access_set(d, d->conf, new_conf, out->why))
 		return true;
 	out->status = EXIT_IO;
-	(void)!socket_access_set(d, now, d->conf, unused);
+	(void)!socket_access_set(d, new_conf, d->conf, unused);
 	return false;
 }
 
-/* 0, or the exit status; the text says why. */
+/* Returns 0, or the exit status with the reason in the text. */
 static int
 daemon_admin_read_and_apply(struct daemon *d, struct buf *text)
 {
 	struct resources_refusal refusal = {.status = EXIT_CONFIG};
 	struct conf_report report;
-	struct resources *offer = NULL;
-	struct conf *now;
+	struct resources *resources = NULL;
+	struct conf *new_conf;
 	struct buf changes;
 
 	buf_init(&changes, CHANGES_BYTES_MAX);
 	conf_report_init(&report);
-	now = conf_read_again(d->config_path, d->conf, &report);
+	new_conf = conf_read_again(d->config_path, d->conf, &report);
 	running_config_add_lines(text, buf_str(&report.text), RUNNING_CONFIG_REPORT_BYTES);
 	conf_report_clear(&report);
-	if (now) {
-		conf_write_changes(d->conf, now, &changes);
-		if (login_name_is_ambiguous(now) && !login_name_is_ambiguous(d->conf))
+	if (new_conf) {
+		conf_write_changes(d->conf, new_conf, &changes);
+		if (login_name_is_ambiguous(new_conf) && !login_name_is_ambiguous(d->conf))
 			buf_addz(&changes, "warning: " LOGIN_NAME_AMBIGUOUS "\n");
-		conf_copy_restart_keys(now, d->conf);
-		offer = resources_new(now, d->offer, d->submission_count, &refusal);
+		conf_copy_restart_keys(new_conf, d->conf);
+		resources = resources_new(new_conf, d->resources, d->submission_count, &refusal);
 	}
-	if (offer && !daemon_admin_set_socket_access(d, now, &refusal))
-		resources_free(&offer);
-	if (offer) {
+	if (resources && !daemon_admin_set_socket_access(d, new_conf, &refusal))
+		resources_free(&resources);
+	if (resources) {
 		running_config_add_lines(text, buf_str(&changes), RUNNING_CONFIG_CHANGES_BYTES);
 		buf_clear(&changes);
-		daemon_admin_apply_config(d, now, offer, text);
+		daemon_admin_apply_config(d, new_conf, resources, text);
 		return 0;
 	}
 	buf_clear(&changes);
-	if (now)
+	if (new_conf)
 		buf_addf(text, "%s\n", refusal.why);
 	buf_addz(text, "the running configuration is unchanged\n");
-	conf_drop(&now);
+	conf_drop(&new_conf);
 	return refusal.status;
 }
 
-/* Whoever rotates the log has moved the file already: it is opened anew whatever the configuration
- * says.  One that cannot be opened leaves the former one in use. */
+/* A log rotation has already moved the file, so it is opened again whether or not the reload
+ * succeeds.  If that fails, the former log stays in use. */
 static void
 daemon_admin_reopen_log(struct daemon *d)
 {
@@ -152,7 +153,7 @@ daemon_admin_reopen_log(struct daemon *d)
 		log_error("log.target cannot be opened: %m");
 }
 
-/* Whoever asked by a signal sees no answer. */
+/* A reload by signal has nobody who reads the answer. */
 static void
 daemon_admin_add_notice(struct daemon *d, struct str text)
 {
@@ -189,7 +190,7 @@ daemon_admin_send_done(struct channel *control, uint64_t call, uint8_t exit_code
 	(void)!channel_answer(control, call, MESSAGE_ADMIN_DONE, &m, -1);
 }
 
-/* Who asked for it; what came of it is the next line's. */
+/* Logs who requested the reload; the next line has the result. */
 static void
 daemon_admin_log_request(const struct message_admin *m)
 {

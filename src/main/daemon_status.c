@@ -1,5 +1,5 @@
 /*
- * daemon_status: see the header.  Nothing is asked of a role for it, so a role that hangs delays
+ * daemon_status: see the header.  It sends no request to a role, so a role that hangs delays
  * nothing.
  */
 #include "main/daemon_status.h"
@@ -31,7 +31,7 @@ daemon_status_state(const struct instance *i, const char *trouble)
 	if (liveness_is_overdue(i))
 		return "not answering";
 	if (i->kind == ROLE_SUBMISSION && i->state == INSTANCE_READY &&
-	    i->daemon->conf->listen.count && !resources_has_certificate(i->daemon->offer))
+	    i->daemon->conf->listen.count && !resources_has_certificate(i->daemon->resources))
 		return "no certificate";
 	return i->state == INSTANCE_READY && trouble[0] ? "failing" : names[i->state];
 }
@@ -44,11 +44,11 @@ daemon_status_trouble_of_work(const struct instance *i, char out[METRICS_TROUBLE
 	metrics_read_trouble(i->region, out);
 	if (i->kind == ROLE_RELAY && !out[0])
 		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s",
-		    resources_system_trouble(i->daemon->offer, file));
+		    resources_system_trouble(i->daemon->resources, file));
 	return out;
 }
 
-/* A spool that was moved is shown rather than what may come of it. */
+/* A moved spool has priority over its possible consequences. */
 static const char *
 daemon_status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
 {
@@ -105,7 +105,7 @@ daemon_status_note_finding(const struct tls_files_finding *finding, void *arg)
 static void
 daemon_status_add_certificate(const struct daemon *d, size_t index, struct buf *values)
 {
-	const struct tls_files_pair *p = &d->offer->tls->pair[index];
+	const struct tls_files_pair *p = &d->resources->tls->pair[index];
 	struct daemon_status_certificate first = {.index = index};
 	struct watch_files_refusal refused;
 	bool is_refused = watch_files_is_refused(d, index, &refused);
@@ -130,7 +130,8 @@ daemon_status_add_certificate(const struct daemon *d, size_t index, struct buf *
 	if (is_refused)
 		snprintf(first.why, sizeof first.why, "the former ones are served since %s: %s",
 		    clock_iso(refused.since_ms, since), refused.why);
-	tls_files_each_finding(d->conf, d->offer->tls, now_s, daemon_status_note_finding, &first);
+	tls_files_each_finding(
+	    d->conf, d->resources->tls, now_s, daemon_status_note_finding, &first);
 	message_values_add(values, "why", str_of(first.why));
 }
 
@@ -177,7 +178,7 @@ daemon_status_send_rows(struct daemon *d, struct channel *control, uint64_t call
 		daemon_status_add_instance(&d->instances[n], &values);
 		daemon_status_send_row(control, call, &values);
 	}
-	for (size_t i = 0; i < d->offer->tls->count; i++) {
+	for (size_t i = 0; i < d->resources->tls->count; i++) {
 		buf_init(&values, ROW_BYTES_MAX);
 		daemon_status_add_certificate(d, i, &values);
 		daemon_status_send_row(control, call, &values);

@@ -26,22 +26,23 @@ enum { LINKS_MAX = 16, SOCKET_BACKLOG = 64, LOCK_WAIT_MS = 3000, LOCK_PAUSE_MS =
 enum { WORD_BYTES_MAX = 1 << 20 };
 
 const char directory_socket[] = "control.sock";
-static const char lock_name[] = "lock"; /* in the run directory, and the queue's in the spool */
+/* in the run directory; the queue's lock in the spool has the same name */
+static const char lock_name[] = "lock";
 
-/* ---- walking ---- */
+/* ---- opening a path part by part ---- */
 
 struct directory_walk {
-	int fd;                    /* of the directory reached so far */
-	char rest[PATH_MAX];       /* not walked yet */
-	char done[PATH_MAX];       /* for messages: what fd is */
+	int fd;                    /* the directory reached so far */
+	char rest[PATH_MAX];       /* the rest of the path */
+	char done[PATH_MAX];       /* the path of fd, for messages */
 	unsigned links;
-	const char *trouble;       /* when errno does not say it; literal */
-	bool is_made;              /* the last part was missing */
-	const struct os_user *owner; /* of the last part, when it is made */
+	const char *trouble;       /* reason, where errno is not enough; literal */
+	bool is_made;              /* the last part was missing and was created */
+	const struct os_user *owner; /* of the last part, when it is created */
 	mode_t mode;               /* likewise */
 };
 
-/* Nobody but root can put a name into it or take one out of it. */
+/* True if only root can add names to the directory or remove them. */
 static bool
 directory_is_roots(const struct stat *st)
 {
@@ -92,7 +93,8 @@ directory_start(struct directory_walk *w)
 	return 0;
 }
 
-/* What the link says comes before the rest; a link that is not root's own leads nowhere. */
+/* The target of the link comes before the rest of the path; a link of another user is not
+ * followed. */
 static int
 directory_follow(struct directory_walk *w, int link, const struct stat *st)
 {
@@ -119,7 +121,7 @@ directory_follow(struct directory_walk *w, int link, const struct stat *st)
 	return text[0] == '/' ? directory_start(w) : 0;
 }
 
-/* Parents are made plainly; the last one as the wish says. */
+/* Creates parents with mode 0755, and the last directory as requested. */
 static int
 directory_make(struct directory_walk *w, const char *name)
 {
@@ -138,7 +140,7 @@ static int
 directory_enter(struct directory_walk *w, const char *name)
 {
 	struct stat st;
-	int fd, failed, result;
+	int fd, saved_errno, result;
 
 	if (!directory_may_walk_below(w))
 		return -1;
@@ -153,13 +155,13 @@ directory_enter(struct directory_walk *w, const char *name)
 	}
 	errno = ENOTDIR;
 	result = S_ISLNK(st.st_mode) ? directory_follow(w, fd, &st) : -1;
-	failed = errno;
+	saved_errno = errno;
 	close(fd);
-	errno = failed;
+	errno = saved_errno;
 	return result;
 }
 
-/* Takes the next name off the rest; false: there is none. */
+/* Removes the next name from the rest; false: there is none. */
 static bool
 directory_next(struct directory_walk *w, char name[NAME_MAX + 1])
 {
@@ -172,7 +174,7 @@ directory_next(struct directory_walk *w, char name[NAME_MAX + 1])
 	return true;
 }
 
-/* 0, and w->fd is the directory, opened for reading; -1 with errno. */
+/* 0: w->fd is the directory, open for reading; -1 with errno. */
 static int
 directory_walk(struct directory_walk *w, struct str path)
 {
@@ -195,7 +197,7 @@ directory_walk(struct directory_walk *w, struct str path)
 		return -1;
 	close(w->fd);
 	w->fd = fd;
-	/* in this order: to change the mode of what is another's takes CAP_FOWNER */
+	/* in this order: to change the mode of another user's directory takes CAP_FOWNER */
 	if (w->is_made && fchmod(fd, w->mode) != 0)
 		return -1;
 	return w->is_made && geteuid() == 0 ? fchown(fd, w->owner->uid, w->owner->gid) : 0;
@@ -204,46 +206,46 @@ directory_walk(struct directory_walk *w, struct str path)
 /* ---- owners ---- */
 
 static int
-directory_refuse(const struct directory_walk *w, const struct directory_spec *wish, int *status_out)
+directory_refuse(const struct directory_walk *w, const struct directory_spec *spec, int *status_out)
 {
 	bool is_forbidden = errno == EACCES || errno == EPERM;
 	bool is_in_vain = errno == EROFS && path_access_is_read_only_mount(w->fd);
 	char why[128], hint[PATH_ACCESS_HINT_BYTES];
 
-	(void)path_access_hint(wish->path, errno, hint);
+	(void)path_access_hint(spec->path, errno, hint);
 	snprintf(why, sizeof why, "%s", w->trouble ? w->trouble : strerror(errno));
 	*status_out = daemon_report_failure(is_forbidden ? EXIT_NOT_ALLOWED
 		: is_in_vain                   ? EXIT_CONFIG
 					       : EXIT_IO,
-	    "%s: %.*s cannot be opened for uid %u (%s): %s: %s%s", wish->key, STR_ARG(wish->path),
-	    wish->owner->uid, wish->owner->name, w->done[0] ? w->done : "/", why, hint);
+	    "%s: %.*s cannot be opened for uid %u (%s): %s: %s%s", spec->key, STR_ARG(spec->path),
+	    spec->owner->uid, spec->owner->name, w->done[0] ? w->done : "/", why, hint);
 	if (w->fd >= 0)
 		close(w->fd);
 	return -1;
 }
 
-/* What belongs to somebody else: the directory itself (name NULL) or a file in it. */
+/* Reports what belongs to another user: the directory itself (name NULL) or a file in it. */
 static int
-directory_refuse_owner(const struct directory_spec *wish, const char *name, const struct stat *st,
+directory_refuse_owner(const struct directory_spec *spec, const char *name, const struct stat *st,
     int *status_out)
 {
 	struct buf words;
 
 	buf_init(&words, WORD_BYTES_MAX);
-	encode_shell_word(&words, str_of(wish->owner->name));
+	encode_shell_word(&words, str_of(spec->owner->name));
 	buf_addz(&words, ": ");
-	encode_shell_word(&words, wish->path);
+	encode_shell_word(&words, spec->path);
 	*status_out = daemon_report_failure(EXIT_NOT_ALLOWED,
 	    "%s: %.*s%s%s belongs to uid %u (mode %04o), and uid %u (%s) needs it: chown -R %.*s",
-	    wish->key, STR_ARG(wish->path), name ? "/" : "", name ? name : "", st->st_uid,
-	    st->st_mode & 07777, wish->owner->uid, wish->owner->name,
+	    spec->key, STR_ARG(spec->path), name ? "/" : "", name ? name : "", st->st_uid,
+	    st->st_mode & 07777, spec->owner->uid, spec->owner->name,
 	    STR_ARG(buf_str(&words)));
 	buf_clear(&words);
 	return -1;
 }
 
-/* A file that the daemon itself makes in the spool or the state directory, or one that it would
- * take for that.  Whatever else somebody put there (a note, lost+found) is no reason to refuse. */
+/* True for a file that the daemon itself creates in the spool or the state directory, or would use
+ * as such a file.  Any other file (a note, lost+found) does not matter. */
 static bool
 directory_is_own_file(const char *name)
 {
@@ -254,7 +256,7 @@ directory_is_own_file(const char *name)
 }
 
 static int
-directory_check_files(int fd, const struct directory_spec *wish, int *status_out)
+directory_check_files(int fd, const struct directory_spec *spec, int *status_out)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0;
 	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
@@ -263,7 +265,7 @@ directory_check_files(int fd, const struct directory_spec *wish, int *status_out
 
 	if (!d) {
 		*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s cannot be read: %s",
-		    wish->key, STR_ARG(wish->path), strerror(errno));
+		    spec->key, STR_ARG(spec->path), strerror(errno));
 		if (copy >= 0)
 			close(copy);
 		return -1;
@@ -271,31 +273,31 @@ directory_check_files(int fd, const struct directory_spec *wish, int *status_out
 	while (result == 0 && (e = readdir(d)))
 		if (directory_is_own_file(e->d_name) &&
 		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_uid != wish->owner->uid)
-			result = directory_refuse_owner(wish, e->d_name, &st, status_out);
+		    st.st_uid != spec->owner->uid)
+			result = directory_refuse_owner(spec, e->d_name, &st, status_out);
 	closedir(d);
 	return result;
 }
 
 int
-directory_open(const struct directory_spec *wish, int *status_out)
+directory_open(const struct directory_spec *spec, int *status_out)
 {
-	struct directory_walk w = {.owner = wish->owner, .mode = 0700};
+	struct directory_walk w = {.owner = spec->owner, .mode = 0700};
 	struct stat st;
 	int result;
 
-	if (directory_walk(&w, wish->path) != 0 || fstat(w.fd, &st) != 0)
-		return directory_refuse(&w, wish, status_out);
-	if (st.st_uid != wish->owner->uid)
-		result = directory_refuse_owner(wish, NULL, &st, status_out);
+	if (directory_walk(&w, spec->path) != 0 || fstat(w.fd, &st) != 0)
+		return directory_refuse(&w, spec, status_out);
+	if (st.st_uid != spec->owner->uid)
+		result = directory_refuse_owner(spec, NULL, &st, status_out);
 	else
-		result = directory_check_files(w.fd, wish, status_out);
+		result = directory_check_files(w.fd, spec, status_out);
 	if (result != 0) {
 		close(w.fd);
 		return -1;
 	}
 	if (st.st_mode & 077)
-		os_warn_of_mode(wish->path, "is open to others", &st);
+		os_warn_of_mode(spec->path, "is open to others", &st);
 	return w.fd;
 }
 
@@ -325,46 +327,46 @@ directory_has_name(int fd, struct str beginning, struct str end)
 /* ---- the run directory ---- */
 
 static int
-directory_refuse_run(const struct directory_spec *wish, const struct stat *st, int *status_out)
+directory_refuse_run(const struct directory_spec *spec, const struct stat *st, int *status_out)
 {
 	struct buf word;
 
 	buf_init(&word, WORD_BYTES_MAX);
-	encode_shell_word(&word, wish->path);
+	encode_shell_word(&word, spec->path);
 	*status_out = daemon_report_failure(EXIT_NOT_ALLOWED,
 	    "%s: %.*s belongs to uid %u (mode %04o), and uid %u needs it: chown %u: %.*s",
-	    wish->key, STR_ARG(wish->path), st->st_uid, st->st_mode & 07777, geteuid(), geteuid(),
+	    spec->key, STR_ARG(spec->path), st->st_uid, st->st_mode & 07777, geteuid(), geteuid(),
 	    STR_ARG(buf_str(&word)));
 	buf_clear(&word);
 	return -1;
 }
 
 int
-directory_open_run(const struct directory_spec *wish, int *status_out)
+directory_open_run(const struct directory_spec *spec, int *status_out)
 {
 	const struct os_user caller = {.uid = geteuid(), .gid = getegid()};
 	mode_t mode = caller.uid == 0 ? 0755 : 0700;
 	struct directory_walk w = {.owner = &caller, .mode = mode};
 	struct stat st;
 
-	if (directory_walk(&w, wish->path) != 0 || fstat(w.fd, &st) != 0)
-		return directory_refuse(&w, wish, status_out);
+	if (directory_walk(&w, spec->path) != 0 || fstat(w.fd, &st) != 0)
+		return directory_refuse(&w, spec, status_out);
 	if (st.st_uid == caller.uid && !(st.st_mode & 022))
 		return w.fd;
-	if (caller.uid == 0 && (st.st_uid == 0 || st.st_uid == wish->owner->uid)) {
+	if (caller.uid == 0 && (st.st_uid == 0 || st.st_uid == spec->owner->uid)) {
 		if (fchown(w.fd, 0, 0) != 0 || fchmod(w.fd, mode) != 0)
-			return directory_refuse(&w, wish, status_out);
+			return directory_refuse(&w, spec, status_out);
 		log_warn("%.*s belonged to uid %u (mode %04o): it is root's now, mode %04o",
-		    STR_ARG(wish->path), st.st_uid, st.st_mode & 07777, mode);
+		    STR_ARG(spec->path), st.st_uid, st.st_mode & 07777, mode);
 		return w.fd;
 	}
 	if (st.st_uid == caller.uid && fchmod(w.fd, mode) == 0)
 		return w.fd;
 	close(w.fd);
-	return directory_refuse_run(wish, &st, status_out);
+	return directory_refuse_run(spec, &st, status_out);
 }
 
-/* Only what main itself made is locked: another's file could be locked by him. */
+/* Only a file that main itself created is locked: another user could lock his own. */
 static int
 directory_open_lock(int run_fd)
 {
@@ -382,10 +384,11 @@ directory_open_lock(int run_fd)
 	return -1;
 }
 
-/* The lock is of the open file, not of the process: it ends with the last descriptor.  A daemon
- * that was killed while it started a role leaves a child that has it until its exec. */
+/* The lock belongs to the open file, not to the process: it ends with the last descriptor.  A
+ * daemon that was killed while it started a role leaves a child that has the descriptor until its
+ * exec. */
 static int
-directory_await_lock(int fd, const struct directory_spec *wish)
+directory_await_lock(int fd, const struct directory_spec *spec)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000};
 	struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -395,27 +398,27 @@ directory_await_lock(int fd, const struct directory_spec *wish)
 			return -1;
 		if (i == 0)
 			log_warn("%s: another process has the lock of %.*s: waiting up to %d s for "
-			         "it", wish->key, STR_ARG(wish->path), LOCK_WAIT_MS / 1000);
+			         "it", spec->key, STR_ARG(spec->path), LOCK_WAIT_MS / 1000);
 		nanosleep(&pause, NULL);
 	}
 	return 0;
 }
 
 int
-directory_lock(int run_fd, const struct directory_spec *wish, int *status_out)
+directory_lock(int run_fd, const struct directory_spec *spec, int *status_out)
 {
 	int fd = directory_open_lock(run_fd);
 
-	if (fd >= 0 && directory_await_lock(fd, wish) == 0)
+	if (fd >= 0 && directory_await_lock(fd, spec) == 0)
 		return fd;
 	if (errno == EAGAIN || errno == EACCES)
 		*status_out = daemon_report_failure(EXIT_LATER,
 		    "%s: %.*s: another sallyportd is running with this directory; nothing was "
 		    "changed",
-		    wish->key, STR_ARG(wish->path));
+		    spec->key, STR_ARG(spec->path));
 	else
-		*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s/%s: %s", wish->key,
-		    STR_ARG(wish->path), lock_name, strerror(errno));
+		*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s/%s: %s", spec->key,
+		    STR_ARG(spec->path), lock_name, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -455,7 +458,7 @@ directory_bind(int socket_fd, int run_fd)
 	mode_t mask;
 	int result;
 
-	/* by the descriptor: the name can neither be too long nor lead elsewhere */
+	/* by the descriptor: the name can then neither be too long nor lead elsewhere */
 	snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", run_fd, directory_socket);
 	if (unlinkat(run_fd, directory_socket, 0) != 0 && errno != ENOENT)
 		return -1;
@@ -466,17 +469,17 @@ directory_bind(int socket_fd, int run_fd)
 }
 
 int
-directory_open_socket(int run_fd, const struct directory_spec *wish, int *status_out)
+directory_open_socket(int run_fd, const struct directory_spec *spec, int *status_out)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const struct os_user *to = wish->owner;
+	const struct os_user *to = spec->owner;
 
 	if (fd >= 0 && directory_bind(fd, run_fd) == 0 && listen(fd, SOCKET_BACKLOG) == 0 &&
 	    (geteuid() != 0 ||
 		fchownat(run_fd, directory_socket, to->uid, to->gid, AT_SYMLINK_NOFOLLOW) == 0))
 		return fd;
-	*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s/%s: %s", wish->key,
-	    STR_ARG(wish->path), directory_socket, strerror(errno));
+	*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s/%s: %s", spec->key,
+	    STR_ARG(spec->path), directory_socket, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;

@@ -39,7 +39,7 @@ open_client_table(void)
 	return fd;
 }
 
-/* The queue of a daemon that was just killed may need a moment to end. */
+/* Waits for the spool: the queue of a daemon that was just killed may need a moment to end. */
 static int
 grants_await_spool(const struct daemon *d)
 {
@@ -55,10 +55,10 @@ grants_await_spool(const struct daemon *d)
 	    STR_ARG(d->conf->queue.directory));
 }
 
-/* What only this mount forbids no further try cures; whether the disk itself takes anything, the
- * queue finds. */
+/* Refuses a read-only mount, which no retry corrects; whether the disk itself accepts writes is
+ * checked by the queue. */
 static int
-grants_check_mount(int fd, const struct directory_spec *wish)
+grants_check_mount(int fd, const struct directory_spec *spec)
 {
 	char hint[PATH_ACCESS_HINT_BYTES];
 
@@ -66,11 +66,11 @@ grants_check_mount(int fd, const struct directory_spec *wish)
 	    !path_access_is_read_only_mount(fd))
 		return 0;
 	return daemon_report_failure(EXIT_CONFIG,
-	    "%s: %.*s cannot be written: it is mounted read-only%s", wish->key, STR_ARG(wish->path),
-	    path_access_hint(wish->path, EROFS, hint));
+	    "%s: %.*s cannot be written: it is mounted read-only%s", spec->key, STR_ARG(spec->path),
+	    path_access_hint(spec->path, EROFS, hint));
 }
 
-/* Before anything that a daemon which runs already could notice: 0, or the exit status. */
+/* Runs before any step that a running daemon could notice.  0, or the exit status. */
 static int
 grants_open_stores(struct daemon *d)
 {
@@ -90,8 +90,8 @@ grants_open_stores(struct daemon *d)
 		d->state_fd = directory_open(&state, &status);
 	if (status == 0)
 		status = grants_check_mount(d->state_fd, &state);
-	/* an account store leaves its journal, and who moves it away often keeps it beside its
-	 * place */
+	/* "accounts.": a store that was moved away often stays beside its place, and leaves its
+	 * journal */
 	d->is_first_start = status == 0 && !watch_spool_has_spool(d->spool_fd) &&
 	    !directory_has_name(d->state_fd, STR("accounts."), STR(""));
 	return status ? status : watch_spool_check_new(d);
@@ -133,16 +133,16 @@ grants_open(struct daemon *d)
 	d->clients_fd = open_client_table();
 	if (d->clients_fd < 0)
 		return EXIT_OS;
-	d->offer = resources_new(d->conf, NULL, d->submission_count, &refusal);
-	return d->offer ? 0 : daemon_report_failure(refusal.status, "%s", refusal.why);
+	d->resources = resources_new(d->conf, NULL, d->submission_count, &refusal);
+	return d->resources ? 0 : daemon_report_failure(refusal.status, "%s", refusal.why);
 }
 
 void
 grants_close(struct daemon *d)
 {
-	if (d->offer)
-		resources_shut_listeners(d->offer, NULL);
-	resources_free(&d->offer);
+	if (d->resources)
+		resources_shut_listeners(d->resources, NULL);
+	resources_free(&d->resources);
 	close(d->spool_fd);
 	close(d->state_fd);
 	close(d->admin_fd);
@@ -152,7 +152,7 @@ grants_close(struct daemon *d)
 	mem_wipe(d->ticket_key, sizeof d->ticket_key);
 }
 
-/* ---- giving ---- */
+/* ---- sending ---- */
 
 static bool
 send_role_grant(struct instance *i, const struct message_grant *m, int fd)
@@ -166,12 +166,12 @@ send_grant_of_kind(struct instance *i, enum role_grant kind, struct str name, in
 	return send_role_grant(i, &(struct message_grant){.kind = (uint8_t)kind, .name = name}, fd);
 }
 
-/* The files of one kind for this role; what is missing was logged when the resources were opened.
- */
+/* Sends the files of one kind to this role; missing ones were logged when the resources were
+ * opened. */
 static bool
 send_file_grants(struct instance *i, enum role_grant kind)
 {
-	const struct resources *o = i->daemon->offer;
+	const struct resources *o = i->daemon->resources;
 	bool ok = true;
 
 	for (size_t n = 0; n < o->file_count; n++) {
@@ -201,7 +201,7 @@ bool
 grants_give_listeners(struct instance *i)
 {
 	const struct conf *c = i->daemon->conf;
-	const struct resources *o = i->daemon->offer;
+	const struct resources *o = i->daemon->resources;
 	bool ok = true;
 
 	for (size_t l = 0; l < c->listen.count && l < LISTEN_MAX; l++) {
@@ -220,7 +220,7 @@ grants_give_config(struct instance *i)
 	struct message_config m = {.generation = i->daemon->generation};
 
 	return channel_send(
-		   i->channel, MESSAGE_CONFIG, &m, i->daemon->offer->configs[i->kind]) == 0;
+		   i->channel, MESSAGE_CONFIG, &m, i->daemon->resources->configs[i->kind]) == 0;
 }
 
 bool

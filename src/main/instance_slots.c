@@ -1,5 +1,6 @@
 /*
- * instance_slots: see the header.  Slots are given in turn, so that each rests as long as possible.
+ * instance_slots: see the header.  Slots are assigned in turn, so that each stays unused as long as
+ * possible.
  */
 #include "main/instance_slots.h"
 

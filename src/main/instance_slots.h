@@ -1,8 +1,8 @@
 /*
- * instance_slots: the numbers that main lends to the processes that make ids.  A slot is part of
- * each id (base/id.h) and the number of the process's region in the shared client table, so a slot
- * is given only when no living process has it, and not within a second after it was given back: the
- * ids of two processes never meet.
+ * instance_slots: the numbers that main assigns to the processes that create ids.  A slot is part
+ * of each id (base/id.h) and the number of the process's region in the shared client table.
+ * Therefore a slot is assigned only when no living process has it, and not within a second after
+ * its return: two processes never create the same id.
  */
 #ifndef MAIN_INSTANCE_SLOTS_H
 #define MAIN_INSTANCE_SLOTS_H
@@ -21,11 +21,12 @@ struct instance_slots {
 	unsigned next;
 };
 
-/* first: where the search begins, so that a quick restart of the daemon repeats none. */
+/* first: where the search begins; another one at each start of the daemon, so that a quick restart
+ * does not assign the same slots. */
 void instance_slots_init(struct instance_slots *s, unsigned first);
-/* A free slot, or -1: none is free now; try again after INSTANCE_SLOTS_REST_MS. */
+/* Returns a free slot, or -1: none is free now; try again after INSTANCE_SLOTS_REST_MS. */
 int instance_slots_take(struct instance_slots *s, int64_t now_ms) MUST_USE;
-/* The process that had it is gone. */
+/* Call it when the process that had the slot has ended. */
 void instance_slots_return(struct instance_slots *s, int slot, int64_t now_ms);
 
 #endif

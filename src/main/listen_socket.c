@@ -1,6 +1,6 @@
 /*
- * listen_socket: an empty address means all of both families: one IPv6 socket that takes IPv4 too,
- * or IPv4 alone where the host has no IPv6.
+ * listen_socket: an empty address stands for all addresses of both families: one IPv6 socket that
+ * accepts IPv4 too, or only IPv4 if the host has no IPv6.
  */
 #include "main/listen_socket.h"
 
@@ -53,27 +53,28 @@ listen_socket_address_of(const struct conf_listen *l, struct listen_socket_addre
 	    listen_socket_address_v4(l->address, (uint16_t)l->port, out);
 }
 
-/* The kernel compares SO_REUSEPORT of both sockets when one is bound, so what did not have it then
- * was bound against everybody, and what has it afterwards can be joined. */
+/* The kernel compares SO_REUSEPORT of both sockets at bind(2).  So a socket without it is refused
+ * when any other socket has the port; when the option is set afterwards, later sockets can share
+ * the port. */
 static int
 listen_socket_open_at(const struct listen_socket_address *at, bool takes_both, bool joins)
 {
 	int fd = socket(at->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1, off = 0, failed;
+	int on = 1, off = 0, saved_errno;
 
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, joins ? &on : &off, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted ones inherit it */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* accepted sockets inherit it */
 	if (at->sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, takes_both ? &off : &on, sizeof on);
 	if (bind(fd, (const struct sockaddr *)&at->sa, at->len) == 0 && listen(fd, BACKLOG) == 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0)
 		return fd;
-	failed = errno;
+	saved_errno = errno;
 	close(fd);
-	errno = failed;
+	errno = saved_errno;
 	return -1;
 }
 

@@ -15,14 +15,14 @@
 
 struct liveness {
 	struct event *timer;
-	int64_t now_ms;      /* the clock of its own */
-	int64_t looked_ms;   /* of the last look, monotonic */
-	int64_t feed_ms;     /* the watchdog is fed that often; 0: there is none */
-	int64_t fed_ms;
-	int64_t extended_ms; /* when the manager was last told that the start takes longer */
+	int64_t now_ms;      /* the clock of this module */
+	int64_t checked_ms;   /* of the last check, monotonic */
+	int64_t watchdog_every_ms;     /* interval of WATCHDOG=1; 0: no watchdog */
+	int64_t watchdog_sent_ms;
+	int64_t extended_ms; /* of the last EXTEND_TIMEOUT_USEC */
 };
 
-/* ---- signs ---- */
+/* ---- answers and progress ---- */
 
 void
 liveness_note_sign(struct instance *i)
@@ -33,24 +33,25 @@ liveness_note_sign(struct instance *i)
 void
 liveness_init_instance(struct instance *i)
 {
-	i->is_asked = i->is_told_to_start = i->is_killed = i->is_told_stuck = false;
+	i->awaits_pong = i->is_start_sent = i->is_killed = i->is_stuck_logged = false;
 	i->progress = 0;
-	i->ended_ms = i->next_ping_ms = 0;
+	i->abort_sent_ms = i->next_ping_ms = 0;
 	liveness_note_sign(i);
 }
 
-/* Between START and READY only progress counts: the loop of a role does not run then. */
+/* Between START and READY only progress counts: the event loop of a role does not run then. */
 void
 liveness_pong(struct instance *i, uint32_t number)
 {
-	if (!i->is_asked || number != i->ping_number)
+	if (!i->awaits_pong || number != i->ping_number)
 		return;
-	i->is_asked = false;
-	if (i->state == INSTANCE_READY || !i->is_told_to_start)
+	i->awaits_pong = false;
+	if (i->state == INSTANCE_READY || !i->is_start_sent)
 		liveness_note_sign(i);
 }
 
-/* The manager's own limit of a start (TimeoutStartSec) must not end one that goes on. */
+/* Asks the service manager for more time: its own limit (TimeoutStartSec) must not end a start that
+ * makes progress. */
 static void
 liveness_extend_start(struct daemon *d)
 {
@@ -81,11 +82,11 @@ liveness_send_ping(struct instance *i)
 {
 	struct message_ping m = {.number = i->ping_number + 1};
 
-	if (i->is_asked || !i->channel || i->daemon->liveness->now_ms < i->next_ping_ms)
+	if (i->awaits_pong || !i->channel || i->daemon->liveness->now_ms < i->next_ping_ms)
 		return;
 	i->next_ping_ms = i->daemon->liveness->now_ms + LIVENESS_EVERY_MS;
 	i->ping_number++;
-	i->is_asked = channel_send(i->channel, MESSAGE_PING, &m, -1) == 0;
+	i->awaits_pong = channel_send(i->channel, MESSAGE_PING, &m, -1) == 0;
 }
 
 /* ---- limits ---- */
@@ -115,7 +116,7 @@ liveness_is_overdue(const struct instance *i)
 		return false;
 	if (liveness_limit_ms(i) > LIVENESS_SILENT_MS)
 		usual_ms = liveness_limit_ms(i);
-	return i->ended_ms || liveness_silent_ms(i) > usual_ms;
+	return i->abort_sent_ms || liveness_silent_ms(i) > usual_ms;
 }
 
 static bool
@@ -123,7 +124,8 @@ liveness_is_stuck(const struct instance *i)
 {
 	if (i->state != INSTANCE_READY && i->state != INSTANCE_STARTING)
 		return false;
-	return i->ended_ms && i->daemon->liveness->now_ms - i->ended_ms > LIVENESS_STUCK_MS;
+	return i->abort_sent_ms &&
+	       i->daemon->liveness->now_ms - i->abort_sent_ms > LIVENESS_STUCK_MS;
 }
 
 bool
@@ -135,7 +137,7 @@ liveness_is_healthy(const struct daemon *d)
 	return true;
 }
 
-/* ---- ending ---- */
+/* ---- signals ---- */
 
 static void
 liveness_log(const struct instance *i)
@@ -154,12 +156,12 @@ liveness_log(const struct instance *i)
 	log_end(&l);
 }
 
-/* A thread of -d cannot be ended from outside: it is only told of. */
+/* A thread of -d cannot be ended from outside: this is only logged. */
 static void
 liveness_send_abort(struct instance *i)
 {
 	liveness_log(i);
-	i->ended_ms = i->daemon->liveness->now_ms;
+	i->abort_sent_ms = i->daemon->liveness->now_ms;
 	if (i->pid > 0)
 		kill(i->pid, SIGABRT);
 }
@@ -167,35 +169,36 @@ liveness_send_abort(struct instance *i)
 static void
 liveness_kill(struct instance *i)
 {
-	if (i->daemon->liveness->now_ms - i->ended_ms < LIVENESS_GRACE_MS)
+	if (i->daemon->liveness->now_ms - i->abort_sent_ms < LIVENESS_GRACE_MS)
 		return;
 	i->is_killed = true;
 	if (i->pid > 0)
 		kill(i->pid, SIGKILL);
 }
 
-/* ---- what does not end ---- */
+/* ---- processes that do not end ---- */
 
 static const char does_not_end[] =
     "was killed and does not end, most likely because a disk stands still";
 
-/* Its place among those that were given up, or a free one; NULL: there is none. */
+/* The entry of pid among the abandoned processes, or with pid 0 a free one; NULL: there is none. */
 static pid_t *
-liveness_abandoned_place(struct instance *i, pid_t pid)
+liveness_abandoned_slot(struct instance *i, pid_t pid)
 {
 	for (size_t n = 0; n < INSTANCE_ABANDONED_MAX; n++)
-		if (i->left[n] == pid)
-			return &i->left[n];
+		if (i->abandoned[n] == pid)
+			return &i->abandoned[n];
 	return NULL;
 }
 
-/* NULL, or why nothing can take its place.  The stop waits for no successor. */
+/* NULL, or the reason why the process cannot be replaced.  A stop waits for no successor, so it has
+ * no bound. */
 static const char *
 liveness_why_not_replaced(struct instance *i)
 {
 	if (i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY)
 		return "its locks or files are needed";
-	if (i->daemon->stage < 0 && !liveness_abandoned_place(i, 0))
+	if (i->daemon->stage < 0 && !liveness_abandoned_slot(i, 0))
 		return "as many as may be left running are there already";
 	return NULL;
 }
@@ -203,22 +206,22 @@ liveness_why_not_replaced(struct instance *i)
 static void
 liveness_log_stuck(struct instance *i, const char *why)
 {
-	if (i->is_told_stuck)
+	if (i->is_stuck_logged)
 		return;
-	i->is_told_stuck = true;
+	i->is_stuck_logged = true;
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
 		  "most likely for a disk that stands still; %s, so nothing replaces it before it "
 		  "has ended", role_name(i->kind), i->index, (int)i->pid, why);
 	notices_add_process_end(i, does_not_end);
 }
 
-/* SIGKILL was sent, so no instruction of it runs any more; but a thread in a call of the kernel
- * that does not return keeps all that the process has open.  The queue's lock is among that. */
+/* After SIGKILL the process executes no more instructions; but a thread in a system call that does
+ * not return keeps everything that the process has open, for example the queue's lock. */
 bool
 liveness_abandon(struct instance *i, const char *what_follows)
 {
 	const char *why = liveness_why_not_replaced(i);
-	pid_t *place = liveness_abandoned_place(i, 0);
+	pid_t *slot = liveness_abandoned_slot(i, 0);
 
 	if (i->pid <= 0)
 		return false;
@@ -230,8 +233,8 @@ liveness_abandon(struct instance *i, const char *what_follows)
 		  "most likely for a disk that stands still; %s", role_name(i->kind), i->index,
 	    (int)i->pid, what_follows);
 	notices_add_process_end(i, does_not_end);
-	if (place)
-		*place = i->pid;
+	if (slot)
+		*slot = i->pid;
 	i->pid = 0;
 	i->daemon->ended_early += i->daemon->stage >= 0;
 	supervise_instance_gone(i);
@@ -243,24 +246,24 @@ liveness_abandoned_ended(struct daemon *d, pid_t pid)
 {
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		struct instance *i = &d->instances[n];
-		pid_t *place = liveness_abandoned_place(i, pid);
+		pid_t *slot = liveness_abandoned_slot(i, pid);
 
-		if (!place)
+		if (!slot)
 			continue;
 		log_info("%s %u (pid %d), which was left behind, has ended", role_name(i->kind),
 		    i->index, (int)pid);
-		*place = 0;
+		*slot = 0;
 		return true;
 	}
 	return false;
 }
 
-/* ---- looking ---- */
+/* ---- the check of one instance ---- */
 
 static void
 liveness_replace(struct instance *i)
 {
-	if (i->daemon->liveness->now_ms - i->ended_ms >= LIVENESS_LEAVE_MS)
+	if (i->daemon->liveness->now_ms - i->abort_sent_ms >= LIVENESS_ABANDON_MS)
 		(void)!liveness_abandon(i, "another process takes its place, and its clients get "
 					 "no reply until the disk answers");
 }
@@ -273,7 +276,7 @@ liveness_check_instance(struct instance *i)
 	liveness_note_progress(i);
 	if (i->is_killed)
 		liveness_replace(i);
-	else if (i->ended_ms)
+	else if (i->abort_sent_ms)
 		liveness_kill(i);
 	else if (liveness_silent_ms(i) > liveness_limit_ms(i))
 		liveness_send_abort(i);
@@ -288,9 +291,10 @@ liveness_feed_watchdog(struct daemon *d)
 {
 	struct liveness *v = d->liveness;
 
-	if (!v->feed_ms || v->looked_ms - v->fed_ms < v->feed_ms || !liveness_is_healthy(d))
+	if (!v->watchdog_every_ms || v->checked_ms - v->watchdog_sent_ms < v->watchdog_every_ms ||
+	    !liveness_is_healthy(d))
 		return;
-	v->fed_ms = v->looked_ms;
+	v->watchdog_sent_ms = v->checked_ms;
 	systemd_notify_state("WATCHDOG=1");
 }
 
@@ -298,11 +302,11 @@ void
 liveness_check_all(struct daemon *d)
 {
 	struct liveness *v = d->liveness;
-	int64_t now_ms = clock_mono_ms(), step_ms = now_ms - v->looked_ms;
+	int64_t now_ms = clock_mono_ms(), step_ms = now_ms - v->checked_ms;
 
-	v->looked_ms = now_ms;
+	v->checked_ms = now_ms;
 	v->now_ms += step_ms < LIVENESS_STEP_MAX_MS ? step_ms : LIVENESS_STEP_MAX_MS;
-	/* while stopping, each stage has its own limit */
+	/* in a stop each stage has its own limit */
 	for (unsigned n = 0; n < d->instance_count && d->stage < 0; n++)
 		liveness_check_instance(&d->instances[n]);
 	liveness_feed_watchdog(d);
@@ -321,15 +325,15 @@ liveness_start(struct daemon *d)
 {
 	struct liveness *v = d->liveness = MEM_NEW(struct liveness);
 	int64_t watchdog_ms = systemd_notify_watchdog_ms();
-	int64_t every_ms = LIVENESS_LOOK_MS;
+	int64_t every_ms = LIVENESS_CHECK_MS;
 	struct timeval tv;
 
-	/* a look a little late must not cost a feed: three in each period of the watchdog */
-	v->feed_ms = watchdog_ms / 3;
-	if (v->feed_ms && v->feed_ms < every_ms)
-		every_ms = v->feed_ms;
-	v->looked_ms = clock_mono_ms();
-	v->fed_ms = v->looked_ms - v->feed_ms;
+	/* three times per period of the watchdog, so that a late check does not miss a period */
+	v->watchdog_every_ms = watchdog_ms / 3;
+	if (v->watchdog_every_ms && v->watchdog_every_ms < every_ms)
+		every_ms = v->watchdog_every_ms;
+	v->checked_ms = clock_mono_ms();
+	v->watchdog_sent_ms = v->checked_ms - v->watchdog_every_ms;
 	v->now_ms = 1;
 	tv = (struct timeval){.tv_sec = every_ms / 1000, .tv_usec = every_ms % 1000 * 1000};
 	v->timer = event_new(d->base, -1, EV_PERSIST, liveness_timer_fired, d);

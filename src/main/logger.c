@@ -17,12 +17,12 @@
 #include "base/mem.h"
 
 enum {
-	LOGGER_PACKET_BYTES = 65536, /* what a library writes to stderr at once; more is cut */
+	LOGGER_PACKET_BYTES = 65536, /* of one write to stderr by a library; longer ones are cut */
 	LOGGER_PACKETS = 16,         /* read at once */
-	LOGGER_TURN = 64,            /* lines of one process before the others' */
-	LOGGER_GATHER_MS = 10,       /* between two turns with few lines */
-	LOGGER_SOURCES = 16,         /* looked at in one turn */
-	LOGGER_BUFFER_BYTES = 1 << 20, /* of each process's socket, where the system allows it */
+	LOGGER_TURN = 64,            /* lines of one process in a row */
+	LOGGER_GATHER_MS = 10,       /* pause between two turns with few lines */
+	LOGGER_SOURCES = 16,         /* sockets per turn */
+	LOGGER_BUFFER_BYTES = 1 << 20, /* of each process's socket, if the system allows it */
 	LOGGER_LAST_TURNS = 1000,
 };
 
@@ -36,7 +36,7 @@ struct logger {
 	int poll_fd;
 	int stop_fd;
 	struct log_batch lines;
-	/* of each a page is touched for a line */
+	/* a usual line touches one page of its packet */
 	char packets[LOGGER_PACKETS][LOGGER_PACKET_BYTES];
 };
 
@@ -47,7 +47,7 @@ logger_pair(int ends_out[2])
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends_out) != 0)
 		return -1;
-	/* the default holds some 300 lines, which is enough but for bursts */
+	/* the default holds about 300 lines, which is enough except for bursts */
 	if (setsockopt(ends_out[1], SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0)
 		(void)setsockopt(ends_out[1], SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
 	return 0;
@@ -61,42 +61,45 @@ logger_drop(struct logger *l, struct logger_source *s)
 	mem_free(s);
 }
 
-/* As many packets as are there and fit; 0: the end, -1 with errno.  Without room for control data
- * the kernel itself closes descriptors that come with a packet. */
+/* Reads as many packets as are available and fit; 0: end of file, -1 with errno.  Without room for
+ * control data the kernel itself closes descriptors that come with a packet. */
 static int
-logger_receive(struct logger *l, int fd, struct mmsghdr got[LOGGER_PACKETS])
+logger_receive(struct logger *l, int fd, struct mmsghdr packets[LOGGER_PACKETS])
 {
 	struct iovec v[LOGGER_PACKETS];
 
 	for (int i = 0; i < LOGGER_PACKETS; i++) {
 		v[i] = (struct iovec){l->packets[i], LOGGER_PACKET_BYTES};
-		got[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &v[i], .msg_iovlen = 1}};
+		packets[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &v[i], .msg_iovlen = 1}};
 	}
-	return recvmmsg(fd, got, LOGGER_PACKETS, MSG_DONTWAIT, NULL);
+	return recvmmsg(fd, packets, LOGGER_PACKETS, MSG_DONTWAIT, NULL);
 }
 
-/* An empty packet looks like an end: who sends one has his log closed. */
+/* False: the socket is to be closed.  An empty packet looks like the end of the file, so it closes
+ * the log of its sender. */
 static bool
-logger_forward(struct logger *l, const struct logger_source *s, const struct mmsghdr *got, int n)
+logger_forward(
+    struct logger *l, const struct logger_source *s, const struct mmsghdr *packets, int n)
 {
 	for (int i = 0; i < n; i++) {
-		if (got[i].msg_len == 0)
+		if (packets[i].msg_len == 0)
 			return false;
-		log_forward(&l->lines, str_make(l->packets[i], got[i].msg_len), (unsigned)s->pid);
+		log_forward(
+		    &l->lines, str_make(l->packets[i], packets[i].msg_len), (unsigned)s->pid);
 	}
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-/* How many lines there were. */
+/* Returns the number of lines. */
 static int
 logger_serve(struct logger *l, struct logger_source *s)
 {
-	struct mmsghdr got[LOGGER_PACKETS];
+	struct mmsghdr packets[LOGGER_PACKETS];
 	int lines = 0, n = LOGGER_PACKETS;
 
 	while (n == LOGGER_PACKETS && lines < LOGGER_TURN) {
-		n = logger_receive(l, s->fd, got);
-		if (!logger_forward(l, s, got, n)) {
+		n = logger_receive(l, s->fd, packets);
+		if (!logger_forward(l, s, packets, n)) {
 			logger_drop(l, s);
 			break;
 		}
@@ -105,8 +108,8 @@ logger_serve(struct logger *l, struct logger_source *s)
 	return lines;
 }
 
-/* Nobody waits for a line in the file: a moment later more of them are written at once, and those
- * who send them wake nobody. */
+/* No process waits for its lines to be written: a pause lets more of them be written at once, with
+ * fewer wake-ups of this thread. */
 static void
 logger_gather(const struct logger *l)
 {
@@ -115,7 +118,7 @@ logger_gather(const struct logger *l)
 	(void)poll(&stop, 1, LOGGER_GATHER_MS);
 }
 
-/* False: told to stop, and nothing is left to write. */
+/* False: a stop was requested, and nothing is left to write. */
 static bool
 logger_turn(struct logger *l, bool *is_stopping)
 {
@@ -147,7 +150,7 @@ logger_main(void *arg)
 	return NULL;
 }
 
-/* Signals are for main's loop. */
+/* Signals are handled in main's event loop only. */
 static int
 logger_start_thread(struct logger *l)
 {
@@ -188,10 +191,10 @@ void
 logger_add(struct logger *l, int fd, pid_t pid)
 {
 	struct logger_source *s = MEM_NEW(struct logger_source);
-	struct epoll_event news = {.events = EPOLLIN, .data.ptr = s};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = s};
 
 	*s = (struct logger_source){fd, pid};
-	if (epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, fd, &news) == 0)
+	if (epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
 		return;
 	log_error("the log of process %d cannot be read: %s", (int)pid, strerror(errno));
 	close(fd);

@@ -1,6 +1,6 @@
 /*
- * main: sallyportd.  Reads the options, checks the configuration, opens what the roles may hold and
- * watches over them.  Each role is this same program, started with --role.
+ * main: sallyportd.  Reads the options, checks the configuration, opens what the roles use, and
+ * supervises them.  Each role is this same program, started with --role.
  */
 #include "main/daemon.h"
 
@@ -38,7 +38,8 @@
 #include "main/watch_spool.h"
 
 #ifdef SANITIZERS
-/* A role in its sandbox cannot be stopped and searched for leaks; -d with ASAN_OPTIONS can. */
+/* In its sandbox a role cannot be stopped and searched for leaks; with -d, ASAN_OPTIONS can enable
+ * it. */
 const char *__asan_default_options(void);
 
 const char *
@@ -66,7 +67,7 @@ struct daemon_options {
 	bool accepts_damage;
 };
 
-/* -1: go on; else the exit status. */
+/* Returns -1: continue; else the exit status. */
 static int
 read_daemon_options(int argc, char **argv, struct daemon_options *o)
 {
@@ -205,7 +206,7 @@ prepare_daemon(struct daemon *d)
 	struct os_log log;
 	int status;
 
-	/* out of the way of the child's descriptor 3 */
+	/* not the number of the child's channel */
 	d->exe_fd = fcntl(exe, F_DUPFD_CLOEXEC, SPAWN_CHANNEL_FD + 1);
 	close(exe);
 	if (d->exe_fd < 0 || getrandom(&d->log_secret, sizeof d->log_secret, 0) < 0)
@@ -219,10 +220,11 @@ prepare_daemon(struct daemon *d)
 		return status;
 	if (!os_role_users(d->conf, d->identities))
 		return EXIT_CONFIG;
-	/* a random first slot, and ids above the spool's newest: a quick restart repeats none */
+	/* with a random first slot, and ids above the spool's newest, a quick restart repeats no
+	 * id */
 	instance_slots_init(&d->slots, (unsigned)(d->log_secret % ID_SLOTS));
 	d->submission_count = count_submissions(d->conf, d->in_threads);
-	/* before they are opened: what changes meanwhile is seen */
+	/* before they are opened, so that a change during the open is noticed */
 	watch_files_note_initial(d);
 	status = grants_open(d);
 	return status;
@@ -247,7 +249,7 @@ run_daemon(struct daemon *d)
 	notices_stop(d);
 	supervise_end(d);
 	logger_free(&d->logger);
-	/* behind all that the roles said: a log without it is one of a daemon that was killed */
+	/* after all lines of the roles: a log without this line is of a daemon that was killed */
 	if (d->ended_early)
 		log_warn("stopped: %u processes were ended before they had finished",
 		    d->ended_early);

@@ -20,10 +20,10 @@ enum { ENDS_MAX = 64 };
 
 static const char sent_name[] = "notices.sent";
 
-/* What keeps one process from its work. */
+/* The present problem of one process. */
 struct notices_trouble {
-	int64_t since_ms;     /* UTC; 0: there is none */
-	char text[METRICS_TROUBLE_TEXT_BYTES]; /* at the last look */
+	int64_t since_ms;     /* UTC; 0: none */
+	char text[METRICS_TROUBLE_TEXT_BYTES]; /* at the last check */
 };
 
 struct notices {
@@ -33,10 +33,10 @@ struct notices {
 	struct id_source ids;
 	bool has_ids;
 	struct request request;
-	struct notices_pending *asked;  /* of the request; NULL: none is open */
-	int64_t again_ms;      /* monotonic: not asked before */
+	struct notices_pending *requested;  /* the notice of the open request; NULL: none */
+	int64_t retry_at_ms;      /* monotonic: no request before that time */
 	int64_t pause_ms;
-	int64_t ends_ms[ROLE_KINDS][ENDS_MAX]; /* of processes, UTC */
+	int64_t ends_ms[ROLE_KINDS][ENDS_MAX]; /* when processes ended, UTC */
 	unsigned next_end[ROLE_KINDS];
 	struct notices_trouble troubles[INSTANCE_COUNT_MAX];
 };
@@ -47,7 +47,7 @@ notices_are_wanted(const struct daemon *d)
 	return d->notices && d->conf->notices && d->conf->postmaster.n;
 }
 
-/* ---- the file ---- */
+/* ---- the file of sent notices ---- */
 
 static void
 notices_read_sent(struct notices *all)
@@ -66,8 +66,8 @@ notices_read_sent(struct notices *all)
 		    STR_ARG(d->conf->state_directory), sent_name);
 }
 
-/* After a power cut it may be the one before, or none: then one more mail is sent.  Main must not
- * wait for a disk that stands still, as a sync may. */
+/* Without a sync: main must not wait for a disk that hangs.  After a power cut the file may be the
+ * former one, or missing: then one more mail is sent. */
 static void
 notices_write_sent(struct notices *all)
 {
@@ -82,7 +82,7 @@ notices_write_sent(struct notices *all)
 	buf_clear(&text);
 }
 
-/* ---- the queue ---- */
+/* ---- requests to the queue ---- */
 
 static struct instance *
 notices_find_queue(struct daemon *d)
@@ -116,7 +116,7 @@ notices_request_failed(struct notices *all, struct notices_pending *n, const cha
 	all->pause_ms = all->pause_ms == 0 ? NOTICES_PAUSE_FIRST_MS
 	    : twice_ms < NOTICES_PAUSE_MAX_MS ? twice_ms
 	                                      : NOTICES_PAUSE_MAX_MS;
-	all->again_ms = clock_mono_ms() + all->pause_ms;
+	all->retry_at_ms = clock_mono_ms() + all->pause_ms;
 	if (!n->is_late)
 		notices_log(n, "late", why, all->pause_ms);
 	n->is_late = true;
@@ -126,11 +126,11 @@ static void
 notices_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct notices *all = arg;
-	struct notices_pending *n = all->asked;
+	struct notices_pending *n = all->requested;
 	const struct smtp_status *s = p ? &p->message->verdict.status : NULL;
 	char text[REQUEST_TEXT_BYTES];
 
-	all->asked = NULL;
+	all->requested = NULL;
 	if (s && s->code == 250) {
 		all->pause_ms = 0;
 		notices_list_sent(&all->list, n, clock_ms());
@@ -139,7 +139,7 @@ notices_answered(enum request_end end, const struct channel_packet *p, void *arg
 		notices_log(n, "dropped", s->text, 0);
 		notices_list_sent(&all->list, n, clock_ms());
 	} else {
-		/* without an answer it may be stored */
+		/* without an answer the mail may have been stored */
 		if (s)
 			notices_list_refused(&all->list, n);
 		notices_request_failed(all, n,
@@ -147,7 +147,7 @@ notices_answered(enum request_end end, const struct channel_packet *p, void *arg
 	}
 }
 
-/* The same id as long as it is not answered: the queue makes one mail of it. */
+/* All requests for one notice have the same id, so the queue stores one mail. */
 static void
 notices_send_request(struct notices *all, struct instance *queue, struct notices_pending *n)
 {
@@ -165,8 +165,8 @@ notices_send_request(struct notices *all, struct instance *queue, struct notices
 	notices_list_compose(&all->list, n, &text);
 	m.notice = n->id;
 	m.text = buf_str(&text);
-	n->asks++;
-	all->asked = n;
+	n->request_count++;
+	all->requested = n;
 	request_ask(&all->request, queue->channel, MESSAGE_NOTICE, &m);
 	buf_clear(&text);
 }
@@ -177,10 +177,11 @@ notices_send_next_request(struct notices *all)
 	struct instance *queue = notices_find_queue(all->daemon);
 	struct notices_pending *n;
 
-	/* the queue was replaced before its channel was seen to end */
-	if (all->asked && !request_is_open(&all->request))
-		all->asked = NULL;
-	if (all->asked || !queue || all->daemon->stage >= 0 || clock_mono_ms() < all->again_ms)
+	/* the queue was replaced before the end of its channel was noticed */
+	if (all->requested && !request_is_open(&all->request))
+		all->requested = NULL;
+	if (all->requested || !queue || all->daemon->stage >= 0 ||
+	    clock_mono_ms() < all->retry_at_ms)
 		return;
 	n = notices_list_next(&all->list, clock_ms());
 	if (n)
@@ -192,7 +193,7 @@ notices_queue_is_ready(struct daemon *d)
 {
 	if (!notices_are_wanted(d))
 		return;
-	d->notices->again_ms = d->notices->pause_ms = 0;
+	d->notices->retry_at_ms = d->notices->pause_ms = 0;
 	notices_send_next_request(d->notices);
 }
 
@@ -226,7 +227,7 @@ notices_set(struct daemon *d, enum notice_kind kind, struct str object, const ch
 	(void)notices_list_set(&d->notices->list, kind, object, str_of(line), clock_ms());
 }
 
-/* Of all processes of that role, in the last hour. */
+/* Counts the ends of all processes of that role in the last hour. */
 static unsigned
 notices_count_ends(struct notices *all, enum role_kind kind)
 {
@@ -257,7 +258,7 @@ notices_add_process_end(struct instance *i, const char *how)
 	    count == ENDS_MAX ? " or more" : "");
 }
 
-/* A role may be broken: of each, only what is its own affair. */
+/* A role may be compromised: from each only alerts about its own work are accepted. */
 static bool
 notices_may_report(const struct instance *i, unsigned kind)
 {
@@ -276,9 +277,9 @@ notices_handle_alert(struct instance *i, const struct message_alert *m)
 		    m->object, m->text, clock_ms());
 }
 
-/* ---- what keeps a process from its work ---- */
+/* ---- problems of processes ---- */
 
-/* Where it could not be stored meanwhile, it tells from when to when. */
+/* Reports the problem; if it ended before the mail was stored, the line has its begin and end. */
 static void
 notices_add_trouble(struct daemon *d, const struct notices_trouble *t, const struct instance *i,
     const char *text)
@@ -312,7 +313,7 @@ notices_check_instance(struct daemon *d, struct notices_trouble *t, const struct
 		t->since_ms = 0;
 }
 
-/* ---- life ---- */
+/* ---- start and stop ---- */
 
 void
 notices_check_all(struct daemon *d)
@@ -321,7 +322,7 @@ notices_check_all(struct daemon *d)
 
 	if (!notices_are_wanted(d)) {
 		request_cancel(&all->request);
-		all->asked = NULL;
+		all->requested = NULL;
 		notices_list_clear(&all->list);
 		return;
 	}
@@ -342,7 +343,7 @@ notices_timer_fired(evutil_socket_t fd, short what, void *arg)
 void
 notices_start(struct daemon *d)
 {
-	struct timeval every = {.tv_sec = NOTICES_LOOK_MS / 1000};
+	struct timeval every = {.tv_sec = NOTICES_CHECK_MS / 1000};
 	struct notices *all = MEM_NEW(struct notices);
 
 	all->daemon = d;

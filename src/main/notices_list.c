@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-/* ---- life ---- */
+/* ---- creation and removal ---- */
 
 void
 notices_list_init(struct notices_list *l)
@@ -36,9 +36,10 @@ notices_list_drop(struct notices_list *l, struct notices_pending *n)
 	mem_free(n);
 }
 
-/* ---- words of strangers ---- */
+/* ---- text from outside ---- */
 
-/* Returns out, which ends in NUL; a character beyond ASCII is left out whole where it is cut. */
+/* Makes text one line of printable characters.  Returns out, which ends in NUL; a non-ASCII
+ * character that does not fit is left out as a whole. */
 static char *
 notices_one_line(struct str text, char *out, size_t bytes)
 {
@@ -61,26 +62,26 @@ notices_one_line(struct str text, char *out, size_t bytes)
 	return out;
 }
 
-/* ---- what was told ---- */
+/* ---- sent notices ---- */
 
 void
 notices_list_forget_old(struct notices_list *l, int64_t now_ms)
 {
-	unsigned kept = 0;
+	unsigned count = 0;
 
 	for (unsigned i = 0; i < l->sent_count; i++) {
 		struct notices_sent *s = &l->sent[i];
 
-		/* the clock was set back: it counts from now on */
+		/* the clock was set back: its day begins now */
 		if (s->at_ms > now_ms)
 			s->at_ms = now_ms;
 		if (now_ms - s->at_ms < NOTICES_DAY_MS)
-			l->sent[kept++] = *s;
+			l->sent[count++] = *s;
 	}
-	l->sent_count = kept;
+	l->sent_count = count;
 }
 
-/* When the last one about this was told; 0: not in the last day. */
+/* The time of the last notice about this object; 0: none in the last day. */
 static int64_t
 notices_last_sent_ms(
     struct notices_list *l, enum notice_kind kind, const char *object, int64_t now_ms)
@@ -108,7 +109,7 @@ notices_may_be_sent(struct notices_list *l, const struct notices_pending *n, int
 
 /* ---- events ---- */
 
-/* An object of a collected kind that had its line in the last day. */
+/* True if an object of a collected kind had its line in the last day; else remembers it. */
 static bool
 notices_object_is_known(
     struct notices_list *l, enum notice_kind kind, struct str object, int64_t now_ms)
@@ -135,14 +136,14 @@ notices_is_about(const struct notices_pending *n, enum notice_kind kind, const c
 	return n->kind == kind && strcmp(n->object, object) == 0;
 }
 
-/* One that takes more. */
+/* Finds the notice about that object that still accepts lines: it was not requested yet. */
 static struct notices_pending *
 notices_find_pending(struct notices_list *l, enum notice_kind kind, const char *object)
 {
 	struct notices_pending *n;
 
 	TAILQ_FOREACH(n, &l->pending, link)
-		if (n->asks == 0 && notices_is_about(n, kind, object))
+		if (n->request_count == 0 && notices_is_about(n, kind, object))
 			return n;
 	return NULL;
 }
@@ -164,23 +165,23 @@ notice_without_digits(struct str text, struct buf *out)
 }
 
 static bool
-notice_says(const struct notices_pending *n, struct str line)
+notice_contains(const struct notices_pending *n, struct str line)
 {
-	struct buf said, asked;
-	struct str here, there;
-	bool is_said;
+	struct buf present_text, added_text;
+	struct str present, added;
+	bool is_present;
 
 	if (!notices_kinds[n->kind].has_counters)
 		return notices_has_line(n, line);
-	here = notice_without_digits(buf_str(&n->lines), &said);
-	there = notice_without_digits(line, &asked);
-	is_said = here.n && memmem(here.p, here.n, there.p, there.n);
-	buf_clear(&said);
-	buf_clear(&asked);
-	return is_said;
+	present = notice_without_digits(buf_str(&n->lines), &present_text);
+	added = notice_without_digits(line, &added_text);
+	is_present = present.n && memmem(present.p, present.n, added.p, added.n);
+	buf_clear(&present_text);
+	buf_clear(&added_text);
+	return is_present;
 }
 
-/* One that was asked for, and says the same already. */
+/* Finds a requested notice that already contains this text. */
 static struct notices_pending *
 notices_find_with_line(
     struct notices_list *l, enum notice_kind kind, const char *object, struct str text)
@@ -190,7 +191,8 @@ notices_find_with_line(
 	struct notices_pending *n;
 
 	TAILQ_FOREACH(n, &l->pending, link)
-		if (n->asks && notices_is_about(n, kind, object) && notice_says(n, shown))
+		if (n->request_count && notices_is_about(n, kind, object) &&
+		    notice_contains(n, shown))
 			return n;
 	return NULL;
 }
@@ -200,13 +202,13 @@ notices_new_pending(
     struct notices_list *l, enum notice_kind kind, const char *object, int64_t now_ms)
 {
 	bool is_collected = notices_kinds[kind].is_collected;
-	int64_t told_ms = notices_last_sent_ms(l, kind, object, now_ms);
+	int64_t sent_ms = notices_last_sent_ms(l, kind, object, now_ms);
 	struct notices_pending *n;
 
-	if (told_ms && !is_collected && now_ms - told_ms < NOTICES_DAY_MS - NOTICES_SLACK_MS)
+	if (sent_ms && !is_collected && now_ms - sent_ms < NOTICES_DAY_MS - NOTICES_SLACK_MS)
 		return NULL;
 	if (l->count == NOTICES_PENDING_MAX) {
-		l->untold_count++;
+		l->omitted_count++;
 		return NULL;
 	}
 	n = MEM_NEW(struct notices_pending);
@@ -214,15 +216,15 @@ notices_new_pending(
 	snprintf(n->object, sizeof n->object, "%s", object);
 	n->since_ms = now_ms;
 	n->due_ms = now_ms + (is_collected ? NOTICES_COLLECT_MS : NOTICES_GATHER_MS);
-	if (is_collected && told_ms && told_ms + NOTICES_HOUR_MS > n->due_ms)
-		n->due_ms = told_ms + NOTICES_HOUR_MS;
+	if (is_collected && sent_ms && sent_ms + NOTICES_HOUR_MS > n->due_ms)
+		n->due_ms = sent_ms + NOTICES_HOUR_MS;
 	buf_init(&n->lines, NOTICES_LINES_BYTES);
 	TAILQ_INSERT_TAIL(&l->pending, n, link);
 	l->count++;
 	return n;
 }
 
-/* Has it room for one more line?  Else that is counted. */
+/* True if there is room for one more line; else the event is only counted. */
 static bool
 notice_count_line(struct notices_pending *n)
 {
@@ -252,21 +254,21 @@ notice_clear_lines(struct notices_pending *n)
 	n->line_count = n->more_count = 0;
 }
 
-/* What the younger one has is in the older one, in place of its lines or behind them. */
+/* Moves the lines of the newer notice to n, in place of its lines or after them. */
 static void
-notice_merge(struct notices_pending *n, const struct notices_pending *younger)
+notice_merge(struct notices_pending *n, const struct notices_pending *newer)
 {
-	struct str rest = buf_str(&younger->lines), line;
+	struct str rest = buf_str(&newer->lines), line;
 
-	if (younger->is_set)
+	if (newer->is_set)
 		notice_clear_lines(n);
 	while (str_split(&rest, '\n', &line))
 		if (line.n && notice_count_line(n))
 			buf_addf(&n->lines, "%.*s\n", STR_ARG(line));
-	n->more_count += younger->more_count;
+	n->more_count += newer->more_count;
 }
 
-/* The one that takes the line; NULL: none does, or it was said already. */
+/* Returns the notice for the line; NULL: there is none, or the line is already reported. */
 static struct notices_pending *
 notices_ensure_pending(struct notices_list *l, enum notice_kind kind, struct str object,
     struct str line, int64_t now_ms)
@@ -311,21 +313,21 @@ notices_list_set(struct notices_list *l, enum notice_kind kind, struct str objec
 	return n;
 }
 
-/* There is at most one that was begun meanwhile: it took all that came. */
+/* At most one newer notice about the object exists: it got all later events. */
 void
 notices_list_refused(struct notices_list *l, struct notices_pending *n)
 {
-	struct notices_pending *younger = TAILQ_NEXT(n, link);
+	struct notices_pending *newer = TAILQ_NEXT(n, link);
 
-	n->asks--;
-	if (n->asks)
+	n->request_count--;
+	if (n->request_count)
 		return;
-	while (younger && (younger->asks || !notices_is_about(younger, n->kind, n->object)))
-		younger = TAILQ_NEXT(younger, link);
-	if (!younger)
+	while (newer && (newer->request_count || !notices_is_about(newer, n->kind, n->object)))
+		newer = TAILQ_NEXT(newer, link);
+	if (!newer)
 		return;
-	notice_merge(n, younger);
-	notices_list_drop(l, younger);
+	notice_merge(n, newer);
+	notices_list_drop(l, newer);
 }
 
 bool
@@ -339,7 +341,7 @@ notices_list_is_pending(const struct notices_list *l, enum notice_kind kind, con
 	return false;
 }
 
-/* ---- telling ---- */
+/* ---- sending ---- */
 
 struct notices_pending *
 notices_list_next(struct notices_list *l, int64_t now_ms)
@@ -356,7 +358,7 @@ notices_list_next(struct notices_list *l, int64_t now_ms)
 	return NULL;
 }
 
-/* One of the same collected kind that began meanwhile waits for its hour. */
+/* A notice of the same collected kind that was begun meanwhile waits until its hour is over. */
 static void
 notices_postpone(struct notices_list *l, enum notice_kind kind, int64_t until_ms)
 {
@@ -379,11 +381,12 @@ notices_list_sent(struct notices_list *l, struct notices_pending *n, int64_t now
 	}
 	l->sent[l->sent_count] = (struct notices_sent){.at_ms = now_ms, .kind = n->kind};
 	memcpy(l->sent[l->sent_count++].object, n->object, sizeof n->object);
-	l->untold_count -= n->untold_count < l->untold_count ? n->untold_count : l->untold_count;
+	l->omitted_count -=
+	    n->omitted_count < l->omitted_count ? n->omitted_count : l->omitted_count;
 	notices_list_drop(l, n);
 }
 
-/* ---- the file ---- */
+/* ---- the file of sent notices ---- */
 
 void
 notices_list_write(const struct notices_list *l, struct buf *out)

@@ -1,6 +1,6 @@
 /*
- * notices_text: the kinds of notices, and what a mail says: when it began, what happened to which
- * object, in the words of the log, and what is to be done.
+ * notices_text: the kinds of notices, and the text of the mail: when it began, what happened to
+ * which object, in the words of the log, and what the administrator should do.
  */
 #include <stdio.h>
 
@@ -88,9 +88,9 @@ notices_add_omitted(const struct notices_list *l, const struct notices_pending *
 {
 	if (n->more_count)
 		buf_addf(out, "\nAnd %u more of this kind, see the log.\n", n->more_count);
-	if (n->untold_count)
+	if (n->omitted_count)
 		buf_addf(out, "\n%u more events of all kinds had no place in a notice, see the "
-			      "log.\n", n->untold_count);
+			      "log.\n", n->omitted_count);
 	if (l->sent_count + 1 >= NOTICES_A_DAY)
 		buf_addf(out, "\nThis is the last one of %d notices in 24 hours: what comes "
 			      "meanwhile is in the log.\n", NOTICES_A_DAY);
@@ -102,9 +102,9 @@ notices_list_compose(const struct notices_list *l, struct notices_pending *n, st
 	const struct notices_kind_row *kind = &notices_kinds[n->kind];
 	char stamp[CLOCK_TEXT_BYTES];
 
-	/* the text of one that may be stored is what it was */
-	if (n->asks == 0)
-		n->untold_count = l->untold_count;
+	/* a repeated request has the same text, since the mail may have been stored */
+	if (n->request_count == 0)
+		n->omitted_count = l->omitted_count;
 	buf_addf(out, "%s\n\n", kind->what);
 	buf_adds(out, buf_str(&n->lines));
 	notices_add_omitted(l, n, out);

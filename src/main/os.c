@@ -38,18 +38,18 @@ os_find_user(const char *name, struct os_user *out)
 	return true;
 }
 
-/* Files and processes of many kinds belong to nobody: whoever is that user could do with ours what
- * he likes.  And a role that is root would not be confined. */
+/* Many other files and processes belong to "nobody": any process of that user could access ours.
+ * And a role that runs as root would not be confined. */
 static bool
-os_is_suitable_user(const char *name, const struct os_user *who, struct buf *why)
+os_is_suitable_user(const char *name, const struct os_user *user, struct buf *why)
 {
-	if (who->uid == NOBODY_UID)
+	if (user->uid == NOBODY_UID)
 		buf_addf(why,
 		    "user = \"%s\": the roles need a user of their own, for example \"sallyport\"",
 		    name);
-	else if (who->uid == 0)
+	else if (user->uid == 0)
 		buf_addf(why, "user = \"%s\": the roles must not be root", name);
-	return who->uid != NOBODY_UID && who->uid != 0;
+	return user->uid != NOBODY_UID && user->uid != 0;
 }
 
 static bool
@@ -75,9 +75,9 @@ os_find_base_user(const struct conf *c, struct os_user *out, struct buf *why)
 bool
 os_check_user(const struct conf *c, struct buf *why)
 {
-	struct os_user who;
+	struct os_user user;
 
-	return os_find_base_user(c, &who, why);
+	return os_find_base_user(c, &user, why);
 }
 
 static bool
@@ -88,7 +88,7 @@ os_calling_user(struct os_user *out, struct buf *why)
 	return out->uid == 0 || os_is_suitable_user("nobody", out, why);
 }
 
-/* The user of those roles that have none of their own; false: refused. */
+/* The user of the roles without their own account; false: refused. */
 static bool
 os_shared_user(const struct conf *c, struct os_user *out)
 {
@@ -130,16 +130,16 @@ static int
 os_connect_log(const char *path)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), failed;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved_errno;
 
 	if (fd < 0)
 		return -1;
 	snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
 		return fd;
-	failed = errno;
+	saved_errno = errno;
 	close(fd);
-	errno = failed;
+	errno = saved_errno;
 	return -1;
 }
 
@@ -153,7 +153,8 @@ os_open_log_file(struct str file, bool *is_made_out)
 		return fd;
 	fd = regular_file_open_str(file, HOW | O_CREAT | O_EXCL);
 	*is_made_out = fd >= 0;
-	/* somebody else made it, or the name is a link to a file that is not there yet */
+	/* another process created it meanwhile, or the name is a link to a file that does not exist
+	 * yet */
 	return fd < 0 && errno == EEXIST ? regular_file_open_str(file, HOW | O_CREAT) : fd;
 }
 
@@ -241,7 +242,7 @@ os_report_log(const char *config, const struct conf *c, struct conf_report *repo
 	report->errors++;
 }
 
-/* ---- the rest ---- */
+/* ---- descriptors, limits, failures ---- */
 
 void
 os_fill_standard_descriptors(void)

@@ -1,7 +1,8 @@
 /*
- * port_holder: see the header.  The kernel's tables name the inode and owner of each socket to
- * everybody; which process has it is a link in /proc/PID/fd, which only root with CAP_SYS_PTRACE
- * and the same user may read.  /proc/net is not there under ProcSubset=pid, /proc/self/net is.
+ * port_holder: see the header.  The kernel's tables show the inode and owner of each socket to
+ * every user; which process has it is a link in /proc/PID/fd, which only root with CAP_SYS_PTRACE
+ * and the same user may read.  With ProcSubset=pid there is no /proc/net, but there is
+ * /proc/self/net.
  */
 #include "main/port_holder.h"
 
@@ -20,7 +21,8 @@ enum { PATH_BYTES = 300, LINE_BYTES = 512, ADDRESS_WORDS = 4 };
 
 /* ---- sockets ---- */
 
-/* The address of a row as text: 8 or 32 hexadecimal digits, each 8 a word of the host's order. */
+/* The address of a row as text: 8 or 32 hexadecimal digits, each 8 of them a word in host byte
+ * order. */
 static bool
 port_holder_address(const char *digits, char text[INET6_ADDRSTRLEN])
 {
@@ -35,7 +37,7 @@ port_holder_address(const char *digits, char text[INET6_ADDRSTRLEN])
 	return inet_ntop(count == 1 ? AF_INET : AF_INET6, words, text, INET6_ADDRSTRLEN) != NULL;
 }
 
-/* All addresses of IPv6 are usually those of IPv4 too. */
+/* A socket for all IPv6 addresses usually accepts IPv4 too. */
 static bool
 port_holder_clashes(const struct conf_listen *l, const char *address, unsigned port)
 {
@@ -65,7 +67,7 @@ port_holder_row(const char *line, const struct conf_listen *l, struct port_holde
 
 /* ---- processes ---- */
 
-/* Has the process (a number, or "self") the socket? */
+/* True if the process (a number, or "self") has the socket open. */
 static bool
 port_holder_has(const char *process, uint64_t inode)
 {
@@ -88,7 +90,7 @@ port_holder_has(const char *process, uint64_t inode)
 	return has;
 }
 
-/* What a process is called, it says itself. */
+/* The name of the process, which the process itself can choose. */
 static void
 port_holder_name(struct port_holder *h)
 {

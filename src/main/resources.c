@@ -29,7 +29,7 @@ enum {
 };
 
 struct resources_making {
-	struct resources *offer;
+	struct resources *resources;
 	const struct resources *before;
 	struct resources_refusal *refusal;
 };
@@ -89,9 +89,9 @@ resources_make_config(const struct resources_making *m, enum role_kind kind)
 	struct buf text;
 	bool is_done;
 
-	m->offer->configs[kind] = fd;
+	m->resources->configs[kind] = fd;
 	buf_init(&text, CONF_TEXT_BYTES_MAX);
-	conf_write(m->offer->conf, resources_keys_of(kind), false, true, &text);
+	conf_write(m->resources->conf, resources_keys_of(kind), false, true, &text);
 	if (fd >= 0 && !buf_ok(&text))
 		errno = EFBIG;
 	is_done = fd >= 0 && buf_ok(&text) && resources_write(fd, buf_str(&text)) &&
@@ -127,11 +127,12 @@ resources_former_listener(const struct resources_making *m, unsigned s, const st
 	return -1;
 }
 
-/* Does this daemon itself listen there: with one of the n listeners before, or the former ones? */
+/* True if this daemon itself uses the port: for one of the first n listeners, or the former
+ * ones. */
 static bool
 resources_overlaps(const struct resources_making *m, size_t n)
 {
-	const struct conf *c = m->offer->conf, *b = m->before ? m->before->conf : NULL;
+	const struct conf *c = m->resources->conf, *b = m->before ? m->before->conf : NULL;
 	const struct conf_listen *l = &c->listen.item[n];
 
 	for (size_t i = 0; i < n; i++)
@@ -143,14 +144,14 @@ resources_overlaps(const struct resources_making *m, size_t n)
 	return false;
 }
 
-/* Another daemon would take half of the connections if its sockets were joined.  At the start, the
- * processes of a daemon that was just killed may need a moment to end; at a reload, our own to
- * close what the reload before has taken out. */
+/* The sockets of another daemon must not be joined: it would get half of the connections.  At the
+ * start, the processes of a daemon that was just killed may need a moment to end; at a reload, our
+ * own ones to close the sockets that the previous reload removed. */
 static int
 resources_open_listener(const struct resources_making *m, unsigned s, size_t n)
 {
 	const struct timespec pause = {.tv_nsec = LISTEN_PAUSE_MS * 1000000};
-	const struct conf_listen *l = &m->offer->conf->listen.item[n];
+	const struct conf_listen *l = &m->resources->conf->listen.item[n];
 	int wait_ms = m->before ? LISTEN_AGAIN_MS : LISTEN_WAIT_MS;
 	int fd = listen_socket_open(l, s > 0);
 
@@ -164,7 +165,7 @@ resources_open_listener(const struct resources_making *m, unsigned s, size_t n)
 	return fd;
 }
 
-/* Who has it, and what to do. */
+/* Describes the process that uses the port, and what to do. */
 static void
 resources_describe_port_holder(const struct conf_listen *l, char *out, size_t size)
 {
@@ -205,11 +206,11 @@ resources_describe_listener(
 static bool
 resources_add_listener(const struct resources_making *m, unsigned s, size_t n)
 {
-	const struct conf_listen *l = &m->offer->conf->listen.item[n];
-	int kept = resources_former_listener(m, s, l);
-	int fd = kept >= 0 ? fcntl(kept, F_DUPFD_CLOEXEC, 0) : resources_open_listener(m, s, n);
+	const struct conf_listen *l = &m->resources->conf->listen.item[n];
+	int former = resources_former_listener(m, s, l);
+	int fd = former >= 0 ? fcntl(former, F_DUPFD_CLOEXEC, 0) : resources_open_listener(m, s, n);
 
-	m->offer->listeners[s][n] = fd;
+	m->resources->listeners[s][n] = fd;
 	if (fd >= 0)
 		return true;
 	return resources_describe_listener(m, s, l, errno);
@@ -218,9 +219,9 @@ resources_add_listener(const struct resources_making *m, unsigned s, size_t n)
 static bool
 resources_add_listeners(const struct resources_making *m)
 {
-	const struct conf *c = m->offer->conf;
+	const struct conf *c = m->resources->conf;
 
-	for (unsigned s = 0; s < m->offer->submission_count; s++)
+	for (unsigned s = 0; s < m->resources->submission_count; s++)
 		for (size_t n = 0; n < c->listen.count && n < LISTEN_MAX; n++)
 			if (!resources_add_listener(m, s, n))
 				return false;
@@ -242,7 +243,7 @@ resources_add_file(struct resources *o, enum role_kind role, enum role_grant kin
 	    .role = role, .kind = kind, .index = (unsigned)index, .path = path, .fd = -1};
 }
 
-/* Keys come before certificates: that is the order in which they are given. */
+/* Keys come before certificates: they are sent in this order. */
 static void
 resources_list_files(struct resources *o)
 {
@@ -273,14 +274,14 @@ resources_check_mode(const struct resources_file *f)
 		os_warn_of_mode(f->path, "can be read by others", &st);
 }
 
-/* Missing, or not to be read: that is how it is, and not a want of main. */
+/* True if the file is missing or may not be read, and main itself lacks nothing. */
 static bool
 resources_is_absent(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM;
 }
 
-/* The same file as it is in use, or NULL. */
+/* The same file in the resources in use, or NULL. */
 static const struct resources_file *
 resources_former_file(const struct resources_making *m, const struct resources_file *f)
 {
@@ -292,7 +293,8 @@ resources_former_file(const struct resources_making *m, const struct resources_f
 	return NULL;
 }
 
-/* So it was at the start: what worked without it works on. */
+/* True if the file was already absent in the resources in use: what worked without it still
+ * does. */
 static bool
 resources_was_absent(const struct resources_making *m, const struct resources_file *f)
 {
@@ -301,11 +303,11 @@ resources_was_absent(const struct resources_making *m, const struct resources_fi
 	return former ? former->fd < 0 : !m->before;
 }
 
-/* The names for which the hosts file was filtered before. */
+/* True if the former copy of the hosts file was filtered for all hosts of the new routes. */
 static bool
 resources_has_former_hosts(const struct resources_making *m)
 {
-	const struct conf *a = m->before->conf, *c = m->offer->conf;
+	const struct conf *a = m->before->conf, *c = m->resources->conf;
 	bool has = true;
 
 	for (size_t n = 0; n < c->routes.count && has; n++) {
@@ -316,30 +318,31 @@ resources_has_former_hosts(const struct resources_making *m)
 	return has;
 }
 
-/* Does the copy that was made before hold all that is needed of it? */
+/* True if the former copy contains everything that is needed of the file. */
 static bool
 resources_has_former_file(const struct resources_making *m, const struct resources_file *f)
 {
 	if (!resources_former_file(m, f))
 		return false;
-	return !str_eq(f->path, m->offer->conf->dns.hosts_file) || resources_has_former_hosts(m);
+	return !str_eq(f->path, m->resources->conf->dns.hosts_file) ||
+	       resources_has_former_hosts(m);
 }
 
-/* What cannot be read refuses the reload that brings its name, or the name of a host for which
- * nothing was read; else the daemon goes on. */
+/* A file that cannot be read refuses a reload that adds its name, or adds the name of a host for
+ * which nothing was read; otherwise the daemon continues. */
 static bool
 resources_open_system(const struct resources_making *m, struct resources_file *f)
 {
 	const struct resources_file *former = resources_former_file(m, f);
-	bool is_open = resources_system_open(m->offer->conf, f, former);
+	bool is_open = resources_system_open(m->resources->conf, f, former);
 	bool is_wrong = f->error && !resources_system_is_absent(f);
 	char why[RESOURCES_SYSTEM_TEXT_BYTES];
 
 	if (!is_open || (is_wrong && m->before && !resources_has_former_file(m, f)))
 		return resources_fail(m, "%.*s (for %s): %s", STR_ARG(f->path), role_name(f->role),
-		    is_open ? resources_system_error(m->offer->conf, f, why)
+		    is_open ? resources_system_error(m->resources->conf, f, why)
 		            : regular_file_error(errno));
-	resources_system_log(m->offer->conf, f);
+	resources_system_log(m->resources->conf, f);
 	return true;
 }
 
@@ -348,7 +351,7 @@ resources_open_file(const struct resources_making *m, struct resources_file *f)
 {
 	char name[4096], hint[PATH_ACCESS_HINT_BYTES];
 
-	if (resources_system_is_file(m->offer->conf, f))
+	if (resources_system_is_file(m->resources->conf, f))
 		return resources_open_system(m, f);
 	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
 	f->fd = regular_file_open(name, O_RDONLY);
@@ -360,7 +363,7 @@ resources_open_file(const struct resources_making *m, struct resources_file *f)
 	if (f->fd >= 0)
 		return true;
 	(void)path_access_hint(f->path, errno, hint);
-	/* what that means for a certificate or key, the check of both together tells */
+	/* the check of certificates and keys reports these */
 	if (f->kind != GRANT_FILE && errno != EMFILE && errno != ENFILE && errno != ENOMEM)
 		return true;
 	if (resources_is_absent(errno) && resources_was_absent(m, f)) {
@@ -375,76 +378,76 @@ resources_open_file(const struct resources_making *m, struct resources_file *f)
 static bool
 resources_open_files(const struct resources_making *m)
 {
-	resources_list_files(m->offer);
-	for (size_t n = 0; n < m->offer->file_count; n++)
-		if (!resources_open_file(m, &m->offer->files[n]))
+	resources_list_files(m->resources);
+	for (size_t n = 0; n < m->resources->file_count; n++)
+		if (!resources_open_file(m, &m->resources->files[n]))
 			return false;
 	return true;
 }
 
 /* ---- renewal ---- */
 
-/* The same names in the same order: what was opened is exchanged. */
+/* Exchanges the opened files; both lists have the same names in the same order. */
 static void
-resources_replace_tls(struct resources *offer, struct resources *fresh)
+resources_replace_tls(struct resources *resources, struct resources *renewed)
 {
-	struct tls_files *tls = offer->tls;
+	struct tls_files *tls = resources->tls;
 
-	offer->tls = fresh->tls;
-	fresh->tls = tls;
-	for (size_t n = 0; n < fresh->file_count; n++) {
-		struct resources_file mine = offer->files[n];
+	resources->tls = renewed->tls;
+	renewed->tls = tls;
+	for (size_t n = 0; n < renewed->file_count; n++) {
+		struct resources_file old = resources->files[n];
 
-		if (mine.kind == GRANT_FILE)
+		if (old.kind == GRANT_FILE)
 			continue;
-		offer->files[n] = fresh->files[n];
-		fresh->files[n] = mine;
+		resources->files[n] = renewed->files[n];
+		renewed->files[n] = old;
 	}
 }
 
 bool
-resources_renew_certificates(struct resources *offer, struct resources_refusal *out)
+resources_renew_certificates(struct resources *resources, struct resources_refusal *out)
 {
-	struct resources fresh = {.conf = offer->conf};
-	struct resources_making m = {.offer = &fresh, .before = offer, .refusal = out};
+	struct resources renewed = {.conf = resources->conf};
+	struct resources_making m = {.resources = &renewed, .before = resources, .refusal = out};
 	bool is_done = true;
 
-	resources_list_files(&fresh);
-	for (size_t n = 0; n < fresh.file_count && is_done; n++)
-		if (fresh.files[n].kind != GRANT_FILE)
-			is_done = resources_open_file(&m, &fresh.files[n]);
-	is_done = is_done && resources_tls_check(&fresh, offer, out);
+	resources_list_files(&renewed);
+	for (size_t n = 0; n < renewed.file_count && is_done; n++)
+		if (renewed.files[n].kind != GRANT_FILE)
+			is_done = resources_open_file(&m, &renewed.files[n]);
+	is_done = is_done && resources_tls_check(&renewed, resources, out);
 	if (is_done)
-		resources_replace_tls(offer, &fresh);
-	for (size_t n = 0; n < fresh.file_count; n++)
-		if (fresh.files[n].fd >= 0)
-			close(fresh.files[n].fd);
-	mem_free(fresh.files);
-	mem_free(fresh.tls);
+		resources_replace_tls(resources, &renewed);
+	for (size_t n = 0; n < renewed.file_count; n++)
+		if (renewed.files[n].fd >= 0)
+			close(renewed.files[n].fd);
+	mem_free(renewed.files);
+	mem_free(renewed.tls);
 	return is_done;
 }
 
 /* ---- all ---- */
 
-/* Where there is no journal, the log went to stderr from the start: no reason to refuse. */
+/* If there is no journal, the log went to stderr from the start: no reason to refuse. */
 static bool
 resources_keeps_log(const struct resources_making *m)
 {
-	const struct conf *before = m->before->conf, *c = m->offer->conf;
+	const struct conf *before = m->before->conf, *c = m->resources->conf;
 
-	m->offer->log.is_former = c->log.target == before->log.target &&
+	m->resources->log.is_former = c->log.target == before->log.target &&
 	    c->log.target != CONF_LOG_FILE && (resources_is_absent(errno) || errno == ECONNREFUSED);
-	return m->offer->log.is_former;
+	return m->resources->log.is_former;
 }
 
 static bool
 resources_open_log(const struct resources_making *m)
 {
-	const struct conf *c = m->offer->conf;
+	const struct conf *c = m->resources->conf;
 	bool is_file = c->log.target == CONF_LOG_FILE;
 
-	/* at the start it is open already */
-	if (!m->before || os_open_log(c, &m->offer->log) || resources_keeps_log(m))
+	/* at the start the log is already open */
+	if (!m->before || os_open_log(c, &m->resources->log) || resources_keeps_log(m))
 		return true;
 	return resources_fail(m, "log.target: %.*s cannot be opened: %s%s", STR_ARG(os_log_path(c)),
 	    regular_file_error(errno),
@@ -458,14 +461,14 @@ resources_new(struct conf *c, const struct resources *before, unsigned submissio
     struct resources_refusal *out)
 {
 	struct resources *o = MEM_NEW(struct resources);
-	struct resources_making m = {.offer = o, .before = before, .refusal = out};
+	struct resources_making m = {.resources = o, .before = before, .refusal = out};
 
 	o->conf = conf_keep(c);
 	o->submission_count = submission_count;
 	o->log.fd = -1;
 	memset(o->configs, -1, sizeof o->configs);
 	memset(o->listeners, -1, sizeof o->listeners);
-	/* sockets come last: nobody is to connect to one that is then given up */
+	/* sockets come last, so that no client connects to one that is closed again */
 	if (resources_make_configs(&m) && resources_open_files(&m) &&
 	    resources_tls_check(o, before, out) && resources_open_log(&m) &&
 	    resources_add_listeners(&m))

@@ -1,5 +1,5 @@
 /*
- * resources_close: the end of them: the listeners, and all descriptors.
+ * resources_close: closes resources: the listening sockets, and all descriptors.
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -8,7 +8,8 @@
 #include "base/mem.h"
 #include "main/resources.h"
 
-/* A listener that is kept is another descriptor of the same socket. */
+/* True if the resources have the same socket; a listener that is kept has another descriptor of
+ * it. */
 static bool
 resources_has_socket(const struct resources *o, unsigned s, int fd)
 {
@@ -24,13 +25,13 @@ resources_has_socket(const struct resources *o, unsigned s, int fd)
 }
 
 void
-resources_shut_listeners(const struct resources *o, const struct resources *now)
+resources_shut_listeners(const struct resources *o, const struct resources *current)
 {
 	for (unsigned s = 0; s < SUBMISSION_MAX; s++)
 		for (unsigned l = 0; l < LISTEN_MAX; l++) {
 			int fd = o->listeners[s][l];
 
-			if (fd >= 0 && (!now || !resources_has_socket(now, s, fd)))
+			if (fd >= 0 && (!current || !resources_has_socket(current, s, fd)))
 				(void)shutdown(fd, SHUT_RD);
 		}
 }
@@ -43,9 +44,9 @@ resources_close(int fd)
 }
 
 void
-resources_free(struct resources **offer)
+resources_free(struct resources **resources)
 {
-	struct resources *o = *offer;
+	struct resources *o = *resources;
 
 	if (!o)
 		return;
@@ -62,5 +63,5 @@ resources_free(struct resources **offer)
 	mem_free(o->tls);
 	conf_drop(&o->conf);
 	mem_free(o);
-	*offer = NULL;
+	*resources = NULL;
 }

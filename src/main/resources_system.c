@@ -16,7 +16,7 @@
 #include "net/hosts.h"
 #include "net/resolv_conf.h"
 
-/* A hosts file may list all that somebody does not want to reach. */
+/* A hosts file may be a long block list. */
 enum { SYSTEM_BYTES_MAX = 64 << 20 };
 
 bool
@@ -44,7 +44,8 @@ system_file_write(int fd, struct str text)
 	return true;
 }
 
-/* Devices have no size, and pipes no beginning: all are read to the end.  False with errno. */
+/* Devices have no size, and pipes cannot be read again: all are read to the end.  False with
+ * errno. */
 static bool
 system_file_read(int fd, struct buf *out)
 {
@@ -52,13 +53,13 @@ system_file_read(int fd, struct buf *out)
 	ssize_t n;
 
 	do {
-		char *room = buf_room(out, PIECE_BYTES);
+		char *space = buf_room(out, PIECE_BYTES);
 
-		if (!room) {
+		if (!space) {
 			errno = EFBIG;
 			return false;
 		}
-		n = read(fd, room, PIECE_BYTES);
+		n = read(fd, space, PIECE_BYTES);
 		out->n += (size_t)(n > 0 ? n : 0);
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	return n == 0;
@@ -70,50 +71,50 @@ system_file_is_hosts(const struct conf *c, struct str path)
 	return str_eq(path, c->dns.hosts_file);
 }
 
-/* Of the hosts file what counts for the routes, and relay takes no more; of resolv.conf all, with
- * interfaces as numbers.  False with errno. */
+/* Writes what relay gets: of the hosts file only what the routes use; of resolv.conf everything,
+ * with interface numbers.  False with errno. */
 static bool
 system_file_read_for_relay(const struct conf *c, struct resources_file *f, int fd, struct buf *out)
 {
 	bool is_hosts = system_file_is_hosts(c, f->path), is_read, is_done = true;
 	struct buf whole;
-	int failed;
+	int saved_errno;
 
 	buf_init(&whole, is_hosts ? SYSTEM_BYTES_MAX : HOSTS_COUNTS_BYTES_MAX);
 	is_read = system_file_read(fd, &whole);
-	failed = errno;
+	saved_errno = errno;
 	if (is_read && is_hosts)
 		hosts_filter(buf_str(&whole), c, out);
 	else if (is_read)
 		is_done = resolv_conf_number_links(buf_str(&whole), out, &f->links);
 	if (!is_done)
-		failed = errno;
+		saved_errno = errno;
 	else if (is_read)
-		failed = is_hosts ? EOVERFLOW : EFBIG;
+		saved_errno = is_hosts ? EOVERFLOW : EFBIG;
 	buf_clear(&whole);
-	errno = failed;
+	errno = saved_errno;
 	return is_read && is_done && buf_ok(out);
 }
 
-/* Takes fd; -1 with errno. */
+/* Returns a copy for relay, and closes fd; -1 with errno. */
 static int
 system_file_copy(const struct conf *c, struct resources_file *f, int fd)
 {
-	int copy = memfd_create("file of the system", MFD_CLOEXEC), failed;
+	int copy = memfd_create("file of the system", MFD_CLOEXEC), saved_errno;
 	struct buf text;
 	bool is_copied;
 
 	buf_init(&text, HOSTS_COUNTS_BYTES_MAX);
 	is_copied = copy >= 0 && system_file_read_for_relay(c, f, fd, &text) &&
 	    system_file_write(copy, buf_str(&text));
-	failed = errno;
+	saved_errno = errno;
 	buf_clear(&text);
 	close(fd);
 	if (is_copied)
 		return copy;
 	if (copy >= 0)
 		close(copy);
-	errno = failed;
+	errno = saved_errno;
 	return -1;
 }
 
@@ -123,7 +124,7 @@ resources_system_is_absent(const struct resources_file *f)
 	return f->error == ENOENT || f->error == ENOTDIR;
 }
 
-/* Not for the sake of the file. */
+/* True if the error is a lack of descriptors or memory, and not a property of the file. */
 static bool
 system_is_for_now(int error)
 {
@@ -176,17 +177,17 @@ resources_system_error(const struct conf *c, const struct resources_file *f,
 	return out;
 }
 
-/* Something is wrong with one: "/etc/resolv.conf cannot be read (Input/output error): …". */
+/* Describes the problem of a file: "/etc/resolv.conf cannot be read (Input/output error): …". */
 static const char *
 system_file_text(
     const struct conf *c, const struct resources_file *f, char out[RESOURCES_SYSTEM_TEXT_BYTES])
 {
 	char text[RESOURCES_SYSTEM_TEXT_BYTES];
-	const char *why =
-	    f->put_off ? regular_file_error(f->put_off) : resources_system_error(c, f, text);
+	const char *why = f->postponed_error ? regular_file_error(f->postponed_error)
+	                                     : resources_system_error(c, f, text);
 
 	snprintf(out, RESOURCES_SYSTEM_TEXT_BYTES, "%.*s cannot be read%s (%s): %s",
-	    STR_ARG(f->path), f->put_off ? " now" : "", why,
+	    STR_ARG(f->path), f->postponed_error ? " now" : "", why,
 	    f->fd >= 0 ? "what was read before is used" : "nothing of it is used until it can");
 	return out;
 }
@@ -214,7 +215,7 @@ resources_system_trouble(const struct resources *o, char out[RESOURCES_SYSTEM_TE
 		const struct resources_file *f = &o->files[n];
 
 		if (resources_system_is_file(o->conf, f) &&
-		    (f->put_off || (f->error && !resources_system_is_absent(f))))
+		    (f->postponed_error || (f->error && !resources_system_is_absent(f))))
 			(void)system_file_text(o->conf, f, out);
 	}
 	return out;
@@ -237,34 +238,34 @@ system_file_is_same(int a, int b)
 	return is_same;
 }
 
-/* Where it is not for the file's sake, it is tried again. */
+/* Notes that the read is postponed because of a lack of descriptors or memory. */
 static void
-system_put_off(const struct conf *c, struct resources_file *f, int error)
+system_postpone(const struct conf *c, struct resources_file *f, int error)
 {
 	char text[RESOURCES_SYSTEM_TEXT_BYTES];
-	bool is_told = f->put_off;
+	bool is_logged = f->postponed_error;
 
-	f->put_off = error;
-	if (!is_told)
+	f->postponed_error = error;
+	if (!is_logged)
 		log_error("%s", system_file_text(c, f, text));
 }
 
-/* True: what is to be given is another. */
+/* Reads one file again.  True: the content for relay has changed. */
 static bool
 system_file_renew(const struct conf *c, struct resources_file *f)
 {
 	struct resources_file fresh = *f;
-	bool has_changed, was_put_off = f->put_off;
+	bool has_changed, was_postponed = f->postponed_error;
 
-	fresh.put_off = 0;
+	fresh.postponed_error = 0;
 	if (!resources_system_open(c, &fresh, f)) {
-		system_put_off(c, f, errno);
+		system_postpone(c, f, errno);
 		return false;
 	}
 	has_changed = !system_file_is_same(fresh.fd, f->fd);
 	if (fresh.error != f->error)
 		resources_system_log(c, &fresh);
-	if (fresh.error == 0 && (has_changed || f->error || was_put_off))
+	if (fresh.error == 0 && (has_changed || f->error || was_postponed))
 		log_info("%.*s %s", STR_ARG(f->path),
 		    has_changed ? "changed: loading it" : "can be read again: it is the same");
 	if (f->fd >= 0)
@@ -288,12 +289,12 @@ bool
 resources_system_is_postponed(const struct resources *o)
 {
 	for (size_t n = 0; n < o->file_count; n++)
-		if (o->files[n].put_off)
+		if (o->files[n].postponed_error)
 			return true;
 	return false;
 }
 
-/* ---- what config check says ---- */
+/* ---- config check ---- */
 
 static void
 system_file_report(
@@ -309,7 +310,7 @@ system_file_report(
 		close(f.fd);
 	if (f.error == 0)
 		return;
-	/* that another user may not read it says nothing of the daemon */
+	/* that the caller may not read it does not mean that the daemon may not */
 	is_warning = resources_system_is_absent(&f) || (f.error == EACCES && geteuid() != 0);
 	buf_addf(&report->text, "%s: %s: dns.%s: %.*s: %s\n", file,
 	    is_warning ? "warning" : "error", key, STR_ARG(path),

@@ -50,12 +50,12 @@ resources_tls_copy(int fd)
 {
 	int copy = memfd_create("certificate or key", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	bool is_copied = copy >= 0 && resources_copy_bytes(copy, fd);
-	int failed = errno;
+	int saved_errno = errno;
 
 	close(fd);
 	if (!is_copied && copy >= 0)
 		close(copy);
-	errno = failed;
+	errno = saved_errno;
 	return is_copied ? copy : -1;
 }
 
@@ -79,7 +79,7 @@ resources_is_same_pair(const struct conf_tls *a, const struct conf_tls *b)
 	return str_eq(a->certificate, b->certificate) && str_eq(a->private_key, b->private_key);
 }
 
-/* Was this pair left out before?  What worked without it works on. */
+/* True if this pair was left out before: what worked without it still does. */
 static bool
 resources_was_left_out(const struct resources *before, const struct conf_tls *pair)
 {
@@ -89,9 +89,9 @@ resources_was_left_out(const struct resources *before, const struct conf_tls *pa
 	return false;
 }
 
-/* Which of the pairs with a fault are a reason to refuse: a bit for each.  At a start none is while
- * another pair can be used: after a reboot mail for most names is better than for none.  At a
- * reload each is, for what it replaces works. */
+/* The pairs with a fault that refuse a start or a reload: a bit for each.  At a start none does
+ * while another pair is usable: after a reboot mail for most names is better than for none.  At a
+ * reload each does, because what it replaces works. */
 static uint32_t
 resources_needed_pairs(const struct resources *o, const struct resources *before)
 {
@@ -111,7 +111,7 @@ struct resources_faults {
 	unsigned count;
 };
 
-/* The first one is the reason; of each pair its first one is kept. */
+/* The first finding is the reason; of each pair the first fault is kept. */
 static void
 resources_note_fault(const struct tls_files_finding *finding, void *arg)
 {
@@ -172,10 +172,10 @@ resources_tls_check(
 }
 
 bool
-resources_has_certificate(const struct resources *offer)
+resources_has_certificate(const struct resources *resources)
 {
-	for (size_t i = 0; i < offer->tls->count; i++)
-		if (tls_files_pair_is_usable(&offer->tls->pair[i]))
+	for (size_t i = 0; i < resources->tls->count; i++)
+		if (tls_files_pair_is_usable(&resources->tls->pair[i]))
 			return true;
 	return false;
 }

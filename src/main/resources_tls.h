@@ -1,20 +1,22 @@
 /*
- * resources_tls: which certificates of the resources the roles get.
+ * resources_tls: checks the certificates and keys of the resources and decides which of them the
+ * roles get.
  */
 #ifndef MAIN_RESOURCES_TLS_H
 #define MAIN_RESOURCES_TLS_H
 
 #include "main/resources.h"
 
-/* Nothing more can be written into this file in memory, nor its size be changed.  -1 with errno. */
+/* Seals a memory file: its content and size can no longer be changed.  -1 with errno. */
 int resources_seal(int fd) MUST_USE;
-/* A sealed copy in memory in place of the file, which is closed: what was checked is what the roles
- * get, also one that is started again after somebody has written into the file.  The kernel copies:
- * a key does not come into the memory of this process.  -1 with errno. */
+/* Returns a sealed copy in memory of the file, which is closed; -1 with errno.  So the roles get
+ * what was checked, also a role that is started again after the file was written.  The kernel
+ * copies: a key does not get into the memory of this process. */
 int resources_tls_copy(int fd) MUST_USE;
 
-/* Checks the certificates and keys that are open in the resources; what is left out is closed.
- * False, and why, when a fault refuses the start (before NULL) or the reload: see resources_new. */
+/* Checks the certificates and keys that are open in the resources; closes those that are left out.
+ * False with the reason in *out when a fault refuses the start (before NULL) or the reload: see
+ * resources_new. */
 bool resources_tls_check(
     struct resources *o, const struct resources *before, struct resources_refusal *out) MUST_USE;
 

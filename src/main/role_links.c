@@ -1,5 +1,5 @@
 /*
- * role_links: see the header.  The table below is the map of the daemon.
+ * role_links: see the header.  The table below has all channels between roles.
  */
 #include "main/role_links.h"
 
@@ -12,10 +12,10 @@
 #include "base/mem.h"
 #include "main/restart_backoff.h"
 
-/* Who talks to whom; main talks to all. */
+/* The pairs of linked roles; main has a channel to every role. */
 static const struct role_link_kinds {
 	enum role_kind a, b;
-} links[] = {
+} link_kinds[] = {
     {ROLE_SUBMISSION, ROLE_KEYS},
     {ROLE_SUBMISSION, ROLE_AUTH},
     {ROLE_SUBMISSION, ROLE_QUEUE},
@@ -29,95 +29,97 @@ static const struct role_link_kinds {
 struct role_link {
 	struct role_link *next;
 	struct instance *a, *b;
-	uint64_t a_incarnation, b_incarnation; /* of the processes that were joined */
-	uint32_t number;                       /* of the newest pair; 0: there is none */
+	uint64_t a_incarnation, b_incarnation; /* of the connected processes */
+	uint32_t number;                       /* of the newest channel; 0: none */
 	unsigned failures;                     /* in a row */
 	int64_t joined_ms;
-	struct event *again;
+	struct event *retry_timer;
 };
 
 static bool
 role_link_is_wanted(enum role_kind a, enum role_kind b)
 {
-	for (size_t l = 0; l < sizeof links / sizeof *links; l++)
-		if ((links[l].a == a && links[l].b == b) || (links[l].a == b && links[l].b == a))
+	for (size_t l = 0; l < sizeof link_kinds / sizeof *link_kinds; l++)
+		if ((link_kinds[l].a == a && link_kinds[l].b == b) ||
+		    (link_kinds[l].a == b && link_kinds[l].b == a))
 			return true;
 	return false;
 }
 
 static bool
-role_link_is_current(const struct role_link *j)
+role_link_is_current(const struct role_link *link)
 {
-	return j->a->channel && j->b->channel && j->a->incarnation == j->a_incarnation &&
-	    j->b->incarnation == j->b_incarnation;
+	return link->a->channel && link->b->channel &&
+	       link->a->incarnation == link->a_incarnation &&
+	       link->b->incarnation == link->b_incarnation;
 }
 
-/* ---- giving ---- */
+/* ---- sending channels ---- */
 
 static bool
 role_link_send_channel(
-    const struct role_link *j, struct instance *to, const struct instance *other, int fd)
+    const struct role_link *link, struct instance *to, const struct instance *other, int fd)
 {
 	struct message_peer m = {.role = (uint8_t)other->kind, .index = (uint8_t)other->index,
-	    .number = j->number};
+	    .number = link->number};
 	bool is_sent = channel_send(to->channel, MESSAGE_PEER, &m, fd) == 0;
 
 	close(fd);
 	return is_sent;
 }
 
-static void role_link_retry(struct role_link *j);
+static void role_link_retry(struct role_link *link);
 
-/* Each of the two replaces the channel that it has to the other. */
+/* Sends a new channel to both; each replaces the channel that it has to the other one. */
 static void
-role_link_connect(struct role_link *j)
+role_link_connect(struct role_link *link)
 {
 	int fds[2];
 	bool is_given;
 
-	j->a_incarnation = j->a->incarnation;
-	j->b_incarnation = j->b->incarnation;
-	j->joined_ms = clock_mono_ms();
-	j->number = ++j->a->daemon->joint_numbers;
+	link->a_incarnation = link->a->incarnation;
+	link->b_incarnation = link->b->incarnation;
+	link->joined_ms = clock_mono_ms();
+	link->number = ++link->a->daemon->link_numbers;
 	if (channel_pair(fds) != 0) {
 		log_error("no channel between %s %u and %s %u: %s; main tries again",
-		    role_name(j->a->kind), j->a->index, role_name(j->b->kind), j->b->index,
-		    strerror(errno));
-		role_link_retry(j);
+		    role_name(link->a->kind), link->a->index, role_name(link->b->kind),
+		    link->b->index, strerror(errno));
+		role_link_retry(link);
 		return;
 	}
-	/* each end is given, also when the other one could not be */
-	is_given = role_link_send_channel(j, j->a, j->b, fds[0]);
-	is_given &= role_link_send_channel(j, j->b, j->a, fds[1]);
+	/* each end is sent, even if the other one could not be sent */
+	is_given = role_link_send_channel(link, link->a, link->b, fds[0]);
+	is_given &= role_link_send_channel(link, link->b, link->a, fds[1]);
 	if (!is_given)
-		role_link_retry(j);
+		role_link_retry(link);
 }
 
 static void
 role_link_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
-	struct role_link *j = arg;
+	struct role_link *link = arg;
 
 	(void)fd;
 	(void)what;
-	if (!role_link_is_current(j) || j->a->daemon->stage >= 0)
+	if (!role_link_is_current(link) || link->a->daemon->stage >= 0)
 		return;
 	log_warn("%s %u and %s %u have lost their channel while both run: they get a new one",
-	    role_name(j->a->kind), j->a->index, role_name(j->b->kind), j->b->index);
-	role_link_connect(j);
+	    role_name(link->a->kind), link->a->index, role_name(link->b->kind), link->b->index);
+	role_link_connect(link);
 }
 
 static void
-role_link_retry(struct role_link *j)
+role_link_retry(struct role_link *link)
 {
 	struct timeval tv;
 
-	if (evtimer_pending(j->again, NULL))
+	if (evtimer_pending(link->retry_timer, NULL))
 		return;
-	if (clock_mono_ms() - j->joined_ms > RESTART_BACKOFF_STEADY_MS)
-		j->failures = 0;
-	tv = restart_backoff_timeval(j->failures++);
-	event_add(j->again, &tv);
+	if (clock_mono_ms() - link->joined_ms > RESTART_BACKOFF_STEADY_MS)
+		link->failures = 0;
+	tv = restart_backoff_timeval(link->failures++);
+	event_add(link->retry_timer, &tv);
 }
 
 /* ---- all ---- */
@@ -126,18 +128,18 @@ static struct role_link *
 role_link_between(struct instance *a, struct instance *b)
 {
 	struct daemon *d = a->daemon;
-	struct role_link *j;
+	struct role_link *link;
 
-	for (j = d->joints; j; j = j->next)
-		if ((j->a == a && j->b == b) || (j->a == b && j->b == a))
-			return j;
-	j = MEM_NEW(struct role_link);
-	*j = (struct role_link){.a = a, .b = b, .next = d->joints};
-	j->again = evtimer_new(d->base, role_link_timer_fired, j);
-	if (!j->again)
+	for (link = d->links; link; link = link->next)
+		if ((link->a == a && link->b == b) || (link->a == b && link->b == a))
+			return link;
+	link = MEM_NEW(struct role_link);
+	*link = (struct role_link){.a = a, .b = b, .next = d->links};
+	link->retry_timer = evtimer_new(d->base, role_link_timer_fired, link);
+	if (!link->retry_timer)
 		die("no timer");
-	d->joints = j;
-	return j;
+	d->links = link;
+	return link;
 }
 
 void
@@ -147,39 +149,39 @@ role_links_make(struct instance *i)
 
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		struct instance *other = &d->instances[n];
-		struct role_link *j;
+		struct role_link *link;
 
 		if (other == i || !other->channel || !role_link_is_wanted(i->kind, other->kind))
 			continue;
-		j = role_link_between(i, other);
-		j->failures = 0;
-		event_del(j->again);
-		role_link_connect(j);
+		link = role_link_between(i, other);
+		link->failures = 0;
+		event_del(link->retry_timer);
+		role_link_connect(link);
 	}
 }
 
 void
 role_links_lost(struct instance *from, const struct message_peer_lost *m)
 {
-	for (struct role_link *j = from->daemon->joints; j; j = j->next) {
-		const struct instance *other = j->a == from ? j->b : j->a;
+	for (struct role_link *link = from->daemon->links; link; link = link->next) {
+		const struct instance *other = link->a == from ? link->b : link->a;
 
-		if ((j->a != from && j->b != from) || other->kind != m->role ||
+		if ((link->a != from && link->b != from) || other->kind != m->role ||
 		    other->index != m->index)
 			continue;
-		if (j->number == m->number && role_link_is_current(j))
-			role_link_retry(j);
+		if (link->number == m->number && role_link_is_current(link))
+			role_link_retry(link);
 	}
 }
 
 void
 role_links_free(struct daemon *d)
 {
-	struct role_link *j;
+	struct role_link *link;
 
-	while ((j = d->joints)) {
-		d->joints = j->next;
-		event_free(j->again);
-		mem_free(j);
+	while ((link = d->links)) {
+		d->links = link->next;
+		event_free(link->retry_timer);
+		mem_free(link);
 	}
 }

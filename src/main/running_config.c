@@ -1,6 +1,6 @@
 /*
- * running_config: see the header.  Main compares, for it alone may read what "credential:" and
- * "file:" name; what it says goes through control, which is given no secret.
+ * running_config: see the header.  Main makes the comparison because only main may read the files
+ * that "credential:" and "file:" name; the answer goes through control, which gets no secret.
  */
 #include "main/running_config.h"
 
@@ -11,7 +11,7 @@
 
 enum {
 	PART_BYTES = 64 << 10,
-	SHOWN_BYTES = 16 << 10, /* of one value in a comparison */
+	SHOWN_BYTES = 16 << 10, /* shown of one value in a comparison */
 };
 
 static void
@@ -26,7 +26,7 @@ running_config_send_row(struct channel *control, uint64_t call, struct buf *valu
 void
 running_config_add_lines(struct buf *out, struct str text, size_t most)
 {
-	unsigned left = 0;
+	unsigned omitted = 0;
 	struct str line;
 
 	while (text.n && str_find(text, '\n') < most) {
@@ -38,9 +38,9 @@ running_config_add_lines(struct buf *out, struct str text, size_t most)
 		most -= n < most ? n : most;
 	}
 	while (str_split(&text, '\n', &line))
-		left += line.n != 0;
-	if (left)
-		buf_addf(out, "(and %u more line%s)\n", left, left == 1 ? "" : "s");
+		omitted += line.n != 0;
+	if (omitted)
+		buf_addf(out, "(and %u more line%s)\n", omitted, omitted == 1 ? "" : "s");
 }
 
 int
@@ -100,9 +100,9 @@ static const char group_is_not_looked_up[] =
     "help_desk_group: a comparison does not look the group up: a reload does, and is refused where "
     "it cannot be used";
 
-/* NULL: no reload would look one up that is another one. */
+/* A note if a reload would look up another group; else NULL. */
 static const char *
-tell_group(const struct conf *running, const struct conf *file)
+note_about_group(const struct conf *running, const struct conf *file)
 {
 	bool is_other = !str_eq(file->help_desk_group, running->help_desk_group);
 
@@ -114,7 +114,7 @@ running_config_send_total(const struct daemon *d, const struct running_config_co
     const struct conf *file, struct buf *text)
 {
 	bool is_ambiguous = login_name_is_ambiguous(file) && !login_name_is_ambiguous(d->conf);
-	const char *of_group = tell_group(d->conf, file);
+	const char *group_note = note_about_group(d->conf, file);
 	struct buf values;
 
 	buf_init(&values, MESSAGE_CONTENT_MAX);
@@ -124,13 +124,13 @@ running_config_send_total(const struct daemon *d, const struct running_config_co
 	message_values_add(&values, "path", str_of(d->config_path));
 	if (is_ambiguous)
 		message_values_add(&values, "warning", STR(LOGIN_NAME_AMBIGUOUS));
-	if (of_group)
-		message_values_add(&values, "note", str_of(of_group));
+	if (group_note)
+		message_values_add(&values, "note", str_of(group_note));
 	running_config_send_row(c->control, c->call, &values);
 	if (is_ambiguous)
 		buf_addz(text, "warning: " LOGIN_NAME_AMBIGUOUS "\n");
-	if (of_group)
-		buf_addf(text, "%s\n", of_group);
+	if (group_note)
+		buf_addf(text, "%s\n", group_note);
 	buf_addf(text, "%u key%s of %s differ%s from the running configuration (generation %u)\n",
 	    c->count, c->count == 1 ? "" : "s", d->config_path, c->count == 1 ? "s" : "",
 	    d->generation);
@@ -140,7 +140,7 @@ int
 running_config_compare(
     const struct daemon *d, struct channel *control, uint64_t call, struct buf *text)
 {
-	struct running_config_comparison comparing = {.control = control, .call = call};
+	struct running_config_comparison comparison = {.control = control, .call = call};
 	struct conf *file;
 	struct conf_report report;
 
@@ -151,8 +151,8 @@ running_config_compare(
 	conf_report_clear(&report);
 	if (!file)
 		return EXIT_CONFIG;
-	conf_each_change(d->conf, file, running_config_send_change, &comparing);
-	running_config_send_total(d, &comparing, file, text);
+	conf_each_change(d->conf, file, running_config_send_change, &comparison);
+	running_config_send_total(d, &comparison, file, text);
 	conf_drop(&file);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * socket_access: see the header.  By name, in a directory in which none but the caller can rename
- * anything (directory_open_run).
+ * socket_access: see the header.  It works by name, in a directory in which only the caller can
+ * rename files (directory_open_run).
  */
 #include "main/socket_access.h"
 
@@ -41,8 +41,8 @@ socket_access_set_owner(int run_fd, uid_t uid, gid_t gid)
 	return fchownat(run_fd, directory_socket, uid, gid, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* It is open to nobody while its group changes; and root owns it meanwhile, for to change the mode
- * of what is another's takes CAP_FOWNER. */
+/* While the group changes, the mode gives access to nobody; and root owns the socket, because
+ * changing the mode of another user's file takes CAP_FOWNER. */
 static bool
 socket_access_set_socket(int run_fd, const struct socket_access *a)
 {
@@ -70,7 +70,7 @@ socket_access_may_search(const struct stat *st, gid_t gid)
 	return st->st_gid == gid ? st->st_mode & S_IXGRP : st->st_mode & S_IXOTH;
 }
 
-/* Its members can search it, and do no more there. */
+/* Lets the members of the group search the directory, and do nothing else in it. */
 static bool
 socket_access_open_directory(int run_fd, gid_t gid)
 {
@@ -83,7 +83,7 @@ socket_access_open_directory(int run_fd, gid_t gid)
 		fchmod(run_fd, (st.st_mode & 07707) | S_IXGRP) == 0);
 }
 
-/* What was opened for the former group. */
+/* Withdraws the access of the former group. */
 static bool
 socket_access_shut_directory(int run_fd, gid_t gid)
 {
@@ -96,23 +96,23 @@ socket_access_shut_directory(int run_fd, gid_t gid)
 }
 
 bool
-socket_access_set(const struct daemon *d, const struct conf *before, const struct conf *now,
+socket_access_set(const struct daemon *d, const struct conf *old_conf, const struct conf *new_conf,
     char why[DAEMON_REASON_BYTES])
 {
-	struct socket_access a = socket_access_wanted(d, now);
-	bool had_group = before && before->has_help_desk, is_done;
+	struct socket_access a = socket_access_wanted(d, new_conf);
+	bool had_group = old_conf && old_conf->has_help_desk, is_done;
 
-	if (!now->has_help_desk && !had_group)
+	if (!new_conf->has_help_desk && !had_group)
 		return true;
 	is_done = socket_access_set_socket(d->run_fd, &a);
-	if (is_done && now->has_help_desk)
+	if (is_done && new_conf->has_help_desk)
 		is_done = socket_access_open_directory(d->run_fd, a.gid);
 	else if (is_done)
-		is_done = socket_access_shut_directory(d->run_fd, (gid_t)before->help_desk);
+		is_done = socket_access_shut_directory(d->run_fd, (gid_t)old_conf->help_desk);
 	if (!is_done)
 		snprintf(why, DAEMON_REASON_BYTES,
 		    "help_desk_group: group %u and mode %04o cannot be given to %.*s/%s, or to its "
 		    "directory: %s", (unsigned)a.gid, (unsigned)a.mode,
-		    STR_ARG(now->run_directory), directory_socket, strerror(errno));
+		    STR_ARG(new_conf->run_directory), directory_socket, strerror(errno));
 	return is_done;
 }

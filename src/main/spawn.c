@@ -1,6 +1,6 @@
 /*
- * spawn: see the header.  Between fork and exec only system calls: the user is changed before the
- * new image starts, so no role's code ever runs as root.
+ * spawn: see the header.  Between fork and exec there are only system calls: the user is changed
+ * before the new program starts, so no code of a role runs as root.
  */
 #include "main/spawn.h"
 
@@ -34,10 +34,10 @@ static const struct role_spec *const specs[ROLE_KINDS] = {
 
 /* ---- processes ---- */
 
-/* Gives the controlling terminal up and leaves main's process group, so that the terminal's keys
- * reach main alone.  Not by a session of its own: the kernel schedules each session as a group
- * (sched_autogroup), and on a busy machine every step from role to role would wait for the turn of
- * another group. */
+/* Gives up the controlling terminal and leaves main's process group, so that keys of the terminal
+ * (Ctrl-C) reach only main.  A new session would do the same, but the kernel schedules each session
+ * as a group (sched_autogroup), and on a busy machine every step from role to role would wait until
+ * the other group is scheduled. */
 static bool
 spawn_leave_session(void)
 {
@@ -49,8 +49,8 @@ spawn_leave_session(void)
 	return has_left ? setpgid(0, 0) == 0 : setsid() >= 0;
 }
 
-/* Nothing of the terminal from which main may have been started.  What is written to stderr goes to
- * the log, over a socket of this process's own. */
+/* Closes the terminal from which main may have been started.  Standard error goes to the log, over
+ * this process's own socket. */
 static bool
 spawn_leave_terminal(int log_fd)
 {
@@ -60,7 +60,7 @@ spawn_leave_terminal(int log_fd)
 	    dup2(log_fd >= 0 ? log_fd : null, 2) >= 0;
 }
 
-/* The new process: never returns. */
+/* Runs in the new process; never returns. */
 static void
 spawn_exec_role(const struct instance *i, int fd, int log_fd)
 {
@@ -85,42 +85,42 @@ spawn_exec_role(const struct instance *i, int fd, int log_fd)
 	_exit(EXIT_OS);
 }
 
-/* -1: the role has none; its lines are lost, its work is not. */
+/* -1: the role runs without a log, and its lines are lost. */
 static int
-spawn_log_pair(const struct instance *i, int *mine_out)
+spawn_log_pair(const struct instance *i, int *main_end_out)
 {
 	int ends[2];
 
-	*mine_out = -1;
+	*main_end_out = -1;
 	if (!i->daemon->logger)
 		return -1;
 	if (logger_pair(ends) != 0) {
 		log_error("%s %u has no log: %s", role_name(i->kind), i->index, strerror(errno));
 		return -1;
 	}
-	*mine_out = ends[0];
+	*main_end_out = ends[0];
 	return ends[1];
 }
 
 static bool
 spawn_process(struct instance *i, int fd)
 {
-	int mine, log_fd = spawn_log_pair(i, &mine), failed;
+	int main_end, log_fd = spawn_log_pair(i, &main_end), error;
 
 	i->pid = fork();
-	failed = errno;
+	error = errno;
 	if (i->pid == 0)
 		spawn_exec_role(i, fd, log_fd);
 	close(fd);
 	if (log_fd >= 0)
 		close(log_fd);
-	if (mine >= 0 && i->pid > 0)
-		logger_add(i->daemon->logger, mine, i->pid);
-	else if (mine >= 0)
-		close(mine);
+	if (main_end >= 0 && i->pid > 0)
+		logger_add(i->daemon->logger, main_end, i->pid);
+	else if (main_end >= 0)
+		close(main_end);
 	if (i->pid > 0)
 		return true;
-	log_error("%s %u: fork: %s", role_name(i->kind), i->index, strerror(failed));
+	log_error("%s %u: fork: %s", role_name(i->kind), i->index, strerror(error));
 	i->pid = 0;
 	return false;
 }
@@ -139,14 +139,14 @@ spawn_thread_main(void *arg)
 static bool
 spawn_thread(struct instance *i, int fd)
 {
-	int failed;
+	int error;
 
 	i->thread_fd = fd;
-	failed = pthread_create(&i->thread, NULL, spawn_thread_main, i);
-	if (failed)
+	error = pthread_create(&i->thread, NULL, spawn_thread_main, i);
+	if (error)
 		log_error("%s %u: no thread can be made: %s", role_name(i->kind), i->index,
-		    strerror(failed));
-	return !failed;
+		    strerror(error));
+	return !error;
 }
 
 /* ---- both ---- */

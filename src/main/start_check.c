@@ -36,7 +36,7 @@ start_check_add_finding(const struct start_check *p, bool is_error, const char *
 	p->report->warnings += !is_error;
 }
 
-/* Who is not root becomes nobody else, and does not know who starts the daemon. */
+/* Without root the user does not change, and who will start the daemon is not known. */
 static void
 start_check_user(const struct start_check *p)
 {
@@ -64,7 +64,7 @@ start_check_listeners(const struct start_check *p)
 	}
 }
 
-/* The file, or the directory that it would be made in.  0, or errno. */
+/* Checks the file, or the directory in which it would be created.  0, or errno. */
 static int
 start_check_log_file(struct str file)
 {
@@ -72,7 +72,7 @@ start_check_log_file(struct str file)
 	struct stat st;
 
 	snprintf(path, sizeof path, "%.*s", STR_ARG(file));
-	/* what is no regular file os_report_log tells */
+	/* os_report_log reports what is not a regular file */
 	if (stat(path, &st) == 0)
 		return !S_ISREG(st.st_mode) || access(path, W_OK) == 0 ? 0 : errno;
 	if (errno != ENOENT)
@@ -90,7 +90,7 @@ start_check_log(const struct start_check *p)
 	if (c->log.target != CONF_LOG_FILE)
 		return;
 	error = start_check_log_file(c->log.file);
-	/* that another user may not write there says nothing of the daemon */
+	/* that the caller may not write there does not mean that the daemon may not */
 	if (error && !(geteuid() != 0 && (error == EACCES || error == EPERM)))
 		start_check_add_finding(p, true, "log.target: %.*s cannot be opened: %s",
 		    STR_ARG(c->log.file), strerror(error));
@@ -107,7 +107,7 @@ start_check_file(const struct start_check *p, const char *key, struct str path)
 		    p, errno != EACCES, "%s: %s: %s", key, name, strerror(errno));
 }
 
-/* Of resolv.conf and the hosts file resources_system_report tells. */
+/* resources_system_report checks resolv.conf and the hosts file. */
 static void
 start_check_files(const struct start_check *p)
 {

@@ -10,7 +10,8 @@
 #include "main/supervise.h"
 #include "main/systemd_notify.h"
 
-/* Stopping follows the mail: who takes it in ends first, who is asked by others ends last. */
+/* The order follows the mail: the role that receives it ends first, the roles that answer requests
+ * of others end last. */
 static const enum role_kind stages[] = {ROLE_SUBMISSION, ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL,
     ROLE_AUTH, ROLE_WORKER, ROLE_KEYS};
 
@@ -38,7 +39,7 @@ stopping_drain_ms(const struct daemon *d, enum role_kind kind)
 	return kind == ROLE_RELAY ? RELAY_DRAIN_MS : 1000;
 }
 
-/* The queue stores its last statuses, with as many syncs of a slow disk. */
+/* The queue stores its last results, with several syncs on a slow disk. */
 static int64_t
 stopping_grace_ms(enum role_kind kind)
 {
@@ -145,7 +146,7 @@ stopping_begin(struct daemon *d)
 	log_info("stopping");
 	d->stage = 0;
 	for (unsigned n = 0; n < d->instance_count; n++)
-		event_del(d->instances[n].again);
+		event_del(d->instances[n].restart_timer);
 	stopping_stop_stage(d, 0);
 	stopping_role_ended(d);
 }

@@ -1,19 +1,19 @@
 /*
- * stopping: the end of the daemon, one kind of role after the other, each with a limit.
+ * stopping: the stop of the daemon: one kind of role after the other, each with a time limit.
  */
 #ifndef MAIN_STOPPING_H
 #define MAIN_STOPPING_H
 
 #include "main/daemon.h"
 
-/* Before the roles start. */
+/* Creates the timer, before the roles start; stopping_clear frees it. */
 void stopping_prepare(struct daemon *d);
 void stopping_clear(struct daemon *d);
-/* SIGTERM: submission first, then relay, queue, the rest; the loop ends with the last.  Again: at
- * once.  A role that does not end in time is killed; a submission or relay that does not end even
- * so is left behind. */
+/* SIGTERM: stops submission first, then relay, queue and the rest; the event loop ends after the
+ * last one.  A second call kills what still runs.  A role that does not end in time is killed; a
+ * submission or relay process that does not end even then is abandoned. */
 void stopping_begin(struct daemon *d);
-/* One of the roles is gone. */
+/* One of the roles has ended: begins the next stage when its stage is complete. */
 void stopping_role_ended(struct daemon *d);
 
 #endif

@@ -26,7 +26,7 @@
 #include "submission/client_counts.h"
 
 enum {
-	START_FAILURES_MAX = 5, /* of one role in a row, before the daemon was ever ready */
+	START_FAILURES_MAX = 5, /* of one role in a row, before the daemon was ready once */
 };
 
 static void supervise_start_instance(struct instance *i);
@@ -34,7 +34,8 @@ static void supervise_force_restart(struct instance *i, const char *why);
 
 /* ---- starting ---- */
 
-/* Submission waits for the queue's first word, so that ids begin above all that the spool saw. */
+/* Submission starts after the queue's first READY, so that its ids are above all ids in the
+ * spool. */
 static bool
 supervise_may_start(const struct instance *i)
 {
@@ -49,7 +50,7 @@ supervise_send_start(struct instance *i)
 	    .slot = (uint8_t)(i->slot < 0 ? 0 : i->slot),
 	    .floor_ms = d->floor_ms > 0 ? d->floor_ms : 0};
 
-	i->is_told_to_start = true;
+	i->is_start_sent = true;
 	liveness_note_sign(i);
 	if (channel_send(i->channel, MESSAGE_START, &m, -1) != 0)
 		supervise_force_restart(i, "it takes no START");
@@ -171,7 +172,7 @@ supervise_plan_restart(struct instance *i)
 		i->failures = 0;
 	tv = restart_backoff_timeval(i->failures++);
 	i->restarts++;
-	event_add(i->again, &tv);
+	event_add(i->restart_timer, &tv);
 }
 
 static void
@@ -199,7 +200,7 @@ supervise_instance_gone(struct instance *i)
 		supervise_plan_restart(i);
 }
 
-/* A start that failed before the daemon was ready once, and that a further try does not cure. */
+/* True if the start failed before the daemon was ready once, and another attempt would not help. */
 static bool
 supervise_is_permanent_failure(const struct instance *i, int status)
 {
@@ -236,7 +237,7 @@ supervise_note_end(struct instance *i, int status)
 	else
 		snprintf(how, sizeof how, "ended with status %d", WEXITSTATUS(status));
 	log_error("%s %u (pid %d) %s", name, i->index, (int)i->pid, how);
-	if (i->ended_ms)
+	if (i->abort_sent_ms)
 		snprintf(how + strlen(how), sizeof how - strlen(how),
 		    ", for it gave no sign of life");
 	notices_add_process_end(i, how);
@@ -265,7 +266,7 @@ supervise_reap(struct daemon *d)
 	}
 }
 
-/* A process is reaped by SIGCHLD; only a thread is known to be gone by its channel. */
+/* The end of a process is known by SIGCHLD; only the end of a thread is known by its channel. */
 static void
 supervise_channel_lost(struct channel *c, void *arg)
 {
@@ -279,7 +280,7 @@ supervise_channel_lost(struct channel *c, void *arg)
 	supervise_instance_gone(i);
 }
 
-/* The process holds less than it needs: it begins anew. */
+/* The process has less than it needs: it is killed, and started again. */
 static void
 supervise_force_restart(struct instance *i, const char *why)
 {
@@ -287,7 +288,7 @@ supervise_force_restart(struct instance *i, const char *why)
 	spawn_kill(i);
 }
 
-/* Only submission makes ids and counts clients. */
+/* Only submission creates ids and counts clients. */
 static bool
 supervise_take_slot(struct instance *i)
 {
@@ -302,7 +303,7 @@ supervise_take_slot(struct instance *i)
 	return i->slot >= 0;
 }
 
-/* -1, or the descriptor of its region of the metrics. */
+/* Returns the descriptor of its metrics region, or -1 with errno. */
 static int
 supervise_make_region(struct instance *i)
 {
@@ -317,7 +318,7 @@ supervise_make_region(struct instance *i)
 	return -1;
 }
 
-/* All that it may hold, in the order in which the role expects it. */
+/* Sends everything that the role may use, in the order in which the role expects it. */
 static void
 supervise_send_grants(struct instance *i, int region_fd)
 {
@@ -368,8 +369,8 @@ supervise_add_instances(struct daemon *d, enum role_kind kind, unsigned count)
 		struct instance *i = &d->instances[d->instance_count++];
 
 		*i = (struct instance){.daemon = d, .kind = kind, .index = n, .slot = -1};
-		i->again = evtimer_new(d->base, supervise_restart_timer_fired, i);
-		if (!i->again)
+		i->restart_timer = evtimer_new(d->base, supervise_restart_timer_fired, i);
+		if (!i->restart_timer)
 			die("no timer");
 	}
 }
@@ -437,7 +438,7 @@ supervise_end(struct daemon *d)
 {
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		channel_free(&d->instances[n].channel);
-		event_free(d->instances[n].again);
+		event_free(d->instances[n].restart_timer);
 	}
 	stopping_clear(d);
 	liveness_stop(d);

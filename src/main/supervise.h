@@ -1,25 +1,26 @@
 /*
- * supervise: the roles' lives as main sees them: started, joined by channels, started again when
- * they die, stopped in the order in which mail flows.
+ * supervise: starts the roles, connects them by channels, starts them again when they end, and
+ * passes changes of the configuration on.
  */
 #ifndef MAIN_SUPERVISE_H
 #define MAIN_SUPERVISE_H
 
 #include "main/daemon.h"
 
-/* Names every instance that the configuration asks for, and starts all. */
+/* Creates every instance that the configuration asks for, and starts all. */
 void supervise_start(struct daemon *d);
-/* SIGCHLD: takes the dead, plans their return. */
+/* SIGCHLD: reaps ended processes and schedules their restart. */
 void supervise_reap(struct daemon *d);
-/* It is dead, or will not do a thing again: another takes its place, or the next stage stops. */
+/* The process has ended, or is abandoned: another one replaces it, or the next stage of the stop
+ * begins. */
 void supervise_instance_gone(struct instance *i);
-/* A new configuration for all. */
+/* Sends the new configuration to all roles. */
 void supervise_reload(struct daemon *d);
-/* Certificates and keys to those who hold them, keys first. */
+/* Sends certificates and keys to the roles that use them, to keys first. */
 void supervise_renew_certificates(struct daemon *d);
-/* Other files to relay. */
+/* Sends changed files of the system to relay. */
 void supervise_renew_files(struct daemon *d);
-/* After the loop, -d: nothing is left. */
+/* After the event loop: frees everything. */
 void supervise_end(struct daemon *d);
 
 #endif

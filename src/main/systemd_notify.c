@@ -1,6 +1,6 @@
 /*
- * systemd_notify: see the header.  The socket is non-blocking: a manager that does not read stops
- * nobody.
+ * systemd_notify: see the header.  The socket is non-blocking: a manager that does not read cannot
+ * block main.
  */
 #include "main/systemd_notify.h"
 
@@ -19,7 +19,7 @@ enum { SYSTEMD_NOTIFY_TEXT_BYTES = 700 };
 void
 systemd_notify_state(const char *state)
 {
-	static int fd = -1; /* kept, so that a want of descriptors silences nobody */
+	static int fd = -1; /* stays open, so that a lack of descriptors prevents no message */
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	size_t n = path ? strlen(path) : 0;

@@ -1,6 +1,6 @@
 /*
- * systemd_unit: see the header.  Of the unit only those settings are read that the shipped one has,
- * or that a drop-in needs.
+ * systemd_unit: see the header.  It reads only those settings that the shipped unit has, or that a
+ * drop-in needs.
  */
 #include "main/systemd_unit.h"
 
@@ -18,21 +18,21 @@ enum {
 	UNIT_BYTES_MAX = 1 << 20,
 	LISTS_BYTES_MAX = 64 << 10,
 	PATH_BYTES = 4096,
-	DROP_INS_MAX = 256, /* further ones are not read */
+	DROP_INS_MAX = 256, /* further drop-ins are not read */
 };
 
-/* Where units and their drop-ins are: the first place with one of that name counts. */
+/* Where units and their drop-ins are: the first directory with one of that name counts. */
 static const char *const systemd_unit_directories[] = {"/etc/systemd/system", "/run/systemd/system",
     "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"};
-enum { PLACES = sizeof systemd_unit_directories / sizeof *systemd_unit_directories };
+enum { UNIT_DIRECTORIES = sizeof systemd_unit_directories / sizeof *systemd_unit_directories };
 
 struct systemd_unit {
 	bool is_strict, hides_home, home_takes_binds, hides_tmp;
-	struct buf writable, bound; /* paths, each behind a line's end */
+	struct buf writable, bound; /* paths, each followed by a line feed */
 };
 
 struct systemd_unit_checking {
-	const struct systemd_unit *service;
+	const struct systemd_unit *unit;
 	const char *file;
 	struct conf_report *report;
 };
@@ -40,7 +40,7 @@ struct systemd_unit_checking {
 /* ---- reading ---- */
 
 static void
-systemd_unit_add_path(struct buf *list, const char *before, struct str path)
+systemd_unit_add_path(struct buf *list, const char *prefix, struct str path)
 {
 	struct str target;
 
@@ -51,19 +51,19 @@ systemd_unit_add_path(struct buf *list, const char *before, struct str path)
 	if (target.n)
 		path = str_upto(target, str_find(target, ':'));
 	if (path.n)
-		buf_addf(list, "%s%.*s\n", before, STR_ARG(path));
+		buf_addf(list, "%s%.*s\n", prefix, STR_ARG(path));
 }
 
-/* Each word of the value; none at all empties the list. */
+/* Adds each word of the value; an empty value empties the list. */
 static void
-systemd_unit_add_list(struct buf *list, const char *before, struct str value)
+systemd_unit_add_list(struct buf *list, const char *prefix, struct str value)
 {
 	struct str word;
 
 	if (!value.n)
 		buf_reset(list);
 	while (str_split(&value, ' ', &word))
-		systemd_unit_add_path(list, before, word);
+		systemd_unit_add_path(list, prefix, word);
 }
 
 static bool
@@ -78,7 +78,7 @@ systemd_unit_read_setting(struct systemd_unit *s, struct str name, struct str va
 {
 	static const struct {
 		struct str name;
-		const char *before;
+		const char *prefix;
 	} directories[] = {{STR("LogsDirectory"), "/var/log/"},
 	    {STR("StateDirectory"), "/var/lib/"}, {STR("RuntimeDirectory"), "/run/"},
 	    {STR("CacheDirectory"), "/var/cache/"}};
@@ -97,7 +97,7 @@ systemd_unit_read_setting(struct systemd_unit *s, struct str name, struct str va
 		systemd_unit_add_list(&s->bound, "", value);
 	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++)
 		if (str_eq(name, directories[i].name))
-			systemd_unit_add_list(&s->writable, directories[i].before, value);
+			systemd_unit_add_list(&s->writable, directories[i].prefix, value);
 }
 
 static bool
@@ -126,7 +126,7 @@ systemd_unit_read_file(struct systemd_unit *s, const char *path)
 /* ---- drop-ins ---- */
 
 struct systemd_drop_in {
-	const char *place;
+	const char *directory;
 	char name[NAME_MAX + 1];
 };
 
@@ -145,13 +145,13 @@ systemd_drop_ins_have(const struct systemd_drop_ins *all, const char *name)
 }
 
 static void
-systemd_drop_ins_add(struct systemd_drop_ins *all, const char *root, const char *place)
+systemd_drop_ins_add(struct systemd_drop_ins *all, const char *root, const char *unit_directory)
 {
 	char directory[PATH_BYTES];
 	const struct dirent *e;
 	DIR *d;
 
-	snprintf(directory, sizeof directory, "%s%s/sallyport.service.d", root, place);
+	snprintf(directory, sizeof directory, "%s%s/sallyport.service.d", root, unit_directory);
 	d = opendir(directory);
 	if (!d)
 		return;
@@ -161,7 +161,7 @@ systemd_drop_ins_add(struct systemd_drop_ins *all, const char *root, const char 
 		if (!str_iends(str_of(e->d_name), STR(".conf")) ||
 		    systemd_drop_ins_have(all, e->d_name))
 			continue;
-		in->place = place;
+		in->directory = unit_directory;
 		snprintf(in->name, sizeof in->name, "%s", e->d_name);
 		all->count++;
 	}
@@ -175,25 +175,25 @@ systemd_drop_ins_compare(const void *a, const void *b)
 	    ((const struct systemd_drop_in *)a)->name, ((const struct systemd_drop_in *)b)->name);
 }
 
-/* As systemd: in the order of their names, wherever they are; the last value counts. */
+/* As systemd does: in the order of their names, in whichever directory; the last value counts. */
 static void
 systemd_unit_read_drop_ins(const char *root, struct systemd_unit *s)
 {
 	struct systemd_drop_ins *all = MEM_NEW(struct systemd_drop_ins);
 	char path[PATH_BYTES + NAME_MAX + 2];
 
-	for (size_t i = 0; i < PLACES; i++)
+	for (size_t i = 0; i < UNIT_DIRECTORIES; i++)
 		systemd_drop_ins_add(all, root, systemd_unit_directories[i]);
 	qsort(all->item, all->count, sizeof *all->item, systemd_drop_ins_compare);
 	for (size_t i = 0; i < all->count; i++) {
 		snprintf(path, sizeof path, "%s%s/sallyport.service.d/%s", root,
-		    all->item[i].place, all->item[i].name);
+		    all->item[i].directory, all->item[i].name);
 		(void)systemd_unit_read_file(s, path);
 	}
 	mem_free(all);
 }
 
-/* The first unit counts, and the drop-ins of all places. */
+/* Reads the first unit that is found, and the drop-ins of all directories. */
 static bool
 systemd_unit_read(const char *root, struct systemd_unit *s)
 {
@@ -203,7 +203,7 @@ systemd_unit_read(const char *root, struct systemd_unit *s)
 	snprintf(path, sizeof path, "%s/run/systemd/system", root);
 	if (access(path, F_OK) != 0)
 		return false;
-	for (size_t i = 0; i < PLACES && !is_there; i++) {
+	for (size_t i = 0; i < UNIT_DIRECTORIES && !is_there; i++) {
 		snprintf(
 		    path, sizeof path, "%s%s/sallyport.service", root, systemd_unit_directories[i]);
 		is_there = systemd_unit_read_file(s, path);
@@ -239,7 +239,7 @@ systemd_unit_warn(const struct systemd_unit_checking *k, const char *key, struct
 static bool
 systemd_unit_check_read(const struct systemd_unit_checking *k, const char *key, struct str path)
 {
-	const struct systemd_unit *s = k->service;
+	const struct systemd_unit *s = k->unit;
 	bool is_bound = systemd_unit_lists_path(&s->bound, path);
 
 	if (s->hides_home && path_access_hidden_by_home(path).n &&
@@ -260,8 +260,8 @@ systemd_unit_check_read(const struct systemd_unit_checking *k, const char *key, 
 static void
 systemd_unit_check_write(const struct systemd_unit_checking *k, const char *key, struct str path)
 {
-	if (path.n && systemd_unit_check_read(k, key, path) && k->service->is_strict &&
-	    !systemd_unit_lists_path(&k->service->writable, path))
+	if (path.n && systemd_unit_check_read(k, key, path) && k->unit->is_strict &&
+	    !systemd_unit_lists_path(&k->unit->writable, path))
 		systemd_unit_warn(k, key, path,
 		    "does not let the daemon write there (ProtectSystem=)",
 		    "choose another place, or a drop-in with ReadWritePaths=");

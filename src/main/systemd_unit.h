@@ -1,14 +1,14 @@
 /*
- * systemd_unit: the systemd unit of the daemon, as it is installed with its drop-ins: which paths
- * of a configuration it hides from the daemon, or does not let it write.
+ * systemd_unit: reads the installed systemd unit of the daemon with its drop-ins, and finds the
+ * paths of a configuration that it hides from the daemon or makes read-only.
  */
 #ifndef MAIN_SYSTEMD_UNIT_H
 #define MAIN_SYSTEMD_UNIT_H
 
 #include "conf/conf.h"
 
-/* Warns of each such path.  root stands before every path that is read ("" in use).  Where systemd
- * does not run, or there is no such unit, nothing is said. */
+/* Adds a warning for each such path.  root is prepended to every path that is read ("" in use).
+ * Nothing is reported where systemd does not run, or the unit is not installed. */
 void systemd_unit_check(const char *root, const char *file, const struct conf *c,
     struct conf_report *report);
 

@@ -1,5 +1,6 @@
 /*
- * tls_files: see the header.  Main lives long and holds no key: its check runs in a child.
+ * tls_files: see the header.  Main runs for a long time and must have no key in memory: its check
+ * runs in a child.
  */
 #include "main/tls_files.h"
 
@@ -22,7 +23,7 @@
 
 enum { CERTIFICATE_FILE_MAX = 1 << 20, CHILD_WAIT_MS = 10000, NAME_SHOWN_MAX = 200 };
 
-/* Always false: a check ends with it. */
+/* Always returns false, the result of the failed check. */
 static bool __attribute__((format(printf, 3, 4)))
 tls_files_fault(char fault[TLS_FILES_FAULT_BYTES], struct str name, const char *format, ...)
 {
@@ -83,7 +84,7 @@ tls_files_read_key(
 	bool is_read;
 
 	buf_init(&pem, KEYRING_FILE_MAX);
-	/* at once in full: growth would leave pieces of the key behind in freed memory */
+	/* full size at once: growth would leave parts of the key in freed memory */
 	is_read = buf_room(&pem, KEYRING_FILE_MAX) && tls_files_read(f, &pem, name, fault);
 	if (is_read && !keyring_put(ring, 0, buf_str(&pem), &why))
 		is_read = tls_files_fault(fault, name, "%s", why);
@@ -93,7 +94,7 @@ tls_files_read_key(
 	return is_read;
 }
 
-/* The place in the chain of the certificate that the key belongs to; beyond its end: none. */
+/* The position in the chain of the certificate that the key belongs to; chain_count: none. */
 static unsigned
 tls_files_find_key_position(const struct certificate *c, const struct keyring *ring)
 {
@@ -112,16 +113,16 @@ static void
 tls_files_match(const struct conf_tls *t, const struct certificate *c, const struct keyring *ring,
     struct tls_files_pair *out)
 {
-	unsigned place = tls_files_find_key_position(c, ring);
+	unsigned position = tls_files_find_key_position(c, ring);
 
-	if (place == c->chain_count)
+	if (position == c->chain_count)
 		(void)tls_files_fault(out->key_fault, t->private_key,
 		    "is not the key of the certificate in %.*s",
 		    STR_ARG(str_upto(t->certificate, NAME_SHOWN_MAX / 2)));
-	else if (place > 0)
+	else if (position > 0)
 		(void)tls_files_fault(out->certificate_fault, t->certificate,
 		    "the certificate that the key belongs to is number %u in the file: it must be "
-		    "the first", place + 1);
+		    "the first", position + 1);
 }
 
 static void
@@ -162,13 +163,13 @@ tls_files_check(const struct conf *c, struct tls_files *f)
 		tls_files_check_pair(c, f, i);
 }
 
-/* What a child hands back. */
+/* The result of the child. */
 struct tls_files_answer {
 	struct tls_files files;
 	bool is_complete;
 };
 
-/* False with errno: it did not end in time. */
+/* False with errno: the child did not end in time. */
 static bool
 tls_files_await_child(pid_t child)
 {
@@ -191,8 +192,8 @@ tls_files_await_child(pid_t child)
 	return false;
 }
 
-/* Where all roles are threads of this process the keys are in it anyway, and a child would have the
- * locks of threads that it does not have. */
+/* If all roles are threads of this process, the keys are in its memory anyway, and a child would
+ * inherit locks of threads that it does not have. */
 static bool has_roles_as_threads;
 
 void
@@ -206,7 +207,7 @@ tls_files_check_apart(const struct conf *c, struct tls_files *f)
 {
 	struct tls_files_answer *answer;
 	bool is_checked = false;
-	int failed;
+	int saved_errno;
 	pid_t child;
 
 	if (has_roles_as_threads) {
@@ -225,15 +226,15 @@ tls_files_check_apart(const struct conf *c, struct tls_files *f)
 		_exit(0);
 	}
 	is_checked = child > 0 && tls_files_await_child(child);
-	failed = errno;
+	saved_errno = errno;
 	if (is_checked && !answer->is_complete) {
 		is_checked = false;
-		failed = EIO;
+		saved_errno = EIO;
 	}
 	if (is_checked)
 		*f = answer->files;
 	(void)munmap(answer, sizeof *answer);
-	errno = failed;
+	errno = saved_errno;
 	return is_checked;
 }
 
@@ -241,7 +242,7 @@ tls_files_check_apart(const struct conf *c, struct tls_files *f)
 
 struct tls_files_listing {
 	const struct conf *conf;
-	tls_files_finding_fn *hear;
+	tls_files_finding_fn *on_finding;
 	void *arg;
 };
 
@@ -253,7 +254,7 @@ tls_files_add_key_finding(const struct tls_files_listing *t, size_t i, const cha
 	    .text = text};
 
 	if (text[0])
-		t->hear(&finding, t->arg);
+		t->on_finding(&finding, t->arg);
 }
 
 static void __attribute__((format(printf, 4, 5)))
@@ -272,7 +273,7 @@ tls_files_certificate_findings(const struct tls_files_listing *t, size_t i,
 	va_start(args, format);
 	vsnprintf(text + n, sizeof text - (size_t)n, format, args);
 	va_end(args);
-	t->hear(&finding, t->arg);
+	t->on_finding(&finding, t->arg);
 }
 
 static void
@@ -301,7 +302,7 @@ tls_files_date_findings(
 	}
 }
 
-/* Several certificates are for several names: one of them must have the host's. */
+/* Certificates may be for different names: one of them must have the hostname. */
 static void
 tls_files_hostname_finding(const struct tls_files_listing *t, const struct tls_files *f)
 {
@@ -329,16 +330,16 @@ tls_files_hostname_finding(const struct tls_files_listing *t, const struct tls_f
 
 void
 tls_files_each_finding(const struct conf *c, const struct tls_files *f, int64_t now_s,
-    tls_files_finding_fn *hear, void *arg)
+    tls_files_finding_fn *on_finding, void *arg)
 {
-	struct tls_files_listing t = {c, hear, arg};
+	struct tls_files_listing t = {c, on_finding, arg};
 
 	for (size_t i = 0; i < f->count; i++) {
 		const struct tls_files_pair *p = &f->pair[i];
 		struct str fault = str_of(p->certificate_fault);
 
 		if (fault.n)
-			hear(&(struct tls_files_finding){TLS_FILES_FAULT, i,
+			on_finding(&(struct tls_files_finding){TLS_FILES_FAULT, i,
 			         c->tls.item[i].certificate_place, "tls.certificate",
 			         p->certificate_fault},
 			    arg);
@@ -353,7 +354,7 @@ tls_files_each_finding(const struct conf *c, const struct tls_files *f, int64_t 
 	tls_files_hostname_finding(&t, f);
 }
 
-/* ---- for a person who checks a file ---- */
+/* ---- config check ---- */
 
 static struct tls_files_file
 tls_files_open(struct str path)

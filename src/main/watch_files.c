@@ -1,6 +1,6 @@
 /*
- * watch_files: a change is passed on when the files stood still for one look, so that a certificate
- * and its key, written one after the other, arrive together.
+ * watch_files: a change is applied when the files did not change between two checks, so that a
+ * certificate and its key, written one after the other, are loaded together.
  */
 #include "main/watch_files.h"
 
@@ -16,24 +16,25 @@
 #include "main/resources_system.h"
 #include "main/supervise.h"
 
-enum { LOOK_EVERY_S = 2, TRY_EVERY_MS = 60 * 1000, TELL_EVERY_MS = 24 * 60 * 60 * 1000,
+enum { LOOK_EVERY_S = 2, TRY_EVERY_MS = 60 * 1000, LOG_EVERY_MS = 24 * 60 * 60 * 1000,
 	NOTICE_PATH_BYTES = 4200 };
 
 struct watch_files {
 	struct daemon *daemon;
 	struct event *timer;
-	uint64_t given; /* print of the files as last passed on */
-	uint64_t seen;  /* print at the last look */
-	uint64_t refused; /* print of those that could not be used */
+	uint64_t applied; /* fingerprint of the files in use */
+	uint64_t last_seen;  /* fingerprint at the last check */
+	uint64_t refused_fingerprint; /* fingerprint of files that could not be used */
 	struct resources_refusal
-	    refusal; /* why not; pairs 0: for another reason than what they hold */
-	struct resources_refusal tried;   /* the same of the last try */
-	int64_t refused_ms; /* since when (clock_ms); 0: what was tried last is in use */
-	int64_t again_ms; /* when these are tried again, for want of something else; 0: never */
-	int64_t tell_ms;  /* when what is wrong with those in use is told next */
-	/* the same of the files of the system */
-	uint64_t system_given, system_seen; /* given: also tried in vain for the file's sake */
-	int64_t system_again_ms; /* when those that could not be read are read again */
+	    refusal; /* why not; pairs 0: for another reason than their content */
+	struct resources_refusal last_refusal;   /* the same of the last attempt */
+	int64_t refused_ms; /* since when (clock_ms); 0: the last files are in use */
+	int64_t retry_at_ms; /* next attempt after another failure; 0: none */
+	int64_t log_due_ms;  /* when problems of those in use are logged next */
+	/* the same for the files of the system */
+	uint64_t system_applied,
+	    system_last_seen;       /* applied: also a content that cannot be used */
+	int64_t system_retry_at_ms; /* next attempt after a failed read */
 };
 
 static void
@@ -60,7 +61,7 @@ watch_files_add_mode(struct buf *all, struct str path)
 	buf_addf(all, "%jo %ju\n", (uintmax_t)st.st_mode, (uintmax_t)st.st_uid);
 }
 
-/* One that comes, goes or gets another number changes what is given of the file that names it. */
+/* An interface that appears, disappears or gets another number changes the content for relay. */
 static void
 add_links(struct buf *all, const struct resolv_conf_links *links)
 {
@@ -68,7 +69,7 @@ add_links(struct buf *all, const struct resolv_conf_links *links)
 		const struct resolv_conf_link *link = &links->link[l];
 		unsigned index;
 
-		/* nothing is known to have changed */
+		/* the number is not known: assume no change */
 		if (!resolv_conf_link_index(link->name, &index))
 			index = link->index;
 		buf_addf(all, "%s %u\n", link->name, index);
@@ -79,19 +80,19 @@ static uint64_t
 watch_files_fingerprint(const struct conf *c)
 {
 	struct buf all;
-	uint64_t print;
+	uint64_t fingerprint;
 
 	buf_init(&all, 1 << 20);
 	for (size_t t = 0; t < c->tls.count; t++) {
 		watch_files_add_file(&all, c->tls.item[t].certificate);
 		watch_files_add_file(&all, c->tls.item[t].private_key);
 	}
-	print = map_hash(buf_str(&all));
+	fingerprint = map_hash(buf_str(&all));
 	buf_clear(&all);
-	return print;
+	return fingerprint;
 }
 
-/* ---- what is wrong with those in use ---- */
+/* ---- problems of certificates in use ---- */
 
 static void
 watch_files_log_finding(const struct tls_files_finding *finding, void *arg)
@@ -107,7 +108,7 @@ watch_files_log_finding(const struct tls_files_finding *finding, void *arg)
 		    finding->kind == TLS_FILES_FAULT ? "; the other certificates are served" : "");
 }
 
-/* Why that pair was refused; NULL: it was not. */
+/* Why that pair was refused; NULL: it was not refused. */
 static const char *
 watch_fault(const struct resources_refusal *r, size_t index)
 {
@@ -116,8 +117,9 @@ watch_fault(const struct resources_refusal *r, size_t index)
 	return r->pairs >> index & 1 ? r->faults[index] : NULL;
 }
 
-/* It differs with the certificates, so that each one more that is refused on the same day is told:
- * "changed files of /etc/a.crt", "changed files of certificates 1, 4", "changed files". */
+/* The object of the notice: it depends on the certificates, so that a further certificate that is
+ * refused on the same day is reported: "changed files of /etc/a.crt", "changed files of
+ * certificates 1, 4", "changed files". */
 static void
 watch_refused_object(const struct watch_files *w, struct buf *out)
 {
@@ -137,24 +139,24 @@ watch_refused_object(const struct watch_files *w, struct buf *out)
 	}
 }
 
-/* One notice with a line for each certificate, beside those about what is in use. */
+/* Adds one notice with a line for each certificate, besides those about certificates in use. */
 static void
 watch_files_add_refusal(const struct watch_files *w, const char *since)
 {
 	static const char words[] = "certificate files changed, and the former ones stay";
 	const struct conf *c = w->daemon->conf;
-	const char *in = since ? " since " : "", *at = since ? since : "";
+	const char *since_word = since ? " since " : "", *since_time = since ? since : "";
 	struct buf object;
 
 	buf_init(&object, NOTICE_PATH_BYTES);
 	watch_refused_object(w, &object);
 	if (!w->refusal.pairs)
 		notices_add(w->daemon, NOTICE_CERTIFICATE, buf_str(&object), "%s%s%s: %s", words,
-		    in, at, w->refusal.why);
+		    since_word, since_time, w->refusal.why);
 	for (size_t t = 0; t < c->tls.count && t < TLS_FILES_MAX; t++)
 		if (w->refusal.pairs >> t & 1)
 			notices_add(w->daemon, NOTICE_CERTIFICATE, buf_str(&object),
-			    "%s%s%s: %.*s: %s", words, in, at,
+			    "%s%s%s: %.*s: %s", words, since_word, since_time,
 			    STR_ARG(c->tls.item[t].certificate), w->refusal.faults[t]);
 	buf_clear(&object);
 }
@@ -171,17 +173,17 @@ watch_log_refusal(const struct watch_files *w, const char *since)
 			log_error("%s %s: %s", words, since, w->refusal.faults[t]);
 }
 
-/* Who did not read it on the first day may read it on another. */
+/* Repeats the findings every day, for an administrator who missed the first line. */
 static void
 watch_files_log_findings(struct watch_files *w)
 {
 	char since[CLOCK_TEXT_BYTES];
 
-	if (clock_mono_ms() < w->tell_ms)
+	if (clock_mono_ms() < w->log_due_ms)
 		return;
-	w->tell_ms = clock_mono_ms() + TELL_EVERY_MS;
+	w->log_due_ms = clock_mono_ms() + LOG_EVERY_MS;
 	tls_files_each_finding(
-	    w->daemon->conf, w->daemon->offer->tls, clock_ms() / 1000,
+	    w->daemon->conf, w->daemon->resources->tls, clock_ms() / 1000,
 	    watch_files_log_finding, w->daemon);
 	if (!w->refused_ms)
 		return;
@@ -192,15 +194,15 @@ watch_files_log_findings(struct watch_files *w)
 static void
 watch_files_forget_refusal(struct watch_files *w)
 {
-	w->refused = 0;
-	w->refused_ms = w->again_ms = 0;
+	w->refused_fingerprint = 0;
+	w->refused_ms = w->retry_at_ms = 0;
 }
 
 void
 watch_files_certificates_changed(struct daemon *d)
 {
 	watch_files_forget_refusal(d->watch);
-	d->watch->tell_ms = 0;
+	d->watch->log_due_ms = 0;
 }
 
 bool
@@ -217,12 +219,13 @@ watch_files_is_refused(const struct daemon *d, size_t index, struct watch_files_
 
 /* ---- changes ---- */
 
-/* Files that cannot be used are not tried again before they change; where it was not for them,
- * once a minute. */
+/* Files that cannot be used are not tried again before they change; after another failure, once a
+ * minute. */
 static bool
 watch_files_must_wait(const struct watch_files *w, uint64_t now)
 {
-	return w->refused == now && (!w->again_ms || clock_mono_ms() < w->again_ms);
+	return w->refused_fingerprint == now &&
+	       (!w->retry_at_ms || clock_mono_ms() < w->retry_at_ms);
 }
 
 static bool
@@ -236,42 +239,43 @@ watch_refusals_are_same(const struct resources_refusal *a, const struct resource
 	return is_same;
 }
 
-/* The same files may be tried again, and then refused for another reason. */
+/* The same files may be tried again, and then be refused for another reason. */
 static void
 watch_files_apply(struct watch_files *w, uint64_t now)
 {
-	bool is_told;
+	bool is_logged;
 
-	w->tried.pairs = 0;
-	if (resources_renew_certificates(w->daemon->offer, &w->tried)) {
+	w->last_refusal.pairs = 0;
+	if (resources_renew_certificates(w->daemon->resources, &w->last_refusal)) {
 		log_info("certificate files changed: loading them");
 		supervise_renew_certificates(w->daemon);
-		w->given = now;
-		w->tell_ms = 0;
+		w->applied = now;
+		w->log_due_ms = 0;
 		watch_files_forget_refusal(w);
 		return;
 	}
-	is_told = w->refused == now && watch_refusals_are_same(&w->tried, &w->refusal);
-	w->refusal = w->tried;
-	w->again_ms = w->refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
-	if (!is_told) {
+	is_logged =
+	    w->refused_fingerprint == now && watch_refusals_are_same(&w->last_refusal, &w->refusal);
+	w->refusal = w->last_refusal;
+	w->retry_at_ms = w->refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
+	if (!is_logged) {
 		log_error(
 		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
 		watch_files_add_refusal(w, NULL);
 	}
-	w->refused = now;
+	w->refused_fingerprint = now;
 	if (!w->refused_ms)
 		w->refused_ms = clock_ms();
 }
 
 /* ---- files of the system ---- */
 
-/* A change of the mode alone counts as well: it may be why a file could not be read. */
+/* A change of only the mode counts too: it may be why a file could not be read. */
 static uint64_t
 watch_files_system_fingerprint(const struct resources *o)
 {
 	struct buf all;
-	uint64_t print;
+	uint64_t fingerprint;
 
 	buf_init(&all, 1 << 20);
 	for (size_t n = 0; n < o->file_count; n++) {
@@ -281,9 +285,9 @@ watch_files_system_fingerprint(const struct resources *o)
 		watch_files_add_mode(&all, o->files[n].path);
 		add_links(&all, &o->files[n].links);
 	}
-	print = map_hash(buf_str(&all));
+	fingerprint = map_hash(buf_str(&all));
 	buf_clear(&all);
-	return print;
+	return fingerprint;
 }
 
 static bool
@@ -291,28 +295,28 @@ watch_files_retries_system(const struct watch_files *w)
 {
 	char text[RESOURCES_SYSTEM_TEXT_BYTES];
 
-	return resources_system_trouble(w->daemon->offer, text)[0] &&
-	    clock_mono_ms() >= w->system_again_ms;
+	return resources_system_trouble(w->daemon->resources, text)[0] &&
+	    clock_mono_ms() >= w->system_retry_at_ms;
 }
 
 static void
 watch_files_check_system(struct watch_files *w)
 {
-	uint64_t now = watch_files_system_fingerprint(w->daemon->offer);
-	bool has_changed = now != w->system_given && now == w->system_seen;
+	uint64_t now = watch_files_system_fingerprint(w->daemon->resources);
+	bool has_changed = now != w->system_applied && now == w->system_last_seen;
 
-	w->system_seen = now;
+	w->system_last_seen = now;
 	if (w->daemon->stage >= 0 || (!has_changed && !watch_files_retries_system(w)))
 		return;
-	w->system_again_ms = clock_mono_ms() + TRY_EVERY_MS;
-	if (resources_system_renew(w->daemon->offer))
+	w->system_retry_at_ms = clock_mono_ms() + TRY_EVERY_MS;
+	if (resources_system_renew(w->daemon->resources))
 		supervise_renew_files(w->daemon);
-	/* else the next look tries again */
-	if (!resources_system_is_postponed(w->daemon->offer))
-		w->system_given = now;
+	/* else the next check tries again */
+	if (!resources_system_is_postponed(w->daemon->resources))
+		w->system_applied = now;
 }
 
-/* ---- a look ---- */
+/* ---- the check ---- */
 
 static void
 watch_files_timer_fired(evutil_socket_t fd, short what, void *arg)
@@ -322,12 +326,12 @@ watch_files_timer_fired(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (now != w->given && now == w->seen && w->daemon->stage < 0 &&
+	if (now != w->applied && now == w->last_seen && w->daemon->stage < 0 &&
 	    !watch_files_must_wait(w, now))
 		watch_files_apply(w, now);
-	else if (now == w->given && now == w->seen)
+	else if (now == w->applied && now == w->last_seen)
 		watch_files_forget_refusal(w);
-	w->seen = now;
+	w->last_seen = now;
 	watch_files_log_findings(w);
 	watch_files_check_system(w);
 }
@@ -335,7 +339,7 @@ watch_files_timer_fired(evutil_socket_t fd, short what, void *arg)
 void
 watch_files_note_initial(struct daemon *d)
 {
-	d->files_print = watch_files_fingerprint(d->conf);
+	d->files_fingerprint = watch_files_fingerprint(d->conf);
 }
 
 void
@@ -345,9 +349,9 @@ watch_files_start(struct daemon *d)
 	struct watch_files *w = MEM_NEW(struct watch_files);
 
 	w->daemon = d;
-	w->given = w->seen = d->files_print;
-	/* those may have changed since they were read: the first look reads them again */
-	w->system_seen = watch_files_system_fingerprint(d->offer);
+	w->applied = w->last_seen = d->files_fingerprint;
+	/* they may have changed since they were read: the first check reads them again */
+	w->system_last_seen = watch_files_system_fingerprint(d->resources);
 	w->timer = event_new(d->base, -1, EV_PERSIST, watch_files_timer_fired, w);
 	if (!w->timer || event_add(w->timer, &every) != 0)
 		die("no timer");

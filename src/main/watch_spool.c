@@ -1,6 +1,6 @@
 /*
- * watch_spool: see the header.  stat(2) of the path does not wait for a disk that stands still: the
- * open directory keeps the names above it in the kernel's memory.
+ * watch_spool: see the header.  stat(2) of the path does not wait for a disk that hangs: because
+ * the directory is open, the kernel has the names above it in memory.
  */
 #include "main/watch_spool.h"
 
@@ -28,14 +28,14 @@ static const char made_name[] = "spool.made";
 
 struct watch_spool {
 	struct event *timer;
-	char path[PATH_MAX]; /* of the start: a reload may name another one */
-	bool is_marked;      /* spool.made says it, or that was tried */
-	bool is_away;
+	char path[PATH_MAX]; /* as at the start: a reload may change the key */
+	bool is_marked;      /* spool.made was written, or that was tried */
+	bool is_moved;
 };
 
 /* ---- the first start ---- */
 
-/* A start makes a segment, and what says which one is the newest; a body has a message. */
+/* A start creates a segment and the file that names the newest one; a body belongs to a message. */
 bool
 watch_spool_has_spool(int spool_fd)
 {
@@ -57,7 +57,8 @@ watch_spool_check_new(const struct daemon *d)
 		    "start: mount its file system, or correct queue.directory (%.*s/%s says where "
 		    "it was); to begin with an empty spool, remove that file",
 		    STR_ARG(c->queue.directory), STR_ARG(c->state_directory), made_name);
-	/* so is the very first start, after `user add`; 0.1.0 left no note of its spool */
+	/* the very first start after `user add` looks the same; version 0.1.0 did not write
+	 * spool.made */
 	if (directory_has_name(d->state_fd, STR("accounts."), STR("")))
 		log_info("queue.directory: there is no spool in %.*s, and nothing says that there "
 			 "was one before: the first start that succeeds makes one",
@@ -76,7 +77,8 @@ watch_spool_marker_is_written(int state_fd, struct str line)
 	return n >= 0 && str_eq(str_make(text, (size_t)n), line);
 }
 
-/* What it says is for a reader; that it is there is what counts. */
+/* Writes spool.made.  Only its existence matters to the daemon; its content is for the
+ * administrator. */
 static void
 watch_spool_write_marker(struct watch_spool *w, const struct daemon *d)
 {
@@ -103,7 +105,7 @@ watch_spool_write_marker(struct watch_spool *w, const struct daemon *d)
 /* ---- the path ---- */
 
 static bool
-watch_spool_is_away(const struct watch_spool *w, int spool_fd)
+watch_spool_is_moved(const struct watch_spool *w, int spool_fd)
 {
 	struct stat used, named;
 
@@ -143,23 +145,23 @@ watch_spool_timer_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
 	struct watch_spool *w = d->spool_watch;
-	bool is_away = watch_spool_is_away(w, d->spool_fd);
+	bool is_moved = watch_spool_is_moved(w, d->spool_fd);
 
 	(void)fd;
 	(void)what;
 	if (!w->is_marked && d->floor_ms >= 0)
 		watch_spool_write_marker(w, d);
-	if (is_away && !w->is_away)
+	if (is_moved && !w->is_moved)
 		watch_spool_report(w, d);
-	if (!is_away && w->is_away)
+	if (!is_moved && w->is_moved)
 		log_info("spool: %s is the directory that is in use again", w->path);
-	w->is_away = is_away;
+	w->is_moved = is_moved;
 }
 
 const char *
 watch_spool_trouble(const struct daemon *d)
 {
-	return d->spool_watch && d->spool_watch->is_away
+	return d->spool_watch && d->spool_watch->is_moved
 	    ? "the spool was moved or removed, see the log"
 	    : "";
 }

@@ -1,5 +1,6 @@
-/* What comes from another role before START waits in the socket: no role handles it before it is in
- * its sandbox and has made what it works with.  What main gives and a role cannot take ends it. */
+/* Messages from another role that arrive before START stay in the socket: no role handles them
+ * before it is in its sandbox and has created what it works with.  A role that cannot receive a
+ * grant of main ends. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ struct main_end {
 };
 
 static void
-hear(struct channel *c, const struct channel_packet *p, void *arg)
+receive_other_role(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct main_end *m = arg;
 
@@ -66,7 +67,7 @@ begin_between(struct main_end *m, enum role_kind kind, const int ends[2])
 		_exit(role_run(specs[kind], kind, 0, ends[1], true));
 	}
 	close(ends[1]);
-	m->channel = channel_new(m->base, ends[0], hear, lose, m);
+	m->channel = channel_new(m->base, ends[0], receive_other_role, lose, m);
 }
 
 static void
@@ -89,7 +90,8 @@ end(struct main_end *m)
 	event_base_free(m->base);
 }
 
-/* The other role has said something already.  A descriptor that shows whether it was read. */
+/* Sends a PEER whose other end has already sent a message.  Returns a descriptor that shows whether
+ * it was read. */
 static int
 send_peer(struct main_end *m, enum role_kind kind)
 {
@@ -99,7 +101,7 @@ send_peer(struct main_end *m, enum role_kind kind)
 	int ends[2], watched;
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	other = channel_new(m->base, ends[0], hear, lose, m);
+	other = channel_new(m->base, ends[0], receive_other_role, lose, m);
 	cr_assert_eq(channel_send(other, MESSAGE_HELLO, &hello, -1), 0);
 	channel_free(&other);
 	cr_assert_eq(channel_send(m->channel, MESSAGE_PEER, &peer, ends[1]), 0);
@@ -108,7 +110,7 @@ send_peer(struct main_end *m, enum role_kind kind)
 	return watched;
 }
 
-/* Each answer is of another turn of the role's loop, in which it could have read. */
+/* Waits for answers from several turns of the role's loop, in each of which it could have read. */
 static void
 wait_for_turns(struct main_end *m)
 {
@@ -125,7 +127,7 @@ wait_for_turns(struct main_end *m)
 	}
 }
 
-Test(before_start, no_role_reads_what_another_one_says, .timeout = 120)
+Test(before_start, no_role_reads_a_message_of_another_role, .timeout = 120)
 {
 	for (enum role_kind kind = ROLE_KEYS; kind < ROLE_KINDS; kind++) {
 		int watched[ROLE_KINDS];
@@ -145,7 +147,7 @@ Test(before_start, no_role_reads_what_another_one_says, .timeout = 120)
 	}
 }
 
-/* Main has joined the two anew meanwhile. */
+/* Main has connected the two again meanwhile. */
 Test(before_start, the_newest_channel_to_a_peer_is_kept, .timeout = 120)
 {
 	struct message_peer peer = {.role = ROLE_SUBMISSION};
@@ -171,10 +173,9 @@ Test(before_start, the_newest_channel_to_a_peer_is_kept, .timeout = 120)
 	end(&m);
 }
 
-/* ---- what main gives ---- */
+/* ---- grants ---- */
 
-/* The exit status of a role that could not take the descriptor of what main gave; -1: it goes on.
- */
+/* The exit status of a role that got a message of main without its descriptor; -1: it continues. */
 static int
 status_without_descriptor(enum role_kind kind, enum message_type type, const void *message)
 {
@@ -210,9 +211,9 @@ status_without(enum role_kind kind, enum role_grant grant)
 	return status_without_descriptor(kind, MESSAGE_GRANT, &m);
 }
 
-/* Else it would take a file for one that is not there, or keep a key that does not fit the new
- * certificate; started again, it is given all. */
-Test(before_start, what_a_role_cannot_take_ends_it, .timeout = 120)
+/* Otherwise it would treat a file as missing, or keep a key that does not match the new
+ * certificate; when it is started again, it gets everything. */
+Test(before_start, a_grant_without_its_descriptor_ends_the_role, .timeout = 120)
 {
 	struct message_config config = {.generation = 1};
 

@@ -1,4 +1,4 @@
-/* directory: what main opens for the roles, and what it refuses, as root and as anybody. */
+/* directory: what main opens for the roles, and what it refuses, as root and as any other user. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,16 +60,16 @@ static int
 directory_try(struct str path, int *status)
 {
 	static struct os_user role;
-	struct directory_spec wish = {.key = "test", .path = path, .owner = &role};
+	struct directory_spec spec = {.key = "test", .path = path, .owner = &role};
 
 	role = directory_role();
 	*status = 0;
-	return directory_open(&wish, status);
+	return directory_open(&spec, status);
 }
 
 TestSuite(directory, .init = directory_set_up, .fini = directory_tear_down);
 
-Test(directory, made_for_its_owner)
+Test(directory, a_missing_one_is_created_for_its_owner)
 {
 	struct stat st;
 	int status, fd = directory_try(directory_path("a/b/spool"), &status);
@@ -86,7 +86,7 @@ Test(directory, made_for_its_owner)
 	cr_expect(fd >= 0, "again, written otherwise");
 }
 
-Test(directory, of_another_owner)
+Test(directory, one_of_another_owner_is_refused)
 {
 	int status;
 
@@ -98,8 +98,8 @@ Test(directory, of_another_owner)
 	cr_expect_eq(status, EXIT_NOT_ALLOWED);
 }
 
-/* A file of another, but not a directory: lost+found is root's. */
-Test(directory, with_a_file_of_another)
+/* A file of another user is refused, but not a directory: lost+found belongs to root. */
+Test(directory, one_with_a_file_of_another_user_is_refused)
 {
 	int status, fd = directory_try(directory_path("spool"), &status);
 	struct stat st;
@@ -117,7 +117,7 @@ Test(directory, with_a_file_of_another)
 	cr_expect_eq(st.st_uid, 0, "nothing is given away");
 }
 
-Test(directory, below_what_others_can_write)
+Test(directory, refused_below_a_directory_that_others_can_write)
 {
 	static const struct {
 		uid_t uid;
@@ -163,7 +163,7 @@ Test(directory, links)
 	cr_expect_eq(status, EXIT_NOT_ALLOWED);
 }
 
-Test(directory, a_file_in_the_way)
+Test(directory, a_file_in_its_place_is_refused)
 {
 	int status;
 
@@ -180,15 +180,15 @@ static int
 directory_run(int *status)
 {
 	static struct os_user role;
-	struct directory_spec wish = {.key = "run", .path = directory_path("run"), .owner = &role};
+	struct directory_spec spec = {.key = "run", .path = directory_path("run"), .owner = &role};
 	int fd, socket_fd;
 
 	role = directory_role();
 	*status = 0;
-	fd = directory_open_run(&wish, status);
+	fd = directory_open_run(&spec, status);
 	if (fd < 0)
 		return -1;
-	socket_fd = directory_open_socket(fd, &wish, status);
+	socket_fd = directory_open_socket(fd, &spec, status);
 	close(fd);
 	return socket_fd;
 }
@@ -208,7 +208,7 @@ directory_is_reachable(void)
 	close(fd);
 }
 
-Test(directory, socket_is_made_and_made_again)
+Test(directory, the_socket_is_created_again_at_each_start)
 {
 	struct stat st;
 	int status;
@@ -222,36 +222,36 @@ Test(directory, socket_is_made_and_made_again)
 	cr_expect_eq(st.st_mode & 0777, geteuid() ? 0700 : 0755);
 }
 
-/* A second daemon is refused as long as the first one has the lock; what is no file of main's is
- * not locked. */
-Test(directory, run_directory_is_of_one)
+/* A second daemon is refused as long as the first one has the lock; a file that main did not create
+ * is not locked. */
+Test(directory, one_daemon_has_the_run_directory)
 {
 	static struct os_user role;
-	struct directory_spec wish = {.key = "run", .path = directory_path("run"), .owner = &role};
+	struct directory_spec spec = {.key = "run", .path = directory_path("run"), .owner = &role};
 	int status = 0, run, first;
 
 	role = directory_role();
-	run = directory_open_run(&wish, &status);
-	first = directory_lock(run, &wish, &status);
+	run = directory_open_run(&spec, &status);
+	first = directory_lock(run, &spec, &status);
 	cr_assert(first >= 0, "%d", status);
 	cr_expect(directory_has_daemon(run));
-	cr_expect_eq(directory_lock(run, &wish, &status), -1);
+	cr_expect_eq(directory_lock(run, &spec, &status), -1);
 	cr_expect_eq(status, EXIT_LATER);
 	close(first);
 	cr_expect(!directory_has_daemon(run));
-	first = directory_lock(run, &wish, &status);
+	first = directory_lock(run, &spec, &status);
 	cr_assert(first >= 0);
 	close(first);
 	cr_assert_eq(unlinkat(run, "lock", 0), 0);
 	cr_expect(!directory_has_daemon(run));
 	cr_assert_eq(symlinkat("elsewhere", run, "lock"), 0);
-	cr_expect_eq(directory_lock(run, &wish, &status), -1);
+	cr_expect_eq(directory_lock(run, &spec, &status), -1);
 	cr_expect_eq(status, EXIT_IO);
 	close(run);
 }
 
-/* What 0.1.0 left, with a link in the socket's place. */
-Test(directory, run_directory_is_taken_back)
+/* A directory as version 0.1.0 left it, with a link in place of the socket. */
+Test(directory, the_run_directory_gets_root_as_owner_again)
 {
 	struct stat st;
 	int status;
@@ -273,7 +273,7 @@ Test(directory, run_directory_is_taken_back)
 	cr_expect_eq(st.st_uid, 0);
 }
 
-Test(directory, run_directory_of_a_stranger)
+Test(directory, a_run_directory_of_another_user_is_refused)
 {
 	int status;
 
@@ -285,19 +285,19 @@ Test(directory, run_directory_of_a_stranger)
 	cr_expect_eq(status, EXIT_NOT_ALLOWED);
 }
 
-/* A path longer than a socket's name may be. */
-Test(directory, run_directory_with_a_long_name)
+/* A path that is longer than the name of a socket may be. */
+Test(directory, a_long_path_of_the_run_directory_works)
 {
 	static struct os_user role;
 	char name[160];
-	struct directory_spec wish = {.key = "run", .owner = &role};
+	struct directory_spec spec = {.key = "run", .owner = &role};
 	int status = 0, fd;
 
 	role = directory_role();
 	memset(name, 'x', sizeof name - 1);
 	name[sizeof name - 1] = 0;
-	wish.path = directory_path(name);
-	fd = directory_open_run(&wish, &status);
+	spec.path = directory_path(name);
+	fd = directory_open_run(&spec, &status);
 	cr_assert(fd >= 0);
-	cr_expect(directory_open_socket(fd, &wish, &status) >= 0);
+	cr_expect(directory_open_socket(fd, &spec, &status) >= 0);
 }

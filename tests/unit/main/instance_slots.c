@@ -1,10 +1,10 @@
-/* instance_slots: one process each, and a second of rest. */
+/* instance_slots: a slot belongs to one process, and is unused for a second before the next one. */
 #include <criterion/criterion.h>
 #include <signal.h>
 
 #include "main/instance_slots.h"
 
-Test(slots, never_given_twice)
+Test(instance_slots, no_slot_has_two_processes)
 {
 	struct instance_slots s;
 	bool seen[ID_SLOTS] = {false};
@@ -19,7 +19,7 @@ Test(slots, never_given_twice)
 	cr_expect_eq(instance_slots_take(&s, 1000000), -1, "all are lent to living processes");
 }
 
-Test(slots, rests_for_a_second)
+Test(instance_slots, a_returned_slot_is_unused_for_a_second)
 {
 	struct instance_slots s;
 	int slot = -1;
@@ -34,8 +34,8 @@ Test(slots, rests_for_a_second)
 	cr_expect_eq(instance_slots_take(&s, 9000), -1);
 }
 
-/* A role that ends and begins again and again gets each time another one. */
-Test(slots, given_in_turn)
+/* A role that ends and starts repeatedly gets another slot each time. */
+Test(instance_slots, slots_are_assigned_in_turn)
 {
 	struct instance_slots s;
 
@@ -48,7 +48,7 @@ Test(slots, given_in_turn)
 	}
 }
 
-Test(slots, returning_what_is_not_lent_is_a_bug, .signal = SIGABRT)
+Test(instance_slots, returning_an_unused_slot_aborts, .signal = SIGABRT)
 {
 	struct instance_slots s;
 

@@ -1,5 +1,5 @@
-/* liveness: who is ended, when, and who is not.  Time is the test's; the ended ones are real
- * processes. */
+/* liveness: which roles are ended, when, and which are not.  The test sets the clock; the ended
+ * roles are real processes. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -123,7 +123,7 @@ Test(liveness, answers_keep_it_alive)
 	kill(role->instance->pid, SIGKILL);
 }
 
-/* The answer to another question than the open one says nothing. */
+/* An answer to another PING than the last one does not count. */
 Test(liveness, wrong_numbers_do_not_count)
 {
 	struct rig_role *role = with_process(ROLE_RELAY, false);
@@ -136,8 +136,8 @@ Test(liveness, wrong_numbers_do_not_count)
 	cr_expect_eq(signal_of(role), SIGABRT);
 }
 
-/* Main, or the machine, stood still: nobody is to blame. */
-Test(liveness, time_in_which_main_did_not_run)
+/* Main or the machine was stopped: no role is ended for it. */
+Test(liveness, time_while_main_is_stopped_does_not_count)
 {
 	struct rig_role *role = with_process(ROLE_RELAY, false);
 
@@ -150,7 +150,7 @@ Test(liveness, time_in_which_main_did_not_run)
 	cr_expect_eq(signal_of(role), SIGABRT);
 }
 
-Test(liveness, starting_takes_longer)
+Test(liveness, a_start_has_a_longer_limit)
 {
 	struct rig_role *role = with_process(ROLE_QUEUE, false);
 
@@ -161,7 +161,7 @@ Test(liveness, starting_takes_longer)
 	cr_expect_eq(signal_of(role), SIGABRT);
 }
 
-/* A recovery of minutes: the loop does not run, and the role tells its progress. */
+/* A recovery of minutes: the loop does not run, and the role reports its progress. */
 Test(liveness, progress_counts_while_starting)
 {
 	struct rig_role *role = with_process(ROLE_QUEUE, false);
@@ -170,13 +170,13 @@ Test(liveness, progress_counts_while_starting)
 	cr_assert_eq(metrics_use(fd), 0);
 	role->instance->region = metrics_map(fd);
 	role->instance->state = INSTANCE_STARTING;
-	role->instance->is_told_to_start = true;
+	role->instance->is_start_sent = true;
 	for (int i = 0; i < 10; i++) {
 		pass(25);
 		metrics_progress();
 	}
 	cr_expect(is_alive(role));
-	/* once ready, a loop that spins may still call it progress */
+	/* after READY progress does not count: an endless loop may still report it */
 	pass(1);
 	role->instance->state = INSTANCE_READY;
 	for (int i = 0; i < 11; i++) {
@@ -187,7 +187,7 @@ Test(liveness, progress_counts_while_starting)
 	metrics_unmap(&role->instance->region);
 }
 
-/* Text of each datagram that the manager got. */
+/* Counts the extensions among the datagrams that the manager got. */
 static unsigned
 count_extensions(int fd)
 {
@@ -202,8 +202,8 @@ count_extensions(int fd)
 	return count;
 }
 
-/* systemd's own limit of a start is moved as long as the start makes progress, and no longer. */
-Test(liveness, the_manager_is_told_that_a_start_goes_on)
+/* systemd's own limit of a start is extended while the start makes progress, and no longer. */
+Test(liveness, systemd_gets_extensions_while_a_start_makes_progress)
 {
 	struct rig_role *role = with_process(ROLE_QUEUE, false);
 	struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/tmp/sallyport-XXXXXX"};
@@ -216,7 +216,7 @@ Test(liveness, the_manager_is_told_that_a_start_goes_on)
 	cr_assert_eq(metrics_use(region), 0);
 	role->instance->region = metrics_map(region);
 	role->instance->state = INSTANCE_STARTING;
-	role->instance->is_told_to_start = true;
+	role->instance->is_start_sent = true;
 	r.d.was_ready = false;
 	for (int i = 0; i < 8; i++) {
 		metrics_progress();
@@ -244,7 +244,7 @@ Test(liveness, answers_do_not_count_after_start)
 	struct rig_role *role = with_process(ROLE_QUEUE, false);
 
 	role->instance->state = INSTANCE_STARTING;
-	role->instance->is_told_to_start = true;
+	role->instance->is_start_sent = true;
 	for (int i = 0; i < 31; i++) {
 		pass(1);
 		liveness_pong(role->instance, role->instance->ping_number);
@@ -276,8 +276,8 @@ Test(liveness, an_idle_worker_is_like_the_others)
 	cr_expect_eq(signal_of(role), SIGABRT);
 }
 
-/* A disk that hangs in the kernel holds even what SIGKILL should end: then the watchdog starves. */
-Test(liveness, what_does_not_end_is_not_healthy)
+/* A disk that hangs can block even what SIGKILL should end: then the watchdog gets no message. */
+Test(liveness, a_process_that_does_not_end_is_not_healthy)
 {
 	struct rig_role *role = rig_role(&r, ROLE_QUEUE, 0);
 
@@ -298,12 +298,13 @@ nothing(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-/* The kernel has not let it go yet; only what holds nothing that its successor needs is left. */
-Test(liveness, what_does_not_end_is_left_behind)
+/* The kernel has not ended the process yet; only a role whose successor needs none of its locks and
+ * files is abandoned. */
+Test(liveness, a_process_that_does_not_end_is_abandoned)
 {
 	static const struct {
 		enum role_kind kind;
-		bool is_left;
+		bool is_abandoned;
 	} cases[] = {{ROLE_SUBMISSION, true}, {ROLE_RELAY, true}, {ROLE_QUEUE, false},
 	    {ROLE_KEYS, false}};
 
@@ -314,28 +315,29 @@ Test(liveness, what_does_not_end_is_left_behind)
 
 		if (pid == 0)
 			_exit(0);
-		i->again = evtimer_new(r.d.base, nothing, NULL);
-		i->pid = pid; /* nobody waits for it yet: it is there, and does nothing */
+		i->restart_timer = evtimer_new(r.d.base, nothing, NULL);
+		i->pid = pid; /* not reaped yet: it exists, and does nothing */
 		liveness_init_instance(i);
 		pass(10 + 5);
 		cr_expect_eq(i->pid, pid, "not before its time");
 		pass(2);
-		cr_expect_eq(i->pid, cases[n].is_left ? 0 : pid, "%s", role_name(cases[n].kind));
-		cr_expect_eq(i->state == INSTANCE_DOWN, cases[n].is_left);
-		cr_expect_eq(evtimer_pending(i->again, NULL) != 0, cases[n].is_left);
+		cr_expect_eq(
+		    i->pid, cases[n].is_abandoned ? 0 : pid, "%s", role_name(cases[n].kind));
+		cr_expect_eq(i->state == INSTANCE_DOWN, cases[n].is_abandoned);
+		cr_expect_eq(evtimer_pending(i->restart_timer, NULL) != 0, cases[n].is_abandoned);
 		i->pid = 0;
 		i->state = INSTANCE_DOWN;
-		event_free(i->again);
+		event_free(i->restart_timer);
 		cr_assert_eq(waitpid(pid, NULL, 0), pid);
 	}
 }
 
-/* Those that are there at a time are counted, not all that there ever were. */
-Test(liveness, those_left_behind_have_a_bound)
+/* The limit counts the processes that exist at a time, not all that were ever abandoned. */
+Test(liveness, abandoned_processes_have_a_limit)
 {
 	struct instance *i = rig_role(&r, ROLE_SUBMISSION, 0)->instance;
 
-	i->again = evtimer_new(r.d.base, nothing, NULL);
+	i->restart_timer = evtimer_new(r.d.base, nothing, NULL);
 	for (int n = 0; n < INSTANCE_ABANDONED_MAX; n++) {
 		i->pid = 1000 + n;
 		i->state = INSTANCE_READY;
@@ -350,7 +352,7 @@ Test(liveness, those_left_behind_have_a_bound)
 	cr_expect(liveness_abandoned_ended(&r.d, 1003));
 	cr_expect(!liveness_abandoned_ended(&r.d, 1003));
 	cr_expect(liveness_abandon(i, "test"));
-	event_free(i->again);
+	event_free(i->restart_timer);
 }
 
 Test(liveness, while_stopping_each_stage_has_its_own_limit)

@@ -1,5 +1,4 @@
-/* logger: from inside each role's sandbox nothing can be done to the log but add lines of its own.
- */
+/* logger: inside its sandbox a role can do nothing to the log but add lines of its own. */
 #include "main/logger.h"
 
 #include <criterion/criterion.h>
@@ -54,7 +53,8 @@ whole_log(void)
 	return log_text;
 }
 
-/* All that a process may try to do with its log, by system calls: the results do not matter. */
+/* Tries everything that a process can do with its log, by system calls; the results do not
+ * matter. */
 static void
 attack(int fd)
 {
@@ -71,7 +71,7 @@ attack(int fd)
 	syscall(SYS_shutdown, fd, SHUT_RDWR);
 }
 
-/* A new process whose log this is, as main/spawn.c makes it. */
+/* Starts a process with a log of its own, as main/spawn.c does. */
 static pid_t
 role_process(const struct role_spec *spec, bool is_hostile)
 {
@@ -95,7 +95,7 @@ role_process(const struct role_spec *spec, bool is_hostile)
 	return pid;
 }
 
-Test(logger, no_role_can_change_what_was_written_or_silence_another)
+Test(logger, no_role_can_change_written_lines_or_block_another_role)
 {
 	static const struct role_spec *const specs[] = {&keys_role, &auth_role, &worker_role,
 	    &submission_role, &queue_role, &relay_role, &control_role};
@@ -109,7 +109,8 @@ Test(logger, no_role_can_change_what_was_written_or_silence_another)
 
 			cr_assert_eq(waitpid(pid, &status, 0), pid);
 			cr_expect_eq(status, 0, "%s", specs[s]->name);
-			/* the last line of an honest one is there, after a hostile one */
+			/* also after a hostile process, the last line of an honest one is
+			 * written */
 			snprintf(wanted, sizeof wanted, "sallyportd[%d]: info: %s is inside\n",
 			    (int)pid, specs[s]->name);
 			for (int i = 0; i < 2000 && !strstr(whole_log(), wanted); i++)
@@ -122,7 +123,7 @@ Test(logger, no_role_can_change_what_was_written_or_silence_another)
 	cr_expect_not_null(strstr(whole_log(), ": info: main still writes\n"));
 }
 
-Test(logger, what_is_there_is_written_before_it_ends)
+Test(logger, received_lines_are_written_before_the_end)
 {
 	int ends[2], lines = 0;
 
@@ -141,7 +142,7 @@ Test(logger, what_is_there_is_written_before_it_ends)
 enum { MEASURED_LINES = 200000, MEASURED_PROCESSES = 4 };
 
 static pid_t
-talkative(void)
+process_with_many_lines(void)
 {
 	int ends[2];
 	pid_t pid;
@@ -163,8 +164,8 @@ talkative(void)
 	return pid;
 }
 
-/* Printed, and with room only for what is far from normal: nothing is lost while the disk keeps up.
- */
+/* Prints the speed, and fails only far below the usual one: nothing is lost while the disk keeps
+ * up. */
 Test(logger, lines_per_second)
 {
 	int64_t began_us = clock_mono_us(), spent_us;
@@ -172,7 +173,7 @@ Test(logger, lines_per_second)
 	int status;
 
 	for (int i = 0; i < MEASURED_PROCESSES; i++)
-		pids[i] = talkative();
+		pids[i] = process_with_many_lines();
 	for (int i = 0; i < MEASURED_PROCESSES; i++)
 		cr_assert_eq(waitpid(pids[i], &status, 0), pids[i]);
 	logger_free(&logger);

@@ -1,4 +1,5 @@
-/* notices: the queue is asked until it has stored the mail; the test is the queue. */
+/* notices: the request to the queue is repeated until the mail is stored; the test plays the
+ * queue. */
 #include "main/notices.h"
 
 #include <criterion/criterion.h>
@@ -84,7 +85,7 @@ an_event(void)
 	pass(NOTICES_GATHER_MS);
 }
 
-Test(notices, it_is_asked_for_until_it_is_stored)
+Test(notices, the_request_is_repeated_until_the_mail_is_stored)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 	uint64_t id;
@@ -113,8 +114,8 @@ Test(notices, it_is_asked_for_until_it_is_stored)
 	    "one line: %s", content(log_path));
 }
 
-/* Its text is at the queue: what comes then is told by another one. */
-Test(notices, what_comes_while_one_is_asked_for_is_told_by_the_next)
+/* The queue has the text of the first one: later events are in the next one. */
+Test(notices, events_during_a_request_are_in_the_next_notice)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 
@@ -132,8 +133,8 @@ Test(notices, what_comes_while_one_is_asked_for_is_told_by_the_next)
 	cr_assert_eq(queue->notices, 2);
 }
 
-/* It may be stored, with the text that it had: the same one is asked for again. */
-Test(notices, what_comes_after_an_answer_was_lost_is_told_by_the_next)
+/* The mail may have been stored with the text it had: the same request is repeated. */
+Test(notices, events_after_a_lost_answer_are_in_the_next_notice)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 	uint64_t id;
@@ -155,8 +156,8 @@ Test(notices, what_comes_after_an_answer_was_lost_is_told_by_the_next)
 	answer(queue, 250);
 }
 
-/* A refusal stores nothing: the same one takes what comes before it is asked for again. */
-Test(notices, what_comes_after_a_refusal_is_told_by_the_same_one)
+/* A refused request stores nothing: the same notice takes events until the next request. */
+Test(notices, events_after_a_refusal_are_in_the_same_notice)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 
@@ -170,7 +171,7 @@ Test(notices, what_comes_after_a_refusal_is_told_by_the_same_one)
 	answer(queue, 250);
 }
 
-Test(notices, a_collected_kind_has_one_in_an_hour_also_after_an_event_during_the_ask)
+Test(notices, a_collected_kind_has_one_per_hour_also_after_an_event_during_a_request)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 
@@ -187,7 +188,7 @@ Test(notices, a_collected_kind_has_one_in_an_hour_also_after_an_event_during_the
 	answer(queue, 250);
 }
 
-Test(notices, the_number_of_those_sent_is_of_the_last_day)
+Test(notices, status_counts_the_notices_of_the_last_day)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 	struct buf values;
@@ -206,7 +207,7 @@ Test(notices, the_number_of_those_sent_is_of_the_last_day)
 	buf_clear(&values);
 }
 
-Test(notices, a_queue_that_is_replaced_is_asked_again)
+Test(notices, a_replaced_queue_gets_the_request_again)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *next;
 	uint64_t id;
@@ -228,7 +229,7 @@ Test(notices, a_queue_that_is_replaced_is_asked_again)
 	cr_assert_eq(next->notice_id, id);
 }
 
-Test(notices, a_queue_that_does_not_answer_is_asked_again)
+Test(notices, a_queue_that_does_not_answer_gets_the_request_again)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 
@@ -239,7 +240,7 @@ Test(notices, a_queue_that_does_not_answer_is_asked_again)
 	cr_assert_eq(queue->notices, 2);
 }
 
-Test(notices, what_can_never_be_stored_is_given_up)
+Test(notices, a_notice_that_can_never_be_stored_is_given_up)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 
@@ -251,7 +252,7 @@ Test(notices, what_can_never_be_stored_is_given_up)
 	    strstr(content(log_path), "notice kind=spool status=dropped"), "%s", content(log_path));
 }
 
-Test(notices, a_file_that_makes_no_sense_is_told_and_not_used)
+Test(notices, a_damaged_file_is_logged_and_not_used)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 
@@ -264,7 +265,7 @@ Test(notices, a_file_that_makes_no_sense_is_told_and_not_used)
 	cr_assert_eq(queue->notices, 1);
 }
 
-Test(notices, a_file_that_cannot_be_read_is_told_and_not_used)
+Test(notices, a_file_that_cannot_be_read_is_logged_and_not_used)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 
@@ -279,7 +280,7 @@ Test(notices, a_file_that_cannot_be_read_is_told_and_not_used)
 	cr_assert_eq(rmdir(sent_path), 0);
 }
 
-Test(notices, none_where_they_are_switched_off)
+Test(notices, no_notice_when_they_are_disabled)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 	struct buf values;
@@ -295,8 +296,8 @@ Test(notices, none_where_they_are_switched_off)
 	cr_assert_eq(queue->notices, 1);
 }
 
-/* A role that was taken over can tell of its own affairs alone. */
-Test(notices, a_role_tells_of_its_own_affairs)
+/* From a compromised role only alerts about its own work are accepted. */
+Test(notices, a_role_reports_only_its_own_work)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *auth = rig_role(&r, ROLE_AUTH, 0);
 	struct message_alert m = {.object = STR("x"), .text = STR("a\r\n\r\nb")};
@@ -337,8 +338,8 @@ leave_region(struct rig_role *queue, int fd)
 	close(fd);
 }
 
-/* As long as it cannot be stored it is pending, and then tells from when to when. */
-Test(notices, trouble_is_told_from_when_to_when)
+/* Until it can be stored it is pending; after that it has the begin and end of the problem. */
+Test(notices, a_problem_is_reported_with_begin_and_end)
 {
 	struct rig_role *queue;
 	int fd;
@@ -372,9 +373,9 @@ Test(notices, trouble_is_told_from_when_to_when)
 	leave_region(queue, fd);
 }
 
-/* The queue's disk stands still after it was asked: that becomes no second mail, which would come
- * last and tell of a trouble that is over. */
-Test(notices, a_trouble_that_becomes_another_one_during_the_ask_is_one_notice)
+/* The queue's disk hangs after the request: this must not cause a second mail, which would arrive
+ * last and report a problem that is over. */
+Test(notices, a_problem_that_changes_during_a_request_is_one_notice)
 {
 	struct rig_role *queue;
 	int fd;
@@ -400,7 +401,7 @@ Test(notices, a_trouble_that_becomes_another_one_during_the_ask_is_one_notice)
 	leave_region(queue, fd);
 }
 
-Test(notices, the_seconds_of_a_trouble_are_no_other_trouble)
+Test(notices, a_problem_that_differs_only_in_seconds_is_one_notice)
 {
 	struct rig_role *queue;
 	char text[60];
@@ -420,20 +421,21 @@ Test(notices, the_seconds_of_a_trouble_are_no_other_trouble)
 	leave_region(queue, fd);
 }
 
-/* What the notice about the spool says differs from what a trouble is for, and hides none. */
-Test(notices, a_spool_that_is_away_is_told_once)
+/* The notice about the spool does not contain the problem text of the queue, and suppresses
+ * none. */
+Test(notices, a_moved_spool_is_reported_once)
 {
-	char path[100], away[110];
+	char path[100], moved_path[110];
 	struct rig_role *queue;
 	int fd;
 
 	snprintf(path, sizeof path, "%s/spool", r.directory);
-	snprintf(away, sizeof away, "%s/elsewhere", r.directory);
+	snprintf(moved_path, sizeof moved_path, "%s/elsewhere", r.directory);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	r.d.spool_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	queue = queue_with_region(&fd);
 	watch_spool_start(&r.d);
-	cr_assert_eq(rename(path, away), 0);
+	cr_assert_eq(rename(path, moved_path), 0);
 	rig_run(&r, 2100);
 	cr_assert(watch_spool_trouble(&r.d)[0]);
 	for (int s = 0; s < 60; s++)
@@ -455,8 +457,8 @@ Test(notices, a_spool_that_is_away_is_told_once)
 	leave_region(queue, fd);
 }
 
-/* What `sallyport status` shows of a process is told as well. */
-Test(notices, a_file_of_the_system_that_cannot_be_read_is_told)
+/* The problem of a process that `sallyport status` shows is reported too. */
+Test(notices, a_system_file_that_cannot_be_read_is_reported)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 	struct resources_refusal refusal;
@@ -466,8 +468,8 @@ Test(notices, a_file_of_the_system_that_cannot_be_read_is_told)
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	r.d.conf->dns.resolv_conf = str_of(path);
-	r.d.offer = resources_new(r.d.conf, NULL, 1, &refusal);
-	cr_assert(r.d.offer, "%s", refusal.why);
+	r.d.resources = resources_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(r.d.resources, "%s", refusal.why);
 	rig_role(&r, ROLE_RELAY, 0)->instance->region = metrics_map(fd);
 	pass(1000);
 	pass(NOTICES_STEADY_MS);
@@ -477,7 +479,7 @@ Test(notices, a_file_of_the_system_that_cannot_be_read_is_told)
 	cr_assert(strstr(queue->notice_text, "resolv.conf cannot be read (Is a directory)"), "%s",
 	    queue->notice_text);
 	answer(queue, 250);
-	resources_free(&r.d.offer);
+	resources_free(&r.d.resources);
 	rmdir(path);
 	close(fd);
 }

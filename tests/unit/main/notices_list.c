@@ -1,5 +1,5 @@
-/* notices_list: once in a period for each kind and object, so many in all, and nothing that a
- * stranger says steers it. */
+/* notices_list: one notice in a period for each kind and object, a limited number in all, and no
+ * text from outside has any influence on it. */
 #include "main/notices_list.h"
 
 #include <criterion/criterion.h>
@@ -22,7 +22,7 @@ list_tear_down(void)
 	notices_list_clear(&l);
 }
 
-TestSuite(notice_list, .init = list_set_up, .fini = list_tear_down);
+TestSuite(notices_list, .init = list_set_up, .fini = list_tear_down);
 
 static struct notices_pending *
 add(enum notice_kind kind, const char *object, const char *line)
@@ -30,9 +30,9 @@ add(enum notice_kind kind, const char *object, const char *line)
 	return notices_list_add(&l, kind, str_of(object), str_of(line), now_ms);
 }
 
-/* What is due is told; how many were. */
+/* Sends the due notices, and returns their number. */
 static unsigned
-tell_all(void)
+send_due_notices(void)
 {
 	struct notices_pending *n;
 	unsigned count = 0;
@@ -67,7 +67,7 @@ occurs(const char *words, const char *text)
 	return count;
 }
 
-Test(notice_list, every_kind_has_its_words)
+Test(notices_list, every_kind_has_its_text)
 {
 	for (int kind = 0; kind < NOTICE_KINDS; kind++) {
 		const struct notices_kind_row *row = &notices_kinds[kind];
@@ -78,7 +78,7 @@ Test(notice_list, every_kind_has_its_words)
 	}
 }
 
-Test(notice_list, what_comes_together_is_one_notice)
+Test(notices_list, events_in_a_short_time_are_one_notice)
 {
 	struct notices_pending *n = add(NOTICE_CERTIFICATE, "/etc/a.crt", "expires soon");
 
@@ -91,10 +91,10 @@ Test(notice_list, what_comes_together_is_one_notice)
 	cr_assert_null(notices_list_next(&l, now_ms), "more may come");
 	now_ms += NOTICES_GATHER_MS;
 	cr_assert_eq(notices_list_next(&l, now_ms), n, "the oldest first");
-	cr_assert_eq(tell_all(), 2);
+	cr_assert_eq(send_due_notices(), 2);
 }
 
-Test(notice_list, one_a_day_for_each_object)
+Test(notices_list, each_object_has_one_notice_per_day)
 {
 	int64_t first_ms = now_ms;
 
@@ -104,7 +104,7 @@ Test(notice_list, one_a_day_for_each_object)
 
 		cr_assert_eq(n != NULL, now_ms == first_ms);
 		now_ms += NOTICES_GATHER_MS;
-		cr_assert_eq(tell_all(), n != NULL);
+		cr_assert_eq(send_due_notices(), n != NULL);
 	}
 	cr_assert(add(NOTICE_PROCESS, "relay", "another object"));
 	cr_assert(add(NOTICE_SPOOL, "queue", "another kind"));
@@ -112,7 +112,7 @@ Test(notice_list, one_a_day_for_each_object)
 	cr_assert(add(NOTICE_PROCESS, "queue", "queue 0 was ended"), "looked at once a day: told");
 }
 
-Test(notice_list, the_newest_line_in_place_of_the_others)
+Test(notices_list, a_set_line_replaces_the_others)
 {
 	struct notices_pending *n =
 	    notices_list_set(&l, NOTICE_TROUBLE, STR("queue 0"), STR("no room"), now_ms);
@@ -123,19 +123,19 @@ Test(notice_list, the_newest_line_in_place_of_the_others)
 	cr_assert_eq(occurs("until now", text_of(n)), 1);
 }
 
-/* Nothing of it was stored: what came meanwhile is told with it, as far as there is room. */
-Test(notice_list, one_that_was_refused_takes_what_came_meanwhile)
+/* Nothing of it was stored: it takes the later events, as far as there is room. */
+Test(notices_list, a_refused_notice_takes_later_events)
 {
-	struct notices_pending *n = add(NOTICE_SPOOL, "/var/spool", "moved to /tmp"), *younger;
+	struct notices_pending *n = add(NOTICE_SPOOL, "/var/spool", "moved to /tmp"), *newer;
 	char line[32];
 
 	add(NOTICE_SPOOL, "/var/other", "moved");
-	n->asks = 2;
-	younger = add(NOTICE_SPOOL, "/var/spool", "moved back");
-	cr_assert_neq(younger, n);
+	n->request_count = 2;
+	newer = add(NOTICE_SPOOL, "/var/spool", "moved back");
+	cr_assert_neq(newer, n);
 	for (int i = 0; i < NOTICES_LINES_MAX; i++) {
 		snprintf(line, sizeof line, "line %d.", i);
-		cr_assert_eq(add(NOTICE_SPOOL, "/var/spool", line), younger);
+		cr_assert_eq(add(NOTICE_SPOOL, "/var/spool", line), newer);
 	}
 	notices_list_refused(&l, n);
 	cr_assert_eq(l.count, 3, "the other ask may have been stored");
@@ -147,15 +147,15 @@ Test(notice_list, one_that_was_refused_takes_what_came_meanwhile)
 	cr_assert_eq(occurs("line 48.", text_of(n)), 0);
 	cr_assert_eq(occurs("And 2 more of this kind, see the log.", text_of(n)), 1);
 	cr_assert_eq(add(NOTICE_SPOOL, "/var/spool", "gone"), n);
-	n->asks = 1;
+	n->request_count = 1;
 	notices_list_refused(&l, n);
 	cr_assert_eq(l.count, 2, "nothing came");
 }
 
-Test(notice_list, many_objects_in_one_notice_an_hour)
+Test(notices_list, a_collected_kind_has_one_notice_per_hour)
 {
 	struct notices_pending *n = NULL;
-	int64_t told_ms;
+	int64_t sent_ms;
 	char name[32];
 
 	for (unsigned i = 0; i < 60; i++) {
@@ -166,19 +166,19 @@ Test(notice_list, many_objects_in_one_notice_an_hour)
 	cr_assert_null(add(NOTICE_ACCESS, "192.0.2.1", "once more"), "once a day");
 	cr_assert_eq(occurs("192.0.2.", text_of(n)), NOTICES_LINES_MAX);
 	cr_assert_eq(occurs("And 10 more of this kind, see the log.", text_of(n)), 1);
-	cr_assert_eq(tell_all(), 0);
+	cr_assert_eq(send_due_notices(), 0);
 	now_ms += NOTICES_COLLECT_MS;
-	told_ms = now_ms;
-	cr_assert_eq(tell_all(), 1);
+	sent_ms = now_ms;
+	cr_assert_eq(send_due_notices(), 1);
 	now_ms += NOTICES_COLLECT_MS;
 	cr_assert(add(NOTICE_ACCESS, "198.51.100.1", "another"));
-	now_ms = told_ms + NOTICES_HOUR_MS - 1;
-	cr_assert_eq(tell_all(), 0, "not in this hour");
+	now_ms = sent_ms + NOTICES_HOUR_MS - 1;
+	cr_assert_eq(send_due_notices(), 0, "not in this hour");
 	now_ms++;
-	cr_assert_eq(tell_all(), 1);
+	cr_assert_eq(send_due_notices(), 1);
 }
 
-Test(notice_list, no_more_pending_than_there_are_places)
+Test(notices_list, the_number_of_pending_notices_is_limited)
 {
 	struct notices_pending *first = NULL;
 	char name[32];
@@ -195,10 +195,10 @@ Test(notice_list, no_more_pending_than_there_are_places)
 	cr_assert_eq(occurs("7 more events of all kinds had no place", text_of(first)), 1);
 	(void)add(NOTICE_CERTIFICATE, "one more", "text");
 	notices_list_sent(&l, first, now_ms);
-	cr_assert_eq(l.untold_count, 1, "what came after its text is told by the next one");
+	cr_assert_eq(l.omitted_count, 1, "what came after its text is told by the next one");
 }
 
-Test(notice_list, so_many_a_day_in_all)
+Test(notices_list, the_number_per_day_is_limited)
 {
 	int64_t first_ms = now_ms;
 	char name[32];
@@ -208,15 +208,15 @@ Test(notice_list, so_many_a_day_in_all)
 		cr_assert(add(NOTICE_CERTIFICATE, name, "text"));
 	}
 	now_ms += NOTICES_GATHER_MS;
-	cr_assert_eq(tell_all(), NOTICES_A_DAY);
+	cr_assert_eq(send_due_notices(), NOTICES_A_DAY);
 	cr_assert_eq(l.count, NOTICES_PENDING_MAX - NOTICES_A_DAY, "the others wait");
 	now_ms = first_ms + NOTICES_DAY_MS;
-	cr_assert_eq(tell_all(), 0);
+	cr_assert_eq(send_due_notices(), 0);
 	now_ms += NOTICES_GATHER_MS;
-	cr_assert_eq(tell_all(), NOTICES_A_DAY);
+	cr_assert_eq(send_due_notices(), NOTICES_A_DAY);
 }
 
-Test(notice_list, the_last_one_of_a_day_says_so)
+Test(notices_list, the_last_one_of_a_day_says_so)
 {
 	char name[32];
 
@@ -234,8 +234,8 @@ Test(notice_list, the_last_one_of_a_day_says_so)
 	}
 }
 
-/* What clients cause leaves room for the rest. */
-Test(notice_list, clients_cannot_use_up_a_day)
+/* Notices that clients can cause leave room for the others. */
+Test(notices_list, clients_cannot_use_up_the_daily_number)
 {
 	unsigned of_users = 0;
 	char name[32];
@@ -245,15 +245,15 @@ Test(notice_list, clients_cannot_use_up_a_day)
 		(void)add(NOTICE_ACCESS, name, name);
 		(void)add(NOTICE_LIMIT, name, name);
 		now_ms += NOTICES_COLLECT_MS;
-		of_users += tell_all();
+		of_users += send_due_notices();
 	}
 	cr_assert_eq(of_users, NOTICES_A_DAY_OF_USERS);
 	cr_assert(add(NOTICE_SPOOL, "/var/spool", "moved"));
 	now_ms += NOTICES_GATHER_MS;
-	cr_assert_eq(tell_all(), 1);
+	cr_assert_eq(send_due_notices(), 1);
 }
 
-Test(notice_list, words_of_strangers_are_one_printable_line)
+Test(notices_list, text_from_outside_becomes_one_printable_line)
 {
 	struct notices_pending *n =
 	    add(NOTICE_RELOAD, "a\r\nb\x1b[2J", "x\r\n\r\n.\r\nMAIL\x01 y\xff z \xc3\xbc");
@@ -263,7 +263,7 @@ Test(notice_list, words_of_strangers_are_one_printable_line)
 	cr_assert_null(strchr(text_of(n), '\r'));
 }
 
-Test(notice_list, texts_are_cut)
+Test(notices_list, long_texts_are_cut)
 {
 	static char wide[8192];
 	struct notices_pending *n;
@@ -282,7 +282,7 @@ Test(notice_list, texts_are_cut)
 	cr_assert_leq(n->lines.n, NOTICES_LINES_BYTES);
 }
 
-/* ---- the file ---- */
+/* ---- the file of sent notices ---- */
 
 static struct str
 written(struct buf *out)
@@ -293,7 +293,7 @@ written(struct buf *out)
 	return buf_str(out);
 }
 
-Test(notice_list, what_was_told_is_known_after_a_restart)
+Test(notices_list, sent_notices_are_known_after_a_restart)
 {
 	static char longest[NOTICES_OBJECT_BYTES + 9];
 	struct buf file;
@@ -305,7 +305,7 @@ Test(notice_list, what_was_told_is_known_after_a_restart)
 	}
 	(void)add(NOTICE_SPOOL, "/var/spool with blanks\n7 certificate x", "text");
 	now_ms += NOTICES_GATHER_MS;
-	cr_assert_eq(tell_all(), NOTICES_A_DAY);
+	cr_assert_eq(send_due_notices(), NOTICES_A_DAY);
 	(void)written(&file);
 	notices_list_clear(&l);
 	notices_list_init(&l);
@@ -315,11 +315,11 @@ Test(notice_list, what_was_told_is_known_after_a_restart)
 	cr_assert_null(add(NOTICE_SPOOL, "/var/spool with blanks\n7 certificate x", "text"));
 	cr_assert(add(NOTICE_SPOOL, "/var/spool", "text"));
 	now_ms += NOTICES_GATHER_MS;
-	cr_assert_eq(tell_all(), 0, "the day's number is known as well");
+	cr_assert_eq(send_due_notices(), 0, "the day's number is known as well");
 	buf_clear(&file);
 }
 
-Test(notice_list, a_damaged_file_is_no_file)
+Test(notices_list, a_damaged_file_is_not_used)
 {
 	static const char *const damaged[] = {"x", "1795000000000 certificate", "0 spool x\n",
 	    "1795000000000 nonsense x\n", "-1 spool x\n", "99999999999999999999 spool x\n",
@@ -342,7 +342,7 @@ Test(notice_list, a_damaged_file_is_no_file)
 	cr_assert_eq(l.sent_count, 1);
 }
 
-Test(notice_list, a_clock_that_was_set_back_silences_for_a_day_at_most)
+Test(notices_list, a_clock_set_back_delays_a_notice_by_a_day_at_most)
 {
 	cr_assert(notices_list_read(&l, STR("3795000000000 spool x\n")));
 	cr_assert_null(add(NOTICE_SPOOL, "x", "text"));

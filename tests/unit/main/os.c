@@ -1,4 +1,4 @@
-/* os: whom the roles become, and where the log goes. */
+/* os: the users of the roles, and the log target. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,28 +13,28 @@
 static struct rig r;
 
 static void
-host_set_up(void)
+os_set_up(void)
 {
 	rig_set_up(&r);
 	rig_configure(&r, "");
 }
 
 static void
-host_tear_down(void)
+os_tear_down(void)
 {
 	rig_tear_down(&r);
 }
 
-TestSuite(host, .init = host_set_up, .fini = host_tear_down);
+TestSuite(os, .init = os_set_up, .fini = os_tear_down);
 
-Test(host, users)
+Test(os, unsuitable_users_are_refused)
 {
 	static const struct {
 		const char *user;
 		bool good;
 	} rows[] = {{"daemon", true}, {"nobody", false}, {"root", false},
 	    {"no-such-user-here", false}, {"", false}};
-	struct os_user who[ROLE_KINDS];
+	struct os_user users[ROLE_KINDS];
 
 	if (getuid() != 0)
 		cr_skip_test("only root becomes somebody else");
@@ -42,17 +42,17 @@ Test(host, users)
 		bool has_default = rows[i].user[0] == 0 && getpwnam("sallyport");
 
 		r.d.conf->user = str_of(rows[i].user);
-		cr_expect_eq(
-		    os_role_users(r.d.conf, who), rows[i].good || has_default, "%s", rows[i].user);
+		cr_expect_eq(os_role_users(r.d.conf, users), rows[i].good || has_default, "%s",
+		    rows[i].user);
 	}
 	r.d.conf->user = STR("daemon");
-	cr_assert(os_role_users(r.d.conf, who));
-	cr_expect_eq(who[ROLE_QUEUE].uid, getpwnam("daemon")->pw_uid);
-	cr_expect_str_eq(who[ROLE_QUEUE].name, "daemon");
-	cr_expect_eq(who[ROLE_WORKER].uid, who[ROLE_AUTH].uid);
+	cr_assert(os_role_users(r.d.conf, users));
+	cr_expect_eq(users[ROLE_QUEUE].uid, getpwnam("daemon")->pw_uid);
+	cr_expect_str_eq(users[ROLE_QUEUE].name, "daemon");
+	cr_expect_eq(users[ROLE_WORKER].uid, users[ROLE_AUTH].uid);
 }
 
-Test(host, log_that_cannot_be_opened)
+Test(os, a_log_that_cannot_be_opened_is_reported)
 {
 	struct os_log log;
 
@@ -65,9 +65,9 @@ Test(host, log_that_cannot_be_opened)
 	cr_expect_eq(log.fd, 2);
 }
 
-/* A pipe that nobody reads would stop the caller for ever; one that somebody reads, as soon as it
- * is full. */
-Test(host, a_log_that_is_no_file, .timeout = 20)
+/* A pipe without a reader would block the caller for ever; a pipe with a reader, when it is
+ * full. */
+Test(os, a_log_that_is_not_a_regular_file_is_refused, .timeout = 20)
 {
 	struct conf_report report;
 	struct os_log log;

@@ -1,4 +1,4 @@
-/* resources and watch_files: all that a configuration needs, or nothing. */
+/* resources and watch_files: everything that a configuration needs is opened, or nothing. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -32,19 +32,19 @@ offer_configure(unsigned a, unsigned b)
 }
 
 static void
-offer_set_up(void)
+resources_set_up(void)
 {
 	rig_set_up(&r);
 	offer_configure(rig_free_port(), rig_free_port());
 }
 
 static void
-offer_tear_down(void)
+resources_tear_down(void)
 {
 	rig_tear_down(&r);
 }
 
-TestSuite(offer, .init = offer_set_up, .fini = offer_tear_down);
+TestSuite(resources, .init = resources_set_up, .fini = resources_tear_down);
 
 static const struct resources_file *
 file_of(const struct resources *o, enum role_grant kind)
@@ -57,7 +57,7 @@ file_of(const struct resources *o, enum role_grant kind)
 	return &o->files[n];
 }
 
-Test(offer, all_is_open)
+Test(resources, everything_is_opened)
 {
 	struct resources *o = resources_new(r.d.conf, NULL, 2, &refusal);
 
@@ -78,8 +78,8 @@ Test(offer, all_is_open)
 	cr_expect_null(o);
 }
 
-/* Whatever step the want of descriptors meets: refused in words, and nothing stays open. */
-Test(offer, without_descriptors)
+/* At whichever step descriptors run out, the failure is reported, and nothing stays open. */
+Test(resources, a_lack_of_descriptors_leaves_nothing_open)
 {
 	struct rlimit all, few;
 	struct resources *before = resources_new(r.d.conf, NULL, 2, &refusal), *o = NULL;
@@ -114,8 +114,9 @@ inode(int fd)
 	return st.st_ino;
 }
 
-/* A waiting client stays: the socket is the same, wherever the listener stands in the list. */
-Test(offer, listeners_are_kept_by_place)
+/* A waiting client stays connected: the socket is the same, wherever the listener is in the
+ * list. */
+Test(resources, listeners_are_kept_by_address_and_port)
 {
 	unsigned a = rig_free_port(), b = rig_free_port();
 	struct resources *before, *o;
@@ -132,7 +133,7 @@ Test(offer, listeners_are_kept_by_place)
 	resources_free(&o);
 }
 
-Test(offer, a_port_that_is_taken)
+Test(resources, a_port_in_use_is_refused)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	unsigned port = rig_free_port();
@@ -151,8 +152,9 @@ Test(offer, a_port_that_is_taken)
 	close(fd);
 }
 
-/* A second daemon of the same user: its sockets would take half of the connections. */
-Test(offer, a_port_of_another_daemon)
+/* A second daemon of the same user, which must not share the port: it would get half of the
+ * connections. */
+Test(resources, a_port_of_another_daemon_is_refused)
 {
 	unsigned a = rig_free_port(), b = rig_free_port();
 	char wanted[100];
@@ -184,8 +186,8 @@ offer_configure_places(const char *address, unsigned port, const char *more)
 	rig_configure(&r, extra);
 }
 
-/* A reload from one address to all of them, and back: the daemon shares ports with itself. */
-Test(offer, addresses_of_a_port_overlap)
+/* A reload from one address to all, and back: the daemon shares ports with itself. */
+Test(resources, overlapping_addresses_of_one_daemon_share_a_port)
 {
 	unsigned port = rig_free_port();
 	struct resources *one, *all, *again;
@@ -211,7 +213,7 @@ Test(offer, addresses_of_a_port_overlap)
 	resources_free(&one);
 }
 
-/* As another daemon of the same user has it: the kernel would let it be joined. */
+/* A socket of another daemon of the same user: the kernel would allow to share its port. */
 static int
 listen_as_another(const char *address, unsigned port)
 {
@@ -239,8 +241,8 @@ expect_refused(const struct resources *before, const char *address, unsigned por
 	resources_free(&o);
 }
 
-/* Who has it is another process; one that ended or that is this one is not told. */
-Test(offer, who_has_a_port)
+/* Only another process is reported, not one that has ended and not this one. */
+Test(resources, the_process_that_uses_a_port_is_reported)
 {
 	static const char *const others[] = {"127.0.0.1", "0.0.0.0"};
 	struct conf_listen l = {.address = STR("127.0.0.1"), .port = rig_free_port()};
@@ -282,8 +284,8 @@ Test(offer, who_has_a_port)
 	}
 }
 
-/* A listener of our own with the same port, but at another address, is not what is in the way. */
-Test(offer, another_daemon_at_another_address)
+/* Our own listener with the same port but another address does not occupy the port. */
+Test(resources, the_process_at_the_overlapping_address_is_reported)
 {
 	unsigned port = rig_free_port();
 	int other = listen_as_another("127.0.0.2", port);
@@ -308,8 +310,8 @@ Test(offer, another_daemon_at_another_address)
 	resources_free(&one);
 }
 
-/* What covers no address of the other is not joined either. */
-Test(offer, families_do_not_overlap)
+/* Listeners that have no address in common do not share a port. */
+Test(resources, families_do_not_overlap)
 {
 	unsigned port = rig_free_port();
 	struct resources *one;
@@ -326,8 +328,8 @@ Test(offer, families_do_not_overlap)
 	resources_free(&one);
 }
 
-/* What is not a file does not stop main, and is told by its name. */
-Test(offer, pipes_in_place_of_files, .timeout = 20)
+/* A path that is not a regular file does not block main, and is reported by its name. */
+Test(resources, pipes_in_place_of_files_are_refused, .timeout = 20)
 {
 	struct str *const named[] = {
 	    &r.d.conf->dns.hosts_file, &r.d.conf->dns.resolv_conf, &r.d.conf->dns.trust_anchor};
@@ -353,8 +355,8 @@ Test(offer, pipes_in_place_of_files, .timeout = 20)
 	resources_free(&before);
 }
 
-/* The kernel gives connections to the sockets of all submission processes. */
-Test(offer, processes_share_a_port)
+/* The kernel distributes connections to the sockets of all submission processes. */
+Test(resources, processes_share_a_port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	unsigned port = rig_free_port(), got[2] = {0};
@@ -385,9 +387,9 @@ offer_path(char out[100], const char *name)
 	snprintf(out, 100, "%s/%s", r.directory, name);
 }
 
-/* Without any certificate that can be used a start is refused, as a reload is, with the place of
- * the key that names the file. */
-Test(offer, missing_files)
+/* Without any usable certificate a start is refused, as a reload is, with the place of the key that
+ * names the file. */
+Test(resources, missing_files_refuse_a_start)
 {
 	struct resources *before = resources_new(r.d.conf, NULL, 1, &refusal);
 	char path[100];
@@ -406,7 +408,7 @@ Test(offer, missing_files)
 	}
 }
 
-Test(offer, certificates_are_renewed_together)
+Test(resources, certificates_are_renewed_together)
 {
 	char crt[100], key[100];
 	struct resources *o = resources_new(r.d.conf, NULL, 1, &refusal);
@@ -433,9 +435,9 @@ Test(offer, certificates_are_renewed_together)
 	resources_free(&o);
 }
 
-/* Beside one that can be used, the other is left out at a start; what worked must work at a reload.
- */
-Test(offer, one_certificate_of_two)
+/* At a start an unusable certificate is left out if another one is usable; at a reload a
+ * certificate in use must stay usable. */
+Test(resources, one_unusable_certificate_of_two)
 {
 	char crt[100], extra[1000];
 	struct resources *o, *next;

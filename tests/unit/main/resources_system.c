@@ -1,4 +1,5 @@
-/* resources_system: resolv.conf and the hosts file, which come, change, go, and cannot be read. */
+/* resources_system: resolv.conf and the hosts file, when they appear, change, disappear, and cannot
+ * be read. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ system_tear_down(void)
 	rig_tear_down(&r);
 }
 
-TestSuite(offer_system, .init = system_set_up, .fini = system_tear_down, .timeout = 60);
+TestSuite(resources_system, .init = system_set_up, .fini = system_tear_down, .timeout = 60);
 
 static const struct resources_file *
 file_of(const struct resources *o)
@@ -82,7 +83,7 @@ system_offer(const struct resources *before)
 	return o;
 }
 
-Test(offer_system, what_comes_changes_and_goes)
+Test(resources_system, changes_are_read)
 {
 	struct resources *o = system_offer(NULL);
 	unsigned held = rig_descriptors();
@@ -105,9 +106,9 @@ Test(offer_system, what_comes_changes_and_goes)
 	resources_free(&o);
 }
 
-/* Relay may not ask for interfaces: it gets their numbers, also of one that came after its start.
- */
-Test(offer_system, interfaces_are_given_as_numbers)
+/* Relay may not look up interfaces: it gets their numbers, also of one that appears after its
+ * start. */
+Test(resources_system, interfaces_are_given_as_numbers)
 {
 	struct resources *o;
 
@@ -121,8 +122,8 @@ Test(offer_system, interfaces_are_given_as_numbers)
 	resources_free(&o);
 }
 
-/* That the number cannot be asked for now says nothing of the interface: the file is put off. */
-Test(offer_system, an_interface_that_cannot_be_asked_for_now)
+/* A failure to look up the number is not the fault of the file: the read is postponed. */
+Test(resources_system, a_failed_interface_lookup_postpones_the_read)
 {
 	static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
 	struct resources *o = system_offer(NULL);
@@ -155,8 +156,8 @@ Test(offer_system, an_interface_that_cannot_be_asked_for_now)
 	resources_free(&o);
 }
 
-/* An error is not an absence: what was read before stays, also through a reload. */
-Test(offer_system, what_cannot_be_read_changes_nothing)
+/* An error is different from a missing file: the former copy stays in use, also after a reload. */
+Test(resources_system, an_unreadable_file_keeps_the_former_copy)
 {
 	struct resources *o, *next;
 	unsigned held;
@@ -186,9 +187,9 @@ Test(offer_system, what_cannot_be_read_changes_nothing)
 	resources_free(&next);
 }
 
-/* A start goes on without it, as there is nothing to keep; a reload that brings its name is
+/* A start continues without it, as there is no former copy; a reload that adds its name is
  * refused. */
-Test(offer_system, what_cannot_be_read_from_the_start)
+Test(resources_system, a_file_unreadable_from_the_start)
 {
 	char other[110];
 	struct resources *o;
@@ -233,8 +234,9 @@ expect_hosts(const struct resources *o, const char *wanted)
 #define SMART "routes: ( { via = \"smarthost\"; host = \"Smart.test\"; tls = \"none\"; } );"
 #define OTHER "routes: ( { via = \"smarthost\"; host = \"other.test\"; tls = \"none\"; } );"
 
-/* Relay gets of the hosts file what the routes use: the rest may be large, and change often. */
-Test(offer_system, of_the_hosts_file_what_routes_use)
+/* Relay gets only what the routes use of the hosts file: the rest may be large, and change
+ * often. */
+Test(resources_system, only_hosts_of_routes_are_copied)
 {
 	static const char rest[] = "0.0.0.0 advertising.tracker.example another.example # much\n";
 	struct resources *o, *next;
@@ -261,7 +263,7 @@ Test(offer_system, of_the_hosts_file_what_routes_use)
 	resources_free(&next);
 }
 
-Test(offer_system, a_hosts_file_that_is_too_long)
+Test(resources_system, a_hosts_file_that_is_too_long)
 {
 	struct resources *o, *next;
 
@@ -275,7 +277,7 @@ Test(offer_system, a_hosts_file_that_is_too_long)
 	next = system_offer(o);
 	expect_hosts(next, "192.0.2.1 smart.test\n");
 	resources_free(&next);
-	/* what was read before knows nothing of this host */
+	/* the former copy does not contain this host */
 	hosts_configure(OTHER);
 	cr_expect_null(resources_new(r.d.conf, o, 1, &refusal));
 	cr_expect(strstr(refusal.why, "(for relay): File too large, at most 64 MiB are read"), "%s",
@@ -283,8 +285,8 @@ Test(offer_system, a_hosts_file_that_is_too_long)
 	resources_free(&o);
 }
 
-/* Who may not read it asks `config check`: that says nothing of the daemon. */
-Test(offer_system, what_only_another_user_cannot_read_is_a_warning)
+/* That the caller of `config check` may not read it does not mean that the daemon may not. */
+Test(resources_system, a_file_that_only_the_caller_cannot_read_is_a_warning)
 {
 	struct conf_report report;
 
@@ -294,7 +296,7 @@ Test(offer_system, what_only_another_user_cannot_read_is_a_warning)
 	cr_assert_eq(chmod(path, 0600), 0);
 	cr_assert_eq(chmod(r.directory, 0755), 0);
 	conf_report_init(&report);
-	/* only this thread */
+	/* in this thread only */
 	cr_assert_eq(syscall(SYS_setresuid, 61001, 61001, 0), 0);
 	resources_system_report("t.cfg", r.d.conf, &report);
 	cr_assert_eq(syscall(SYS_setresuid, 0, 0, 0), 0);
@@ -305,8 +307,8 @@ Test(offer_system, what_only_another_user_cannot_read_is_a_warning)
 	conf_report_clear(&report);
 }
 
-/* More names with more addresses than relay can be given. */
-Test(offer_system, a_hosts_file_of_which_too_much_counts)
+/* More names and addresses than relay can get. */
+Test(resources_system, a_hosts_file_with_too_many_used_lines)
 {
 	enum { NAMES = 500, ADDRESSES = 40 };
 	static struct conf_route routes[NAMES];

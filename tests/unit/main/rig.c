@@ -17,7 +17,7 @@
 #include "main/notices.h"
 #include "main/role_links.h"
 
-/* For mail.example.com, until 2126, each with its key. */
+/* For mail.example.com, valid until 2126, each with its key. */
 const char *const rig_certificates[2] = {
 	"-----BEGIN CERTIFICATE-----\n"
 	"MIIBkDCCATagAwIBAgIUJsLZt/qRSytjseyxfoELA5EbKr4wCgYIKoZIzj0EAwIw\n"
@@ -80,7 +80,8 @@ void
 rig_set_up(struct rig *r)
 {
 	*r = (struct rig){.d = {.stage = -1, .floor_ms = -1, .exe_fd = -1, .spool_fd = -1}};
-	/* a pid may be used again, and what a killed test left must not disturb this one */
+	/* a random name and not the pid, which may be used again: a killed test may have left
+	 * files */
 	snprintf(r->directory, sizeof r->directory, "/var/tmp/sallyport-main-XXXXXX");
 	cr_assert(mkdtemp(r->directory));
 	cr_assert_eq(chmod(r->directory, 0755), 0);
@@ -164,7 +165,7 @@ rig_configure_tls(struct rig *r, const char *extra)
 }
 
 static void
-rig_hear(struct channel *c, const struct channel_packet *p, void *arg)
+rig_receive(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct rig_role *role = arg;
 
@@ -220,7 +221,7 @@ rig_role(struct rig *r, enum role_kind kind, unsigned index)
 	    .incarnation = ++r->d.incarnations, .state = INSTANCE_READY};
 	i->channel = channel_new(r->d.base, ends[0], rig_from_role, rig_lost, i);
 	r->roles[n] = (struct rig_role){.instance = i, .peer_fd = -1};
-	r->roles[n].channel = channel_new(r->d.base, ends[1], rig_hear, rig_lost, &r->roles[n]);
+	r->roles[n].channel = channel_new(r->d.base, ends[1], rig_receive, rig_lost, &r->roles[n]);
 	return &r->roles[n];
 }
 
@@ -242,7 +243,7 @@ rig_run(struct rig *r, int ms)
 		evtimer_add(over, &tv);
 		event_base_dispatch(r->d.base);
 	}
-	/* what is in the sockets by now is heard, however late this process got the processor */
+	/* handles everything that is in the sockets, even if this process got the processor late */
 	for (int i = 0; i < 20; i++)
 		event_base_loop(r->d.base, EVLOOP_NONBLOCK);
 	event_free(over);

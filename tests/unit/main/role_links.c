@@ -1,4 +1,5 @@
-/* role_links and restart_backoff: two that live are joined anew, and nobody can make main spin. */
+/* role_links and restart_backoff: two running roles are connected again, and no role can keep main
+ * busy. */
 #include <criterion/criterion.h>
 #include <unistd.h>
 
@@ -10,18 +11,18 @@
 static struct rig r;
 
 static void
-joints_set_up(void)
+role_links_set_up(void)
 {
 	rig_set_up(&r);
 }
 
 static void
-joints_tear_down(void)
+role_links_tear_down(void)
 {
 	rig_tear_down(&r);
 }
 
-TestSuite(joints, .init = joints_set_up, .fini = joints_tear_down);
+TestSuite(role_links, .init = role_links_set_up, .fini = role_links_tear_down);
 
 static void
 report(struct rig_role *role, enum role_kind kind, uint32_t number)
@@ -32,7 +33,7 @@ report(struct rig_role *role, enum role_kind kind, uint32_t number)
 }
 
 static bool
-are_joined(const struct rig_role *a, const struct rig_role *b)
+are_connected(const struct rig_role *a, const struct rig_role *b)
 {
 	char text[4] = "";
 
@@ -40,7 +41,7 @@ are_joined(const struct rig_role *a, const struct rig_role *b)
 	    a->peer.number == b->peer.number;
 }
 
-Test(joints, who_is_linked_gets_a_pair)
+Test(role_links, linked_roles_get_a_channel)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0),
 	    *keys = rig_role(&r, ROLE_KEYS, 0);
@@ -52,10 +53,10 @@ Test(joints, who_is_linked_gets_a_pair)
 	cr_expect_eq(keys->peers, 0);
 	cr_expect_eq(queue->peer.role, ROLE_RELAY);
 	cr_expect_eq(relay->peer.role, ROLE_QUEUE);
-	cr_expect(are_joined(queue, relay));
+	cr_expect(are_connected(queue, relay));
 }
 
-Test(joints, a_lost_channel_of_two_that_live_is_replaced)
+Test(role_links, a_lost_channel_of_two_running_roles_is_replaced)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0);
 	uint32_t first;
@@ -63,20 +64,20 @@ Test(joints, a_lost_channel_of_two_that_live_is_replaced)
 	role_links_make(relay->instance);
 	rig_run(&r, 0);
 	first = queue->peer.number;
-	/* both tell it */
+	/* both report it */
 	report(queue, ROLE_RELAY, first);
 	report(relay, ROLE_QUEUE, first);
 	rig_run(&r, 250);
 	cr_expect_eq(queue->peers, 2);
 	cr_expect_eq(relay->peers, 2);
-	cr_expect(are_joined(queue, relay));
-	/* a report that was under way speaks of the former pair */
+	cr_expect(are_connected(queue, relay));
+	/* a late report about the former channel */
 	report(queue, ROLE_RELAY, first);
 	rig_run(&r, 500);
 	cr_expect_eq(queue->peers, 2);
 }
 
-Test(joints, one_that_was_replaced_is_not_joined_twice)
+Test(role_links, a_replaced_role_is_not_connected_twice)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0);
 
@@ -84,21 +85,21 @@ Test(joints, one_that_was_replaced_is_not_joined_twice)
 	rig_run(&r, 0);
 	report(queue, ROLE_RELAY, queue->peer.number);
 	rig_run(&r, 0);
-	/* it had died: its successor is joined when it starts */
+	/* it had ended: its successor is connected when it starts */
 	relay->instance->incarnation = ++r.d.incarnations;
 	rig_run(&r, 300);
 	cr_expect_eq(queue->peers, 1);
 	role_links_make(relay->instance);
 	rig_run(&r, 0);
 	cr_expect_eq(queue->peers, 2);
-	/* a report of what the dead one had */
+	/* a report about the channel of the ended process */
 	report(queue, ROLE_RELAY, queue->peer.number - 1);
 	rig_run(&r, 300);
 	cr_expect_eq(queue->peers, 2);
 }
 
-/* Two broken roles lose each new channel at once. */
-Test(joints, pauses_grow)
+/* Two faulty roles lose each new channel at once. */
+Test(role_links, pauses_grow)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0);
 	int64_t until_ms = clock_mono_ms() + 2000;
@@ -113,8 +114,8 @@ Test(joints, pauses_grow)
 	cr_expect_geq(queue->peers, 2);
 }
 
-/* What a role says of roles that are not there, or not its peers, is nothing. */
-Test(joints, nonsense_is_passed_over)
+/* Reports about roles that do not exist, or are not linked, have no effect. */
+Test(role_links, unknown_roles_are_ignored)
 {
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0), *relay = rig_role(&r, ROLE_RELAY, 0);
 
@@ -127,7 +128,7 @@ Test(joints, nonsense_is_passed_over)
 	cr_expect_eq(relay->peers, 1);
 }
 
-Test(backoff, doubles_up_to_its_end)
+Test(restart_backoff, doubles_up_to_its_maximum)
 {
 	static const int64_t rows[] = {
 	    100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000};

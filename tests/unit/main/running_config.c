@@ -1,4 +1,4 @@
-/* running_config: the configuration that the daemon has is told whole, or not at all. */
+/* running_config: the running configuration is sent as a whole, or not at all. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,21 +25,21 @@ TestSuite(running, .init = running_set_up, .fini = running_tear_down, .timeout =
 
 struct setting {
 	struct daemon d;
-	struct channel *asks, *answers;
+	struct channel *client, *answers;
 	int status;
 	bool is_over;
-	struct buf said, shown;
+	struct buf final_text, shown;
 };
 
 static void
-running_hear(struct channel *c, const struct channel_packet *p, void *arg)
+running_receive(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct message_admin_done done = {0};
 	struct setting *s = arg;
 
 	s->status = str_eq(p->message->admin.verb, STR("main.diff"))
-	    ? running_config_compare(&s->d, c, p->call, &s->said)
-	    : running_config_send(&s->d, c, p->call, &s->said);
+	    ? running_config_compare(&s->d, c, p->call, &s->final_text)
+	    : running_config_send(&s->d, c, p->call, &s->final_text);
 	cr_assert_eq(channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &done, -1), 0);
 }
 
@@ -72,8 +72,7 @@ running_answered(enum request_end end, const struct channel_packet *p, void *arg
 
 enum { GROUPS = 20000 };
 
-/* Two lists as long as they may be, of names with labels of that length, written as short as that
- * goes. */
+/* Two lists of the maximum length, of names with labels of that length, in the shortest form. */
 static void
 running_write(struct buf *text, unsigned label)
 {
@@ -90,14 +89,14 @@ running_write(struct buf *text, unsigned label)
 	buf_addz(text, ")};");
 }
 
-/* Of a daemon with this configuration. */
+/* A daemon with this configuration. */
 static void
 running_begin(struct setting *s, struct str text)
 {
 	struct conf_report report;
 
 	*s = (struct setting){.d.config_path = r.config};
-	buf_init(&s->said, 4096);
+	buf_init(&s->final_text, 4096);
 	buf_init(&s->shown, 64 << 20);
 	conf_report_init(&report);
 	s->d.conf = conf_read_text(text, &report);
@@ -106,21 +105,21 @@ running_begin(struct setting *s, struct str text)
 }
 
 static void
-running_hear_all(struct setting *s, const char *verb)
+running_receive_all(struct setting *s, const char *verb)
 {
 	struct message_admin m = {.verb = str_of(verb)};
 	int ends[2];
 
 	cr_assert_eq(channel_pair(ends), 0);
-	s->asks = channel_new(r.d.base, ends[0], running_hear, running_lost, s);
-	s->answers = channel_new(r.d.base, ends[1], running_hear, running_lost, s);
-	ask_pooled(s->asks, MESSAGE_ADMIN, &m, running_answered, s);
+	s->client = channel_new(r.d.base, ends[0], running_receive, running_lost, s);
+	s->answers = channel_new(r.d.base, ends[1], running_receive, running_lost, s);
+	ask_pooled(s->client, MESSAGE_ADMIN, &m, running_answered, s);
 	for (int i = 0; i < 2000 && !s->is_over; i++)
 		rig_run(&r, 5);
 	cr_assert(s->is_over);
 }
 
-/* What is told of a configuration with names of that length. */
+/* The answer for a configuration with names of that length. */
 static void
 running_ask(struct setting *s, unsigned label)
 {
@@ -130,20 +129,20 @@ running_ask(struct setting *s, unsigned label)
 	running_write(&text, label);
 	running_begin(s, buf_str(&text));
 	buf_clear(&text);
-	running_hear_all(s, "main.config");
+	running_receive_all(s, "main.config");
 }
 
 static void
 running_end(struct setting *s)
 {
-	channel_free(&s->asks);
+	channel_free(&s->client);
 	channel_free(&s->answers);
 	conf_drop(&s->d.conf);
-	buf_clear(&s->said);
+	buf_clear(&s->final_text);
 	buf_clear(&s->shown);
 }
 
-Test(running, all_of_it_is_told)
+Test(running, the_whole_configuration_is_sent)
 {
 	struct setting s;
 	struct buf whole;
@@ -153,35 +152,35 @@ Test(running, all_of_it_is_told)
 	conf_write(s.d.conf, CONF_ALL, false, false, &whole);
 	cr_expect_gt(whole.n, 1u << 20);
 	cr_expect_eq(s.status, 0);
-	cr_expect_eq(s.said.n, 0);
+	cr_expect_eq(s.final_text.n, 0);
 	cr_expect(
 	    str_eq(buf_str(&whole), buf_str(&s.shown)), "%zu and %zu bytes", whole.n, s.shown.n);
 	buf_clear(&whole);
 	running_end(&s);
 }
 
-Test(running, one_that_is_too_large_is_refused)
+Test(running, a_too_large_configuration_is_refused)
 {
 	struct setting s;
 
 	running_ask(&s, 55);
 	cr_expect_eq(s.status, EXIT_CONFIG);
 	cr_expect_eq(s.shown.n, 0, "%zu bytes of it are shown", s.shown.n);
-	cr_expect(str_eq(buf_str(&s.said),
+	cr_expect(str_eq(buf_str(&s.final_text),
 		      STR("the running configuration is larger than 8 MiB and is not shown\n")),
-	    "%.*s", STR_ARG(buf_str(&s.said)));
+	    "%.*s", STR_ARG(buf_str(&s.final_text)));
 	running_end(&s);
 }
 
 static const char running_looked_up[] = "help_desk_group: a comparison does not look the group up: "
 					"a reload does, and is refused where it cannot be used";
 
-/* That would take as long as the list of groups does, which may be another host's. */
+/* A lookup could take long, if the groups come from another host. */
 Test(running, a_group_that_is_compared_is_not_looked_up)
 {
 	static const struct {
 		const char *running, *file;
-		bool is_told;
+		bool has_note;
 	} rows[] = {{"", "help_desk_group = \"no-such-group\";\n", true},
 	    {"help_desk_group = \"adm\";\n", "help_desk_group = \"no-such-group\";\n", true},
 	    {"help_desk_group = \"no-such-group\";\n", "help_desk_group = \"no-such-group\";\n",
@@ -199,13 +198,13 @@ Test(running, a_group_that_is_compared_is_not_looked_up)
 		rig_write(r.config, text);
 		snprintf(text, sizeof text, "%s%s", minimal, rows[i].running);
 		running_begin(&s, str_of(text));
-		running_hear_all(&s, "main.diff");
-		buf_addc(&s.said, 0);
+		running_receive_all(&s, "main.diff");
+		buf_addc(&s.final_text, 0);
 		buf_addc(&s.shown, 0);
-		cr_expect_eq(s.status, 0, "%s", s.said.p);
-		cr_expect_eq(strstr(s.said.p, running_looked_up) != NULL, rows[i].is_told,
-		    "%zu: %s", i, s.said.p);
-		cr_expect_eq(strstr(s.shown.p, running_looked_up) != NULL, rows[i].is_told,
+		cr_expect_eq(s.status, 0, "%s", s.final_text.p);
+		cr_expect_eq(strstr(s.final_text.p, running_looked_up) != NULL, rows[i].has_note,
+		    "%zu: %s", i, s.final_text.p);
+		cr_expect_eq(strstr(s.shown.p, running_looked_up) != NULL, rows[i].has_note,
 		    "%zu: %s", i, s.shown.p);
 		running_end(&s);
 	}

@@ -1,6 +1,6 @@
 /*
- * sandbox: in each role's own sandbox, what it may do works and what it may not is refused.  A
- * plain program: each try runs in a child of its own, which reports by its exit status.
+ * sandbox: in each role's own sandbox, permitted calls work and others are refused.  A plain
+ * program: each attempt runs in a child of its own, which reports by its exit status.
  */
 #include "base/sandbox.h"
 
@@ -31,7 +31,7 @@
 #include "relay/relay.h"
 #include "submission/submission.h"
 
-/* Each answers 0, or -1 with errno. */
+/* Each returns 0, or -1 with errno. */
 typedef int try_fn(void);
 
 static int
@@ -162,11 +162,11 @@ read_own_limit(void)
 	return prlimit(0, RLIMIT_NOFILE, NULL, &limit);
 }
 
-/* Sockets of main()'s, outside of every sandbox. */
+/* Sockets of main(), outside all sandboxes. */
 static int sender, listener;
 static struct sockaddr_un abstract = {.sun_family = AF_UNIX};
 
-/* A kernel that has no such scope in landlock lets it pass. */
+/* A kernel without this scope in landlock permits it. */
 static int
 reach_abstract_socket(void)
 {
@@ -274,7 +274,7 @@ enum { ALL = KEYS | AUTH | WORKER | SUBMISSION | QUEUE | RELAY | CONTROL };
 static const struct attempt {
 	const char *name;
 	try_fn *act;
-	unsigned may; /* roles to whom it is allowed */
+	unsigned may; /* roles that may do it */
 } attempts[] = {
     {"open /etc/passwd", open_passwd, NO},
     {"create a file", open_new, NO},
@@ -321,7 +321,7 @@ try_in(const struct role_spec *spec, try_fn *act)
 	static const struct sandbox_path random_device = {.path = "/dev/urandom"};
 	struct sandbox sandbox = spec->sandbox;
 
-	/* what prepare() adds for the one role that needs a device; directories come with
+	/* what prepare() adds for the only role that needs a device; directories come with
 	 * descriptors */
 	if (spec == &worker_role) {
 		sandbox.paths = &random_device;

@@ -1,5 +1,5 @@
-/* socket_access: owner, group and mode of the tool's socket and of its directory, as the
- * configuration says; and what the daemon says when the system does not let it. */
+/* socket_access: owner, group and mode of the control socket and its directory, as configured; and
+ * the message when the system does not permit it. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ static const struct conf none, desk = {.has_help_desk = true, .help_desk = DESK}
 static void
 set_up(void)
 {
-	struct directory_spec wish = {.key = "run_directory", .path = STR("/test")};
+	struct directory_spec spec = {.key = "run_directory", .path = STR("/test")};
 	int status = 0;
 
 	if (geteuid() != 0)
@@ -33,9 +33,9 @@ set_up(void)
 	snprintf(base, sizeof base, "/tmp/test-help-desk.XXXXXX");
 	cr_assert(mkdtemp(base));
 	d.identities[ROLE_CONTROL] = (struct os_user){.uid = ROLE_UID, .gid = ROLE_GID};
-	wish.owner = &d.identities[ROLE_CONTROL];
+	spec.owner = &d.identities[ROLE_CONTROL];
 	d.run_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d.admin_fd = directory_open_socket(d.run_fd, &wish, &status);
+	d.admin_fd = directory_open_socket(d.run_fd, &spec, &status);
 	cr_assert_geq(d.admin_fd, 0);
 }
 
@@ -50,7 +50,7 @@ tear_down(void)
 	rmdir(base);
 }
 
-TestSuite(help_desk, .init = set_up, .fini = tear_down);
+TestSuite(socket_access, .init = set_up, .fini = tear_down);
 
 static void
 has(const char *name, uid_t uid, gid_t gid, mode_t mode)
@@ -64,14 +64,14 @@ has(const char *name, uid_t uid, gid_t gid, mode_t mode)
 }
 
 static void
-opens(const struct conf *before, const struct conf *now)
+opens(const struct conf *old_conf, const struct conf *new_conf)
 {
 	char why[DAEMON_REASON_BYTES] = "";
 
-	cr_assert(socket_access_set(&d, before, now, why), "%s", why);
+	cr_assert(socket_access_set(&d, old_conf, new_conf, why), "%s", why);
 }
 
-Test(help_desk, each_change)
+Test(socket_access, every_change_of_the_group)
 {
 	fchmod(d.run_fd, 0755);
 	opens(NULL, &none);
@@ -87,8 +87,8 @@ Test(help_desk, each_change)
 	has(".", 0, 0, 0755);
 }
 
-/* Without a group nothing is looked at or changed, whoever changed it. */
-Test(help_desk, without_a_group_all_stays)
+/* Without a group nothing is checked or changed, even if another user changed it. */
+Test(socket_access, without_a_group_nothing_changes)
 {
 	cr_assert_eq(fchmodat(d.run_fd, directory_socket, 0640, 0), 0);
 	opens(&none, &none);
@@ -98,8 +98,9 @@ Test(help_desk, without_a_group_all_stays)
 	opens(NULL, &none);
 }
 
-/* The group can search it and do nothing else; who could before, and is no member, cannot. */
-Test(help_desk, a_directory_that_others_cannot_search)
+/* The group can search it and do nothing else; users who could before, and are no members,
+ * cannot. */
+Test(socket_access, a_directory_that_others_cannot_search)
 {
 	static const struct {
 		gid_t gid;
@@ -115,7 +116,7 @@ Test(help_desk, a_directory_that_others_cannot_search)
 		opens(&desk, &none);
 		has(".", 0, DESK, cases[i].without);
 	}
-	/* that of another group is left alone */
+	/* access of another group stays */
 	cr_assert_eq(fchown(d.run_fd, 0, OTHER), 0);
 	cr_assert_eq(fchmod(d.run_fd, 0710), 0);
 	opens(&desk, &none);
@@ -134,7 +135,7 @@ drop_capability(unsigned which)
 }
 
 /* The shipped unit gives main CAP_CHOWN and not CAP_FOWNER. */
-Test(help_desk, with_the_capabilities_of_the_unit)
+Test(socket_access, works_with_the_capabilities_of_the_unit)
 {
 	drop_capability(CAP_FOWNER);
 	opens(NULL, &desk);
@@ -144,15 +145,15 @@ Test(help_desk, with_the_capabilities_of_the_unit)
 }
 
 static void
-fails(const struct conf *before, const struct conf *now, int error)
+fails(const struct conf *old_conf, const struct conf *new_conf, int error)
 {
 	char why[DAEMON_REASON_BYTES] = "";
 
-	cr_expect(!socket_access_set(&d, before, now, why));
+	cr_expect(!socket_access_set(&d, old_conf, new_conf, why));
 	cr_expect(strstr(why, "help_desk_group: ") && strstr(why, strerror(error)), "%s", why);
 }
 
-Test(help_desk, what_fails_is_told)
+Test(socket_access, a_failure_is_reported)
 {
 	int fd;
 

@@ -1,4 +1,4 @@
-/* stopping: processes that do not end, and SIGTERM that comes again. */
+/* stopping: processes that do not end, and a second SIGTERM. */
 #include <criterion/criterion.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -30,7 +30,7 @@ stopping_tear_down(void)
 {
 	stopping_clear(&r.d);
 	for (unsigned n = 0; n < r.d.instance_count; n++)
-		event_free(r.d.instances[n].again);
+		event_free(r.d.instances[n].restart_timer);
 	rig_tear_down(&r);
 }
 
@@ -44,14 +44,14 @@ nothing(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-/* Its process has ended, and nobody waits for it: SIGKILL changes nothing, as with one that the
- * kernel keeps. */
+/* An instance whose process has ended and is not reaped: SIGKILL changes nothing, as with a process
+ * that is blocked in the kernel. */
 static struct instance *
-unendable(enum role_kind kind, unsigned index)
+instance_that_does_not_end(enum role_kind kind, unsigned index)
 {
 	struct instance *i = rig_role(&r, kind, index)->instance;
 
-	i->again = evtimer_new(r.d.base, nothing, NULL);
+	i->restart_timer = evtimer_new(r.d.base, nothing, NULL);
 	i->pid = fork();
 	if (i->pid == 0)
 		_exit(0);
@@ -80,12 +80,13 @@ run_to_the_end(void)
 	event_base_dispatch(r.d.base);
 }
 
-/* Far less than the 30 s of the drain; no kind of role waits for the limits of the others. */
-Test(stopping, told_again_it_ends_without_those_that_do_not)
+/* It takes far less than the 30 s of the drain; no kind of role waits for the limits of the
+ * others. */
+Test(stopping, a_second_sigterm_ends_it_without_hanging_processes)
 {
-	struct instance *first = unendable(ROLE_SUBMISSION, 0),
-	                *second = unendable(ROLE_SUBMISSION, 1);
-	struct instance *relay = unendable(ROLE_RELAY, 0);
+	struct instance *first = instance_that_does_not_end(ROLE_SUBMISSION, 0),
+	                *second = instance_that_does_not_end(ROLE_SUBMISSION, 1);
+	struct instance *relay = instance_that_does_not_end(ROLE_RELAY, 0);
 
 	stopping_begin(&r.d);
 	stopping_begin(&r.d);
@@ -101,13 +102,13 @@ Test(stopping, told_again_it_ends_without_those_that_do_not)
 		continue;
 }
 
-/* As many were left behind while it ran as may be: no reason to wait for one more now. */
-Test(stopping, the_bound_of_those_left_behind_holds_no_stop)
+/* The maximum was abandoned while the daemon ran: no reason for the stop to wait for one more. */
+Test(stopping, the_limit_of_abandoned_processes_delays_no_stop)
 {
-	struct instance *i = unendable(ROLE_RELAY, 0);
+	struct instance *i = instance_that_does_not_end(ROLE_RELAY, 0);
 
 	for (int n = 0; n < INSTANCE_ABANDONED_MAX; n++)
-		i->left[n] = 1000000 + n;
+		i->abandoned[n] = 1000000 + n;
 	stopping_begin(&r.d);
 	stopping_begin(&r.d);
 	run_to_the_end();
@@ -116,10 +117,10 @@ Test(stopping, the_bound_of_those_left_behind_holds_no_stop)
 	cr_assert_gt(waitpid(-1, NULL, 0), 0);
 }
 
-/* It holds the lock of the spool; it is told once, though it is killed again and again. */
+/* It has the lock of the spool; this is logged once, even if SIGKILL is sent several times. */
 Test(stopping, a_queue_that_does_not_end_is_waited_for)
 {
-	struct instance *i = unendable(ROLE_QUEUE, 0);
+	struct instance *i = instance_that_does_not_end(ROLE_QUEUE, 0);
 
 	stopping_begin(&r.d);
 	stopping_begin(&r.d);

@@ -1,4 +1,4 @@
-/* supervise: starts that cannot succeed.  The roles' program is one that ends at once. */
+/* supervise: starts that cannot succeed.  The program of the roles is one that ends at once. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -82,7 +82,7 @@ Test(supervise, roles_that_end_at_once_end_the_daemon)
 		cr_expect_eq(r.d.instances[n].state, INSTANCE_DOWN);
 }
 
-/* Once everything was ready, the daemon keeps trying, with growing pauses. */
+/* After all roles were ready once, the daemon keeps trying, with growing pauses. */
 Test(supervise, after_the_first_ready_it_keeps_trying)
 {
 	r.d.was_ready = true;
@@ -93,8 +93,8 @@ Test(supervise, after_the_first_ready_it_keeps_trying)
 		    r.d.instances[n].restarts);
 }
 
-/* Slots of the dead are given back, and regions with them. */
-Test(supervise, slots_are_given_back)
+/* Slots and regions of ended processes are returned. */
+Test(supervise, slots_are_returned)
 {
 	unsigned lent = 0;
 

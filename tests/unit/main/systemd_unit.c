@@ -1,4 +1,4 @@
-/* systemd_unit: paths that the shipped unit hides or protects are warned of, until a drop-in allows
+/* systemd_unit: it warns of paths that the shipped unit hides or protects, until a drop-in permits
  * them. */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ service_tear_down(void)
 	rig_tear_down(&r);
 }
 
-TestSuite(service, .init = service_set_up, .fini = service_tear_down);
+TestSuite(systemd_unit, .init = service_set_up, .fini = service_tear_down);
 
 static void
 drop_in(const char *text)
@@ -51,7 +51,7 @@ drop_in(const char *text)
 	rig_write(path, text);
 }
 
-/* How many warnings there are; each of the words stands in them. */
+/* The number of warnings; each of the words is in them. */
 static unsigned
 warnings(const char *words)
 {
@@ -69,7 +69,7 @@ warnings(const char *words)
 	return count;
 }
 
-Test(service, what_it_lets_the_daemon_write)
+Test(systemd_unit, paths_that_the_unit_makes_read_only)
 {
 	cr_expect_eq(warnings("none"), 0);
 	r.d.conf->queue.directory = STR("/var/spool/sallyport/deeper");
@@ -98,8 +98,9 @@ drop_in_at(const char *place, const char *name, const char *text)
 	rig_write(path, text);
 }
 
-/* As systemd reads them: by their names, over all places; of one name the first place counts. */
-Test(service, drop_ins_are_read_in_the_order_of_their_names)
+/* As systemd reads them: in the order of names, over all directories; of one name the first
+ * directory counts. */
+Test(systemd_unit, drop_ins_are_read_in_the_order_of_their_names)
 {
 	char name[32];
 
@@ -117,7 +118,7 @@ Test(service, drop_ins_are_read_in_the_order_of_their_names)
 	cr_expect_eq(warnings("queue.directory: /srv/spool"), 1, "it is in place of the other one");
 }
 
-Test(service, what_it_hides)
+Test(systemd_unit, paths_that_the_unit_hides)
 {
 	struct conf_tls *tls = (struct conf_tls *)(uintptr_t)r.d.conf->tls.item;
 
@@ -142,7 +143,7 @@ Test(service, what_it_hides)
 	    1);
 }
 
-Test(service, without_systemd_nothing_is_said)
+Test(systemd_unit, without_systemd_there_is_no_warning)
 {
 	char command[200];
 

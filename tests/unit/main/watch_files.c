@@ -1,5 +1,5 @@
-/* watch_files: what is wrong with a certificate is logged at the start, once a day, and when it is
- * loaded anew. */
+/* watch_files: problems of a certificate are logged at the start, once a day, and when it is loaded
+ * again. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 enum { LOOK_MS = 2100, HOUR_MS = 60 * 60 * 1000 };
 
-/* no certificate of the rig has expired, and each has */
+/* in the first year no certificate of the rig has expired, in the second each has */
 static const int64_t year_2077_ms = 3379190400000, year_2127_ms = 4957113600000;
 static struct rig r;
 static char log_path[100];
@@ -32,8 +32,8 @@ watch_set_up(void)
 	snprintf(log_path, sizeof log_path, "%s/log", r.directory);
 	log_open(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), LOG_TO_FILE);
 	watch_files_note_initial(&r.d);
-	r.d.offer = resources_new(r.d.conf, NULL, 1, &refusal);
-	cr_assert(r.d.offer, "%s", refusal.why);
+	r.d.resources = resources_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(r.d.resources, "%s", refusal.why);
 }
 
 static void
@@ -41,14 +41,14 @@ watch_tear_down(void)
 {
 	clock_fake(-1);
 	watch_files_stop(&r.d);
-	resources_free(&r.d.offer);
+	resources_free(&r.d.resources);
 	rig_tear_down(&r);
 }
 
-TestSuite(watch, .init = watch_set_up, .fini = watch_tear_down, .timeout = 60);
+TestSuite(watch_files, .init = watch_set_up, .fini = watch_tear_down, .timeout = 60);
 
 static unsigned
-told(const char *words)
+count_logged(const char *words)
 {
 	static char text[65536];
 	int fd = open(log_path, O_RDONLY | O_CLOEXEC);
@@ -63,28 +63,28 @@ told(const char *words)
 	return count;
 }
 
-Test(watch, an_expired_certificate_is_told_once_a_day)
+Test(watch_files, an_expired_certificate_is_logged_once_a_day)
 {
 	static const char words[] = "sallyport.cfg:2: tls.certificate: ";
 
 	watch_files_start(&r.d);
-	cr_expect_eq(told(words), 0, "nothing is wrong in these years");
+	cr_expect_eq(count_logged(words), 0, "nothing is wrong in these years");
 	watch_files_stop(&r.d);
 	clock_fake(year_2127_ms);
 	watch_files_start(&r.d);
-	cr_expect_eq(told(words), 1);
-	cr_expect_eq(told("expired on 2126-"), 1);
+	cr_expect_eq(count_logged(words), 1);
+	cr_expect_eq(count_logged("expired on 2126-"), 1);
 	clock_fake(year_2127_ms + 23 * HOUR_MS);
 	rig_run(&r, LOOK_MS);
-	cr_expect_eq(told(words), 1, "the same day");
+	cr_expect_eq(count_logged(words), 1, "the same day");
 	clock_fake(year_2127_ms + 24 * HOUR_MS);
 	rig_run(&r, LOOK_MS);
-	cr_expect_eq(told(words), 2, "a day later");
+	cr_expect_eq(count_logged(words), 2, "a day later");
 	rig_run(&r, LOOK_MS);
-	cr_expect_eq(told(words), 2);
+	cr_expect_eq(count_logged(words), 2);
 	watch_files_certificates_changed(&r.d);
 	rig_run(&r, LOOK_MS);
-	cr_expect_eq(told(words), 3, "after a reload");
+	cr_expect_eq(count_logged(words), 3, "after a reload");
 }
 
 static void
@@ -94,15 +94,15 @@ offer_with_resolv_conf(const char *path)
 
 	r.d.stage = -1;
 	r.d.conf->dns.resolv_conf = str_of(path);
-	resources_free(&r.d.offer);
-	r.d.offer = resources_new(r.d.conf, NULL, 1, &refusal);
-	cr_assert(r.d.offer, "%s", refusal.why);
+	resources_free(&r.d.resources);
+	r.d.resources = resources_new(r.d.conf, NULL, 1, &refusal);
+	cr_assert(r.d.resources, "%s", refusal.why);
 }
 
 static const struct resources_file *
 file_at(const char *path)
 {
-	const struct resources *o = r.d.offer;
+	const struct resources *o = r.d.resources;
 	size_t n = 0;
 
 	while (n < o->file_count && !str_eq(o->files[n].path, str_of(path)))
@@ -111,7 +111,7 @@ file_at(const char *path)
 	return &o->files[n];
 }
 
-/* From now on this process gets no more descriptors; what the limit was. */
+/* From now on this process gets no more descriptors; returns the former limit. */
 static struct rlimit
 no_more_descriptors(void)
 {
@@ -126,18 +126,18 @@ no_more_descriptors(void)
 	return before;
 }
 
-/* Looks until that was told so many times; how many times it was. */
+/* Checks until the words were logged `count` times; returns how many times they were. */
 static unsigned
-look_until(const char *words, unsigned count)
+check_until(const char *words, unsigned count)
 {
-	for (int looks = 0; looks < 10 && told(words) < count; looks++)
+	for (int checks = 0; checks < 10 && count_logged(words) < count; checks++)
 		rig_run(&r, LOOK_MS);
-	return told(words);
+	return count_logged(words);
 }
 
-/* It is read when the resources are opened, and looked at from a moment later on: the first look
+/* It is read when the resources are opened, and checked from a moment later on: the first check
  * reads it again. */
-Test(watch, a_file_that_changes_while_the_daemon_starts)
+Test(watch_files, a_file_that_changes_during_the_start_is_loaded)
 {
 	char path[100];
 
@@ -148,12 +148,12 @@ Test(watch, a_file_that_changes_while_the_daemon_starts)
 	watch_files_start(&r.d);
 	rig_run(&r, LOOK_MS);
 	cr_expect_geq(file_at(path)->fd, 0);
-	cr_expect_eq(told("resolv.conf changed: loading it"), 1);
+	cr_expect_eq(count_logged("resolv.conf changed: loading it"), 1);
 	unlink(path);
 }
 
-/* That there is no descriptor for it is not the file's fault: the next look tries again. */
-Test(watch, a_file_for_which_there_was_no_descriptor_is_loaded_later)
+/* A lack of descriptors is not the fault of the file: the next check tries again. */
+Test(watch_files, a_file_for_which_there_was_no_descriptor_is_loaded_later)
 {
 	static const char late[] =
 	    "resolv.conf cannot be read now (Too many open files): what was read before is used";
@@ -168,39 +168,39 @@ Test(watch, a_file_for_which_there_was_no_descriptor_is_loaded_later)
 	rig_write(path, "nameserver 192.0.2.27\n");
 	before = no_more_descriptors();
 	rig_run(&r, 4 * LOOK_MS);
-	cr_expect(strstr(resources_system_trouble(r.d.offer, text), late), "%s", text);
+	cr_expect(strstr(resources_system_trouble(r.d.resources, text), late), "%s", text);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-	cr_expect_eq(told("resolv.conf changed: loading it"), 0);
-	cr_expect_eq(told(late), 1, "once");
-	cr_expect_eq(look_until("resolv.conf changed: loading it", 1), 1);
-	cr_expect_str_eq(resources_system_trouble(r.d.offer, text), "");
+	cr_expect_eq(count_logged("resolv.conf changed: loading it"), 0);
+	cr_expect_eq(count_logged(late), 1, "once");
+	cr_expect_eq(check_until("resolv.conf changed: loading it", 1), 1);
+	cr_expect_str_eq(resources_system_trouble(r.d.resources, text), "");
 	unlink(path);
 }
 
-/* It changed and changed back meanwhile, so that nothing but the trouble says that it was not read.
- */
-Test(watch, a_file_that_is_again_what_it_was_after_a_want_of_descriptors)
+/* It changed and changed back meanwhile, so that only the reported problem shows that it was not
+ * read. */
+Test(watch_files, a_file_unchanged_after_a_lack_of_descriptors)
 {
-	char path[100], kept[100], text[RESOURCES_SYSTEM_TEXT_BYTES];
+	char path[100], former[100], text[RESOURCES_SYSTEM_TEXT_BYTES];
 	struct rlimit before;
 
 	clock_fake(year_2127_ms);
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
-	snprintf(kept, sizeof kept, "%s/kept", r.directory);
+	snprintf(former, sizeof former, "%s/kept", r.directory);
 	rig_write(path, "nameserver 192.0.2.1\n");
 	offer_with_resolv_conf(path);
 	watch_files_start(&r.d);
 	rig_run(&r, 2 * LOOK_MS);
-	cr_assert_eq(rename(path, kept), 0);
+	cr_assert_eq(rename(path, former), 0);
 	rig_write(path, "nameserver 192.0.2.27\n");
 	before = no_more_descriptors();
 	rig_run(&r, 3 * LOOK_MS);
-	cr_assert_eq(rename(kept, path), 0);
+	cr_assert_eq(rename(former, path), 0);
 	rig_run(&r, LOOK_MS);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	clock_fake(year_2127_ms + 61 * 1000);
-	cr_expect_eq(look_until("resolv.conf can be read again: it is the same", 1), 1);
-	cr_expect_str_eq(resources_system_trouble(r.d.offer, text), "");
+	cr_expect_eq(check_until("resolv.conf can be read again: it is the same", 1), 1);
+	cr_expect_str_eq(resources_system_trouble(r.d.resources, text), "");
 	unlink(path);
 }
 
@@ -213,8 +213,8 @@ expect_servers(const char *path, const char *wanted)
 	cr_expect_str_eq(text, wanted);
 }
 
-/* The file stays as it is, and what is given of it changes. */
-Test(watch, an_interface_that_comes_and_gets_another_number)
+/* The file does not change, but its copy for relay does. */
+Test(watch_files, an_interface_that_appears_and_gets_another_number)
 {
 	char path[100];
 
@@ -227,23 +227,23 @@ Test(watch, an_interface_that_comes_and_gets_another_number)
 	expect_servers(path, "nameserver fe80::1%link0\n");
 	rig_link_error = 0;
 	rig_link_index = 7;
-	cr_expect_eq(look_until("resolv.conf changed: loading it", 1), 1);
+	cr_expect_eq(check_until("resolv.conf changed: loading it", 1), 1);
 	expect_servers(path, "nameserver fe80::1%7\n");
 	rig_link_error = EMFILE;
 	rig_run(&r, 3 * LOOK_MS);
 	expect_servers(path, "nameserver fe80::1%7\n");
 	rig_link_error = 0;
 	rig_link_index = 9;
-	cr_expect_eq(look_until("resolv.conf changed: loading it", 2), 2);
+	cr_expect_eq(check_until("resolv.conf changed: loading it", 2), 2);
 	expect_servers(path, "nameserver fe80::1%9\n");
 	rig_link_error = ENODEV;
-	cr_expect_eq(look_until("resolv.conf changed: loading it", 3), 3);
+	cr_expect_eq(check_until("resolv.conf changed: loading it", 3), 3);
 	expect_servers(path, "nameserver fe80::1%link0\n");
 	unlink(path);
 }
 
-/* Renewed after the daemon has read the files, and before its first look at their dates. */
-Test(watch, a_certificate_that_is_renewed_during_the_start_is_loaded)
+/* Renewed after the daemon has read the files, and before it first checks their times. */
+Test(watch_files, a_certificate_that_is_renewed_during_the_start_is_loaded)
 {
 	char path[200];
 
@@ -253,10 +253,10 @@ Test(watch, a_certificate_that_is_renewed_during_the_start_is_loaded)
 	rig_write(path, rig_certificates[1]);
 	watch_files_start(&r.d);
 	rig_run(&r, 3 * LOOK_MS);
-	cr_expect_eq(told("certificate files changed: loading them"), 1);
+	cr_expect_eq(count_logged("certificate files changed: loading them"), 1);
 }
 
-Test(watch, files_that_cannot_be_used_are_told_once_a_day_until_they_are_mended)
+Test(watch_files, unusable_files_are_logged_once_a_day_until_they_are_corrected)
 {
 	static const char first[] = "and the former ones stay: ", later[] = "ones stay since 2127-";
 	struct watch_files_refusal refusal;
@@ -267,20 +267,20 @@ Test(watch, files_that_cannot_be_used_are_told_once_a_day_until_they_are_mended)
 	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal));
 	snprintf(path, sizeof path, "%s/tls.key", r.directory);
 	rig_write(path, rig_keys[1]);
-	for (int looks = 0; looks < 10 && told(first) == 0; looks++)
+	for (int checks = 0; checks < 10 && count_logged(first) == 0; checks++)
 		rig_run(&r, LOOK_MS);
-	cr_assert_eq(told(first), 1);
+	cr_assert_eq(count_logged(first), 1);
 	cr_assert(watch_files_is_refused(&r.d, 0, &refusal));
 	cr_expect_eq(refusal.since_ms, year_2127_ms);
 	cr_expect(
 	    strstr(refusal.why, "tls.key: is not the key of the certificate"), "%s", refusal.why);
 	clock_fake(year_2127_ms + 23 * HOUR_MS);
 	rig_run(&r, LOOK_MS);
-	cr_expect_eq(told(later), 0, "the same day");
+	cr_expect_eq(count_logged(later), 0, "the same day");
 	clock_fake(year_2127_ms + 24 * HOUR_MS);
 	rig_run(&r, LOOK_MS);
-	cr_expect_eq(told(later), 1, "a day later");
-	cr_expect_eq(told(first), 1);
+	cr_expect_eq(count_logged(later), 1, "a day later");
+	cr_expect_eq(count_logged(first), 1);
 	watch_files_certificates_changed(&r.d);
 	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal), "a reload loads them anew");
 }
@@ -298,9 +298,9 @@ pending(void)
 	return (unsigned)n;
 }
 
-/* That a certificate expires was told of on the same day; and the day after the refusal is told
- * again. */
-Test(watch, a_refused_renewal_is_mailed_beside_what_else_is_wrong)
+/* The expiry of a certificate was reported on the same day; and the refusal is reported again a day
+ * later. */
+Test(watch_files, a_refused_renewal_is_mailed_besides_other_problems)
 {
 	struct message_status stored = {.status = smtp_status_make(250, "2.0.0", "stored")};
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
@@ -313,7 +313,7 @@ Test(watch, a_refused_renewal_is_mailed_beside_what_else_is_wrong)
 	cr_assert_eq(pending(), 1, "it has expired");
 	snprintf(path, sizeof path, "%s/tls.key", r.directory);
 	rig_write(path, rig_keys[1]);
-	for (int looks = 0; looks < 10 && pending() == 1; looks++)
+	for (int checks = 0; checks < 10 && pending() == 1; checks++)
 		rig_run(&r, LOOK_MS);
 	cr_assert_eq(pending(), 2);
 	clock_fake(year_2127_ms + 60 * 1000);
@@ -335,7 +335,7 @@ Test(watch, a_refused_renewal_is_mailed_beside_what_else_is_wrong)
 	close(r.d.state_fd);
 }
 
-/* The mail that is due now, stored; the queue was asked for so many before. */
+/* Stores the mail that is due now; the queue has got so many requests before. */
 static const char *
 mailed(struct rig_role *queue, unsigned before)
 {
@@ -350,8 +350,8 @@ mailed(struct rig_role *queue, unsigned before)
 	return queue->notice_text;
 }
 
-/* One mail, and `sallyport status`, name each with its own fault. */
-Test(watch, each_of_several_refused_certificates_is_named)
+/* One mail, and `sallyport status`, report each with its own fault. */
+Test(watch_files, each_of_several_refused_certificates_is_named)
 {
 	static const char first[] = "and the former ones stay: ";
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
@@ -367,7 +367,7 @@ Test(watch, each_of_several_refused_certificates_is_named)
 	    "listen: ( );\ntls: ( { certificate = \"%s\"; private_key = \"%s\"; },\n"
 	    " { certificate = \"%s\"; private_key = \"%s\"; } );",
 	    path[0], path[2], path[1], path[2]);
-	resources_free(&r.d.offer);
+	resources_free(&r.d.resources);
 	rig_configure_tls(&r, extra);
 	offer_with_resolv_conf("/dev/null");
 	watch_files_note_initial(&r.d);
@@ -378,7 +378,7 @@ Test(watch, each_of_several_refused_certificates_is_named)
 	cr_assert_eq(pending(), 0);
 	rig_write(path[0], "nothing\n");
 	rig_write(path[1], "nothing\n");
-	cr_assert_eq(look_until(first, 1), 1);
+	cr_assert_eq(check_until(first, 1), 1);
 	cr_expect_eq(pending(), 1);
 	clock_fake(year_2077_ms + 60 * 1000);
 	text = mailed(queue, 0);
@@ -388,9 +388,9 @@ Test(watch, each_of_several_refused_certificates_is_named)
 		cr_expect(strstr(refusal.why, path[i]), "%s: %s", path[i], refusal.why);
 	}
 	cr_expect_eq(pending(), 0);
-	/* one of them is good again: that is another refusal, about the other one */
+	/* one of them is good again: this is another refusal, about the other one */
 	rig_write(path[0], rig_certificates[0]);
-	cr_assert_eq(look_until(first, 2), 2);
+	cr_assert_eq(check_until(first, 2), 2);
 	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal));
 	clock_fake(year_2077_ms + 2 * 60 * 1000);
 	text = mailed(queue, 1);
@@ -399,8 +399,8 @@ Test(watch, each_of_several_refused_certificates_is_named)
 	close(r.d.state_fd);
 }
 
-/* First there is no descriptor to read them with; then they are read, and do not fit each other. */
-Test(watch, another_reason_for_the_refusal_is_told_too)
+/* First there is no descriptor to read them; then they are read, and do not match each other. */
+Test(watch_files, another_reason_for_the_refusal_is_reported_too)
 {
 	static const char first[] = "and the former ones stay: ",
 	                  wrong[] = "is not the key of the certificate";
@@ -419,17 +419,17 @@ Test(watch, another_reason_for_the_refusal_is_told_too)
 	before = no_more_descriptors();
 	rig_run(&r, 4 * LOOK_MS);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-	cr_assert_eq(told(first), 1);
+	cr_assert_eq(count_logged(first), 1);
 	clock_fake(now_ms += 30 * 1000);
 	cr_expect(strstr(mailed(queue, 0), "Too many open files"), "%s", queue->notice_text);
 	clock_fake(now_ms += 60 * 1000);
-	cr_assert_eq(look_until(first, 2), 2);
-	cr_expect_eq(told(wrong), 1);
+	cr_assert_eq(check_until(first, 2), 2);
+	cr_expect_eq(count_logged(wrong), 1);
 	clock_fake(now_ms += 60 * 1000);
 	cr_expect(strstr(mailed(queue, 1), wrong), "%s", queue->notice_text);
 	clock_fake(now_ms += 60 * 1000);
 	rig_run(&r, 2 * LOOK_MS);
-	cr_expect_eq(told(first), 2, "the same once");
+	cr_expect_eq(count_logged(first), 2, "the same once");
 	notices_stop(&r.d);
 	close(r.d.state_fd);
 }
