@@ -1,5 +1,5 @@
 /*
- * ask: the tool's side of the control socket: one question, rows, one end.
+ * ask: the tool's side of the control socket: one request, rows, one final answer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 enum { CONNECT_S = 5, NAME_BYTES_MAX = 64 };
 
-/* What the kernel says of a process without a login. */
+/* loginuid of a process without a login. */
 static const unsigned long uid_unset = (uid_t)-1;
 
 struct tool_request {
@@ -33,8 +33,8 @@ struct tool_request {
 	void *arg;
 	bool has_rows;
 	int exit_code;
-	bool is_greeted;
-	bool is_other_build; /* of the daemon: what comes may not be understood, there or here */
+	bool has_hello;
+	bool is_other_build; /* the daemon is: its messages may not be understood */
 	int64_t asked_ms;
 	struct request request;
 };
@@ -43,22 +43,22 @@ static int
 connect_daemon(const struct conf *c)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), failed;
-	const struct timeval patience = {.tv_sec = CONNECT_S};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), saved_errno;
+	const struct timeval timeout = {.tv_sec = CONNECT_S};
 
 	if (fd < 0)
 		return -1;
 	snprintf(to.sun_path, sizeof to.sun_path, "%.*s/control.sock", STR_ARG(c->run_directory));
-	/* control may be stopped, and its queue full */
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	/* the control role may be stopped, and the queue of its socket full */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 	if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
-		/* commands that do not fit in all the same end with an error */
+		/* commands that still do not fit end with an error */
 		(void)!wire_grow_send_buffer(fd);
 		return fd;
 	}
-	failed = errno;
+	saved_errno = errno;
 	close(fd);
-	errno = failed;
+	errno = saved_errno;
 	return -1;
 }
 
@@ -69,7 +69,7 @@ end_tool_request(struct tool_request *a, int exit_code)
 	event_base_loopbreak(a->base);
 }
 
-/* Its first words say which build the daemon is. */
+/* HELLO is the daemon's first message, and contains its build. */
 static void
 receive_daemon_hello(struct channel *c, const struct channel_packet *p, void *arg)
 {
@@ -82,7 +82,7 @@ receive_daemon_hello(struct channel *c, const struct channel_packet *p, void *ar
 		end_tool_request(a, EX_SOFTWARE);
 		return;
 	}
-	a->is_greeted = true;
+	a->has_hello = true;
 	a->is_other_build = !str_eq(p->message->hello.build, role_build());
 }
 
@@ -110,14 +110,14 @@ tool_connection_lost(struct channel *c, void *arg)
 	    "sallyport: the connection to the daemon was closed after %lld s, before the command "
 	    "had ended: repeat the command%s\n",
 	    (long long)(clock_mono_ms() - a->asked_ms) / 1000,
-	    a->is_greeted ? ""
+	    a->has_hello ? ""
 			  : "; if that does not help, the daemon is of another build than this "
 			    "command: restart it (systemctl restart sallyport)");
 	end_tool_request(a, EX_TEMPFAIL);
 }
 
 void
-tool_say(int exit_code, struct str text)
+tool_print_text(int exit_code, struct str text)
 {
 	FILE *to = exit_code ? stderr : stdout;
 
@@ -134,10 +134,10 @@ tool_print_result(const struct tool *t, int exit_code, struct str text, bool has
 	struct buf values;
 
 	if (exit_code || (!t->json && !t->quiet)) {
-		tool_say(exit_code, text);
+		tool_print_text(exit_code, text);
 		return;
 	}
-	/* rows say what these words would say */
+	/* the rows have the same information */
 	if (!t->json || has_rows || text.n == 0)
 		return;
 	buf_init(&values, TOOL_VALUES_MAX * 2);
@@ -163,7 +163,7 @@ tool_request_answered(enum request_end how, const struct channel_packet *p, void
 	struct tool_request *a = arg;
 	const struct message_admin_done *done;
 	char text[REQUEST_TEXT_BYTES];
-	bool is_later;
+	bool is_temporary;
 
 	if (how == REQUEST_LOST)
 		return; /* tool_connection_lost() follows */
@@ -172,7 +172,7 @@ tool_request_answered(enum request_end how, const struct channel_packet *p, void
 		take_fd(a, p->fd);
 		if (a->row)
 			a->row(p->message->admin_row.values, a->arg);
-		/* a pager may have stood for long */
+		/* a pager may have blocked for long */
 		request_renew(&a->request);
 		return;
 	}
@@ -183,12 +183,12 @@ tool_request_answered(enum request_end how, const struct channel_packet *p, void
 	if (how != REQUEST_ANSWERED) {
 		fprintf(stderr, "sallyport: %s\n",
 		    request_text("control", &a->request, how, text));
-		is_later = how == REQUEST_EXPIRED || a->request.is_fd_lost;
-		end_tool_request(a, is_later ? EX_TEMPFAIL : EX_SOFTWARE);
+		is_temporary = how == REQUEST_EXPIRED || a->request.is_fd_lost;
+		end_tool_request(a, is_temporary ? EX_TEMPFAIL : EX_SOFTWARE);
 		return;
 	}
 	done = &p->message->admin_done;
-	if (done->exit_code != EX_NOPERM || !a->tool->hides_refusal)
+	if (done->exit_code != EX_NOPERM || !a->tool->hides_permission_error)
 		tool_print_result(a->tool, done->exit_code, done->text, a->has_rows);
 	end_tool_request(a, done->exit_code);
 }
@@ -209,8 +209,8 @@ tool_daemon_runs(const struct conf *c)
 	return is_locked;
 }
 
-/* No daemon runs with this run directory; is there one that has another, whose accounts and queue
- * would be meant? */
+/* No daemon runs with this run directory: reports one with another run directory, whose accounts
+ * and queue may be meant. */
 static int
 tool_find_other_daemon(const struct tool *t, const struct conf *c)
 {
@@ -231,9 +231,9 @@ tool_find_other_daemon(const struct tool *t, const struct conf *c)
 	return EX_UNAVAILABLE;
 }
 
-/* The socket cannot be connected to: error says why. */
+/* Reports why the socket cannot be connected to, from errno in `error`. */
 static int
-tool_say_connect_failed(const struct tool *t, const struct conf *c, int error)
+tool_report_connect_failure(const struct tool *t, const struct conf *c, int error)
 {
 	bool is_forbidden = error == EACCES || error == EPERM;
 
@@ -247,8 +247,9 @@ tool_say_connect_failed(const struct tool *t, const struct conf *c, int error)
 	return is_forbidden ? EX_NOPERM : EX_UNAVAILABLE;
 }
 
-/* The person behind it, as far as this process can tell: who became root by sudo, and who logged in
- * (/proc/self/loginuid, of the kernel's audit).  The daemon logs it as a claim. */
+/* Describes the person who runs the command, as far as this process can find out: who became root
+ * by sudo, and who logged in (/proc/self/loginuid, of the kernel's audit).  The daemon logs it
+ * unverified. */
 static struct str
 tool_describe_caller(char *out, size_t size)
 {
@@ -280,19 +281,19 @@ tool_ask(
 {
 	struct message_admin m = {.verb = str_of(verb), .values = buf_str(&t->values)};
 	struct tool_request a = {.tool = t, .row = row, .arg = arg, .exit_code = EX_SOFTWARE};
-	char claim[NAME_BYTES_MAX + 64];
+	char caller[NAME_BYTES_MAX + 64];
 	int fd = connect_daemon(c);
 
 	if (fd < 0)
-		return tool_say_connect_failed(t, c, errno);
-	m.claim = tool_describe_caller(claim, sizeof claim);
+		return tool_report_connect_failure(t, c, errno);
+	m.claim = tool_describe_caller(caller, sizeof caller);
 	a.asked_ms = clock_mono_ms();
 	a.base = event_base_new();
 	if (!a.base)
 		die("no event loop");
 	a.channel = channel_new(a.base, fd, receive_daemon_hello, tool_connection_lost, &a);
 	request_init(&a.request, tool_request_answered, &a);
-	if (t->is_hurried || message_is_quick(m.verb))
+	if (t->uses_short_deadline || message_is_quick(m.verb))
 		request_quick(&a.request);
 	request_ask(&a.request, a.channel, MESSAGE_COMMAND, &m);
 	event_base_dispatch(a.base);
@@ -302,7 +303,7 @@ tool_ask(
 }
 
 int
-tool_say_no_daemon(const struct tool *t, const struct conf *c)
+tool_report_no_daemon(const struct tool *t, const struct conf *c)
 {
 	fprintf(stderr,
 	    "sallyport: the daemon is not running (nobody listens on %.*s/control.sock)\n",
@@ -321,5 +322,5 @@ tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 	const struct conf *c = tool_conf_to_ask(t);
 	int status = tool_ask(t, c, verb, row, arg);
 
-	return status == TOOL_NO_DAEMON ? tool_say_no_daemon(t, c) : status;
+	return status == TOOL_NO_DAEMON ? tool_report_no_daemon(t, c) : status;
 }

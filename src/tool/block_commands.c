@@ -1,5 +1,5 @@
 /*
- * block_commands: networks and logins whose logins are refused: the running daemon knows them.
+ * block_commands: blocked networks and logins, through the running daemon.
  */
 #include <stdio.h>
 

@@ -1,6 +1,5 @@
 /*
- * config_commands: a configuration is checked, without the daemon; the daemon loads it, and says
- * how all is.
+ * config_commands: checks a configuration, without the daemon; reload and status, by the daemon.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +30,7 @@ tool_conf(const struct tool *t)
 	conf_report_init(&report);
 	c = conf_read_file(t->config_path, CONF_SECRETS_LEAVE, &report);
 	if (!c)
-		tool_say(EX_CONFIG, buf_str(&report.text));
+		tool_print_text(EX_CONFIG, buf_str(&report.text));
 	conf_report_clear(&report);
 	return c;
 }
@@ -49,14 +48,15 @@ tool_first_error(struct str report)
 	return STR_NULL;
 }
 
-/* Members of help_desk_group may ask the daemon, and need not read what root configured. */
+/* True if this user may not read the file: members of help_desk_group may use the daemon, but need
+ * not read root's configuration. */
 static bool
 tool_conf_is_hidden(const struct tool *t)
 {
 	return !t->is_config_given && access(t->config_path, R_OK) != 0 && errno == EACCES;
 }
 
-/* run_directory counts from a restart on: until then the daemon has the former one. */
+/* Finds a daemon with another run_directory: a new value applies only after a restart. */
 static void
 tool_find_daemon(const struct tool *t)
 {
@@ -96,7 +96,8 @@ tool_conf_to_ask(struct tool *t)
 	return t->conf;
 }
 
-/* Is the file system large enough for a spool?  A directory that is not there yet says nothing. */
+/* Checks that the file system is large enough for a spool.  A directory that does not exist yet is
+ * passed over. */
 static void
 tool_check_disk(const char *file, const struct conf *c, struct conf_report *report)
 {
@@ -127,8 +128,8 @@ tool_check_disk(const char *file, const struct conf *c, struct conf_report *repo
 	}
 }
 
-/* Is there room for another segment of the spool?  Whether mail is refused without it, the tool
- * cannot know: what segments that are there have room for, the daemon knows. */
+/* Checks that there is room for another segment of the spool.  Whether mail is refused without it
+ * depends on the free space in existing segments, which only the daemon knows. */
 static void
 tool_check_segment_space(const char *file, const struct conf *c, struct conf_report *report)
 {
@@ -154,7 +155,7 @@ tool_check_segment_space(const char *file, const struct conf *c, struct conf_rep
 	report->warnings++;
 }
 
-/* By the limit of the tool itself, which the daemon's unit may set otherwise. */
+/* Uses the limit of the tool itself; the daemon's unit may set another one. */
 static void
 tool_check_descriptors(const char *file, const struct conf *c, struct conf_report *report)
 {
@@ -164,7 +165,7 @@ tool_check_descriptors(const char *file, const struct conf *c, struct conf_repor
 	report->warnings += conf_descriptors_check(c, head, &report->text);
 }
 
-/* "FILE:LINE: error: TEXT", or without a line: an object. */
+/* Prints "FILE:LINE: error: TEXT", or the same without a line, as an object. */
 static void
 print_finding(struct str line, bool is_error)
 {
@@ -205,7 +206,7 @@ print_check_json(const char *path, const struct conf_report *report)
 		const char *e = memmem(line.p, line.n, error.p, error.n);
 		const char *w = memmem(line.p, line.n, warning.p, warning.n);
 
-		/* the first one is the mark; the other may stand in the text */
+		/* the first one is the mark; the other may be part of the text */
 		print_finding(line, e && (!w || e < w));
 	}
 	buf_init(&values, TOOL_VALUES_MAX);
@@ -217,7 +218,7 @@ print_check_json(const char *path, const struct conf_report *report)
 	buf_clear(&values);
 }
 
-/* Does one run in the run directory of that file, or in that of the option? */
+/* True if a daemon runs in the run directory of that file, or in that of the option. */
 static bool
 tool_has_daemon(const struct tool *t, const char *path)
 {
@@ -238,7 +239,7 @@ print_check(const char *path, const struct conf_report *report, const struct too
 
 	if (report->errors && tool_has_daemon(t, path))
 		unchanged = " The running configuration is unchanged.";
-	tool_say(0, buf_str(&report->text));
+	tool_print_text(0, buf_str(&report->text));
 	if (!t->quiet)
 		printf("%s: %u error%s, %u warning%s.%s\n", path, report->errors,
 		    report->errors == 1 ? "" : "s", report->warnings,
@@ -296,7 +297,7 @@ struct tool_status_count {
 	unsigned not_accepted;           /* certificates */
 };
 
-/* The rows of certificates come behind those of the processes. */
+/* The rows of certificates follow those of the processes. */
 static void
 tool_status_certificate(struct str values, struct tool_status_count *c)
 {
@@ -308,7 +309,7 @@ tool_status_certificate(struct str values, struct tool_status_count *c)
 	print_row(values, &c->certificates);
 }
 
-/* "3d 4h", the two largest units. */
+/* Prints an age as "3d 4h", the two largest units. */
 static void
 print_age(const char *before, struct str seconds, const char *behind)
 {
@@ -343,7 +344,7 @@ print_daemon(struct str values)
 	print_age(", in force for ", message_values_get(values, "config_age_s"), "\n\n");
 }
 
-/* Of the last day; nothing where they are switched off. */
+/* Prints the notices of the last day; there is no such row if notices are disabled. */
 static void
 print_notices(struct str values)
 {
@@ -360,7 +361,7 @@ print_notices(struct str values)
 	fputs("\n\n", stdout);
 }
 
-/* What is said of the daemon as a whole. */
+/* Prints a row about the daemon as a whole; false: it is another row. */
 static bool
 tool_status_is_daemon(struct str values, const struct tool *t)
 {
@@ -412,8 +413,8 @@ tool_status_resolver(struct str values, void *arg)
 	print_row(values, &c->print);
 }
 
-/* Who looks names up, as relay says; one that does not run is told in the table before.  Without
- * any that answers, most mail stays. */
+/* Prints the resolvers, as relay reports them; a relay that does not run is in the table of
+ * processes.  If none of them answers, most mail cannot be delivered. */
 static int
 tool_status_dns(struct tool *t)
 {
@@ -450,7 +451,7 @@ tool_status(struct tool *t, const struct tool_command *command)
 		return status;
 	if (!t->json && !t->quiet)
 		putchar('\n');
-	/* what stands in a pipe comes before what is said of the queue */
+	/* with a pipe, the output so far comes before errors of the next request */
 	fflush(stdout);
 	if (table.relay_answers)
 		of_dns = tool_status_dns(t);

@@ -1,6 +1,6 @@
 /*
- * config_show: the values of the configuration: those of the file, those that the daemon has,
- * and how they differ.
+ * config_show: the values of the configuration: those of the file, those of the daemon, and their
+ * differences.
  */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 
 enum { TEXT_MAX = 64 << 20, RUNNING_BYTES_MAX = CONF_TEXT_BYTES_MAX };
 
-/* ---- what the daemon has ---- */
+/* ---- the running configuration ---- */
 
 static void
 add_config_part(struct str values, void *arg)
@@ -21,7 +21,7 @@ add_config_part(struct str values, void *arg)
 	buf_adds(arg, message_values_get(values, "text"));
 }
 
-/* NULL: *status_out says why, and so does standard error. */
+/* NULL: the error is printed, and *status_out is the exit code. */
 static struct conf *
 parse_running_config(struct str text, int *status_out)
 {
@@ -31,7 +31,7 @@ parse_running_config(struct str text, int *status_out)
 	conf_report_init(&report);
 	c = conf_read_text(text, &report);
 	if (!c) {
-		tool_say(EX_SOFTWARE, buf_str(&report.text));
+		tool_print_text(EX_SOFTWARE, buf_str(&report.text));
 		*status_out = EX_SOFTWARE;
 	}
 	conf_report_clear(&report);
@@ -49,7 +49,7 @@ fetch_running_config(struct tool *t, tool_ask_fn *ask, int *status_out)
 	buf_init(&text, RUNNING_BYTES_MAX);
 	*status_out = ask(t, "main.config", add_config_part, &text);
 	if (*status_out == 0 && !buf_ok(&text)) {
-		tool_say(
+		tool_print_text(
 		    EX_SOFTWARE, STR("sallyport: the running configuration is larger than 8 MiB "
 		                     "and is not shown"));
 		*status_out = EX_SOFTWARE;
@@ -60,15 +60,14 @@ fetch_running_config(struct tool *t, tool_ask_fn *ask, int *status_out)
 	return c;
 }
 
-/* As tool_ask_running, but says nothing when no daemon is running. */
+/* As tool_ask_running, but prints nothing when no daemon is running. */
 static int
 ask_if_daemon_runs(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 {
 	return tool_ask(t, tool_conf_to_ask(t), verb, row, arg);
 }
 
-/* For an explanation, which needs no daemon: one that does not run, or that this user may not ask,
- * is passed over. */
+/* For an explanation, which needs no daemon: NULL if none runs, or this user may not use it. */
 static struct conf *
 fetch_running_config_if_any(struct tool *t, const struct conf *file)
 {
@@ -84,15 +83,15 @@ fetch_running_config_if_any(struct tool *t, const struct conf *file)
 	conf_drop(&guess);
 	if (access(path, R_OK | W_OK) != 0)
 		return NULL;
-	t->hides_refusal = true;
+	t->hides_permission_error = true;
 	running = fetch_running_config(t, ask_if_daemon_runs, &status);
-	t->hides_refusal = false;
+	t->hides_permission_error = false;
 	return running;
 }
 
 /* ---- JSON ---- */
 
-/* Members of an object become one, in a line. */
+/* Prints the members as one object in a line. */
 static void
 print_object(struct str members)
 {
@@ -132,14 +131,14 @@ tool_config_show(struct tool *t, const struct tool_command *command)
 	if (t->json)
 		print_settings(buf_str(&text));
 	else
-		tool_say(0, buf_str(&text));
+		tool_print_text(0, buf_str(&text));
 	buf_clear(&text);
 	conf_drop(&c);
 	return 0;
 }
 
 static void
-say_unknown_key(const char *key)
+report_unknown_key(const char *key)
 {
 	const char *meant = conf_key_suggest(str_of(key));
 
@@ -160,14 +159,14 @@ explain_config_key(const struct tool *t, const struct conf *running, const struc
 	if (is_known && t->json)
 		print_object(buf_str(&text));
 	else if (is_known)
-		tool_say(0, buf_str(&text));
+		tool_print_text(0, buf_str(&text));
 	else
-		say_unknown_key(t->args[0]);
+		report_unknown_key(t->args[0]);
 	buf_clear(&text);
 	return is_known ? 0 : EX_DATAERR;
 }
 
-/* Values are shown where there are any; the explanation itself needs none. */
+/* Values are shown if they are known; the explanation itself needs none. */
 int
 tool_config_explain(struct tool *t, const struct tool_command *command)
 {
@@ -229,17 +228,17 @@ print_change(const struct conf_change *change)
 	buf_clear(&line);
 }
 
-/* A daemon that was started with another -c reads that one. */
+/* Warns that the daemon was started with another configuration file, which it compares. */
 static void
 warn_of_other_file(const struct tool *t, struct str path)
 {
-	struct stat mine, daemons;
+	struct stat mine, other;
 	char text[4096];
 
 	snprintf(text, sizeof text, "%.*s", STR_ARG(path));
-	if (text[0] != '/' || stat(t->config_path, &mine) != 0 || stat(text, &daemons) != 0)
+	if (text[0] != '/' || stat(t->config_path, &mine) != 0 || stat(text, &other) != 0)
 		return;
-	if (mine.st_dev != daemons.st_dev || mine.st_ino != daemons.st_ino)
+	if (mine.st_dev != other.st_dev || mine.st_ino != other.st_ino)
 		fprintf(stderr, "sallyport: the daemon reads %s, which is compared, and not %s\n",
 		    text, t->config_path);
 }
@@ -269,7 +268,7 @@ print_config_difference(struct str values, void *arg)
 		print_change_json(&change);
 	else if (!d->tool->quiet)
 		print_change(&change);
-	/* what stands in a pipe comes before the last words */
+	/* with a pipe, the rows come before the final text */
 	fflush(stdout);
 	buf_clear(&key);
 }

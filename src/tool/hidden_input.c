@@ -1,6 +1,6 @@
 /*
- * hidden_input: see the header.  A handler only calls what is safe in one, and then lets the signal
- * do what it does without the handler.
+ * hidden_input: see the header.  The signal handler calls only functions that are safe in one, and
+ * then lets the signal have its default effect.
  */
 #include "tool/hidden_input.h"
 
@@ -14,18 +14,19 @@ static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 enum { SIGNALS = sizeof signals / sizeof *signals };
 
-static struct termios shown, hidden;
-static struct sigaction before[SIGNALS];
+static struct termios terminal_shown, terminal_hidden;
+static struct sigaction former_actions[SIGNALS];
 
-/* Does not wait for what is still to be printed, as TCSAFLUSH does: output may be stopped. */
+/* Does not wait for pending output, as TCSAFLUSH does: output may be stopped. */
 static void
 hidden_input_restore_echo(void)
 {
 	(void)tcflush(STDIN_FILENO, TCIFLUSH);
-	(void)tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+	(void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal_shown);
 }
 
-/* The part of a password that was typed is not left for who reads next. */
+/* Restores the terminal, and discards the part of a password that was typed, so that no other
+ * program reads it. */
 static void
 hidden_input_signal_received(int number)
 {
@@ -43,7 +44,7 @@ hidden_input_signal_received(int number)
 	sigprocmask(SIG_UNBLOCK, &only, &old);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	sigaction(number, &mine, NULL);
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal_hidden);
 	errno = error;
 }
 
@@ -53,14 +54,14 @@ hidden_input_catch_signals(void)
 	struct sigaction mine = {
 	    .sa_handler = hidden_input_signal_received, .sa_flags = SA_RESTART};
 
-	/* one after the other: a second one must not find the terminal half given back */
+	/* one after the other: no second signal may arrive while the terminal is half restored */
 	sigemptyset(&mine.sa_mask);
 	for (size_t i = 0; i < SIGNALS; i++)
 		sigaddset(&mine.sa_mask, signals[i]);
 	for (size_t i = 0; i < SIGNALS; i++) {
-		sigaction(signals[i], NULL, &before[i]);
+		sigaction(signals[i], NULL, &former_actions[i]);
 		/* what nohup ignores stays ignored */
-		if (before[i].sa_handler != SIG_IGN)
+		if (former_actions[i].sa_handler != SIG_IGN)
 			sigaction(signals[i], &mine, NULL);
 	}
 }
@@ -69,18 +70,18 @@ static void
 hidden_input_restore_signals(void)
 {
 	for (size_t i = 0; i < SIGNALS; i++)
-		sigaction(signals[i], &before[i], NULL);
+		sigaction(signals[i], &former_actions[i], NULL);
 }
 
 bool
 hidden_input_begin(void)
 {
-	if (tcgetattr(STDIN_FILENO, &shown) != 0)
+	if (tcgetattr(STDIN_FILENO, &terminal_shown) != 0)
 		return false;
-	hidden = shown;
-	hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	terminal_hidden = terminal_shown;
+	terminal_hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
 	hidden_input_catch_signals();
-	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0)
+	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal_hidden) == 0)
 		return true;
 	hidden_input_restore_signals();
 	return false;

@@ -1,6 +1,6 @@
 /*
- * main: sallyport, the operator's tool.  The command table is the program: the help, the parser and
- * what is run all come from it.
+ * main: sallyport, the administrator's tool.  Help, parser and execution all use the table of
+ * commands.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -13,9 +13,9 @@
 static int help(struct tool *t, const struct tool_command *c);
 static int version(struct tool *t, const struct tool_command *c);
 
-/* Options of commands, as letters: F the filter, a --all, n --dry-run, R --reason, b --body,
- * r --raw, g --generate, p --password-stdin, H --hold, L --release, D --for, U --running.
- * The others belong to every command. */
+/* Options of commands, as letters: F the filter, a --all, n --dry-run, R --reason, b --body, r
+ * --raw, g --generate, p --password-stdin, H --hold, L --release, D --for, U --running.  The others
+ * belong to every command. */
 static const struct tool_command commands[] = {
     {"status", NULL, tool_status, "main.status", "status",
 	"processes and queue at a glance", NULL, 0},
@@ -80,7 +80,7 @@ version(struct tool *t, const struct tool_command *c)
 	return 0;
 }
 
-/* The commands of a noun, or of all (NULL); false: there are none. */
+/* Prints the commands of a noun, or of all nouns (NULL); false: there are none. */
 static bool
 print_commands(FILE *to, const char *noun)
 {
@@ -186,7 +186,7 @@ tool_option_name(int c)
 	return "?";
 }
 
-/* -1: go on; else the exit code. */
+/* Returns -1: continue; else the exit code. */
 static int
 read_tool_options(struct tool *t, int argc, char **argv)
 {
@@ -233,7 +233,8 @@ matches_command_word(const char *given, const char *word, bool exact)
 	return strncmp(given, word, exact ? strlen(word) + 1 : strlen(given)) == 0;
 }
 
-/* Exact words first, then unambiguous beginnings.  *words_out: how many words named it. */
+/* Finds a command by its exact words, or by unambiguous beginnings of them.  *words_out: the number
+ * of its words. */
 static const struct tool_command *
 find_tool_command(char **words_given, int count, bool exact, int *words_out)
 {
@@ -257,7 +258,7 @@ find_tool_command(char **words_given, int count, bool exact, int *words_out)
 	return found;
 }
 
-/* What is given must have a meaning: a word or option that is passed over was meant otherwise. */
+/* Refuses a word or option that the command does not use, since the user meant something by it. */
 static bool
 check_command_usage(const struct tool *t, const struct tool_command *c, int count, char **rest)
 {
@@ -280,7 +281,7 @@ check_command_usage(const struct tool *t, const struct tool_command *c, int coun
 	return true;
 }
 
-/* What other mail servers call it. */
+/* The command that other mail servers have under this name. */
 static const char *
 command_of_other_servers(const char *noun, const char *verb)
 {
@@ -295,7 +296,7 @@ command_of_other_servers(const char *noun, const char *verb)
 	return NULL;
 }
 
-/* The most similar command; the distance of its words together must be small. */
+/* The most similar command; the sum of the distances of its words must be small. */
 static const struct tool_command *
 nearest_command(const char *noun, const char *verb)
 {

@@ -20,12 +20,12 @@ read_password_line(char out[PASSWORD_INPUT_BYTES])
 		return false;
 	n = strcspn(out, "\r\n");
 	if (out[n] == 0 && n == PASSWORD_INPUT_BYTES - 1)
-		return false; /* cut: too long */
+		return false; /* too long: cut by fgets */
 	out[n] = 0;
 	return n > 0;
 }
 
-/* The terminal does not echo. */
+/* Runs while the terminal does not echo. */
 static bool
 prompt_for_password(const char *prompt, char out[PASSWORD_INPUT_BYTES])
 {
@@ -52,7 +52,7 @@ prompt_twice(char out[PASSWORD_INPUT_BYTES])
 	return ok;
 }
 
-/* The echo is off before the first prompt is seen: people type at once. */
+/* The echo is off before the first prompt appears, because users type at once. */
 static bool
 prompt_hidden(bool is_new, char out[PASSWORD_INPUT_BYTES])
 {

@@ -1,4 +1,5 @@
-/* password_input: from a prompt or from standard input, never from the command line. */
+/* password_input: reads a password from a prompt or from standard input, never from the command
+ * line. */
 #ifndef TOOL_PASSWORD_INPUT_H
 #define TOOL_PASSWORD_INPUT_H
 
@@ -6,8 +7,8 @@
 
 enum { PASSWORD_INPUT_BYTES = 1025 };
 
-/* One line without its end, zero-terminated; twice from the terminal when it is a new one.
- * False: nothing usable was given (said on standard error). */
+/* Reads one line without its end, zero-terminated; a new password is read twice from the terminal.
+ * False: there is no usable input; the error is printed. */
 bool password_input_read(bool from_stdin, bool is_new, char out[PASSWORD_INPUT_BYTES])
     __attribute__((warn_unused_result));
 

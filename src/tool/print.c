@@ -1,5 +1,5 @@
 /*
- * print: see the header.  Control characters of strangers never reach the terminal.
+ * print: see the header.  Control characters in data from outside never reach the terminal.
  */
 #include "tool/print.h"
 
@@ -12,7 +12,7 @@
 
 enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN };
 
-/* What JSON says of a key's values, whatever they look like.  Booleans come as yes and no. */
+/* The JSON type of a key's values, whatever they look like.  Booleans arrive as yes and no. */
 static enum key_type
 json_type_of_key(struct str key)
 {
@@ -37,7 +37,7 @@ json_type_of_key(struct str key)
 	return KEY_TEXT;
 }
 
-/* An array also where there is one value. */
+/* True if the key is an array even with one value. */
 static bool
 json_key_is_list(struct str key)
 {
@@ -50,8 +50,8 @@ json_key_is_list(struct str key)
 	return false;
 }
 
-/* Bytes at the start of s that are one character which a terminal shows; 0: the first byte does
- * something else to it, or is no UTF-8. */
+/* The length of the first character of s if a terminal shows it; 0: the first byte controls the
+ * terminal, or is not UTF-8. */
 static size_t
 printable_length(struct str s)
 {
@@ -92,7 +92,7 @@ print_labelled(int indent, const char *label, struct str value)
 	putchar('\n');
 }
 
-/* What is no UTF-8 becomes U+FFFD, a byte at a time. */
+/* Bytes that are not UTF-8 become U+FFFD, each of them. */
 static void
 print_escaped_part(struct str s, void *arg)
 {
@@ -146,7 +146,7 @@ count_key(struct str values, struct str wanted)
 	return n;
 }
 
-/* A key that comes several times becomes an array at its first place. */
+/* A key that occurs several times becomes an array at its first place. */
 static void
 print_json_key(struct str values, struct str wanted)
 {
@@ -215,7 +215,7 @@ print_json_file(struct str values, const char *key, int fd)
 	return failed;
 }
 
-/* The first value of a key, and how many more there are. */
+/* Prints the first value of a key, and how many more there are. */
 static void
 print_cell(struct str values, const struct print_column *c, bool is_last)
 {
@@ -224,7 +224,7 @@ print_cell(struct str values, const struct print_column *c, bool is_last)
 	int width = c->width < 0 ? -c->width : c->width;
 	int used;
 
-	/* right-aligned ones are numbers: a byte is a column */
+	/* right-aligned values are numbers: a byte is a column */
 	for (int i = (int)value.n; c->width > 0 && i < width; i++)
 		putchar(' ');
 	used = print_text(value);
@@ -244,7 +244,7 @@ print_titles(const struct print_column *c)
 	putchar('\n');
 }
 
-/* --quiet: of each row its id, or nothing. */
+/* --quiet: prints the id of each row, or nothing. */
 static void
 print_id(const struct print_table *p, struct str values)
 {
@@ -262,7 +262,7 @@ print_row(struct str values, void *arg)
 	if (p->tool->json) {
 		print_json(values);
 	} else if (str_eq(message_values_get(values, "row"), STR("total"))) {
-		return; /* the last words say it */
+		return; /* the final text of the answer has the total */
 	} else if (p->tool->quiet) {
 		print_id(p, values);
 	} else {

@@ -1,4 +1,4 @@
-/* print: rows of answers as a table, as JSON (one object per line), or as bare ids. */
+/* print: prints the rows of answers as a table, as JSON (one object per line), or as bare ids. */
 #ifndef TOOL_PRINT_H
 #define TOOL_PRINT_H
 
@@ -19,18 +19,19 @@ struct print_table {
 	unsigned rows;
 };
 
-/* UTF-8 as it is; what controls a terminal, or is no UTF-8, as "\x1b".  Returns the columns that it
- * took, a character each. */
+/* Prints UTF-8 unchanged; control characters and bytes that are not UTF-8 as "\x1b".  Returns the
+ * number of columns, one per character. */
 int print_text(struct str s);
-/* A line, if there is a value; indent -1: the value alone. */
+/* Prints a line, if there is a value; indent -1: only the value. */
 void print_labelled(int indent, const char *label, struct str value);
-/* One object. */
+/* Prints one object. */
 void print_json(struct str values);
-/* The same, with a file as the value of one more key; -1 with errno: as far as it could be read. */
+/* The same, with the content of a file as the value of one more key.  -1 with errno: the file could
+ * not be read to its end, and the value is incomplete. */
 int print_json_file(struct str values, const char *key, int fd) MUST_USE;
-/* A tool_row_fn; arg is struct print_table. */
+/* A tool_row_fn; arg is struct print_table: one line of the table. */
 void print_row(struct str values, void *arg);
-/* Says of a table that had no rows that it is empty; not with --json or --quiet. */
+/* Prints `words` if a table had no rows; nothing with --json or --quiet. */
 void print_empty(const struct print_table *p, const char *words);
 /* A tool_row_fn; arg is struct print_table: every key on a line of its own, JSON as above. */
 void print_record(struct str values, void *arg);

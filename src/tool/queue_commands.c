@@ -1,6 +1,6 @@
 /*
- * queue_commands: the queue's commands, and the tests that ask a role what it would do.  One filter
- * for all; what touches more than one message asks first.
+ * queue_commands: the commands of the queue, and the tests that ask a role what it would do.  All
+ * use the same filter; a change of more than one message needs a confirmation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ count_queue_row(struct str values, void *arg)
 	++*(unsigned *)arg;
 }
 
-/* 0: go on; else the exit code. */
+/* Returns 0: continue; else the exit code. */
 static int
 confirm_queue_command(struct tool *t, const struct tool_command *command)
 {

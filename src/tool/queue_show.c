@@ -1,5 +1,5 @@
 /*
- * queue_show: `queue show`: the rows about a message, each kind in its own form.
+ * queue_show: `queue show`: prints the rows about a message, each kind in its own form.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "tool/text_pieces.h"
 #include "tool/tool.h"
 
-/* A large body comes as a descriptor, with the row that tells of it. */
+/* A large body comes as a descriptor, with the row that describes it. */
 struct tool_body_file {
 	int fd;    /* -1: none */
 	int error; /* why a body could not be read to its end */
@@ -30,7 +30,8 @@ print_key(int indent, const char *label, struct str values, const char *key)
 	print_labelled(indent, label, message_values_get(values, key));
 }
 
-/* A part of a text of several lines, each with its end stripped; arg: is it within a line? */
+/* Prints a part of a text of several lines, with each CR LF or LF replaced by the end of a line;
+ * arg: a bool, true while the part before ended within a line. */
 static void
 print_some_lines(struct str text, void *arg)
 {
@@ -111,13 +112,13 @@ print_large_body(struct tool_body_file *b)
 
 /* ---- rows ---- */
 
-/* What the last attempt came to, when and where it was, and when the next one is. */
+/* Prints result, time and host of the last attempt, and the time of the next one. */
 static void
 print_attempts(struct str values)
 {
 	struct str host = message_values_get(values, "mx");
 	struct str address = message_values_get(values, "mx_address");
-	bool is_theirs = str_eq(message_values_get(values, "reply_by"), STR("host"));
+	bool is_reply_of_host = str_eq(message_values_get(values, "reply_by"), STR("host"));
 
 	print_key(4, "attempts", values, "tries");
 	print_key(4, "last attempt", values, "tried");
@@ -129,7 +130,7 @@ print_attempts(struct str values)
 		(void)print_text(address);
 		printf("]\n");
 	}
-	print_key(4, is_theirs ? "host said" : "result", values, "reply");
+	print_key(4, is_reply_of_host ? "host said" : "result", values, "reply");
 	print_key(4, "reason", values, "reason");
 	print_key(4, "next attempt", values, "next");
 }
@@ -231,12 +232,13 @@ show_row(struct str values, void *arg)
 		print_body(show, values);
 }
 
-/* The message as it is stored.  The header waits for its body: half a message is none. */
+/* The message as it is stored.  The header is printed only with its body: half a message is
+ * useless. */
 struct tool_raw_message {
 	struct tool_body_file body;
 	struct buf header;
 	unsigned messages;
-	bool is_large; /* and was not passed */
+	bool is_large; /* and came without its descriptor */
 };
 
 static void
@@ -280,7 +282,8 @@ show_count(struct str values, void *arg)
 	++*(unsigned *)arg;
 }
 
-/* One argument may be a session's id and stand for several messages; one file takes one. */
+/* One argument may be the id of a session and match several messages; one file takes one
+ * message. */
 static int
 show_refuse_several(const struct tool *t, unsigned count)
 {
@@ -309,7 +312,7 @@ show_raw(struct tool *t, const struct tool_command *command)
 		return status;
 	buf_init(&raw.header, TOOL_VALUES_MAX * 2);
 	status = tool_ask_running(t, command->asks, raw_row, &raw);
-	if (status == 0 && raw.messages > 1) /* it came meanwhile */
+	if (status == 0 && raw.messages > 1) /* another message arrived meanwhile */
 		status = show_refuse_several(t, raw.messages);
 	if (status == 0 && raw.is_large) {
 		fputs("sallyport: the body is not shown: it is large: name this message alone, by "

@@ -22,8 +22,8 @@ static const char default_config[] = "/etc/sallyport/sallyport.cfg";
 
 /* ---- its command line ---- */
 
-/* A word of short options, as getopt takes it: the value of -c, which may be the next word.  False:
- * with one of them the program does not run on. */
+/* Reads a word of short options, as getopt does: the value of -c may be the next word.  False: with
+ * one of the options the program only prints something and exits. */
 static bool
 running_daemon_read_option(const char *word, const char *next, const char **config)
 {
@@ -38,7 +38,8 @@ running_daemon_read_option(const char *word, const char *next, const char **conf
 	return true;
 }
 
-/* NULL: it is not a daemon's main process. */
+/* Returns the configuration file of a command line; NULL: it is not that of a daemon's main
+ * process. */
 static const char *
 running_daemon_config(const char *words, size_t n)
 {
@@ -80,7 +81,7 @@ running_daemon_read(const char *process, const char *name, char *out, size_t siz
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* Anybody may give a process of his such a name. */
+/* True if the process belongs to root or this user: any user may give his process such a name. */
 static bool
 running_daemon_is_trusted(const char *process)
 {
@@ -102,25 +103,26 @@ running_daemon_is_same_file(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* As the process sees it, where that can be asked; else as a path of our own. */
+/* Compares the files as the process sees them, if that is permitted; else by path. */
 static bool
-running_daemon_has_config(const char *process, const char *its, const char *ours)
+running_daemon_has_config(const char *process, const char *its_config, const char *our_config)
 {
-	bool is_absolute = its[0] == '/';
-	const char *a = strrchr(its, '/'), *b = strrchr(ours, '/');
+	bool is_absolute = its_config[0] == '/';
+	const char *a = strrchr(its_config, '/'), *b = strrchr(our_config, '/');
 	char path[PROC_BYTES];
 	struct stat mine, other;
 
-	if (stat(ours, &mine) != 0)
-		return strcmp(its, ours) == 0;
-	snprintf(path, sizeof path, "/proc/%s/%s/%s", process, is_absolute ? "root" : "cwd", its);
+	if (stat(our_config, &mine) != 0)
+		return strcmp(its_config, our_config) == 0;
+	snprintf(
+	    path, sizeof path, "/proc/%s/%s/%s", process, is_absolute ? "root" : "cwd", its_config);
 	if (stat(path, &other) == 0)
 		return running_daemon_is_same_file(&mine, &other);
 	if (errno != EACCES && errno != EPERM)
 		return false;
 	if (is_absolute)
-		return stat(its, &other) == 0 && running_daemon_is_same_file(&mine, &other);
-	return strcmp(a ? a + 1 : its, b ? b + 1 : ours) == 0;
+		return stat(its_config, &other) == 0 && running_daemon_is_same_file(&mine, &other);
+	return strcmp(a ? a + 1 : its_config, b ? b + 1 : our_config) == 0;
 }
 
 static bool
@@ -134,7 +136,7 @@ running_daemon_is_run_directory(const char *path)
 	return is_run;
 }
 
-/* It holds its lock open. */
+/* Finds the run directory by the lock file that the daemon has open. */
 static void
 running_daemon_find_directory(const char *process, char out[RUNNING_DAEMON_PATH_BYTES])
 {
@@ -168,10 +170,10 @@ running_daemon_matches(const char *process, const char *config)
 {
 	char words[WORDS_BYTES];
 	size_t n = running_daemon_read(process, "cmdline", words, sizeof words);
-	const char *its = n ? running_daemon_config(words, n) : NULL;
+	const char *its_config = n ? running_daemon_config(words, n) : NULL;
 
-	return its && running_daemon_is_trusted(process) &&
-	    running_daemon_has_config(process, its, config);
+	return its_config && running_daemon_is_trusted(process) &&
+	    running_daemon_has_config(process, its_config, config);
 }
 
 bool

@@ -1,5 +1,6 @@
 /*
- * running_daemon: the daemon that runs with a configuration file, whatever stands in the file now.
+ * running_daemon: finds the daemon that was started with a configuration file, whatever the file
+ * contains now.
  */
 #ifndef TOOL_RUNNING_DAEMON_H
 #define TOOL_RUNNING_DAEMON_H
@@ -11,12 +12,12 @@ enum { RUNNING_DAEMON_PATH_BYTES = 4096 };
 
 struct running_daemon {
 	pid_t pid;
-	/* where it has its lock and its socket; empty: this user may not see that */
+	/* directory of its lock and its socket; empty: not visible to this user */
 	char run_directory[RUNNING_DAEMON_PATH_BYTES];
 };
 
-/* One of root's or of this user's, by its command line in /proc.  False: there is none, as far as
- * this process may see. */
+/* Finds a daemon of root or of this user by its command line in /proc.  False: there is none that
+ * is visible to this process. */
 bool running_daemon_find(const char *config, struct running_daemon *out);
 
 #endif

@@ -9,7 +9,7 @@
 
 enum { PIECE_BYTES = 64 << 10, CHARACTER_BYTES_MAX = 4 };
 
-/* How many bytes at the end may belong to what comes next. */
+/* The number of bytes at the end that may continue in the next piece. */
 static size_t
 text_pieces_unfinished(struct str s)
 {
@@ -29,25 +29,25 @@ text_pieces_unfinished(struct str s)
 int
 text_pieces_read(int fd, text_pieces_fn *fn, void *arg)
 {
-	char room[PIECE_BYTES];
-	size_t held = 0;
+	char buffer[PIECE_BYTES];
+	size_t unfinished = 0;
 	off_t at = 0;
 	ssize_t n;
 
-	while ((n = pread(fd, room + held, sizeof room - held, at)) != 0) {
-		struct str whole = str_make(room, held + (size_t)(n > 0 ? n : 0));
+	while ((n = pread(fd, buffer + unfinished, sizeof buffer - unfinished, at)) != 0) {
+		struct str whole = str_make(buffer, unfinished + (size_t)(n > 0 ? n : 0));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -1;
 		at += n;
-		held = text_pieces_unfinished(whole);
-		if (whole.n > held)
-			fn(str_upto(whole, whole.n - held), arg);
-		memmove(room, room + whole.n - held, held);
+		unfinished = text_pieces_unfinished(whole);
+		if (whole.n > unfinished)
+			fn(str_upto(whole, whole.n - unfinished), arg);
+		memmove(buffer, buffer + whole.n - unfinished, unfinished);
 	}
-	if (held)
-		fn(str_make(room, held), arg);
+	if (unfinished)
+		fn(str_make(buffer, unfinished), arg);
 	return 0;
 }

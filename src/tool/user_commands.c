@@ -1,6 +1,6 @@
 /*
- * user_commands: accounts, through the running daemon or, when it is off, in its store.  The
- * password is turned into a secret here; it leaves this process in no other form.
+ * user_commands: accounts, through the running daemon or, when none runs, in its store.  The
+ * password is converted into a secret here; it leaves this process in no other form.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "tool/print.h"
 #include "tool/tool.h"
 
-enum { ACCOUNTS_TOLD_MAX = 20 };
+enum { ACCOUNTS_LISTED_MAX = 20 };
 
 static void
 print_account_row(struct str values, void *arg)
@@ -27,13 +27,13 @@ print_account_row(struct str values, void *arg)
 	print_row(values, arg);
 }
 
-/* The directory of the accounts; root becomes their user, so that nothing is done as root in a
- * directory that belongs to another.  -1: refused in words. */
+/* Opens the directory of the accounts; root becomes their user, so that nothing is done as root in
+ * a directory of another user.  -1: the error is printed. */
 static int
 open_account_directory(const struct conf *c, int *status_out)
 {
 	struct os_user identities[ROLE_KINDS];
-	struct directory_spec wish = {
+	struct directory_spec spec = {
 	    "state_directory", c->state_directory, &identities[ROLE_AUTH]};
 	int fd;
 
@@ -41,7 +41,7 @@ open_account_directory(const struct conf *c, int *status_out)
 		*status_out = EX_CONFIG;
 		return -1;
 	}
-	fd = directory_open(&wish, status_out);
+	fd = directory_open(&spec, status_out);
 	if (fd < 0 || geteuid() != 0 ||
 	    sandbox_become(identities[ROLE_AUTH].uid, identities[ROLE_AUTH].gid) == 0)
 		return fd;
@@ -83,7 +83,8 @@ run_on_account_store(
 	return status;
 }
 
-/* The store is found by keys that may stand in a file with errors: all of them must be gone. */
+/* The keys that lead to the store may be in a file with errors: all errors must be corrected
+ * first. */
 int
 tool_user_ask(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 {
@@ -94,7 +95,7 @@ tool_user_ask(struct tool *t, const char *verb, tool_row_fn *fn, void *arg)
 	if (status != TOOL_NO_DAEMON)
 		return status;
 	if (t->is_config_hidden)
-		return tool_say_no_daemon(t, to_ask);
+		return tool_report_no_daemon(t, to_ask);
 	c = tool_conf(t);
 	status = c ? run_on_account_store(t, c, verb, fn, arg) : EX_CONFIG;
 	conf_drop(&c);
@@ -119,16 +120,17 @@ tool_check_account(struct str values, void *arg)
 	if (login_name_is_covered(a->conf, name) || !str_has(name, '@'))
 		return;
 	a->report->warnings++;
-	if (++a->count <= ACCOUNTS_TOLD_MAX)
+	if (++a->count <= ACCOUNTS_LISTED_MAX)
 		buf_addf(&a->report->text,
 		    "%s: warning: domains: the account %.*s: no configured domain covers it: "
 		    "it can log in, but its mail is refused\n",
 		    a->file, STR_ARG(name));
 }
 
-/* An error is not an absence: who reads that nothing is wrong must know what was not looked at. */
+/* A failed request is reported, so that the absence of warnings does not mean that all accounts are
+ * right. */
 static void
-tool_say_accounts_unchecked(const char *file, int status, struct conf_report *report)
+tool_warn_accounts_unchecked(const char *file, int status, struct conf_report *report)
 {
 	const char *why = status == EX_TEMPFAIL ? "the daemon did not tell them in time"
 	    : status == EX_IOERR              ? "the account store cannot be read"
@@ -142,12 +144,13 @@ tool_say_accounts_unchecked(const char *file, int status, struct conf_report *re
 	    why);
 }
 
-/* The daemon of this configuration tells the accounts, or the store, where this user may ask. */
+/* The list of accounts comes from the daemon of this configuration, or from the store, if this user
+ * may read it. */
 void
 tool_check_accounts(const char *file, const struct conf *c, struct conf_report *report)
 {
 	struct tool_accounts a = {.conf = c, .file = file, .report = report};
-	struct tool asking = {.quiet = true, .is_hurried = true};
+	struct tool asking = {.quiet = true, .uses_short_deadline = true};
 	char path[4096];
 	int status = TOOL_NO_DAEMON;
 
@@ -157,10 +160,10 @@ tool_check_accounts(const char *file, const struct conf *c, struct conf_report *
 	snprintf(path, sizeof path, "%.*s/accounts.db", STR_ARG(c->state_directory));
 	if (status == TOOL_NO_DAEMON && access(path, R_OK | W_OK) == 0)
 		status = run_on_account_store(&asking, c, "user.list", tool_check_account, &a);
-	tool_say_accounts_unchecked(file, status, report);
-	if (a.count > ACCOUNTS_TOLD_MAX)
+	tool_warn_accounts_unchecked(file, status, report);
+	if (a.count > ACCOUNTS_LISTED_MAX)
 		buf_addf(&report->text, "%s: warning: domains: and %u more accounts\n", file,
-		    a.count - ACCOUNTS_TOLD_MAX);
+		    a.count - ACCOUNTS_LISTED_MAX);
 }
 
 void
@@ -185,7 +188,6 @@ tool_warn_of_accounts(const struct tool *t)
 	conf_drop(&c);
 }
 
-/* 0, or an exit code: exactly one name must be given. */
 int
 tool_user_name(struct tool *t, const struct tool_command *command)
 {
@@ -211,15 +213,16 @@ tool_user_list(struct tool *t, const struct tool_command *command)
 	return status;
 }
 
-/* ---- suspend and resume, with the mail that waits ---- */
+/* ---- suspend and resume, with queued mail ---- */
 
 struct tool_user_mail {
 	const struct tool *tool;
-	struct buf account; /* its own name, which may have been given without its domain */
+	struct buf account; /* full name, which may have been given without its domain */
 	uint64_t changed;
 	uint64_t unchanged;
 	uint64_t failed;
-	bool is_coming_lost; /* what was under way is not held; the queue's last words say so */
+	/* messages being stored are not held; the final text of the answer says so */
+	bool incoming_not_held;
 };
 
 static const char user_mail_hold_reason[] = "user suspended";
@@ -227,19 +230,19 @@ static const char user_mail_hold_reason[] = "user suspended";
 static void
 user_mail_add_row(struct str values, void *arg)
 {
-	struct tool_user_mail *q = arg;
+	struct tool_user_mail *mail = arg;
 	uint64_t n;
 
 	if (str_eq(message_values_get(values, "row"), STR("total"))) {
 		if (str_u64(message_values_get(values, "changed"), &n))
-			q->changed += n;
+			mail->changed += n;
 		if (str_u64(message_values_get(values, "unchanged"), &n))
-			q->unchanged += n;
+			mail->unchanged += n;
 		if (str_u64(message_values_get(values, "failed"), &n))
-			q->failed += n;
-		q->is_coming_lost |=
+			mail->failed += n;
+		mail->incoming_not_held |=
 		    str_eq(message_values_get(values, "coming"), STR("not held"));
-	} else if (q->tool->json) {
+	} else if (mail->tool->json) {
 		print_json(values);
 	}
 }
@@ -247,93 +250,95 @@ user_mail_add_row(struct str values, void *arg)
 static void
 user_mail_take_account(struct str values, void *arg)
 {
-	struct tool_user_mail *q = arg;
+	struct tool_user_mail *mail = arg;
 
-	buf_adds(&q->account, message_values_get(values, "name"));
+	buf_adds(&mail->account, message_values_get(values, "name"));
 }
 
-/* What is queued of other accounts, which the name as it was given may mean as well, stays. */
+/* Gets the full name of the account.  Queued mail of other accounts that the given name could match
+ * too stays unchanged. */
 static int
-user_mail_ask_account(const struct tool *t, struct tool_user_mail *q)
+user_mail_ask_account(const struct tool *t, struct tool_user_mail *mail)
 {
 	struct tool asking = *t;
 
 	asking.quiet = true;
-	buf_init(&q->account, TOOL_VALUES_MAX);
-	return tool_ask_running(&asking, "user.show", user_mail_take_account, q);
+	buf_init(&mail->account, TOOL_VALUES_MAX);
+	return tool_ask_running(&asking, "user.show", user_mail_take_account, mail);
 }
 
-/* Values of the queue's command, for the account alone. */
+/* Prepares the values of the queue's command, for this account only. */
 static void
-user_mail_begin_command(struct tool *asking, const struct tool *t, const struct tool_user_mail *q)
+user_mail_begin_command(
+    struct tool *asking, const struct tool *t, const struct tool_user_mail *mail)
 {
 	*asking = *t;
 	asking->quiet = true;
 	buf_init(&asking->values, TOOL_VALUES_MAX);
-	message_values_add(&asking->values, "account", buf_str(&q->account));
+	message_values_add(&asking->values, "account", buf_str(&mail->account));
 }
 
 static int
-user_mail_ask_hold(const struct tool *t, struct tool_user_mail *q)
+user_mail_ask_hold(const struct tool *t, struct tool_user_mail *mail)
 {
 	struct str reason = message_values_get(buf_str(&t->values), "reason");
 	struct tool asking;
 	struct buf why;
 	int status;
 
-	user_mail_begin_command(&asking, t, q);
+	user_mail_begin_command(&asking, t, mail);
 	buf_init(&why, TOOL_VALUES_MAX);
 	buf_addf(&why, "%s%s%.*s", user_mail_hold_reason, reason.n ? ": " : "", STR_ARG(reason));
 	message_values_add(&asking.values, "reason", buf_str(&why));
-	/* what its sessions have handed over, and is being stored, is held too */
+	/* also messages of its sessions that are still being stored */
 	message_values_add(&asking.values, "coming", STR("yes"));
-	status = tool_ask_running(&asking, "queue.hold", user_mail_add_row, q);
+	status = tool_ask_running(&asking, "queue.hold", user_mail_add_row, mail);
 	buf_clear(&why);
 	buf_clear(&asking.values);
 	return status;
 }
 
-/* What is held for another reason stays, and is counted as unchanged. */
+/* Messages that are held for another reason stay held, and are counted as unchanged. */
 static int
-user_mail_ask_release(const struct tool *t, struct tool_user_mail *q)
+user_mail_ask_release(const struct tool *t, struct tool_user_mail *mail)
 {
 	struct tool asking;
 	int status;
 
-	user_mail_begin_command(&asking, t, q);
+	user_mail_begin_command(&asking, t, mail);
 	message_values_add(&asking.values, "state", STR("held"));
 	message_values_add(&asking.values, "held_for", str_of(user_mail_hold_reason));
 	message_values_add(&asking.values, "reason", STR("user resumed"));
-	status = tool_ask_running(&asking, "queue.release", user_mail_add_row, q);
+	status = tool_ask_running(&asking, "queue.release", user_mail_add_row, mail);
 	buf_clear(&asking.values);
 	return status;
 }
 
 static void
-print_user_mail(const struct tool *t, const struct tool_user_mail *q, const char *done)
+print_user_mail(const struct tool *t, const struct tool_user_mail *mail, const char *done)
 {
 	struct buf values;
 
 	if (t->quiet)
 		return;
 	if (!t->json) {
-		printf("%llu queued message%s %s", (unsigned long long)q->changed,
-		    q->changed == 1 ? "" : "s", done);
-		if (t->release && q->unchanged)
+		printf("%llu queued message%s %s", (unsigned long long)mail->changed,
+		    mail->changed == 1 ? "" : "s", done);
+		if (t->release && mail->unchanged)
 			printf("; %llu stay%s held for another reason",
-			    (unsigned long long)q->unchanged, q->unchanged == 1 ? "s" : "");
-		if (t->hold && q->unchanged)
-			printf("; %llu %s held already", (unsigned long long)q->unchanged,
-			    q->unchanged == 1 ? "was" : "were");
+			    (unsigned long long)mail->unchanged, mail->unchanged == 1 ? "s" : "");
+		if (t->hold && mail->unchanged)
+			printf("; %llu %s held already", (unsigned long long)mail->unchanged,
+			    mail->unchanged == 1 ? "was" : "were");
 		putchar('\n');
 		return;
 	}
 	buf_init(&values, TOOL_VALUES_MAX);
 	message_values_add(&values, "row", STR("total"));
-	message_values_add_number(&values, "changed", q->changed);
-	message_values_add_number(&values, "unchanged", q->unchanged);
-	message_values_add_number(&values, "failed", q->failed);
-	if (q->is_coming_lost)
+	message_values_add_number(&values, "changed", mail->changed);
+	message_values_add_number(&values, "unchanged", mail->unchanged);
+	message_values_add_number(&values, "failed", mail->failed);
+	if (mail->incoming_not_held)
 		message_values_add(&values, "coming", STR("not held"));
 	print_json(buf_str(&values));
 	buf_clear(&values);
@@ -342,34 +347,34 @@ print_user_mail(const struct tool *t, const struct tool_user_mail *q, const char
 static int
 hold_user_mail(const struct tool *t)
 {
-	struct tool_user_mail q = {.tool = t};
-	int status = user_mail_ask_account(t, &q);
+	struct tool_user_mail mail = {.tool = t};
+	int status = user_mail_ask_account(t, &mail);
 
 	if (status == 0)
-		status = user_mail_ask_hold(t, &q);
-	if (status && !(status == EX_TEMPFAIL && q.is_coming_lost))
+		status = user_mail_ask_hold(t, &mail);
+	if (status && !(status == EX_TEMPFAIL && mail.incoming_not_held))
 		fputs("sallyport: the account is suspended, but its queued mail is not held, or "
 		      "not all of it: give the command again\n", stderr);
 	else
-		print_user_mail(t, &q, "held");
-	buf_clear(&q.account);
+		print_user_mail(t, &mail, "held");
+	buf_clear(&mail.account);
 	return status;
 }
 
 static int
 release_user_mail(const struct tool *t)
 {
-	struct tool_user_mail q = {.tool = t};
-	int status = user_mail_ask_account(t, &q);
+	struct tool_user_mail mail = {.tool = t};
+	int status = user_mail_ask_account(t, &mail);
 
 	if (status == 0)
-		status = user_mail_ask_release(t, &q);
+		status = user_mail_ask_release(t, &mail);
 	if (status)
 		fputs("sallyport: the account may log in again, but its queued mail is not "
 		      "released, or not all of it: give the command again\n", stderr);
 	else
-		print_user_mail(t, &q, "released");
-	buf_clear(&q.account);
+		print_user_mail(t, &mail, "released");
+	buf_clear(&mail.account);
 	return status;
 }
 
@@ -380,7 +385,7 @@ tool_user_act(struct tool *t, const struct tool_command *command)
 
 	if (status == 0)
 		status = tool_user_ask(t, command->asks, NULL, NULL);
-	/* its words come before those about the queue */
+	/* its text comes before that about the queue */
 	fflush(stdout);
 	if (status == 0 && t->hold)
 		return hold_user_mail(t);
@@ -389,7 +394,7 @@ tool_user_act(struct tool *t, const struct tool_command *command)
 	return status;
 }
 
-/* In UTF-8 every octet that does not go on with a character begins one. */
+/* In UTF-8 every octet that does not continue a character begins one. */
 static size_t
 count_characters(const char *text)
 {

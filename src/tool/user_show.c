@@ -1,6 +1,6 @@
 /*
- * user_show: `user show`: an account as auth knows it, its limits and mail as the queue knows
- * them, and its addresses as the configuration file has them, in one record.
+ * user_show: `user show`: an account from auth, its limits and mail from the queue, and its
+ * addresses from the configuration file, in one record.
  */
 #include <stdio.h>
 
@@ -11,7 +11,7 @@
 
 enum { RECORD_BYTES_MAX = 1 << 20 };
 
-/* A tool_row_fn: what an answer says is added to the record. */
+/* A tool_row_fn: adds the row to the record. */
 static void
 add_user_row(struct str values, void *arg)
 {
@@ -55,7 +55,7 @@ print_list(const char *label, struct str values, const char *wanted)
 			print_labelled(0, label, value);
 }
 
-/* "14 of 300 recipients / 1h", each rate with what is used of it. */
+/* Prints each rate with its use: "14 of 300 recipients / 1h". */
 static void
 print_limits(struct str values)
 {
@@ -73,7 +73,7 @@ print_limits(struct str values)
 	print_labelled(0, "limit from", message_values_get(values, "limit_source"));
 }
 
-/* What the client of this user would hear now. */
+/* Prints the reply to the next recipient of this user. */
 static void
 print_next_recipient(struct str values)
 {
@@ -131,7 +131,7 @@ print_user(struct str values)
 	print_labelled(0, "of them held", message_values_get(values, "queued_held"));
 }
 
-/* What the queue knows; the daemon may be off, which is no error. */
+/* Adds what the queue knows; it is no error if no daemon runs. */
 static int
 ask_queue_of_user(const struct tool *t, const struct conf *c, struct str user, struct buf *record)
 {
@@ -150,7 +150,7 @@ ask_queue_of_user(const struct tool *t, const struct conf *c, struct str user, s
 	return status;
 }
 
-/* The name as auth has it, which may have been given without its domain. */
+/* Completes the record by the name from auth, which may have been given without its domain. */
 static int
 complete_user_record(struct tool *t, struct buf *record)
 {
@@ -163,7 +163,8 @@ complete_user_record(struct tool *t, struct buf *record)
 	buf_adds(&user, name);
 	if (!t->quiet)
 		status = ask_queue_of_user(t, c, buf_str(&user), record);
-	/* without them where the file has errors, as was said, or may not be read */
+	/* without send_as addresses if the file has errors, which were printed, or may not be
+	 * read */
 	if (t->is_config_hidden && !t->quiet)
 		fprintf(stderr, "sallyport: this user may not read %s: what "
 		    "sender_policy.send_as gives is not shown\n", t->config_path);

@@ -1,5 +1,5 @@
-/* user_commands: what `user suspend --hold` says of the mail that is queued fits what the queue
- * says. */
+/* user_commands: what `user suspend --hold` prints about queued mail agrees with the answer of the
+ * queue. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,11 +11,11 @@
 /* ---- the daemon ---- */
 
 static const char account[] = "alice@example.com";
-static const char *const *total; /* pairs that end in NULL */
+static const char *const *total; /* pairs of key and value that end in NULL */
 static int queue_status;
 
 static void
-say_row(const char *const *pairs, tool_row_fn *row, void *arg)
+send_row(const char *const *pairs, tool_row_fn *row, void *arg)
 {
 	struct buf values;
 
@@ -55,16 +55,16 @@ tool_ask_running(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 {
 	(void)t;
 	if (strcmp(verb, "user.show") == 0) {
-		say_row((const char *const[]){"name", account, NULL}, row, arg);
+		send_row((const char *const[]){"name", account, NULL}, row, arg);
 		return 0;
 	}
 	cr_assert_str_eq(verb, "queue.hold");
-	say_row(total, row, arg);
+	send_row(total, row, arg);
 	return queue_status;
 }
 
 int
-tool_say_no_daemon(const struct tool *t, const struct conf *c)
+tool_report_no_daemon(const struct tool *t, const struct conf *c)
 {
 	(void)t;
 	(void)c;
@@ -72,7 +72,7 @@ tool_say_no_daemon(const struct tool *t, const struct conf *c)
 }
 
 void
-tool_say(int exit_code, struct str text)
+tool_print_text(int exit_code, struct str text)
 {
 	(void)exit_code;
 	(void)text;
@@ -87,10 +87,10 @@ tool_print_result(const struct tool *t, int exit_code, struct str text, bool has
 	(void)has_rows;
 }
 
-/* ---- what is said ---- */
+/* ---- the output ---- */
 
 static FILE *
-keep(int fd)
+capture(int fd)
 {
 	FILE *f = tmpfile();
 
@@ -100,7 +100,7 @@ keep(int fd)
 }
 
 static const char *
-kept(FILE *f, char *text, size_t size)
+captured(FILE *f, char *text, size_t size)
 {
 	fflush(stdout);
 	fflush(stderr);
@@ -118,33 +118,33 @@ suspend(int status, const char *const *row, bool is_json, const char *out, const
 {
 	const struct tool_command command = {.asks = "user.suspend", .usage = "user suspend NAME"};
 	struct tool t = {.args = {account}, .arg_count = 1, .hold = true, .json = is_json};
-	FILE *f[2] = {keep(STDOUT_FILENO), keep(STDERR_FILENO)};
+	FILE *f[2] = {capture(STDOUT_FILENO), capture(STDERR_FILENO)};
 	char text[1000];
 
 	queue_status = status;
 	total = row;
 	buf_init(&t.values, TOOL_VALUES_MAX);
 	cr_expect_eq(tool_user_act(&t, &command), status);
-	cr_expect_str_eq(kept(f[0], text, sizeof text), out, "%s", text);
-	cr_expect_str_eq(kept(f[1], text, sizeof text), err, "%s", text);
+	cr_expect_str_eq(captured(f[0], text, sizeof text), out, "%s", text);
+	cr_expect_str_eq(captured(f[1], text, sizeof text), err, "%s", text);
 	buf_clear(&t.values);
 	fclose(f[0]);
 	fclose(f[1]);
 }
 
-Test(tool_user, held)
+Test(user_commands, messages_are_held)
 {
 	suspend(0, TOTAL("changed", "2", "unchanged", "0", "failed", "0"), false,
 	    "2 queued messages held\n", "");
 }
 
-Test(tool_user, held_already)
+Test(user_commands, messages_held_before_are_counted)
 {
 	suspend(0, TOTAL("changed", "0", "unchanged", "5", "failed", "0"), false,
 	    "0 queued messages held; 5 were held already\n", "");
 }
 
-Test(tool_user, not_held)
+Test(user_commands, a_failed_hold_is_reported)
 {
 	suspend(
 	    EX_IOERR, TOTAL("changed", "1", "unchanged", "0", "failed", "2"), false, "", MISSED);
@@ -155,8 +155,8 @@ Test(tool_user, not_held)
 	    MISSED);
 }
 
-/* The queue has said that what is in it is held, and what is not. */
-Test(tool_user, what_comes_is_not_held)
+/* The queue has answered that stored messages are held, and those still being stored are not. */
+Test(user_commands, messages_being_stored_are_not_held)
 {
 	suspend(EX_TEMPFAIL,
 	    TOTAL("changed", "2", "unchanged", "0", "failed", "0", "coming", "not held"), false,
