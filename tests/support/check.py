@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""check: runs `make check` in the build directory (with --all: in further builds and long rounds too) and counts what
-the tests said.  The last line is "N passed, N failed, N skipped"; a skip names what is missing.  A step that ends with
-an error, says nothing at all, or is not over in its time is a failure."""
+"""check: runs `make check` in the build directory (with --all: also in further builds, and the long rounds) and counts the
+results of the tests.  The last line is "N passed, N failed, N skipped"; a skip names what is missing.  A step that ends
+with an error, reports no result, or exceeds its time is a failure."""
 import argparse
 import os
 import re
@@ -13,16 +13,16 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HOUR_S = 3600
-# of automake's driver
+# output of automake's test driver
 LINE = re.compile(r"^(PASS|FAIL|XPASS|ERROR|SKIP): (.*)")
-# of programs that are run without it
+# output of programs that run without the driver
 TAP_PLAN = re.compile(r"^1\.\.(\d+)")
 TAP_LINE = re.compile(r"^(not ok|ok)\b(.*)")
 TAP_SKIP = re.compile(r"#\s*SKIP\b", re.I)
 
 
 class Count:
-    """What tests said, by the lines of a log."""
+    """The results of tests, from the lines of a log."""
 
     def __init__(self):
         self.passed, self.failed, self.skipped, self.planned, self.told = 0, [], [], 0, 0
@@ -64,7 +64,7 @@ def count(lines, is_tap=False):
 
 
 def run(command, cwd, log, env, seconds):
-    """The exit status; None when its time is over: then it and its children are ended."""
+    """Returns the exit status; None after a timeout: the command and its children are killed then."""
     with open(log, "w", encoding="utf-8") as f, subprocess.Popen(
             command, cwd=cwd, stdout=f, stderr=f, stdin=subprocess.DEVNULL, env={**os.environ, **env},
             start_new_session=True) as process:
@@ -79,7 +79,7 @@ def run(command, cwd, log, env, seconds):
 
 
 def step(name, command, cwd, log, env=None, is_tap=False, seconds=2 * HOUR_S):
-    """One command with its output in a log, and what its tests said; its own end counts where they tell of no failure."""
+    """Runs one command with its output in a log, and counts the results; its exit status counts if no test failed."""
     began = time.monotonic()
     status = run(command, cwd, log, env or {}, seconds)
     with open(log, encoding="utf-8", errors="replace") as f:
@@ -99,12 +99,12 @@ def step(name, command, cwd, log, env=None, is_tap=False, seconds=2 * HOUR_S):
     return found
 
 
-# of another build: it is not about how often something happens
+# for another build, in which many repetitions are not needed
 FEW_ROUNDS = {"ROUNDS": "10", "ACKNOWLEDGED": "3000"}
 
 
 def variant(build, name, configure, env=None):
-    """Another build of the same tree beside the first one, and its tests."""
+    """Makes another build of the same tree beside the first one, and runs its tests."""
     directory = f"{build}/{name}"
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)

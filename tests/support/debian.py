@@ -1,5 +1,5 @@
-"""debian: a Debian of a chosen release, made from nothing under build/, with this source in it: for tests of what happens on
-a machine that never had anything of Sallyport.  Needs root, debootstrap and Debian's packages from the network."""
+"""debian: installs a Debian of a chosen release under build/, with this source in it: for tests on a machine that never had
+any part of Sallyport.  Needs root, debootstrap and Debian's packages from the network."""
 import os
 import shutil
 import subprocess
@@ -8,12 +8,12 @@ import gateway as g
 
 SOURCE = "/usr/src/sallyport"
 MIRROR = "http://deb.debian.org/debian"
-# its own devices, so that nothing in it can reach a disk; terminals for script(1), loop devices for file systems in files
+# its own devices, so that no program in it can access a disk; terminals for script(1), loop devices for file systems in files
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "loop-control", *(f"loop{n}" for n in range(8)))
 
 
 def missing(*programs):
-    """Why none can be made here; None: one can."""
+    """Returns why it cannot be installed here; None: it can."""
     if os.getuid():
         return "needs root"
     return next((f"{name} is not installed" for name in ("debootstrap", "unshare", *programs) if not shutil.which(name)), None)
@@ -26,7 +26,7 @@ def run(*command, seconds=1800, check=True, **more):
 
 
 def make(home, release, packages):
-    """HOME/root: the smallest such Debian and these packages; the source is in it as a newcomer has it."""
+    """Installs in HOME/root the smallest such Debian with these packages, and the source as a new user has it."""
     root = f"{home}/root"
     shutil.rmtree(home, ignore_errors=True)
     os.makedirs(home)
@@ -34,18 +34,18 @@ def make(home, release, packages):
     shutil.copy("/etc/resolv.conf", f"{root}/etc/resolv.conf")
     os.makedirs(root + SOURCE)
     for name in ("configure.ac", "Makefile.am", "README", "COPYING", "try", "src", "etc", "tests", "doc", ".ci"):
-        # in the tree of links that a build is made from these names are links
+        # in the tree of a build these names are symbolic links
         run("cp", "-a", os.path.realpath(f"{g.TOP}/{name}"), root + SOURCE)
     return root
 
 
 def enter(root, script, has_network):
-    """The command that runs a shell script as root of it, in mounts and processes of its own, which end with the command.
-    Its network is this machine's, or loopback alone."""
+    """Returns the command that runs a shell script as root in it, in its own mount and process namespaces, which end with the
+    command.  Its network is this machine's, or only loopback."""
     dev = f"{root}/dev"
     before = [
         "mount --make-rprivate /",
-        f"mount --rbind {root} {root}",  # a mount, so that a test in it can make mounts of its own
+        f"mount --rbind {root} {root}",  # a mount, so that a test in it can have its own mounts
         f"mount -t proc proc {root}/proc",
         f"mount --rbind /sys {root}/sys",
         f"mount -t tmpfs -o mode=755 tmpfs {dev}",

@@ -1,4 +1,4 @@
-"""disks: file systems of a chosen size, in a mount namespace of the test's own.  Needs root."""
+"""disks: file systems of a chosen size, in the test's own mount namespace.  Needs root."""
 import os
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import gateway as g
 
 
 def own_mounts():
-    """Runs the calling test again with mounts of its own, or skips it."""
+    """Runs the calling test again in its own mount namespace, or skips it."""
     if os.getuid():
         print("1..0 # SKIP only root can mount")
         sys.exit(0)
@@ -21,7 +21,7 @@ def own_mounts():
 
 
 def mount(directory, megabytes):
-    """An empty file system, which belongs to the user that the gateway runs as."""
+    """Mounts an empty file system, which belongs to the user that the gateway runs as."""
     os.makedirs(directory, 0o700, exist_ok=True)
     user = g.test_user()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700,uid={user.pw_uid},gid={user.pw_gid}",
@@ -29,7 +29,7 @@ def mount(directory, megabytes):
 
 
 def mount_ext4(directory, image, megabytes):
-    """An ext4 in a file, which can be frozen: the same otherwise.  False: it cannot be had here."""
+    """The same with an ext4 in a file, which can be frozen.  False: it is not possible here."""
     os.makedirs(directory, 0o700, exist_ok=True)
     with open(image, "wb") as f:
         f.truncate(megabytes << 20)
@@ -44,7 +44,7 @@ def mount_ext4(directory, image, megabytes):
 
 
 def freeze(directory):
-    """From now on whoever would change something in it waits, in the kernel."""
+    """Freezes the file system: from now on every change in it waits in the kernel."""
     subprocess.run(["fsfreeze", "-f", directory], check=True)
 
 

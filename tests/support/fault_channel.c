@@ -16,10 +16,10 @@
 
 enum { TABLE_MAX = 8, TICK_MS = 2 };
 
-struct held {
-	STAILQ_ENTRY(held) link;
+struct fault_packet {
+	STAILQ_ENTRY(fault_packet) link;
 	int fd;
-	bool is_reordered; /* waits for another packet to go first */
+	bool is_reordered; /* is sent after the next packet */
 	int64_t due_ms;
 	size_t n;
 	char bytes[];
@@ -27,7 +27,7 @@ struct held {
 
 struct side {
 	int fd;
-	STAILQ_HEAD(, held) held; /* what goes out here */
+	STAILQ_HEAD(, fault_packet) fault_packet; /* packets that will be sent here */
 };
 
 struct fault_channel {
@@ -43,10 +43,10 @@ struct fault_channel {
 
 /* ---- one packet ---- */
 
-static struct held *
-held_new(const char *bytes, size_t n, int fd)
+static struct fault_packet *
+fault_packet_new(const char *bytes, size_t n, int fd)
 {
-	struct held *h = mem_new(sizeof *h + n);
+	struct fault_packet *h = mem_new(sizeof *h + n);
 
 	h->fd = fd;
 	h->n = n;
@@ -55,16 +55,16 @@ held_new(const char *bytes, size_t n, int fd)
 }
 
 static void
-held_free(struct held *h)
+fault_packet_free(struct fault_packet *h)
 {
 	if (h->fd >= 0)
 		close(h->fd);
 	mem_free(h);
 }
 
-/* False: the other end takes nothing now. */
+/* False: the buffer of the other end is full. */
 static bool
-send_held(int to, const struct held *h, bool has_second)
+fault_packet_send(int to, const struct fault_packet *h, bool has_second)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {0};
 	struct iovec v = {(char *)h->bytes, h->n};
@@ -92,7 +92,7 @@ send_held(int to, const struct held *h, bool has_second)
 }
 
 static enum message_type
-held_type(const struct held *h)
+fault_packet_type(const struct fault_packet *h)
 {
 	uint16_t type = MESSAGE_NONE;
 
@@ -101,24 +101,24 @@ held_type(const struct held *h)
 	return type < MESSAGE_TYPES ? (enum message_type)type : MESSAGE_NONE;
 }
 
-static struct held *
-retype(struct held *h, enum message_type type)
+static struct fault_packet *
+retype(struct fault_packet *h, enum message_type type)
 {
 	union message zero = {0};
-	struct held *other;
+	struct fault_packet *other;
 	struct buf bytes;
 
 	buf_init(&bytes, WIRE_PACKET_MAX);
 	buf_add(&bytes, h->bytes, WIRE_HEAD_BYTES);
 	if (!message_encode(type, &zero, &bytes))
 		die("no room");
-	other = held_new(bytes.p, bytes.n, -1);
+	other = fault_packet_new(bytes.p, bytes.n, -1);
 	buf_clear(&bytes);
-	held_free(h);
+	fault_packet_free(h);
 	return other;
 }
 
-/* ---- the table ---- */
+/* ---- the table of faults ---- */
 
 static const struct fault *
 fault_for(struct fault_channel *f, enum message_type type)
@@ -134,9 +134,9 @@ fault_for(struct fault_channel *f, enum message_type type)
 	return NULL;
 }
 
-/* NULL: it has gone, or never will. */
-static struct held *
-apply_fault(struct side *to, struct held *h, const struct fault *t)
+/* NULL: the packet was sent, or is dropped. */
+static struct fault_packet *
+apply_fault(struct side *to, struct fault_packet *h, const struct fault *t)
 {
 	switch (t->kind) {
 	case FAULT_DELAY:
@@ -146,7 +146,7 @@ apply_fault(struct side *to, struct held *h, const struct fault *t)
 		h->is_reordered = true;
 		return h;
 	case FAULT_DOUBLE:
-		(void)send_held(to->fd, h, false);
+		(void)fault_packet_send(to->fd, h, false);
 		return h;
 	case FAULT_RETYPE:
 		return retype(h, (enum message_type)t->value);
@@ -160,83 +160,83 @@ apply_fault(struct side *to, struct held *h, const struct fault *t)
 		wire_mark_fd_lost(h->bytes);
 		return h;
 	case FAULT_SECOND_FD:
-		(void)send_held(to->fd, h, true);
+		(void)fault_packet_send(to->fd, h, true);
 		break;
 	case FAULT_DROP:
 	case FAULT_KINDS:
 		break;
 	}
-	held_free(h);
+	fault_packet_free(h);
 	return NULL;
 }
 
 static void
 send_due(struct side *to)
 {
-	struct held *h, *next;
+	struct fault_packet *h, *next;
 
-	while ((h = STAILQ_FIRST(&to->held)) && h->due_ms <= clock_mono_ms()) {
+	while ((h = STAILQ_FIRST(&to->fault_packet)) && h->due_ms <= clock_mono_ms()) {
 		next = STAILQ_NEXT(h, link);
 		if (h->is_reordered && !next)
 			return;
 		if (h->is_reordered) {
 			h->is_reordered = false;
-			STAILQ_REMOVE_HEAD(&to->held, link);
-			STAILQ_INSERT_AFTER(&to->held, next, h, link);
+			STAILQ_REMOVE_HEAD(&to->fault_packet, link);
+			STAILQ_INSERT_AFTER(&to->fault_packet, next, h, link);
 			continue;
 		}
-		if (!send_held(to->fd, h, false))
+		if (!fault_packet_send(to->fd, h, false))
 			return;
-		STAILQ_REMOVE_HEAD(&to->held, link);
-		held_free(h);
+		STAILQ_REMOVE_HEAD(&to->fault_packet, link);
+		fault_packet_free(h);
 	}
 }
 
 /* ---- the thread ---- */
 
 static bool
-take_one(struct fault_channel *f, int from, char *room)
+receive_fault_packet(struct fault_channel *f, int from, char *buffer)
 {
 	struct side *to = &f->sides[!from];
-	struct wire_packet got;
+	struct wire_packet received;
 	const struct fault *t;
-	struct held *h;
+	struct fault_packet *h;
 
-	if (wire_receive(f->sides[from].fd, room, WIRE_PACKET_MAX, &got, 1) != 1)
+	if (wire_receive(f->sides[from].fd, buffer, WIRE_PACKET_MAX, &received, 1) != 1)
 		return errno == EAGAIN;
-	if (got.bytes.n == 0)
+	if (received.bytes.n == 0)
 		return false;
-	h = held_new(got.bytes.p, got.bytes.n, got.fd);
-	f->seen[held_type(h)]++;
-	t = fault_for(f, held_type(h));
+	h = fault_packet_new(received.bytes.p, received.bytes.n, received.fd);
+	f->seen[fault_packet_type(h)]++;
+	t = fault_for(f, fault_packet_type(h));
 	if (t)
 		h = apply_fault(to, h, t);
 	if (h)
-		STAILQ_INSERT_TAIL(&to->held, h, link);
+		STAILQ_INSERT_TAIL(&to->fault_packet, h, link);
 	return true;
 }
 
 static bool
-turn(struct fault_channel *f, struct pollfd *p, char *room)
+turn(struct fault_channel *f, struct pollfd *p, char *buffer)
 {
-	bool goes_on = !f->is_over;
+	bool continues = !f->is_over;
 
-	for (int i = 0; i < 2 && goes_on; i++)
+	for (int i = 0; i < 2 && continues; i++)
 		if (!f->is_stalled && p[i].revents)
-			goes_on = take_one(f, i, room);
+			continues = receive_fault_packet(f, i, buffer);
 	for (int i = 0; i < 2 && !f->is_stalled; i++)
 		send_due(&f->sides[i]);
-	return goes_on;
+	return continues;
 }
 
 static void *
 run_fault_channel(void *arg)
 {
 	struct fault_channel *f = arg;
-	char *room = mem_new(WIRE_PACKET_MAX);
-	bool goes_on = true;
+	char *buffer = mem_new(WIRE_PACKET_MAX);
+	bool continues = true;
 
-	while (goes_on) {
+	while (continues) {
 		struct pollfd p[2] = {{f->sides[0].fd, POLLIN, 0}, {f->sides[1].fd, POLLIN, 0}};
 		bool is_stalled;
 
@@ -245,16 +245,16 @@ run_fault_channel(void *arg)
 		pthread_mutex_unlock(&f->lock);
 		(void)poll(p, is_stalled ? 0 : 2, TICK_MS);
 		pthread_mutex_lock(&f->lock);
-		goes_on = turn(f, p, room);
+		continues = turn(f, p, buffer);
 		pthread_mutex_unlock(&f->lock);
 	}
 	shutdown(f->sides[0].fd, SHUT_RDWR);
 	shutdown(f->sides[1].fd, SHUT_RDWR);
-	mem_free(room);
+	mem_free(buffer);
 	return NULL;
 }
 
-/* ---- life ---- */
+/* ---- creation and end ---- */
 
 struct fault_channel *
 fault_channel_new(int ends_out[2])
@@ -267,7 +267,7 @@ fault_channel_new(int ends_out[2])
 			die("no pair");
 		ends_out[i] = pair[0];
 		f->sides[i].fd = pair[1];
-		STAILQ_INIT(&f->sides[i].held);
+		STAILQ_INIT(&f->sides[i].fault_packet);
 	}
 	pthread_mutex_init(&f->lock, NULL);
 	if (pthread_create(&f->thread, NULL, run_fault_channel, f) != 0)
@@ -279,7 +279,7 @@ void
 fault_channel_free(struct fault_channel **p)
 {
 	struct fault_channel *f = *p;
-	struct held *h;
+	struct fault_packet *h;
 
 	if (!f)
 		return;
@@ -289,9 +289,9 @@ fault_channel_free(struct fault_channel **p)
 	pthread_mutex_unlock(&f->lock);
 	pthread_join(f->thread, NULL);
 	for (int i = 0; i < 2; i++) {
-		while ((h = STAILQ_FIRST(&f->sides[i].held))) {
-			STAILQ_REMOVE_HEAD(&f->sides[i].held, link);
-			held_free(h);
+		while ((h = STAILQ_FIRST(&f->sides[i].fault_packet))) {
+			STAILQ_REMOVE_HEAD(&f->sides[i].fault_packet, link);
+			fault_packet_free(h);
 		}
 		close(f->sides[i].fd);
 	}

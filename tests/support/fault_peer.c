@@ -16,7 +16,7 @@ const char *const fault_point_names[FAULT_POINTS] = {"at greeting", "in greeting
 const char *const fault_act_names[FAULT_ACTS] = {"close", "reset", "half record", "junk",
     "junk and reset", "alert", "silence", "dribble", "flood", "half close"};
 
-/* ---- bytes, plain or TLS; false: the connection is over ---- */
+/* ---- bytes, plain or TLS; false: the connection has ended ---- */
 
 static void
 fault_pause(long ms)
@@ -61,7 +61,7 @@ fault_send(struct fault_peer *p, const void *bytes, size_t n)
 }
 
 static bool
-fault_say(struct fault_peer *p, const char *text)
+fault_send_text(struct fault_peer *p, const char *text)
 {
 	return fault_send(p, text, strlen(text));
 }
@@ -79,7 +79,7 @@ fault_receive(struct fault_peer *p, char *to, size_t n)
 	return r;
 }
 
-/* Reads until `end` has come. */
+/* Reads until `end` was received. */
 static bool
 fault_await(struct fault_peer *p, const char *end)
 {
@@ -96,7 +96,7 @@ fault_await(struct fault_peer *p, const char *end)
 
 /* ---- TLS ---- */
 
-/* Sends what may be sent, and tells that all of it was. */
+/* Sends up to push_max bytes, and returns as if all were sent. */
 static ssize_t
 fault_push(gnutls_transport_ptr_t arg, const void *bytes, size_t n)
 {
@@ -145,7 +145,7 @@ fault_handshake(struct fault_peer *p)
 	return p->is_up;
 }
 
-/* The first flight is sent up to its byte n; a client does not read the answer. */
+/* Sends the first n bytes of the first flight; a client does not read the answer. */
 static void
 fault_half_handshake(struct fault_peer *p, size_t n)
 {
@@ -155,7 +155,7 @@ fault_half_handshake(struct fault_peer *p, size_t n)
 		;
 }
 
-/* ---- what is hostile ---- */
+/* ---- hostile acts ---- */
 
 static void
 fault_wait_for_the_end(struct fault_peer *p)
@@ -228,7 +228,7 @@ fault_do(struct fault_peer *p)
 		break;
 	case FAULT_JUNK_RESET:
 		fault_send_plain(p, "\x16\x03\x01\0\x10text, no message", 21);
-		fault_pause(5); /* else the reset may overtake it */
+		fault_pause(5); /* otherwise the reset may arrive first */
 		fault_close(p, true);
 		return;
 	case FAULT_ALERT:
@@ -251,7 +251,7 @@ fault_do(struct fault_peer *p)
 		fault_pause(1);
 }
 
-/* ---- the talk: false where it is left ---- */
+/* ---- the session; false: the point is reached or the connection has ended ---- */
 
 static bool
 fault_is_at(struct fault_peer *p, enum fault_point at)
@@ -272,7 +272,7 @@ fault_data(struct fault_peer *p)
 		if (!fault_send(p, line, 100))
 			return false;
 	}
-	return fault_say(p, ".\r\n");
+	return fault_send_text(p, ".\r\n");
 }
 
 static bool
@@ -280,10 +280,10 @@ fault_server_tls(struct fault_peer *p)
 {
 	char hello[4096];
 
-	if (!fault_say(p, "220 go\r\n"))
+	if (!fault_send_text(p, "220 go\r\n"))
 		return false;
 	if (fault_is_at(p, FAULT_BEFORE_HELLO)) {
-		fault_pause(20); /* else it may come with the 220 and be dropped */
+		fault_pause(20); /* otherwise it may arrive with the 220 and be discarded */
 		return false;
 	}
 	if (fault_is_at(p, FAULT_IN_HELLO)) {
@@ -299,15 +299,15 @@ fault_server_tls(struct fault_peer *p)
 }
 
 static bool
-fault_server_talk(struct fault_peer *p)
+fault_server_session(struct fault_peer *p)
 {
 	char block[1000];
 	size_t n = 0;
 
-	if (fault_is_at(p, FAULT_AT_GREETING) || !fault_say(p, "220 h") ||
-	    fault_is_at(p, FAULT_IN_GREETING) || !fault_say(p, "i\r\n") ||
+	if (fault_is_at(p, FAULT_AT_GREETING) || !fault_send_text(p, "220 h") ||
+	    fault_is_at(p, FAULT_IN_GREETING) || !fault_send_text(p, "i\r\n") ||
 	    !fault_await(p, "EHLO\r\n") || fault_is_at(p, FAULT_AFTER_EHLO) ||
-	    !fault_say(p, "250 ok\r\n") || !fault_await(p, "STARTTLS\r\n") ||
+	    !fault_send_text(p, "250 ok\r\n") || !fault_await(p, "STARTTLS\r\n") ||
 	    fault_is_at(p, FAULT_AT_STARTTLS) || !fault_server_tls(p))
 		return false;
 	while (n < FAULT_DATA_BYTES) {
@@ -322,7 +322,7 @@ fault_server_talk(struct fault_peer *p)
 			return false;
 	}
 	if (!fault_await(p, ".\r\n") || fault_is_at(p, FAULT_AFTER_DOT) ||
-	    !fault_say(p, "250 taken\r\n") || !fault_await(p, "QUIT\r\n"))
+	    !fault_send_text(p, "250 taken\r\n") || !fault_await(p, "QUIT\r\n"))
 		return false;
 	return !fault_is_at(p, FAULT_AT_QUIT);
 }
@@ -341,15 +341,15 @@ fault_client_tls(struct fault_peer *p)
 }
 
 static bool
-fault_client_talk(struct fault_peer *p)
+fault_client_session(struct fault_peer *p)
 {
 	if (fault_is_at(p, FAULT_AT_GREETING) || !fault_await(p, "220 hi\r\n") ||
-	    !fault_say(p, "EH") || fault_is_at(p, FAULT_IN_GREETING) ||
-	    !fault_say(p, "LO\r\n") || !fault_await(p, "250 ok\r\n") ||
-	    fault_is_at(p, FAULT_AFTER_EHLO) || !fault_say(p, "STARTTLS\r\n") ||
+	    !fault_send_text(p, "EH") || fault_is_at(p, FAULT_IN_GREETING) ||
+	    !fault_send_text(p, "LO\r\n") || !fault_await(p, "250 ok\r\n") ||
+	    fault_is_at(p, FAULT_AFTER_EHLO) || !fault_send_text(p, "STARTTLS\r\n") ||
 	    fault_is_at(p, FAULT_AT_STARTTLS) || !fault_client_tls(p) || !fault_data(p) ||
 	    fault_is_at(p, FAULT_AFTER_DOT) || !fault_await(p, "250 taken\r\n") ||
-	    !fault_say(p, "QUIT\r\n"))
+	    !fault_send_text(p, "QUIT\r\n"))
 		return false;
 	return !fault_is_at(p, FAULT_AT_QUIT);
 }
@@ -360,9 +360,9 @@ fault_run(void *arg)
 	struct fault_peer *p = arg;
 
 	if (p->is_server)
-		fault_server_talk(p);
+		fault_server_session(p);
 	else
-		fault_client_talk(p);
+		fault_client_session(p);
 	fault_do(p);
 	return NULL;
 }

@@ -1,6 +1,6 @@
-"""gateway: a Sallyport of one's own for a test: configuration, account, DNS, receiving host, log.
+"""gateway: a Sallyport for one test: configuration, account, DNS, receiving host, log.
 
-Everything lives below one directory and listens on free loopback ports; nothing outlives the test.
+Everything is below one directory and listens on free loopback ports; nothing remains after the test.
 """
 import itertools
 import json
@@ -23,8 +23,8 @@ PASSWORD = "jolly-otter-4417"
 
 
 def test_user():
-    """Whom the roles become when a test runs as root: `sallyport-test` where somebody made it (useradd --system
-    sallyport-test), else `daemon`, which every Debian has.  None: the caller is not root, and all run as the caller."""
+    """The user of the roles when a test runs as root: `sallyport-test` if it exists (useradd --system sallyport-test), else
+    `daemon`, which every Debian has.  None: the caller is not root, and everything runs as the caller."""
     if os.getuid():
         return None
     for name in ("sallyport-test", "daemon"):
@@ -36,7 +36,7 @@ def test_user():
 
 
 def is_sanitized():
-    """The daemon was built with AddressSanitizer, which keeps freed memory for a while."""
+    """True if the daemon was built with AddressSanitizer, which keeps freed memory for a while."""
     with open(f"{BUILD}/sallyportd", "rb") as f:
         return b"__asan_init" in f.read()
 
@@ -46,9 +46,10 @@ PORT_SETS = 110
 
 
 def own_ports():
-    """Below those that the kernel gives to connections (32768): such a port could be taken before the test binds it.  A set of
-    them for each process, so that no two that run at the same time choose the same port: its mark is the abstract name of a
-    socket, which is one in a network namespace, as ports are.  The mark, and the ports, again and again."""
+    """Ports below those that the kernel assigns to connections (from 32768), which could be in use before the test binds them.
+    Each process has a set of its own, so that no two tests choose the same port at the same time: it reserves the set by a
+    socket with an abstract name, which is unique in a network namespace, as ports are.  Returns that socket, and an endless
+    iterator over the ports."""
     for n in range(PORT_SETS):
         which = (os.getpid() + n) % PORT_SETS
         mark = socket.socket(socket.AF_UNIX)
@@ -76,7 +77,7 @@ def free_port():
 
 
 def wait_for(what, seconds, question, every=0.02):
-    """The first true answer; an error when it does not come in time."""
+    """Returns the first true answer; raises AssertionError when there is none in time."""
     until = time.monotonic() + seconds
     while True:
         answer = question()
@@ -96,7 +97,7 @@ def answers(port):
 
 
 def certificate(directory, name="mail.example.com", kind="ecdsa", stem="tls"):
-    """A self-signed certificate and its key; returns both file names."""
+    """Creates a self-signed certificate and its key; returns both file names."""
     os.makedirs(directory, exist_ok=True)
     key, cert = f"{directory}/{stem}.key", f"{directory}/{stem}.crt"
     new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"] if kind == "ecdsa" else ["-newkey", "rsa:2048"]
@@ -175,7 +176,7 @@ class Sink:
 
 
 def state_of(pid):
-    """The letter that proc(5) has for it; X: there is none any more."""
+    """The state of a process as proc(5) has it; X: it does not exist any more."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
             return f.read().rsplit(")", 1)[1].split()[0]
@@ -184,12 +185,12 @@ def state_of(pid):
 
 
 def is_running(pid):
-    """A process that was killed answers for a moment longer when it is traced."""
+    """False also for a killed process that is not reaped yet."""
     return state_of(pid) not in "ZX"
 
 
 def signal_process(pid, number):
-    """One that is gone needs none."""
+    """Sends the signal, unless the process has ended."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -229,7 +230,7 @@ class Gateway:
             "state": f'state_directory = "{self.directory}/state";\nrun_directory = "{self.directory}/run";',
             "log": f'log: {{ target = "file:{self.log_file}"; }};',
         }
-        # a test that counts mail gets none about a process that it kills, and the like; who tests notices says notices=""
+        # so that a test that counts mail gets no notices; a test of notices sets notices=""
         parts["notices"] = "notices = false;"
         if test_user():
             parts["user"] = f'user = "{test_user().pw_name}";'
@@ -241,7 +242,7 @@ class Gateway:
         with open(self.config, "w", encoding="utf-8") as f:
             f.write("\n".join([*self.parts.values(), self.routes, self.extra, ""]))
 
-    # ---- life ----
+    # ---- start and stop ----
 
     def start(self, wait=True, arguments=()):
         options = [*(["-d"] if self.debug else []), *arguments]
@@ -279,8 +280,8 @@ class Gateway:
         return text
 
     def kill_group(self):
-        """SIGKILL for every process at once, as a power cut would end them: all are stopped first, so that none
-        acts on the end of another."""
+        """Kills all processes at once, as a power cut would: all are stopped first, so that none reacts to the end of
+        another."""
         until = time.monotonic() + 10
         stopped = set()
         while new := set(self.session()) - stopped:
@@ -298,7 +299,7 @@ class Gateway:
         self.process.wait(10)
 
     def session(self):
-        """What runs of it: main, the roles, whose process groups are their own, a wrapper."""
+        """Its running processes: main, the roles, which have their own process groups, a wrapper."""
         return [pid for pid, _, session in process_table() if session == self.process.pid and is_running(pid)]
 
     def stop(self):
@@ -338,7 +339,7 @@ class Gateway:
                         lambda: os.path.exists(self.log_file) and found.search(self.log()))
 
     def main_pid(self):
-        """sallyportd's own, below a wrapper too."""
+        """The process id of main, also below a wrapper."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
             children = f.read().split()
         return int(children[0]) if os.environ.get("SALLYPORTD_WRAPPER") and children else self.process.pid
@@ -389,7 +390,7 @@ class Gateway:
         return code, reply.decode()
 
     def recipients_allowed(self, tried=4):
-        """How many of so many recipients of one message are accepted: the limit as submission applies it."""
+        """Returns how many of `tried` recipients of one message are accepted: the limit as submission applies it."""
         client = self.connect()
         client.mail(self.user)
         codes = [client.rcpt(f"r{n}@example.net")[0] for n in range(tried)]
@@ -401,7 +402,7 @@ class Gateway:
 # ---- TAP ----
 
 class Tap:
-    """One function, one case; a failure is told with its traceback, and the rest goes on."""
+    """One case per function; a failure is printed with its traceback, and the other cases run."""
 
     def __init__(self):
         self.cases, self.failed = [], 0
@@ -427,7 +428,7 @@ class Tap:
 
 
 def may_hold_spools(path):
-    """As root the daemon makes nothing below a directory that somebody else can write (a source tree in a home)."""
+    """As root the daemon creates nothing below a directory that another user can write (a source tree in a home)."""
     while os.getuid() == 0 and path != "/":
         path = os.path.dirname(path)
         if not os.path.exists(path):
@@ -439,8 +440,8 @@ def may_hold_spools(path):
 
 
 def workplace(name, parent="e2e"):
-    """A directory of this test's own, open to the roles' users: below the build directory, or in /var/tmp, with a link
-    to it from there, when root may not make a spool in the build directory."""
+    """Creates a directory for this test, accessible to the users of the roles: below the build directory, or, if root may not
+    create a spool there, in /var/tmp, with a symbolic link to it in the build directory."""
     path = f"{BUILD}/{parent}/{name}" if parent else f"{BUILD}/{name}"
     if os.path.islink(path):
         shutil.rmtree(os.readlink(path), ignore_errors=True)

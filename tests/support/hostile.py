@@ -1,6 +1,6 @@
-"""hostile: hosts and clients that break off, stall or lie at one point of the talk.  A point is a state of TCP, TLS or
-SMTP, an act is what is done there; both tables are multiplied.  And what a process used meanwhile: CPU, memory,
-descriptors."""
+"""hostile: hosts and clients that disconnect, stall or send wrong data at one point of the session.  A point is a state of
+TCP, TLS or SMTP, an act is what is done there; the tests combine both tables.  Also measures what a process used: CPU,
+memory, descriptors."""
 import os
 import random
 import socket
@@ -12,7 +12,7 @@ import time
 TICKS = os.sysconf("SC_CLK_TCK")
 FLOOD_BYTES = 64 << 20
 
-# In the order of the talk; as a host: what was read last.
+# In the order of the session; for a host: what was read last.
 HOST_POINTS = ("accepted", "greeting", "ehlo", "starttls", "hello unread", "hello read", "handshake", "secured", "mail", "rcpt",
                "data", "body", "dot", "quit")
 CLIENT_POINTS = ("connected", "ehlo", "starttls", "hello", "handshake", "secured", "auth", "logged in", "mail", "rcpt", "data",
@@ -22,11 +22,11 @@ TLS_ONLY_POINTS = ("hello unread", "hello read", "handshake")
 
 
 class Over(Exception):
-    """The point is reached."""
+    """Raised when the point is reached."""
 
 
 def reset(connection):
-    """Ends the connection so that the peer gets a reset."""
+    """Closes the connection so that the peer gets a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
@@ -81,7 +81,7 @@ class Wire:
         self.buffer = self.buffer.split(end, 1)[1]
 
     def handshake(self, context, is_server, half=False):
-        """half: half of the first flight is sent, and no more."""
+        """half: sends only half of the first flight."""
         self.buffer = b""
         tls = context.wrap_bio(self.incoming, self.outgoing, server_side=is_server,
                                server_hostname=None if is_server else "mail.example.com")
@@ -102,7 +102,7 @@ class Wire:
                     raise OSError("closed") from None
                 self.incoming.write(data)
 
-    # ---- what is hostile; each returns when the other side has ended the connection ----
+    # ---- hostile acts; each returns when the other side has ended the connection ----
 
     def act(self, act, slowly=1.0):
         getattr(self, "act_" + act.replace(" ", "_"))(slowly)
@@ -123,19 +123,19 @@ class Wire:
 
     def act_junk_and_reset(self, _slowly):
         self.socket.sendall(b"\x16\x03\x01\x00\x10text, no message")
-        time.sleep(0.01)  # else the reset may overtake it
+        time.sleep(0.01)  # otherwise the reset may arrive first
         reset(self.socket)
 
     def act_alert(self, _slowly):
         if self.tls:
-            # within TLS: the record is not encrypted, which is as good as a broken one
+            # within TLS: the record is not encrypted, which has the same effect as a broken one
             self.socket.sendall(b"\x15\x03\x03\x00\x13" + b"\x02\x28" + os.urandom(17))
         else:
             self.socket.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
         self.socket.close()
 
     def act_silence(self, _slowly):
-        # reads nothing; sees the end by the error of a probe
+        # reads nothing; notices the end by the state of the connection
         while True:
             time.sleep(0.2)
             data = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
@@ -168,7 +168,7 @@ class Wire:
 
 
 class Listener:
-    """Takes connections on a port of its own; `one` has each of them, in a thread."""
+    """Accepts connections on a port of its own; `one` handles each of them in a thread."""
 
     def __init__(self):
         self.connections, self.open = 0, set()
@@ -205,7 +205,7 @@ class Listener:
 
 
 class Host(Listener):
-    """A receiving host that does `act` at `point`; "random": other ones in each connection."""
+    """A receiving host that does `act` at `point`; "random": chosen for each connection."""
 
     def __init__(self, context, point, act, seed=0, slowly=1.0):
         self.context, self.point, self.act, self.slowly = context, point, act, slowly
@@ -227,7 +227,7 @@ class Host(Listener):
         reached("starttls")
         wire.send(b"220 go on\r\n")
         if point == "hello unread":
-            time.sleep(0.02)  # what comes with the 220 would be dropped with it
+            time.sleep(0.02)  # what arrives together with the 220 would be discarded with it
             raise Over
         if point == "hello read":
             wire.socket.recv(65536)
@@ -237,7 +237,7 @@ class Host(Listener):
 
     def talk(self, wire, point):
         def reached(here):
-            # a peer that goes on without TLS meets the points of TLS at MAIL
+            # for a peer that continues without TLS the points of TLS are at MAIL
             if here == point or (here == "mail" and point in (*TLS_ONLY_POINTS, "starttls", "secured")):
                 raise Over
         reached("accepted")
@@ -268,8 +268,8 @@ class Host(Listener):
 
 
 def client(port, is_implicit, point, act, *, user, secret, source, reached, slowly=1.0):
-    """A client that does `act` at `point`, and returns when its connection is over; in `reached` it notes that it came
-    to its point."""
+    """A client that does `act` at `point`, and returns when its connection has ended; it adds its point to `reached` when it
+    gets there."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     wire = Wire(socket.create_connection(("127.0.0.1", port), 10, (source, 0)))
@@ -326,7 +326,7 @@ def client_talk(wire, is_implicit, point, context, login):
     raise Over
 
 
-# ---- what a process uses ----
+# ---- resources of a process ----
 
 def cpu_seconds(pid):
     """User and system time of a process so far."""

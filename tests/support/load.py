@@ -1,5 +1,5 @@
-"""load: many small messages from several logged-in sessions, pipelined, each with a name of its own; what
-was acknowledged is known exactly."""
+"""load: sends many small messages in several logged-in sessions, pipelined, each with a unique name, and records exactly
+which were acknowledged."""
 import base64
 import socket
 import ssl
@@ -9,7 +9,7 @@ import gateway as g
 
 
 class Session:
-    """One TLS session after AUTH PLAIN, without smtplib's cost."""
+    """One TLS session after AUTH PLAIN, faster than smtplib."""
 
     def __init__(self, gate):
         context = ssl.create_default_context()
@@ -42,7 +42,7 @@ class Session:
         return self.expect(code)
 
     def send(self, name, recipient="bob@example.net", size=1000):
-        """The reply to the data; raises when the session is lost before it."""
+        """Returns the reply to the data; raises an error when the session is lost before it."""
         text = (f"From: <{self.gate.user}>\r\nTo: <{recipient}>\r\nSubject: {name}\r\n\r\n" + "x" * 70 + "\r\n" +
                 ("y" * 78 + "\r\n") * (size // 80) + ".\r\n")
         self.socket.sendall(f"MAIL FROM:<{self.gate.user}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode())
@@ -98,7 +98,7 @@ class Load:
 
 
 def still_served(gate, processes, sink):
-    """Every process is the same one as before, and a message goes all the way."""
+    """Asserts that all processes are the same as before, and that a message is delivered."""
     assert gate.processes() == processes, gate.tail()
     before = sink.count()
     session = Session(gate)
@@ -108,7 +108,7 @@ def still_served(gate, processes, sink):
 
 
 def subjects(sink):
-    """Subject -> how often it arrived."""
+    """Returns subject -> how often it arrived."""
     found = {}
     for message in sink.messages():
         at = message.find(b"\r\nSubject: ")

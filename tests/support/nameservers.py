@@ -1,5 +1,5 @@
-"""nameservers: on port 53 of addresses of a network namespace of the test's own: forwarders (dnsmasq), and fakes that do
-what a real server does not do on demand."""
+"""nameservers: servers on port 53 in the test's own network namespace: forwarders (dnsmasq), and fake servers with faults
+that a real server does not have on demand."""
 import os
 import re
 import shutil
@@ -16,7 +16,8 @@ INSIDE = "SALLYPORT_TEST_NAMES_INSIDE"
 
 
 def enter_namespace(script):
-    """None, or why it cannot be done.  Resolvers of resolv.conf are asked on port 53, which may be taken outside."""
+    """Runs the script again in a network namespace; returns None, or why it cannot be done.  Resolvers of resolv.conf get
+    queries on port 53, which may be in use outside."""
     if os.environ.get(INSIDE):
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         return None
@@ -29,7 +30,7 @@ def enter_namespace(script):
 
 
 class Forwarder:
-    """dnsmasq on port 53 of an address, asking knotd; `drops`: without signatures, as old forwarders answer."""
+    """dnsmasq on port 53 of an address, which forwards to knotd; `drops`: without signatures, as old forwarders."""
 
     def __init__(self, home, address, port, drops=False, more=()):
         options = ["--filter-rr=RRSIG"] if drops else []
@@ -56,7 +57,7 @@ def _answers(address):
 
 
 class Fake:
-    """A nameserver of one name, which has an MX of itself and the address 127.0.0.1: what others do wrong, it can be told to do."""
+    """A nameserver for one name, which has itself as MX and the address 127.0.0.1; with faults that can be chosen."""
 
     def __init__(self, address, knows=None, drops=(), silent=False):
         self.knows, self.drops, self.silent, self.seen = knows, drops, silent, []

@@ -1,4 +1,4 @@
-"""reports: a strict reader of delivery reports (RFC 3464, 6522, 6533): what a mail program may rely on, asserted.
+"""report_reader: a strict reader of delivery reports (RFC 3464, 6522, 6533): asserts what mail programs rely on.
 
 `read(raw)` takes a message as a receiving host stored it and returns a Report, or raises AssertionError.
 """
@@ -12,13 +12,13 @@ ONCE = ("Date", "From", "To", "Subject", "Message-ID", "Auto-Submitted", "MIME-V
 
 
 class Report:
-    """`message`: the parsed whole; `text`: for people; `fields`, `recipients`: dictionaries; `original`: a part or None."""
+    """`message`: the parsed message; `text`: for people; `fields`, `recipients`: dictionaries; `original`: a part or None."""
 
     def __init__(self, message, text, fields, recipients, original):
         self.message, self.text, self.fields, self.recipients, self.original = message, text, fields, recipients, original
 
     def about(self, address):
-        """The block of that recipient, or None."""
+        """Returns the block of that recipient, or None."""
         return next((r for r in self.recipients if r["Final-Recipient"].split(";", 1)[1] == address), None)
 
 
@@ -39,7 +39,7 @@ def _check_bytes(raw, is_utf8):
 
 
 def _split(raw):
-    """The header's lines and the raw parts, by the boundary alone."""
+    """Returns the raw parts, split only by the boundary."""
     head, body = raw.split(b"\r\n\r\n", 1)
     boundary = re.search(rb'\r\n\tboundary="([^"]+)"', head + b"\r\n").group(1)
     assert body.count(boundary) == len(re.findall(rb"(?:^|\r\n)--" + re.escape(boundary) + rb"(?:--)?\r\n", body)), "boundary in a part"
@@ -97,5 +97,5 @@ def read(raw):
 
 
 def of(sink):
-    """All reports that the receiving host has, each checked."""
+    """Returns all reports at the receiving host, each checked."""
     return [read(raw) for raw in sink.messages() if is_report(raw)]

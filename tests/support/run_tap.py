@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """run_tap PROGRAM [ARGUMENT...]: runs one test program for automake's TAP driver.
 
-A program that is not over after TEST_SECONDS (900) is a failure; so is a process that it leaves behind, wherever that
-put itself: it would keep the driver's pipe open, and `make check` would never end.  Both are named, then killed.
+A program that still runs after TEST_SECONDS (900) is a failure; so is a process that it leaves behind, in whichever session
+or process group: it would keep the driver's pipe open, and `make check` would never end.  Both are reported, then killed.
 Criterion programs get TAP on standard output; scripts and plain programs print TAP themselves."""
 import ctypes
 import os
@@ -23,7 +23,7 @@ def read_text(path):
 
 
 def running():
-    """Every descendant that still runs; ended ones that have become our children are reaped."""
+    """Returns all descendants that still run; reaps ended ones that have become our children."""
     while True:
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:
@@ -49,7 +49,7 @@ def describe(pid):
 
 
 def after(seconds):
-    """What still runs when that time is over."""
+    """Waits until no descendant runs, or that time has passed; returns those that still run."""
     until = time.monotonic() + seconds
     while True:
         left = running()
@@ -66,7 +66,7 @@ def send(pid, number):
 
 
 def kill_all():
-    """True when nothing is left."""
+    """Returns True when no descendant is left."""
     until = time.monotonic() + GRACE_S
     while left := running():
         if time.monotonic() > until:
@@ -82,7 +82,7 @@ def fail(words, pids):
 
 
 def wait_for(pid, seconds):
-    """Its exit status, or None when the time is over.  Orphans that end meanwhile are reaped: some tests wait for that."""
+    """Returns the exit status, or None after a timeout.  Orphans that end meanwhile are reaped: some tests wait for that."""
     def is_over(*_):
         raise TimeoutError
 
@@ -103,7 +103,7 @@ def command_of(program, *arguments):
     if os.path.basename(program).startswith("test_"):
         return [program, *arguments, "-q", "--tap=/dev/stdout"]
     if program.endswith(".py"):
-        # the traceback of what it waited for is printed at SIGABRT
+        # SIGABRT makes it print the traceback of what it waits for
         return ["/usr/bin/python3", "-X", "faulthandler", program, *arguments]
     return [program, *arguments]
 

@@ -1,6 +1,6 @@
-"""servers: Postfix, Exim and Dovecot from Debian, unpacked under build/ and run in a mount namespace of
-their own, so that no mail server is ever installed on the machine (Debian's remove one another).  The same way,
-the two programs that read what Sallyport gives to AppArmor and fail2ban."""
+"""servers: Postfix, Exim and Dovecot from Debian, unpacked under build/ and run in a mount namespace of their own, so that no
+mail server is ever installed on the machine (Debian's packages remove one another).  In the same way, the programs of
+AppArmor and fail2ban that read the files which Sallyport provides for them."""
 import fcntl
 import glob
 import os
@@ -26,7 +26,7 @@ def _is_installed(package):
 
 
 def fetch():
-    """None, or why they cannot be had."""
+    """Downloads and unpacks the servers; returns None, or why this is not possible."""
     if os.getuid():
         return "needs root: other mail servers run in a mount namespace"
     os.makedirs(f"{ROOT}/deb", exist_ok=True)
@@ -50,13 +50,13 @@ TOOLS = f"{g.BUILD}/documents-tools"
 
 
 def tool(name):
-    """Where it is: Debian 12 has some in /sbin, Debian 13 all in /usr."""
+    """Returns the path of a program: Debian 12 has some in /sbin, Debian 13 all in /usr."""
     found = glob.glob(f"{TOOLS}/root/sbin/{name}") + glob.glob(f"{TOOLS}/root/usr/*bin/{name}")
     return found[0] if found else None
 
 
 def fetch_tools():
-    """AppArmor's parser and fail2ban's tester: None, or why they cannot be had."""
+    """Downloads AppArmor's parser and fail2ban's tester; returns None, or why this is not possible."""
     def is_there():
         return tool("apparmor_parser") and tool("fail2ban-regex")
 
@@ -71,13 +71,13 @@ def fetch_tools():
 
 
 def has(package, version):
-    """Whether what was fetched is of this version, or one below it (2.4: 2.4.1)."""
+    """Returns whether the unpacked package has this version, or a subversion of it (2.4: 2.4.1)."""
     return any(re.match(rf"{re.escape(package)}_(\d+%3a)?{re.escape(version)}[.+~-]", name) for name in os.listdir(f"{ROOT}/deb"))
 
 
 def popen(directory, inside, script, log):
-    """Runs a shell script where the unpacked servers stand in /usr, their users exist, and `directory` is seen as
-    `inside`; in a process namespace too, so that all of it ends with the returned process."""
+    """Runs a shell script in a mount namespace in which the unpacked servers are in /usr, their users exist, and `directory` is
+    mounted at `inside`; in a process namespace too, so that all processes end with the returned one."""
     users = {"postfix": 5100, "Debian-exim": 5101, "dovecot": 5102, "dovenull": 5103, "vmail": 5104}
     groups = {**users, "postdrop": 5110}
     for name, entries in (("passwd", [f"{u}:x:{n}:{n}::/nonexistent:/usr/sbin/nologin" for u, n in users.items()]),
@@ -87,7 +87,7 @@ def popen(directory, inside, script, log):
             lines = [line.rstrip("\n") for line in f if line.split(":")[0] not in own]
         with open(f"{directory}/{name}", "w", encoding="utf-8") as f:
             f.write("\n".join(lines + entries) + "\n")
-    # the directory first: this tree itself may be in /usr/src, which the servers' /usr hides
+    # the directory first: this tree may be in /usr/src, which the /usr of the servers hides
     commands = (f"set -e; mount --bind {directory} {inside}; "
               f"mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
               f"mount --bind {inside}/passwd /etc/passwd; mount --bind {inside}/group /etc/group; {script}")
@@ -97,7 +97,7 @@ def popen(directory, inside, script, log):
 
 
 def stop(process):
-    """The first process of the namespace, and with it all others."""
+    """Kills the first process of the namespace, and with it all others."""
     with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as f:
         for child in f.read().split():
             os.kill(int(child), signal.SIGKILL)

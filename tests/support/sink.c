@@ -5,10 +5,11 @@
  *	     [--cert FILE --key FILE [--implicit-tls]] [--account USER:PASSWORD]
  *	     [--no EXTENSION]... [--fail "PHASE[/MATCH][*TIMES]=REPLY"]...
  *
- * Says "listening PORT" on standard output when it does (port 0: one is chosen), keeps message N as
- * DIR/N.env (helo= tls= mail= and a rcpt= line each) and DIR/N.eml, and says at SIGTERM or SIGINT
- *what it got: "connections=1 messages=2 recipients=3".  PHASE is one of greeting ehlo helo starttls
- *auth mail rcpt data bdat final rset noop quit; REPLY "drop" closes the connection without a word.
+ * Prints "listening PORT" on standard output when it listens (port 0: a free port), stores message
+ * N as DIR/N.env (lines helo=, tls=, mail=, and rcpt= for each recipient) and DIR/N.eml, and at
+ * SIGTERM or SIGINT prints what it received: "connections=1 messages=2 recipients=3".  PHASE is one
+ * of greeting ehlo helo starttls auth mail rcpt data bdat final rset noop quit; REPLY "drop" closes
+ * the connection without a reply.
  */
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -23,7 +24,7 @@
 #include "base/mem.h"
 #include "support/sink_session.h"
 
-struct guest {
+struct sink_client {
 	struct sink *sink;
 	int fd;
 };
@@ -34,9 +35,9 @@ struct sink_endpoint {
 };
 
 static void *
-serve(void *arg)
+run_sink_client(void *arg)
 {
-	struct guest g = *(struct guest *)arg;
+	struct sink_client g = *(struct sink_client *)arg;
 
 	mem_free(arg);
 	sink_serve(g.sink, g.fd);
@@ -46,22 +47,22 @@ serve(void *arg)
 static void *
 sink_accept_clients(void *arg)
 {
-	struct guest *at = arg;
+	struct sink_client *at = arg;
 
 	for (;;) {
 		int one = 1, fd = accept4(at->fd, NULL, NULL, SOCK_CLOEXEC);
-		struct guest *g;
+		struct sink_client *g;
 		pthread_t thread;
 
 		if (fd < 0)
 			continue;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-		g = MEM_NEW(struct guest);
-		*g = (struct guest){at->sink, fd};
+		g = MEM_NEW(struct sink_client);
+		*g = (struct sink_client){at->sink, fd};
 		pthread_mutex_lock(&at->sink->lock);
 		at->sink->connections++;
 		pthread_mutex_unlock(&at->sink->lock);
-		if (pthread_create(&thread, NULL, serve, g) != 0)
+		if (pthread_create(&thread, NULL, run_sink_client, g) != 0)
 			die("sink: no thread");
 		pthread_detach(thread);
 	}
@@ -88,7 +89,7 @@ listen_at(const char *address, uint16_t *port)
 }
 
 static void
-leave_out(struct sink *s, const char *name)
+disable_sink_extension(struct sink *s, const char *name)
 {
 	for (size_t i = 0; sink_extensions[i]; i++)
 		if (strncasecmp(sink_extensions[i], name, strlen(name)) == 0) {
@@ -98,7 +99,7 @@ leave_out(struct sink *s, const char *name)
 	die("sink: no extension %s", name);
 }
 
-/* "rcpt/bob@*1=450 4.2.1 later" */
+/* Parses a rule, for example "rcpt/bob@*1=450 4.2.1 later". */
 static void
 add_rule(struct sink *s, char *text)
 {
@@ -120,7 +121,7 @@ add_rule(struct sink *s, char *text)
 }
 
 static void
-take_option(struct sink *s, struct sink_endpoint *p, int option, char *value)
+read_sink_option(struct sink *s, struct sink_endpoint *p, int option, char *value)
 {
 	switch (option) {
 	case 'p':
@@ -157,7 +158,7 @@ take_option(struct sink *s, struct sink_endpoint *p, int option, char *value)
 		s->delay_ms = strtol(value, NULL, 10);
 		break;
 	case 'x':
-		leave_out(s, value);
+		disable_sink_extension(s, value);
 		break;
 	case 'f':
 		add_rule(s, value);
@@ -187,24 +188,24 @@ main(int argc, char **argv)
 	    {"account", 1, 0, 'u'}, {"delay", 1, 0, 'w'}, {"no", 1, 0, 'x'}, {"fail", 1, 0, 'f'},
 	    {0, 0, 0, 0}};
 	struct sink s = {.name = "sink.test", .lock = PTHREAD_MUTEX_INITIALIZER, .seen = map_new()};
-	struct sink_endpoint place = {.address = "127.0.0.1"};
-	struct guest door = {.sink = &s};
+	struct sink_endpoint endpoint = {.address = "127.0.0.1"};
+	struct sink_client listener = {.sink = &s};
 	pthread_t thread;
 	sigset_t signals;
 	int option, got;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
-		take_option(&s, &place, option, optarg);
-	load_tls(&s, &place);
+		read_sink_option(&s, &endpoint, option, optarg);
+	load_tls(&s, &endpoint);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	door.fd = listen_at(place.address, &place.port);
-	printf("listening %u\n", place.port);
+	listener.fd = listen_at(endpoint.address, &endpoint.port);
+	printf("listening %u\n", endpoint.port);
 	fflush(stdout);
-	if (pthread_create(&thread, NULL, sink_accept_clients, &door) != 0)
+	if (pthread_create(&thread, NULL, sink_accept_clients, &listener) != 0)
 		die("sink: no thread");
 	sigwait(&signals, &got);
 	pthread_mutex_lock(&s.lock);

@@ -1,5 +1,5 @@
 /*
- * sink_session: one thread per connection; each command is looked up in one table.
+ * sink_session: one thread per connection; all commands are in one table.
  */
 #include "support/sink_session.h"
 
@@ -23,7 +23,7 @@ struct sink_session {
 	struct sink_wire *wire;
 	struct buf line;
 	struct buf sender;     /* arguments of MAIL */
-	struct buf recipients; /* arguments of RCPT, a line each */
+	struct buf recipients; /* arguments of RCPT, one per line */
 	struct buf content;
 	struct buf helo;
 	size_t accepted;
@@ -33,7 +33,7 @@ struct sink_session {
 struct sink_verb {
 	const char *name;
 	const char *phase;
-	void (*does)(struct sink_session *c, struct str args);
+	void (*run)(struct sink_session *c, struct str args);
 };
 
 static void
@@ -50,9 +50,9 @@ rule_fits(struct sink_rule *r, const char *phase, struct str line)
 	return !*r->match || memmem(line.p, line.n, r->match, strlen(r->match)) != NULL;
 }
 
-/* True when a rule answered. */
+/* True if a rule sent the reply. */
 static bool
-told_to_fail(struct sink_session *c, const char *phase, struct str line)
+apply_sink_rule(struct sink_session *c, const char *phase, struct str line)
 {
 	const char *reply = NULL;
 
@@ -74,7 +74,7 @@ told_to_fail(struct sink_session *c, const char *phase, struct str line)
 }
 
 static void
-forget(struct sink_session *c)
+reset_sink_transaction(struct sink_session *c)
 {
 	buf_reset(&c->sender);
 	buf_reset(&c->recipients);
@@ -86,7 +86,7 @@ forget(struct sink_session *c)
 static void
 ehlo(struct sink_session *c, struct str args)
 {
-	forget(c);
+	reset_sink_transaction(c);
 	buf_reset(&c->helo);
 	buf_adds(&c->helo, args);
 	buf_addf(&c->wire->out, "250-%s\r\n", c->sink->name);
@@ -103,7 +103,7 @@ ehlo(struct sink_session *c, struct str args)
 static void
 helo(struct sink_session *c, struct str args)
 {
-	forget(c);
+	reset_sink_transaction(c);
 	buf_reset(&c->helo);
 	buf_adds(&c->helo, args);
 	buf_addf(&c->wire->out, "250 %s\r\n", c->sink->name);
@@ -118,7 +118,7 @@ starttls(struct sink_session *c, struct str args)
 		return;
 	}
 	sink_send_reply(c, "220 2.0.0 go ahead");
-	forget(c);
+	reset_sink_transaction(c);
 	if (!sink_wire_flush(c->wire) || !sink_wire_secure(c->wire, c->sink->tls))
 		c->is_open = false;
 }
@@ -188,14 +188,14 @@ mail(struct sink_session *c, struct str args)
 		sink_send_reply(c, "503 5.5.1 sender already given");
 		return;
 	}
-	forget(c);
+	reset_sink_transaction(c);
 	buf_adds(&c->sender, args);
 	c->has_sender = true;
 	sink_send_reply(c, "250 2.1.0 ok");
 }
 
 static bool
-is_known(struct sink_session *c, struct str recipient)
+is_greylist_known(struct sink_session *c, struct str recipient)
 {
 	struct buf key;
 	bool known;
@@ -215,7 +215,7 @@ rcpt(struct sink_session *c, struct str args)
 {
 	if (!c->has_sender) {
 		sink_send_reply(c, "503 5.5.1 sender first");
-	} else if (c->sink->greylist && !is_known(c, args)) {
+	} else if (c->sink->greylist && !is_greylist_known(c, args)) {
 		sink_send_reply(c, "451 4.7.1 Greylisted, try again soon");
 	} else {
 		buf_addf(&c->recipients, "rcpt=%.*s\n", STR_ARG(args));
@@ -241,7 +241,7 @@ put_file(int directory, const char *name, struct str bytes)
 	close(fd);
 }
 
-/* N.env first, then N.eml in one step: who sees N.eml sees both whole. */
+/* Writes N.env first, then N.eml by a rename: if N.eml exists, both are complete. */
 static void
 sink_store_message(struct sink_session *c, unsigned long number)
 {
@@ -291,19 +291,19 @@ end_of_message(struct sink_session *c)
 	if (c->sink->delay_ms)
 		nanosleep(&pause, NULL);
 	if (!c->sink->lmtp) {
-		if (!told_to_fail(c, "final", buf_str(&c->recipients)))
+		if (!apply_sink_rule(c, "final", buf_str(&c->recipients)))
 			accept_message(c);
 	} else {
 		while (c->is_open && rest.n && str_split(&rest, '\n', &one))
-			if (!told_to_fail(c, "final", one))
+			if (!apply_sink_rule(c, "final", one))
 				accept_message(c);
 	}
-	forget(c);
+	reset_sink_transaction(c);
 }
 
-/* Content up to the final dot; what stands behind it stays in the buffer. */
+/* Reads the content up to the final dot; what follows it stays in the buffer. */
 static bool
-take_dotted(struct sink_session *c)
+read_dotted_content(struct sink_session *c)
 {
 	while (sink_wire_line(c->wire, &c->line)) {
 		if (c->line.n == 1 && c->line.p[0] == '.')
@@ -325,7 +325,7 @@ data(struct sink_session *c, struct str args)
 		return;
 	}
 	sink_send_reply(c, "354 go ahead");
-	if (take_dotted(c))
+	if (read_dotted_content(c))
 		end_of_message(c);
 	else
 		c->is_open = false;
@@ -366,7 +366,7 @@ static void
 rset(struct sink_session *c, struct str args)
 {
 	(void)args;
-	forget(c);
+	reset_sink_transaction(c);
 	sink_send_reply(c, "250 2.0.0 ok");
 }
 
@@ -408,18 +408,18 @@ command(struct sink_session *c)
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
 		if (!str_ieq(name, str_of(verbs[i].name)))
 			continue;
-		if (!told_to_fail(c, verbs[i].phase, line))
-			verbs[i].does(c, str_from(line, name.n + 1));
+		if (!apply_sink_rule(c, verbs[i].phase, line))
+			verbs[i].run(c, str_from(line, name.n + 1));
 		return;
 	}
 	sink_send_reply(c, "500 5.5.2 not known");
 }
 
 static void
-talk(struct sink_session *c)
+run_sink_session(struct sink_session *c)
 {
 	c->is_open = !c->sink->implicit_tls || sink_wire_secure(c->wire, c->sink->tls);
-	if (c->is_open && !told_to_fail(c, "greeting", STR("")))
+	if (c->is_open && !apply_sink_rule(c, "greeting", STR("")))
 		buf_addf(&c->wire->out, "220 %s %s sink\r\n", c->sink->name,
 		    c->sink->lmtp ? "LMTP" : "ESMTP");
 	while (c->is_open && sink_wire_line(c->wire, &c->line))
@@ -439,7 +439,7 @@ sink_serve(struct sink *s, int fd)
 	buf_init(&c.recipients, ENVELOPE_MAX);
 	buf_init(&c.content, CONTENT_MAX);
 	buf_init(&c.helo, 1 << 17);
-	talk(&c);
+	run_sink_session(&c);
 	sink_wire_clear(c.wire);
 	mem_free(c.wire);
 	buf_clear(&c.line);

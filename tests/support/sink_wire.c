@@ -1,5 +1,5 @@
 /*
- * sink_wire: reads what is there, answers in one write once there is nothing left to read.
+ * sink_wire: sends the collected replies in one write, when there is nothing left to read.
  */
 #include "support/sink_wire.h"
 

@@ -20,12 +20,14 @@ struct sink_wire {
 void sink_wire_init(struct sink_wire *w, int fd);
 void sink_wire_clear(struct sink_wire *w);
 bool sink_wire_flush(struct sink_wire *w);
-/* Drops what was read before; false: no handshake. */
+/* Performs the TLS handshake, and discards what was read before; false: it failed. */
 bool sink_wire_secure(struct sink_wire *w, gnutls_certificate_credentials_t credentials);
-/* What stands in the buffer, after reading when there is nothing; empty: the peer is gone. */
+/* Returns the content of the buffer, after a read when it is empty; empty: the peer has
+ * disconnected. */
 struct str sink_wire_more(struct sink_wire *w);
 void sink_wire_drop(struct sink_wire *w, size_t n);
-/* Without its line end; false: the peer is gone or the line is longer than 64 KiB. */
+/* Reads a line without its end; false: the peer has disconnected, or the line is longer than 64
+ * KiB. */
 bool sink_wire_line(struct sink_wire *w, struct buf *line);
 
 #endif

@@ -1,5 +1,5 @@
-"""stored: a gateway whose receiving host is not there until a test wants it: what was acknowledged waits on the disk, where
-the test changes it."""
+"""stored: a gateway whose receiving host does not run until a test starts it: acknowledged messages stay in the spool, where
+the test changes them."""
 import contextlib
 import os
 
@@ -8,7 +8,7 @@ import load
 
 
 class Stored(g.Gateway):
-    """Started, with its account; `home`: the test's workplace."""
+    """A started gateway with its account; `home`: the directory of the test."""
 
     def __init__(self, home):
         self.home, self.host_port = home, g.free_port()
@@ -19,7 +19,7 @@ class Stored(g.Gateway):
         self.add_user()
 
     def take(self, names, size=1000):
-        """Messages with these subjects, acknowledged in one session."""
+        """Submits messages with these subjects in one session; all are acknowledged."""
         session = load.Session(self)
         for name in names:
             assert session.send(name, size=size).startswith("250")
@@ -27,7 +27,7 @@ class Stored(g.Gateway):
 
     @contextlib.contextmanager
     def host(self):
-        """The receiving host, for as long as the block runs."""
+        """Runs the receiving host while the block runs."""
         sink = g.Sink(self.home, port=self.host_port)
         try:
             yield sink
@@ -38,7 +38,7 @@ class Stored(g.Gateway):
         self.tool("queue", "retry", "--all", "--yes")
 
     def place_of(self, text):
-        """The file of the spool that holds this, and where."""
+        """Returns the file of the spool that contains the text, and the offset."""
         for name in os.listdir(self.spool):
             with open(f"{self.spool}/{name}", "rb") as f:
                 at = f.read().find(text)
@@ -47,14 +47,14 @@ class Stored(g.Gateway):
         raise AssertionError(f"{text} is nowhere")
 
     def change(self, name, at, data):
-        """Bytes of a file of the spool."""
+        """Overwrites bytes of a file of the spool."""
         with open(f"{self.spool}/{name}", "r+b") as f:
             f.seek(at)
             f.write(data)
 
 
 def crc32c(data):
-    """The checksum of the spool's headers (SPOOL.md)."""
+    """Returns the checksum that headers in the spool have (SPOOL.md)."""
     crc = 0xffffffff
     for byte in data:
         crc ^= byte

@@ -18,7 +18,7 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Where the "]" stands that ends a repeat; repeats may hold repeats. */
+/* The position of the "]" that ends a repeat; repeats may contain repeats. */
 static size_t
 repeat_end(struct str in)
 {
@@ -32,7 +32,7 @@ repeat_end(struct str in)
 	return in.n;
 }
 
-/* "[N*text]", in begins behind the backslash; returns bytes used, 0 on error. */
+/* Expands "[N*text]"; `in` begins after the backslash.  Returns the bytes used, 0 on error. */
 static size_t
 unescape_repeat(struct str in, struct buf *out)
 {

@@ -1,5 +1,5 @@
-"""tee: stands between a mail program and the gateway, ends the TLS of both, and keeps what the program sent: so that a message
-which the program composed itself can be compared byte for byte with what arrives."""
+"""tee: a proxy between a mail program and the gateway, which terminates the TLS of both and records what the program sent: so
+that a message which the program composed can be compared byte for byte with the delivered one."""
 import re
 import select
 import socket
@@ -10,7 +10,7 @@ PATIENCE_S = 60
 
 
 class Tee:
-    """Listens with this certificate, on a port each for TLS from the first byte and for STARTTLS."""
+    """Listens with this certificate on two ports: for implicit TLS and for STARTTLS."""
 
     def __init__(self, certificate, key, smtps, submission):
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -42,7 +42,7 @@ class Tee:
                 program.settimeout(PATIENCE_S)
                 speak(program, gateway)
         except OSError:
-            pass  # one of the two has gone: the test sees what did not arrive
+            pass  # one of the two has disconnected: the test notices what is missing
 
     def from_first_byte(self, program, gateway):
         self.pass_on(self.server.wrap_socket(program, server_side=True), self.client.wrap_socket(gateway))
@@ -88,7 +88,7 @@ class Tee:
 
     @staticmethod
     def read(end):
-        """None: TLS has said something of its own."""
+        """Returns None when only TLS itself has sent something."""
         end.setblocking(False)
         try:
             return end.recv(65536)
@@ -98,7 +98,7 @@ class Tee:
             end.settimeout(PATIENCE_S)
 
     def messages(self):
-        """What stood behind each DATA, without the first dot of a line that begins with one."""
+        """Returns the text after each DATA, without dot-stuffing."""
         with self.lock:
             sessions = [bytes(kept) for kept in self.sent]
         found = []

@@ -1,11 +1,11 @@
-"""tracer: a role's system calls are delayed or fail, in one of its threads or in all.  Needs root and strace."""
+"""tracer: makes system calls of a role slow or fail, in one of its threads or in all.  Needs root and strace."""
 import contextlib
 import os
 import signal
 import subprocess
 import time
 
-# system calls; all but x86-64 share one table
+# numbers of system calls; all machines but x86-64 have the same
 PREAD, FDATASYNC, OPENAT = (17, 75, 257) if os.uname().machine == "x86_64" else (67, 83, 56)
 
 
@@ -18,7 +18,7 @@ def threads(pid):
 
 
 def thread(pid, name):
-    """The one that bears this name."""
+    """Returns the thread with this name."""
     for task in threads(pid):
         with open(f"/proc/{pid}/task/{task}/comm", encoding="ascii") as f:
             if f.read().strip() == name:
@@ -27,7 +27,7 @@ def thread(pid, name):
 
 
 def stands_in(pid, call, only=None):
-    """One of its threads, or only that one, is within this system call."""
+    """Returns whether one of its threads, or the thread `only`, is in this system call."""
     for task in [only] if only else threads(pid):
         with open(f"/proc/{pid}/task/{task}/syscall", encoding="ascii") as f:
             if f.read().split()[0] == str(call):
@@ -37,7 +37,7 @@ def stands_in(pid, call, only=None):
 
 @contextlib.contextmanager
 def attached(pid, output, *options):
-    """strace with these options, for as long as the block runs."""
+    """Runs strace with these options while the block runs."""
     tracer = subprocess.Popen(["strace", "-qq", "-o", output, "-p", str(pid), *options])
     time.sleep(0.4)
     try:
