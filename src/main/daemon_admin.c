@@ -153,7 +153,7 @@ daemon_admin_reopen_log(struct daemon *d)
 		log_error("log.target cannot be opened: %m");
 }
 
-/* A reload by signal has nobody who reads the answer. */
+/* The answer to a reload by signal is not read, so the postmaster gets a notice. */
 static void
 daemon_admin_add_notice(struct daemon *d, struct str text)
 {

@@ -179,7 +179,7 @@ liveness_kill(struct instance *i)
 /* ---- processes that do not end ---- */
 
 static const char does_not_end[] =
-    "was killed and does not end, most likely because a disk stands still";
+    "was killed and does not end, most likely because a disk hangs";
 
 /* The entry of pid among the abandoned processes, or with pid 0 a free one; NULL: there is none. */
 static pid_t *
@@ -191,8 +191,8 @@ liveness_abandoned_slot(struct instance *i, pid_t pid)
 	return NULL;
 }
 
-/* NULL, or the reason why the process cannot be replaced.  A stop waits for no successor, so it has
- * no bound. */
+/* NULL, or the reason why the process cannot be replaced.  During a stop the maximum does not
+ * apply, as no successor is started. */
 static const char *
 liveness_why_not_replaced(struct instance *i)
 {
@@ -210,7 +210,7 @@ liveness_log_stuck(struct instance *i, const char *why)
 		return;
 	i->is_stuck_logged = true;
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
-		  "most likely for a disk that stands still; %s, so nothing replaces it before it "
+		  "most likely for a disk that hangs; %s, so nothing replaces it before it "
 		  "has ended", role_name(i->kind), i->index, (int)i->pid, why);
 	notices_add_process_end(i, does_not_end);
 }
@@ -230,7 +230,7 @@ liveness_abandon(struct instance *i, const char *what_follows)
 		return false;
 	}
 	log_error("%s %u (pid %d) was killed and does not end: a thread of it waits in the kernel, "
-		  "most likely for a disk that stands still; %s", role_name(i->kind), i->index,
+		  "most likely for a disk that hangs; %s", role_name(i->kind), i->index,
 	    (int)i->pid, what_follows);
 	notices_add_process_end(i, does_not_end);
 	if (slot)

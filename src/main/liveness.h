@@ -42,7 +42,7 @@ enum {
 void liveness_start(struct daemon *d);
 void liveness_stop(struct daemon *d);
 
-/* The time limit of the instance begins anew: it has just been started, got START, or is ready. */
+/* Restarts the time limit of the instance: it was just started, got START, or is ready. */
 void liveness_note_sign(struct instance *i);
 /* Resets the state for a new process of the instance. */
 void liveness_init_instance(struct instance *i);

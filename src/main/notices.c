@@ -59,10 +59,10 @@ notices_read_sent(struct notices *all)
 	if (n < 0 && errno == ENOENT)
 		return;
 	if (n < 0)
-		log_warn("%.*s/%s cannot be read: %m; notices of the last day may be told again",
+		log_warn("%.*s/%s cannot be read: %m; notices of the last day may be sent again",
 		    STR_ARG(d->conf->state_directory), sent_name);
 	else if (!notices_list_read(&all->list, str_make(text, (size_t)n)))
-		log_warn("%.*s/%s makes no sense; notices of the last day may be told again",
+		log_warn("%.*s/%s is damaged; notices of the last day may be sent again",
 		    STR_ARG(d->conf->state_directory), sent_name);
 }
 
@@ -78,7 +78,7 @@ notices_write_sent(struct notices *all)
 	notices_list_write(&all->list, &text);
 	if (state_file_write(d->state_fd, sent_name, buf_str(&text), false) != 0)
 		log_warn("%.*s/%s cannot be written: %m; after a restart notices of the last day "
-			 "may be told again", STR_ARG(d->conf->state_directory), sent_name);
+			 "may be sent again", STR_ARG(d->conf->state_directory), sent_name);
 	buf_clear(&text);
 }
 
@@ -271,7 +271,7 @@ void
 notices_handle_alert(struct instance *i, const struct message_alert *m)
 {
 	if (!notices_may_report(i, m->kind))
-		log_error("%s: an alert that is not its affair", role_name(i->kind));
+		log_error("%s: an alert that this role may not send", role_name(i->kind));
 	else if (notices_are_wanted(i->daemon))
 		(void)notices_list_add(&i->daemon->notices->list, (enum notice_kind)m->kind,
 		    m->object, m->text, clock_ms());

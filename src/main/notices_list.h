@@ -95,7 +95,8 @@ void notices_list_init(struct notices_list *l);
 void notices_list_clear(struct notices_list *l);
 
 /* Adds an event as a line of its own.  Returns its notice, which the list owns; NULL: it is not
- * reported.  Object and line are cut to size and made one line of printable characters. */
+ * reported.  Object and line are cut to their maximum size, and become one line of printable
+ * characters. */
 struct notices_pending *notices_list_add(struct notices_list *l, enum notice_kind kind,
     struct str object, struct str line, int64_t now_ms);
 /* The same, but the line replaces the lines of the notice. */

@@ -65,8 +65,8 @@ const struct notices_kind_row notices_kinds[NOTICE_KINDS] = {
 	.subject = "Logins are suspended or limited",
 	.what = "Logins were suspended by an administrator, or limited because passwords were "
 		"guessed:",
-	.advice = "A login whose password may be known to others needs a new one. Look who is kept "
-		  "out now, and let in whom it should not concern:\n"
+	.advice = "A login whose password may be known to others needs a new one. List what is "
+		  "blocked now, and remove the blocks that are wrong:\n"
 		  "\n"
 		  " sallyport block list\n"
 		  " sallyport block remove ADDRESS-OR-LOGIN\n"
@@ -74,13 +74,14 @@ const struct notices_kind_row notices_kinds[NOTICE_KINDS] = {
 	.is_collected = true, .is_of_users = true},
     [NOTICE_LIMIT] = {.name = "limit",
 	.subject = "A login has reached its sending limit",
-	.what = "These logins have reached their sending limit, and heard 450:",
+	.what = "These logins have reached their sending limit, and got 450:",
 	.advice = "If a login did not send this mail itself, suspend it, and hold what is queued. "
 		  "If it needs more, give it a limit of its own (limits.users).\n"
 		  "\n"
 		  " sallyport user show LOGIN\n"
 		  " sallyport user suspend LOGIN --hold\n",
-	.is_collected = true, .is_of_users = true},
+	.is_collected = true,
+	.is_of_users = true},
 };
 
 static void

@@ -308,7 +308,7 @@ os_check_channels(void)
 	}
 	if (errno == ENOBUFS)
 		return daemon_report_failure(EXIT_OS,
-		    "socket buffers are too small for the processes to talk to one another: "
+		    "socket buffers are too small for the channels between the processes: "
 		    "net.core.wmem_max must be at least %zu (sysctl -w net.core.wmem_max=212992)",
 		    channel_buffer_needed());
 	return daemon_report_failure(

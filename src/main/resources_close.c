@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "main/resources.h"
 
-/* True if the resources have the same socket; a listener that is kept has another descriptor of
- * it. */
+/* True if the resources contain the same socket; a listener that is reused has another descriptor
+ * of it. */
 static bool
 resources_has_socket(const struct resources *o, unsigned s, int fd)
 {

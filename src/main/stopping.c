@@ -125,7 +125,7 @@ stopping_at_once(struct daemon *d)
 {
 	if (d->stops_at_once)
 		return;
-	log_warn("told to stop again: what has not ended is killed");
+	log_warn("stop requested again: what has not ended is killed");
 	d->stops_at_once = true;
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].state != INSTANCE_DOWN) {

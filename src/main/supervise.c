@@ -53,7 +53,7 @@ supervise_send_start(struct instance *i)
 	i->is_start_sent = true;
 	liveness_note_sign(i);
 	if (channel_send(i->channel, MESSAGE_START, &m, -1) != 0)
-		supervise_force_restart(i, "it takes no START");
+		supervise_force_restart(i, "START could not be sent");
 }
 
 static void
@@ -403,7 +403,8 @@ supervise_reload(struct daemon *d)
 {
 	for (unsigned n = 0; n < d->instance_count; n++)
 		if (d->instances[n].channel && !supervise_renew(&d->instances[n]))
-			supervise_force_restart(&d->instances[n], "it takes no new configuration");
+			supervise_force_restart(
+			    &d->instances[n], "the new configuration could not be sent");
 	supervise_renew_certificates(d);
 }
 
@@ -417,7 +418,8 @@ supervise_renew_certificates(struct daemon *d)
 			struct instance *i = &d->instances[n];
 
 			if (i->kind == order[o] && i->channel && !grants_give_certificates(i))
-				supervise_force_restart(i, "it takes no new certificate");
+				supervise_force_restart(
+				    i, "the new certificates could not be sent");
 		}
 }
 
@@ -429,7 +431,7 @@ supervise_renew_files(struct daemon *d)
 
 		if (i->kind == ROLE_RELAY && i->channel &&
 		    (!grants_give_files(i) || !grants_give_config(i)))
-			supervise_force_restart(i, "it takes no file that changed");
+			supervise_force_restart(i, "the changed files could not be sent");
 	}
 }
 

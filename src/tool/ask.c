@@ -264,7 +264,7 @@ tool_describe_caller(char *out, size_t size)
 		fclose(f);
 	}
 	n = sudo ? snprintf(out, size, "SUDO_USER=%.*s ", NAME_BYTES_MAX, sudo) : 0;
-	/* a name cannot look like another key */
+	/* no blank in the name, so that it cannot look like another key */
 	for (int i = sizeof "SUDO_USER=" - 1; i < n - 1; i++)
 		if ((unsigned char)out[i] <= ' ')
 			out[i] = '?';

@@ -18,7 +18,7 @@ tool_block_list(struct tool *t, const struct tool_command *command)
 
 	int status;
 
-	status = tool_ask_running(t, command->asks, print_row, &table);
+	status = tool_ask_running(t, command->daemon_verb, print_row, &table);
 	if (status == 0)
 		print_empty(&table, "no blocks");
 	return status;
@@ -32,5 +32,5 @@ tool_block_act(struct tool *t, const struct tool_command *command)
 		return EX_USAGE;
 	}
 	message_values_add(&t->values, "name", str_of(t->args[0]));
-	return tool_ask_running(t, command->asks, NULL, NULL);
+	return tool_ask_running(t, command->daemon_verb, NULL, NULL);
 }

@@ -150,7 +150,7 @@ tool_check_segment_space(const char *file, const struct conf *c, struct conf_rep
 		return;
 	buf_addf(&report->text,
 	    "%s: warning: queue.directory: of the file system of %s %s: no segment is added to the "
-	    "spool until there is more; `sallyport status` tells whether mail is refused\n",
+	    "spool until there is more; `sallyport status` shows whether mail is refused\n",
 	    file, path, disk_space_format(&s, text));
 	report->warnings++;
 }
@@ -282,7 +282,7 @@ tool_config_check(struct tool *t, const struct tool_command *command)
 int
 tool_reload(struct tool *t, const struct tool_command *command)
 {
-	int status = tool_ask_running(t, command->asks, NULL, NULL);
+	int status = tool_ask_running(t, command->daemon_verb, NULL, NULL);
 
 	if (status == 0)
 		tool_warn_of_accounts(t);
@@ -445,7 +445,7 @@ tool_status(struct tool *t, const struct tool_command *command)
 	    .print = {.tool = t, .columns = columns},
 	    .certificates = {.tool = t, .columns = certificates}};
 	struct print_table queue = {.tool = t};
-	int status = tool_ask_running(t, command->asks, tool_status_row, &table), of_dns = 0;
+	int status = tool_ask_running(t, command->daemon_verb, tool_status_row, &table), of_dns = 0;
 
 	if (status)
 		return status;

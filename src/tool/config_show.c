@@ -277,7 +277,7 @@ int
 tool_config_diff(struct tool *t, const struct tool_command *command)
 {
 	struct tool_config_difference d = {.tool = t};
-	int status = tool_ask_running(t, command->asks, print_config_difference, &d);
+	int status = tool_ask_running(t, command->daemon_verb, print_config_difference, &d);
 
 	if (status == 0)
 		tool_warn_of_accounts(t);

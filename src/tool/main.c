@@ -271,7 +271,7 @@ check_command_usage(const struct tool *t, const struct tool_command *c, int coun
 	}
 	for (int i = 0; i < t->option_count; i++) {
 		if (strchr("cdjqyhV", t->options[i]) ||
-		    (c->takes && strchr(c->takes, t->options[i])))
+		    (c->option_letters && strchr(c->option_letters, t->options[i])))
 			continue;
 		fprintf(stderr,
 		    "sallyport: --%s is no option of \"%s%s%s\"\nusage: sallyport %s\n",

@@ -32,7 +32,7 @@ tool_queue_list(struct tool *t, const struct tool_command *command)
 	int status;
 
 	tool_add_ids(t);
-	status = tool_ask_running(t, command->asks, print_row, &table);
+	status = tool_ask_running(t, command->daemon_verb, print_row, &table);
 	if (status == 0)
 		print_empty(
 		    &table, t->filter_count ? "no message matches the filter" : "no messages");
@@ -88,7 +88,7 @@ tool_queue_act(struct tool *t, const struct tool_command *command)
 		return status;
 	if (t->dry_run)
 		message_values_add(&t->values, "dry_run", STR("1"));
-	return tool_ask_running(t, command->asks, print_row, &table);
+	return tool_ask_running(t, command->daemon_verb, print_row, &table);
 }
 
 int
@@ -101,7 +101,7 @@ tool_test_route(struct tool *t, const struct tool_command *command)
 		return EX_USAGE;
 	}
 	message_values_add(&t->values, "address", str_of(t->args[0]));
-	return tool_ask_running(t, command->asks, print_record, &record);
+	return tool_ask_running(t, command->daemon_verb, print_record, &record);
 }
 
 int
@@ -119,7 +119,7 @@ tool_test_auth(struct tool *t, const struct tool_command *command)
 		return EX_DATAERR;
 	message_values_add(&t->values, "user", str_of(t->args[0]));
 	message_values_add(&t->values, "password", str_of(password));
-	status = tool_ask_running(t, command->asks, print_record, &record);
+	status = tool_ask_running(t, command->daemon_verb, print_record, &record);
 	mem_wipe(password, sizeof password);
 	return status;
 }

@@ -311,7 +311,7 @@ show_raw(struct tool *t, const struct tool_command *command)
 	if (status)
 		return status;
 	buf_init(&raw.header, TOOL_VALUES_MAX * 2);
-	status = tool_ask_running(t, command->asks, raw_row, &raw);
+	status = tool_ask_running(t, command->daemon_verb, raw_row, &raw);
 	if (status == 0 && raw.messages > 1) /* another message arrived meanwhile */
 		status = show_refuse_several(t, raw.messages);
 	if (status == 0 && raw.is_large) {
@@ -338,5 +338,6 @@ tool_queue_show(struct tool *t, const struct tool_command *command)
 	t->take_fd = body_file_take;
 	if (t->raw)
 		return show_raw(t, command);
-	return body_file_status(&show.body, tool_ask_running(t, command->asks, show_row, &show));
+	return body_file_status(
+	    &show.body, tool_ask_running(t, command->daemon_verb, show_row, &show));
 }

@@ -47,10 +47,10 @@ struct tool_command {
 	const char *noun;
 	const char *verb;                /* NULL: the command is only the noun */
 	int (*run)(struct tool *t, const struct tool_command *c);
-	const char *asks;                /* the verb of the request to the daemon */
+	const char *daemon_verb;                /* the verb of the request to the daemon */
 	const char *usage;
 	const char *help;
-	const char *takes;               /* letters of its options, see main.c; or NULL */
+	const char *option_letters;               /* letters of its options, see main.c; or NULL */
 	int args_max;
 };
 

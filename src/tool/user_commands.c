@@ -132,7 +132,7 @@ tool_check_account(struct str values, void *arg)
 static void
 tool_warn_accounts_unchecked(const char *file, int status, struct conf_report *report)
 {
-	const char *why = status == EX_TEMPFAIL ? "the daemon did not tell them in time"
+	const char *why = status == EX_TEMPFAIL ? "the daemon did not list them in time"
 	    : status == EX_IOERR              ? "the account store cannot be read"
 	    : status == EX_NOPERM         ? "this user may not"
 	                                     : "they cannot be asked for";
@@ -207,7 +207,7 @@ tool_user_list(struct tool *t, const struct tool_command *command)
 	struct print_table table = {.tool = t, .columns = columns, .id_key = "name"};
 	int status;
 
-	status = tool_user_ask(t, command->asks, print_account_row, &table);
+	status = tool_user_ask(t, command->daemon_verb, print_account_row, &table);
 	if (status == 0)
 		print_empty(&table, "no accounts");
 	return status;
@@ -384,7 +384,7 @@ tool_user_act(struct tool *t, const struct tool_command *command)
 	int status = tool_user_name(t, command);
 
 	if (status == 0)
-		status = tool_user_ask(t, command->asks, NULL, NULL);
+		status = tool_user_ask(t, command->daemon_verb, NULL, NULL);
 	/* its text comes before that about the queue */
 	fflush(stdout);
 	if (status == 0 && t->hold)
@@ -467,7 +467,7 @@ tool_user_secret(struct tool *t, const struct tool_command *command)
 	if (status == 0)
 		status = add_secret(t, password);
 	if (status == 0)
-		status = tool_user_ask(t, command->asks, NULL, NULL);
+		status = tool_user_ask(t, command->daemon_verb, NULL, NULL);
 	if (status == 0 && t->generate)
 		print_password(t, password);
 	mem_wipe(password, sizeof password);

@@ -182,7 +182,7 @@ tool_user_show(struct tool *t, const struct tool_command *command)
 	if (status)
 		return status;
 	buf_init(&record, RECORD_BYTES_MAX);
-	status = tool_user_ask(t, command->asks, add_user_row, &record);
+	status = tool_user_ask(t, command->daemon_verb, add_user_row, &record);
 	if (status == 0) {
 		status = complete_user_record(t, &record);
 		if (t->json)

@@ -150,7 +150,7 @@ def accounts_that_cannot_be_checked():
     finally:
         g.signal_process(auth, signal.SIGCONT)
     assert run.returncode == 0 and "0 errors, 1 warning" in run.stdout, run
-    assert "warning: domains: the accounts were not checked: the daemon did not tell them in time" in run.stdout, run
+    assert "warning: domains: the accounts were not checked: the daemon did not list them in time" in run.stdout, run
     g.wait_for("auth answers", 30, lambda: gate.tool("user", "list", check=False).returncode == 0)
 
 

@@ -260,7 +260,7 @@ Test(notices, a_damaged_file_is_logged_and_not_used)
 	rig_write(sent_path, "1795000000000 spool /var/spool\nnonsense\n");
 	notices_start(&r.d);
 	cr_assert(
-	    strstr(content(log_path), "notices.sent makes no sense"), "%s", content(log_path));
+	    strstr(content(log_path), "notices.sent is damaged"), "%s", content(log_path));
 	an_event();
 	cr_assert_eq(queue->notices, 1);
 }

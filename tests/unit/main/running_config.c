@@ -21,7 +21,7 @@ running_tear_down(void)
 	rig_tear_down(&r);
 }
 
-TestSuite(running, .init = running_set_up, .fini = running_tear_down, .timeout = 60);
+TestSuite(running_config, .init = running_set_up, .fini = running_tear_down, .timeout = 60);
 
 struct setting {
 	struct daemon d;
@@ -142,7 +142,7 @@ running_end(struct setting *s)
 	buf_clear(&s->shown);
 }
 
-Test(running, the_whole_configuration_is_sent)
+Test(running_config, the_whole_configuration_is_sent)
 {
 	struct setting s;
 	struct buf whole;
@@ -159,7 +159,7 @@ Test(running, the_whole_configuration_is_sent)
 	running_end(&s);
 }
 
-Test(running, a_too_large_configuration_is_refused)
+Test(running_config, a_too_large_configuration_is_refused)
 {
 	struct setting s;
 
@@ -176,7 +176,7 @@ static const char running_looked_up[] = "help_desk_group: a comparison does not 
 					"a reload does, and is refused where it cannot be used";
 
 /* A lookup could take long, if the groups come from another host. */
-Test(running, a_group_that_is_compared_is_not_looked_up)
+Test(running_config, a_group_that_is_compared_is_not_looked_up)
 {
 	static const struct {
 		const char *running, *file;
@@ -210,7 +210,7 @@ Test(running, a_group_that_is_compared_is_not_looked_up)
 	}
 }
 
-Test(running, lines_that_do_not_fit_are_counted)
+Test(running_config, lines_that_do_not_fit_are_counted)
 {
 	static const struct {
 		const char *text, *shown;

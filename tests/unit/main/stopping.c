@@ -96,7 +96,7 @@ Test(stopping, a_second_sigterm_ends_it_without_hanging_processes)
 	cr_expect_eq(second->state, INSTANCE_DOWN);
 	cr_expect_eq(relay->state, INSTANCE_DOWN);
 	cr_expect_eq(r.d.ended_early, 3, "%u", r.d.ended_early);
-	cr_expect_eq(count_lines("told to stop again"), 1);
+	cr_expect_eq(count_lines("stop requested again"), 1);
 	cr_expect_eq(count_lines("the stop goes on without it"), 3);
 	while (waitpid(-1, NULL, 0) > 0)
 		continue;
