@@ -92,7 +92,7 @@ struct daemon {
 	int exe_fd;
 	bool is_first_start;        /* an account store may be created; until auth is ready */
 	int run_fd;                 /* the run directory */
-	int run_lock_fd;            /* held as long as the daemon lives */
+	int run_lock_fd;            /* locked as long as the daemon runs */
 	int spool_fd, state_fd, admin_fd, clients_fd;
 	/* open for the roles; a client that waits for accept(2) survives the crash of a role */
 	struct resources *resources;

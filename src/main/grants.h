@@ -12,6 +12,7 @@
 /* Opens the directories, the client table and the resources.  0, or an exit status; the failure is
  * reported. */
 int grants_open(struct daemon *d) MUST_USE;
+/* Closes everything that grants_open opened. */
 void grants_close(struct daemon *d);
 
 /* Everything that a new instance needs before START; it follows its configuration and its
@@ -30,6 +31,7 @@ bool grants_give_metrics(struct instance *i, int fd) MUST_USE;
 bool grants_give_certificates(struct instance *i) MUST_USE;
 /* To control: the group id of help_desk_group, or that none is configured. */
 bool grants_give_help_desk(struct instance *i) MUST_USE;
+/* The listening sockets, to submission. */
 bool grants_give_listeners(struct instance *i) MUST_USE;
 
 #endif

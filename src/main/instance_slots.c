@@ -18,12 +18,12 @@ instance_slots_take(struct instance_slots *s, int64_t now_ms)
 	for (unsigned n = 0; n < ID_SLOTS; n++) {
 		unsigned slot = (s->next + n) % ID_SLOTS;
 
-		if (s->slot[slot].is_lent)
+		if (s->slot[slot].is_assigned)
 			continue;
-		if (s->slot[slot].was_lent &&
+		if (s->slot[slot].was_assigned &&
 		    now_ms - s->slot[slot].returned_ms < INSTANCE_SLOTS_REST_MS)
 			continue;
-		s->slot[slot].is_lent = s->slot[slot].was_lent = true;
+		s->slot[slot].is_assigned = s->slot[slot].was_assigned = true;
 		s->next = (slot + 1) % ID_SLOTS;
 		return (int)slot;
 	}
@@ -33,8 +33,8 @@ instance_slots_take(struct instance_slots *s, int64_t now_ms)
 void
 instance_slots_return(struct instance_slots *s, int slot, int64_t now_ms)
 {
-	if (slot < 0 || slot >= ID_SLOTS || !s->slot[slot].is_lent)
-		die("slot %d is given back and was not lent", slot);
-	s->slot[slot].is_lent = false;
+	if (slot < 0 || slot >= ID_SLOTS || !s->slot[slot].is_assigned)
+		die("slot %d is returned and was not assigned", slot);
+	s->slot[slot].is_assigned = false;
 	s->slot[slot].returned_ms = now_ms;
 }

@@ -14,8 +14,8 @@ enum { INSTANCE_SLOTS_REST_MS = 1000 };
 
 struct instance_slots {
 	struct {
-		bool is_lent;
-		bool was_lent;
+		bool is_assigned;
+		bool was_assigned;
 		int64_t returned_ms;
 	} slot[ID_SLOTS];
 	unsigned next;

@@ -39,6 +39,7 @@ enum {
 	LIVENESS_STUCK_MS = 30000,  /* after SIGABRT; then no WATCHDOG=1 is sent */
 };
 
+/* Starts and stops the timer and the liveness clock; both are freed. */
 void liveness_start(struct daemon *d);
 void liveness_stop(struct daemon *d);
 
@@ -49,7 +50,9 @@ void liveness_init_instance(struct instance *i);
 /* The instance answered PING. */
 void liveness_pong(struct instance *i, uint32_t number);
 
+/* The time since the last answer or progress. */
 int64_t liveness_silent_ms(const struct instance *i);
+/* True if the instance exceeds the usual time, so that `status` shows it. */
 bool liveness_is_overdue(const struct instance *i);
 /* Abandons a process that SIGKILL did not end: the instance counts as ended, and a line is logged
  * that ends with what_follows.  False: it cannot be replaced, which is logged once. */

@@ -19,6 +19,7 @@ enum {
 	NOTICES_STEADY_MS = 10000,     /* a problem of a process is reported after that time */
 };
 
+/* notices_start reads the file and starts the timer; notices_stop frees everything. */
 void notices_start(struct daemon *d);
 void notices_stop(struct daemon *d);
 

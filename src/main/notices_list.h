@@ -91,6 +91,7 @@ struct notices_list {
 	unsigned next_object;
 };
 
+/* notices_list_clear frees the pending notices. */
 void notices_list_init(struct notices_list *l);
 void notices_list_clear(struct notices_list *l);
 
@@ -104,6 +105,7 @@ struct notices_pending *notices_list_set(struct notices_list *l, enum notice_kin
     struct str object, struct str line, int64_t now_ms);
 /* A request for n was refused: nothing was stored. */
 void notices_list_refused(struct notices_list *l, struct notices_pending *n);
+/* True if a notice about that object is pending. */
 bool notices_list_is_pending(
     const struct notices_list *l, enum notice_kind kind, const char *object);
 /* Forgets notices that were sent more than a day ago. */

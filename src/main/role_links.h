@@ -13,6 +13,7 @@ void role_links_make(struct instance *i);
 /* PEER_LOST of a role.  Ignored when its channel is not the newest one, or when one of the two has
  * ended meanwhile: role_links_make then connects its successor. */
 void role_links_lost(struct instance *from, const struct message_peer_lost *m);
+/* Frees all links; the channels belong to the instances. */
 void role_links_free(struct daemon *d);
 
 #endif

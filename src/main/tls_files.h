@@ -39,6 +39,7 @@ bool tls_files_check_apart(const struct conf *c, struct tls_files *f) MUST_USE;
 /* With -d: from now on tls_files_check_apart also checks in this process. */
 void tls_files_use_no_child(void);
 
+/* True if neither certificate nor key has a fault. */
 bool tls_files_pair_is_usable(const struct tls_files_pair *p);
 
 enum tls_files_finding_kind {

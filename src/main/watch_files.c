@@ -16,7 +16,7 @@
 #include "main/resources_system.h"
 #include "main/supervise.h"
 
-enum { LOOK_EVERY_S = 2, TRY_EVERY_MS = 60 * 1000, LOG_EVERY_MS = 24 * 60 * 60 * 1000,
+enum { CHECK_EVERY_S = 2, RETRY_EVERY_MS = 60 * 1000, LOG_EVERY_MS = 24 * 60 * 60 * 1000,
 	NOTICE_PATH_BYTES = 4200 };
 
 struct watch_files {
@@ -257,7 +257,7 @@ watch_files_apply(struct watch_files *w, uint64_t now)
 	is_logged =
 	    w->refused_fingerprint == now && watch_refusals_are_same(&w->last_refusal, &w->refusal);
 	w->refusal = w->last_refusal;
-	w->retry_at_ms = w->refusal.status == EXIT_OS ? clock_mono_ms() + TRY_EVERY_MS : 0;
+	w->retry_at_ms = w->refusal.status == EXIT_OS ? clock_mono_ms() + RETRY_EVERY_MS : 0;
 	if (!is_logged) {
 		log_error(
 		    "certificate files changed, and the former ones stay: %s", w->refusal.why);
@@ -308,7 +308,7 @@ watch_files_check_system(struct watch_files *w)
 	w->system_last_seen = now;
 	if (w->daemon->stage >= 0 || (!has_changed && !watch_files_retries_system(w)))
 		return;
-	w->system_retry_at_ms = clock_mono_ms() + TRY_EVERY_MS;
+	w->system_retry_at_ms = clock_mono_ms() + RETRY_EVERY_MS;
 	if (resources_system_renew(w->daemon->resources))
 		supervise_renew_files(w->daemon);
 	/* else the next check tries again */
@@ -345,7 +345,7 @@ watch_files_note_initial(struct daemon *d)
 void
 watch_files_start(struct daemon *d)
 {
-	struct timeval every = {.tv_sec = LOOK_EVERY_S};
+	struct timeval every = {.tv_sec = CHECK_EVERY_S};
 	struct watch_files *w = MEM_NEW(struct watch_files);
 
 	w->daemon = d;

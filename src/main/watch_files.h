@@ -11,6 +11,7 @@
 
 /* Notes the state of the files; call it before they are opened for the first time. */
 void watch_files_note_initial(struct daemon *d);
+/* Starts the timer, and logs the problems of certificates; watch_files_stop frees everything. */
 void watch_files_start(struct daemon *d);
 /* The changed files cannot be used; their former content stays in use. */
 struct watch_files_refusal {

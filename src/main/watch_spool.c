@@ -19,7 +19,7 @@
 #include "main/state_file.h"
 
 enum {
-	LOOK_EVERY_S = 2,
+	CHECK_EVERY_S = 2,
 	WATCH_SPOOL_LINE_BYTES = PATH_MAX + 2,
 	WATCH_SPOOL_TEXT_BYTES = 3 * PATH_MAX + 512,
 };
@@ -169,7 +169,7 @@ watch_spool_trouble(const struct daemon *d)
 void
 watch_spool_start(struct daemon *d)
 {
-	struct timeval every = {.tv_sec = LOOK_EVERY_S};
+	struct timeval every = {.tv_sec = CHECK_EVERY_S};
 	struct watch_spool *w = MEM_NEW(struct watch_spool);
 
 	snprintf(w->path, sizeof w->path, "%.*s", STR_ARG(d->conf->queue.directory));

@@ -17,8 +17,9 @@ bool watch_spool_has_spool(int spool_fd) MUST_USE;
  * one.  Version 0.1.0 did not write it; then a new spool beside existing accounts is logged. */
 int watch_spool_check_new(const struct daemon *d) MUST_USE;
 
-/* Starts a check every two seconds.  When the queue is ready, it writes spool.made, unless its
- * content is already right; an existing file stays until the new one is durable. */
+/* Starts a check every two seconds; watch_spool_stop ends it.  When the queue is ready, it writes
+ * spool.made, unless its content is already right; an existing file stays until the new one is
+ * durable. */
 void watch_spool_start(struct daemon *d);
 void watch_spool_stop(struct daemon *d);
 

@@ -25,7 +25,7 @@ class Count:
     """The results of tests, from the lines of a log."""
 
     def __init__(self):
-        self.passed, self.failed, self.skipped, self.planned, self.told = 0, [], [], 0, 0
+        self.passed, self.failed, self.skipped, self.planned, self.reported = 0, [], [], 0, 0
 
     def add_driver_line(self, result, name):
         if result == "PASS":
@@ -36,7 +36,7 @@ class Count:
             self.failed.append(f"{result}: {name}")
 
     def add_tap_line(self, result, name):
-        self.told += 1
+        self.reported += 1
         if result == "not ok":
             self.failed.append(f"not ok{name}")
         elif TAP_SKIP.search(name):
@@ -58,8 +58,8 @@ def count(lines, is_tap=False):
     found = Count()
     for line in lines:
         found.add_line(line.rstrip("\n"), is_tap)
-    if found.told < found.planned:
-        found.failed.append(f"{found.planned - found.told} planned tests said nothing")
+    if found.reported < found.planned:
+        found.failed.append(f"{found.planned - found.reported} planned tests reported nothing")
     return found
 
 
@@ -91,11 +91,11 @@ def step(name, command, cwd, log, env=None, is_tap=False, seconds=2 * HOUR_S):
         found.failed.append(f"{name}: exit status {status}")
         print("".join(lines[-25:]))
     elif not found.passed and not found.failed:
-        found.failed.append(f"{name}: no test said anything")
+        found.failed.append(f"{name}: no test reported a result")
     for failure in found.failed:
         print(f"    {failure}", flush=True)
-    told = f"{found.passed} passed, {len(found.failed)} failed, {len(found.skipped)} skipped"
-    print(f"{name:<24} {told:<44} {time.monotonic() - began:6.0f} s   {os.path.relpath(log, TOP)}", flush=True)
+    summary = f"{found.passed} passed, {len(found.failed)} failed, {len(found.skipped)} skipped"
+    print(f"{name:<24} {summary:<44} {time.monotonic() - began:6.0f} s   {os.path.relpath(log, TOP)}", flush=True)
     return found
 
 

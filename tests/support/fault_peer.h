@@ -62,6 +62,7 @@ struct fault_peer {
 /* FAULT_FLOOD ends after so many bytes. */
 enum { FAULT_FLOOD_BYTES = 8 << 20, FAULT_DATA_BYTES = 300000 };
 
+/* Starts the thread, with fd, is_server, at, act and credentials set. */
 void fault_peer_begin(struct fault_peer *p);
 /* Interrupts what the thread waits for, and ends it. */
 void fault_peer_end(struct fault_peer *p);

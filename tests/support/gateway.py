@@ -427,7 +427,7 @@ class Tap:
         sys.exit(self.failed > 0)
 
 
-def may_hold_spools(path):
+def may_contain_spool(path):
     """As root the daemon creates nothing below a directory that another user can write (a source tree in a home)."""
     while os.getuid() == 0 and path != "/":
         path = os.path.dirname(path)
@@ -447,7 +447,7 @@ def workplace(name, parent="e2e"):
         shutil.rmtree(os.readlink(path), ignore_errors=True)
         os.unlink(path)
     shutil.rmtree(path, ignore_errors=True)
-    if may_hold_spools(path):
+    if may_contain_spool(path):
         os.makedirs(path, 0o755)
         return path
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)

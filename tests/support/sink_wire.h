@@ -17,14 +17,17 @@ struct sink_wire {
 	unsigned long bytes_in;
 };
 
+/* Takes fd; sink_wire_clear closes it and frees the buffers. */
 void sink_wire_init(struct sink_wire *w, int fd);
 void sink_wire_clear(struct sink_wire *w);
+/* Sends what is in `out`; false: the connection has ended. */
 bool sink_wire_flush(struct sink_wire *w);
 /* Performs the TLS handshake, and discards what was read before; false: it failed. */
 bool sink_wire_secure(struct sink_wire *w, gnutls_certificate_credentials_t credentials);
 /* Returns the content of the buffer, after a read when it is empty; empty: the peer has
  * disconnected. */
 struct str sink_wire_more(struct sink_wire *w);
+/* Removes the first n bytes of the input. */
 void sink_wire_drop(struct sink_wire *w, size_t n);
 /* Reads a line without its end; false: the peer has disconnected, or the line is longer than 64
  * KiB. */

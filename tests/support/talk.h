@@ -32,6 +32,7 @@ struct talk {
 
 /* Reads a talk.  False: why contains the line and the error. */
 bool talk_read(const char *path, struct talk *out, char why[200]);
+/* The same from a text; free with talk_clear. */
 bool talk_parse(struct str text, struct talk *out, char why[200]);
 void talk_clear(struct talk *t);
 

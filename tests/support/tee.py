@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Tee:
@@ -22,25 +22,25 @@ class Tee:
         self.implicit = self.listen(smtps, self.from_first_byte)
         self.starttls = self.listen(submission, self.from_starttls)
 
-    def listen(self, target, speak):
+    def listen(self, target, handler):
         listener = socket.create_server(("127.0.0.1", 0))
         self.listeners.append(listener)
-        threading.Thread(target=self.accept, args=(listener, target, speak), daemon=True).start()
+        threading.Thread(target=self.accept, args=(listener, target, handler), daemon=True).start()
         return listener.getsockname()[1]
 
-    def accept(self, listener, target, speak):
+    def accept(self, listener, target, handler):
         while True:
             try:
                 program = listener.accept()[0]
             except OSError:
                 return
-            threading.Thread(target=self.serve, args=(program, target, speak), daemon=True).start()
+            threading.Thread(target=self.serve, args=(program, target, handler), daemon=True).start()
 
-    def serve(self, program, target, speak):
+    def serve(self, program, target, handler):
         try:
-            with program, socket.create_connection(("127.0.0.1", target), PATIENCE_S) as gateway:
-                program.settimeout(PATIENCE_S)
-                speak(program, gateway)
+            with program, socket.create_connection(("127.0.0.1", target), TIMEOUT_S) as gateway:
+                program.settimeout(TIMEOUT_S)
+                handler(program, gateway)
         except OSError:
             pass  # one of the two has disconnected: the test notices what is missing
 
@@ -69,18 +69,18 @@ class Tee:
             program.sendall(line)
 
     def pass_on(self, program, gateway):
-        kept = bytearray()
+        received = bytearray()
         with self.lock:
-            self.sent.append(kept)
+            self.sent.append(received)
         other = {program: gateway, gateway: program}
         while True:
-            ready = [end for end in other if end.pending()] or select.select(list(other), [], [], PATIENCE_S)[0]
+            ready = [end for end in other if end.pending()] or select.select(list(other), [], [], TIMEOUT_S)[0]
             for end in ready:
                 data = self.read(end)
                 if not data and data is not None:
                     return
                 if data and end is program:
-                    kept += data
+                    received += data
                 if data:
                     other[end].sendall(data)
             if not ready:
@@ -95,12 +95,12 @@ class Tee:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         finally:
-            end.settimeout(PATIENCE_S)
+            end.settimeout(TIMEOUT_S)
 
     def messages(self):
         """Returns the text after each DATA, without dot-stuffing."""
         with self.lock:
-            sessions = [bytes(kept) for kept in self.sent]
+            sessions = [bytes(received) for received in self.sent]
         found = []
         for session in sessions:
             for part in re.split(rb"(?<=\r\n)DATA(?=\r\n)", session, flags=re.I)[1:]:

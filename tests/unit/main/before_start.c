@@ -18,7 +18,7 @@
 #include "submission/submission.h"
 #include "support/fault_channel.h"
 
-enum { PATIENCE_S = 30, PINGS = 3 };
+enum { TIMEOUT_S = 30, PINGS = 3 };
 
 static const struct role_spec *const specs[ROLE_KINDS] = {
     [ROLE_KEYS] = &keys_role,
@@ -114,7 +114,7 @@ send_peer(struct main_end *m, enum role_kind kind)
 static void
 wait_for_turns(struct main_end *m)
 {
-	struct timeval limit = {.tv_sec = PATIENCE_S};
+	struct timeval limit = {.tv_sec = TIMEOUT_S};
 
 	for (unsigned i = 1; i <= PINGS; i++) {
 		struct message_ping ping = {.number = i};
@@ -140,7 +140,7 @@ Test(before_start, no_role_reads_a_message_of_another_role, .timeout = 120)
 		wait_for_turns(&m);
 		for (enum role_kind from = ROLE_KEYS; from < ROLE_KINDS; from++) {
 			cr_expect_eq(recv(watched[from], &byte, 1, MSG_PEEK | MSG_DONTWAIT), 1,
-			    "%s has read what %s said", role_name(kind), role_name(from));
+			    "%s has read the message of %s", role_name(kind), role_name(from));
 			close(watched[from]);
 		}
 		end(&m);

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "main/directory.h"
 
-enum { STRANGER = 12345, ROLE = 1 };
+enum { OTHER_UID = 12345, ROLE = 1 };
 
 static char base[64];
 
@@ -93,7 +93,7 @@ Test(directory, one_of_another_owner_is_refused)
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
 	cr_assert_eq(mkdir(directory_path("spool").p, 0700), 0);
-	cr_assert_eq(chown(directory_path("spool").p, STRANGER, STRANGER), 0);
+	cr_assert_eq(chown(directory_path("spool").p, OTHER_UID, OTHER_UID), 0);
 	cr_expect_eq(directory_try(directory_path("spool"), &status), -1);
 	cr_expect_eq(status, EXIT_NOT_ALLOWED);
 }
@@ -114,7 +114,7 @@ Test(directory, one_with_a_file_of_another_user_is_refused)
 	cr_expect_eq(directory_try(directory_path("spool"), &status), -1);
 	cr_expect_eq(status, EXIT_NOT_ALLOWED);
 	cr_assert_eq(fstatat(fd, "seg-00000001", &st, 0), 0);
-	cr_expect_eq(st.st_uid, 0, "nothing is given away");
+	cr_expect_eq(st.st_uid, 0, "the owner stays");
 }
 
 Test(directory, refused_below_a_directory_that_others_can_write)
@@ -124,7 +124,7 @@ Test(directory, refused_below_a_directory_that_others_can_write)
 		mode_t mode;
 		bool good;
 	} rows[] = {{0, 0755, true}, {0, 01777, true}, {0, 0777, false}, {0, 0775, false},
-	    {STRANGER, 0755, false}, {STRANGER, 0700, false}};
+	    {OTHER_UID, 0755, false}, {OTHER_UID, 0700, false}};
 
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
@@ -158,7 +158,7 @@ Test(directory, links)
 		return;
 	cr_assert_eq(chmod(base, 01777), 0);
 	cr_assert_eq(symlink("/etc", directory_path("planted").p), 0);
-	cr_assert_eq(lchown(directory_path("planted").p, STRANGER, STRANGER), 0);
+	cr_assert_eq(lchown(directory_path("planted").p, OTHER_UID, OTHER_UID), 0);
 	cr_expect_eq(directory_try(directory_path("planted/spool"), &status), -1);
 	cr_expect_eq(status, EXIT_NOT_ALLOWED);
 }
@@ -280,7 +280,7 @@ Test(directory, a_run_directory_of_another_user_is_refused)
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
 	cr_assert_eq(mkdir(directory_path("run").p, 0700), 0);
-	cr_assert_eq(chown(directory_path("run").p, STRANGER, STRANGER), 0);
+	cr_assert_eq(chown(directory_path("run").p, OTHER_UID, OTHER_UID), 0);
 	cr_expect_eq(directory_run(&status), -1);
 	cr_expect_eq(status, EXIT_NOT_ALLOWED);
 }

@@ -16,7 +16,7 @@ Test(instance_slots, no_slot_has_two_processes)
 		cr_assert(slot >= 0 && slot < ID_SLOTS && !seen[slot], "%d", slot);
 		seen[slot] = true;
 	}
-	cr_expect_eq(instance_slots_take(&s, 1000000), -1, "all are lent to living processes");
+	cr_expect_eq(instance_slots_take(&s, 1000000), -1, "all are assigned to living processes");
 }
 
 Test(instance_slots, a_returned_slot_is_unused_for_a_second)

@@ -102,7 +102,7 @@ Test(notices, the_request_is_repeated_until_the_mail_is_stored)
 		cr_assert_eq(queue->notices, n, "the pause grows to %d ms", NOTICES_PAUSE_MAX_MS);
 		answer(queue, n % 2 ? 451 : 452);
 	}
-	cr_assert_eq(content(sent_path)[0], '\0', "nothing was told");
+	cr_assert_eq(content(sent_path)[0], '\0', "nothing was sent");
 	pass(NOTICES_PAUSE_MAX_MS);
 	cr_assert_eq(queue->notice_id, id, "the same mail");
 	answer(queue, 250);
@@ -127,7 +127,7 @@ Test(notices, events_during_a_request_are_in_the_next_notice)
 	cr_assert_eq(queue->notices, 2);
 	cr_assert(strstr(queue->notice_text, "moved back"), "%s", queue->notice_text);
 	cr_assert_null(
-	    strstr(queue->notice_text, "moved to /tmp"), "it was told: %s", queue->notice_text);
+	    strstr(queue->notice_text, "moved to /tmp"), "already sent: %s", queue->notice_text);
 	answer(queue, 250);
 	pass(NOTICES_PAUSE_MAX_MS);
 	cr_assert_eq(queue->notices, 2);
@@ -349,7 +349,7 @@ Test(notices, a_problem_is_reported_with_begin_and_end)
 	pass(1000);
 	metrics_trouble("");
 	pass(NOTICES_STEADY_MS + NOTICES_GATHER_MS);
-	cr_assert_eq(queue->notices, 0, "what lasts a moment is not told");
+	cr_assert_eq(queue->notices, 0, "a short problem is not reported");
 	metrics_trouble("no room on the disk");
 	pass(1000);
 	pass(NOTICES_STEADY_MS);

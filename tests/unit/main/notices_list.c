@@ -88,7 +88,7 @@ Test(notices_list, events_in_a_short_time_are_one_notice)
 	cr_assert_neq(add(NOTICE_CERTIFICATE, "/etc/b.crt", "expires soon"), n);
 	cr_assert_eq(occurs("expires soon", text_of(n)), 1, "the same line once: %s", text_of(n));
 	cr_assert_eq(occurs("has no chain", text_of(n)), 1);
-	cr_assert_null(notices_list_next(&l, now_ms), "more may come");
+	cr_assert_null(notices_list_next(&l, now_ms), "later events may follow");
 	now_ms += NOTICES_GATHER_MS;
 	cr_assert_eq(notices_list_next(&l, now_ms), n, "the oldest first");
 	cr_assert_eq(send_due_notices(), 2);
@@ -109,7 +109,8 @@ Test(notices_list, each_object_has_one_notice_per_day)
 	cr_assert(add(NOTICE_PROCESS, "relay", "another object"));
 	cr_assert(add(NOTICE_SPOOL, "queue", "another kind"));
 	now_ms = first_ms + NOTICES_DAY_MS;
-	cr_assert(add(NOTICE_PROCESS, "queue", "queue 0 was ended"), "looked at once a day: told");
+	cr_assert(add(NOTICE_PROCESS, "queue", "queue 0 was ended"),
+	    "a daily check is reported every day");
 }
 
 Test(notices_list, a_set_line_replaces_the_others)
@@ -195,7 +196,7 @@ Test(notices_list, the_number_of_pending_notices_is_limited)
 	cr_assert_eq(occurs("7 more events of all kinds had no place", text_of(first)), 1);
 	(void)add(NOTICE_CERTIFICATE, "one more", "text");
 	notices_list_sent(&l, first, now_ms);
-	cr_assert_eq(l.omitted_count, 1, "what came after its text is told by the next one");
+	cr_assert_eq(l.omitted_count, 1, "a later event is in the next notice");
 }
 
 Test(notices_list, the_number_per_day_is_limited)
@@ -315,7 +316,7 @@ Test(notices_list, sent_notices_are_known_after_a_restart)
 	cr_assert_null(add(NOTICE_SPOOL, "/var/spool with blanks\n7 certificate x", "text"));
 	cr_assert(add(NOTICE_SPOOL, "/var/spool", "text"));
 	now_ms += NOTICES_GATHER_MS;
-	cr_assert_eq(send_due_notices(), 0, "the day's number is known as well");
+	cr_assert_eq(send_due_notices(), 0, "the number per day is known too");
 	buf_clear(&file);
 }
 
@@ -337,7 +338,7 @@ Test(notices_list, a_damaged_file_is_not_used)
 	cr_assert_not(notices_list_read(&l, buf_str(&many)));
 	cr_assert_eq(l.sent_count, 0);
 	buf_clear(&many);
-	cr_assert(notices_list_read(&l, STR("")), "nothing was told yet");
+	cr_assert(notices_list_read(&l, STR("")), "nothing was sent yet");
 	cr_assert(notices_list_read(&l, STR("1795000000000 spool x\n")));
 	cr_assert_eq(l.sent_count, 1);
 }

@@ -20,7 +20,7 @@ static struct rig r;
 static struct resources_refusal refusal;
 
 static void
-offer_configure(unsigned a, unsigned b)
+configure_ports(unsigned a, unsigned b)
 {
 	char extra[300];
 
@@ -35,7 +35,7 @@ static void
 resources_set_up(void)
 {
 	rig_set_up(&r);
-	offer_configure(rig_free_port(), rig_free_port());
+	configure_ports(rig_free_port(), rig_free_port());
 }
 
 static void
@@ -83,11 +83,11 @@ Test(resources, a_lack_of_descriptors_leaves_nothing_open)
 {
 	struct rlimit all, few;
 	struct resources *before = resources_new(r.d.conf, NULL, 2, &refusal), *o = NULL;
-	unsigned held = rig_descriptors(), refused = 0;
+	unsigned open_count = rig_descriptors(), refused = 0;
 
 	cr_assert(before);
-	offer_configure(rig_free_port(), rig_free_port());
-	held = rig_descriptors();
+	configure_ports(rig_free_port(), rig_free_port());
+	open_count = rig_descriptors();
 	getrlimit(RLIMIT_NOFILE, &all);
 	few = all;
 	for (few.rlim_cur = 3; !o && few.rlim_cur < 200; few.rlim_cur++) {
@@ -97,7 +97,7 @@ Test(resources, a_lack_of_descriptors_leaves_nothing_open)
 		setrlimit(RLIMIT_NOFILE, &all);
 		refused += !o;
 		cr_expect(o || strstr(refusal.why, "Too many open files"), "%s", refusal.why);
-		cr_expect(o || rig_descriptors() == held, "%u", rig_descriptors());
+		cr_expect(o || rig_descriptors() == open_count, "%u", rig_descriptors());
 	}
 	cr_expect(o);
 	cr_expect_gt(refused, 8);
@@ -121,10 +121,10 @@ Test(resources, listeners_are_kept_by_address_and_port)
 	unsigned a = rig_free_port(), b = rig_free_port();
 	struct resources *before, *o;
 
-	offer_configure(a, b);
+	configure_ports(a, b);
 	before = resources_new(r.d.conf, NULL, 1, &refusal);
 	cr_assert(before, "%s", refusal.why);
-	offer_configure(b, a);
+	configure_ports(b, a);
 	o = resources_new(r.d.conf, before, 1, &refusal);
 	cr_assert(o, "%s", refusal.why);
 	cr_expect_eq(inode(o->listeners[0][0]), inode(before->listeners[0][1]));
@@ -143,7 +143,7 @@ Test(resources, a_port_in_use_is_refused)
 	at.sin_port = htons((uint16_t)port);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
 	cr_assert_eq(listen(fd, 1), 0);
-	offer_configure(port, rig_free_port());
+	configure_ports(port, rig_free_port());
 	cr_expect_null(resources_new(r.d.conf, before, 1, &refusal));
 	cr_expect(strstr(refusal.why, "cannot listen on 127.0.0.1") &&
 	        strstr(refusal.why, "in use"),
@@ -160,10 +160,10 @@ Test(resources, a_port_of_another_daemon_is_refused)
 	char wanted[100];
 	struct resources *first, *second;
 
-	offer_configure(a, b);
+	configure_ports(a, b);
 	first = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_assert(first, "%s", refusal.why);
-	offer_configure(rig_free_port(), b);
+	configure_ports(rig_free_port(), b);
 	cr_expect_null(resources_new(r.d.conf, NULL, 2, &refusal));
 	snprintf(wanted, sizeof wanted, "listen: cannot listen on 127.0.0.1 port %u", b);
 	cr_expect(strstr(refusal.why, wanted) &&
@@ -176,7 +176,7 @@ Test(resources, a_port_of_another_daemon_is_refused)
 }
 
 static void
-offer_configure_places(const char *address, unsigned port, const char *more)
+configure_address(const char *address, unsigned port, const char *more)
 {
 	char extra[300];
 
@@ -190,24 +190,24 @@ offer_configure_places(const char *address, unsigned port, const char *more)
 Test(resources, overlapping_addresses_of_one_daemon_share_a_port)
 {
 	unsigned port = rig_free_port();
-	struct resources *one, *all, *again;
+	struct resources *one, *all, *third;
 	char more[100];
 
-	offer_configure_places("127.0.0.1", port, "");
+	configure_address("127.0.0.1", port, "");
 	one = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_assert(one, "%s", refusal.why);
-	offer_configure_places("", port, "");
+	configure_address("", port, "");
 	all = resources_new(r.d.conf, one, 2, &refusal);
 	cr_assert(all, "%s", refusal.why);
 	resources_free(&one);
-	offer_configure_places("127.0.0.1", port, "");
-	again = resources_new(r.d.conf, all, 2, &refusal);
-	cr_expect(again, "%s", refusal.why);
+	configure_address("127.0.0.1", port, "");
+	third = resources_new(r.d.conf, all, 2, &refusal);
+	cr_expect(third, "%s", refusal.why);
 	resources_free(&all);
-	resources_free(&again);
+	resources_free(&third);
 	snprintf(more, sizeof more, ", { address = \"0.0.0.0\"; port = %u; tls = \"implicit\"; }",
 	    port);
-	offer_configure_places("127.0.0.1", port, more);
+	configure_address("127.0.0.1", port, more);
 	one = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_expect(one, "both in one configuration: %s", refusal.why);
 	resources_free(&one);
@@ -294,14 +294,14 @@ Test(resources, the_process_at_the_overlapping_address_is_reported)
 
 	snprintf(more, sizeof more,
 	    ", { address = \"127.0.0.2\"; port = %u; tls = \"implicit\"; }", port);
-	offer_configure_places("127.0.0.1", port, more);
+	configure_address("127.0.0.1", port, more);
 	expect_refused(NULL, "127.0.0.2", port);
-	offer_configure_places("127.0.0.1", port, "");
+	configure_address("127.0.0.1", port, "");
 	one = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_assert(one, "%s", refusal.why);
-	offer_configure_places("127.0.0.2", port, "");
+	configure_address("127.0.0.2", port, "");
 	expect_refused(one, "127.0.0.2", port);
-	offer_configure_places("127.0.0.1", port, more);
+	configure_address("127.0.0.1", port, more);
 	expect_refused(one, "127.0.0.2", port);
 	close(other);
 	both = resources_new(r.d.conf, one, 2, &refusal);
@@ -317,12 +317,12 @@ Test(resources, families_do_not_overlap)
 	struct resources *one;
 	int other;
 
-	offer_configure_places("::", port, "");
+	configure_address("::", port, "");
 	one = resources_new(r.d.conf, NULL, 2, &refusal);
 	if (!one)
 		cr_skip_test("no IPv6");
 	other = listen_as_another("127.0.0.1", port);
-	offer_configure_places("127.0.0.1", port, "");
+	configure_address("127.0.0.1", port, "");
 	expect_refused(one, "127.0.0.1", port);
 	close(other);
 	resources_free(&one);
@@ -363,7 +363,7 @@ Test(resources, processes_share_a_port)
 	int clients[64];
 	struct resources *o;
 
-	offer_configure(port, rig_free_port());
+	configure_ports(port, rig_free_port());
 	o = resources_new(r.d.conf, NULL, 2, &refusal);
 	cr_assert(o, "%s", refusal.why);
 	at.sin_port = htons((uint16_t)port);
@@ -412,7 +412,7 @@ Test(resources, certificates_are_renewed_together)
 {
 	char crt[100], key[100];
 	struct resources *o = resources_new(r.d.conf, NULL, 1, &refusal);
-	unsigned held = rig_descriptors();
+	unsigned open_count = rig_descriptors();
 	ino_t former = inode(file_of(o, GRANT_CERTIFICATE)->fd);
 
 	offer_path(crt, "tls.crt");
@@ -423,7 +423,7 @@ Test(resources, certificates_are_renewed_together)
 	cr_expect(strstr(refusal.why, "tls.key: is not the key of the certificate in "), "%s",
 	    refusal.why);
 	cr_expect_eq(inode(file_of(o, GRANT_CERTIFICATE)->fd), former, "the former one stays");
-	cr_expect_eq(rig_descriptors(), held);
+	cr_expect_eq(rig_descriptors(), open_count);
 	unlink(key);
 	cr_expect(!resources_renew_certificates(o, &refusal), "nor now");
 	cr_expect(strstr(refusal.why, "error: tls.private_key: "), "%s", refusal.why);
@@ -431,7 +431,7 @@ Test(resources, certificates_are_renewed_together)
 	cr_expect(resources_renew_certificates(o, &refusal), "%s", refusal.why);
 	cr_expect_neq(inode(file_of(o, GRANT_CERTIFICATE)->fd), former);
 	cr_expect_str_eq(o->tls->pair[0].facts.names, "mail.example.com");
-	cr_expect_eq(rig_descriptors(), held);
+	cr_expect_eq(rig_descriptors(), open_count);
 	resources_free(&o);
 }
 

@@ -75,7 +75,7 @@ expect_trouble(const struct resources *o, const char *words)
 }
 
 static struct resources *
-system_offer(const struct resources *before)
+open_system_resources(const struct resources *before)
 {
 	struct resources *o = resources_new(r.d.conf, before, 1, &refusal);
 
@@ -85,8 +85,8 @@ system_offer(const struct resources *before)
 
 Test(resources_system, changes_are_read)
 {
-	struct resources *o = system_offer(NULL);
-	unsigned held = rig_descriptors();
+	struct resources *o = open_system_resources(NULL);
+	unsigned open_count = rig_descriptors();
 
 	expect_text(o, NULL);
 	expect_trouble(o, "");
@@ -102,7 +102,7 @@ Test(resources_system, changes_are_read)
 	cr_expect(resources_system_renew(o));
 	expect_text(o, NULL);
 	expect_trouble(o, "");
-	cr_expect_eq(rig_descriptors(), held);
+	cr_expect_eq(rig_descriptors(), open_count);
 	resources_free(&o);
 }
 
@@ -113,7 +113,7 @@ Test(resources_system, interfaces_are_given_as_numbers)
 	struct resources *o;
 
 	rig_write(path, "nameserver fe80::1%no-such-link\n");
-	o = system_offer(NULL);
+	o = open_system_resources(NULL);
 	expect_text(o, "nameserver fe80::1%no-such-link\n");
 	rig_write(
 	    path, "# nameserver fe80::1%lo\nnameserver\tfe80::1%lo # x\nnameserver fe80::2%7\n");
@@ -126,8 +126,8 @@ Test(resources_system, interfaces_are_given_as_numbers)
 Test(resources_system, a_failed_interface_lookup_postpones_the_read)
 {
 	static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
-	struct resources *o = system_offer(NULL);
-	unsigned held = rig_descriptors();
+	struct resources *o = open_system_resources(NULL);
+	unsigned open_count = rig_descriptors();
 
 	rig_write(path, "nameserver fe80::1%link0\n");
 	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
@@ -143,7 +143,7 @@ Test(resources_system, a_failed_interface_lookup_postpones_the_read)
 	cr_expect(!resources_system_is_postponed(o));
 	expect_text(o, "nameserver fe80::1%4\n");
 	expect_trouble(o, "");
-	cr_expect_eq(rig_descriptors(), held + 1);
+	cr_expect_eq(rig_descriptors(), open_count + 1);
 	rig_link_error = EACCES;
 	cr_expect(!resources_system_renew(o), "what was read before is used");
 	expect_text(o, "nameserver fe80::1%4\n");
@@ -160,11 +160,11 @@ Test(resources_system, a_failed_interface_lookup_postpones_the_read)
 Test(resources_system, an_unreadable_file_keeps_the_former_copy)
 {
 	struct resources *o, *next;
-	unsigned held;
+	unsigned open_count;
 
 	rig_write(path, "nameserver 192.0.2.1\n");
-	o = system_offer(NULL);
-	held = rig_descriptors();
+	o = open_system_resources(NULL);
+	open_count = rig_descriptors();
 	unlink(path);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	for (int i = 0; i < 3; i++) {
@@ -172,18 +172,18 @@ Test(resources_system, an_unreadable_file_keeps_the_former_copy)
 		expect_text(o, "nameserver 192.0.2.1\n");
 		expect_trouble(
 		    o, "resolv.conf cannot be read (Is a directory): what was read before is used");
-		cr_expect_eq(rig_descriptors(), held);
+		cr_expect_eq(rig_descriptors(), open_count);
 	}
-	next = system_offer(o);
+	next = open_system_resources(o);
 	resources_free(&o);
-	held = rig_descriptors();
+	open_count = rig_descriptors();
 	expect_text(next, "nameserver 192.0.2.1\n");
 	expect_trouble(next, "Is a directory");
 	rmdir(path);
 	rig_write(path, "nameserver 192.0.2.1\n");
 	cr_expect(!resources_system_renew(next), "it is what it was");
 	expect_trouble(next, "");
-	cr_expect_eq(rig_descriptors(), held);
+	cr_expect_eq(rig_descriptors(), open_count);
 	resources_free(&next);
 }
 
@@ -195,7 +195,7 @@ Test(resources_system, a_file_unreadable_from_the_start)
 	struct resources *o;
 
 	cr_assert_eq(mkdir(path, 0700), 0);
-	o = system_offer(NULL);
+	o = open_system_resources(NULL);
 	expect_text(o, NULL);
 	expect_trouble(
 	    o, "resolv.conf cannot be read (Is a directory): nothing of it is used until it can");
@@ -249,7 +249,7 @@ Test(resources_system, only_hosts_of_routes_are_copied)
 		fputs(rest, f);
 	fputs("192.0.2.1 other.test smart.test # x\n2001:db8::1  SMART.test\n", f);
 	cr_assert_eq(fclose(f), 0);
-	o = system_offer(NULL);
+	o = open_system_resources(NULL);
 	expect_hosts(o, "192.0.2.1 smart.test\n2001:db8::1 smart.test\n");
 	f = fopen(path, "a");
 	cr_assert(f);
@@ -257,7 +257,7 @@ Test(resources_system, only_hosts_of_routes_are_copied)
 	cr_assert_eq(fclose(f), 0);
 	cr_expect(!resources_system_renew(o), "nothing that counts has changed");
 	hosts_configure(OTHER);
-	next = system_offer(o);
+	next = open_system_resources(o);
 	expect_hosts(next, "192.0.2.1 other.test\n");
 	resources_free(&o);
 	resources_free(&next);
@@ -269,12 +269,12 @@ Test(resources_system, a_hosts_file_that_is_too_long)
 
 	rig_write(path, "192.0.2.1 smart.test\n");
 	hosts_configure(SMART);
-	o = system_offer(NULL);
+	o = open_system_resources(NULL);
 	cr_assert_eq(truncate(path, (64 << 20) + 1), 0);
 	cr_expect(!resources_system_renew(o));
 	expect_trouble(o, "cannot be read (File too large, at most 64 MiB are read): what was read "
 	                  "before is used");
-	next = system_offer(o);
+	next = open_system_resources(o);
 	expect_hosts(next, "192.0.2.1 smart.test\n");
 	resources_free(&next);
 	/* the former copy does not contain this host */
@@ -317,7 +317,7 @@ Test(resources_system, a_hosts_file_with_too_many_used_lines)
 	FILE *f;
 
 	hosts_configure(SMART);
-	o = system_offer(NULL);
+	o = open_system_resources(NULL);
 	f = fopen(path, "w");
 	cr_assert(f);
 	for (int i = 0; i < NAMES; i++) {

@@ -4,8 +4,6 @@
 
 #include "main/daemon.h"
 
-enum { RIG_HEARD_MAX = 64 };
-
 /* A role as main sees it: the other end of its channel, and what arrived there. */
 struct rig_role {
 	struct instance *instance;
@@ -28,12 +26,14 @@ struct rig {
 	char config[80];
 };
 
+/* Creates the directory and the daemon; rig_tear_down removes and frees everything. */
 void rig_set_up(struct rig *r);
 void rig_tear_down(struct rig *r);
 /* Reads a configuration with everything below the rig's directory, and `extra` after it. */
 void rig_configure(struct rig *r, const char *extra);
 /* The same with a group "tls" of the test in `extra`. */
 void rig_configure_tls(struct rig *r, const char *extra);
+/* Adds an instance in state READY, with both ends of its channel. */
 struct rig_role *rig_role(struct rig *r, enum role_kind kind, unsigned index);
 /* Runs the loop for that long, and then until everything that was sent is handled. */
 void rig_run(struct rig *r, int ms);
@@ -43,6 +43,7 @@ unsigned rig_free_port(void);
 unsigned rig_descriptors(void);
 /* Two certificates and their keys, as PEM; the first pair is in the files of rig_configure. */
 extern const char *const rig_certificates[2], *const rig_keys[2];
+/* Writes a text file. */
 void rig_write(const char *path, const char *text);
 /* The result of if_nametoindex for the interface "link0": its number, or the error and 0. */
 extern unsigned rig_link_index;

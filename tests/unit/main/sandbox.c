@@ -176,8 +176,8 @@ reach_abstract_socket(void)
 
 /* ---- commands of fcntl, ioctl and prctl: all of them ---- */
 
-static const char *walked_where;
-static int walked_file, wrong_count;
+static const char *tested_role;
+static int tested_file, wrong_count;
 
 static void
 command_is(const char *call, unsigned long command, bool is_wanted, long result)
@@ -187,7 +187,7 @@ command_is(const char *call, unsigned long command, bool is_wanted, long result)
 	if (is_allowed == is_wanted)
 		return;
 	wrong_count++;
-	printf("# %s: %s %#lx is %s\n", walked_where, call, command,
+	printf("# %s: %s %#lx is %s\n", tested_role, call, command,
 	    is_allowed ? "allowed" : "refused");
 }
 
@@ -201,36 +201,36 @@ is_among(unsigned long command, const unsigned long *wanted)
 
 /* 0 is the end of each list, so F_DUPFD, which is 0, is tried alone. */
 static void
-walk_fcntl(bool may_lock)
+test_fcntl(bool may_lock)
 {
 	static const unsigned long each[] = {F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, 0};
 	static const unsigned long locks[] = {
 	    F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC, F_GETLK, F_SETLK, 0};
 	const unsigned long *wanted = may_lock ? locks : each;
 
-	command_is("fcntl", F_DUPFD, true, syscall(SYS_fcntl, walked_file, F_DUPFD, 0));
+	command_is("fcntl", F_DUPFD, true, syscall(SYS_fcntl, tested_file, F_DUPFD, 0));
 	for (unsigned long c = 1; c < 2048; c++)
 		if (c != F_SETFL)
 			command_is(
-			    "fcntl", c, is_among(c, wanted), syscall(SYS_fcntl, walked_file, c, 0));
+			    "fcntl", c, is_among(c, wanted), syscall(SYS_fcntl, tested_file, c, 0));
 }
 
 static void
-walk_flags(bool may_unblock)
+test_flags(bool may_unblock)
 {
 	static const int values[] = {O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK | O_RDWR};
 
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
 		command_is("fcntl F_SETFL", (unsigned long)values[i], may_unblock,
-		    syscall(SYS_fcntl, walked_file, F_SETFL, values[i]));
+		    syscall(SYS_fcntl, tested_file, F_SETFL, values[i]));
 	for (int bit = 2; bit < 32; bit++)
 		if (1u << bit != O_NONBLOCK)
 			command_is("fcntl F_SETFL", 1ul << bit, false,
-			    syscall(SYS_fcntl, walked_file, F_SETFL, 1ul << bit));
+			    syscall(SYS_fcntl, tested_file, F_SETFL, 1ul << bit));
 }
 
 static void
-walk_ioctl(bool has_sockets)
+test_ioctl(bool has_sockets)
 {
 	static const unsigned long wanted[] = {FIONREAD, FIONBIO, 0};
 
@@ -238,15 +238,15 @@ walk_ioctl(bool has_sockets)
 	 * FIOSETOWN, SIOCSPGRP */
 	for (unsigned long c = 0x5400; c < 0x5500; c++)
 		command_is("ioctl", c, has_sockets && is_among(c, wanted),
-		    syscall(SYS_ioctl, walked_file, c, 0));
+		    syscall(SYS_ioctl, tested_file, c, 0));
 	for (unsigned long c = 0x8900; c < 0x8a00; c++)
-		command_is("ioctl", c, false, syscall(SYS_ioctl, walked_file, c, 0));
+		command_is("ioctl", c, false, syscall(SYS_ioctl, tested_file, c, 0));
 	command_is("ioctl", 1ul << 32 | TIOCSTI, false,
-	    syscall(SYS_ioctl, walked_file, 1ul << 32 | TIOCSTI, 0));
+	    syscall(SYS_ioctl, tested_file, 1ul << 32 | TIOCSTI, 0));
 }
 
 static void
-walk_prctl(bool has_threads)
+test_prctl(bool has_threads)
 {
 	static const unsigned long large[] = {0x53564d41 /* PR_SET_VMA */,
 	    0x59616d61 /* PR_SET_PTRACER */, 0x41555856 /* PR_GET_AUXV */};
@@ -314,7 +314,7 @@ enum { ATTEMPTS = sizeof attempts / sizeof *attempts, ROLES = sizeof roles / siz
 
 enum { DID = 0, REFUSED = 1, NO_SANDBOX = 2 };
 
-/* The child: enters the role's sandbox and tries one thing. */
+/* Runs in the child: enters the role's sandbox and makes one attempt. */
 static int
 try_in(const struct role_spec *spec, try_fn *act)
 {
@@ -347,32 +347,32 @@ outcome(const struct role_spec *spec, try_fn *act)
 	return WEXITSTATUS(status);
 }
 
-/* The child: exactly the commands of its list are allowed. */
+/* Runs in the child: exactly the commands of its list are permitted. */
 static int
-walk_in(const struct role_spec *spec)
+test_commands_in(const struct role_spec *spec)
 {
 	unsigned needs = spec->sandbox.needs;
 
-	walked_where = spec->name;
-	walked_file = memfd_create("walked", MFD_ALLOW_SEALING);
-	if (walked_file < 0 || sandbox_enter(&spec->sandbox) != 0)
+	tested_role = spec->name;
+	tested_file = memfd_create("walked", MFD_ALLOW_SEALING);
+	if (tested_file < 0 || sandbox_enter(&spec->sandbox) != 0)
 		return NO_SANDBOX;
-	walk_fcntl(needs & SANDBOX_WRITE);
-	walk_flags(needs & SANDBOX_CONNECT);
-	walk_ioctl(needs & (SANDBOX_ACCEPT | SANDBOX_CONNECT));
-	walk_prctl(needs & SANDBOX_THREADS);
+	test_fcntl(needs & SANDBOX_WRITE);
+	test_flags(needs & SANDBOX_CONNECT);
+	test_ioctl(needs & (SANDBOX_ACCEPT | SANDBOX_CONNECT));
+	test_prctl(needs & SANDBOX_THREADS);
 	fflush(stdout);
 	return wrong_count ? REFUSED : DID;
 }
 
 static int
-walk(const struct role_spec *spec)
+test_commands(const struct role_spec *spec)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0)
-		_exit(walk_in(spec));
+		_exit(test_commands_in(spec));
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		return NO_SANDBOX;
 	return WEXITSTATUS(status);
@@ -404,7 +404,7 @@ main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("1..%d\n", ATTEMPTS * ROLES + ROLES);
 	for (int r = 0; r < ROLES; r++) {
-		int got = walk(roles[r].spec);
+		int got = test_commands(roles[r].spec);
 
 		bad += got != DID;
 		printf("%sok %d - %s: of all commands of fcntl, ioctl and prctl only its own\n",

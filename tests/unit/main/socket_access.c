@@ -53,7 +53,7 @@ tear_down(void)
 TestSuite(socket_access, .init = set_up, .fini = tear_down);
 
 static void
-has(const char *name, uid_t uid, gid_t gid, mode_t mode)
+expect_access(const char *name, uid_t uid, gid_t gid, mode_t mode)
 {
 	struct stat st;
 
@@ -64,7 +64,7 @@ has(const char *name, uid_t uid, gid_t gid, mode_t mode)
 }
 
 static void
-opens(const struct conf *old_conf, const struct conf *new_conf)
+expect_set(const struct conf *old_conf, const struct conf *new_conf)
 {
 	char why[DAEMON_REASON_BYTES] = "";
 
@@ -74,28 +74,28 @@ opens(const struct conf *old_conf, const struct conf *new_conf)
 Test(socket_access, every_change_of_the_group)
 {
 	fchmod(d.run_fd, 0755);
-	opens(NULL, &none);
-	has(directory_socket, ROLE_UID, ROLE_GID, 0600);
-	opens(NULL, &desk);
-	has(directory_socket, ROLE_UID, DESK, 0660);
-	opens(&desk, &desk);
-	has(directory_socket, ROLE_UID, DESK, 0660);
-	opens(&desk, &other);
-	has(directory_socket, ROLE_UID, OTHER, 0660);
-	opens(&other, &none);
-	has(directory_socket, ROLE_UID, ROLE_GID, 0600);
-	has(".", 0, 0, 0755);
+	expect_set(NULL, &none);
+	expect_access(directory_socket, ROLE_UID, ROLE_GID, 0600);
+	expect_set(NULL, &desk);
+	expect_access(directory_socket, ROLE_UID, DESK, 0660);
+	expect_set(&desk, &desk);
+	expect_access(directory_socket, ROLE_UID, DESK, 0660);
+	expect_set(&desk, &other);
+	expect_access(directory_socket, ROLE_UID, OTHER, 0660);
+	expect_set(&other, &none);
+	expect_access(directory_socket, ROLE_UID, ROLE_GID, 0600);
+	expect_access(".", 0, 0, 0755);
 }
 
 /* Without a group nothing is checked or changed, even if another user changed it. */
 Test(socket_access, without_a_group_nothing_changes)
 {
 	cr_assert_eq(fchmodat(d.run_fd, directory_socket, 0640, 0), 0);
-	opens(&none, &none);
-	has(directory_socket, ROLE_UID, ROLE_GID, 0640);
+	expect_set(&none, &none);
+	expect_access(directory_socket, ROLE_UID, ROLE_GID, 0640);
 	unlinkat(d.run_fd, directory_socket, 0);
-	opens(&none, &none);
-	opens(NULL, &none);
+	expect_set(&none, &none);
+	expect_set(NULL, &none);
 }
 
 /* The group can search it and do nothing else; users who could before, and are no members,
@@ -111,16 +111,16 @@ Test(socket_access, a_directory_that_others_cannot_search)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		cr_assert_eq(fchown(d.run_fd, 0, cases[i].gid), 0);
 		cr_assert_eq(fchmod(d.run_fd, cases[i].mode), 0);
-		opens(NULL, &desk);
-		has(".", 0, DESK, cases[i].with);
-		opens(&desk, &none);
-		has(".", 0, DESK, cases[i].without);
+		expect_set(NULL, &desk);
+		expect_access(".", 0, DESK, cases[i].with);
+		expect_set(&desk, &none);
+		expect_access(".", 0, DESK, cases[i].without);
 	}
 	/* access of another group stays */
 	cr_assert_eq(fchown(d.run_fd, 0, OTHER), 0);
 	cr_assert_eq(fchmod(d.run_fd, 0710), 0);
-	opens(&desk, &none);
-	has(".", 0, OTHER, 0710);
+	expect_set(&desk, &none);
+	expect_access(".", 0, OTHER, 0710);
 }
 
 static void
@@ -138,14 +138,14 @@ drop_capability(unsigned which)
 Test(socket_access, works_with_the_capabilities_of_the_unit)
 {
 	drop_capability(CAP_FOWNER);
-	opens(NULL, &desk);
-	has(directory_socket, ROLE_UID, DESK, 0660);
-	opens(&desk, &none);
-	has(directory_socket, ROLE_UID, ROLE_GID, 0600);
+	expect_set(NULL, &desk);
+	expect_access(directory_socket, ROLE_UID, DESK, 0660);
+	expect_set(&desk, &none);
+	expect_access(directory_socket, ROLE_UID, ROLE_GID, 0600);
 }
 
 static void
-fails(const struct conf *old_conf, const struct conf *new_conf, int error)
+expect_failure(const struct conf *old_conf, const struct conf *new_conf, int error)
 {
 	char why[DAEMON_REASON_BYTES] = "";
 
@@ -158,13 +158,13 @@ Test(socket_access, a_failure_is_reported)
 	int fd;
 
 	drop_capability(CAP_CHOWN);
-	fails(NULL, &desk, EPERM);
-	has(directory_socket, ROLE_UID, ROLE_GID, 0600);
+	expect_failure(NULL, &desk, EPERM);
+	expect_access(directory_socket, ROLE_UID, ROLE_GID, 0600);
 	unlinkat(d.run_fd, directory_socket, 0);
-	fails(NULL, &desk, ENOENT);
-	fails(&desk, &none, ENOENT);
+	expect_failure(NULL, &desk, ENOENT);
+	expect_failure(&desk, &none, ENOENT);
 	fd = openat(d.run_fd, directory_socket, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	cr_assert_geq(fd, 0);
 	close(fd);
-	fails(NULL, &desk, ENOTSOCK);
+	expect_failure(NULL, &desk, ENOTSOCK);
 }

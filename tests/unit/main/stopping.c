@@ -9,7 +9,7 @@
 #include "main/stopping.h"
 #include "rig.h"
 
-enum { LOG_BYTES = 10000, PATIENCE_S = 25 };
+enum { LOG_BYTES = 10000, TIMEOUT_S = 25 };
 
 static struct rig r;
 static int log_fd;
@@ -74,7 +74,7 @@ count_lines(const char *words)
 static void
 run_to_the_end(void)
 {
-	struct timeval limit = {.tv_sec = PATIENCE_S};
+	struct timeval limit = {.tv_sec = TIMEOUT_S};
 
 	event_base_loopexit(r.d.base, &limit);
 	event_base_dispatch(r.d.base);

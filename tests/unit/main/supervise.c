@@ -96,13 +96,13 @@ Test(supervise, after_the_first_ready_it_keeps_trying)
 /* Slots and regions of ended processes are returned. */
 Test(supervise, slots_are_returned)
 {
-	unsigned lent = 0;
+	unsigned assigned = 0;
 
 	r.d.was_ready = true;
 	run_with("/bin/false", 2);
 	for (unsigned n = 0; n < ID_SLOTS; n++)
-		lent += r.d.slots.slot[n].is_lent;
-	cr_expect_eq(lent, 0);
+		assigned += r.d.slots.slot[n].is_assigned;
+	cr_expect_eq(assigned, 0);
 	for (unsigned n = 0; n < r.d.instance_count; n++)
 		cr_expect_null(r.d.instances[n].region);
 }

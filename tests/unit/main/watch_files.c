@@ -15,7 +15,7 @@
 #include "main/watch_files.h"
 #include "rig.h"
 
-enum { LOOK_MS = 2100, HOUR_MS = 60 * 60 * 1000 };
+enum { CHECK_MS = 2100, HOUR_MS = 60 * 60 * 1000 };
 
 /* in the first year no certificate of the rig has expired, in the second each has */
 static const int64_t year_2077_ms = 3379190400000, year_2127_ms = 4957113600000;
@@ -75,20 +75,20 @@ Test(watch_files, an_expired_certificate_is_logged_once_a_day)
 	cr_expect_eq(count_logged(words), 1);
 	cr_expect_eq(count_logged("expired on 2126-"), 1);
 	clock_fake(year_2127_ms + 23 * HOUR_MS);
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_expect_eq(count_logged(words), 1, "the same day");
 	clock_fake(year_2127_ms + 24 * HOUR_MS);
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_expect_eq(count_logged(words), 2, "a day later");
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_expect_eq(count_logged(words), 2);
 	watch_files_certificates_changed(&r.d);
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_expect_eq(count_logged(words), 3, "after a reload");
 }
 
 static void
-offer_with_resolv_conf(const char *path)
+open_with_resolv_conf(const char *path)
 {
 	struct resources_refusal refusal;
 
@@ -131,7 +131,7 @@ static unsigned
 check_until(const char *words, unsigned count)
 {
 	for (int checks = 0; checks < 10 && count_logged(words) < count; checks++)
-		rig_run(&r, LOOK_MS);
+		rig_run(&r, CHECK_MS);
 	return count_logged(words);
 }
 
@@ -142,11 +142,11 @@ Test(watch_files, a_file_that_changes_during_the_start_is_loaded)
 	char path[100];
 
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
-	offer_with_resolv_conf(path);
+	open_with_resolv_conf(path);
 	cr_assert_lt(file_at(path)->fd, 0);
 	rig_write(path, "nameserver 192.0.2.1\n");
 	watch_files_start(&r.d);
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_expect_geq(file_at(path)->fd, 0);
 	cr_expect_eq(count_logged("resolv.conf changed: loading it"), 1);
 	unlink(path);
@@ -155,23 +155,24 @@ Test(watch_files, a_file_that_changes_during_the_start_is_loaded)
 /* A lack of descriptors is not the fault of the file: the next check tries again. */
 Test(watch_files, a_file_for_which_there_was_no_descriptor_is_loaded_later)
 {
-	static const char late[] =
+	static const char postponed_text[] =
 	    "resolv.conf cannot be read now (Too many open files): what was read before is used";
 	char path[100], text[RESOURCES_SYSTEM_TEXT_BYTES];
 	struct rlimit before;
 
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
 	rig_write(path, "nameserver 192.0.2.1\n");
-	offer_with_resolv_conf(path);
+	open_with_resolv_conf(path);
 	watch_files_start(&r.d);
-	rig_run(&r, 2 * LOOK_MS);
+	rig_run(&r, 2 * CHECK_MS);
 	rig_write(path, "nameserver 192.0.2.27\n");
 	before = no_more_descriptors();
-	rig_run(&r, 4 * LOOK_MS);
-	cr_expect(strstr(resources_system_trouble(r.d.resources, text), late), "%s", text);
+	rig_run(&r, 4 * CHECK_MS);
+	cr_expect(
+	    strstr(resources_system_trouble(r.d.resources, text), postponed_text), "%s", text);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	cr_expect_eq(count_logged("resolv.conf changed: loading it"), 0);
-	cr_expect_eq(count_logged(late), 1, "once");
+	cr_expect_eq(count_logged(postponed_text), 1, "once");
 	cr_expect_eq(check_until("resolv.conf changed: loading it", 1), 1);
 	cr_expect_str_eq(resources_system_trouble(r.d.resources, text), "");
 	unlink(path);
@@ -188,15 +189,15 @@ Test(watch_files, a_file_unchanged_after_a_lack_of_descriptors)
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
 	snprintf(former, sizeof former, "%s/kept", r.directory);
 	rig_write(path, "nameserver 192.0.2.1\n");
-	offer_with_resolv_conf(path);
+	open_with_resolv_conf(path);
 	watch_files_start(&r.d);
-	rig_run(&r, 2 * LOOK_MS);
+	rig_run(&r, 2 * CHECK_MS);
 	cr_assert_eq(rename(path, former), 0);
 	rig_write(path, "nameserver 192.0.2.27\n");
 	before = no_more_descriptors();
-	rig_run(&r, 3 * LOOK_MS);
+	rig_run(&r, 3 * CHECK_MS);
 	cr_assert_eq(rename(former, path), 0);
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	clock_fake(year_2127_ms + 61 * 1000);
 	cr_expect_eq(check_until("resolv.conf can be read again: it is the same", 1), 1);
@@ -221,16 +222,16 @@ Test(watch_files, an_interface_that_appears_and_gets_another_number)
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
 	rig_write(path, "nameserver fe80::1%link0\n");
 	rig_link_error = ENODEV;
-	offer_with_resolv_conf(path);
+	open_with_resolv_conf(path);
 	watch_files_start(&r.d);
-	rig_run(&r, 2 * LOOK_MS);
+	rig_run(&r, 2 * CHECK_MS);
 	expect_servers(path, "nameserver fe80::1%link0\n");
 	rig_link_error = 0;
 	rig_link_index = 7;
 	cr_expect_eq(check_until("resolv.conf changed: loading it", 1), 1);
 	expect_servers(path, "nameserver fe80::1%7\n");
 	rig_link_error = EMFILE;
-	rig_run(&r, 3 * LOOK_MS);
+	rig_run(&r, 3 * CHECK_MS);
 	expect_servers(path, "nameserver fe80::1%7\n");
 	rig_link_error = 0;
 	rig_link_index = 9;
@@ -252,7 +253,7 @@ Test(watch_files, a_certificate_that_is_renewed_during_the_start_is_loaded)
 	snprintf(path, sizeof path, "%s/tls.crt", r.directory);
 	rig_write(path, rig_certificates[1]);
 	watch_files_start(&r.d);
-	rig_run(&r, 3 * LOOK_MS);
+	rig_run(&r, 3 * CHECK_MS);
 	cr_expect_eq(count_logged("certificate files changed: loading them"), 1);
 }
 
@@ -268,21 +269,21 @@ Test(watch_files, unusable_files_are_logged_once_a_day_until_they_are_corrected)
 	snprintf(path, sizeof path, "%s/tls.key", r.directory);
 	rig_write(path, rig_keys[1]);
 	for (int checks = 0; checks < 10 && count_logged(first) == 0; checks++)
-		rig_run(&r, LOOK_MS);
+		rig_run(&r, CHECK_MS);
 	cr_assert_eq(count_logged(first), 1);
 	cr_assert(watch_files_is_refused(&r.d, 0, &refusal));
 	cr_expect_eq(refusal.since_ms, year_2127_ms);
 	cr_expect(
 	    strstr(refusal.why, "tls.key: is not the key of the certificate"), "%s", refusal.why);
 	clock_fake(year_2127_ms + 23 * HOUR_MS);
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_expect_eq(count_logged(later), 0, "the same day");
 	clock_fake(year_2127_ms + 24 * HOUR_MS);
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_expect_eq(count_logged(later), 1, "a day later");
 	cr_expect_eq(count_logged(first), 1);
 	watch_files_certificates_changed(&r.d);
-	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal), "a reload loads them anew");
+	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal), "a reload loads them again");
 }
 
 static unsigned
@@ -314,7 +315,7 @@ Test(watch_files, a_refused_renewal_is_mailed_besides_other_problems)
 	snprintf(path, sizeof path, "%s/tls.key", r.directory);
 	rig_write(path, rig_keys[1]);
 	for (int checks = 0; checks < 10 && pending() == 1; checks++)
-		rig_run(&r, LOOK_MS);
+		rig_run(&r, CHECK_MS);
 	cr_assert_eq(pending(), 2);
 	clock_fake(year_2127_ms + 60 * 1000);
 	for (int i = 0; i < 2; i++) {
@@ -329,7 +330,7 @@ Test(watch_files, a_refused_renewal_is_mailed_besides_other_problems)
 	cr_assert_eq(pending(), 0);
 	cr_expect(strstr(queue->notice_text, "the former ones stay: "), "%s", queue->notice_text);
 	clock_fake(year_2127_ms + 24 * HOUR_MS);
-	rig_run(&r, LOOK_MS);
+	rig_run(&r, CHECK_MS);
 	cr_expect_eq(pending(), 2, "both once more");
 	notices_stop(&r.d);
 	close(r.d.state_fd);
@@ -337,7 +338,7 @@ Test(watch_files, a_refused_renewal_is_mailed_besides_other_problems)
 
 /* Stores the mail that is due now; the queue has got so many requests before. */
 static const char *
-mailed(struct rig_role *queue, unsigned before)
+store_due_mail(struct rig_role *queue, unsigned before)
 {
 	struct message_status stored = {.status = smtp_status_make(250, "2.0.0", "stored")};
 
@@ -369,7 +370,7 @@ Test(watch_files, each_of_several_refused_certificates_is_named)
 	    path[0], path[2], path[1], path[2]);
 	resources_free(&r.d.resources);
 	rig_configure_tls(&r, extra);
-	offer_with_resolv_conf("/dev/null");
+	open_with_resolv_conf("/dev/null");
 	watch_files_note_initial(&r.d);
 	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	clock_fake(year_2077_ms);
@@ -381,7 +382,7 @@ Test(watch_files, each_of_several_refused_certificates_is_named)
 	cr_assert_eq(check_until(first, 1), 1);
 	cr_expect_eq(pending(), 1);
 	clock_fake(year_2077_ms + 60 * 1000);
-	text = mailed(queue, 0);
+	text = store_due_mail(queue, 0);
 	for (size_t i = 0; i < 2; i++) {
 		cr_expect(strstr(text, path[i]), "%s is missing: %s", path[i], text);
 		cr_assert(watch_files_is_refused(&r.d, i, &refusal));
@@ -393,7 +394,7 @@ Test(watch_files, each_of_several_refused_certificates_is_named)
 	cr_assert_eq(check_until(first, 2), 2);
 	cr_expect_not(watch_files_is_refused(&r.d, 0, &refusal));
 	clock_fake(year_2077_ms + 2 * 60 * 1000);
-	text = mailed(queue, 1);
+	text = store_due_mail(queue, 1);
 	cr_expect(strstr(text, path[1]) && !strstr(text, path[0]), "%s", text);
 	notices_stop(&r.d);
 	close(r.d.state_fd);
@@ -414,21 +415,22 @@ Test(watch_files, another_reason_for_the_refusal_is_reported_too)
 	clock_fake(now_ms);
 	notices_start(&r.d);
 	watch_files_start(&r.d);
-	rig_run(&r, 2 * LOOK_MS);
+	rig_run(&r, 2 * CHECK_MS);
 	rig_write(path, rig_keys[1]);
 	before = no_more_descriptors();
-	rig_run(&r, 4 * LOOK_MS);
+	rig_run(&r, 4 * CHECK_MS);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	cr_assert_eq(count_logged(first), 1);
 	clock_fake(now_ms += 30 * 1000);
-	cr_expect(strstr(mailed(queue, 0), "Too many open files"), "%s", queue->notice_text);
+	cr_expect(
+	    strstr(store_due_mail(queue, 0), "Too many open files"), "%s", queue->notice_text);
 	clock_fake(now_ms += 60 * 1000);
 	cr_assert_eq(check_until(first, 2), 2);
 	cr_expect_eq(count_logged(wrong), 1);
 	clock_fake(now_ms += 60 * 1000);
-	cr_expect(strstr(mailed(queue, 1), wrong), "%s", queue->notice_text);
+	cr_expect(strstr(store_due_mail(queue, 1), wrong), "%s", queue->notice_text);
 	clock_fake(now_ms += 60 * 1000);
-	rig_run(&r, 2 * LOOK_MS);
+	rig_run(&r, 2 * CHECK_MS);
 	cr_expect_eq(count_logged(first), 2, "the same once");
 	notices_stop(&r.d);
 	close(r.d.state_fd);
