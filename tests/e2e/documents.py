@@ -330,7 +330,7 @@ UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "s": 1000, "ms": 1, "min": 60000, "h": 
 def value_of(name, code):
     found = re.search(rf"\b{name} =\s+([^,}}]+)", code)
     assert found, f"{name} is not a constant"
-    expression = re.sub(r"/\*.*?\*/|[UL]+\b", "", found.group(1), flags=re.S).strip()
+    expression = " ".join(re.sub(r"/\*.*?\*/|[UL]+\b", "", found.group(1), flags=re.S).split())
     expression = re.sub(r"\b[A-Z][A-Z0-9_]+\b", lambda m: str(value_of(m.group(), code)), expression)
     assert re.fullmatch(r"[\d\s()+*<-]+", expression), f"{name} = {expression}"
     return eval(expression)  # pylint: disable=eval-used
