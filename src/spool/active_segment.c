@@ -18,25 +18,25 @@ active_segment_reserve_bytes(const struct segment *s, bool is_report)
 static uint32_t
 active_segment_lent_bytes(const struct spool_writer *w)
 {
-	uint32_t bytes = atomic_load(&w->cleaning_bytes), most = w->pool.bytes;
+	uint32_t bytes = atomic_load(&w->compaction_bytes), limit = w->pool.bytes;
 
 	if (!w->pool.is_lent)
 		return 0;
-	return bytes < most ? bytes : most;
+	return bytes < limit ? bytes : limit;
 }
 
 /* Of the active segment, while no other one is ready. */
 static uint32_t
 active_segment_reserved_bytes(const struct spool_writer *w, const struct batch_commit *c)
 {
-	uint32_t kept = w->active->bytes / 16;
+	uint32_t reserved = w->active->bytes / 16;
 
 	if (c->is_copy)
 		return 0;
 	if (c->is_bulk)
-		kept = active_segment_reserve_bytes(w->active, c->is_report);
-	kept += active_segment_lent_bytes(w);
-	return kept < w->active->bytes ? kept : w->active->bytes;
+		reserved = active_segment_reserve_bytes(w->active, c->is_report);
+	reserved += active_segment_lent_bytes(w);
+	return reserved < w->active->bytes ? reserved : w->active->bytes;
 }
 
 void
@@ -47,17 +47,17 @@ active_segment_close(struct spool_writer *w)
 }
 
 static int
-active_segment_open_for(struct spool_writer *w, enum segment_purpose claim)
+active_segment_open_for(struct spool_writer *w, enum segment_purpose purpose)
 {
 	struct segment *s;
 
 	if (w->active)
 		return 0;
-	s = segment_pool_take(&w->pool, claim);
+	s = segment_pool_take(&w->pool, purpose);
 	if (!s)
 		return -1;
 	w->active = s;
-	w->is_virgin = true;
+	w->is_active_new = true;
 	w->at = SEGMENT_DATA;
 	return 0;
 }
@@ -90,7 +90,7 @@ active_segment_fits(const struct spool_writer *w, const struct batch_commit *c, 
 static uint32_t
 active_segment_next_offset(const struct spool_writer *w)
 {
-	return w->at + (w->is_virgin ? ACTIVE_SEGMENT_SEAL_BYTES : 0);
+	return w->at + (w->is_active_new ? ACTIVE_SEGMENT_SEAL_BYTES : 0);
 }
 
 /* False: errno says whether there is no room for it or the disk takes no segment more. */
@@ -114,14 +114,14 @@ active_segment_make_room(struct spool_writer *w, const struct batch_commit *c)
 		return -1;
 	if (active_segment_has_room(w, c))
 		return 0;
-	if (w->is_virgin || (c->is_bulk && !segment_pool_is_ready(&w->pool)))
+	if (w->is_active_new || (c->is_bulk && !segment_pool_is_ready(&w->pool)))
 		return -1;
 	next = segment_pool_take(&w->pool, active_segment_purpose(c));
 	if (!next)
 		return -1;
 	active_segment_close(w);
 	w->active = next;
-	w->is_virgin = true;
+	w->is_active_new = true;
 	w->at = SEGMENT_DATA;
 	return active_segment_has_room(w, c) ? 0 : -1;
 }
@@ -129,33 +129,34 @@ active_segment_make_room(struct spool_writer *w, const struct batch_commit *c)
 static bool
 active_segment_is_low(const struct spool_writer *w, bool is_report)
 {
-	uint32_t kept =
+	uint32_t reserved =
 	    active_segment_reserve_bytes(w->active, is_report) + active_segment_lent_bytes(w);
 
 	/* so that a client is told before it sends its message, not afterwards, and compaction
 	 * begins before a report is refused */
-	kept += w->active->bytes / 16;
-	return kept >= w->active->bytes || w->at > w->active->bytes - kept;
+	reserved += w->active->bytes / 16;
+	return reserved >= w->active->bytes || w->at > w->active->bytes - reserved;
 }
 
 /* Neither in the active segment nor by a new one. */
 static bool
-active_segment_is_out(const struct spool_writer *w, enum segment_purpose claim)
+active_segment_is_out(const struct spool_writer *w, enum segment_purpose purpose)
 {
-	return (!w->active || active_segment_is_low(w, claim != SEGMENT_FOR_MESSAGE)) &&
-	    !segment_pool_may_make(&w->pool, claim);
+	return (!w->active || active_segment_is_low(w, purpose != SEGMENT_FOR_MESSAGE)) &&
+	    !segment_pool_may_make(&w->pool, purpose);
 }
 
 void
 active_segment_publish(struct spool_writer *w)
 {
 	bool is_ready = segment_pool_is_ready(&w->pool);
-	bool is_dry = !is_ready && active_segment_is_out(w, SEGMENT_FOR_MESSAGE);
+	bool is_full = !is_ready && active_segment_is_out(w, SEGMENT_FOR_MESSAGE);
 
 	/* first, so that no other reason is ever read */
-	atomic_store(&w->dry_error, is_dry ? segment_pool_error(&w->pool) : ENOSPC);
-	atomic_store(&w->is_dry, is_dry);
-	atomic_store(&w->is_spent, !is_ready && active_segment_is_out(w, SEGMENT_FOR_ANY));
+	atomic_store(&w->full_error, is_full ? segment_pool_error(&w->pool) : ENOSPC);
+	atomic_store(&w->is_full, is_full);
+	atomic_store(
+	    &w->is_full_for_reports, !is_ready && active_segment_is_out(w, SEGMENT_FOR_ANY));
 	atomic_store(&w->idle_bytes, segment_pool_idle_bytes(&w->pool));
 	atomic_store(&w->spare_segments, w->pool.free_count + (w->pool.ready ? 1 : 0));
 }

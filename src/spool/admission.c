@@ -66,16 +66,16 @@ spool_admits(struct spool *s)
 	spool_space(s, &d);
 	if (!disk_space_has_share(&d))
 		return ENOSPC;
-	if (atomic_load(&s->writer.is_dry))
-		return atomic_load(&s->writer.dry_error);
+	if (atomic_load(&s->writer.is_full))
+		return atomic_load(&s->writer.full_error);
 	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
 }
 
 int
 spool_admits_reports(struct spool *s)
 {
-	if (atomic_load(&s->writer.is_spent))
-		return atomic_load(&s->writer.dry_error);
+	if (atomic_load(&s->writer.is_full_for_reports))
+		return atomic_load(&s->writer.full_error);
 	return s->waiting_bytes >= SPOOL_WAITING_MAX ? EAGAIN : 0;
 }
 
@@ -90,7 +90,7 @@ spool_set_minimum_free(struct spool *s, uint32_t percent)
 static int
 check_new_message(const struct spool *s, const struct spool_entry *e)
 {
-	size_t most = frame_entry_bytes(e) + ADMISSION_FRAME_OVERHEAD + SPOOL_DETAIL_MAX +
+	size_t bytes_max = frame_entry_bytes(e) + ADMISSION_FRAME_OVERHEAD + SPOOL_DETAIL_MAX +
 	    (size_t)e->message.recipient_count * ADMISSION_STATUS_BYTES;
 	uint32_t room = s->writer.pool.bytes / 8 * 7 - SEGMENT_DATA;
 	uint64_t body_bytes;
@@ -100,14 +100,14 @@ check_new_message(const struct spool *s, const struct spool_entry *e)
 			return errno;
 		if (body_bytes > FRAME_BODY_MAX)
 			return EMSGSIZE;
-		most += frame_parts_bytes(body_bytes);
+		bytes_max += frame_parts_bytes(body_bytes);
 	}
 	if (e->message.recipient_count < 1 || e->message.recipient_count > SPOOL_RECIPIENTS_MAX ||
 	    e->id.number == 0)
 		return EINVAL;
 	if (index_find(&s->index, e->id))
 		return EEXIST;
-	return most > FRAME_PAYLOAD_MAX || most > room ? EMSGSIZE : 0;
+	return bytes_max > FRAME_PAYLOAD_MAX || bytes_max > room ? EMSGSIZE : 0;
 }
 
 /* The message of that id that this very batch brings before e. */

@@ -98,16 +98,16 @@ put_batch_entry(struct buf *bytes, const struct spool_entry *e, uint64_t file_by
 }
 
 struct batch_commit *
-batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, int64_t newest_ms)
+batch_add(struct batch *b, const struct spool_batch *added, uint64_t body_bytes, int64_t newest_ms)
 {
 	size_t start = b->bytes.n, sums_at = 0, payload;
-	struct frame_header f = {.newest_ms = newest_ms, .entries = (uint32_t)what->count};
+	struct frame_header f = {.newest_ms = newest_ms, .entries = (uint32_t)added->count};
 	struct batch_commit *c;
 
 	pad_frame(&b->bytes, FRAME_HEADER_BYTES);
-	for (size_t i = 0; i < what->count; i++) {
-		put_batch_entry(&b->bytes, &what->entries[i], body_bytes);
-		if (what->entries[i].kind == SPOOL_MESSAGE && what->entries[i].message.in_file)
+	for (size_t i = 0; i < added->count; i++) {
+		put_batch_entry(&b->bytes, &added->entries[i], body_bytes);
+		if (added->entries[i].kind == SPOOL_MESSAGE && added->entries[i].message.in_file)
 			sums_at = b->bytes.n - block_sums_bytes(body_bytes);
 	}
 	payload = b->bytes.n - start - FRAME_HEADER_BYTES;
@@ -123,19 +123,19 @@ batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes, 
 	frame_header_write(&f, b->bytes.p + start);
 	if (b->count == 0)
 		b->lazy_since_ms = clock_mono_ms();
-	b->is_urgent |= what->urgency != SPOOL_LAZY;
+	b->is_urgent |= added->urgency != SPOOL_LAZY;
 	c = add_batch_commit(b);
 	c->at = (uint32_t)start;
 	c->span = f.span;
 	c->payload_bytes = f.payload_bytes;
 	c->body_bytes = body_bytes;
 	c->sums_at = (uint32_t)sums_at;
-	c->is_report = what->urgency == SPOOL_REPORT;
-	c->fn = what->fn;
-	c->arg = what->arg;
-	for (size_t i = 0; i < what->count; i++)
-		if (what->entries[i].kind == SPOOL_MESSAGE)
-			set_commit_body(c, &what->entries[i]);
+	c->is_report = added->urgency == SPOOL_REPORT;
+	c->fn = added->fn;
+	c->arg = added->arg;
+	for (size_t i = 0; i < added->count; i++)
+		if (added->entries[i].kind == SPOOL_MESSAGE)
+			set_commit_body(c, &added->entries[i]);
 	return c;
 }
 
@@ -153,25 +153,25 @@ batch_update_checksum(struct batch *b, struct batch_commit *c)
 }
 
 void
-batch_refuse(struct batch_commit *c, int error, bool is_own)
+batch_refuse(struct batch_commit *c, int error, bool is_own_fault)
 {
 	c->error = error ? error : EIO;
-	c->is_own = is_own;
+	c->is_own_fault = is_own_fault;
 }
 
 void
-batch_append(struct batch *b, const struct batch *one)
+batch_append(struct batch *b, const struct batch *single)
 {
 	size_t at = b->bytes.n;
 	struct batch_commit *c;
 
 	if (b->count == 0)
 		b->lazy_since_ms = clock_mono_ms();
-	b->is_urgent |= one->is_urgent;
-	if (!buf_adds(&b->bytes, buf_str(&one->bytes)))
+	b->is_urgent |= single->is_urgent;
+	if (!buf_adds(&b->bytes, buf_str(&single->bytes)))
 		die("spool: more waits than is allowed");
 	c = add_batch_commit(b);
-	*c = one->commits[0];
+	*c = single->commits[0];
 	c->at = (uint32_t)at;
 }
 

@@ -20,13 +20,13 @@ struct batch_commit {
 	uint32_t sums_at;                /* where its sums go in the batch's bytes */
 	int fd;                          /* body file not yet durable; -1: none */
 	struct msgid id;                 /* names that file */
-	int64_t late_ms;                 /* monotonic: then nobody waits for it; 0: never */
-	int64_t begin_by_ms;             /* and from then on it is not worth a try */
+	int64_t deadline_ms;             /* monotonic: then nobody waits for it; 0: never */
+	int64_t start_by_ms;             /* and from then on it is not worth a try */
 	spool_done_fn *fn;
 	void *arg;
 	/* the writer's answer, or what went wrong before */
 	int error;
-	bool is_own;                     /* for a reason of this commit; false: the disk's fault */
+	bool is_own_fault;               /* for a reason of this commit; false: the disk's fault */
 	bool is_named;                   /* the body file has its name, durably */
 	struct segment *segment;
 	uint32_t offset;                 /* in the segment; 0: nothing of it was written */
@@ -55,15 +55,15 @@ void batch_list_clear(struct batch_list *list);
 void batch_reset(struct batch *b);
 
 /* One frame more; body_bytes belongs to the message entry with a file.  NULL: over the ceiling. */
-struct batch_commit *batch_add(struct batch *b, const struct spool_batch *what, uint64_t body_bytes,
-    int64_t newest_ms);
+struct batch_commit *batch_add(
+    struct batch *b, const struct spool_batch *added, uint64_t body_bytes, int64_t newest_ms);
 /* Its answer: it is not stored.  is_own: the disk may be fine, this one is late, has no room left
  * for its kind, or is not what was announced. */
-void batch_refuse(struct batch_commit *c, int error, bool is_own);
+void batch_refuse(struct batch_commit *c, int error, bool is_own_fault);
 /* The frame's bytes were changed: its checksums are made anew. */
 void batch_update_checksum(struct batch *b, struct batch_commit *c);
 /* Copies the only commit of `one` to the end. */
-void batch_append(struct batch *b, const struct batch *one);
+void batch_append(struct batch *b, const struct batch *single);
 /* A batch of its own of the first `count` commits, with what the writer answered so far; the
  * others stay. */
 struct batch *batch_take_first(struct batch *b, size_t count);

@@ -22,29 +22,29 @@ struct body_check {
 };
 
 static int
-body_check_block(struct fsio *io, const struct body_check *c, char *room)
+body_check_block(struct fsio *io, const struct body_check *c, char *buffer)
 {
-	struct iovec v = {room, BLOCK_SUMS_BLOCK_BYTES};
+	struct iovec v = {buffer, BLOCK_SUMS_BLOCK_BYTES};
 	char sum[BLOCK_SUMS_BYTES];
 	size_t got;
 
 	if (fsio_read_all(io, c->fd, v, (off_t)c->block * BLOCK_SUMS_BLOCK_BYTES, &got) != 0)
 		return errno;
-	block_sums_make(str_make(room, got), sum);
+	block_sums_make(str_make(buffer, got), sum);
 	return memcmp(sum, c->sums + c->block * BLOCK_SUMS_BYTES, BLOCK_SUMS_BYTES) == 0 ? 0
 	                                                                                 : EBADMSG;
 }
 
 static bool
-body_check_run(struct fsio *io, void *of)
+body_check_run(struct fsio *io, void *arg)
 {
-	struct body_check *c = of;
-	char *room = mem_new(BLOCK_SUMS_BLOCK_BYTES);
+	struct body_check *c = arg;
+	char *buffer = mem_new(BLOCK_SUMS_BLOCK_BYTES);
 
 	for (int n = 0; n < BODY_CHECK_PIECE_BLOCKS && c->block < c->blocks && !c->error;
 	     n++, c->block++)
-		c->error = body_check_block(io, c, room);
-	mem_free(room);
+		c->error = body_check_block(io, c, buffer);
+	mem_free(buffer);
 	if (!c->error && c->block < c->blocks)
 		return false;
 	/* its name may be gone by now: then this frees all of it in the file system */
@@ -54,10 +54,10 @@ body_check_run(struct fsio *io, void *of)
 }
 
 static void
-body_check_drop(void *owner, void *of)
+body_check_drop(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct body_check *c = of;
+	struct body_check *c = arg;
 
 	if (c->fd >= 0)
 		s->io->ops->close(s->io, c->fd);
@@ -66,13 +66,13 @@ body_check_drop(void *owner, void *of)
 }
 
 static void
-body_check_done(void *owner, void *of)
+body_check_done(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	const struct body_check *c = of;
+	const struct body_check *c = arg;
 
 	c->fn(c->error, c->arg);
-	body_check_drop(s, of);
+	body_check_drop(s, arg);
 }
 
 void

@@ -17,9 +17,9 @@ struct body_file_task {
 /* ---- in the thread ---- */
 
 static bool
-body_file_open_task(struct fsio *io, void *of)
+body_file_open_task(struct fsio *io, void *arg)
 {
-	struct body_file_task *t = of;
+	struct body_file_task *t = arg;
 
 	t->fd = io->ops->open_nameless(io);
 	t->error = t->fd >= 0 ? 0 : errno ? errno : EIO;
@@ -27,9 +27,9 @@ body_file_open_task(struct fsio *io, void *of)
 }
 
 static bool
-body_file_close_task(struct fsio *io, void *of)
+body_file_close_task(struct fsio *io, void *arg)
 {
-	struct body_file_task *t = of;
+	struct body_file_task *t = arg;
 
 	io->ops->close(io, t->fd);
 	t->fd = -1;
@@ -39,10 +39,10 @@ body_file_close_task(struct fsio *io, void *of)
 /* ---- in the loop ---- */
 
 static void
-body_file_task_drop(void *owner, void *of)
+body_file_task_drop(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct body_file_task *t = of;
+	struct body_file_task *t = arg;
 
 	if (t->fd >= 0)
 		s->io->ops->close(s->io, t->fd);
@@ -57,7 +57,7 @@ body_files_close(struct spool *s, int fd)
 	struct body_file_task *t = MEM_NEW(struct body_file_task);
 
 	t->fd = fd;
-	tasks_submit(&s->files.tasks, &t->task, &kind, t);
+	tasks_submit(&s->body_files.tasks, &t->task, &kind, t);
 }
 
 static unsigned
@@ -73,14 +73,14 @@ body_files_wanted(const struct body_files *f)
 	return wanted;
 }
 
-static void body_file_opened(void *owner, void *of);
+static void body_file_opened(void *owner, void *arg);
 
 static void
 body_files_open_more(struct spool *s)
 {
 	static const struct task_kind kind = {
 	    body_file_open_task, body_file_opened, body_file_task_drop, "open a body's file"};
-	struct body_files *f = &s->files;
+	struct body_files *f = &s->body_files;
 
 	for (unsigned wanted = body_files_wanted(f); f->opening < wanted; f->opening++) {
 		struct body_file_task *t = MEM_NEW(struct body_file_task);
@@ -92,11 +92,11 @@ body_files_open_more(struct spool *s)
 
 /* To the first that waits, or it is kept. */
 static void
-body_file_opened(void *owner, void *of)
+body_file_opened(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct body_files *f = &s->files;
-	struct body_file_task *t = of;
+	struct body_files *f = &s->body_files;
+	struct body_file_task *t = arg;
 	struct spool_file_wait *w = TAILQ_FIRST(&f->waiting);
 	int fd = t->fd, error = t->error;
 
@@ -123,7 +123,7 @@ body_files_begin(struct spool *s)
 void
 body_files_clear(struct spool *s)
 {
-	struct body_files *f = &s->files;
+	struct body_files *f = &s->body_files;
 	struct spool_file_wait *w;
 
 	while ((w = TAILQ_FIRST(&f->waiting)))
@@ -137,7 +137,7 @@ body_files_clear(struct spool *s)
 int
 spool_file(struct spool *s)
 {
-	struct body_files *f = &s->files;
+	struct body_files *f = &s->body_files;
 
 	errno = admission_check_file(s);
 	if (errno)
@@ -156,19 +156,19 @@ spool_file(struct spool *s)
 void
 spool_file_request(struct spool *s, struct spool_file_wait *w, spool_file_fn *fn, void *arg)
 {
-	if (w->of)
+	if (w->spool)
 		die("spool: a file that is asked for was asked for again");
-	*w = (struct spool_file_wait){.of = s, .fn = fn, .arg = arg};
-	TAILQ_INSERT_TAIL(&s->files.waiting, w, link);
+	*w = (struct spool_file_wait){.spool = s, .fn = fn, .arg = arg};
+	TAILQ_INSERT_TAIL(&s->body_files.waiting, w, link);
 	body_files_open_more(s);
 }
 
 void
 spool_file_cancel(struct spool_file_wait *w)
 {
-	if (w->of)
-		TAILQ_REMOVE(&w->of->files.waiting, w, link);
-	w->of = NULL;
+	if (w->spool)
+		TAILQ_REMOVE(&w->spool->body_files.waiting, w, link);
+	w->spool = NULL;
 }
 
 int

@@ -19,7 +19,7 @@ typedef void spool_file_fn(int fd, int error, void *arg);
 /* A question, a member of the asker's struct.  All zeros: none. */
 struct spool_file_wait {
 	TAILQ_ENTRY(spool_file_wait) link;
-	struct spool *of;
+	struct spool *spool;
 	spool_file_fn *fn;
 	void *arg;
 };

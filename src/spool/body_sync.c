@@ -53,9 +53,9 @@ body_sync_check_bytes(struct body_sync *b, struct batch_commit *c, char *block, 
 
 /* The record learns what the body is. */
 static int
-body_sync_fill_sums(struct body_sync *b, struct batch *one)
+body_sync_fill_sums(struct body_sync *b, struct batch *single)
 {
-	struct batch_commit *c = &one->commits[0];
+	struct batch_commit *c = &single->commits[0];
 	char *block = mem_new(BLOCK_SUMS_BLOCK_BYTES);
 	off_t bytes;
 	struct fsio *io = b->writer->io;
@@ -66,9 +66,9 @@ body_sync_fill_sums(struct body_sync *b, struct batch *one)
 		result = -1;
 	}
 	if (result == 0)
-		result = body_sync_check_bytes(b, c, block, one->bytes.p + c->sums_at);
+		result = body_sync_check_bytes(b, c, block, single->bytes.p + c->sums_at);
 	if (result == 0)
-		batch_update_checksum(one, c);
+		batch_update_checksum(single, c);
 	mem_free(block);
 	return result;
 }
@@ -90,16 +90,16 @@ body_sync_write_back(struct body_sync *b, const struct batch_commit *c)
 }
 
 static int
-body_sync_store(struct body_sync *b, struct batch *one)
+body_sync_store(struct body_sync *b, struct batch *single)
 {
-	struct batch_commit *c = &one->commits[0];
+	struct batch_commit *c = &single->commits[0];
 	struct fsio *io = b->writer->io;
 	char name[WRITER_FILE_NAME_BYTES];
 
 	if (body_sync_write_back(b, c) != 0)
 		return -1;
 	stall_begin(&b->stall, "sync the body", c->id);
-	if (io->ops->sync_data(io, c->fd) != 0 || body_sync_fill_sums(b, one) != 0)
+	if (io->ops->sync_data(io, c->fd) != 0 || body_sync_fill_sums(b, single) != 0)
 		return -1;
 	stall_begin(&b->stall, "name the body's file", c->id);
 	if (io->ops->name(io, c->fd, writer_body_name(c->id, name)) != 0)
@@ -112,17 +112,17 @@ body_sync_store(struct body_sync *b, struct batch *one)
 static bool
 body_sync_is_late(const struct batch_commit *c)
 {
-	return clock_mono_ms() >= c->begin_by_ms;
+	return clock_mono_ms() >= c->start_by_ms;
 }
 
 /* EILSEQ: it is no text that may be sent. */
 static void
-body_sync_try(struct body_sync *b, struct batch *one)
+body_sync_try(struct body_sync *b, struct batch *single)
 {
-	struct batch_commit *c = &one->commits[0];
+	struct batch_commit *c = &single->commits[0];
 	bool is_late = body_sync_is_late(c);
 
-	if (!is_late && body_sync_store(b, one) != 0)
+	if (!is_late && body_sync_store(b, single) != 0)
 		batch_refuse(c, errno, errno == EILSEQ);
 	else if (is_late || body_sync_is_late(c))
 		batch_refuse(c, ETIMEDOUT, true);
@@ -130,13 +130,13 @@ body_sync_try(struct body_sync *b, struct batch *one)
 
 /* A file whose name may not be durable is not kept; the commit goes on with its error. */
 static void
-body_sync_make_durable(struct body_sync *b, struct batch *one)
+body_sync_make_durable(struct body_sync *b, struct batch *single)
 {
-	struct batch_commit *c = &one->commits[0];
+	struct batch_commit *c = &single->commits[0];
 	struct fsio *io = b->writer->io;
 	char name[WRITER_FILE_NAME_BYTES];
 
-	body_sync_try(b, one);
+	body_sync_try(b, single);
 	if (c->error) {
 		if (c->is_named && io->ops->unlink(io, writer_body_name(c->id, name)) != 0)
 			writer_remove_body(b->writer, c->id);
@@ -152,14 +152,14 @@ body_sync_make_durable(struct body_sync *b, struct batch *one)
 static void
 body_sync_next(struct body_sync *b)
 {
-	struct batch *one = STAILQ_FIRST(&b->waiting);
+	struct batch *single = STAILQ_FIRST(&b->waiting);
 
 	STAILQ_REMOVE_HEAD(&b->waiting, link);
 	writer_unlock(b->writer);
-	body_sync_make_durable(b, one);
+	body_sync_make_durable(b, single);
 	writer_lock(b->writer);
-	batch_append(b->writer->filling, one);
-	batch_free(&one);
+	batch_append(b->writer->filling, single);
+	batch_free(&single);
 }
 
 static void
@@ -233,10 +233,10 @@ body_sync_clear(struct body_sync *b)
 }
 
 void
-body_sync_add(struct body_sync *b, struct batch *one)
+body_sync_add(struct body_sync *b, struct batch *single)
 {
 	writer_lock(b->writer);
-	STAILQ_INSERT_TAIL(&b->waiting, one, link);
+	STAILQ_INSERT_TAIL(&b->waiting, single, link);
 	pthread_cond_signal(&b->wake);
 	writer_unlock(b->writer);
 }

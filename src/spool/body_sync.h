@@ -28,7 +28,7 @@ int body_sync_start(struct body_sync *b) MUST_USE;
 void body_sync_stop(struct body_sync *b);
 void body_sync_clear(struct body_sync *b);
 /* Takes the batch, whose one commit has a body file. */
-void body_sync_add(struct body_sync *b, struct batch *one);
+void body_sync_add(struct body_sync *b, struct batch *single);
 /* By hand: all that waits. */
 void body_sync_step(struct body_sync *b);
 

@@ -53,7 +53,7 @@ compaction_is_worth_when_full(const struct spool *s)
 		return false;
 	return (s->index.segment_count > COMPACTION_SEGMENTS_MIN &&
 	        dead >= s->index.segment_count * s->writer.pool.bytes / 2) ||
-	    (atomic_load(&s->writer.is_spent) && dead >= s->writer.pool.bytes / 4);
+	    (atomic_load(&s->writer.is_full_for_reports) && dead >= s->writer.pool.bytes / 4);
 }
 
 /* Worth copying: half of the log or more is dead, or space is short. */
@@ -63,9 +63,9 @@ compaction_is_worth(const struct spool *s)
 	uint64_t used = s->index.segment_count * s->writer.pool.bytes;
 
 	/* a segment that cannot be read everywhere is emptied as soon as it can be */
-	if (s->index.kept_count)
+	if (s->index.unusable_count)
 		return true;
-	if (atomic_load(&s->writer.is_dry))
+	if (atomic_load(&s->writer.is_full))
 		return compaction_is_worth_when_full(s);
 	return s->index.segment_count >= COMPACTION_SEGMENTS_MIN && s->index.live_bytes <= used / 2;
 }
@@ -87,7 +87,7 @@ spool_retry_ms(const struct spool *s)
 		return 0;
 	if (compaction_is_worth(s))
 		at_ms = compaction_earlier_ms(x->oldest->retry_ms, s->copies.next_ms);
-	else if (atomic_load(&s->writer.is_dry))
+	else if (atomic_load(&s->writer.is_full))
 		at_ms = s->round_next_ms > clock_mono_ms() ? s->round_next_ms : 0;
 	return at_ms;
 }
@@ -100,7 +100,7 @@ compaction_end_round(struct spool *s)
 
 	s->round_left = 0;
 	s->round_next_ms = 0;
-	if (atomic_load(&s->writer.is_dry))
+	if (atomic_load(&s->writer.is_full))
 		s->round_next_ms =
 		    now_ms +
 		    (pause_ms > COMPACTION_ROUND_PAUSE_MS ? pause_ms : COMPACTION_ROUND_PAUSE_MS);
@@ -113,9 +113,9 @@ compaction_free_oldest(struct spool *s)
 {
 	struct segment *g = index_take_oldest(&s->index);
 
-	g->is_kept |= g->is_suspect || g->is_uncopied;
+	g->is_unusable |= g->has_read_error || g->is_uncopied;
 	g->retry_ms = 0;
-	g->is_looked_through = false;
+	g->is_pass_done = false;
 	writer_free_segment(&s->writer, g, s->index.oldest->generation);
 	if (s->round_left > 0 && --s->round_left == 0)
 		compaction_end_round(s);
@@ -134,16 +134,16 @@ compaction_copy_bytes(const struct segment *g)
 static void
 compaction_begin_or_end_round(struct spool *s, bool is_worth)
 {
-	bool is_dry = atomic_load(&s->writer.is_dry);
+	bool is_full = atomic_load(&s->writer.is_full);
 
-	if (is_dry && is_worth && s->round_left == 0) {
+	if (is_full && is_worth && s->round_left == 0) {
 		s->round_left = s->index.segment_count;
 		s->round_began_ms = clock_mono_ms();
-	} else if (s->round_left > 0 && (!is_dry || s->index.oldest->retry_ms)) {
+	} else if (s->round_left > 0 && (!is_full || s->index.oldest->retry_ms)) {
 		compaction_end_round(s);
 	}
-	atomic_store(
-	    &s->writer.cleaning_bytes, s->round_left ? compaction_copy_bytes(s->index.oldest) : 0);
+	atomic_store(&s->writer.compaction_bytes,
+	    s->round_left ? compaction_copy_bytes(s->index.oldest) : 0);
 }
 
 void
@@ -152,7 +152,7 @@ compaction_run(struct spool *s)
 	struct spool_index *x = &s->index;
 	bool is_worth_it;
 
-	while (x->oldest != x->newest && !x->oldest->items && !x->oldest->readings &&
+	while (x->oldest != x->newest && !x->oldest->messages && !x->oldest->reads &&
 	    !segment_has_note(s, x->oldest) && !segment_has_unknown(s, x->oldest))
 		compaction_free_oldest(s);
 	if (x->oldest == x->newest)

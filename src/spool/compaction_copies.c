@@ -20,14 +20,14 @@ struct compaction_copy {
 	struct task task;
 	struct msgid id;
 	struct segment *segment;         /* counts it in its readings */
-	struct stored_message_position place;
+	struct stored_message_position position;
 	size_t bytes;                    /* that its copy will have, as far as is known */
 	bool is_retry;                   /* it could not be read the last time */
-	bool asks_head;                  /* if it cannot be read, can the head of the file be? */
+	bool checks_head;                /* if it cannot be read, can the head of the file be? */
 	/* what came of it */
 	int error;
 	bool is_head_read;
-	struct buf room;
+	struct buf buffer;
 	struct frame_entry record;
 };
 
@@ -45,28 +45,28 @@ can_read_segment_head(struct fsio *io, int fd)
 }
 
 static bool
-compaction_copy_read(struct fsio *io, void *of)
+compaction_copy_read(struct fsio *io, void *arg)
 {
-	struct compaction_copy *one = of;
+	struct compaction_copy *copy = arg;
 
-	one->error = stored_message_read_at(&one->place, io, &one->room, &one->record);
-	if (one->error && one->asks_head)
-		one->is_head_read = can_read_segment_head(io, one->place.fd);
+	copy->error = stored_message_read_at(&copy->position, io, &copy->buffer, &copy->record);
+	if (copy->error && copy->checks_head)
+		copy->is_head_read = can_read_segment_head(io, copy->position.fd);
 	return true;
 }
 
 static void
-compaction_copy_free(struct compaction_copy *one)
+compaction_copy_free(struct compaction_copy *copy)
 {
-	buf_clear(&one->room);
-	mem_free(one);
+	buf_clear(&copy->buffer);
+	mem_free(copy);
 }
 
 static void
-compaction_copy_drop(void *owner, void *of)
+compaction_copy_drop(void *owner, void *arg)
 {
 	(void)owner;
-	compaction_copy_free(of);
+	compaction_copy_free(arg);
 }
 
 /* ---- what cannot be read ---- */
@@ -108,25 +108,25 @@ compaction_log_unreadable(const struct stored_message *i, int error, int64_t wai
 }
 
 static bool
-copy_proves_loss(const struct compaction_copy *one, int error, int64_t since_ms)
+copy_proves_loss(const struct compaction_copy *copy, int error, int64_t since_ms)
 {
 	if (error == EBADMSG)
 		return true;
 	return segment_is_medium_error(error) && since_ms >= LOST_RECORD_AFTER_MS &&
-	       one->is_head_read;
+	       copy->is_head_read;
 }
 
 /* What counts as lost leaves the log now, or is tried again as all others: also when it was begun
  * and cannot be stored.  One line tells of it, of the queue or of the spool. */
 static void
 compaction_handle_unreadable(
-    struct spool *s, struct stored_message *i, const struct compaction_copy *one, int error)
+    struct spool *s, struct stored_message *i, const struct compaction_copy *copy, int error)
 {
 	int64_t now_ms = clock_mono_ms(), since_ms = stored_message_set_unreadable(i, now_ms);
 	int64_t wait_ms = compaction_set_wait(i, now_ms);
 
-	i->segment->is_suspect |= segment_is_medium_error(error) && error != EBADMSG;
-	if (!s->lost_fn || !copy_proves_loss(one, error, since_ms) ||
+	i->segment->has_read_error |= segment_is_medium_error(error) && error != EBADMSG;
+	if (!s->lost_fn || !copy_proves_loss(copy, error, since_ms) ||
 	    !s->lost_fn(i->id, error, s->lost_arg))
 		compaction_log_unreadable(i, error, wait_ms);
 }
@@ -158,7 +158,7 @@ compaction_copies_fit(const struct compaction_copies *c, size_t bytes)
 static bool
 can_copy_message(const struct stored_message *i)
 {
-	return i->open == 0 && !i->loss && !i->survivor;
+	return i->open_appends == 0 && !i->lost_task && !i->copy;
 }
 
 /* A copy that had no room: not again at once. */
@@ -170,7 +170,7 @@ compaction_copy_stored(int error, void *arg)
 	if (!error)
 		return;
 	s->copies.next_ms = clock_mono_ms() + COMPACTION_COPIES_RETRY_FIRST_MS;
-	s->index.oldest->is_looked_through = false;
+	s->index.oldest->is_pass_done = false;
 }
 
 static int
@@ -288,7 +288,8 @@ static bool
 copy_spool_notes(struct spool *s, const struct segment *g)
 {
 	for (struct spool_note *n = s->index.notes; n; n = n->next)
-		if (n->segment == g && n->value.n > 0 && n->open == 0 && !copy_spool_note(s, n))
+		if (n->segment == g && n->value.n > 0 && n->open_appends == 0 &&
+		    !copy_spool_note(s, n))
 			return false;
 	return true;
 }
@@ -334,48 +335,49 @@ copy_unknown_entries(struct spool *s, const struct segment *g)
 /* ---- messages ---- */
 
 static void
-compaction_copy_handle(struct spool *s, struct stored_message *i, const struct compaction_copy *one)
+compaction_copy_handle(
+    struct spool *s, struct stored_message *i, const struct compaction_copy *copy)
 {
-	int error = stored_message_judge_read(i, one->error);
+	int error = stored_message_judge_read(i, copy->error);
 
 	metrics_work_id("compact", i->id);
 	if (error) {
-		compaction_handle_unreadable(s, i, one, error);
+		compaction_handle_unreadable(s, i, copy, error);
 		return;
 	}
 	if (i->wait)
-		i->segment->is_suspect = false;
+		i->segment->has_read_error = false;
 	stored_message_set_readable(i);
-	if (!copy_stored_message(s, i, &one->record))
-		i->segment->is_looked_through = false;
+	if (!copy_stored_message(s, i, &copy->record))
+		i->segment->is_pass_done = false;
 }
 
 /* Is this still the message that was to be read, with nothing of it under way? */
 static bool
-compaction_copy_is_current(const struct compaction_copy *one, const struct stored_message *i)
+compaction_copy_is_current(const struct compaction_copy *copy, const struct stored_message *i)
 {
-	return stored_message_is_at(i, one->segment, &one->place) && can_copy_message(i);
+	return stored_message_is_at(i, copy->segment, &copy->position) && can_copy_message(i);
 }
 
 static void
-compaction_copy_done(void *owner, void *of)
+compaction_copy_done(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct compaction_copy *one = of;
-	struct stored_message *i = index_find(&s->index, one->id);
+	struct compaction_copy *copy = arg;
+	struct stored_message *i = index_find(&s->index, copy->id);
 
-	one->segment->readings--;
+	copy->segment->reads--;
 	s->copies.ahead--;
-	s->copies.retries -= one->is_retry;
-	s->copies.ahead_bytes -= one->bytes;
-	if (i && i->survivor == one) {
-		i->survivor = NULL;
-		if (compaction_copy_is_current(one, i))
-			compaction_copy_handle(s, i, one);
+	s->copies.retries -= copy->is_retry;
+	s->copies.ahead_bytes -= copy->bytes;
+	if (i && i->copy == copy) {
+		i->copy = NULL;
+		if (compaction_copy_is_current(copy, i))
+			compaction_copy_handle(s, i, copy);
 		else
-			one->segment->is_looked_through = false;
+			copy->segment->is_pass_done = false;
 	}
-	compaction_copy_free(one);
+	compaction_copy_free(copy);
 }
 
 static void
@@ -383,29 +385,29 @@ read_message_to_copy(struct spool *s, struct stored_message *i)
 {
 	static const struct task_kind kind = {compaction_copy_read, compaction_copy_done,
 	    compaction_copy_drop, "read for compaction"};
-	struct compaction_copy *one = MEM_NEW(struct compaction_copy);
+	struct compaction_copy *copy = MEM_NEW(struct compaction_copy);
 
-	one->id = one->task.id = i->id;
-	one->segment = i->segment;
-	one->bytes = compaction_message_bytes(i);
-	one->is_retry = i->wait != NULL;
-	one->asks_head = i->wait && clock_mono_ms() - i->wait->since_ms >= LOST_RECORD_AFTER_MS;
-	buf_init(&one->room, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
-	if (!stored_message_locate(i, &one->place))
+	copy->id = copy->task.id = i->id;
+	copy->segment = i->segment;
+	copy->bytes = compaction_message_bytes(i);
+	copy->is_retry = i->wait != NULL;
+	copy->checks_head = i->wait && clock_mono_ms() - i->wait->since_ms >= LOST_RECORD_AFTER_MS;
+	buf_init(&copy->buffer, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
+	if (!stored_message_locate(i, &copy->position))
 		die("spool: a message that is not durable has a segment");
-	i->survivor = one;
-	i->segment->readings++;
+	i->copy = copy;
+	i->segment->reads++;
 	s->copies.ahead++;
-	s->copies.retries += one->is_retry;
-	s->copies.ahead_bytes += one->bytes;
-	tasks_submit(&s->upkeep, &one->task, &kind, one);
+	s->copies.retries += copy->is_retry;
+	s->copies.ahead_bytes += copy->bytes;
+	tasks_submit(&s->upkeep, &copy->task, &kind, copy);
 }
 
 static bool
 compaction_copies_have_room(
     const struct spool *s, const struct segment *g, const struct stored_message *i)
 {
-	unsigned at_most = s->losses || g->retry_ms ? 1 : COMPACTION_COPIES_AHEAD_MAX;
+	unsigned at_most = s->lost_task_count || g->retry_ms ? 1 : COMPACTION_COPIES_AHEAD_MAX;
 
 	return s->copies.ahead < at_most &&
 	       compaction_copies_fit(&s->copies, compaction_message_bytes(i));
@@ -416,7 +418,7 @@ compaction_copies_have_room(
 static bool
 may_retry_copy(const struct spool *s)
 {
-	return s->copies.retries == 0 && s->losses < LOST_RECORD_AT_ONCE;
+	return s->copies.retries == 0 && s->lost_task_count < LOST_RECORD_AT_ONCE;
 }
 
 enum compaction_copies_check {
@@ -449,12 +451,12 @@ begin_copy_pass(struct spool *s, struct segment *g, int64_t now_ms)
 {
 	if (g->retry_ms && g->retry_ms <= now_ms) {
 		g->retry_ms = 0;
-		g->is_looked_through = false;
+		g->is_pass_done = false;
 	}
-	if (g->copies_next || g->is_looked_through || !compaction_copies_are_idle(&s->copies))
+	if (g->next_to_copy || g->is_pass_done || !compaction_copies_are_idle(&s->copies))
 		return;
-	g->copies_next = g->items;
-	g->is_looked_through = true;
+	g->next_to_copy = g->messages;
+	g->is_pass_done = true;
 }
 
 static void
@@ -463,20 +465,20 @@ copy_stored_messages(struct spool *s, struct segment *g)
 	int64_t now_ms = clock_mono_ms();
 
 	begin_copy_pass(s, g, now_ms);
-	for (unsigned looks = 0; g->copies_next; looks++) {
-		struct stored_message *i = g->copies_next;
-		enum compaction_copies_check look;
+	for (unsigned checks = 0; g->next_to_copy; checks++) {
+		struct stored_message *i = g->next_to_copy;
+		enum compaction_copies_check result;
 
-		if (looks == COMPACTION_COPIES_CHECKS_MAX) {
+		if (checks == COMPACTION_COPIES_CHECKS_MAX) {
 			/* the rest has its turn after the other work of the loop */
 			eventfd_write(s->writer.event_fd, 1);
 			return;
 		}
-		look = check_message_to_copy(s, g, i, now_ms);
-		if (look == COMPACTION_COPIES_FULL)
+		result = check_message_to_copy(s, g, i, now_ms);
+		if (result == COMPACTION_COPIES_FULL)
 			return;
-		g->is_looked_through &= look != COMPACTION_COPIES_LEFT;
-		g->copies_next = i->next;
+		g->is_pass_done &= result != COMPACTION_COPIES_LEFT;
+		g->next_to_copy = i->next;
 	}
 }
 

@@ -8,13 +8,13 @@
 static void
 complete_entry(struct spool *s, const struct frame_entry *r, const struct index_position *at)
 {
-	struct stored_message *item;
+	struct stored_message *message;
 	struct spool_note *note;
 
 	if (r->type == FRAME_NOTE) {
 		note = index_find_note(&s->index, r->entry.note.name);
-		if (note && note->open > 0)
-			note->open--;
+		if (note && note->open_appends > 0)
+			note->open_appends--;
 		if (at)
 			index_apply(&s->index, r, at);
 		return;
@@ -26,14 +26,14 @@ complete_entry(struct spool *s, const struct frame_entry *r, const struct index_
 			unknown_entries_not_moved(&s->index.unknown, r);
 		return;
 	}
-	item = index_find(&s->index, r->entry.id);
-	if (!item)
+	message = index_find(&s->index, r->entry.id);
+	if (!message)
 		return;
-	item->open--;
+	message->open_appends--;
 	if (at)
 		index_apply(&s->index, r, at);
 	else
-		index_remove_if_done(&s->index, item);
+		index_remove_if_done(&s->index, message);
 }
 
 /* A message, and a copy by compaction, may be refused for a reason of its own.  Of what else is not
@@ -41,7 +41,7 @@ complete_entry(struct spool *s, const struct frame_entry *r, const struct index_
 static bool
 commit_is_disk_failure(const struct batch_commit *c)
 {
-	return !c->is_own || (!c->is_bulk && !c->is_copy);
+	return !c->is_own_fault || (!c->is_bulk && !c->is_copy);
 }
 
 /* What became durable is applied by the function that replays it after a crash. */

@@ -71,7 +71,7 @@ damage_copies_set_unsure(struct damage_copies *k, const struct damage_copies_str
 		damage_copies_skip(k, s);
 	} else if (!k->error) {
 		k->error = errno;
-		snprintf(k->unsure, sizeof k->unsure, "%s", name);
+		snprintf(k->unchecked, sizeof k->unchecked, "%s", name);
 	}
 }
 
@@ -79,17 +79,17 @@ void
 damage_copies_add(struct damage_copies *k, const struct damage_copies_stretch *s)
 {
 	if (k->count < DAMAGE_COPIES_MAX) {
-		k->item[k->count++] = *s;
+		k->stretches[k->count++] = *s;
 		return;
 	}
-	k->beyond++;
+	k->over_limit++;
 	damage_copies_skip(k, s);
 }
 
 void
 damage_copies_skip(struct damage_copies *k, const struct damage_copies_stretch *s)
 {
-	k->left++;
+	k->skipped++;
 	s->segment->is_uncopied = true;
 }
 
@@ -97,13 +97,13 @@ damage_copies_skip(struct damage_copies *k, const struct damage_copies_stretch *
 static int
 damage_copies_copy_bytes(struct fsio *io, int fd, const struct damage_copies_stretch *s)
 {
-	struct iovec room = {mem_new(DAMAGE_COPIES_PIECE_BYTES), 0};
+	struct iovec buffer = {mem_new(DAMAGE_COPIES_PIECE_BYTES), 0};
 	int result = 0, error;
 	uint32_t at = s->from;
 	size_t got;
 
 	while (result == 0 && at < s->to) {
-		struct iovec v = room;
+		struct iovec v = buffer;
 
 		v.iov_len =
 		    s->to - at < DAMAGE_COPIES_PIECE_BYTES ? s->to - at : DAMAGE_COPIES_PIECE_BYTES;
@@ -119,7 +119,7 @@ damage_copies_copy_bytes(struct fsio *io, int fd, const struct damage_copies_str
 	if (result == 0)
 		result = io->ops->sync_data(io, fd);
 	error = errno;
-	mem_free(room.iov_base);
+	mem_free(buffer.iov_base);
 	errno = error;
 	return result;
 }
@@ -253,13 +253,13 @@ damage_copies_log_unfit(const struct damage_copies_unfit *unfit, const struct se
 static void
 damage_copies_log_skipped(const struct damage_copies *k)
 {
-	if (k->beyond)
+	if (k->over_limit)
 		log_warn("spool: %u damaged places are not copied now: a start copies %d; the next "
-			 "one goes on", k->beyond, DAMAGE_COPIES_MAX);
-	if (k->left)
+			 "one goes on", k->over_limit, DAMAGE_COPIES_MAX);
+	if (k->skipped)
 		log_warn("spool: the segments of %u damaged places that are not copied are not "
 			 "used again: when one is free, its file is kept as damaged-seg-*",
-		    k->left);
+		    k->skipped);
 }
 
 void
@@ -270,22 +270,22 @@ damage_copies_write(struct damage_copies *k, struct segment_pool *pool)
 	unsigned made = 0;
 
 	for (unsigned i = 0; i < k->count; i++) {
-		if (damage_copies_fit(&k->item[i], pool, &unfit) &&
-		    damage_copies_write_one(io, &k->item[i]))
+		if (damage_copies_fit(&k->stretches[i], pool, &unfit) &&
+		    damage_copies_write_one(io, &k->stretches[i]))
 			made++;
 		else
-			damage_copies_skip(k, &k->item[i]);
+			damage_copies_skip(k, &k->stretches[i]);
 	}
 	if (made && io->ops->sync_directory(io) != 0) {
 		log_warn("spool: the names of damaged-* files are not durable: %m; the segments "
 			 "that they are copies of are not used again");
 		for (unsigned i = 0; i < k->count; i++)
-			k->item[i].segment->is_uncopied = true;
+			k->stretches[i].segment->is_uncopied = true;
 	}
 	damage_copies_log_unfit(&unfit, pool);
 	damage_copies_log_skipped(k);
 	/* those that were given back already */
 	for (struct segment *g = pool->returned; g; g = g->next)
-		g->is_kept |= g->is_uncopied;
-	k->count = k->beyond = k->left = 0;
+		g->is_unusable |= g->is_uncopied;
+	k->count = k->over_limit = k->skipped = 0;
 }

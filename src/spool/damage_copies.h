@@ -19,12 +19,12 @@ struct damage_copies {
 	struct damage_copies_stretch {
 		struct segment *segment;         /* open until damage_copies_write */
 		uint32_t from, to;
-	} item[DAMAGE_COPIES_MAX];
+	} stretches[DAMAGE_COPIES_MAX];
 	unsigned count;
-	unsigned beyond;                 /* more than DAMAGE_COPIES_MAX: they are not copied now */
-	unsigned left;                   /* of all, those that are not copied now */
+	unsigned over_limit;             /* more than DAMAGE_COPIES_MAX: they are not copied now */
+	unsigned skipped;                /* of all, those that are not copied now */
 	int error;                       /* whether there are copies is not known */
-	char unsure[DAMAGE_COPIES_NAME_BYTES];    /* the name that could not be looked at */
+	char unchecked[DAMAGE_COPIES_NAME_BYTES]; /* the name that could not be looked at */
 };
 
 /* 1: there is a copy of it; 0: there is none; -1 with errno: that cannot be told.  In any case

@@ -68,7 +68,7 @@ read_damaged_segment(struct replay *r, struct segment *g, struct str *out)
 	struct fsio *io = r->spool->io;
 	struct segment_holes holes = {0};
 	char name[SEGMENT_NAME_BYTES];
-	struct iovec room = {0};
+	struct iovec buffer = {0};
 	off_t bytes;
 	int result = io->ops->size(io, g->fd, &bytes), error;
 
@@ -76,19 +76,19 @@ read_damaged_segment(struct replay *r, struct segment *g, struct str *out)
 	if (result == 0 && (bytes < SPOOL_SEGMENT_MIN || bytes > DAMAGED_HEADERS_BYTES_MAX))
 		bytes = 0;
 	if (result == 0) {
-		room.iov_len = (size_t)bytes;
-		room.iov_base = mem_new(room.iov_len + 1);
+		buffer.iov_len = (size_t)bytes;
+		buffer.iov_base = mem_new(buffer.iov_len + 1);
 		result = r->spool->options.accept_damage
-		    ? segment_salvage(io, g->fd, room, &holes, &out->n)
-		    : fsio_read_all(io, g->fd, room, 0, &out->n);
+		    ? segment_salvage(io, g->fd, buffer, &holes, &out->n)
+		    : fsio_read_all(io, g->fd, buffer, 0, &out->n);
 	}
 	/* not used again, even where its frames are of a use that is over */
-	g->is_kept |= holes.count > 0;
+	g->is_unusable |= holes.count > 0;
 	segment_holes_clear(&holes);
-	out->p = room.iov_base;
+	out->p = buffer.iov_base;
 	if (result != 0) {
 		error = errno;
-		mem_free(room.iov_base);
+		mem_free(buffer.iov_base);
 		errno = error;
 		return replay_refuse(segment_name(g->slot, name), out->n);
 	}
@@ -111,13 +111,14 @@ damaged_headers_examine(
 	*is_segment_out = has_first || has_any_frame(bytes);
 	if (*is_segment_out) {
 		c = MEM_NEW(struct damaged_header);
-		*c = (struct damaged_header){.next = *list, .segment = g, .is_blind = !has_first};
+		*c = (struct damaged_header){
+		    .next = *list, .segment = g, .has_bad_first = !has_first};
 		*list = c;
 		g->generation = 0;
 		g->has_bad_header = true;
 		count_whole_frames(c, bytes);
 		c->has_seal =
-		    has_first && seals_find(g, bytes, &c->seal, &c->own) == SEAL_VALID;
+		    has_first && seals_find(g, bytes, &c->seal, &c->seal_sequence) == SEAL_VALID;
 	}
 	mem_free((char *)(uintptr_t)bytes.p);
 	return 0;
@@ -140,7 +141,7 @@ struct damaged_headers_known {
 	bool has_seal;
 	bool is_unknown;                 /* it is damaged or unread, so which one it names */
 	struct frame_seal seal;
-	uint64_t own;                    /* sequence number of that seal */
+	uint64_t seal_sequence;          /* sequence number of that seal */
 };
 
 struct damaged_headers_known_list {
@@ -162,8 +163,8 @@ assign_generation(
     struct damaged_headers_known_list *a, struct damaged_header *c, uint64_t generation)
 {
 	c->segment->generation = generation;
-	a->known[a->count++] =
-	    (struct damaged_headers_known){generation, c->has_seal, false, c->seal, c->own};
+	a->known[a->count++] = (struct damaged_headers_known){
+	    generation, c->has_seal, false, c->seal, c->seal_sequence};
 }
 
 /* Does the seal speak of the end of this one? */
@@ -177,14 +178,14 @@ seal_names_segment(const struct damaged_headers_known_list *a, const struct dama
 
 static bool
 assign_by_next_seal(struct damaged_headers_known_list *a, struct damaged_header *c,
-    const struct damaged_header *cases)
+    const struct damaged_header *damaged)
 {
 	for (size_t i = 0; i < a->count; i++)
 		if (a->known[i].has_seal && seal_names_segment(a, c, &a->known[i].seal)) {
 			assign_generation(a, c, a->known[i].seal.generation);
 			return true;
 		}
-	for (const struct damaged_header *o = cases; o; o = o->next)
+	for (const struct damaged_header *o = damaged; o; o = o->next)
 		if (o != c && o->has_seal && seal_names_segment(a, c, &o->seal)) {
 			assign_generation(a, c, o->seal.generation);
 			return true;
@@ -205,7 +206,7 @@ assign_as_newest(struct damaged_headers_known_list *a, struct damaged_header *c)
 
 		/* written before, after the same segment: that one never was */
 		if (k->has_seal && k->generation > c->seal.generation &&
-		    !(k->own < c->first && k->seal.generation == c->seal.generation))
+		    !(k->seal_sequence < c->first && k->seal.generation == c->seal.generation))
 			return false;
 		/* it may be the one that names this one */
 		if (k->is_unknown && k->generation > c->seal.generation)
@@ -231,7 +232,7 @@ damaged_segment_is_void(const struct damaged_headers_known_list *a, const struct
 	for (size_t i = 0; i < a->count; i++)
 		if (c->has_seal && a->known[i].has_seal &&
 		    a->known[i].seal.generation == c->seal.generation &&
-		    a->known[i].own > c->last)
+		    a->known[i].seal_sequence > c->last)
 			return true;
 	return false;
 }
@@ -268,12 +269,12 @@ enum damaged_headers_way {
 
 static bool
 assign_one_generation(const struct replay *r, struct damaged_headers_known_list *a,
-    struct damaged_header *cases, enum damaged_headers_way way)
+    struct damaged_header *damaged, enum damaged_headers_way way)
 {
-	for (struct damaged_header *c = cases; c; c = c->next) {
-		if (c->segment->generation > 0 || c->is_blind)
+	for (struct damaged_header *c = damaged; c; c = c->next) {
+		if (c->segment->generation > 0 || c->has_bad_first)
 			continue;
-		if (way == DAMAGED_HEADERS_BY_NEXT_SEAL   ? assign_by_next_seal(a, c, cases)
+		if (way == DAMAGED_HEADERS_BY_NEXT_SEAL   ? assign_by_next_seal(a, c, damaged)
 		    : way == DAMAGED_HEADERS_AS_NEWEST ? assign_as_newest(a, c)
 		                            : assign_before_damaged_seal(r, a, c))
 			return true;
@@ -284,11 +285,11 @@ assign_one_generation(const struct replay *r, struct damaged_headers_known_list 
 /* The surer ways first. */
 static bool
 assign_by_surest_way(
-    const struct replay *r, struct damaged_headers_known_list *a, struct damaged_header *cases)
+    const struct replay *r, struct damaged_headers_known_list *a, struct damaged_header *damaged)
 {
 	for (enum damaged_headers_way way = DAMAGED_HEADERS_BY_NEXT_SEAL;
 	     way < DAMAGED_HEADERS_WAYS; way++)
-		if (assign_one_generation(r, a, cases, way))
+		if (assign_one_generation(r, a, damaged, way))
 			return true;
 	return false;
 }
@@ -303,7 +304,7 @@ damaged_segment_is_obsolete(const struct replay *r, const struct damaged_headers
 
 	if (c->segment->generation > 0)
 		return r->mark.is_known && c->segment->generation <= r->mark.freed;
-	if (c->is_blind)
+	if (c->has_bad_first)
 		return false;
 	if (damaged_segment_is_void(a, c) ||
 	    (r->mark.is_known && c->has_seal && c->seal.generation < r->mark.freed))
@@ -363,14 +364,14 @@ log_damaged_header(
 static int
 check_known_unsealed(struct replay *r, struct segment *g, struct damaged_headers_known *k)
 {
-	struct seals_summary sight;
+	struct seals_summary summary;
 	struct str bytes;
 
 	if (read_damaged_segment(r, g, &bytes) != 0)
 		return -1;
-	seals_scan(g, bytes, &sight);
+	seals_scan(g, bytes, &summary);
 	mem_free((char *)(uintptr_t)bytes.p);
-	k->is_unknown = seals_was_durable(&sight);
+	k->is_unknown = seals_was_durable(&summary);
 	return 0;
 }
 
@@ -378,7 +379,7 @@ static int
 read_known_seal(struct replay *r, struct segment *g, struct damaged_headers_known *k)
 {
 	char name[SEGMENT_NAME_BYTES];
-	enum seal_state state = seals_read(r->spool->io, g, &k->seal, &k->own);
+	enum seal_state state = seals_read(r->spool->io, g, &k->seal, &k->seal_sequence);
 
 	k->generation = g->generation;
 	k->has_seal = state == SEAL_VALID;
@@ -401,16 +402,16 @@ read_known_seals(struct replay *r, struct damaged_headers_known_list *a,
 }
 
 int
-damaged_headers_assign(
-    struct replay *r, struct damaged_header *cases, struct segment *const *good, size_t good_count)
+damaged_headers_assign(struct replay *r, struct damaged_header *damaged,
+    struct segment *const *good, size_t good_count)
 {
 	struct damaged_headers_known_list a = {NULL, 0};
 	size_t count = good_count;
 	int result = 0, error;
 
-	for (struct damaged_header *c = cases; c; c = c->next)
+	for (struct damaged_header *c = damaged; c; c = c->next)
 		count++;
-	if (!cases)
+	if (!damaged)
 		return 0;
 	a.known = mem_new(count * sizeof *a.known);
 	if (read_known_seals(r, &a, good, good_count) != 0) {
@@ -419,9 +420,9 @@ damaged_headers_assign(
 		errno = error;
 		return -1;
 	}
-	while (assign_by_surest_way(r, &a, cases))
+	while (assign_by_surest_way(r, &a, damaged))
 		continue;
-	for (struct damaged_header *c = cases; c; c = c->next)
+	for (struct damaged_header *c = damaged; c; c = c->next)
 		if (log_damaged_header(r, &a, c) != 0)
 			result = -1;
 	mem_free(a.known);

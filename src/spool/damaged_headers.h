@@ -14,10 +14,10 @@ struct damaged_header {
 	struct damaged_header *next;
 	struct segment *segment;         /* the listing's; generation 0: not placed */
 	struct segment_mark mark;        /* as far as it can be read */
-	bool is_blind;                   /* the first frame is damaged too: it cannot be placed */
+	bool has_bad_first;              /* the first frame is damaged too: it cannot be placed */
 	bool has_seal;
 	struct frame_seal seal;
-	uint64_t own;                    /* sequence number of its seal */
+	uint64_t seal_sequence;          /* sequence number of its seal */
 	uint64_t first;                  /* sequence numbers of its whole frames */
 	uint64_t last;
 	unsigned frames;
@@ -34,7 +34,7 @@ void damaged_headers_clear(struct damaged_header **list);
  * Gives each case that can be placed its generation.  -1 with errno, told: ENOTRECOVERABLE, one
  * that cannot may hold messages, and the start does not accept that; else a seal cannot be read.
  */
-int damaged_headers_assign(struct replay *r, struct damaged_header *cases,
+int damaged_headers_assign(struct replay *r, struct damaged_header *damaged,
     struct segment *const *good, size_t good_count) MUST_USE;
 
 #endif

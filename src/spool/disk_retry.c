@@ -16,10 +16,10 @@ disk_retry_log(struct disk_retry *t, const char *what)
 	int error = errno;
 	int64_t now_ms = clock_mono_ms();
 
-	if (t->told == error && now_ms < t->told_ms + DISK_RETRY_LOG_AGAIN_MS)
+	if (t->logged_error == error && now_ms < t->logged_ms + DISK_RETRY_LOG_AGAIN_MS)
 		return;
-	t->told = error;
-	t->told_ms = now_ms;
+	t->logged_error = error;
+	t->logged_ms = now_ms;
 	log_warn("spool: %s: %m", what);
 	errno = error;
 }
@@ -47,7 +47,7 @@ disk_retry_pause_ms(unsigned failures)
 void
 disk_retry_end(struct disk_retry *t, const char *what)
 {
-	if (t->told)
+	if (t->logged_error)
 		log_warn("spool: %s again", what);
 	*t = (struct disk_retry){0};
 }

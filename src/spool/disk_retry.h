@@ -14,8 +14,8 @@ struct disk_retry {
 	int error;                       /* why the next try waits; 0: it does not */
 	unsigned failures;               /* in a row, counted by the owner */
 	int64_t until_ms;                /* monotonic: not tried before */
-	int told;                        /* the log knows this reason ... */
-	int64_t told_ms;                 /* ... since then; monotonic */
+	int logged_error;                /* the log knows this reason ... */
+	int64_t logged_ms;               /* ... since then; monotonic */
 };
 
 /* `what` failed with errno, which stays as it is. */

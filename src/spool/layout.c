@@ -19,7 +19,7 @@
 static void
 layout_remove_body(struct spool_writer *w, struct batch_commit *c)
 {
-	bool may_stand = w->is_void_owed && c->offset;
+	bool may_stand = w->is_void_pending && c->offset;
 
 	writer_background_add_body(may_stand ? &w->unvoided : &w->todo, c->id);
 	c->is_named = false;
@@ -31,13 +31,13 @@ layout_remove_body(struct spool_writer *w, struct batch_commit *c)
 static bool
 layout_is_late(const struct batch_commit *c, int64_t now_ms)
 {
-	return !c->error && c->late_ms && c->late_ms <= now_ms;
+	return !c->error && c->deadline_ms && c->deadline_ms <= now_ms;
 }
 
 static void
 layout_refuse_late(struct batch_commit *c, int64_t now_ms)
 {
-	if (!c->error && c->late_ms && c->begin_by_ms <= now_ms)
+	if (!c->error && c->deadline_ms && c->start_by_ms <= now_ms)
 		batch_refuse(c, ETIMEDOUT, true);
 }
 
@@ -171,7 +171,7 @@ layout_write_run(struct spool_writer *w, struct layout_run *r)
 	bool is_alone = r->first == r->batch->count;
 
 	r->at = w->at;
-	if (w->is_virgin) {
+	if (w->is_active_new) {
 		layout_build_seal(w, seal, is_alone ? SEGMENT_SECTOR : ACTIVE_SEGMENT_SEAL_BYTES);
 		layout_add_piece(r, seal, ACTIVE_SEGMENT_SEAL_BYTES);
 		r->at += ACTIVE_SEGMENT_SEAL_BYTES;
@@ -254,15 +254,15 @@ layout_run_stored(struct spool_writer *w, struct layout_run *r)
 {
 	for (size_t i = 0; i < r->count; i++)
 		r->batch->commits[r->first + i].segment = w->active;
-	if (w->is_virgin) {
+	if (w->is_active_new) {
 		layout_append_opened(r->batch, w->active);
 		w->pool.newest = w->active;
 		/* its seal has made void what failed before */
-		w->is_void_owed = false;
+		w->is_void_pending = false;
 		STAILQ_CONCAT(&w->todo, &w->unvoided);
 	}
-	w->is_virgin = false;
-	disk_retry_end(&w->write_trouble, "frames are written");
+	w->is_active_new = false;
+	disk_retry_end(&w->write_retry, "frames are written");
 	w->durable = w->sequence;
 	w->at = r->end;
 }
@@ -272,21 +272,21 @@ layout_run_stored(struct spool_writer *w, struct layout_run *r)
 static void
 layout_log_failed(struct spool_writer *w, int error)
 {
-	struct disk_retry *t = &w->write_trouble;
+	struct disk_retry *t = &w->write_retry;
 	char what[80];
 
 	errno = error;
 	snprintf(what, sizeof what, "segment %u left at offset %u", w->active->slot, w->at);
 	disk_retry_log(t, what);
-	if (t->failures++ > 0 && w->is_virgin)
+	if (t->failures++ > 0 && w->is_active_new)
 		segment_pool_pause(&w->pool);
 }
 
 static void
 layout_abandon_segment(struct spool_writer *w)
 {
-	w->is_void_owed = true;
-	if (!w->is_virgin) {
+	w->is_void_pending = true;
+	if (!w->is_active_new) {
 		active_segment_close(w);
 		return;
 	}
@@ -304,7 +304,7 @@ layout_store_run(struct spool_writer *w, struct layout_run *r)
 	if (layout_write_run(w, r) != 0)
 		error = errno ? errno : EIO;
 	/* durable before anyone is answered: only it tells that this file is missing */
-	else if (w->is_virgin)
+	else if (w->is_active_new)
 		newest_segment_set(&w->newest_segment, w->active);
 	if (!error && layout_void_late(w, r) != 0)
 		error = errno ? errno : EIO;
@@ -339,7 +339,7 @@ layout_make_void(struct spool_writer *w, struct batch *b)
 {
 	if (!w->active && w->pool.returned)
 		segment_pool_work(&w->pool);
-	if (active_segment_open(w) == 0 && w->is_virgin)
+	if (active_segment_open(w) == 0 && w->is_active_new)
 		(void)!layout_write_seal(w, b);
 }
 
@@ -348,7 +348,7 @@ layout_void_failed(struct spool_writer *w)
 {
 	struct batch *b;
 
-	if (!w->is_void_owed || (!w->active && !w->pool.ready))
+	if (!w->is_void_pending || (!w->active && !w->pool.ready))
 		return;
 	b = batch_new();
 	layout_make_void(w, b);
@@ -382,7 +382,7 @@ layout_count_late(const struct batch *b)
 	size_t count = 0;
 
 	for (size_t i = 0; i < b->count; i++)
-		count += b->commits[i].late_ms && b->commits[i].error == ETIMEDOUT;
+		count += b->commits[i].deadline_ms && b->commits[i].error == ETIMEDOUT;
 	return count;
 }
 
@@ -400,9 +400,9 @@ layout_write_batch(struct spool_writer *w, struct batch *b)
 	size_t late_count = 0;
 
 	for (struct batch *done = NULL; done != b;) {
-		size_t placed = layout_store_first_run(w, b);
+		size_t stored = layout_store_first_run(w, b);
 
-		done = placed < b->count ? batch_take_first(b, placed) : b;
+		done = stored < b->count ? batch_take_first(b, stored) : b;
 		late_count += layout_count_late(done);
 		layout_remove_bodies(w, done);
 		writer_add_done(w, done);

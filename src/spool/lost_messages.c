@@ -33,12 +33,12 @@ lost_messages_make_key(struct msgid id, uint32_t recipient, struct lost_messages
 static struct lost_messages *
 lost_messages_of(struct replay *r)
 {
-	if (!r->losses) {
-		r->losses = MEM_NEW(struct lost_messages);
-		*r->losses = (struct lost_messages){.recovery = r->spool->recovery,
+	if (!r->lost_messages) {
+		r->lost_messages = MEM_NEW(struct lost_messages);
+		*r->lost_messages = (struct lost_messages){.recovery = r->spool->recovery,
 		    .waiting = map_new(), .messages = map_new()};
 	}
-	return r->losses;
+	return r->lost_messages;
 }
 
 /* ---- of what is left of a record ---- */
@@ -63,7 +63,7 @@ struct lost_messages_frame {
 	uint32_t at;
 	struct frame_header header;
 	struct str payload;              /* shorter where the file ends before it */
-	bool is_kept;                    /* it is whole, in a file that is set aside */
+	bool is_readable;                /* it is whole, in a file that is set aside */
 };
 
 static void
@@ -77,9 +77,11 @@ lost_messages_scan_message(
 	if (map_get(l->messages, key) || map_count(l->messages) >= LOST_MESSAGES_MAX)
 		return;
 	m = MEM_NEW(struct lost_messages_damaged);
-	*m = (struct lost_messages_damaged){
-	    .id = r->entry.id, .slot = f->segment->slot, .offset = f->at, .is_kept = f->is_kept};
-	m->people = lost_messages_addresses(l, r);
+	*m = (struct lost_messages_damaged){.id = r->entry.id,
+	    .slot = f->segment->slot,
+	    .offset = f->at,
+	    .is_readable = f->is_readable};
+	m->addresses = lost_messages_addresses(l, r);
 	m->recipient_count = r->entry.message.recipient_count;
 	m->is_settled = mem_new(m->recipient_count * sizeof *m->is_settled);
 	map_put(l->messages, key, m);
@@ -114,7 +116,7 @@ lost_messages_scan_frame(struct lost_messages *l, const struct lost_messages_fra
 		entries += frame_is_known((uint32_t)r.type);
 		if (r.type == FRAME_MESSAGE)
 			lost_messages_scan_message(l, f, &r);
-		else if (r.type == FRAME_STATUS && f->is_kept)
+		else if (r.type == FRAME_STATUS && f->is_readable)
 			lost_messages_apply_status(l, &r.entry);
 	}
 	mem_free(whole);
@@ -138,7 +140,7 @@ lost_messages_scan_bytes(
 		f.at = at;
 		f.payload = str_upto(
 		    str_from(bytes, at + FRAME_HEADER_BYTES), f.header.payload_bytes);
-		f.is_kept = is_file && frame_check(str_from(bytes, at), g->tag, &f.header);
+		f.is_readable = is_file && frame_check(str_from(bytes, at), g->tag, &f.header);
 		if (!lost_messages_scan_frame(lost_messages_of(r), &f) || at != filled ||
 		    f.header.sequence <= sequence)
 			is_named = false;
@@ -208,7 +210,7 @@ lost_messages_scan_stretch(
 void
 lost_messages_log_unfinished(const struct replay *r, const struct segment *g, uint32_t at)
 {
-	struct msgid before = r->losses ? r->losses->newest : (struct msgid){0, 0};
+	struct msgid before = r->lost_messages ? r->lost_messages->newest : (struct msgid){0, 0};
 	char name[SEGMENT_NAME_BYTES], id[ID_NUMBER_TEXT_BYTES], behind[96] = "";
 
 	if (before.session)
@@ -249,8 +251,8 @@ lost_messages_pass_stored(struct replay *r, struct msgid id, uint64_t generation
 void
 lost_messages_pass_status(struct replay *r, const struct spool_entry *e)
 {
-	struct lost_messages *l = r->losses;
-	struct lost_messages_recipient *one;
+	struct lost_messages *l = r->lost_messages;
+	struct lost_messages_recipient *missing;
 	struct lost_messages_key k;
 
 	if (l && map_count(l->messages) > 0)
@@ -261,9 +263,9 @@ lost_messages_pass_status(struct replay *r, const struct spool_entry *e)
 	if (e->status.is_settled || index_find(&r->spool->index, e->id) ||
 	    map_count(l->waiting) >= LOST_MESSAGES_MAX)
 		return;
-	one = MEM_NEW(struct lost_messages_recipient);
-	*one = (struct lost_messages_recipient){e->id, e->status.number};
-	map_put(l->waiting, lost_messages_make_key(e->id, e->status.number, &k), one);
+	missing = MEM_NEW(struct lost_messages_recipient);
+	*missing = (struct lost_messages_recipient){e->id, e->status.number};
+	map_put(l->waiting, lost_messages_make_key(e->id, e->status.number, &k), missing);
 }
 
 /* ---- all of it ---- */
@@ -275,7 +277,7 @@ lost_messages_free_damaged(struct str key, void *value, void *arg)
 
 	(void)key;
 	(void)arg;
-	mem_free((char *)(uintptr_t)m->people.p);
+	mem_free((char *)(uintptr_t)m->addresses.p);
 	mem_free(m->is_settled);
 	mem_free(m);
 }
@@ -283,11 +285,11 @@ lost_messages_free_damaged(struct str key, void *value, void *arg)
 void
 lost_messages_clear(struct replay *r)
 {
-	if (!r->losses)
+	if (!r->lost_messages)
 		return;
-	map_each(r->losses->messages, lost_messages_free_damaged, NULL);
-	map_free_all(&r->losses->waiting);
-	map_free(&r->losses->messages);
-	mem_free(r->losses);
-	r->losses = NULL;
+	map_each(r->lost_messages->messages, lost_messages_free_damaged, NULL);
+	map_free_all(&r->lost_messages->waiting);
+	map_free(&r->lost_messages->messages);
+	mem_free(r->lost_messages);
+	r->lost_messages = NULL;
 }

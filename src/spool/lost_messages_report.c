@@ -114,8 +114,8 @@ lost_messages_report_one(const struct spool *s, const struct lost_messages_damag
 		    m->settled_count, m->recipient_count);
 	lost_messages_report_line(s, str_of(id),
 	    "spool: what stands at %u of %s is in message %s%.*s%s: %s", m->offset, name, id,
-	    STR_ARG(m->people), settled,
-	    m->is_kept ? "it is whole, and can be delivered from the file that is set aside, "
+	    STR_ARG(m->addresses), settled,
+	    m->is_readable ? "it is whole, and can be delivered from the file that is set aside, "
 			 "unless it had come to its end"
 		       : "it is lost, unless it had come to its end; nobody is told of it but by "
 			 "this line: ask the sender to send it again");
@@ -127,7 +127,7 @@ lost_messages_report_damaged(struct replay *r)
 	struct lost_messages_list list;
 	size_t named;
 
-	lost_messages_list_fill(&list, r, r->losses->messages, lost_messages_list_damaged);
+	lost_messages_list_fill(&list, r, r->lost_messages->messages, lost_messages_list_damaged);
 	named = lost_messages_list_named(&list);
 	for (size_t i = 0; i < named; i++)
 		lost_messages_report_one(r->spool, list.items[i].message);
@@ -165,7 +165,7 @@ lost_messages_name_gap(const struct lost_messages_gap *gap, char *out, size_t by
 static void
 lost_messages_report_gap(const struct replay *r, const struct lost_messages_gap *gap)
 {
-	const struct lost_messages *l = r->losses;
+	const struct lost_messages *l = r->lost_messages;
 	struct msgid before = gap->is_passed ? gap->before : l->newest;
 	char from[ID_NUMBER_TEXT_BYTES], to[ID_NUMBER_TEXT_BYTES], begin[96] = "", end[96] = "";
 	char what[LOST_MESSAGES_WHAT_BYTES];
@@ -189,13 +189,13 @@ lost_messages_report_gap(const struct replay *r, const struct lost_messages_gap 
 static void
 lost_messages_list_recipient(struct str key, void *value, void *arg)
 {
-	const struct lost_messages_recipient *one = value;
+	const struct lost_messages_recipient *missing = value;
 	struct lost_messages_list *list = arg;
 
 	(void)key;
-	if (!index_find(&list->replay->spool->index, one->id))
-		list->items[list->count++] =
-		    (struct lost_messages_missing){.id = one->id, .recipient = one->recipient};
+	if (!index_find(&list->replay->spool->index, missing->id))
+		list->items[list->count++] = (struct lost_messages_missing){
+		    .id = missing->id, .recipient = missing->recipient};
 }
 
 static void
@@ -205,7 +205,7 @@ lost_messages_report_missing(struct replay *r)
 	char id[ID_NUMBER_TEXT_BYTES];
 	size_t named;
 
-	lost_messages_list_fill(&list, r, r->losses->waiting, lost_messages_list_recipient);
+	lost_messages_list_fill(&list, r, r->lost_messages->waiting, lost_messages_list_recipient);
 	named = lost_messages_list_named(&list);
 	for (size_t i = 0; i < named; i++)
 		lost_messages_report_line(r->spool,
@@ -215,8 +215,8 @@ lost_messages_report_missing(struct replay *r)
 		log_error("spool: %zu recipients of missing messages are known, %zu of them are "
 			  "named above", list.count, named);
 	mem_free(list.items);
-	for (unsigned i = 0; i < r->losses->gap_count; i++)
-		lost_messages_report_gap(r, &r->losses->gaps[i]);
+	for (unsigned i = 0; i < r->lost_messages->gap_count; i++)
+		lost_messages_report_gap(r, &r->lost_messages->gaps[i]);
 }
 
 /* ---- all of it ---- */
@@ -224,7 +224,7 @@ lost_messages_report_missing(struct replay *r)
 void
 lost_messages_report(struct replay *r)
 {
-	if (!r->losses)
+	if (!r->lost_messages)
 		return;
 	lost_messages_report_damaged(r);
 	lost_messages_report_missing(r);

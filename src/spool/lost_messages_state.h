@@ -24,8 +24,8 @@ struct lost_messages_gap {
 struct lost_messages_damaged {
 	struct msgid id;
 	uint32_t slot, offset;           /* of the segment, and of its frame there */
-	bool is_kept;                    /* whole, in a file that is set aside */
-	struct str people;               /* owned */
+	bool is_readable;                /* whole, in a file that is set aside */
+	struct str addresses;            /* owned */
 	uint32_t recipient_count;
 	uint32_t settled_count;
 	bool *is_settled;                /* by recipient; owned */

@@ -21,14 +21,14 @@ enum {
 struct lost_record_task {
 	struct task task;
 	struct msgid id;
-	int said;
+	int reported_error;
 	lost_record_fn *fn;
 	void *arg;
 	struct segment *segment;         /* counts it in its readings */
-	bool is_kept;                    /* fn is told so */
+	bool is_set_aside;               /* fn is told so */
 	bool has_no_content;             /* lost already, and its record is damaged again */
 	/* what the thread needs */
-	struct stored_message_position place;
+	struct stored_message_position position;
 	uint32_t recipient_count;
 	uint32_t envelope_bytes;
 	uint32_t header_bytes;
@@ -84,16 +84,16 @@ enum lost_record_step {
 static bool
 lost_record_salvage_page(struct fsio *io, struct lost_record_task *l)
 {
-	uint64_t place = (uint64_t)l->place.offset + l->at;
-	uint32_t n = SEGMENT_SALVAGE_BYTES - (uint32_t)(place % SEGMENT_SALVAGE_BYTES);
+	uint64_t position = (uint64_t)l->position.offset + l->at;
+	uint32_t n = SEGMENT_SALVAGE_BYTES - (uint32_t)(position % SEGMENT_SALVAGE_BYTES);
 	struct iovec v = {l->bytes + l->at, 0};
 	size_t got;
 	bool is_read;
 
-	n = n < l->place.frame_bytes - l->at ? n : l->place.frame_bytes - l->at;
+	n = n < l->position.frame_bytes - l->at ? n : l->position.frame_bytes - l->at;
 	v.iov_len = n;
 	is_read = l->holes < LOST_RECORD_HOLES_MAX &&
-	    fsio_read_all(io, l->place.fd, v, (off_t)place, &got) == 0;
+	    fsio_read_all(io, l->position.fd, v, (off_t)position, &got) == 0;
 	if (!is_read) {
 		memset(l->bytes + l->at, 0, n);
 		l->unread += n;
@@ -110,13 +110,13 @@ lost_record_salvage(struct fsio *io, struct lost_record_task *l)
 	uint32_t end = l->at + LOST_RECORD_PIECE_BYTES;
 
 	if (!l->bytes)
-		l->bytes = mem_new(l->place.frame_bytes);
-	while (l->at < l->place.frame_bytes && l->at < end)
+		l->bytes = mem_new(l->position.frame_bytes);
+	while (l->at < l->position.frame_bytes && l->at < end)
 		if (!lost_record_salvage_page(io, l) && l->holes < LOST_RECORD_HOLES_MAX) {
 			l->holes++;
 			break;
 		}
-	return l->at < l->place.frame_bytes ? LOST_RECORD_STEP_MORE : LOST_RECORD_STEP_DONE;
+	return l->at < l->position.frame_bytes ? LOST_RECORD_STEP_MORE : LOST_RECORD_STEP_DONE;
 }
 
 static int
@@ -128,11 +128,11 @@ lost_record_write(struct fsio *io, int fd, const struct lost_record_task *l)
 	    "id: %s\nrecipients: %u\n"
 	    "record: %u bytes from %s, offset %u; %u of them cannot be read and are zero here\n"
 	    "envelope: %u bytes\nheader: %u bytes\nbody: %llu bytes%s\n\n",
-	    msgid_text(l->id, 0, id), l->recipient_count, l->place.frame_bytes,
-	    segment_name(l->place.slot, name), l->place.offset, l->unread, l->envelope_bytes,
+	    msgid_text(l->id, 0, id), l->recipient_count, l->position.frame_bytes,
+	    segment_name(l->position.slot, name), l->position.offset, l->unread, l->envelope_bytes,
 	    l->header_bytes, (unsigned long long)l->body_bytes,
 	    l->in_file ? ", in a file of its own" : "");
-	struct iovec v[2] = {{head, (size_t)n}, {l->bytes, l->place.frame_bytes}};
+	struct iovec v[2] = {{head, (size_t)n}, {l->bytes, l->position.frame_bytes}};
 
 	if (fsio_write_all(io, fd, v, 2, 0) != 0)
 		return -1;
@@ -181,12 +181,12 @@ lost_record_sync(struct fsio *io, struct lost_record_task *l)
 }
 
 static bool
-lost_record_set_aside_task(struct fsio *io, void *of)
+lost_record_set_aside_task(struct fsio *io, void *arg)
 {
 	static enum lost_record_step (*const steps[])(
 	    struct fsio * io, struct lost_record_task * l) = {
 	    lost_record_salvage, lost_record_write_file, lost_record_link_body, lost_record_sync};
-	struct lost_record_task *l = of;
+	struct lost_record_task *l = arg;
 	enum lost_record_step result = steps[l->step](io, l);
 
 	if (result == LOST_RECORD_STEP_FAILED)
@@ -196,28 +196,28 @@ lost_record_set_aside_task(struct fsio *io, void *of)
 }
 
 static bool
-lost_record_check_task(struct fsio *io, void *of)
+lost_record_check_task(struct fsio *io, void *arg)
 {
-	struct lost_record_task *l = of;
+	struct lost_record_task *l = arg;
 	struct frame_entry r;
-	struct buf room;
+	struct buf buffer;
 
-	buf_init(&room, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
-	l->error = stored_message_read_at(&l->place, io, &room, &r);
-	buf_clear(&room);
+	buf_init(&buffer, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
+	l->error = stored_message_read_at(&l->position, io, &buffer, &r);
+	buf_clear(&buffer);
 	return true;
 }
 
 /* ---- from step to step, in the loop ---- */
 
 static void
-lost_record_free(void *owner, void *of)
+lost_record_free(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct lost_record_task *l = of;
+	struct lost_record_task *l = arg;
 
-	l->segment->readings--;
-	s->losses--;
+	l->segment->reads--;
+	s->lost_task_count--;
 	mem_free(l->bytes);
 	mem_free(l);
 }
@@ -228,21 +228,21 @@ lost_record_find_message(const struct spool *s, const struct lost_record_task *l
 {
 	struct stored_message *i = index_find(&s->index, l->id);
 
-	return i && i->loss == l ? i : NULL;
+	return i && i->lost_task == l ? i : NULL;
 }
 
 /* The spool is closed: what was put aside of a message that has gone meanwhile goes as well. */
 static void
-lost_record_drop(void *owner, void *of)
+lost_record_drop(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	const struct lost_record_task *l = of;
+	const struct lost_record_task *l = arg;
 
 	if (!index_find(&s->index, l->id)) {
 		s->io->ops->unlink(s->io, l->name);
 		s->io->ops->unlink(s->io, l->body_name);
 	}
-	lost_record_free(s, of);
+	lost_record_free(s, arg);
 }
 
 /* fn may append the record: then the message is busy, and not this one's any more. */
@@ -251,11 +251,11 @@ lost_record_answer(struct spool *s, struct lost_record_task *l, enum lost_record
 {
 	struct stored_message *i;
 
-	l->is_kept = result == LOST_RECORD_SET_ASIDE;
+	l->is_set_aside = result == LOST_RECORD_SET_ASIDE;
 	l->fn(result, l->arg);
 	i = lost_record_find_message(s, l);
 	if (i)
-		i->loss = NULL;
+		i->lost_task = NULL;
 }
 
 /* May anything be said of it now?  BEGUN: yes. */
@@ -264,9 +264,9 @@ lost_record_recheck(const struct stored_message *i, const struct lost_record_tas
 {
 	if (!i)
 		return LOST_RECORD_GONE;
-	if (i->open > 0)
+	if (i->open_appends > 0)
 		return LOST_RECORD_BUSY;
-	return stored_message_is_at(i, l->segment, &l->place) ? LOST_RECORD_BEGUN
+	return stored_message_is_at(i, l->segment, &l->position) ? LOST_RECORD_BEGUN
 	                                                      : LOST_RECORD_MOVED;
 }
 
@@ -280,10 +280,10 @@ lost_record_log_failed(const struct lost_record_task *l)
 }
 
 static void
-lost_record_set_aside_done(void *owner, void *of)
+lost_record_set_aside_done(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct lost_record_task *l = of;
+	struct lost_record_task *l = arg;
 	enum lost_record_result result = lost_record_recheck(lost_record_find_message(s, l), l);
 
 	if (result == LOST_RECORD_GONE) {
@@ -314,18 +314,18 @@ lost_record_judge(struct stored_message *i, const struct lost_record_task *l)
 		return LOST_RECORD_READABLE;
 	if (error == EBADMSG)
 		return LOST_RECORD_BEGUN;
-	if (l->said == EBADMSG || l->error == EBADMSG || !segment_is_medium_error(error))
+	if (l->reported_error == EBADMSG || l->error == EBADMSG || !segment_is_medium_error(error))
 		return LOST_RECORD_UNPROVEN;
 	return LOST_RECORD_BEGUN;
 }
 
 static void
-lost_record_check_done(void *owner, void *of)
+lost_record_check_done(void *owner, void *arg)
 {
 	struct spool *s = owner;
 	static const struct task_kind keep = {
 	    lost_record_set_aside_task, lost_record_set_aside_done, lost_record_drop, "put aside"};
-	struct lost_record_task *l = of;
+	struct lost_record_task *l = arg;
 	struct stored_message *i = lost_record_find_message(s, l);
 	enum lost_record_result result = lost_record_judge(i, l);
 
@@ -334,7 +334,7 @@ lost_record_check_done(void *owner, void *of)
 		result = LOST_RECORD_SET_ASIDE;
 	if (result == LOST_RECORD_BEGUN) {
 		/* the files are the message's from now on, whatever comes of this */
-		i->is_aside = true;
+		i->has_set_aside = true;
 		tasks_submit(&s->upkeep, &l->task, &keep, l);
 		return;
 	}
@@ -343,12 +343,12 @@ lost_record_check_done(void *owner, void *of)
 }
 
 static struct lost_record_task *
-lost_record_new(struct stored_message *i, int said)
+lost_record_new(struct stored_message *i, int reported_error)
 {
 	struct lost_record_task *l = MEM_NEW(struct lost_record_task);
 
 	l->id = l->task.id = i->id;
-	l->said = said;
+	l->reported_error = reported_error;
 	l->segment = i->segment;
 	l->recipient_count = i->recipient_count;
 	l->envelope_bytes = i->envelope_bytes;
@@ -367,22 +367,22 @@ lost_record_set_aside(struct spool *s, struct msgid id, int error, lost_record_f
 	static const struct task_kind check = {
 	    lost_record_check_task, lost_record_check_done, lost_record_free, "read again"};
 	struct stored_message *i = index_find(&s->index, id);
-	struct stored_message_position place;
+	struct stored_message_position position;
 	struct lost_record_task *l;
 
-	if (!i || !stored_message_locate(i, &place))
+	if (!i || !stored_message_locate(i, &position))
 		return LOST_RECORD_GONE;
-	if (i->open > 0 || i->loss)
+	if (i->open_appends > 0 || i->lost_task)
 		return LOST_RECORD_BUSY;
-	if (s->losses >= LOST_RECORD_AT_ONCE)
+	if (s->lost_task_count >= LOST_RECORD_AT_ONCE)
 		return LOST_RECORD_TOO_MANY;
 	l = lost_record_new(i, error);
-	l->place = place;
+	l->position = position;
 	l->fn = fn;
 	l->arg = arg;
-	i->loss = l;
-	i->segment->readings++;
-	s->losses++;
+	i->lost_task = l;
+	i->segment->reads++;
+	s->lost_task_count++;
 	tasks_submit(&s->upkeep, &l->task, &check, l);
 	return LOST_RECORD_BEGUN;
 }
@@ -436,7 +436,7 @@ lost_record_append(struct spool *s, const struct lost_record *l)
 {
 	const struct stored_message *i = index_find(&s->index, l->id);
 
-	if (!i || !i->loss || !i->loss->is_kept)
+	if (!i || !i->lost_task || !i->lost_task->is_set_aside)
 		die("spool: a message that was not put aside is called lost");
 	return lost_record_append_entries(s, i, l) == 0 ? LOST_RECORD_BEGUN : LOST_RECORD_FULL;
 }

@@ -15,23 +15,23 @@
 static struct spool_read_task *
 spool_read_task_new(struct msgid id)
 {
-	struct spool_read_task *one = MEM_NEW(struct spool_read_task);
+	struct spool_read_task *task = MEM_NEW(struct spool_read_task);
 
-	one->id = id;
-	one->fd = -1;
-	TAILQ_INIT(&one->callers);
-	buf_init(&one->room, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
-	return one;
+	task->id = id;
+	task->fd = -1;
+	TAILQ_INIT(&task->callers);
+	buf_init(&task->buffer, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
+	return task;
 }
 
 /* Closes. */
 static void
-spool_read_task_free(struct spool_read_task *one, struct fsio *io)
+spool_read_task_free(struct spool_read_task *task, struct fsio *io)
 {
-	if (one->fd >= 0)
-		io->ops->close(io, one->fd);
-	buf_clear(&one->room);
-	mem_free(one);
+	if (task->fd >= 0)
+		io->ops->close(io, task->fd);
+	buf_clear(&task->buffer);
+	mem_free(task);
 }
 
 void
@@ -46,126 +46,126 @@ spool_reads_init(struct spool_reads *all)
 
 /* 0 and its descriptor, or the error. */
 static int
-spool_read_task_open_body(struct fsio *io, struct spool_read_task *one)
+spool_read_task_open_body(struct fsio *io, struct spool_read_task *task)
 {
 	char name[WRITER_FILE_NAME_BYTES];
-	int fd = io->ops->open(io, writer_body_name(one->id, name), O_RDONLY), error = 0;
+	int fd = io->ops->open(io, writer_body_name(task->id, name), O_RDONLY), error = 0;
 	off_t bytes;
 
 	if (fd < 0)
 		return errno == ENOENT ? SPOOL_FAULT_BODY_MISSING : errno ? errno : EIO;
 	if (io->ops->size(io, fd, &bytes) != 0)
 		error = errno;
-	else if ((uint64_t)bytes != one->body_bytes)
+	else if ((uint64_t)bytes != task->body_bytes)
 		error = SPOOL_FAULT_BODY_TRUNCATED;
 	if (error)
 		io->ops->close(io, fd);
 	else
-		one->fd = fd;
+		task->fd = fd;
 	return error;
 }
 
 static bool
-spool_read_task_run(struct fsio *io, void *of)
+spool_read_task_run(struct fsio *io, void *arg)
 {
-	struct spool_read_task *one = of;
+	struct spool_read_task *task = arg;
 
-	one->error = stored_message_read_at(&one->place, io, &one->room, &one->record);
-	if (one->error || !one->in_file)
+	task->error = stored_message_read_at(&task->position, io, &task->buffer, &task->record);
+	if (task->error || !task->in_file)
 		return true;
-	one->error = spool_read_task_open_body(io, one);
-	one->is_of_body = one->error != 0;
+	task->error = spool_read_task_open_body(io, task);
+	task->is_of_body = task->error != 0;
 	return true;
 }
 
 static bool
-spool_read_task_close(struct fsio *io, void *of)
+spool_read_task_close(struct fsio *io, void *arg)
 {
-	struct spool_read_task *one = of;
+	struct spool_read_task *task = arg;
 
-	io->ops->close(io, one->fd);
-	one->fd = -1;
+	io->ops->close(io, task->fd);
+	task->fd = -1;
 	return true;
 }
 
 /* ---- to the thread ---- */
 
 static void
-spool_read_task_done(void *owner, void *of)
+spool_read_task_done(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct spool_read_task *one = of;
+	struct spool_read_task *task = arg;
 
-	TAILQ_INSERT_TAIL(&s->readings.read, one, link);
+	TAILQ_INSERT_TAIL(&s->reads.read, task, link);
 }
 
 static void
-spool_read_task_drop(void *owner, void *of)
+spool_read_task_drop(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct spool_read_task *one = of;
+	struct spool_read_task *task = arg;
 	struct spool_reading *r;
 
-	while ((r = TAILQ_FIRST(&one->callers)))
+	while ((r = TAILQ_FIRST(&task->callers)))
 		spool_read_cancel(r);
-	spool_read_task_free(one, s->io);
+	spool_read_task_free(task, s->io);
 }
 
 static const struct task_kind spool_read_task_kind = {
     spool_read_task_run, spool_read_task_done, spool_read_task_drop, "read"};
 
 static bool
-spool_reads_have_room(const struct spool_reads *all, const struct spool_read_task *one)
+spool_reads_have_room(const struct spool_reads *all, const struct spool_read_task *task)
 {
 	return all->ahead == 0 || (all->ahead < SPOOL_READS_AHEAD_MAX &&
-	    all->ahead_bytes + one->place.frame_bytes <= SPOOL_READS_AHEAD_BYTES);
+	    all->ahead_bytes + task->position.frame_bytes <= SPOOL_READS_AHEAD_BYTES);
 }
 
 /* There is no such message: it is told without a read. */
 static void
-spool_reads_skip(struct spool *s, struct spool_read_task *one)
+spool_reads_skip(struct spool *s, struct spool_read_task *task)
 {
-	TAILQ_REMOVE(&s->readings.waiting, one, link);
-	one->error = ENOENT;
-	one->place.frame_bytes = 0;
-	s->readings.ahead++;
-	TAILQ_INSERT_TAIL(&s->readings.read, one, link);
+	TAILQ_REMOVE(&s->reads.waiting, task, link);
+	task->error = ENOENT;
+	task->position.frame_bytes = 0;
+	s->reads.ahead++;
+	TAILQ_INSERT_TAIL(&s->reads.read, task, link);
 	eventfd_write(s->writer.event_fd, 1);
 }
 
 static void
-spool_reads_hand_over(struct spool *s, struct spool_read_task *one, struct stored_message *i)
+spool_reads_hand_over(struct spool *s, struct spool_read_task *task, struct stored_message *i)
 {
-	TAILQ_REMOVE(&s->readings.waiting, one, link);
-	one->in_file = i->in_file;
-	one->body_bytes = i->body_bytes;
-	one->segment = i->segment;
-	one->segment->readings++;
-	s->readings.ahead++;
-	s->readings.ahead_bytes += one->place.frame_bytes;
-	one->task.id = one->id;
-	tasks_submit(&s->reader, &one->task, &spool_read_task_kind, one);
+	TAILQ_REMOVE(&s->reads.waiting, task, link);
+	task->in_file = i->in_file;
+	task->body_bytes = i->body_bytes;
+	task->segment = i->segment;
+	task->segment->reads++;
+	s->reads.ahead++;
+	s->reads.ahead_bytes += task->position.frame_bytes;
+	task->task.id = task->id;
+	tasks_submit(&s->reader, &task->task, &spool_read_task_kind, task);
 }
 
 /* As many as there is room for; those that everybody has cancelled are left out. */
 static void
 spool_reads_start_next(struct spool *s)
 {
-	struct spool_reads *all = &s->readings;
-	struct spool_read_task *one;
+	struct spool_reads *all = &s->reads;
+	struct spool_read_task *task;
 
-	while ((one = TAILQ_FIRST(&all->waiting))) {
-		struct stored_message *i = index_find(&s->index, one->id);
+	while ((task = TAILQ_FIRST(&all->waiting))) {
+		struct stored_message *i = index_find(&s->index, task->id);
 
-		if (TAILQ_EMPTY(&one->callers)) {
-			TAILQ_REMOVE(&all->waiting, one, link);
-			if (i && i->reading == one)
-				i->reading = NULL;
-			spool_read_task_free(one, s->io);
-		} else if (!i || !stored_message_locate(i, &one->place)) {
-			spool_reads_skip(s, one);
-		} else if (spool_reads_have_room(all, one)) {
-			spool_reads_hand_over(s, one, i);
+		if (TAILQ_EMPTY(&task->callers)) {
+			TAILQ_REMOVE(&all->waiting, task, link);
+			if (i && i->read_task == task)
+				i->read_task = NULL;
+			spool_read_task_free(task, s->io);
+		} else if (!i || !stored_message_locate(i, &task->position)) {
+			spool_reads_skip(s, task);
+		} else if (spool_reads_have_room(all, task)) {
+			spool_reads_hand_over(s, task, i);
 		} else {
 			return;
 		}
@@ -177,54 +177,54 @@ spool_read(
     struct spool *s, struct spool_reading *r, struct msgid id, spool_content_fn *fn, void *arg)
 {
 	struct stored_message *i = index_find(&s->index, id);
-	struct spool_read_task *one = i ? i->reading : NULL;
+	struct spool_read_task *task = i ? i->read_task : NULL;
 
-	if (r->of)
+	if (r->task)
 		die("spool: a reading that is under way was asked for again");
-	if (!one) {
-		one = spool_read_task_new(id);
+	if (!task) {
+		task = spool_read_task_new(id);
 		if (i)
-			i->reading = one;
-		TAILQ_INSERT_TAIL(&s->readings.waiting, one, link);
+			i->read_task = task;
+		TAILQ_INSERT_TAIL(&s->reads.waiting, task, link);
 	}
-	*r = (struct spool_reading){.of = one, .fn = fn, .arg = arg};
-	TAILQ_INSERT_TAIL(&one->callers, r, link);
+	*r = (struct spool_reading){.task = task, .fn = fn, .arg = arg};
+	TAILQ_INSERT_TAIL(&task->callers, r, link);
 	spool_reads_start_next(s);
 }
 
 void
 spool_read_cancel(struct spool_reading *r)
 {
-	if (!r->of)
+	if (!r->task)
 		return;
-	TAILQ_REMOVE(&r->of->callers, r, link);
-	r->of = NULL;
+	TAILQ_REMOVE(&r->task->callers, r, link);
+	r->task = NULL;
 }
 
 bool
 spool_is_reading(const struct spool_reading *r)
 {
-	return r->of != NULL;
+	return r->task != NULL;
 }
 
 /* ---- what was read ---- */
 
 static void
-spool_read_task_log_error(const struct spool_read_task *one)
+spool_read_task_log_error(const struct spool_read_task *task)
 {
 	char id[ID_NUMBER_TEXT_BYTES], name[WRITER_FILE_NAME_BYTES];
-	const char *text = spool_fault_text(one->error), *wrong = spool_fault_of_body(one->error);
+	const char *text = spool_fault_text(task->error), *wrong = spool_fault_of_body(task->error);
 
-	msgid_text(one->id, 0, id);
-	if (one->is_of_body)
+	msgid_text(task->id, 0, id);
+	if (task->is_of_body)
 		log_error("spool: message %s: the body file %s %s%s", id,
-		    writer_body_name(one->id, name), wrong ? wrong : "cannot be opened now: ",
+		    writer_body_name(task->id, name), wrong ? wrong : "cannot be opened now: ",
 		    wrong ? "" : text);
 	else
 		log_error("spool: message %s %s: %s, offset %u: %s%s", id,
-		    one->error == EBADMSG ? "is damaged" : "cannot be read now",
-		    segment_name(one->place.slot, name), one->place.offset, text,
-		    one->error == SPOOL_FAULT_MISREAD
+		    task->error == EBADMSG ? "is damaged" : "cannot be read now",
+		    segment_name(task->position.slot, name), task->position.offset, text,
+		    task->error == SPOOL_FAULT_MISREAD
 		        ? "; wrong at the next read too, it is lost, and "
 		          "its sender is told"
 		        : "");
@@ -233,90 +233,90 @@ spool_read_task_log_error(const struct spool_read_task *one)
 /* Once, before the first is told: who asks from now on begins another read.  A message that went
  * away meanwhile is no message any more, whatever was read of it. */
 static void
-spool_read_task_end(struct spool *s, struct spool_read_task *one)
+spool_read_task_end(struct spool *s, struct spool_read_task *task)
 {
-	struct stored_message *i = index_find(&s->index, one->id);
+	struct stored_message *i = index_find(&s->index, task->id);
 
-	if (one->segment)
-		one->segment->readings--;
-	one->segment = NULL;
-	if (!i || i->reading != one) {
-		one->error = ENOENT;
+	if (task->segment)
+		task->segment->reads--;
+	task->segment = NULL;
+	if (!i || i->read_task != task) {
+		task->error = ENOENT;
 		return;
 	}
-	i->reading = NULL;
-	if (!one->is_of_body)
-		one->error = stored_message_judge_read(i, one->error);
-	if (one->error && one->error != ENOENT)
-		spool_read_task_log_error(one);
+	i->read_task = NULL;
+	if (!task->is_of_body)
+		task->error = stored_message_judge_read(i, task->error);
+	if (task->error && task->error != ENOENT)
+		spool_read_task_log_error(task);
 }
 
 /* Each may cancel any other. */
 static unsigned
-spool_read_task_answer(struct spool_read_task *one, unsigned at_most)
+spool_read_task_answer(struct spool_read_task *task, unsigned at_most)
 {
-	const struct spool_entry *e = &one->record.entry;
-	struct spool_content content = {.fd = one->fd};
+	const struct spool_entry *e = &task->record.entry;
+	struct spool_content content = {.fd = task->fd};
 	struct spool_reading *r;
 	unsigned calls = 0;
 
-	if (!one->error || one->is_of_body) {
+	if (!task->error || task->is_of_body) {
 		content.envelope = e->message.envelope;
 		content.header = e->message.header;
 		content.body = e->message.body;
 		content.sums = e->message.sums;
 	}
-	while (calls < at_most && (r = TAILQ_FIRST(&one->callers))) {
+	while (calls < at_most && (r = TAILQ_FIRST(&task->callers))) {
 		spool_read_cancel(r);
 		calls++;
-		r->is_of_body = one->is_of_body;
-		r->fn(one->error && !one->is_of_body ? NULL : &content, one->error, r->arg);
+		r->is_of_body = task->is_of_body;
+		r->fn(task->error && !task->is_of_body ? NULL : &content, task->error, r->arg);
 	}
 	return calls;
 }
 
 static void
-spool_read_task_closed(void *owner, void *of)
+spool_read_task_closed(void *owner, void *arg)
 {
 	struct spool *s = owner;
-	struct spool_read_task *one = of;
+	struct spool_read_task *task = arg;
 
-	s->readings.ahead--;
-	s->readings.ahead_bytes -= one->place.frame_bytes;
-	spool_read_task_free(one, s->io);
+	s->reads.ahead--;
+	s->reads.ahead_bytes -= task->position.frame_bytes;
+	spool_read_task_free(task, s->io);
 }
 
 /* A body's file may be gone by now, and this descriptor the last of it: the thread closes it, which
  * may have the file system free all of it. */
 static void
-spool_reads_finish(struct spool *s, struct spool_read_task *one)
+spool_reads_finish(struct spool *s, struct spool_read_task *task)
 {
 	static const struct task_kind kind = {
 	    spool_read_task_close, spool_read_task_closed, spool_read_task_drop, "close the body"};
 
-	TAILQ_REMOVE(&s->readings.read, one, link);
-	if (one->fd < 0)
-		spool_read_task_closed(s, one);
+	TAILQ_REMOVE(&s->reads.read, task, link);
+	if (task->fd < 0)
+		spool_read_task_closed(s, task);
 	else
-		tasks_submit(&s->reader, &one->task, &kind, one);
+		tasks_submit(&s->reader, &task->task, &kind, task);
 }
 
 /* The rest has its turn after the other work of the loop. */
 void
 spool_reads_dispatch(struct spool *s)
 {
-	struct spool_reads *all = &s->readings;
+	struct spool_reads *all = &s->reads;
 	unsigned calls = 0;
-	struct spool_read_task *one;
+	struct spool_read_task *task;
 
 	tasks_dispatch(&s->reader, s);
-	while (calls < SPOOL_READS_CALLS_PER_TURN && (one = TAILQ_FIRST(&all->read))) {
-		if (!one->is_ended)
-			spool_read_task_end(s, one);
-		one->is_ended = true;
-		calls += spool_read_task_answer(one, SPOOL_READS_CALLS_PER_TURN - calls);
-		if (TAILQ_EMPTY(&one->callers))
-			spool_reads_finish(s, one);
+	while (calls < SPOOL_READS_CALLS_PER_TURN && (task = TAILQ_FIRST(&all->read))) {
+		if (!task->is_ended)
+			spool_read_task_end(s, task);
+		task->is_ended = true;
+		calls += spool_read_task_answer(task, SPOOL_READS_CALLS_PER_TURN - calls);
+		if (TAILQ_EMPTY(&task->callers))
+			spool_reads_finish(s, task);
 	}
 	spool_reads_start_next(s);
 	if (!TAILQ_EMPTY(&all->read))
@@ -328,17 +328,17 @@ spool_reads_dispatch(struct spool *s)
 static void
 spool_reads_drop(struct spool *s, struct spool_read_task_list *list)
 {
-	struct spool_read_task *one;
+	struct spool_read_task *task;
 
-	while ((one = TAILQ_FIRST(list))) {
-		TAILQ_REMOVE(list, one, link);
-		spool_read_task_drop(s, one);
+	while ((task = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, task, link);
+		spool_read_task_drop(s, task);
 	}
 }
 
 void
 spool_reads_clear(struct spool *s)
 {
-	spool_reads_drop(s, &s->readings.waiting);
-	spool_reads_drop(s, &s->readings.read);
+	spool_reads_drop(s, &s->reads.waiting);
+	spool_reads_drop(s, &s->reads.read);
 }

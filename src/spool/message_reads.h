@@ -31,13 +31,13 @@ struct spool_read_task {
 	struct segment *segment;         /* counts it in its readings; or NULL */
 	bool is_ended;                   /* it is being told */
 	/* what is to be read */
-	struct stored_message_position place;
+	struct stored_message_position position;
 	bool in_file;
 	uint64_t body_bytes;             /* of that file */
 	/* what came of it */
 	int error;
 	bool is_of_body;                 /* the error */
-	struct buf room;                 /* the record's strings point into it */
+	struct buf buffer;               /* the record's strings point into it */
 	struct frame_entry record;
 	int fd;                          /* of the body's file, or -1 */
 };

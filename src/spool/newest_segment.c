@@ -40,7 +40,7 @@ newest_segment_parse(struct newest_segment *n, struct str bytes)
 		return false;
 	n->generation = le64toh(c.generation);
 	n->slot = le32toh(c.slot);
-	n->is_said = true;
+	n->is_recorded = true;
 	return true;
 }
 
@@ -54,7 +54,7 @@ newest_segment_is_blank(struct str bytes)
 }
 
 static int
-newest_segment_load(struct newest_segment *n, enum newest_segment_state *verdict_out)
+newest_segment_load(struct newest_segment *n, enum newest_segment_state *state_out)
 {
 	char sector[SEGMENT_SECTOR];
 	struct iovec v = {sector, sizeof sector};
@@ -70,28 +70,28 @@ newest_segment_load(struct newest_segment *n, enum newest_segment_state *verdict
 	if (result != 0)
 		return -1;
 	if (newest_segment_parse(n, str_make(sector, got)))
-		*verdict_out = NEWEST_SEGMENT_GOOD;
+		*state_out = NEWEST_SEGMENT_GOOD;
 	else if (!newest_segment_is_blank(str_make(sector, got)))
-		*verdict_out = NEWEST_SEGMENT_DAMAGED;
+		*state_out = NEWEST_SEGMENT_DAMAGED;
 	return 0;
 }
 
 int
-newest_segment_read(struct newest_segment *n, enum newest_segment_state *verdict_out)
+newest_segment_read(struct newest_segment *n, enum newest_segment_state *state_out)
 {
 	struct fsio_file file;
 
-	*verdict_out = NEWEST_SEGMENT_ABSENT;
+	*state_out = NEWEST_SEGMENT_ABSENT;
 	if (n->io->ops->inspect(n->io, NEWEST_SEGMENT_NAME, &file) != 0)
 		return errno == ENOENT ? 0 : -1;
 	n->is_named = true;
 	n->is_foreign = !file.is_plain || !file.is_ours || !file.is_private;
 	if (n->is_foreign)
-		*verdict_out = NEWEST_SEGMENT_FOREIGN;
-	else if (newest_segment_load(n, verdict_out) != 0)
+		*state_out = NEWEST_SEGMENT_FOREIGN;
+	else if (newest_segment_load(n, state_out) != 0)
 		return -1;
 	n->is_unknown =
-	    *verdict_out == NEWEST_SEGMENT_FOREIGN || *verdict_out == NEWEST_SEGMENT_DAMAGED;
+	    *state_out == NEWEST_SEGMENT_FOREIGN || *state_out == NEWEST_SEGMENT_DAMAGED;
 	return 0;
 }
 
@@ -138,12 +138,12 @@ newest_segment_set(struct newest_segment *n, const struct segment *g)
 {
 	uint64_t generation = g ? g->generation : 0;
 
-	if (n->is_foreign || (n->is_said && n->generation == generation))
+	if (n->is_foreign || (n->is_recorded && n->generation == generation))
 		return;
 	n->generation = generation;
 	n->slot = g ? g->slot : 0;
-	n->is_said = newest_segment_write(n) == 0;
-	if (!n->is_said)
+	n->is_recorded = newest_segment_write(n) == 0;
+	if (!n->is_recorded)
 		log_warn("spool: %s cannot be written: %m; if the file of the newest segment is "
 			 "missing at a later start, that may not be noticed", NEWEST_SEGMENT_NAME);
 }

@@ -13,7 +13,7 @@
 
 struct newest_segment {
 	struct fsio *io;
-	bool is_said;                    /* the file durably says what stands here */
+	bool is_recorded;                /* the file durably says what stands here */
 	uint64_t generation;             /* 0: none was begun yet */
 	uint32_t slot;                   /* of its file */
 	bool is_named;                   /* the file has its name, durably */
@@ -30,7 +30,7 @@ enum newest_segment_state {
 
 /* When the directory is synced.  GOOD: it says.  ABSENT: also where it was never written, for the
  * power was cut.  -1 with errno: it could not be read, so nothing is known. */
-int newest_segment_read(struct newest_segment *n, enum newest_segment_state *verdict_out) MUST_USE;
+int newest_segment_read(struct newest_segment *n, enum newest_segment_state *state_out) MUST_USE;
 /* From now on the file durably says g, or that there is none (NULL).  What cannot be written is
  * logged, and stops nothing: then a later start may not notice that g is missing. */
 void newest_segment_set(struct newest_segment *n, const struct segment *g);

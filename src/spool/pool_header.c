@@ -9,7 +9,7 @@ int
 segment_pool_failed(const struct segment_pool *p, struct disk_retry *t, const char *what)
 {
 	disk_retry_log(t, what);
-	if (p->is_patient)
+	if (p->has_retry_pause)
 		disk_retry_pause(t, disk_retry_pause_ms(0));
 	return -1;
 }
@@ -18,12 +18,12 @@ int
 segment_pool_write_mark(struct segment_pool *p)
 {
 	if (!p->newest ||
-	    (p->told_freed >= p->mark.freed && p->told_missing >= p->mark.missing_count))
+	    (p->written_freed >= p->mark.freed && p->written_missing >= p->mark.missing_count))
 		return 0;
-	if (segment_write_mark(p->newest, p->io, &p->mark, p->told_count++) != 0)
+	if (segment_write_mark(p->newest, p->io, &p->mark, p->mark_writes++) != 0)
 		return -1;
-	p->told_freed = p->mark.freed;
-	p->told_missing = p->mark.missing_count;
+	p->written_freed = p->mark.freed;
+	p->written_missing = p->mark.missing_count;
 	return 0;
 }
 
@@ -33,14 +33,14 @@ segment_pool_write_mark(struct segment_pool *p)
 static int
 segment_pool_header_failed(struct segment_pool *p, bool is_medium, const char *what)
 {
-	struct disk_retry *t = &p->header_trouble;
+	struct disk_retry *t = &p->header_retry;
 	unsigned before = t->failures;
 
 	if (!is_medium)
 		return segment_pool_failed(p, t, what);
 	t->failures++;
 	disk_retry_log(t, what);
-	if (p->is_patient && before > 0)
+	if (p->has_retry_pause && before > 0)
 		disk_retry_pause(t, disk_retry_pause_ms(before - 1));
 	return -1;
 }
@@ -53,16 +53,16 @@ segment_pool_write_header(struct segment_pool *p, struct segment *s, const char 
 	if (segment_write_header(s, p->io, &p->mark) == 0 &&
 	    (!s->has_bad_start || segment_clear_start(s, p->io) == 0)) {
 		if (s != p->making)
-			disk_retry_end(&p->header_trouble, "segments can be prepared");
+			disk_retry_end(&p->header_retry, "segments can be prepared");
 		return 0;
 	}
-	s->is_kept = segment_is_medium_error(errno);
+	s->is_unusable = segment_is_medium_error(errno);
 	/* a part of its name when it is set aside */
 	s->tag = segment_make_tag();
 	/* one in the making is removed, and says nothing of those in use before */
 	if (s == p->making)
-		return segment_pool_failed(p, &p->making_trouble, what);
-	return segment_pool_header_failed(p, s->is_kept, what);
+		return segment_pool_failed(p, &p->making_retry, what);
+	return segment_pool_header_failed(p, s->is_unusable, what);
 }
 
 int

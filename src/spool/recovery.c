@@ -33,11 +33,11 @@ struct recovery_listing {
 	size_t count;
 	size_t cap;
 	struct replay replay;
-	struct damaged_header *cases;      /* segments with a damaged header */
+	struct damaged_header *damaged;    /* segments with a damaged header */
 	uint32_t slot_max;               /* of segments that are ours */
 	struct recovery_bodies bodies;
 	struct buf stale;                /* names to remove, each with its NUL */
-	struct buf asides;               /* names of files that were put aside, likewise */
+	struct buf set_aside_names;      /* names of files that were put aside, likewise */
 	struct recovery_foreign *foreign;
 	unsigned stray_count;            /* names that are none of the spool's */
 	char stray[64];                  /* the first of them */
@@ -89,7 +89,7 @@ recovery_add_name(const char *name, void *arg)
 	else if (str_iends(s, STR(".body")))
 		mem_free(map_put(l->bodies.files, s, mem_text(name, s.n)));
 	else if (str_iends(s, STR(".aside")))
-		buf_add(&l->asides, name, s.n + 1);
+		buf_add(&l->set_aside_names, name, s.n + 1);
 	else if (!recovery_is_known_name(s))
 		recovery_add_stray(l, name);
 }
@@ -184,10 +184,10 @@ recovery_examine_damaged(struct recovery_listing *l, size_t at, const struct fsi
 	bool is_segment = false;
 
 	if (file->is_ours && file->is_private &&
-	    damaged_headers_examine(&l->replay, l->segments[at], &l->cases, &is_segment) != 0)
+	    damaged_headers_examine(&l->replay, l->segments[at], &l->damaged, &is_segment) != 0)
 		return -1;
 	if (is_segment) {
-		l->cases->mark = *mark;
+		l->damaged->mark = *mark;
 		segment_add_mark(&l->replay.mark, mark);
 	} else {
 		recovery_add_foreign(l, at, recovery_foreign_reason(file));
@@ -199,22 +199,22 @@ static int
 recovery_check_header(struct recovery_listing *l, size_t at, const struct fsio_file *file)
 {
 	struct segment *g = l->segments[at];
-	enum segment_header_state verdict;
+	enum segment_header_state state;
 	struct segment_mark mark;
 	char name[SEGMENT_NAME_BYTES];
 
 	segment_name(g->slot, name);
-	if (segment_read_header(g, l->spool->io, &verdict, &mark) != 0) {
+	if (segment_read_header(g, l->spool->io, &state, &mark) != 0) {
 		if (!l->spool->options.accept_damage || !replay_may_accept(errno))
 			return replay_refuse(name, 0);
 		/* what the disk has lost of it is damage like any other: the rest may be whole */
 		return recovery_examine_damaged(l, at, file, &mark);
 	}
-	if (verdict == SEGMENT_FOREIGN)
+	if (state == SEGMENT_FOREIGN)
 		return replay_refuse_version(name, 0, g->version);
 	/* one that was cut short is not used again: a later start would miss its end */
-	g->is_kept = verdict == SEGMENT_GOOD && file->bytes < g->bytes;
-	if (verdict == SEGMENT_GOOD) {
+	g->is_unusable = state == SEGMENT_GOOD && file->bytes < g->bytes;
+	if (state == SEGMENT_GOOD) {
 		if (recovery_check_owner(l, at, file) != 0)
 			return -1;
 		if (l->segments[at])
@@ -274,9 +274,9 @@ recovery_assign_damaged(struct recovery_listing *l)
 	for (size_t i = 0; i < l->count; i++)
 		if (l->segments[i] && l->segments[i]->generation > 0)
 			good[count++] = l->segments[i];
-	result = damaged_headers_assign(&l->replay, l->cases, good, count);
+	result = damaged_headers_assign(&l->replay, l->damaged, good, count);
 	mem_free(good);
-	damaged_headers_clear(&l->cases);
+	damaged_headers_clear(&l->damaged);
 	for (size_t i = 0; i < l->count && result == 0; i++)
 		if (l->segments[i] && l->segments[i]->has_bad_header &&
 		    l->segments[i]->generation == 0)
@@ -289,7 +289,7 @@ static int
 recovery_open_segments(struct recovery_listing *l)
 {
 	struct segment_pool *p = &l->spool->writer.pool;
-	size_t kept = 0;
+	size_t count_read = 0;
 
 	for (size_t i = 0; i < l->count; i++)
 		if (recovery_open_segment(l, i) != 0)
@@ -306,13 +306,13 @@ recovery_open_segments(struct recovery_listing *l)
 		if (g->generation == 0)
 			segment_pool_return(p, g);
 		else
-			l->segments[kept++] = g;
+			l->segments[count_read++] = g;
 	}
-	l->count = kept;
-	if (kept == 0)
+	l->count = count_read;
+	if (count_read == 0)
 		return 0;
-	qsort(l->segments, kept, sizeof(struct segment *), recovery_by_generation);
-	p->generation = l->segments[kept - 1]->generation;
+	qsort(l->segments, count_read, sizeof(struct segment *), recovery_by_generation);
+	p->generation = l->segments[count_read - 1]->generation;
 	return 0;
 }
 
@@ -359,7 +359,7 @@ recovery_tidy(struct recovery_listing *l)
 	recovery_set_aside_foreign(l);
 	recovery_bodies_restore(l->spool, &l->bodies);
 	recovery_bodies_tidy(l->spool, &l->bodies, l->is_whole);
-	damage_copies_write(&l->replay.kept, &l->spool->writer.pool);
+	damage_copies_write(&l->replay.damage_copies, &l->spool->writer.pool);
 	stale_segments_set_aside(&l->spool->writer.pool);
 }
 
@@ -370,8 +370,9 @@ recovery_find_set_aside(struct recovery_listing *l)
 {
 	struct spool *s = l->spool;
 
-	for (size_t at = 0; at < l->asides.n; at += strlen(l->asides.p + at) + 1) {
-		struct str name = str_of(l->asides.p + at);
+	for (size_t at = 0; at < l->set_aside_names.n;
+	     at += strlen(l->set_aside_names.p + at) + 1) {
+		struct str name = str_of(l->set_aside_names.p + at);
 		bool is_body = str_iends(name, STR(".body.aside"));
 		size_t end = is_body ? STR(".body.aside").n : STR(".aside").n;
 		struct stored_message *i = NULL;
@@ -381,7 +382,7 @@ recovery_find_set_aside(struct recovery_listing *l)
 		if (msgid_parse(str_upto(name, name.n - end), &id, &recipient) && recipient == 0)
 			i = index_find(&s->index, id);
 		if (i && !i->is_lost)
-			i->is_aside = true;
+			i->has_set_aside = true;
 		else
 			s->stats.set_aside += !is_body;
 	}
@@ -393,12 +394,12 @@ recovery_listing_clear(struct recovery_listing *l)
 	for (size_t i = 0; i < l->count; i++)
 		segment_free(&l->segments[i], l->spool->io);
 	mem_free(l->segments);
-	damaged_headers_clear(&l->cases);
+	damaged_headers_clear(&l->damaged);
 	replay_clear(&l->replay);
 	map_free_all(&l->bodies.files);
-	buf_clear(&l->bodies.back);
+	buf_clear(&l->bodies.to_restore);
 	buf_clear(&l->stale);
-	buf_clear(&l->asides);
+	buf_clear(&l->set_aside_names);
 	for (struct recovery_foreign *f = l->foreign, *next; f; f = next) {
 		next = f->next;
 		mem_free(f);
@@ -409,20 +410,20 @@ recovery_listing_clear(struct recovery_listing *l)
 static int
 recovery_read_newest(struct spool *s)
 {
-	enum newest_segment_state verdict;
+	enum newest_segment_state state;
 
-	if (newest_segment_read(&s->writer.newest_segment, &verdict) != 0) {
+	if (newest_segment_read(&s->writer.newest_segment, &state) != 0) {
 		if (!replay_may_accept(errno))
 			return replay_refuse(NEWEST_SEGMENT_NAME, 0);
 		s->stats.quarantined++;
 		log_error("spool: %s cannot be read: %m; so it is not known whether the file of "
 			  "the newest segment is missing; it is written anew",
 		    NEWEST_SEGMENT_NAME);
-	} else if (verdict == NEWEST_SEGMENT_DAMAGED) {
+	} else if (state == NEWEST_SEGMENT_DAMAGED) {
 		s->stats.quarantined++;
 		log_error("spool: %s is damaged; so it is not known whether the file of the "
 			  "newest segment is missing; it is written anew", NEWEST_SEGMENT_NAME);
-	} else if (verdict == NEWEST_SEGMENT_FOREIGN) {
+	} else if (state == NEWEST_SEGMENT_FOREIGN) {
 		log_warn("spool: %s is not a file of ours and is left alone; so it is not known "
 			 "whether the file of the newest segment is missing", NEWEST_SEGMENT_NAME);
 	}
@@ -459,21 +460,21 @@ int
 spool_recover(struct spool *s, const struct spool_recovery *r)
 {
 	struct recovery_listing l = {.spool = s, .bodies.files = map_new(), .replay = {.spool = s}};
-	struct recovery_report told = {0};
+	struct recovery_report report = {0};
 	int result, error;
 
 	buf_init(&l.stale, RECOVERY_STALE_BYTES_MAX);
-	buf_init(&l.asides, RECOVERY_STALE_BYTES_MAX);
-	buf_init(&l.bodies.back, RECOVERY_STALE_BYTES_MAX);
+	buf_init(&l.set_aside_names, RECOVERY_STALE_BYTES_MAX);
+	buf_init(&l.bodies.to_restore, RECOVERY_STALE_BYTES_MAX);
 	result = recovery_read_all(&l);
 	if (result == 0 && r)
-		result = recovery_report_all(s, r, &told);
+		result = recovery_report_all(s, r, &report);
 	if (result == 0) {
 		recovery_tidy(&l);
-		recovery_report_set_aside(s, &told);
+		recovery_report_set_aside(s, &report);
 	}
 	error = errno;
-	recovery_report_clear(&told);
+	recovery_report_clear(&report);
 	recovery_listing_clear(&l);
 	errno = error;
 	return result;

@@ -23,20 +23,20 @@ recovery_absent_find(struct recovery_absent *a, struct segment **segments, size_
 {
 	char name[SEGMENT_NAME_BYTES];
 	size_t n = 0, seen = 0;
-	unsigned told = 0;
+	unsigned named = 0;
 
 	if (count == 0)
 		return;
 	qsort(segments, count, sizeof(struct segment *), recovery_absent_by_slot);
 	segment_name(segments[count - 1]->slot, a->last);
 	for (uint32_t slot = 1;
-	     slot < segments[count - 1]->slot && told < RECOVERY_ABSENT_NAMES_MAX; slot++) {
+	     slot < segments[count - 1]->slot && named < RECOVERY_ABSENT_NAMES_MAX; slot++) {
 		while (segments[seen]->slot < slot)
 			seen++;
 		if (segments[seen]->slot == slot)
 			continue;
-		n += (size_t)snprintf(a->names + n, sizeof a->names - n, "%s%s", told++ ? ", " : "",
-		    segment_name(slot, name));
+		n += (size_t)snprintf(a->names + n, sizeof a->names - n, "%s%s",
+		    named++ ? ", " : "", segment_name(slot, name));
 	}
 }
 

@@ -114,11 +114,11 @@ recovery_bodies_read(
     struct spool *s, struct stored_message *i, int fd, struct recovery_bodies_fault *f)
 {
 	struct frame_entry record;
-	int error = stored_message_read(i, s->io, &s->room, &record);
+	int error = stored_message_read(i, s->io, &s->buffer, &record);
 
 	/* a start has no later read that could prove it */
 	if (error == SPOOL_FAULT_MISREAD)
-		error = stored_message_read(i, s->io, &s->room, &record);
+		error = stored_message_read(i, s->io, &s->buffer, &record);
 	if (error) {
 		segment_name(i->segment->slot, f->name);
 		f->offset = i->offset;
@@ -172,11 +172,11 @@ recovery_bodies_restore_one(struct spool *s, const char *name)
 void
 recovery_bodies_restore(struct spool *s, const struct recovery_bodies *b)
 {
-	const struct buf *back = &b->back;
+	const struct buf *to_restore = &b->to_restore;
 
-	for (size_t at = 0; at < back->n; at += strlen(back->p + at) + 1)
-		recovery_bodies_restore_one(s, back->p + at);
-	if (back->n > 0 && s->io->ops->sync_directory(s->io) != 0)
+	for (size_t at = 0; at < to_restore->n; at += strlen(to_restore->p + at) + 1)
+		recovery_bodies_restore_one(s, to_restore->p + at);
+	if (to_restore->n > 0 && s->io->ops->sync_directory(s->io) != 0)
 		log_warn("spool: the names of body files that were taken back are not durable: %m");
 }
 
@@ -202,7 +202,7 @@ recovery_bodies_find_lost(struct spool *s, struct recovery_bodies *b, struct sto
 		    ? "is missing, and the file of that name with .lost is not what was stored"
 		    : "is missing, and the file of that name with .lost cannot be compared with "
 		      "what was stored";
-	buf_add(&b->back, name, strlen(name) + 1);
+	buf_add(&b->to_restore, name, strlen(name) + 1);
 	return NULL;
 }
 
@@ -238,7 +238,7 @@ int
 recovery_bodies_check(struct spool *s, struct recovery_bodies *b)
 {
 	for (struct segment *g = s->index.oldest; g; g = g->next)
-		for (struct stored_message *i = g->items; i; i = i->next)
+		for (struct stored_message *i = g->messages; i; i = i->next)
 			if (i->in_file && recovery_bodies_check_one(s, b, i) != 0)
 				return -1;
 	return 0;
@@ -288,7 +288,7 @@ void
 recovery_bodies_tidy(struct spool *s, struct recovery_bodies *b, bool is_whole)
 {
 	bool is_sure =
-	    is_whole && b->back.n == 0 && s->stats.quarantined + s->stats.known_damages == 0;
+	    is_whole && b->to_restore.n == 0 && s->stats.quarantined + s->stats.known_damages == 0;
 
 	map_each(b->files, is_sure ? recovery_bodies_remove_one : recovery_bodies_keep_one, s);
 	/* a log that begins anew tells later starts nothing of them */

@@ -9,7 +9,7 @@
 struct recovery_bodies {
 	/* the *.body names that the directory holds, each with its own name, owned, as value */
 	struct map *files;
-	struct buf back;                 /* names of those to be taken back, each with its NUL */
+	struct buf to_restore;           /* names of those to be taken back, each with its NUL */
 };
 
 /* How many names are such as the spool gives to bodies of messages: they were stored. */

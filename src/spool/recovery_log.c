@@ -17,7 +17,7 @@ recovery_log_refuse_unsure(const struct damage_copies *k)
 	errno = k->error;
 	log_error("spool: %s cannot be looked at: %m; so it is not known whether a copy of what is "
 		  "damaged is there; the spool is not opened and nothing is changed; remove the "
-		  "cause, or move this name away, and start again%s", k->unsure,
+		  "cause, or move this name away, and start again%s", k->unchecked,
 	    replay_may_accept(k->error)
 	        ? "; or start once with --accept-damage, which copies nothing to it"
 	        : "");
@@ -56,8 +56,8 @@ recovery_log_read_all(struct replay *r, struct segment **segments, size_t count)
 		errno = EPROTO;
 		return -1;
 	}
-	if (r->kept.error)
-		return recovery_log_refuse_unsure(&r->kept);
+	if (r->damage_copies.error)
+		return recovery_log_refuse_unsure(&r->damage_copies);
 	if (segment_chain_check_any(r, count) != 0)
 		return -1;
 	if (recovery_log_each(r, segments, count, false) != 0)
@@ -72,7 +72,7 @@ recovery_log_run(struct replay *r, struct segment **segments, size_t count, bool
 	struct spool *s = r->spool;
 	struct spool_writer *w = &s->writer;
 	int result = recovery_log_read_all(r, segments, count);
-	uint64_t spoken_of = segment_mark_last(&r->mark);
+	uint64_t last_named = segment_mark_last(&r->mark);
 
 	*is_whole_out = segment_chain_is_complete(r, w->pool.generation);
 	w->sequence = r->last_sequence;
@@ -84,9 +84,9 @@ recovery_log_run(struct replay *r, struct segment **segments, size_t count, bool
 		r->mark.oldest = s->index.oldest->generation;
 	w->pool.mark = r->mark;
 	/* also where the files are gone: a number that is used again would pass for freed */
-	if (spoken_of > w->pool.generation)
-		w->pool.generation = spoken_of;
-	if (w->newest_segment.is_said && w->newest_segment.generation > w->pool.generation)
+	if (last_named > w->pool.generation)
+		w->pool.generation = last_named;
+	if (w->newest_segment.is_recorded && w->newest_segment.generation > w->pool.generation)
 		w->pool.generation = w->newest_segment.generation;
 	segment_chain_skip_generations(r);
 	w->pool.newest = s->index.newest;

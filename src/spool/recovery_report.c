@@ -29,9 +29,9 @@ recovery_report_add_unknown(struct recovery_report *t, struct msgid id)
 {
 	if (t->count == t->cap) {
 		t->cap = t->cap ? t->cap * 2 : 16;
-		t->strange = mem_grow(t->strange, t->cap * sizeof *t->strange);
+		t->not_understood = mem_grow(t->not_understood, t->cap * sizeof *t->not_understood);
 	}
-	t->strange[t->count++] = id;
+	t->not_understood[t->count++] = id;
 }
 
 static int
@@ -44,7 +44,7 @@ recovery_report_one(struct spool *s, const struct spool_recovery *r, struct stor
 
 	metrics_work_id("recover: schedule", i->id);
 	metrics_progress();
-	error = stored_message_read(i, s->io, &s->room, &record);
+	error = stored_message_read(i, s->io, &s->buffer, &record);
 	if (error)
 		return recovery_report_refuse(i, error);
 	stored_message_describe(i, &m);
@@ -58,7 +58,7 @@ int
 recovery_report_all(struct spool *s, const struct spool_recovery *r, struct recovery_report *out)
 {
 	for (struct segment *g = s->index.oldest; g; g = g->next)
-		for (struct stored_message *i = g->items; i; i = i->next)
+		for (struct stored_message *i = g->messages; i; i = i->next)
 			if (recovery_report_one(s, r, i, out) != 0)
 				return -1;
 	for (struct spool_note *n = s->index.notes; n; n = n->next)
@@ -73,15 +73,15 @@ recovery_report_set_aside(struct spool *s, const struct recovery_report *t)
 	struct frame_entry record;
 
 	for (size_t n = 0; n < t->count; n++) {
-		struct stored_message *i = index_find(&s->index, t->strange[n]);
-		int error = i ? stored_message_read(i, s->io, &s->room, &record) : ENOENT;
+		struct stored_message *i = index_find(&s->index, t->not_understood[n]);
+		int error = i ? stored_message_read(i, s->io, &s->buffer, &record) : ENOENT;
 
 		metrics_progress();
 		if (error)
 			log_error("spool: message %s: its envelope is not understood, and it "
 				  "cannot be read now to be set aside: %s; it stays in the spool, "
 				  "is not delivered, and the next start tries again",
-			    msgid_text(t->strange[n], 0, id), spool_fault_text(error));
+			    msgid_text(t->not_understood[n], 0, id), spool_fault_text(error));
 		else
 			set_aside_message(s, i, &record);
 	}
@@ -90,6 +90,6 @@ recovery_report_set_aside(struct spool *s, const struct recovery_report *t)
 void
 recovery_report_clear(struct recovery_report *t)
 {
-	mem_free(t->strange);
+	mem_free(t->not_understood);
 	*t = (struct recovery_report){0};
 }

@@ -8,7 +8,7 @@
 
 /* Messages whose envelope means nothing to the one who was told. */
 struct recovery_report {
-	struct msgid *strange;
+	struct msgid *not_understood;
 	size_t count;
 	size_t cap;
 };

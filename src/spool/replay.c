@@ -38,7 +38,7 @@ replay_find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 {
 	char name[SEGMENT_NAME_BYTES];
 
-	end->state = seals_read(r->spool->io, g, &end->own, &end->sequence);
+	end->state = seals_read(r->spool->io, g, &end->own_seal, &end->sequence);
 	if (end->state != SEAL_NONE && g->generation > r->newest_seal)
 		r->newest_seal = g->generation;
 	if (end->state != SEAL_UNREAD)
@@ -56,7 +56,7 @@ replay_find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 static void
 replay_set_ends(struct replay *r, struct segment *const *segments, size_t i)
 {
-	const struct frame_seal *seal = &r->ends[i].own;
+	const struct frame_seal *seal = &r->ends[i].own_seal;
 
 	if (r->ends[i].state != SEAL_VALID)
 		return;
@@ -74,7 +74,7 @@ replay_set_ends(struct replay *r, struct segment *const *segments, size_t i)
 int
 replay_find_ends(struct replay *r, struct segment *const *segments, size_t count)
 {
-	uint64_t gone = 0;
+	uint64_t newest_freed = 0;
 
 	r->ends = mem_new((count + 1) * sizeof *r->ends);
 	for (size_t i = count; i-- > 0;) {
@@ -82,7 +82,7 @@ replay_find_ends(struct replay *r, struct segment *const *segments, size_t count
 
 		if (end->kind == REPLAY_VOIDED)
 			continue;
-		if (segments[i]->generation < gone) {
+		if (segments[i]->generation < newest_freed) {
 			end->kind = REPLAY_FREED;
 			continue;
 		}
@@ -90,9 +90,9 @@ replay_find_ends(struct replay *r, struct segment *const *segments, size_t count
 			return -1;
 		replay_set_ends(r, segments, i);
 		if (end->kind == REPLAY_FREED)
-			gone = segments[i]->generation;
+			newest_freed = segments[i]->generation;
 		else if (segment_chain_follows_freed(r, segments, count, end))
-			gone = end->own.generation;
+			newest_freed = end->own_seal.generation;
 	}
 	return 0;
 }
@@ -111,8 +111,8 @@ struct replay_image {
 	struct segment_holes holes;      /* what could not be read is zero in bytes */
 	uint32_t end;
 	bool is_sealed;
-	struct seals_summary sight;        /* of its frames, whole or not */
-	bool has_lost_seal;              /* it was written, and is damaged */
+	struct seals_summary summary;      /* of its frames, whole or not */
+	bool has_damaged_seal;           /* it was written, and is damaged */
 	bool is_out_of_order;            /* whole frames stand in the stretch that was passed */
 };
 
@@ -150,10 +150,10 @@ replay_copy_damage(struct replay *r, const struct replay_image *m, uint32_t from
 	log_error("spool: segment %u is damaged from %u to %u", m->segment->slot, from, to);
 	errno = error;
 	if (found < 0)
-		damage_copies_set_unsure(&r->kept, &s, name,
+		damage_copies_set_unsure(&r->damage_copies, &s, name,
 		    r->spool->options.accept_damage && replay_may_accept(error));
 	else
-		damage_copies_add(&r->kept, &s);
+		damage_copies_add(&r->damage_copies, &s);
 	return true;
 }
 
@@ -207,7 +207,7 @@ replay_apply_frame(
     struct replay *r, const struct replay_image *m, uint32_t at, const struct frame_header *f)
 {
 	struct str rest = str_upto(str_from(m->bytes, at + FRAME_HEADER_BYTES), f->payload_bytes);
-	struct index_position place = {
+	struct index_position position = {
 	    m->segment, at, FRAME_HEADER_BYTES + f->payload_bytes, rest};
 	struct spool_index *x = &r->spool->index;
 	struct frame_entry record = {0};
@@ -220,14 +220,14 @@ replay_apply_frame(
 			lost_messages_pass_stored(r, record.entry.id, m->segment->generation);
 		if (record.type == FRAME_STATUS)
 			lost_messages_pass_status(r, &record.entry);
-		index_apply(x, &record, &place);
+		index_apply(x, &record, &position);
 	}
 	if (bad && replay_check_frame(m, at, f, &record, true) != 0)
 		return -1;
 	if (bad) {
 		log_error("spool: segment %u: a frame at %u is whole, but an entry of type %u in "
 			  "it is not well-formed", m->segment->slot, at, (unsigned)record.type);
-		replay_copy_readable(r, m, at, at + place.bytes);
+		replay_copy_readable(r, m, at, at + position.bytes);
 	}
 	if (x->unknown.is_full) {
 		log_error("spool: segment %u, offset %u: more entries of a newer Sallyport than "
@@ -251,9 +251,9 @@ replay_is_loss(const struct replay *r, const struct replay_image *m, uint32_t fr
 	if (m->is_sealed || m->is_out_of_order || segment_has_hole(&m->holes, from, to))
 		return true;
 	if (to == m->end)
-		return from > SEGMENT_DATA && m->sight.durable > r->last_sequence;
-	return (from == SEGMENT_DATA && m->has_lost_seal) ||
-	    (m->sight.durable > r->last_sequence && next->sequence > r->last_sequence + 1);
+		return from > SEGMENT_DATA && m->summary.durable > r->last_sequence;
+	return (from == SEGMENT_DATA && m->has_damaged_seal) ||
+	    (m->summary.durable > r->last_sequence && next->sequence > r->last_sequence + 1);
 }
 
 /* Is a write there that was not finished?  At the end only the header of a frame shows it. */
@@ -263,7 +263,7 @@ replay_is_unfinished(const struct replay *r, const struct replay_image *m, uint3
 {
 	if (to < m->end)
 		return from > SEGMENT_DATA && next->sequence > r->last_sequence + 1;
-	return from > SEGMENT_DATA && m->sight.last_at >= from && m->end == m->segment->bytes;
+	return from > SEGMENT_DATA && m->summary.last_at >= from && m->end == m->segment->bytes;
 }
 
 static void
@@ -302,18 +302,19 @@ replay_image_frames(struct replay *r, struct replay_image *m)
 
 /* Every byte, or the start is refused; unless damage is accepted. */
 static int
-replay_read_image(struct replay *r, struct segment *g, struct iovec room, struct replay_image *out)
+replay_read_image(
+    struct replay *r, struct segment *g, struct iovec buffer, struct replay_image *out)
 {
 	size_t got;
 
-	out->bytes.p = room.iov_base;
+	out->bytes.p = buffer.iov_base;
 	if (!r->spool->options.accept_damage) {
-		if (fsio_read_all(r->spool->io, g->fd, room, 0, &got) != 0)
+		if (fsio_read_all(r->spool->io, g->fd, buffer, 0, &got) != 0)
 			return replay_refuse_segment(r, g, got);
-	} else if (segment_salvage(r->spool->io, g->fd, room, &out->holes, &got) != 0) {
+	} else if (segment_salvage(r->spool->io, g->fd, buffer, &out->holes, &got) != 0) {
 		return replay_refuse_segment(r, g, got);
 	}
-	g->is_kept |= out->holes.count > 0;
+	g->is_unusable |= out->holes.count > 0;
 	out->bytes.n = got;
 	out->end = (uint32_t)got;
 	return 0;
@@ -342,8 +343,8 @@ replay_load_image(
 	v.iov_base = mem_new(v.iov_len);
 	if (replay_read_image(r, g, v, out) != 0)
 		return -1;
-	out->has_lost_seal = end->state == SEAL_DAMAGED;
-	seals_scan(g, out->bytes, &out->sight);
+	out->has_damaged_seal = end->state == SEAL_DAMAGED;
+	seals_scan(g, out->bytes, &out->summary);
 	g->has_bad_start = seals_is_bad_start(g, out->bytes);
 	return 0;
 }
@@ -416,11 +417,11 @@ replay_check_empty(struct replay *r, const struct replay_image *m)
 	struct segment *g = m->segment;
 	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
 
-	if (!g->is_kept && !m->has_lost_seal)
+	if (!g->is_unusable && !m->has_damaged_seal)
 		r->unused = g->generation;
-	if (g->is_kept || !m->has_lost_seal)
+	if (g->is_unusable || !m->has_damaged_seal)
 		return;
-	g->is_kept = true;
+	g->is_unusable = true;
 	r->spool->stats.quarantined++;
 	log_error("spool: %s (generation %llu) was written to, and none of its records can be "
 		  "read: messages that were acknowledged may be lost; it is set aside as %s",

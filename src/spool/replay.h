@@ -25,7 +25,7 @@ struct replay_end {
 	struct frame_seal seal;         /* when sealed */
 	uint64_t voided_by;              /* when it never was: sequence number of the seal */
 	enum seal_state state;           /* of its own first frame */
-	struct frame_seal own;          /* SEAL_VALID: it names the segment before this one */
+	struct frame_seal own_seal;     /* SEAL_VALID: it names the segment before this one */
 	uint64_t sequence;               /* its sequence number */
 };
 
@@ -36,14 +36,15 @@ struct replay {
 	struct frame_seal last;         /* of the last segment that holds frames */
 	uint64_t newest_seal;            /* the last generation that has one, or had */
 	uint64_t unused;                 /* the last generation of which nothing was ever durable */
-	struct damage_copies kept;       /* damaged stretches, copied when the start goes on */
+	struct damage_copies damage_copies; /* damaged stretches, copied when the start goes on */
 	struct segment_mark mark;        /* of all headers; is_known: the newest has one */
 	uint64_t newest_header;          /* its generation */
 	unsigned body_count;             /* body files of messages in the directory */
 	bool has_loss;                   /* acknowledged messages are missing */
-	bool is_anew;                    /* nothing is left of a log that was there */
+	bool is_log_lost;                /* nothing is left of a log that was there */
 	unsigned unlisted;               /* segments missing or cut that the mark has no room for */
-	struct lost_messages *losses;    /* what is known of such and of damaged ones; or NULL */
+	struct lost_messages
+	    *lost_messages; /* what is known of such and of damaged ones; or NULL */
 };
 
 /* What is to be read of each segment; -1 with errno, told: a seal could not be read. */

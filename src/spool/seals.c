@@ -40,12 +40,12 @@ seals_parse_repaired(
 
 	memcpy(bytes, at.p, n);
 	for (size_t bit = 0; bit < 8 * n; bit++) {
-		char whole = bytes[bit / 8];
+		char original = bytes[bit / 8];
 
-		bytes[bit / 8] = (char)(whole ^ 1 << bit % 8);
+		bytes[bit / 8] = (char)(original ^ 1 << bit % 8);
 		if (seals_parse(g, str_make(bytes, n), out, sequence_out))
 			return true;
-		bytes[bit / 8] = whole;
+		bytes[bit / 8] = original;
 	}
 	return false;
 }

@@ -272,14 +272,14 @@ segment_clear_start(const struct segment *s, struct fsio *io)
 }
 
 int
-segment_read_header(struct segment *s, struct fsio *io, enum segment_header_state *verdict_out,
+segment_read_header(struct segment *s, struct fsio *io, enum segment_header_state *state_out,
     struct segment_mark *mark_out)
 {
 	char bytes[SEGMENT_MARK_AT + SEGMENT_MARK_SLOTS * SEGMENT_SECTOR] = {0};
 	struct segment_header h;
 	size_t got;
 
-	*verdict_out = SEGMENT_BAD;
+	*state_out = SEGMENT_BAD;
 	*mark_out = (struct segment_mark){0};
 	if (fsio_read_all(io, s->fd, (struct iovec){bytes, sizeof bytes}, 0, &got) != 0)
 		return -1;
@@ -296,9 +296,9 @@ segment_read_header(struct segment *s, struct fsio *io, enum segment_header_stat
 	s->generation = le64toh(h.generation);
 	s->tag = le64toh(h.tag);
 	if (s->version != SEGMENT_VERSION)
-		*verdict_out = SEGMENT_FOREIGN;
+		*state_out = SEGMENT_FOREIGN;
 	else if (s->bytes >= SPOOL_SEGMENT_MIN && s->bytes <= 1u << 30)
-		*verdict_out = SEGMENT_GOOD;
+		*state_out = SEGMENT_GOOD;
 	return 0;
 }
 
@@ -343,22 +343,22 @@ segment_salvage_page(
 }
 
 int
-segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes *holes,
+segment_salvage(struct fsio *io, int fd, struct iovec buffer, struct segment_holes *holes,
     size_t *got_out)
 {
 	size_t at = 0, got;
 
-	while (at < room.iov_len) {
-		struct iovec rest = {(char *)room.iov_base + at, room.iov_len - at};
+	while (at < buffer.iov_len) {
+		struct iovec rest = {(char *)buffer.iov_base + at, buffer.iov_len - at};
 		int result = fsio_read_all(io, fd, rest, (off_t)at, &got);
 
 		at += got;
 		if (result == 0)
 			break;
-		rest.iov_base = (char *)room.iov_base + at;
+		rest.iov_base = (char *)buffer.iov_base + at;
 		rest.iov_len = SEGMENT_SALVAGE_BYTES - at % SEGMENT_SALVAGE_BYTES;
-		if (rest.iov_len > room.iov_len - at)
-			rest.iov_len = room.iov_len - at;
+		if (rest.iov_len > buffer.iov_len - at)
+			rest.iov_len = buffer.iov_len - at;
 		if (!segment_is_medium_error(errno) ||
 		    segment_salvage_page(io, fd, rest, (uint32_t)at, holes) != 0) {
 			*got_out = at;

@@ -45,20 +45,21 @@ struct segment {
 	uint32_t version;                /* of the format, as its header says */
 	uint32_t bytes;                  /* of the file when full */
 	/* the loop's side */
-	struct stored_message *items; /* live messages whose record stands here, in log order */
-	struct stored_message *last_item;
+	struct stored_message *messages; /* live messages whose record stands here, in log order */
+	struct stored_message *last_message;
 	uint64_t live_count;
 	uint64_t live_bytes;
-	struct stored_message *copies_next; /* of the items: compaction looks at it next; or NULL */
-	bool is_looked_through;          /* what is left waits for retry_ms, or is under way */
-	uint32_t readings;               /* under way: it is not used again before they end */
+	struct stored_message
+	    *next_to_copy;               /* of the items: compaction looks at it next; or NULL */
+	bool is_pass_done;               /* what is left waits for retry_ms, or is under way */
+	uint32_t reads;                  /* under way: it is not used again before they end */
 	int64_t retry_ms;                /* monotonic: some could not be read, then the next try */
-	bool is_suspect;                 /* a part could not be read, and not since */
+	bool has_read_error;             /* a part could not be read, and not since */
 	bool is_uncopied;                /* it has damage without a copy: set aside when freed */
 	bool has_bad_start;              /* what stands where its first frame belongs is damaged */
 	bool has_bad_header;             /* its tag was taken from its frames */
 	/* parts cannot be read, or its header cannot be written: it is set aside, not used again */
-	bool is_kept;
+	bool is_unusable;
 };
 
 /* "seg-00000007"; returns out. */
@@ -92,7 +93,7 @@ uint64_t segment_mark_last(const struct segment_mark *mark);
 enum segment_header_state { SEGMENT_GOOD, SEGMENT_BAD, SEGMENT_FOREIGN };
 /* 0, the verdict and the mark, FOREIGN: of a version (s->version) that this program must not touch.
  * -1 with errno: it could not be read, so nothing is known. */
-int segment_read_header(struct segment *s, struct fsio *io, enum segment_header_state *verdict_out,
+int segment_read_header(struct segment *s, struct fsio *io, enum segment_header_state *state_out,
     struct segment_mark *mark_out) MUST_USE;
 
 /* A new random tag. */
@@ -111,7 +112,7 @@ struct segment_holes {
 
 /* Goes on behind places that the disk cannot read: they become zeros and are listed.  -1 with
  * errno: an error that says nothing about the disk's content, as ENOMEM, at *got_out. */
-int segment_salvage(struct fsio *io, int fd, struct iovec room, struct segment_holes *holes,
+int segment_salvage(struct fsio *io, int fd, struct iovec buffer, struct segment_holes *holes,
     size_t *got_out) MUST_USE;
 /* Is any byte of the stretch in a hole? */
 bool segment_has_hole(const struct segment_holes *holes, uint32_t from, uint32_t to);

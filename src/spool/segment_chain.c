@@ -113,8 +113,9 @@ static bool
 segment_chain_names_missing(
     struct segment *const *segments, size_t count, const struct replay_end *end)
 {
-	return end->state == SEAL_VALID && end->own.generation > 0 && end->own.end > SEGMENT_DATA &&
-	    !segment_chain_has(segments, count, end->own.generation);
+	return end->state == SEAL_VALID && end->own_seal.generation > 0 &&
+	       end->own_seal.end > SEGMENT_DATA &&
+	       !segment_chain_has(segments, count, end->own_seal.generation);
 }
 
 bool
@@ -122,7 +123,7 @@ segment_chain_follows_freed(const struct replay *r, struct segment *const *segme
     const struct replay_end *end)
 {
 	return segment_chain_names_missing(segments, count, end) &&
-	       segment_chain_is_freed(r, end->own.generation);
+	       segment_chain_is_freed(r, end->own_seal.generation);
 }
 
 /* 0.1.0 did not say what was freed: then only a hole between two segments shows it. */
@@ -133,7 +134,7 @@ segment_chain_is_gap(
 	const struct replay_end *end = &r->ends[number];
 
 	if (!segment_chain_names_missing(segments, count, end) ||
-	    segment_chain_is_freed(r, end->own.generation))
+	    segment_chain_is_freed(r, end->own_seal.generation))
 		return false;
 	return r->mark.is_known || segment_chain_previous(r, number, count) < count;
 }
@@ -142,15 +143,15 @@ static int
 segment_chain_log_gap(
     struct replay *r, struct segment *const *segments, size_t count, size_t number)
 {
-	const struct frame_seal *own = &r->ends[number].own;
+	const struct frame_seal *own_seal = &r->ends[number].own_seal;
 	size_t before = segment_chain_previous(r, number, count);
 	char name[SEGMENT_NAME_BYTES], older[SEGMENT_NAME_BYTES] = "the beginning";
 
-	if (segment_is_missing(&r->mark, own->generation)) {
+	if (segment_is_missing(&r->mark, own_seal->generation)) {
 		r->spool->stats.known_damages++;
 		log_info("spool: the segment of generation %llu is missing, as an earlier start "
 			 "with --accept-damage has told",
-		    (unsigned long long)own->generation);
+		    (unsigned long long)own_seal->generation);
 		return 0;
 	}
 	if (before < count)
@@ -158,9 +159,9 @@ segment_chain_log_gap(
 	log_error("spool: a segment file is missing: that of generation %llu, which stood between "
 		  "%s and %s (and perhaps more before it); the messages that were stored in it, "
 		  "and what became of others, are lost with it; %s",
-	    (unsigned long long)own->generation, older,
+	    (unsigned long long)own_seal->generation, older,
 	    segment_name(segments[number]->slot, name), segment_chain_advice(r, put_back));
-	return segment_chain_accept_loss(r, own->generation);
+	return segment_chain_accept_loss(r, own_seal->generation);
 }
 
 /* The first start after 0.1.0 believes that what is older than the oldest was freed. */
@@ -170,8 +171,8 @@ segment_chain_init_mark(struct replay *r, size_t count)
 	for (size_t i = 0; i < count && !r->mark.is_known; i++) {
 		if (r->ends[i].state != SEAL_VALID)
 			continue;
-		if (r->ends[i].own.generation > r->mark.freed)
-			r->mark.freed = r->ends[i].own.generation;
+		if (r->ends[i].own_seal.generation > r->mark.freed)
+			r->mark.freed = r->ends[i].own_seal.generation;
 		return;
 	}
 }
@@ -215,22 +216,22 @@ int
 segment_chain_check_unsealed(
     struct replay *r, const struct segment *g, const struct replay_end *end, struct str bytes)
 {
-	struct seals_summary sight;
+	struct seals_summary summary;
 	char name[SEGMENT_NAME_BYTES];
 	bool is_damaged;
 
 	if (end->state == SEAL_VALID)
 		return 0;
-	seals_scan(g, bytes, &sight);
+	seals_scan(g, bytes, &summary);
 	/* nothing is left of it, which is told for itself */
-	if (end->kind == REPLAY_OPEN && end->state == SEAL_DAMAGED && !sight.has_frame)
+	if (end->kind == REPLAY_OPEN && end->state == SEAL_DAMAGED && !summary.has_frame)
 		return 0;
 	/* sealed though nothing is left in it: then its own seal was what stood there; behind an
 	 * older one that is needed, all that was durable must have been read */
-	is_damaged = end->state != SEAL_NONE || seals_was_durable(&sight) ||
-	    (end->kind == REPLAY_SEALED && !sight.has_frame) ||
-	    (sight.has_frame && r->last.generation > 0);
-	if (!is_damaged || segment_chain_is_contiguous(r, g, &sight))
+	is_damaged = end->state != SEAL_NONE || seals_was_durable(&summary) ||
+	    (end->kind == REPLAY_SEALED && !summary.has_frame) ||
+	    (summary.has_frame && r->last.generation > 0);
+	if (!is_damaged || segment_chain_is_contiguous(r, g, &summary))
 		return 0;
 	segment_name(g->slot, name);
 	if (segment_is_missing(&r->mark, g->generation - 1)) {
@@ -256,7 +257,8 @@ segment_chain_is_newest_missing(const struct replay *r)
 {
 	const struct newest_segment *n = &r->spool->writer.newest_segment;
 
-	return n->is_said && n->generation > r->newest_seal && n->generation > r->last.generation;
+	return n->is_recorded && n->generation > r->newest_seal &&
+	       n->generation > r->last.generation;
 }
 
 int
@@ -292,7 +294,7 @@ segment_chain_count_unreadable(const struct replay *r)
 	unsigned count = 0;
 
 	for (const struct segment *g = r->spool->writer.pool.returned; g; g = g->next)
-		count += g->is_kept && g->generation > 0;
+		count += g->is_unusable && g->generation > 0;
 	return count;
 }
 
@@ -337,7 +339,7 @@ segment_chain_existed(const struct replay *r)
 
 	if (r->mark.freed > 0 || segment_chain_is_newest_missing(r))
 		return true;
-	return !n->is_said && (n->is_unknown || r->body_count > 0) &&
+	return !n->is_recorded && (n->is_unknown || r->body_count > 0) &&
 	       segment_chain_count_unreadable(r) == 0;
 }
 
@@ -349,12 +351,12 @@ segment_chain_check_any(struct replay *r, size_t count)
 	/* a seal that was mended is no frame, and shows that the log is there */
 	for (size_t i = 0; i < count && r->last.generation == 0; i++)
 		if (r->ends[i].state == SEAL_VALID) {
-			r->last_sequence = r->ends[i].own.last_sequence + 1;
+			r->last_sequence = r->ends[i].own_seal.last_sequence + 1;
 			return 0;
 		}
 	if (r->last.generation > 0 || !segment_chain_existed(r))
 		return 0;
-	r->is_anew = true;
+	r->is_log_lost = true;
 	if (segment_is_missing(&r->mark, next)) {
 		r->spool->stats.known_damages++;
 		log_info("spool: the whole log is missing, as an earlier start with "
@@ -390,7 +392,7 @@ segment_chain_skip_generations(struct replay *r)
 	if (w->pool.generation == 0)
 		return;
 	w->pool.generation = segment_chain_next_generation(w->pool.generation);
-	if (!r->is_anew)
+	if (!r->is_log_lost)
 		return;
 	w->sequence = w->durable = w->pool.generation << SEGMENT_CHAIN_SEQUENCE_SHIFT;
 	w->seal = (struct frame_seal){w->pool.generation, w->sequence, SEGMENT_DATA};

@@ -52,10 +52,10 @@ segment_maker_begin(struct segment_pool *p)
 		if (segment_maker_create_file(p) == 0)
 			return 0;
 		if (errno != EEXIST)
-			return segment_pool_failed(p, &p->making_trouble, "cannot make a segment");
+			return segment_pool_failed(p, &p->making_retry, "cannot make a segment");
 	}
 	/* EEXIST: files are there under all numbers that were tried, which is no want of room */
-	return segment_pool_failed(p, &p->making_trouble, "no number is free for a segment");
+	return segment_pool_failed(p, &p->making_retry, "no number is free for a segment");
 }
 
 int
@@ -67,7 +67,7 @@ segment_maker_write_piece(struct segment_pool *p)
 
 	if (segment_write_zeros(p->io, p->making->fd, p->made_bytes, n) != 0 ||
 	    p->io->ops->sync_data(p->io, p->making->fd) != 0) {
-		(void)!segment_pool_failed(p, &p->making_trouble, "cannot make a segment");
+		(void)!segment_pool_failed(p, &p->making_retry, "cannot make a segment");
 		segment_maker_remove(p, segment_new_name(p->making->slot, name));
 		return -1;
 	}
@@ -98,17 +98,17 @@ segment_maker_finish(struct segment_pool *p, bool is_reserve)
 		return NULL;
 	}
 	if (p->io->ops->rename(p->io, from, to) != 0) {
-		(void)!segment_pool_failed(p, &p->making_trouble, "cannot name a segment");
+		(void)!segment_pool_failed(p, &p->making_retry, "cannot name a segment");
 		segment_maker_remove(p, from);
 		return NULL;
 	}
 	if (p->io->ops->sync_directory(p->io) != 0) {
-		(void)!segment_pool_failed(p, &p->making_trouble, "cannot name a segment");
+		(void)!segment_pool_failed(p, &p->making_retry, "cannot name a segment");
 		segment_maker_remove(p, to);
 		return NULL;
 	}
 	p->making = NULL;
-	disk_retry_end(&p->making_trouble, "segments can be made");
+	disk_retry_end(&p->making_retry, "segments can be made");
 	return s;
 }
 

@@ -31,11 +31,11 @@ segment_pool_clear(struct segment_pool *p)
 {
 	segment_pool_free_list(p->ready, p->io);
 	segment_pool_free_list(p->free, p->io);
-	segment_pool_free_list(p->odd, p->io);
+	segment_pool_free_list(p->other_sizes, p->io);
 	segment_pool_free_list(p->reserve, p->io);
 	segment_pool_free_list(p->returned, p->io);
 	segment_pool_free_list(p->making, p->io);
-	p->ready = p->free = p->odd = p->returned = p->making = p->reserve = NULL;
+	p->ready = p->free = p->other_sizes = p->returned = p->making = p->reserve = NULL;
 }
 
 void
@@ -68,7 +68,7 @@ segment_pool_set_reserve(struct segment_pool *p, struct segment *s)
 static void
 segment_pool_put_free(struct segment_pool *p, struct segment *s)
 {
-	struct segment **list = s->bytes == p->bytes ? &p->free : &p->odd;
+	struct segment **list = s->bytes == p->bytes ? &p->free : &p->other_sizes;
 
 	s->generation = 0;
 	if (!p->reserve && list == &p->free) {
@@ -83,16 +83,16 @@ segment_pool_put_free(struct segment_pool *p, struct segment *s)
 static bool
 segment_pool_is_pausing(const struct segment_pool *p)
 {
-	return disk_retry_is_pausing(&p->header_trouble);
+	return disk_retry_is_pausing(&p->header_retry);
 }
 
 void
 segment_pool_pause(struct segment_pool *p)
 {
-	if (!p->is_patient)
+	if (!p->has_retry_pause)
 		return;
-	disk_retry_pause(&p->header_trouble, disk_retry_pause_ms(0));
-	disk_retry_pause(&p->making_trouble, disk_retry_pause_ms(0));
+	disk_retry_pause(&p->header_retry, disk_retry_pause_ms(0));
+	disk_retry_pause(&p->making_retry, disk_retry_pause_ms(0));
 }
 
 /* One that cannot be read everywhere, or cannot be written: its file stays, under a name that is
@@ -109,10 +109,10 @@ segment_pool_set_aside(struct segment_pool *p)
 	if (segment_pool_write_mark(p) != 0 ||
 	    (p->io->ops->rename(p->io, from, to) != 0 && errno != ENOENT) ||
 	    p->io->ops->sync_directory(p->io) != 0)
-		return segment_pool_failed(p, &p->removal_trouble, "cannot set a segment aside");
+		return segment_pool_failed(p, &p->removal_retry, "cannot set a segment aside");
 	log_warn("spool: %s is not used any more, kept as %s", from, to);
 	p->returned = s->next;
-	disk_retry_end(&p->removal_trouble, "segments can be set aside");
+	disk_retry_end(&p->removal_retry, "segments can be set aside");
 	segment_free(&s, p->io);
 	return 0;
 }
@@ -121,8 +121,8 @@ segment_pool_set_aside(struct segment_pool *p)
 static bool
 segment_pool_may_free(const struct segment_pool *p)
 {
-	return p->returned && !disk_retry_is_pausing(p->returned->is_kept ? &p->removal_trouble
-								       : &p->header_trouble);
+	return p->returned && !disk_retry_is_pausing(p->returned->is_unusable ? &p->removal_retry
+								       : &p->header_retry);
 }
 
 /* The oldest one given back; -1: not now. */
@@ -133,7 +133,7 @@ segment_pool_free_returned(struct segment_pool *p)
 
 	if (!segment_pool_may_free(p))
 		return -1;
-	if (s->is_kept)
+	if (s->is_unusable)
 		return segment_pool_set_aside(p);
 	if (segment_pool_write_free(p, s, "cannot free a segment") != 0)
 		return -1;
@@ -148,7 +148,7 @@ segment_pool_take_from(struct segment_pool *p, struct segment **list)
 	struct segment *s = *list;
 	bool is_good = s && segment_pool_prepare(p, s) == 0;
 
-	if (!s || (!is_good && (!s->is_kept || list == &p->returned)))
+	if (!s || (!is_good && (!s->is_unusable || list == &p->returned)))
 		return NULL;
 	*list = s->next;
 	p->free_count -= list == &p->free;
@@ -165,10 +165,11 @@ segment_pool_take_used(struct segment_pool *p)
 
 	if (segment_pool_is_pausing(p))
 		return NULL;
-	while (p->returned &&
-	    (p->returned->is_kept || p->returned->bytes != p->bytes || (p->is_lent && !p->reserve)))
+	while (p->returned && (p->returned->is_unusable || p->returned->bytes != p->bytes ||
+	                          (p->is_lent && !p->reserve)))
 		if (segment_pool_free_returned(p) != 0)
-			return p->returned->is_kept ? segment_pool_take_from(p, &p->free) : NULL;
+			return p->returned->is_unusable ? segment_pool_take_from(p, &p->free)
+			                                : NULL;
 	s = segment_pool_take_from(p, &p->returned);
 	return s ? s : segment_pool_take_from(p, &p->free);
 }
@@ -181,25 +182,25 @@ segment_pool_unlink(struct segment_pool *p, struct segment **list)
 
 	if (segment_pool_write_mark(p) != 0 ||
 	    p->io->ops->unlink(p->io, segment_name(s->slot, name)) != 0)
-		return segment_pool_failed(p, &p->removal_trouble, "cannot remove a segment");
+		return segment_pool_failed(p, &p->removal_retry, "cannot remove a segment");
 	*list = s->next;
 	p->free_count -= list == &p->free;
 	segment_free(&s, p->io);
-	disk_retry_end(&p->removal_trouble, "segments can be removed");
+	disk_retry_end(&p->removal_retry, "segments can be removed");
 	return 0;
 }
 
 /* A whole new one, here and now: a segment that exists never lacks space. */
 static int
-segment_pool_make_now(struct segment_pool *p, enum segment_purpose claim)
+segment_pool_make_now(struct segment_pool *p, enum segment_purpose purpose)
 {
-	while (p->odd && !disk_retry_is_pausing(&p->removal_trouble) &&
-	       segment_pool_unlink(p, &p->odd) == 0)
+	while (p->other_sizes && !disk_retry_is_pausing(&p->removal_retry) &&
+	       segment_pool_unlink(p, &p->other_sizes) == 0)
 		;
-	if (segment_space_check(p, claim) != 0)
+	if (segment_space_check(p, purpose) != 0)
 		return -1;
-	if (disk_retry_is_pausing(&p->making_trouble)) {
-		errno = p->making_trouble.error;
+	if (disk_retry_is_pausing(&p->making_retry)) {
+		errno = p->making_retry.error;
 		return -1;
 	}
 	if (!p->making && segment_maker_begin(p) != 0)
@@ -215,45 +216,45 @@ segment_pool_make_now(struct segment_pool *p, enum segment_purpose claim)
 static bool
 segment_pool_has_unwritable(const struct segment_pool *p)
 {
-	return (p->free || p->returned) && p->header_trouble.error;
+	return (p->free || p->returned) && p->header_retry.error;
 }
 
 int
-segment_pool_fill(struct segment_pool *p, enum segment_purpose claim)
+segment_pool_fill(struct segment_pool *p, enum segment_purpose purpose)
 {
 	if (p->ready)
 		return 0;
 	p->ready = segment_pool_take_used(p);
 	/* the header of one could not be written: without it there may be another */
-	if (!p->ready && p->returned && p->returned->is_kept)
+	if (!p->ready && p->returned && p->returned->is_unusable)
 		p->ready = segment_pool_take_used(p);
-	if (p->ready || segment_pool_make_now(p, claim) == 0)
+	if (p->ready || segment_pool_make_now(p, purpose) == 0)
 		return 0;
 	/* rather than that there is no room for one more */
 	if (segment_pool_has_unwritable(p))
-		errno = p->header_trouble.error;
+		errno = p->header_retry.error;
 	return -1;
 }
 
 int
 segment_pool_error(const struct segment_pool *p)
 {
-	struct segment_space room;
+	struct segment_space space;
 
 	if (segment_pool_has_unwritable(p))
-		return p->header_trouble.error;
-	if (segment_space_find(p, SEGMENT_FOR_MESSAGE, &room) != 0)
+		return p->header_retry.error;
+	if (segment_space_find(p, SEGMENT_FOR_MESSAGE, &space) != 0)
 		return errno;
-	return p->making_trouble.error ? p->making_trouble.error : ENOSPC;
+	return p->making_retry.error ? p->making_retry.error : ENOSPC;
 }
 
 struct segment *
-segment_pool_take(struct segment_pool *p, enum segment_purpose claim)
+segment_pool_take(struct segment_pool *p, enum segment_purpose purpose)
 {
 	struct segment *s;
 
-	if (segment_pool_fill(p, claim) != 0) {
-		if (claim != SEGMENT_FOR_COPY || segment_pool_is_pausing(p) ||
+	if (segment_pool_fill(p, purpose) != 0) {
+		if (purpose != SEGMENT_FOR_COPY || segment_pool_is_pausing(p) ||
 		    !(s = segment_pool_take_from(p, &p->reserve)))
 			return NULL;
 		p->is_lent = true;
@@ -268,19 +269,19 @@ bool
 segment_pool_is_ready(const struct segment_pool *p)
 {
 	return p->ready || ((p->free || (p->returned && p->returned->bytes == p->bytes)) &&
-			       !p->header_trouble.error);
+			       !p->header_retry.error);
 }
 
 bool
-segment_pool_may_make(const struct segment_pool *p, enum segment_purpose claim)
+segment_pool_may_make(const struct segment_pool *p, enum segment_purpose purpose)
 {
-	const struct disk_retry *t = &p->making_trouble;
-	struct segment_space room;
+	const struct disk_retry *t = &p->making_retry;
+	struct segment_space space;
 
 	/* for messages one is made ahead again and again: that it failed holds until it works */
-	if (claim == SEGMENT_FOR_MESSAGE ? t->error != 0 : disk_retry_is_pausing(t))
+	if (purpose == SEGMENT_FOR_MESSAGE ? t->error != 0 : disk_retry_is_pausing(t))
 		return false;
-	return segment_space_find(p, claim, &room) == 0;
+	return segment_space_find(p, purpose, &space) == 0;
 }
 
 /* A free one as it is, for the reserve. */
@@ -294,14 +295,14 @@ static bool
 segment_pool_may_make_ahead(const struct segment_pool *p)
 {
 	return (!p->ready || !p->reserve) && p->ahead_ms <= clock_mono_ms() &&
-	    !disk_retry_is_pausing(&p->making_trouble);
+	    !disk_retry_is_pausing(&p->making_retry);
 }
 
 static bool
 segment_pool_may_remove(const struct segment_pool *p)
 {
-	return (p->odd || p->free_count > SEGMENT_POOL_FREE_MAX) &&
-	       !disk_retry_is_pausing(&p->removal_trouble);
+	return (p->other_sizes || p->free_count > SEGMENT_POOL_FREE_MAX) &&
+	       !disk_retry_is_pausing(&p->removal_retry);
 }
 
 /* The pause after headers that the disk did not write is for what writes into a used one. */
@@ -334,7 +335,7 @@ segment_pool_make_ahead(struct segment_pool *p)
 	if ((!p->making || p->made_bytes < p->bytes) &&
 	    segment_space_check(p, is_reserve ? SEGMENT_FOR_RESERVE : SEGMENT_FOR_MESSAGE) != 0) {
 		segment_maker_cancel(p);
-		p->ahead_ms = p->is_patient ? clock_mono_ms() + disk_retry_pause_ms(0) : 0;
+		p->ahead_ms = p->has_retry_pause ? clock_mono_ms() + disk_retry_pause_ms(0) : 0;
 	} else if (!p->making) {
 		(void)!segment_maker_begin(p);
 	} else if (p->made_bytes < p->bytes) {
@@ -360,7 +361,7 @@ segment_pool_work(struct segment_pool *p)
 	if (segment_pool_may_free(p))
 		(void)!segment_pool_free_returned(p);
 	else if (segment_pool_may_remove(p))
-		(void)!segment_pool_unlink(p, p->odd ? &p->odd : &p->free);
+		(void)!segment_pool_unlink(p, p->other_sizes ? &p->other_sizes : &p->free);
 	else if (segment_pool_may_make_ahead(p))
 		segment_pool_make_ahead(p);
 }

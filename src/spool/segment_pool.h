@@ -32,27 +32,27 @@ struct segment_pool {
 	struct fsio *io;
 	uint32_t bytes;                  /* of a new segment */
 	atomic_uint minimum_free_percent; /* of the disk; set by the loop */
-	bool is_patient;                 /* a failed attempt is tried again later, not at once */
+	bool has_retry_pause;            /* a failed attempt is tried again later, not at once */
 	uint64_t generation;             /* the last one given */
 	uint32_t slot;                   /* of the next new file */
 	struct segment_mark mark;        /* goes into each header that is written */
-	uint64_t told_freed;             /* mark.freed, as far as `newest` durably says it */
-	unsigned told_missing;           /* the same of mark.missing_count */
+	uint64_t written_freed;          /* mark.freed, as far as `newest` durably says it */
+	unsigned written_missing;        /* the same of mark.missing_count */
 	struct segment *newest;          /* of the log; NULL: it is empty, none can be missed */
-	unsigned told_count;
+	unsigned mark_writes;
 	struct segment *ready;           /* its header is durable */
 	struct segment *free;            /* unreadable, durably */
 	unsigned free_count;
 	struct segment *reserve;         /* holds nothing; for compaction, which frees others */
 	bool is_lent;                    /* compaction took it */
-	struct segment *odd;             /* unreadable, durably, and of another size */
+	struct segment *other_sizes;     /* unreadable, durably, and of another size */
 	struct segment *returned;        /* oldest first */
 	struct segment *making;
 	uint32_t made_bytes;
 	int64_t ahead_ms;                /* monotonic: none is made ahead before */
-	struct disk_retry header_trouble;   /* of those in use before; failures: of the medium */
-	struct disk_retry making_trouble;
-	struct disk_retry removal_trouble;
+	struct disk_retry header_retry;     /* of those in use before; failures: of the medium */
+	struct disk_retry making_retry;
+	struct disk_retry removal_retry;
 	bool is_short[SEGMENT_PURPOSES]; /* the log was told that the disk has no room for one */
 };
 
@@ -67,10 +67,10 @@ void segment_pool_release(struct segment_pool *p, struct segment *s, uint64_t ol
  * removed.  -1 with errno. */
 int segment_pool_write_mark(struct segment_pool *p) MUST_USE;
 /* A segment without frames, with a new generation; NULL with errno. */
-struct segment *segment_pool_take(struct segment_pool *p, enum segment_purpose claim) MUST_USE;
+struct segment *segment_pool_take(struct segment_pool *p, enum segment_purpose purpose) MUST_USE;
 /* Has one ready afterwards, whatever it takes; -1 with the errno that stands in the way, also while
  * the next try of that waits. */
-int segment_pool_fill(struct segment_pool *p, enum segment_purpose claim) MUST_USE;
+int segment_pool_fill(struct segment_pool *p, enum segment_purpose purpose) MUST_USE;
 /* What was written into a new segment failed with errno, and not for the first time: neither used
  * ones nor new ones are tried for a moment. */
 void segment_pool_pause(struct segment_pool *p);
@@ -82,7 +82,7 @@ uint64_t segment_pool_idle_bytes(const struct segment_pool *p);
 /* Is there one without asking the disk for space? */
 bool segment_pool_is_ready(const struct segment_pool *p);
 /* Has the disk room for a new one? */
-bool segment_pool_may_make(const struct segment_pool *p, enum segment_purpose claim);
+bool segment_pool_may_make(const struct segment_pool *p, enum segment_purpose purpose);
 bool segment_pool_has_work(const struct segment_pool *p);
 /* One bounded piece of work. */
 void segment_pool_work(struct segment_pool *p);

@@ -22,7 +22,7 @@ uint64_t
 segment_pool_idle_bytes(const struct segment_pool *p)
 {
 	return (p->ready ? p->ready->bytes : 0) + (p->reserve ? p->reserve->bytes : 0) +
-	    segment_space_list_bytes(p->free) + segment_space_list_bytes(p->odd) +
+	    segment_space_list_bytes(p->free) + segment_space_list_bytes(p->other_sizes) +
 	    segment_space_list_bytes(p->returned);
 }
 
@@ -36,11 +36,11 @@ segment_space_share_bytes(const struct segment_pool *p, uint64_t all)
  * is not there yet; reports and statuses half of the share; compaction, which gives back, none. */
 static void
 segment_space_set_reserved(
-    const struct segment_pool *p, enum segment_purpose claim, struct disk_space *s)
+    const struct segment_pool *p, enum segment_purpose purpose, struct disk_space *s)
 {
 	uint64_t share = segment_space_share_bytes(p, s->all_bytes);
 
-	switch (claim) {
+	switch (purpose) {
 	case SEGMENT_FOR_MESSAGE:
 		s->share_bytes = share;
 		s->reserve_bytes = p->reserve ? 0 : p->bytes;
@@ -58,7 +58,7 @@ static bool
 segment_space_has_used(const struct segment_pool *p)
 {
 	for (const struct segment *g = p->returned; g; g = g->next)
-		if (!g->is_kept && g->bytes == p->bytes)
+		if (!g->is_unusable && g->bytes == p->bytes)
 			return true;
 	return false;
 }
@@ -73,14 +73,14 @@ segment_space_first_bytes(const struct segment_pool *p, uint64_t all)
 
 int
 segment_space_find(
-    const struct segment_pool *p, enum segment_purpose claim, struct segment_space *out)
+    const struct segment_pool *p, enum segment_purpose purpose, struct segment_space *out)
 {
 	struct disk_space s = {0};
 
 	*out = (struct segment_space){.is_unknown = true};
 	if (p->io->ops->space(p->io, &s.free_bytes, &s.all_bytes) != 0)
 		return -1;
-	segment_space_set_reserved(p, claim, &s);
+	segment_space_set_reserved(p, purpose, &s);
 	s.segment_bytes = p->bytes - (p->making ? p->made_bytes : 0);
 	*out = (struct segment_space){.have = s.free_bytes,
 	    .keep = s.share_bytes + s.reserve_bytes,
@@ -94,37 +94,37 @@ segment_space_find(
 bool
 segment_space_is_for_reserve(const struct segment_pool *p)
 {
-	struct segment_space room;
+	struct segment_space space;
 
 	if (p->reserve || p->ready)
 		return !p->reserve;
-	return segment_space_find(p, SEGMENT_FOR_MESSAGE, &room) != 0 ||
-	       room.have < room.keep + room.need;
+	return segment_space_find(p, SEGMENT_FOR_MESSAGE, &space) != 0 ||
+	       space.have < space.keep + space.need;
 }
 
 int
-segment_space_check(struct segment_pool *p, enum segment_purpose claim)
+segment_space_check(struct segment_pool *p, enum segment_purpose purpose)
 {
 	static const char *const whose[] = {[SEGMENT_FOR_MESSAGE] = "messages",
 	    [SEGMENT_FOR_ANY] = "reports and statuses",
 	    [SEGMENT_FOR_COPY] = "compaction",
 	    [SEGMENT_FOR_RESERVE] = "the reserve of compaction"};
-	struct segment_space room;
-	int result = segment_space_find(p, claim, &room), error = errno;
+	struct segment_space space;
+	int result = segment_space_find(p, purpose, &space), error = errno;
 
 	if (result == 0) {
-		p->is_short[claim] = false;
+		p->is_short[purpose] = false;
 		return 0;
 	}
-	if (!p->is_short[claim] && room.is_unknown)
+	if (!p->is_short[purpose] && space.is_unknown)
 		log_warn("spool: no new segment for %s: the disk does not say what room it has: %m",
-		    whose[claim]);
-	else if (!p->is_short[claim])
+		    whose[purpose]);
+	else if (!p->is_short[purpose])
 		log_warn("spool: no new segment for %s: the disk has %llu bytes free, a segment "
-			 "needs %llu and %llu must stay free (queue.minimum_free)", whose[claim],
-		    (unsigned long long)room.have, (unsigned long long)room.need,
-		    (unsigned long long)room.keep);
-	p->is_short[claim] = true;
+			 "needs %llu and %llu must stay free (queue.minimum_free)", whose[purpose],
+		    (unsigned long long)space.have, (unsigned long long)space.need,
+		    (unsigned long long)space.keep);
+	p->is_short[purpose] = true;
 	errno = error;
 	return -1;
 }

@@ -16,9 +16,9 @@ struct segment_space {
 
 /* -1 with errno: ENOSPC, or the disk does not say (is_unknown). */
 int segment_space_find(
-    const struct segment_pool *p, enum segment_purpose claim, struct segment_space *out) MUST_USE;
+    const struct segment_pool *p, enum segment_purpose purpose, struct segment_space *out) MUST_USE;
 /* The same; a claim that finds no room any more is told in the log, once. */
-int segment_space_check(struct segment_pool *p, enum segment_purpose claim) MUST_USE;
+int segment_space_check(struct segment_pool *p, enum segment_purpose purpose) MUST_USE;
 /* Is the next one that is made the reserve?  The one that is ready comes first, unless the disk has
  * only room for a reserve. */
 bool segment_space_is_for_reserve(const struct segment_pool *p);

@@ -94,7 +94,7 @@ set_aside_message(struct spool *s, struct stored_message *i, const struct frame_
 
 	msgid_text(i->id, 0, id);
 	snprintf(name, sizeof name, "%s.aside", id);
-	i->is_aside = false; /* they stay when it is settled */
+	i->has_set_aside = false; /* they stay when it is settled */
 	if (set_aside_write_file(s, i, r, name) != 0 || set_aside_rename_body(s, i) != 0 ||
 	    s->io->ops->sync_directory(s->io) != 0 || set_aside_settle_recipients(s, i) != 0) {
 		log_error("spool: message %s: its envelope is not understood, and it cannot be set "

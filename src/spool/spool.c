@@ -52,10 +52,10 @@ spool_segment_bytes(const struct spool_options *o)
 static int
 spool_start_threads(struct spool *s)
 {
-	struct tasks *const tasks[] = {&s->reader, &s->upkeep, &s->files.tasks};
+	struct tasks *const tasks[] = {&s->reader, &s->upkeep, &s->body_files.tasks};
 	int error = writer_start(&s->writer) == 0 ? 0 : errno;
 
-	if (body_sync_start(&s->bodies) != 0)
+	if (body_sync_start(&s->body_sync) != 0)
 		error = errno;
 	for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
 		if (tasks_start(tasks[i]) != 0)
@@ -74,13 +74,13 @@ spool_end_threads(struct spool *s)
 	int error = errno;
 
 	s->writer.is_stopping = true;
-	s->bodies.is_stopping = true;
+	s->body_sync.is_stopping = true;
 	writer_release_start(&s->writer);
 	tasks_stop(&s->reader);
 	tasks_stop(&s->upkeep);
-	tasks_stop(&s->files.tasks);
-	if (s->bodies.is_thread)
-		body_sync_stop(&s->bodies);
+	tasks_stop(&s->body_files.tasks);
+	if (s->body_sync.is_thread)
+		body_sync_stop(&s->body_sync);
 	if (s->writer.is_thread)
 		writer_stop(&s->writer);
 	errno = error;
@@ -111,7 +111,7 @@ spool_open_parts(struct spool *s, const struct spool_recovery *r)
 		spool_end_threads(s);
 		return -1;
 	}
-	s->index.gone = spool_remove_files;
+	s->index.unneeded = spool_remove_files;
 	s->index.arg = s;
 	/* without room for a new segment what is there can still be read and sent */
 	if (writer_begin(&s->writer, &opened) != 0)
@@ -128,13 +128,13 @@ spool_free_parts(struct spool **s)
 {
 	tasks_clear(&(*s)->reader, *s);
 	tasks_clear(&(*s)->upkeep, *s);
-	tasks_clear(&(*s)->files.tasks, *s);
+	tasks_clear(&(*s)->body_files.tasks, *s);
 	body_files_clear(*s);
 	spool_reads_clear(*s);
 	index_clear(&(*s)->index, (*s)->io);
-	body_sync_clear(&(*s)->bodies);
+	body_sync_clear(&(*s)->body_sync);
 	writer_clear(&(*s)->writer);
-	buf_clear(&(*s)->room);
+	buf_clear(&(*s)->buffer);
 	mem_free(*s);
 	*s = NULL;
 }
@@ -163,14 +163,14 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 		s->options.stall_ms = STALL_LOGGED_MS;
 	s->io = o->io;
 	index_init(&s->index);
-	buf_init(&s->room, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
+	buf_init(&s->buffer, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
-	body_sync_init(&s->bodies, &s->writer);
+	body_sync_init(&s->body_sync, &s->writer);
 	spool_init_tasks(s, &s->reader, SPOOL_THREAD_READER);
 	spool_init_tasks(s, &s->upkeep, SPOOL_THREAD_UPKEEP);
-	spool_init_tasks(s, &s->files.tasks, SPOOL_THREAD_FILES);
-	TAILQ_INIT(&s->files.waiting);
-	spool_reads_init(&s->readings);
+	spool_init_tasks(s, &s->body_files.tasks, SPOOL_THREAD_FILES);
+	TAILQ_INIT(&s->body_files.waiting);
+	spool_reads_init(&s->reads);
 	s->writer.pool.bytes = o->segment_bytes ? o->segment_bytes : spool_segment_bytes(o);
 	spool_set_minimum_free(s, o->minimum_free_percent);
 	errno = EINVAL;
@@ -196,8 +196,8 @@ spool_close(struct spool **s)
 		return;
 	tasks_halt(&(*s)->reader);
 	tasks_halt(&(*s)->upkeep);
-	tasks_halt(&(*s)->files.tasks);
-	body_sync_stop(&(*s)->bodies);
+	tasks_halt(&(*s)->body_files.tasks);
+	body_sync_stop(&(*s)->body_sync);
 	writer_stop(&(*s)->writer);
 	/* where it could not be written when the segment was begun */
 	if ((*s)->writer.pool.newest)
@@ -206,7 +206,7 @@ spool_close(struct spool **s)
 	 * durable */
 	tasks_stop(&(*s)->reader);
 	tasks_stop(&(*s)->upkeep);
-	tasks_stop(&(*s)->files.tasks);
+	tasks_stop(&(*s)->body_files.tasks);
 	spool_watch(*s);
 	/* whom it would be told to is not asked any more; segments go with the index */
 	writer_take_done(&(*s)->writer, &done);
@@ -234,10 +234,10 @@ spool_stall(struct spool *s, enum spool_thread thread)
 {
 	struct stall *all[SPOOL_THREADS] = {
 	    [SPOOL_THREAD_WRITER] = &s->writer.stall,
-	    [SPOOL_THREAD_BODIES] = &s->bodies.stall,
+	    [SPOOL_THREAD_BODIES] = &s->body_sync.stall,
 	    [SPOOL_THREAD_READER] = &s->reader.stall,
 	    [SPOOL_THREAD_UPKEEP] = &s->upkeep.stall,
-	    [SPOOL_THREAD_FILES] = &s->files.tasks.stall,
+	    [SPOOL_THREAD_FILES] = &s->body_files.tasks.stall,
 	};
 
 	return all[thread];
@@ -268,7 +268,7 @@ spool_thread_ms(struct spool *s, enum spool_thread thread)
 void
 spool_step(struct spool *s)
 {
-	body_sync_step(&s->bodies);
+	body_sync_step(&s->body_sync);
 	writer_step(&s->writer);
 }
 
@@ -278,7 +278,7 @@ spool_step(struct spool *s)
 static void
 spool_count_open(struct spool *s, const struct spool_entry *e)
 {
-	struct stored_message *item;
+	struct stored_message *message;
 	struct spool_note *note;
 
 	if (e->kind == SPOOL_UNKNOWN)
@@ -286,13 +286,13 @@ spool_count_open(struct spool *s, const struct spool_entry *e)
 	if (e->kind == SPOOL_NOTE) {
 		note = index_find_note(&s->index, e->note.name);
 		if (note)
-			note->open++;
+			note->open_appends++;
 		return;
 	}
-	item = index_find(&s->index, e->id);
-	if (!item)
-		item = index_add(&s->index, e->id, e->message.recipient_count);
-	item->open++;
+	message = index_find(&s->index, e->id);
+	if (!message)
+		message = index_add(&s->index, e->id, e->message.recipient_count);
+	message->open_appends++;
 }
 
 /* A message that has less than this part of its time left is refused. */
@@ -303,8 +303,8 @@ spool_limit_wait(const struct spool *s, struct batch_commit *c)
 {
 	uint32_t wait_ms = s->options.message_wait_ms;
 
-	c->late_ms = clock_mono_ms() + wait_ms;
-	c->begin_by_ms = c->late_ms - wait_ms / SPOOL_WAIT_LEAST_PART;
+	c->deadline_ms = clock_mono_ms() + wait_ms;
+	c->start_by_ms = c->deadline_ms - wait_ms / SPOOL_WAIT_LEAST_PART;
 }
 
 /* A message with a body file goes on when that is durable. */
@@ -312,14 +312,14 @@ static void
 spool_queue_body(
     struct spool *s, const struct spool_batch *b, uint64_t body_bytes, int64_t newest_ms)
 {
-	struct batch *one = batch_new();
-	struct batch_commit *c = batch_add(one, b, body_bytes, newest_ms);
+	struct batch *single = batch_new();
+	struct batch_commit *c = batch_add(single, b, body_bytes, newest_ms);
 
 	if (!c)
 		die("spool: more waits than is allowed");
 	spool_limit_wait(s, c);
 	s->waiting_bytes += c->span;
-	body_sync_add(&s->bodies, one);
+	body_sync_add(&s->body_sync, single);
 }
 
 static void
@@ -401,7 +401,7 @@ spool_dispatch(struct spool *s)
 	completion_run(s);
 	spool_reads_dispatch(s);
 	tasks_dispatch(&s->upkeep, s);
-	tasks_dispatch(&s->files.tasks, s);
+	tasks_dispatch(&s->body_files.tasks, s);
 	compaction_run(s);
 }
 
@@ -410,7 +410,7 @@ spool_stats(struct spool *s, struct spool_stats *out)
 {
 	*out = s->stats;
 	out->set_aside += s->index.lost_count;
-	out->messages = map_count(s->index.items);
+	out->messages = map_count(s->index.messages);
 	out->live_bytes = s->index.live_bytes + s->index.file_bytes;
 	out->segments = s->index.segment_count;
 	out->unremoved = atomic_load(&s->writer.unremoved_count);

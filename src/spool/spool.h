@@ -111,7 +111,7 @@ typedef void spool_content_fn(const struct spool_content *content, int error, vo
  * are the spool's. */
 struct spool_reading {
 	TAILQ_ENTRY(spool_reading) link;
-	struct spool_read_task *of;
+	struct spool_read_task *task;
 	spool_content_fn *fn;
 	void *arg;
 	bool is_of_body;                 /* told with an error: of the body's file */

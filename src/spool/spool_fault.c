@@ -42,16 +42,16 @@ spool_fault_of_body(int error)
 }
 
 const char *
-spool_fault_held_reason(struct msgid id, int error, char room[SPOOL_FAULT_HELD_REASON_BYTES])
+spool_fault_held_reason(struct msgid id, int error, char out[SPOOL_FAULT_HELD_REASON_BYTES])
 {
 	const char *wrong = spool_fault_of_body(error);
 	char name[WRITER_FILE_NAME_BYTES];
 
 	if (wrong)
-		snprintf(room, SPOOL_FAULT_HELD_REASON_BYTES, "damaged: the body file %s %s",
+		snprintf(out, SPOOL_FAULT_HELD_REASON_BYTES, "damaged: the body file %s %s",
 		    writer_body_name(id, name), wrong);
 	else
-		snprintf(room, SPOOL_FAULT_HELD_REASON_BYTES,
+		snprintf(out, SPOOL_FAULT_HELD_REASON_BYTES,
 		    "damaged: what was stored of it is not whole");
-	return room;
+	return out;
 }

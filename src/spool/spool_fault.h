@@ -24,6 +24,6 @@ const char *spool_fault_text(int error);
 const char *spool_fault_of_body(int error);
 /* Why a message is held, by such an error: "damaged: the body file ID.body is missing". */
 const char *spool_fault_held_reason(
-    struct msgid id, int error, char room[SPOOL_FAULT_HELD_REASON_BYTES]);
+    struct msgid id, int error, char out[SPOOL_FAULT_HELD_REASON_BYTES]);
 
 #endif

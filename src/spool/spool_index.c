@@ -21,7 +21,7 @@ index_message_key(struct msgid id, struct index_key *k)
 void
 index_init(struct spool_index *x)
 {
-	*x = (struct spool_index){.items = map_new()};
+	*x = (struct spool_index){.messages = map_new()};
 	unknown_entries_init(&x->unknown);
 }
 
@@ -46,9 +46,9 @@ free_indexed_message(struct str key, void *value, void *arg)
 void
 index_clear(struct spool_index *x, struct fsio *io)
 {
-	if (x->items)
-		map_each(x->items, free_indexed_message, NULL);
-	map_free(&x->items);
+	if (x->messages)
+		map_each(x->messages, free_indexed_message, NULL);
+	map_free(&x->messages);
 	for (struct spool_note *n = x->notes, *next; n; n = next) {
 		next = n->next;
 		free_spool_note(n);
@@ -67,7 +67,7 @@ index_find(const struct spool_index *x, struct msgid id)
 {
 	struct index_key k;
 
-	return map_get(x->items, index_message_key(id, &k));
+	return map_get(x->messages, index_message_key(id, &k));
 }
 
 struct stored_message *
@@ -76,7 +76,7 @@ index_add(struct spool_index *x, struct msgid id, uint32_t recipient_count)
 	struct stored_message *i = stored_message_new(id, recipient_count);
 	struct index_key k;
 
-	map_put(x->items, index_message_key(id, &k), i);
+	map_put(x->messages, index_message_key(id, &k), i);
 	return i;
 }
 
@@ -85,7 +85,7 @@ index_remove(struct spool_index *x, struct stored_message *i)
 {
 	struct index_key k;
 
-	map_remove(x->items, index_message_key(i->id, &k));
+	map_remove(x->messages, index_message_key(i->id, &k));
 	unknown_entries_forget(&x->unknown, i->id);
 	if (i->segment) {
 		x->live_bytes -= i->frame_bytes;
@@ -111,10 +111,10 @@ index_apply_message(
 		x->live_bytes -= i->frame_bytes;
 		x->file_bytes -= i->in_file ? i->body_bytes : 0;
 		/* its content was lost: what is left of the body has another name by now */
-		if (i->in_file && !e->message.in_file && x->gone)
-			x->gone(i->id, INDEX_BODY, x->arg);
+		if (i->in_file && !e->message.in_file && x->unneeded)
+			x->unneeded(i->id, INDEX_BODY, x->arg);
 	}
-	x->lost_count += i->is_aside && !i->is_lost && e->message.is_lost;
+	x->lost_count += i->has_set_aside && !i->is_lost && e->message.is_lost;
 	i->is_lost = e->message.is_lost;
 	i->envelope_bytes = (uint32_t)e->message.envelope.n;
 	i->header_bytes = (uint32_t)e->message.header.n;
@@ -143,12 +143,12 @@ void
 index_remove_if_done(struct spool_index *x, struct stored_message *i)
 {
 	unsigned files = (i->in_file ? INDEX_BODY : 0) |
-	    (i->is_aside && !i->is_lost ? INDEX_SET_ASIDE : 0);
+	    (i->has_set_aside && !i->is_lost ? INDEX_SET_ASIDE : 0);
 
-	if (i->open > 0 || (i->segment && !stored_message_is_settled(i)))
+	if (i->open_appends > 0 || (i->segment && !stored_message_is_settled(i)))
 		return;
-	if (i->segment && files && x->gone)
-		x->gone(i->id, files, x->arg);
+	if (i->segment && files && x->unneeded)
+		x->unneeded(i->id, files, x->arg);
 	index_remove(x, i);
 }
 
@@ -254,7 +254,7 @@ index_add_segment(struct spool_index *x, struct segment *s)
 		x->oldest = s;
 	x->newest = s;
 	x->segment_count++;
-	x->kept_count += s->is_kept;
+	x->unusable_count += s->is_unusable;
 }
 
 struct segment *
@@ -266,7 +266,7 @@ index_take_oldest(struct spool_index *x)
 	if (!x->oldest)
 		x->newest = NULL;
 	x->segment_count--;
-	x->kept_count -= s->is_kept;
+	x->unusable_count -= s->is_unusable;
 	s->next = NULL;
 	return s;
 }

@@ -14,7 +14,7 @@ enum { INDEX_NOTES_MAX = 256 };
 struct spool_note {
 	struct spool_note *next;
 	struct segment *segment;
-	unsigned open;                   /* appends of it that are under way */
+	unsigned open_appends;           /* appends of it that are under way */
 	struct str name;                 /* owned, as the value */
 	struct str value;                /* empty: forgotten */
 };
@@ -29,7 +29,7 @@ enum index_file {
 typedef void index_unneeded_fn(struct msgid id, unsigned files, void *arg);
 
 struct spool_index {
-	struct map *items;
+	struct map *messages;
 	struct spool_note *notes;
 	unsigned note_count;
 	struct unknown_entries unknown;
@@ -37,12 +37,12 @@ struct spool_index {
 	struct segment *oldest;
 	struct segment *newest;
 	uint64_t segment_count;
-	unsigned kept_count;             /* of them, those that must be emptied and set aside */
+	unsigned unusable_count;         /* of them, those that must be emptied and set aside */
 	uint64_t live_bytes;             /* of frames */
 	uint64_t file_bytes;
 	int64_t newest_ms;
 	uint64_t lost_count;             /* messages that became lost, and have files */
-	index_unneeded_fn *gone;             /* may be NULL */
+	index_unneeded_fn *unneeded;         /* may be NULL */
 	void *arg;
 };
 

@@ -16,15 +16,15 @@ struct spool {
 	struct spool_options options;
 	struct fsio *io;
 	struct spool_writer writer;
-	struct body_sync bodies;
+	struct body_sync body_sync;
 	struct spool_index index;
 	struct tasks reader;             /* for deliveries */
 	struct tasks upkeep;             /* for compaction, losses, bodies that are checked */
-	struct body_files files;
-	struct spool_reads readings;
+	struct body_files body_files;
+	struct spool_reads reads;
 	struct compaction_copies copies;
-	unsigned losses;                 /* under way */
-	struct buf room;                 /* for what is read at the start */
+	unsigned lost_task_count;        /* under way */
+	struct buf buffer;               /* for what is read at the start */
 	struct spool_stats stats;
 	int64_t stored_ms;               /* see completion_stored_ms */
 	uint64_t waiting_bytes;          /* appended, not answered */

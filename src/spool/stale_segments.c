@@ -20,7 +20,7 @@ stale_segments_unreadable(struct replay *r, struct segment *g, uint64_t offset)
 	segment_name(g->slot, name);
 	if (!segment_is_medium_error(errno))
 		return replay_refuse(name, offset);
-	g->is_kept = true;
+	g->is_unusable = true;
 	r->spool->stats.quarantined++;
 	log_error("spool: %s (generation %llu) cannot be read at offset %llu: %m; the log does not "
 		  "need it: it is set aside as %s", name, (unsigned long long)g->generation,
@@ -33,17 +33,17 @@ static int
 stale_segments_read(struct replay *r, struct segment *g, struct str *out)
 {
 	struct fsio *io = r->spool->io;
-	struct iovec room = {0};
+	struct iovec buffer = {0};
 	off_t bytes;
 	size_t got = 0;
 	int result = io->ops->size(io, g->fd, &bytes);
 
 	if (result == 0) {
-		room.iov_len = bytes > g->bytes ? g->bytes : (size_t)bytes;
-		room.iov_base = mem_new(room.iov_len);
-		result = fsio_read_all(io, g->fd, room, 0, &got);
+		buffer.iov_len = bytes > g->bytes ? g->bytes : (size_t)bytes;
+		buffer.iov_base = mem_new(buffer.iov_len);
+		result = fsio_read_all(io, g->fd, buffer, 0, &got);
 	}
-	*out = str_make(room.iov_base, result == 0 ? got : 0);
+	*out = str_make(buffer.iov_base, result == 0 ? got : 0);
 	return result == 0 ? 0 : stale_segments_unreadable(r, g, got);
 }
 
@@ -88,7 +88,7 @@ stale_segments_log(
 {
 	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
 
-	g->is_kept = true;
+	g->is_unusable = true;
 	r->spool->stats.quarantined++;
 	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and is not "
 	          "read, for %s: it is set aside as %s; those of its messages that are not in the "
@@ -144,7 +144,7 @@ stale_segments_set_aside(struct segment_pool *p)
 		struct segment *g = *at;
 
 		metrics_progress();
-		if (!g->is_kept || !stale_segments_rename(p->io, g)) {
+		if (!g->is_unusable || !stale_segments_rename(p->io, g)) {
 			at = &g->next;
 			continue;
 		}

@@ -27,16 +27,16 @@ stored_message_leave_segment(struct stored_message *i)
 
 	if (!s)
 		return;
-	if (s->copies_next == i)
-		s->copies_next = i->next;
+	if (s->next_to_copy == i)
+		s->next_to_copy = i->next;
 	if (i->next)
 		i->next->previous = i->previous;
 	else
-		s->last_item = i->previous;
+		s->last_message = i->previous;
 	if (i->previous)
 		i->previous->next = i->next;
 	else
-		s->items = i->next;
+		s->messages = i->next;
 	s->live_count--;
 	s->live_bytes -= i->frame_bytes;
 	i->next = i->previous = NULL;
@@ -75,12 +75,12 @@ stored_message_move(
 	i->segment = s;
 	i->offset = offset;
 	i->frame_bytes = frame_bytes;
-	i->previous = s->last_item;
-	if (s->last_item)
-		s->last_item->next = i;
+	i->previous = s->last_message;
+	if (s->last_message)
+		s->last_message->next = i;
 	else
-		s->items = i;
-	s->last_item = i;
+		s->messages = i;
+	s->last_message = i;
 	s->live_count++;
 	s->live_bytes += frame_bytes;
 }
@@ -129,7 +129,7 @@ stored_message_set_readable(struct stored_message *i)
 {
 	if (i->wait && i->segment) {
 		i->segment->retry_ms = 0;
-		i->segment->is_looked_through = false;
+		i->segment->is_pass_done = false;
 	}
 	mem_free(i->wait);
 	i->wait = NULL;
@@ -191,29 +191,29 @@ stored_message_locate(const struct stored_message *i, struct stored_message_posi
 
 bool
 stored_message_is_at(const struct stored_message *i, const struct segment *s,
-    const struct stored_message_position *place)
+    const struct stored_message_position *position)
 {
-	return i->segment == s && i->offset == place->offset;
+	return i->segment == s && i->offset == position->offset;
 }
 
 int
-stored_message_read_at(const struct stored_message_position *place, struct fsio *io,
-    struct buf *room, struct frame_entry *out)
+stored_message_read_at(const struct stored_message_position *position, struct fsio *io,
+    struct buf *buffer, struct frame_entry *out)
 {
 	struct frame_header f;
-	struct iovec v = {.iov_len = place->frame_bytes};
+	struct iovec v = {.iov_len = position->frame_bytes};
 	struct str payload;
 
-	buf_reset(room);
-	v.iov_base = buf_room(room, place->frame_bytes);
+	buf_reset(buffer);
+	v.iov_base = buf_room(buffer, position->frame_bytes);
 	if (!v.iov_base)
 		return EMSGSIZE;
-	if (fsio_read_all(io, place->fd, v, place->offset, &room->n) != 0)
+	if (fsio_read_all(io, position->fd, v, position->offset, &buffer->n) != 0)
 		return errno;
-	if (!frame_check(buf_str(room), place->tag, &f))
+	if (!frame_check(buf_str(buffer), position->tag, &f))
 		return EBADMSG;
-	payload = str_upto(str_from(buf_str(room), FRAME_HEADER_BYTES), f.payload_bytes);
-	return find_message_in_frame(place->id, payload, out) ? 0 : EBADMSG;
+	payload = str_upto(str_from(buf_str(buffer), FRAME_HEADER_BYTES), f.payload_bytes);
+	return find_message_in_frame(position->id, payload, out) ? 0 : EBADMSG;
 }
 
 int
@@ -230,11 +230,11 @@ stored_message_judge_read(struct stored_message *i, int error)
 
 int
 stored_message_read(
-    struct stored_message *i, struct fsio *io, struct buf *room, struct frame_entry *out)
+    struct stored_message *i, struct fsio *io, struct buf *buffer, struct frame_entry *out)
 {
-	struct stored_message_position place;
+	struct stored_message_position position;
 
-	if (!stored_message_locate(i, &place))
+	if (!stored_message_locate(i, &position))
 		return ENOENT;
-	return stored_message_judge_read(i, stored_message_read_at(&place, io, room, out));
+	return stored_message_judge_read(i, stored_message_read_at(&position, io, buffer, out));
 }

@@ -29,15 +29,15 @@ struct stored_message {
 	uint64_t body_bytes;
 	uint32_t recipient_count;
 	uint32_t settled_count;
-	uint32_t open;                   /* appends that speak of it and are under way */
+	uint32_t open_appends;           /* appends that speak of it and are under way */
 	bool in_file;
 	bool is_lost;                    /* its record is without content (spool/lost_record.h) */
-	bool is_aside;                   /* what is left of it was put aside, as if it were lost */
+	bool has_set_aside;              /* what is left of it was put aside, as if it were lost */
 	bool is_held;
 	uint8_t mismatches;              /* reads in a row that did not fit the checksum */
-	struct spool_read_task *reading;         /* under way; those that ask now share it */
-	struct compaction_copy *survivor;       /* compaction reads it */
-	struct lost_record_task *loss;               /* under way */
+	struct spool_read_task *read_task;       /* under way; those that ask now share it */
+	struct compaction_copy *copy;           /* compaction reads it */
+	struct lost_record_task *lost_task;          /* under way */
 	struct stored_message_wait *wait; /* compaction could not read it the last time; or NULL */
 	struct str held_why;             /* owned */
 	struct spool_recipient *recipients; /* NULL: all as at first */
@@ -75,18 +75,18 @@ bool stored_message_locate(
     const struct stored_message *i, struct stored_message_position *out) MUST_USE;
 /* Is that still its place, in that segment? */
 bool stored_message_is_at(const struct stored_message *i, const struct segment *s,
-    const struct stored_message_position *place);
+    const struct stored_message_position *position);
 /*
  * Reads the frame and checks it again; strings of *out point into room.  0, or an errno: EBADMSG
  * when what was read does not fit its checksum.
  */
-int stored_message_read_at(const struct stored_message_position *place, struct fsio *io,
-    struct buf *room, struct frame_entry *out) MUST_USE;
+int stored_message_read_at(const struct stored_message_position *position, struct fsio *io,
+    struct buf *buffer, struct frame_entry *out) MUST_USE;
 /* What the result of a fetch means: SPOOL_FAULT_MISREAD for the first EBADMSG in a row, which
  * memory or a bus may have caused; so EBADMSG is proof that the disk has lost it. */
 int stored_message_judge_read(struct stored_message *i, int error) MUST_USE;
 /* The three in one. */
-int stored_message_read(
-    struct stored_message *i, struct fsio *io, struct buf *room, struct frame_entry *out) MUST_USE;
+int stored_message_read(struct stored_message *i, struct fsio *io, struct buf *buffer,
+    struct frame_entry *out) MUST_USE;
 
 #endif

@@ -123,21 +123,21 @@ struct unknown_entries_review {
 static void
 unknown_entries_review_owner(struct str key, void *value, void *arg)
 {
-	const struct unknown_entries_review *look = arg;
+	const struct unknown_entries_review *review = arg;
 	struct unknown_entry *first = value;
 
 	(void)key;
-	if (first->owner.session && !look->fn(first->owner, look->arg))
-		unknown_entries_forget(look->list, first->owner);
+	if (first->owner.session && !review->fn(first->owner, review->arg))
+		unknown_entries_forget(review->list, first->owner);
 }
 
 void
 unknown_entries_review(struct unknown_entries *l, unknown_entry_exists_fn *fn, void *arg)
 {
-	struct unknown_entries_review look = {l, fn, arg};
+	struct unknown_entries_review review = {l, fn, arg};
 
 	if (l->owners)
-		map_each(l->owners, unknown_entries_review_owner, &look);
+		map_each(l->owners, unknown_entries_review_owner, &review);
 	l->is_full |= l->bytes > UNKNOWN_ENTRIES_BYTES_MAX;
 }
 

@@ -55,7 +55,7 @@ writer_init(struct spool_writer *w, struct fsio *io, bool is_thread)
 
 	*w = (struct spool_writer){
 	    .io = io, .is_thread = is_thread, .pool.io = io, .newest_segment.io = io};
-	w->pool.is_patient = is_thread;
+	w->pool.has_retry_pause = is_thread;
 	stall_init(&w->stall, spool_thread(SPOOL_THREAD_WRITER));
 	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&w->start, NULL);
@@ -298,7 +298,7 @@ writer_clear(struct spool_writer *w)
 	writer_background_clear(w, &w->todo);
 	writer_background_clear(w, &w->unvoided);
 	writer_background_clear(w, &w->unremoved);
-	if (w->active && w->is_virgin)
+	if (w->active && w->is_active_new)
 		segment_free(&w->active, w->io);
 	segment_pool_clear(&w->pool);
 	batch_free(&w->filling);
@@ -403,5 +403,5 @@ writer_remove_body(struct spool_writer *w, struct msgid id)
 void
 writer_remove_set_aside(struct spool_writer *w, struct msgid id)
 {
-	writer_add_job(w, (struct writer_job){.id = id, .is_aside = true});
+	writer_add_job(w, (struct writer_job){.id = id, .is_set_aside = true});
 }

@@ -36,10 +36,10 @@ struct spool_writer {
 	bool is_waiting;
 	bool is_stopping;
 	/* readable by all */
-	atomic_bool is_dry;              /* no room for messages, only what is reserved */
-	atomic_int dry_error;            /* and why: ENOSPC, or what the disk says to writes */
-	atomic_bool is_spent;            /* no room for reports either */
-	atomic_uint cleaning_bytes;      /* set by the loop: what compaction has to copy yet */
+	atomic_bool is_full;             /* no room for messages, only what is reserved */
+	atomic_int full_error;           /* and why: ENOSPC, or what the disk says to writes */
+	atomic_bool is_full_for_reports; /* no room for reports either */
+	atomic_uint compaction_bytes;    /* set by the loop: what compaction has to copy yet */
 	atomic_uint spare_segments;
 	atomic_uint unremoved_count;
 	_Atomic uint64_t idle_bytes;     /* of segments that hold nothing */
@@ -50,13 +50,13 @@ struct spool_writer {
 	struct segment_pool pool;
 	struct newest_segment newest_segment;
 	struct segment *active;
-	bool is_virgin;                  /* nothing in it is durable yet */
-	struct disk_retry write_trouble;    /* of frames */
+	bool is_active_new;              /* nothing in it is durable yet */
+	struct disk_retry write_retry;      /* of frames */
 	struct writer_jobs todo;         /* oldest first */
 	struct writer_jobs unvoided;     /* bodies of refused records that may stand */
-	bool is_void_owed;               /* no seal since the last write that failed */
+	bool is_void_pending;            /* no seal since the last write that failed */
 	struct writer_jobs unremoved;    /* files that the disk did not remove */
-	struct disk_retry removal_trouble;
+	struct disk_retry removal_retry;
 	uint32_t at;                     /* where the next frame goes */
 	struct frame_seal seal;         /* of the segment before the virgin one */
 	uint64_t sequence;               /* last given */

@@ -36,7 +36,7 @@ writer_background_unlink_of(struct spool_writer *w, const struct writer_job *j)
 	char name[WRITER_FILE_NAME_BYTES];
 
 	stall_begin(&w->stall, "remove the body", j->id);
-	if (j->is_aside)
+	if (j->is_set_aside)
 		return writer_background_unlink_aside(w, j->id);
 	return writer_background_unlink(w, writer_body_name(j->id, name));
 }
@@ -45,10 +45,10 @@ static void
 writer_background_failed(struct spool_writer *w, struct writer_job *j)
 {
 	char name[WRITER_FILE_NAME_BYTES], what[2 * WRITER_FILE_NAME_BYTES];
-	struct disk_retry *t = &w->removal_trouble;
+	struct disk_retry *t = &w->removal_retry;
 	int error = errno;
 
-	if (j->is_aside)
+	if (j->is_set_aside)
 		writer_set_aside_name(j->id, name);
 	else
 		writer_body_name(j->id, name);
@@ -87,7 +87,7 @@ writer_background_do_one(struct spool_writer *w, struct writer_job *j)
 bool
 writer_background_is_due(const struct spool_writer *w)
 {
-	return !STAILQ_EMPTY(&w->unremoved) && !disk_retry_is_pausing(&w->removal_trouble);
+	return !STAILQ_EMPTY(&w->unremoved) && !disk_retry_is_pausing(&w->removal_retry);
 }
 
 /* The next one; NULL: there is none now.  Of those to try again a failed one comes last, after a
@@ -121,7 +121,7 @@ writer_background_run(struct spool_writer *w)
 			writer_background_do_one(w, j);
 	} while (j && clock_mono_ms() < end_ms);
 	if (STAILQ_EMPTY(&w->unremoved))
-		disk_retry_end(&w->removal_trouble, "files are removed");
+		disk_retry_end(&w->removal_retry, "files are removed");
 }
 
 void

@@ -13,7 +13,7 @@ struct writer_job {
 	struct segment *segment;         /* to give back; NULL: a file to remove */
 	uint64_t oldest;                 /* then: generation of the oldest one that is left */
 	struct msgid id;
-	bool is_aside;                   /* what was put aside of it, else its body */
+	bool is_set_aside;               /* what was put aside of it, else its body */
 };
 
 /* What is to be done, and what it is time to try again: at least one of them, and no more than the

@@ -69,7 +69,7 @@ static void
 compare_bytes(struct model *m, struct model_message *g)
 {
 	struct look l = {m, g, false};
-	struct spool_reading reading = {.of = NULL};
+	struct spool_reading reading = {.task = NULL};
 
 	spool_read(m->spool, &reading, g->id, compare_content, &l);
 	spool_dispatch(m->spool);

@@ -181,9 +181,9 @@ set_aside_is_read_elsewhere(void)
 	m->may_lose = true;
 	if (newest_open(m, true)) {
 		model_check(m);
-		if (messages < 2 || map_count(m->spool->index.items) != messages ||
+		if (messages < 2 || map_count(m->spool->index.messages) != messages ||
 		    newest_names(m, ".body") != 1)
-			model_broken(m, "%zu of %llu messages", map_count(m->spool->index.items),
+			model_broken(m, "%zu of %llu messages", map_count(m->spool->index.messages),
 			    (unsigned long long)messages);
 	}
 	return model_end(m) == 0;

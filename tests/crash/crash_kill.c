@@ -192,7 +192,7 @@ compare(const struct spool_content *found, int error, void *arg)
 static unsigned
 check_one(struct spool *s, uint32_t number)
 {
-	struct spool_reading reading = {.of = NULL};
+	struct spool_reading reading = {.task = NULL};
 	struct spool_message found;
 	uint32_t arg = number;
 	bool is_there = spool_find(s, id_of(number), &found);

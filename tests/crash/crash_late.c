@@ -272,7 +272,7 @@ full_stock_and_failing_then_room(void)
 	simdisk_limit(m->disk, FULL_BYTES + 3 * SPOOL_SEGMENT_MIN);
 	for (int n = 0; n < 20; n++)
 		model_turn(m);
-	is_good &= bodies(&o) == 0 && !m->spool->writer.is_void_owed;
+	is_good &= bodies(&o) == 0 && !m->spool->writer.is_void_pending;
 	cut_power(m, &o);
 	is_good &= !spool_find(m->spool, m->messages[0].id, &message) && is_there(m, PLENTY);
 	return end(m, &o) && is_good;

@@ -277,7 +277,7 @@ many_of_them(void)
 		for (int n = 0; n < MANY; n++)
 			lost_ask(t, t->m.messages[n].id);
 		model_turn(&t->m);
-		most = t->m.spool->losses > most ? t->m.spool->losses : most;
+		most = t->m.spool->lost_task_count > most ? t->m.spool->lost_task_count : most;
 	}
 	for (int n = 0; n < MANY; n++) {
 		const struct stored_message *i =

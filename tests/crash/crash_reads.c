@@ -234,7 +234,7 @@ static bool
 a_wrong_checksum_is_believed_at_the_second_read(void)
 {
 	struct model *m = reads_begin(4);
-	struct spool_reading reading = {.of = NULL};
+	struct spool_reading reading = {.task = NULL};
 	int errors[8] = {1};
 	struct msgid id;
 	char *frame;

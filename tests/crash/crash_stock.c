@@ -117,8 +117,8 @@ new_ones_are_made_in_the_pause(void)
 	struct model *m = stock_begin(4);
 	struct segment_pool *p = &m->spool->writer.pool;
 
-	p->is_patient = true;
-	p->header_trouble = (struct disk_retry){.error = EIO, .until_ms = INT64_MAX};
+	p->has_retry_pause = true;
+	p->header_retry = (struct disk_retry){.error = EIO, .until_ms = INT64_MAX};
 	for (int n = 0; n < 8 * PIECES && (!p->ready || !p->reserve); n++)
 		model_turn(m);
 	if (!p->ready || !p->reserve)
@@ -171,7 +171,7 @@ run_unwritable_segment(enum unwritable kind)
 	o.io = simdisk_io(m->disk);
 	model_reopen(m, &o);
 	p = &m->spool->writer.pool;
-	p->is_patient = kind != UNWRITABLE_NO_DIRECTORY;
+	p->has_retry_pause = kind != UNWRITABLE_NO_DIRECTORY;
 	if (kind == UNWRITABLE_FREE) {
 		for (int n = 0; n < 1000 && !p->free; n++)
 			model_churn(m, 1);
@@ -249,7 +249,7 @@ no_header_can_be_written(void)
 		model_turn(m);
 	if (p->free_count < 2)
 		model_broken(m, "%u are free", p->free_count);
-	p->is_patient = true;
+	p->has_retry_pause = true;
 	simdisk_fail(m->disk, (struct simdisk_fault){SIMDISK_WRITE, 1, 1 << 30, EIO});
 	for (int n = 0; n < 60; n++) {
 		(void)model_submit(m, 100, false);
@@ -280,7 +280,7 @@ what_the_disk_says_is_told(void)
 
 	for (int n = 0; n < 10 * PIECES; n++)
 		model_turn(m);
-	p->is_patient = true;
+	p->has_retry_pause = true;
 	simdisk_fail(m->disk,
 	    (struct simdisk_fault){SIMDISK_DURABLE | SIMDISK_OPEN, 1, 1 << 30, EROFS});
 	for (int n = 0; n < 300; n++) {

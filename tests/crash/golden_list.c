@@ -135,7 +135,7 @@ static void
 golden_print_message(struct golden_list *l, struct msgid id)
 {
 	char text[ID_NUMBER_TEXT_BYTES];
-	struct spool_reading reading = {.of = NULL};
+	struct spool_reading reading = {.task = NULL};
 	struct spool_message m;
 
 	if (!spool_find(l->spool, id, &m))

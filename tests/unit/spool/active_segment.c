@@ -55,7 +55,7 @@ Test(log_room, those_that_empty_the_queue_may_use_more)
 	log_room_expect("a status", &status, LOG_BYTES / 16);
 	log_room_expect("a copy", &copy, 0);
 	/* compaction needs nothing of this segment while it has not taken the reserve */
-	atomic_store(&writer.cleaning_bytes, LOG_CLEANING);
+	atomic_store(&writer.compaction_bytes, LOG_CLEANING);
 	log_room_expect("a message", &message, LOG_BYTES / 2);
 }
 
@@ -63,13 +63,13 @@ Test(log_room, those_that_empty_the_queue_may_use_more)
 Test(log_room, what_compaction_has_to_copy_is_kept_when_the_reserve_is_lent)
 {
 	writer.pool.is_lent = true;
-	atomic_store(&writer.cleaning_bytes, LOG_CLEANING);
+	atomic_store(&writer.compaction_bytes, LOG_CLEANING);
 	log_room_expect("a message", &message, LOG_BYTES / 2 + LOG_CLEANING);
 	log_room_expect("a report", &report, LOG_BYTES / 4 + LOG_CLEANING);
 	log_room_expect("a status", &status, LOG_BYTES / 16 + LOG_CLEANING);
 	log_room_expect("a copy", &copy, 0);
 	/* more than a segment holds: all of it */
-	atomic_store(&writer.cleaning_bytes, 3 * LOG_BYTES);
+	atomic_store(&writer.compaction_bytes, 3 * LOG_BYTES);
 	cr_expect_not(active_segment_fits(&writer, &status, 0));
 	log_room_expect("a copy", &copy, 0);
 }

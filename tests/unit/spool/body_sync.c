@@ -215,7 +215,7 @@ content_heard(const struct spool_content *content, int error, void *arg)
 /* One for each 64 KiB, also after the record was read from the disk by another start. */
 Test(spool_bodies, sums_of_each_block_stand_in_the_record)
 {
-	struct spool_reading reading = {.of = NULL};
+	struct spool_reading reading = {.task = NULL};
 	static char body[BODY_BYTES];
 	int answer;
 

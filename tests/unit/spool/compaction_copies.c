@@ -224,10 +224,10 @@ Test(spool_copies, many_small_messages_take_few_syncs)
 			spool_dispatch(rig.spool);
 		cr_assert_leq(rig.spool->waiting_bytes, COMPACTION_COPIES_BYTES_MAX);
 		/* the next turn begins where this one ended, not at the first one again */
-		cr_assert(rig.spool->index.oldest->is_looked_through);
-		cr_assert(!next || rig.spool->index.oldest->copies_next != next);
-		next = rig.spool->index.oldest->copies_next;
-		cr_assert_neq(next, rig.spool->index.oldest->items);
+		cr_assert(rig.spool->index.oldest->is_pass_done);
+		cr_assert(!next || rig.spool->index.oldest->next_to_copy != next);
+		next = rig.spool->index.oldest->next_to_copy;
+		cr_assert_neq(next, rig.spool->index.oldest->messages);
 		writer_turn();
 	}
 	cr_assert_neq(rig.spool->index.oldest, oldest);
@@ -315,7 +315,7 @@ Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
 	cr_assert_eq(lost_record_set_aside(rig.spool, rig_id(1), EIO, loss_ended, &answer),
 	    LOST_RECORD_BEGUN);
 	spool_dispatch(rig.spool);
-	cr_assert_eq(rig.spool->losses, 1);
+	cr_assert_eq(rig.spool->lost_task_count, 1);
 	for (int n = 0; n < 100 && answer == -1; n++) {
 		cr_assert_leq(rig.spool->copies.ahead, 1, "%u", rig.spool->copies.ahead);
 		spool_dispatch(rig.spool);

@@ -225,7 +225,7 @@ note_order(const struct spool_content *content, int error, void *arg)
 
 Test(spool_reader, answers_come_in_the_order_of_the_questions)
 {
-	struct spool_reading readings[3] = {{.of = NULL}};
+	struct spool_reading readings[3] = {{.task = NULL}};
 	unsigned numbers[3] = {3, 1, 2};
 
 	for (uint32_t n = 1; n <= 3; n++)
@@ -278,7 +278,7 @@ cancel_others(const struct spool_content *content, int error, void *arg)
 /* In the callback of the first all others go, and the same message is asked for again. */
 Test(spool_reader, a_callback_may_cancel_the_others_and_ask_again)
 {
-	struct spool_reading first = {.of = NULL};
+	struct spool_reading first = {.task = NULL};
 
 	store(1);
 	spool_read(rig.spool, &first, rig_id(1), cancel_others, NULL);

@@ -264,7 +264,7 @@ rig_churn(uint32_t from, unsigned count)
 void
 rig_read(uint32_t number)
 {
-	struct spool_reading r = {.of = NULL};
+	struct spool_reading r = {.task = NULL};
 	int answer = -1;
 
 	spool_read(rig.spool, &r, rig_id(number), rig_got, &answer);

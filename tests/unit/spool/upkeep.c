@@ -205,9 +205,9 @@ Test(spool_upkeep, a_survivor_with_an_append_under_way_is_copied_later)
 	log_stands_still = true;
 	rig_append_soon(&e, 1, &answer);
 	stands_still = false;
-	for (int n = 0; n < 1000 && index_find(&rig.spool->index, rig_id(1))->survivor; n++)
+	for (int n = 0; n < 1000 && index_find(&rig.spool->index, rig_id(1))->copy; n++)
 		rig_turn();
-	cr_assert_null(index_find(&rig.spool->index, rig_id(1))->survivor);
+	cr_assert_null(index_find(&rig.spool->index, rig_id(1))->copy);
 	cr_assert_eq(answer, -1);
 	log_stands_still = false;
 	rig_until(&answer);
