@@ -5,16 +5,18 @@
 
 #include <errno.h>
 
-/* Segment bytes that messages may not use while no other segment is ready: enough for what must be
- * said of the messages in the oldest segment before that one is free.  Reports may use half of it,
- * statuses, holds and notes all but a sixteenth, copies of compaction all. */
+/* The bytes of the active segment that messages may not use while no other segment is ready.  They
+ * are enough for the entries about the messages of the oldest segment that must be written before
+ * that segment is free.  Reports may use half of this reserve; statuses, holds and notes all but a
+ * sixteenth of the segment; copies by compaction all of it. */
 static uint32_t
 active_segment_reserve_bytes(const struct segment *s, bool is_report)
 {
 	return is_report ? s->bytes / 4 : s->bytes / 2;
 }
 
-/* When compaction has taken the reserve it must come to its end, which frees the oldest segment. */
+/* When compaction has taken the reserve segment it must be able to finish, because that frees the
+ * oldest segment: so these bytes stay for it. */
 static uint32_t
 active_segment_lent_bytes(const struct spool_writer *w)
 {
@@ -25,7 +27,8 @@ active_segment_lent_bytes(const struct spool_writer *w)
 	return bytes < limit ? bytes : limit;
 }
 
-/* Of the active segment, while no other one is ready. */
+/* Bytes at the end of the active segment that this commit may not use while no other segment is
+ * ready. */
 static uint32_t
 active_segment_reserved_bytes(const struct spool_writer *w, const struct batch_commit *c)
 {
@@ -68,7 +71,7 @@ active_segment_open(struct spool_writer *w)
 	return active_segment_open_for(w, SEGMENT_FOR_ANY);
 }
 
-/* Reports and statuses may use what must stay free of the disk: they empty the queue. */
+/* Reports and statuses may use the free share of the disk, because they empty the queue. */
 static enum segment_purpose
 active_segment_purpose(const struct batch_commit *c)
 {
@@ -93,7 +96,8 @@ active_segment_next_offset(const struct spool_writer *w)
 	return w->at + (w->is_active_new ? ACTIVE_SEGMENT_SEAL_BYTES : 0);
 }
 
-/* False: errno says whether there is no room for it or the disk takes no segment more. */
+/* False with errno: ENOSPC when there is no room for the commit, or why the disk accepts no further
+ * segment. */
 static bool
 active_segment_has_room(struct spool_writer *w, const struct batch_commit *c)
 {
@@ -132,13 +136,13 @@ active_segment_is_low(const struct spool_writer *w, bool is_report)
 	uint32_t reserved =
 	    active_segment_reserve_bytes(w->active, is_report) + active_segment_lent_bytes(w);
 
-	/* so that a client is told before it sends its message, not afterwards, and compaction
-	 * begins before a report is refused */
+	/* One sixteenth more, so that a client is refused before it sends its message and not
+	 * after, and so that compaction begins before a report is refused. */
 	reserved += w->active->bytes / 16;
 	return reserved >= w->active->bytes || w->at > w->active->bytes - reserved;
 }
 
-/* Neither in the active segment nor by a new one. */
+/* Is there room neither in the active segment nor in a new one? */
 static bool
 active_segment_is_out(const struct spool_writer *w, enum segment_purpose purpose)
 {
@@ -152,7 +156,7 @@ active_segment_publish(struct spool_writer *w)
 	bool is_ready = segment_pool_is_ready(&w->pool);
 	bool is_full = !is_ready && active_segment_is_out(w, SEGMENT_FOR_MESSAGE);
 
-	/* first, so that no other reason is ever read */
+	/* full_error goes first, so that no reader of is_full sees an outdated reason */
 	atomic_store(&w->full_error, is_full ? segment_pool_error(&w->pool) : ENOSPC);
 	atomic_store(&w->is_full, is_full);
 	atomic_store(

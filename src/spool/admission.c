@@ -1,5 +1,5 @@
 /*
- * admission: bounds of every field, and room on the disk.
+ * admission: checks the bounds of every field, and the room on the disk.
  */
 #include "spool/admission.h"
 
@@ -9,9 +9,9 @@
 
 enum { ADMISSION_FRAME_OVERHEAD = 512, ADMISSION_STATUS_BYTES = 64 + SPOOL_DETAIL_MAX };
 
-/* Segments that hold nothing are room for messages: they count as free.  A body file needs room
- * outside of them.  The reserve holds nothing as well: while messages find no segment, and none is
- * idle, there is no reserve either. */
+/* Segments that hold nothing are room for messages, so their bytes count as free.  A body file
+ * needs room outside of them.  The reserve segment holds nothing either; but while messages get no
+ * segment and none is idle, there is no reserve. */
 void
 spool_space(struct spool *s, struct disk_space *out)
 {
@@ -86,7 +86,8 @@ spool_set_minimum_free(struct spool *s, uint32_t percent)
 	atomic_store(&s->writer.pool.minimum_free_percent, percent);
 }
 
-/* Whatever is stored must be able to move: with all its states, in one frame, into any segment. */
+/* Compaction must be able to copy every stored message: with all its statuses, in one frame, into
+ * any segment. */
 static int
 check_new_message(const struct spool *s, const struct spool_entry *e)
 {
@@ -110,7 +111,7 @@ check_new_message(const struct spool *s, const struct spool_entry *e)
 	return bytes_max > FRAME_PAYLOAD_MAX || bytes_max > room ? EMSGSIZE : 0;
 }
 
-/* The message of that id that this very batch brings before e. */
+/* The message with the id of e that the same batch brings before e; NULL if there is none. */
 static const struct spool_entry *
 find_earlier_in_batch(const struct spool_batch *b, const struct spool_entry *e)
 {
@@ -175,7 +176,7 @@ check_batch_size(const struct spool *s, const struct spool_batch *b)
 	return bytes > FRAME_PAYLOAD_MAX || bytes > room ? EMSGSIZE : 0;
 }
 
-/* A batch brings one body file at most. */
+/* A batch brings at most one body file. */
 int
 admission_check_batch(struct spool *s, const struct spool_batch *b, int *file_out)
 {

@@ -1,5 +1,6 @@
 /*
- * batch: frames are built here whole but for what only their place decides (tag, sequence).
+ * batch: frames are built here completely, except for what depends on their place in the log (tag,
+ * sequence number).
  */
 #include "spool/batch.h"
 

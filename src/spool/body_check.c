@@ -1,6 +1,6 @@
 /*
- * body_check: the file of a body is read by the upkeep thread, a piece at a time, and compared with
- * the sums that were stored with its message (spool_check_body).
+ * body_check: the upkeep thread reads the file of a body, one piece at a time, and compares it with
+ * the checksums that were stored with its message (spool_check_body).
  */
 #include <errno.h>
 
@@ -15,7 +15,7 @@ struct body_check {
 	int fd;
 	char *sums;
 	size_t blocks;
-	size_t block;                    /* the next one */
+	size_t block;                    /* the next one to compare */
 	int error;
 	spool_done_fn *fn;
 	void *arg;
@@ -47,7 +47,7 @@ body_check_run(struct fsio *io, void *arg)
 	mem_free(buffer);
 	if (!c->error && c->block < c->blocks)
 		return false;
-	/* its name may be gone by now: then this frees all of it in the file system */
+	/* the file may have no name any more: then this close frees all of its blocks */
 	io->ops->close(io, c->fd);
 	c->fd = -1;
 	return true;

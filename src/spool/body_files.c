@@ -90,7 +90,7 @@ body_files_open_more(struct spool *s)
 	}
 }
 
-/* To the first that waits, or it is kept. */
+/* The first waiting request gets the file, or the file is kept for the next one. */
 static void
 body_file_opened(void *owner, void *arg)
 {
@@ -132,7 +132,7 @@ body_files_clear(struct spool *s)
 		s->io->ops->close(s->io, f->ready[--f->ready_count]);
 }
 
-/* ---- what is asked ---- */
+/* ---- calls of the spool's user ---- */
 
 int
 spool_file(struct spool *s)
@@ -145,7 +145,7 @@ spool_file(struct spool *s)
 	if (!f->tasks.is_thread)
 		return s->io->ops->open_nameless(s->io);
 	errno = EAGAIN;
-	/* those that asked before come first */
+	/* requests that were made earlier come first */
 	if (!f->ready_count || !TAILQ_EMPTY(&f->waiting))
 		return -1;
 	f->ready_count--;

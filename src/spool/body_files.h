@@ -1,7 +1,8 @@
 /*
- * body_files: nameless files for bodies.  A thread opens a few of them ahead, and closes those that
- * are not appended after all, for both change the file system: on a disk that stands still neither
- * call ends.
+ * body_files: files without a name, for the bodies of new messages.  A thread opens a few of them
+ * ahead, and closes those that are not appended in the end: both calls change the file system, so
+ * neither of them returns while the disk does not respond.  The event loop itself makes none of
+ * these calls, unless the spool has no threads.
  */
 #ifndef SPOOL_BODY_FILES_H
 #define SPOOL_BODY_FILES_H
@@ -9,14 +10,14 @@
 #include "base/tasks.h"
 
 enum {
-	BODY_FILES_READY = 2,                 /* opened, and asked for by nobody yet */
-	BODY_FILES_OPENING_MAX = 8,           /* with the thread at once */
+	BODY_FILES_READY = 2,                 /* opened, and not requested yet */
+	BODY_FILES_OPENING_MAX = 8,           /* being opened by the thread at the same time */
 };
 
-/* The descriptor is the caller's; -1: error says why. */
+/* The caller owns the descriptor; -1: error is the reason. */
 typedef void spool_file_fn(int fd, int error, void *arg);
 
-/* A question, a member of the asker's struct.  All zeros: none. */
+/* A request, a member of the requester's struct.  All zeros: no request. */
 struct spool_file_wait {
 	TAILQ_ENTRY(spool_file_wait) link;
 	struct spool *spool;
@@ -24,14 +25,15 @@ struct spool_file_wait {
 	void *arg;
 };
 
-/* For when spool_file said EAGAIN: the next one that is opened, in the order of the questions, told
- * once, from spool_dispatch, unless it is cancelled.  It does not end while the disk stands still:
- * the asker has a deadline.  w must not be under way. */
+/* For use after spool_file failed with EAGAIN: requests the next file that is opened.  Requests are
+ * served in their order; fn is called once, from spool_dispatch, unless the request is cancelled.
+ * The call does not come while the disk does not respond: the requester needs its own deadline.  w
+ * must not be in use by another request. */
 void spool_file_request(struct spool *s, struct spool_file_wait *w, spool_file_fn *fn, void *arg);
-/* From any state, any number of times: fn will not be called. */
+/* May be called in any state, any number of times: fn will not be called. */
 void spool_file_cancel(struct spool_file_wait *w);
 
-/* ---- the spool's own ---- */
+/* ---- internal to the spool ---- */
 
 struct body_files {
 	struct tasks tasks;
@@ -39,12 +41,13 @@ struct body_files {
 	int ready[BODY_FILES_READY];
 	unsigned ready_count;
 	unsigned opening;
-	bool has_failed;                 /* the last one: none is opened ahead until one succeeds */
+	/* the last open failed: no file is opened ahead until one succeeds */
+	bool has_failed;
 };
 
-/* Opens the first ones ahead; the thread runs. */
+/* Opens the first files ahead.  The thread runs already. */
 void body_files_begin(struct spool *s);
-/* Closes what is ready; the thread has stopped, and dropped what it had. */
+/* Closes the open files.  The thread has stopped and dropped its tasks. */
 void body_files_clear(struct spool *s);
 
 #endif

@@ -23,7 +23,7 @@ body_sync_init(struct body_sync *b, struct spool_writer *w)
 	STAILQ_INIT(&b->waiting);
 }
 
-/* All of it, a block at a time; -1 with errno. */
+/* Reads the whole file, one block at a time, and fills in the checksums.  -1 with errno. */
 static int
 body_sync_check_bytes(struct body_sync *b, struct batch_commit *c, char *block, char *sums)
 {
@@ -51,7 +51,7 @@ body_sync_check_bytes(struct body_sync *b, struct batch_commit *c, char *block, 
 	return crlf_check_end(&check) ? -1 : 0;
 }
 
-/* The record learns what the body is. */
+/* Puts the checksums of the body into the message's record. */
 static int
 body_sync_fill_sums(struct body_sync *b, struct batch *single)
 {
@@ -73,8 +73,8 @@ body_sync_fill_sums(struct body_sync *b, struct batch *single)
 	return result;
 }
 
-/* Piece by piece: a sync of all of it at once would stand in the disk's queue before the syncs of
- * the small messages that come meanwhile. */
+/* In pieces: a sync of the whole body at once would stand in the disk's queue before the syncs of
+ * small messages that arrive meanwhile. */
 static int
 body_sync_write_back(struct body_sync *b, const struct batch_commit *c)
 {
@@ -108,14 +108,15 @@ body_sync_store(struct body_sync *b, struct batch *single)
 	return io->ops->sync_directory(io);
 }
 
-/* Who asked has been told 451, or soon will be: what were stored now would be sent again. */
+/* The client was answered with 451 already, or will be soon: a message that is stored now would be
+ * sent a second time. */
 static bool
 body_sync_is_late(const struct batch_commit *c)
 {
 	return clock_mono_ms() >= c->start_by_ms;
 }
 
-/* EILSEQ: it is no text that may be sent. */
+/* EILSEQ: the body contains bytes that must not be sent as text. */
 static void
 body_sync_try(struct body_sync *b, struct batch *single)
 {
@@ -128,7 +129,8 @@ body_sync_try(struct body_sync *b, struct batch *single)
 		batch_refuse(c, ETIMEDOUT, true);
 }
 
-/* A file whose name may not be durable is not kept; the commit goes on with its error. */
+/* A file whose name may not be durable is removed.  The commit goes on to the writer with its
+ * error. */
 static void
 body_sync_make_durable(struct body_sync *b, struct batch *single)
 {
@@ -148,7 +150,7 @@ body_sync_make_durable(struct body_sync *b, struct batch *single)
 	stall_end(&b->stall);
 }
 
-/* Called and left with the writer's lock held. */
+/* The caller holds the writer's lock; it is released meanwhile and held again on return. */
 static void
 body_sync_next(struct body_sync *b)
 {
@@ -167,7 +169,7 @@ body_sync_all(struct body_sync *b)
 {
 	while (!STAILQ_EMPTY(&b->waiting)) {
 		body_sync_next(b);
-		/* the writer is woken for each */
+		/* this wakes the writer for each commit */
 		writer_unlock(b->writer);
 		writer_lock(b->writer);
 	}

@@ -19,14 +19,14 @@ segment_has_note(const struct spool *s, const struct segment *g)
 	return false;
 }
 
-/* Entries that are kept for a newer version. */
+/* Has the segment entries of a newer version? */
 static bool
 segment_has_unknown(const struct spool *s, const struct segment *g)
 {
 	return unknown_entries_next(&s->index.unknown, g, NULL) != NULL;
 }
 
-/* Bytes of closed segments that nothing live stands in; part of them is padding. */
+/* Bytes of closed segments that belong to no live message or note; part of them is padding. */
 static uint64_t
 compaction_dead_bytes(const struct spool *s)
 {
@@ -37,9 +37,10 @@ compaction_dead_bytes(const struct spool *s)
 	return closed > live ? closed - live : 0;
 }
 
-/* A full disk: the log is gone through once, with the reserve as room, until there is a segment to
- * spare.  Where that frees nothing it comes again after a pause, so that the disk is not busy with
- * nothing else.  What cannot be read would keep the reserve. */
+/* On a full disk the whole log is compacted once (a round), with the reserve segment as room, until
+ * a segment is spare.  If that frees nothing, the next round comes after a pause, so that the disk
+ * has time for other work.  A segment with messages that cannot be read would keep the reserve in
+ * use. */
 static bool
 compaction_is_worth_when_full(const struct spool *s)
 {
@@ -56,13 +57,13 @@ compaction_is_worth_when_full(const struct spool *s)
 	    (atomic_load(&s->writer.is_full_for_reports) && dead >= s->writer.pool.bytes / 4);
 }
 
-/* Worth copying: half of the log or more is dead, or space is short. */
+/* Compaction is worth its copies when half of the log or more is dead, or when space is short. */
 static bool
 compaction_is_worth(const struct spool *s)
 {
 	uint64_t used = s->index.segment_count * s->writer.pool.bytes;
 
-	/* a segment that cannot be read everywhere is emptied as soon as it can be */
+	/* a segment that is to be set aside is emptied as soon as possible */
 	if (s->index.unusable_count)
 		return true;
 	if (atomic_load(&s->writer.is_full))
@@ -70,7 +71,7 @@ compaction_is_worth(const struct spool *s)
 	return s->index.segment_count >= COMPACTION_SEGMENTS_MIN && s->index.live_bytes <= used / 2;
 }
 
-/* The earlier one of two times; 0 is none. */
+/* The earlier one of two times; 0 stands for no time. */
 static int64_t
 compaction_earlier_ms(int64_t a, int64_t b)
 {
@@ -92,7 +93,7 @@ spool_retry_ms(const struct spool *s)
 	return at_ms;
 }
 
-/* A round that did not help is followed by a pause. */
+/* A round that left the disk full is followed by a pause. */
 static void
 compaction_end_round(struct spool *s)
 {
@@ -106,8 +107,8 @@ compaction_end_round(struct spool *s)
 		    (pause_ms > COMPACTION_ROUND_PAUSE_MS ? pause_ms : COMPACTION_ROUND_PAUSE_MS);
 }
 
-/* A file with a place that cannot be read would stop the next start, and one with damage that was
- * not copied holds all that is left of it: both are set aside. */
+/* A file with a range that cannot be read would stop the next start, and a file with damage that
+ * was not copied is the only place where the damaged bytes are left: both are set aside. */
 static void
 compaction_free_oldest(struct spool *s)
 {
@@ -121,7 +122,7 @@ compaction_free_oldest(struct spool *s)
 		compaction_end_round(s);
 }
 
-/* What its copies take: they have the states of their recipients with them. */
+/* An upper limit for the bytes of its copies, which include the statuses of the recipients. */
 static unsigned
 compaction_copy_bytes(const struct segment *g)
 {
@@ -130,7 +131,7 @@ compaction_copy_bytes(const struct segment *g)
 	return bytes < UINT32_MAX ? (unsigned)bytes : UINT32_MAX;
 }
 
-/* The loop tells the writer what must be left for it. */
+/* Tells the writer how many bytes it must leave for the copies of this round. */
 static void
 compaction_begin_or_end_round(struct spool *s, bool is_worth)
 {

@@ -19,12 +19,13 @@ enum { COMPACTION_COPIES_RETRY_FIRST_MS = 1000, COMPACTION_COPIES_RETRY_MAX_MS =
 struct compaction_copy {
 	struct task task;
 	struct msgid id;
-	struct segment *segment;         /* counts it in its readings */
+	struct segment *segment;         /* counts it in its reads */
 	struct stored_message_position position;
-	size_t bytes;                    /* that its copy will have, as far as is known */
+	size_t bytes;                    /* size of its copy, as far as known */
 	bool is_retry;                   /* it could not be read the last time */
-	bool checks_head;                /* if it cannot be read, can the head of the file be? */
-	/* what came of it */
+	/* if it cannot be read, also test whether the file's first sector can be */
+	bool checks_head;
+	/* results */
 	int error;
 	bool is_head_read;
 	struct buf buffer;
@@ -33,7 +34,7 @@ struct compaction_copy {
 
 /* ---- in the thread ---- */
 
-/* An error of the whole disk says nothing of one message. */
+/* An error of the whole disk is no evidence about a single message. */
 static bool
 can_read_segment_head(struct fsio *io, int fd)
 {
@@ -71,7 +72,7 @@ compaction_copy_drop(void *owner, void *arg)
 
 /* ---- what cannot be read ---- */
 
-/* The segment is to know the first one of them. */
+/* The segment records the earliest retry time of its messages. */
 static void
 compaction_set_retry(struct segment *g, int64_t at_ms)
 {
@@ -79,8 +80,9 @@ compaction_set_retry(struct segment *g, int64_t at_ms)
 		g->retry_ms = at_ms;
 }
 
-/* The others move on; this one is tried again, less and less often, until it can be read, is
- * deleted or counts as lost.  Until then nothing from here on can be freed. */
+/* The other messages are copied; this one is tried again at longer and longer intervals, until it
+ * can be read, is deleted or counts as lost.  Until then neither this segment nor a newer one can
+ * be freed. */
 static int64_t
 compaction_set_wait(const struct stored_message *i, int64_t now_ms)
 {
@@ -116,8 +118,8 @@ copy_proves_loss(const struct compaction_copy *copy, int error, int64_t since_ms
 	       copy->is_head_read;
 }
 
-/* What counts as lost leaves the log now, or is tried again as all others: also when it was begun
- * and cannot be stored.  One line tells of it, of the queue or of the spool. */
+/* A message that counts as lost leaves the log now (lost_fn), or is retried like all others, also
+ * when its record cannot be stored.  Either the queue or the spool logs it, in one line. */
 static void
 compaction_handle_unreadable(
     struct spool *s, struct stored_message *i, const struct compaction_copy *copy, int error)
@@ -145,7 +147,8 @@ compaction_copies_are_idle(const struct compaction_copies *c)
 	return c->ahead == 0 && c->waiting_bytes == 0;
 }
 
-/* Beside all that is under way.  A single one has room whatever its size is. */
+/* Together with all copies that are in progress.  A single message always fits, whatever its
+ * size. */
 static bool
 compaction_copies_fit(const struct compaction_copies *c, size_t bytes)
 {
@@ -153,15 +156,15 @@ compaction_copies_fit(const struct compaction_copies *c, size_t bytes)
 	    c->ahead_bytes + c->waiting_bytes + bytes <= COMPACTION_COPIES_BYTES_MAX;
 }
 
-/* May a copy say anything of this message?  What is under way would stand before it in the log, and
- * be undone by it. */
+/* May the message be copied now?  An append about it that is in progress would stand before the
+ * copy in the log, and the copy would undo it. */
 static bool
 can_copy_message(const struct stored_message *i)
 {
 	return i->open_appends == 0 && !i->lost_task && !i->copy;
 }
 
-/* A copy that had no room: not again at once. */
+/* A copy that had no room is not tried again at once. */
 static void
 compaction_copy_stored(int error, void *arg)
 {
@@ -183,7 +186,7 @@ compaction_append(
 
 	for (size_t n = 0; n < count; n++)
 		bytes += frame_entry_bytes(&e[n]);
-	/* nothing else is begun before these are durable: they do not wait for company */
+	/* no further copies begin before these are durable: they do not wait to share a sync */
 	b.urgency = bytes >= COMPACTION_COPIES_BYTES_MAX / 2 ? SPOOL_NOW : SPOOL_LAZY;
 	return spool_append_copy(s, &b, body_bytes);
 }
@@ -219,7 +222,7 @@ compaction_status_entry(const struct stored_message *i, uint32_t n)
 	return e;
 }
 
-/* The copy's frame, as it would be now. */
+/* The size of the copy's frame with the present statuses. */
 static size_t
 compaction_message_bytes(const struct stored_message *i)
 {
@@ -238,7 +241,7 @@ compaction_message_bytes(const struct stored_message *i)
 	return bytes + FRAME_ALIGN;
 }
 
-/* Message, hold and every state that is not as at first; returns how many. */
+/* The message, its hold, and each status that differs from the initial state; returns how many. */
 static size_t
 make_copy_entries(
     const struct stored_message *i, const struct frame_entry *r, struct spool_entry *entries)
@@ -255,7 +258,7 @@ make_copy_entries(
 	return count;
 }
 
-/* false: there is no room; it comes again. */
+/* False: there is no room; the message comes again in the next pass. */
 static bool
 copy_stored_message(struct spool *s, struct stored_message *i, const struct frame_entry *r)
 {
@@ -283,7 +286,7 @@ copy_spool_note(struct spool *s, struct spool_note *n)
 	       compaction_append(s, &e, 1, 0) == 0;
 }
 
-/* false: there is no room. */
+/* False: there is no room. */
 static bool
 copy_spool_notes(struct spool *s, const struct segment *g)
 {
@@ -294,7 +297,7 @@ copy_spool_notes(struct spool *s, const struct segment *g)
 	return true;
 }
 
-/* Each in a frame of its own, which names its message first. */
+/* Each in a frame of its own, whose first entry names the message. */
 static bool
 copy_unknown_entry(struct spool *s, struct unknown_entry *u, const struct stored_message *i)
 {
@@ -313,7 +316,7 @@ copy_unknown_entry(struct spool *s, struct unknown_entry *u, const struct stored
 	return u->is_moving;
 }
 
-/* In pieces, each looked for when the one before it is durable. */
+/* In parts: the next entries are found when the copies before them are durable. */
 static void
 copy_unknown_entries(struct spool *s, const struct segment *g)
 {
@@ -352,7 +355,7 @@ compaction_copy_handle(
 		i->segment->is_pass_done = false;
 }
 
-/* Is this still the message that was to be read, with nothing of it under way? */
+/* Is the record still at the same position, and no append about the message in progress? */
 static bool
 compaction_copy_is_current(const struct compaction_copy *copy, const struct stored_message *i)
 {
@@ -413,8 +416,8 @@ compaction_copies_have_room(
 	       compaction_copies_fit(&s->copies, compaction_message_bytes(i));
 }
 
-/* Each read that fails may last: one of them at a time, and none that would have to come again
- * because too many losses are under way. */
+/* A read that fails may take long: one of them at a time, and none while too many messages are
+ * being set aside, because it would have to be repeated. */
 static bool
 may_retry_copy(const struct spool *s)
 {
@@ -427,7 +430,8 @@ enum compaction_copies_check {
 	COMPACTION_COPIES_FULL
 };
 
-/* PASSED: it is being read, or waits for its time; LEFT: it is for the next pass. */
+/* PASSED: it is being read, or its retry time has not come; LEFT: it is for the next pass; FULL:
+ * too many copies are in progress. */
 static enum compaction_copies_check
 check_message_to_copy(struct spool *s, struct segment *g, struct stored_message *i, int64_t now_ms)
 {
@@ -445,7 +449,7 @@ check_message_to_copy(struct spool *s, struct segment *g, struct stored_message 
 	return COMPACTION_COPIES_PASSED;
 }
 
-/* The time of one that failed has come: it is looked for. */
+/* Begins a pass, also when the retry time of a message has come. */
 static void
 begin_copy_pass(struct spool *s, struct segment *g, int64_t now_ms)
 {
@@ -470,7 +474,7 @@ copy_stored_messages(struct spool *s, struct segment *g)
 		enum compaction_copies_check result;
 
 		if (checks == COMPACTION_COPIES_CHECKS_MAX) {
-			/* the rest has its turn after the other work of the loop */
+			/* the rest follows after the other work of the event loop */
 			eventfd_write(s->writer.event_fd, 1);
 			return;
 		}

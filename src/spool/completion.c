@@ -36,15 +36,15 @@ complete_entry(struct spool *s, const struct frame_entry *r, const struct index_
 		index_remove_if_done(&s->index, message);
 }
 
-/* A message, and a copy by compaction, may be refused for a reason of its own.  Of what else is not
- * stored, a status or a note, the next one may not be stored either. */
+/* A message, and a copy by compaction, may be refused for a reason of its own.  When anything else
+ * is not stored, a status or a note, the next one may fail too. */
 static bool
 commit_is_disk_failure(const struct batch_commit *c)
 {
 	return !c->is_own_fault || (!c->is_bulk && !c->is_copy);
 }
 
-/* What became durable is applied by the function that replays it after a crash. */
+/* What became durable is applied by the same function that replays the log after a crash. */
 static void
 complete_commit(struct spool *s, const struct batch *b, const struct batch_commit *c)
 {

@@ -1,14 +1,16 @@
 /*
- * completion: applies what the writer made durable, and tells the callers.
+ * completion: takes finished batches from the writer, applies to the index what became durable, and
+ * calls the callback of each commit.  It runs in the event loop only.
  */
 #ifndef SPOOL_COMPLETION_H
 #define SPOOL_COMPLETION_H
 
 #include "spool/spool_internal.h"
 
+/* Handles all batches that the writer has finished. */
 void completion_run(struct spool *s);
-/* When something became durable last, clock_mono_ms; 0: what was answered last was not stored, or
- * nothing was yet. */
+/* The time of the last commit that became durable, by clock_mono_ms; 0: the last result was a
+ * failure of the disk, or nothing was stored yet. */
 int64_t completion_stored_ms(const struct spool *s);
 
 #endif

@@ -21,7 +21,7 @@ damage_copies_name(
 	    (unsigned long long)s->segment->generation, s->from, end);
 }
 
-/* Where the first name is that of a copy of another length. */
+/* The name in case the first name belongs to a copy of another length. */
 static void
 damage_copies_other_name(const struct damage_copies_stretch *s, char out[DAMAGE_COPIES_NAME_BYTES])
 {
@@ -29,7 +29,7 @@ damage_copies_other_name(const struct damage_copies_stretch *s, char out[DAMAGE_
 	    (unsigned long long)s->segment->generation, s->from, s->to);
 }
 
-/* 1: there is something of this name; 0: there is not; -1 with errno: that is not known. */
+/* 1: there is a file of this name; 0: there is none; -1 with errno: that is not known. */
 static int
 damage_copies_inspect(struct fsio *io, const char *name, struct fsio_file *out)
 {
@@ -93,7 +93,7 @@ damage_copies_skip(struct damage_copies *k, const struct damage_copies_stretch *
 	s->segment->is_uncopied = true;
 }
 
-/* In pieces: memory stays bounded, and each of them is progress. */
+/* In pieces: this bounds the memory, and the watchdog sees the progress. */
 static int
 damage_copies_copy_bytes(struct fsio *io, int fd, const struct damage_copies_stretch *s)
 {
@@ -140,8 +140,8 @@ damage_copies_write_as(
 	return result == 0 ? io->ops->rename(io, new, name) : -1;
 }
 
-/* One that is not in use: what a start before has kept is not written over.  False, told: there is
- * none. */
+/* Chooses a name that is not in use: a copy of an earlier start is not overwritten.  False, logged:
+ * there is none. */
 static bool
 damage_copies_choose_name(
     struct fsio *io, const struct damage_copies_stretch *s, char name_out[DAMAGE_COPIES_NAME_BYTES])
@@ -166,7 +166,7 @@ damage_copies_choose_name(
 	return found == 0;
 }
 
-/* False, told: there is no copy. */
+/* False, logged: there is no copy. */
 static bool
 damage_copies_write_one(struct fsio *io, const struct damage_copies_stretch *s)
 {
@@ -188,16 +188,16 @@ damage_copies_write_one(struct fsio *io, const struct damage_copies_stretch *s)
 
 /* ---- room ---- */
 
-/* Of those that are not copied for want of room. */
+/* Ranges that are not copied because the disk has no room for them. */
 struct damage_copies_unfit {
 	unsigned count;
 	uint64_t bytes;
-	unsigned unasked;                /* the disk does not say what room it has */
-	int error;                       /* then: why */
+	unsigned unasked;                /* ranges for which the free space is not known */
+	int error;                       /* the reason for that */
 };
 
-/* Bytes that the disk lacks for so many more beside what must stay free; -1 with errno: it does not
- * say. */
+/* How many bytes of free space are missing for a copy of so many bytes, beside the space that must
+ * stay free.  -1 with errno: the free space is not known. */
 static int
 damage_copies_missing_bytes(const struct segment_pool *pool, uint64_t bytes, uint64_t *out)
 {
@@ -284,7 +284,7 @@ damage_copies_write(struct damage_copies *k, struct segment_pool *pool)
 	}
 	damage_copies_log_unfit(&unfit, pool);
 	damage_copies_log_skipped(k);
-	/* those that were given back already */
+	/* those that were returned to the pool already */
 	for (struct segment *g = pool->returned; g; g = g->next)
 		g->is_unusable |= g->is_uncopied;
 	k->count = k->over_limit = k->skipped = 0;

@@ -13,10 +13,10 @@
 
 enum { DAMAGED_HEADERS_BYTES_MAX = 1 << 30, DAMAGED_HEADERS_PIECE_BYTES = 1 << 20 };
 
-/* ---- what stands in the file ---- */
+/* ---- reading the file ---- */
 
-/* The tag is only taken from where a first frame stands: what looks like a frame anywhere else may
- * be a message's text. */
+/* The tag is taken only from the place of the first frame: bytes elsewhere that look like a frame
+ * may be the text of a message. */
 static bool
 find_first_frame_tag(struct segment *g, struct str bytes, struct frame_header *f)
 {
@@ -47,7 +47,7 @@ count_whole_frames(struct damaged_header *c, struct str bytes)
 	}
 }
 
-/* Is there anything like a frame? */
+/* Is there a frame of any tag? */
 static bool
 has_any_frame(struct str bytes)
 {
@@ -82,7 +82,7 @@ read_damaged_segment(struct replay *r, struct segment *g, struct str *out)
 		    ? segment_salvage(io, g->fd, buffer, &holes, &out->n)
 		    : fsio_read_all(io, g->fd, buffer, 0, &out->n);
 	}
-	/* not used again, even where its frames are of a use that is over */
+	/* not used again, even if its frames belong to an earlier use */
 	g->is_unusable |= holes.count > 0;
 	segment_holes_clear(&holes);
 	out->p = buffer.iov_base;
@@ -134,12 +134,13 @@ damaged_headers_clear(struct damaged_header **list)
 	*list = NULL;
 }
 
-/* ---- which one it is ---- */
+/* ---- finding the generation ---- */
 
 struct damaged_headers_known {
 	uint64_t generation;
 	bool has_seal;
-	bool is_unknown;                 /* it is damaged or unread, so which one it names */
+	/* its seal is damaged or unreadable: the segment that it names is not known */
+	bool is_unknown;
 	struct frame_seal seal;
 	uint64_t seal_sequence;          /* sequence number of that seal */
 };
@@ -167,7 +168,7 @@ assign_generation(
 	    generation, c->has_seal, false, c->seal, c->seal_sequence};
 }
 
-/* Does the seal speak of the end of this one? */
+/* Does the seal name the end of this segment? */
 static bool
 seal_names_segment(const struct damaged_headers_known_list *a, const struct damaged_header *c,
     const struct frame_seal *seal)
@@ -193,7 +194,7 @@ assign_by_next_seal(struct damaged_headers_known_list *a, struct damaged_header 
 	return false;
 }
 
-/* The newest of the log follows the newest of all that hold frames. */
+/* The newest segment of the log follows the newest one of all that hold frames. */
 static bool
 assign_as_newest(struct damaged_headers_known_list *a, struct damaged_header *c)
 {
@@ -204,11 +205,11 @@ assign_as_newest(struct damaged_headers_known_list *a, struct damaged_header *c)
 	for (size_t i = 0; i < a->count; i++) {
 		const struct damaged_headers_known *k = &a->known[i];
 
-		/* written before, after the same segment: that one never was */
+		/* written earlier, after the same segment, and then voided */
 		if (k->has_seal && k->generation > c->seal.generation &&
 		    !(k->seal_sequence < c->first && k->seal.generation == c->seal.generation))
 			return false;
-		/* it may be the one that names this one */
+		/* its seal may be the one that names this segment */
 		if (k->is_unknown && k->generation > c->seal.generation)
 			return false;
 		newest = k->generation > newest ? k->generation : newest;
@@ -218,7 +219,8 @@ assign_as_newest(struct damaged_headers_known_list *a, struct damaged_header *c)
 	return true;
 }
 
-/* Freed in order, so what follows one that is not freed, or the last one that is, is needed. */
+/* Segments are freed in order: so a segment that follows one that is not freed, or that follows the
+ * last one that is freed, is needed. */
 static bool
 damaged_segment_is_needed(const struct replay *r, const struct damaged_header *c)
 {
@@ -237,8 +239,8 @@ damaged_segment_is_void(const struct damaged_headers_known_list *a, const struct
 	return false;
 }
 
-/* The seal that names it is damaged: it stands behind the one that its own seal names, and before
- * the next one, if that is the one with the damaged seal. */
+/* The seal that names this segment is damaged.  The segment stands after the one that its own seal
+ * names, and before the next one, if that is the one with the damaged seal. */
 static bool
 assign_before_damaged_seal(
     const struct replay *r, struct damaged_headers_known_list *a, struct damaged_header *c)
@@ -282,7 +284,7 @@ assign_one_generation(const struct replay *r, struct damaged_headers_known_list 
 	return false;
 }
 
-/* The surer ways first. */
+/* The most reliable ways come first. */
 static bool
 assign_by_surest_way(
     const struct replay *r, struct damaged_headers_known_list *a, struct damaged_header *damaged)
@@ -294,8 +296,9 @@ assign_by_surest_way(
 	return false;
 }
 
-/* Of a use of the file that is over, or that never was: all its frames stand before what the oldest
- * segment follows, or what followed it was freed, or another segment was begun in its place. */
+/* Does it belong to an earlier use of the file, or was it voided?  Then all its frames are older
+ * than the end of the segment that the oldest one follows, or the segment after it was freed, or
+ * another segment was begun in its place. */
 static bool
 damaged_segment_is_obsolete(const struct replay *r, const struct damaged_headers_known_list *a,
     const struct damaged_header *c)
@@ -322,7 +325,7 @@ damaged_segment_is_obsolete(const struct replay *r, const struct damaged_headers
 	return c->last < end;
 }
 
-/* What is set aside may still be delivered from there. */
+/* A message in a file that is set aside may still be delivered from there: it is logged as such. */
 static int
 scan_unassigned_segment(struct replay *r, struct segment *g)
 {
@@ -360,7 +363,7 @@ log_damaged_header(
 	return segment_chain_accept_loss(r, 0) == 0 ? scan_unassigned_segment(r, c->segment) : -1;
 }
 
-/* A segment without a seal: was one there that was durable?  -1 with errno, told. */
+/* A segment without a seal: did it have one that was durable?  -1 with errno, logged. */
 static int
 check_known_unsealed(struct replay *r, struct segment *g, struct damaged_headers_known *k)
 {
@@ -390,7 +393,8 @@ read_known_seal(struct replay *r, struct segment *g, struct damaged_headers_know
 	return state == SEAL_NONE ? check_known_unsealed(r, g, k) : 0;
 }
 
-/* What the seals of those with a sound header say; -1 with errno, told: one cannot be read. */
+/* Reads the seals of the segments whose header is good.  -1 with errno, logged: one cannot be
+ * read. */
 static int
 read_known_seals(struct replay *r, struct damaged_headers_known_list *a,
     struct segment *const *good, size_t count)

@@ -1,5 +1,5 @@
 /*
- * frame: encoding and total decoding of frames and entries.
+ * frame: encodes and decodes frames and entries.  Decoding accepts any bytes.
  */
 #include "spool/frame.h"
 
@@ -20,7 +20,7 @@ enum {
 
 enum { FRAME_MESSAGE_IN_FILE = 1, FRAME_MESSAGE_LOST = 2 };
 
-/* Parts behind the header of a message with a file: tag 4, length 4, contents. */
+/* Parts after the header of a message with a body file: tag 4, length 4, contents. */
 enum { FRAME_PART_FIXED = 8, FRAME_PART_SUMS = 1 };
 
 static void
@@ -44,7 +44,7 @@ put64(struct buf *out, uint64_t v)
 	buf_add(out, &v, sizeof v);
 }
 
-/* What is beyond the end reads as zero; the caller has checked the length of fixed parts. */
+/* Bytes after the end read as zero; the caller has checked the length of fixed parts. */
 static uint64_t
 take_frame_number(struct str *s, size_t n)
 {
@@ -205,7 +205,7 @@ frame_put_seal(struct buf *out, const struct frame_seal *seal)
 	put32(out, 0);
 }
 
-/* Parts of a kind that this version does not know are kept as they are. */
+/* Parts of a kind that this version does not know are kept unchanged. */
 static bool
 frame_take_parts(struct str s, struct frame_entry *out)
 {

@@ -1,6 +1,6 @@
 /*
- * layout: see the header.  A run that fails takes its segment out of use; what was durable in it
- * stands.
+ * layout: see the header.  A run that fails ends the use of its segment; what was durable in it
+ * remains valid.
  */
 #include "spool/layout.h"
 
@@ -14,8 +14,8 @@
 #include "spool/active_segment.h"
 #include "spool/writer_background.h"
 
-/* Its record is not there, so its body shall not be either.  While a start could find the record,
- * it finds the body as well. */
+/* The body of a message without a record is removed.  As long as a start could find the record, the
+ * body must stay, so that the start finds both. */
 static void
 layout_remove_body(struct spool_writer *w, struct batch_commit *c)
 {
@@ -27,7 +27,8 @@ layout_remove_body(struct spool_writer *w, struct batch_commit *c)
 
 /* ---- time ---- */
 
-/* Who asked has been told 451, or soon will be: what were stored now would be sent again. */
+/* The client was answered with 451 already, or will be soon: a message that is stored now would be
+ * sent a second time. */
 static bool
 layout_is_late(const struct batch_commit *c, int64_t now_ms)
 {
@@ -45,13 +46,13 @@ layout_refuse_late(struct batch_commit *c, int64_t now_ms)
 
 enum { LAYOUT_PIECES_MAX = 256 };
 
-/* Commits that come one after the other in the batch: those that were not refused before are
- * written and synced together. */
+/* Commits that follow each other in the batch; those that were not refused before are written and
+ * synced together. */
 struct layout_run {
 	struct batch *batch;
 	size_t first;
 	size_t count;
-	int64_t now_ms;                  /* when it was begun */
+	int64_t now_ms;                  /* when the run began */
 	uint32_t at;                     /* of its first frame in the segment */
 	uint32_t end;
 	struct iovec pieces[LAYOUT_PIECES_MAX + 2]; /* what is written: seal, frames, zeros */
@@ -99,8 +100,8 @@ round_up_to_sector(uint32_t at)
 	return (at + SEGMENT_SECTOR - 1) & ~(uint32_t)(SEGMENT_SECTOR - 1);
 }
 
-/* As many whole frames as the segment takes; the next run begins at a sector of its own, so that no
- * later write touches what is durable. */
+/* Takes as many whole frames as fit into the segment.  The next run begins at a new sector, so that
+ * no later write touches durable bytes. */
 static void
 layout_frames(struct spool_writer *w, struct layout_run *r)
 {
@@ -115,7 +116,8 @@ layout_frames(struct spool_writer *w, struct layout_run *r)
 		layout_refuse_late(c, r->now_ms);
 		if (c->error)
 			continue;
-		/* the first one was given its room; the loop may lend of it meanwhile */
+		/* the first commit was given its room; the event loop may reserve some of it
+		 * meanwhile */
 		if (last && !active_segment_fits(w, c, at))
 			break;
 		if (last)
@@ -162,7 +164,8 @@ layout_sync_run(struct spool_writer *w, struct batch *b)
 	return result;
 }
 
-/* One write, one sync: seal if the segment is new, frames, zeros up to the next sector. */
+/* One write and one sync: the seal if the segment is new, the frames, zeros up to the next
+ * sector. */
 static int
 layout_write_run(struct spool_writer *w, struct layout_run *r)
 {
@@ -185,8 +188,9 @@ layout_write_run(struct spool_writer *w, struct layout_run *r)
 	return layout_sync_run(w, r->batch);
 }
 
-/* Writes over its header one of a frame without entries: nothing of the commit stands then.  The
- * header lies within a sector, so that a torn write leaves one or the other. */
+/* Overwrites the header of the frame with that of a frame without entries, which makes the commit
+ * void.  The header lies within one sector, so that a torn write leaves either the old or the new
+ * one. */
 static int
 layout_void_frame(struct spool_writer *w, const struct layout_run *r, const struct batch_commit *c)
 {
@@ -214,9 +218,9 @@ layout_run_has_late(const struct layout_run *r)
 	return false;
 }
 
-/* Durable, and too late for some: these are made void where they stand, before anyone hears of the
- * run.  So are those that have little time left: each further time around follows a sync that
- * took longer than that little. */
+/* Commits that became durable too late are made void in place, before any result of the run is
+ * reported.  So are those with little time left: each further round follows a sync that took longer
+ * than that time. */
 static int
 layout_void_late(struct spool_writer *w, struct layout_run *r)
 {
@@ -267,8 +271,8 @@ layout_run_stored(struct spool_writer *w, struct layout_run *r)
 	w->at = r->end;
 }
 
-/* One segment that does not take what is written into it is that segment's matter; a new one right
- * after it, and it is rather the disk's. */
+/* The first failure of a write is attributed to its segment; a failure in the new segment right
+ * after it, to the disk. */
 static void
 layout_log_failed(struct spool_writer *w, int error)
 {
@@ -290,7 +294,8 @@ layout_abandon_segment(struct spool_writer *w)
 		active_segment_close(w);
 		return;
 	}
-	/* the one before stays the newest; nothing in this one stands: it must not be read again */
+	/* the previous segment stays the newest; this one holds nothing valid and must not be read
+	 * again */
 	newest_segment_set(&w->newest_segment, w->pool.newest);
 	segment_pool_return(&w->pool, w->active);
 	w->active = NULL;
@@ -303,7 +308,8 @@ layout_store_run(struct spool_writer *w, struct layout_run *r)
 
 	if (layout_write_run(w, r) != 0)
 		error = errno ? errno : EIO;
-	/* durable before anyone is answered: only it tells that this file is missing */
+	/* durable before any commit is answered: only this file shows a later start that the
+	 * segment is missing */
 	else if (w->is_active_new)
 		newest_segment_set(&w->newest_segment, w->active);
 	if (!error && layout_void_late(w, r) != 0)
@@ -315,7 +321,7 @@ layout_store_run(struct spool_writer *w, struct layout_run *r)
 	for (size_t i = 0; i < r->count; i++) {
 		struct batch_commit *c = &r->batch->commits[r->first + i];
 
-		/* one that was late keeps that error, and the disk failed all the same */
+		/* a commit that was late keeps that error, and the disk failed nevertheless */
 		batch_refuse(c, c->error ? c->error : error, false);
 	}
 	layout_log_failed(w, error);
@@ -332,8 +338,8 @@ layout_write_seal(struct spool_writer *w, struct batch *b)
 	return layout_store_run(w, &r);
 }
 
-/* Before anyone hears of the failure, the disk does, so that a crash cannot bring back what was
- * refused.  A disk that takes this neither leaves that window open. */
+/* The failed run is made void on the disk before its results are reported, so that a crash cannot
+ * bring back what was refused.  If the disk refuses this write too, that remains possible. */
 static void
 layout_make_void(struct spool_writer *w, struct batch *b)
 {
@@ -355,7 +361,8 @@ layout_void_failed(struct spool_writer *w)
 	writer_add_done(w, b);
 }
 
-/* The first run; how many commits have their answer then, from the first of the batch on. */
+/* Stores the first run; returns how many commits, from the first of the batch on, have their
+ * result. */
 static size_t
 layout_store_first_run(struct spool_writer *w, struct batch *b)
 {
@@ -365,7 +372,7 @@ layout_store_first_run(struct spool_writer *w, struct batch *b)
 		struct batch_commit *c = &b->commits[r.first];
 
 		layout_refuse_late(c, r.now_ms);
-		/* there is no room for its kind, or the disk takes no new segment */
+		/* there is no room for its kind, or the disk accepts no new segment */
 		if (!c->error && active_segment_make_room(w, c) != 0)
 			batch_refuse(c, errno, fsio_is_full(errno));
 		if (!c->error)

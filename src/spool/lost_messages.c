@@ -41,7 +41,7 @@ lost_messages_of(struct replay *r)
 	return r->lost_messages;
 }
 
-/* ---- of what is left of a record ---- */
+/* ---- what is left of records ---- */
 
 static struct str
 lost_messages_addresses(const struct lost_messages *l, const struct frame_entry *r)
@@ -63,7 +63,7 @@ struct lost_messages_frame {
 	uint32_t at;
 	struct frame_header header;
 	struct str payload;              /* shorter where the file ends before it */
-	bool is_readable;                /* it is whole, in a file that is set aside */
+	bool is_readable;                /* it is undamaged, in a file that is set aside */
 };
 
 static void
@@ -101,7 +101,8 @@ lost_messages_apply_status(struct lost_messages *l, const struct spool_entry *e)
 	m->settled_count++;
 }
 
-/* With zeros where the file ends before it.  Does what is left of it name all its messages? */
+/* Zeros stand in for bytes after the end of the file.  Does what is left of the frame name all its
+ * messages? */
 static bool
 lost_messages_scan_frame(struct lost_messages *l, const struct lost_messages_frame *f)
 {
@@ -123,7 +124,8 @@ lost_messages_scan_frame(struct lost_messages *l, const struct lost_messages_fra
 	return entries == f->header.entries;
 }
 
-/* Do frames that follow each other fill it, and what is left of them names all their messages? */
+/* Do frames fill the range one after the other, and does what is left of them name all their
+ * messages? */
 static bool
 lost_messages_scan_bytes(
     struct replay *r, const struct segment *g, struct str bytes, uint32_t from, bool is_file)
@@ -163,7 +165,7 @@ lost_messages_scan_file(struct replay *r, const struct segment *g, struct str by
 	(void)lost_messages_scan_bytes(r, g, bytes, SEGMENT_DATA, true);
 }
 
-/* ---- of what is not there ---- */
+/* ---- missing segments and ranges ---- */
 
 static void
 lost_messages_put_gap(struct lost_messages *l, struct lost_messages_gap gap)
@@ -185,7 +187,7 @@ lost_messages_add_gap(struct replay *r, uint64_t generation)
 	struct lost_messages_gap gap = {.generation = generation};
 	const struct lost_messages_gap *last = &l->gaps[l->gap_count ? l->gap_count - 1 : 0];
 
-	/* the stretch before the place where its file is cut short is told with its end */
+	/* the range before the end of a truncated file is reported together with that end */
 	if (l->gap_count > 0 && generation && last->generation == generation &&
 	    !last->after.session) {
 		gap.more = last->more;
@@ -222,8 +224,9 @@ lost_messages_log_unfinished(const struct replay *r, const struct segment *g, ui
 	    segment_name(g->slot, name), at, behind);
 }
 
-/* Compaction moves messages on: of those behind a gap that are older than what stood before it
- * nothing follows; nor of any, if nothing stood before it and segments were freed. */
+/* Compaction moves messages to newer segments.  So a message after the gap that is older than the
+ * newest one before it does not limit the gap; nor does any message, if none stood before the gap
+ * and segments were freed. */
 void
 lost_messages_pass_stored(struct replay *r, struct msgid id, uint64_t generation)
 {
@@ -268,7 +271,7 @@ lost_messages_pass_status(struct replay *r, const struct spool_entry *e)
 	map_put(l->waiting, lost_messages_make_key(e->id, e->status.number, &k), missing);
 }
 
-/* ---- all of it ---- */
+/* ---- the end ---- */
 
 static void
 lost_messages_free_damaged(struct str key, void *value, void *arg)

@@ -1,5 +1,5 @@
 /*
- * lost_messages_report: the lost messages as the log names them, in the order of their ids.
+ * lost_messages_report: logs the lost messages, in the order of their ids.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 enum {
 	LOST_MESSAGES_WHAT_BYTES = 160,
 	LOST_MESSAGES_LINE_BYTES = 2600,
-	LOST_MESSAGES_REPORTED_MAX = 200,           /* lines of each kind; the first by id */
+	LOST_MESSAGES_REPORTED_MAX = 200,           /* lines of each kind; the lowest ids */
 };
 
 void
@@ -31,7 +31,7 @@ lost_messages_report_line(const struct spool *s, struct str what, const char *fo
 		s->recovery->lost(what, text, s->recovery->arg);
 }
 
-/* ---- in the order of ids ---- */
+/* ---- sorting by id ---- */
 
 int
 lost_messages_compare_ids(struct msgid a, struct msgid b)
@@ -41,7 +41,7 @@ lost_messages_compare_ids(struct msgid a, struct msgid b)
 	return a.number == b.number ? 0 : a.number < b.number ? -1 : 1;
 }
 
-/* A message that the log does not hold, or one recipient of it. */
+/* A message that the log does not contain, or one recipient of it. */
 struct lost_messages_missing {
 	struct msgid id;
 	uint32_t recipient;              /* 0: all of them */
@@ -52,7 +52,7 @@ struct lost_messages_list {
 	const struct replay *replay;
 	struct lost_messages_missing *items;    /* owned */
 	size_t count;
-	unsigned ended_count;            /* not in the list: no mail is lost with them */
+	unsigned ended_count;            /* not in the list: their delivery was finished */
 };
 
 static int
@@ -66,7 +66,7 @@ lost_messages_compare_missing(const void *p, const void *q)
 	return a->recipient < b->recipient ? -1 : 1;
 }
 
-/* Of all that a map holds; `fn` adds one. */
+/* Fills the list with what `fn` adds for each value of the map, and sorts it. */
 static void
 lost_messages_list_fill(
     struct lost_messages_list *list, struct replay *r, struct map *map, map_fn *fn)
@@ -83,7 +83,7 @@ lost_messages_list_named(const struct lost_messages_list *list)
 	return list->count < LOST_MESSAGES_REPORTED_MAX ? list->count : LOST_MESSAGES_REPORTED_MAX;
 }
 
-/* ---- of messages in damaged places ---- */
+/* ---- messages in damaged ranges ---- */
 
 static void
 lost_messages_list_damaged(struct str key, void *value, void *arg)
@@ -142,7 +142,7 @@ lost_messages_report_damaged(struct replay *r)
 	mem_free(list.items);
 }
 
-/* ---- of what is not there ---- */
+/* ---- missing segments and ranges ---- */
 
 static void
 lost_messages_name_gap(const struct lost_messages_gap *gap, char *out, size_t bytes)
@@ -219,7 +219,7 @@ lost_messages_report_missing(struct replay *r)
 		lost_messages_report_gap(r, &r->lost_messages->gaps[i]);
 }
 
-/* ---- all of it ---- */
+/* ---- the end ---- */
 
 void
 lost_messages_report(struct replay *r)

@@ -1,6 +1,6 @@
 /*
- * lost_record: see the header.  The order is: file and second name of the body, directory, record.
- * A crash between any two of them leaves the message as it was.
+ * lost_record: see the header.  The order is: the file and the second name of the body, the
+ * directory, the record.  A crash between two of these steps leaves the message as it was.
  */
 #include "spool/lost_record.h"
 
@@ -24,8 +24,8 @@ struct lost_record_task {
 	int reported_error;
 	lost_record_fn *fn;
 	void *arg;
-	struct segment *segment;         /* counts it in its readings */
-	bool is_set_aside;               /* fn is told so */
+	struct segment *segment;         /* counts it in its reads */
+	bool is_set_aside;               /* fn was called with LOST_RECORD_SET_ASIDE */
 	bool has_no_content;             /* lost already, and its record is damaged again */
 	/* what the thread needs */
 	struct stored_message_position position;
@@ -36,7 +36,7 @@ struct lost_record_task {
 	bool in_file;
 	char name[WRITER_FILE_NAME_BYTES]; /* of the file */
 	char body_name[WRITER_FILE_NAME_BYTES];
-	/* the thread's */
+	/* used by the thread only */
 	unsigned step;
 	char *bytes;                     /* of the record, as far as they can be read */
 	uint32_t at;
@@ -71,16 +71,17 @@ lost_record_listen(struct spool *s, lost_record_found_fn *fn, void *arg)
 	s->lost_arg = arg;
 }
 
-/* ---- the file, in the thread ---- */
+/* ---- writing the file, in the thread ---- */
 
-/* What a step has done: it comes again, the next one follows, or errno says what went wrong. */
+/* The result of a step: it is to be repeated, the next step follows, or errno is the reason of the
+ * failure. */
 enum lost_record_step {
 	LOST_RECORD_STEP_FAILED = -1,
 	LOST_RECORD_STEP_MORE,
 	LOST_RECORD_STEP_DONE
 };
 
-/* The next page; false: it cannot be read, and is zero. */
+/* Reads the next page; false: it cannot be read, and is filled with zeros. */
 static bool
 lost_record_salvage_page(struct fsio *io, struct lost_record_task *l)
 {
@@ -102,8 +103,8 @@ lost_record_salvage_page(struct fsio *io, struct lost_record_task *l)
 	return is_read;
 }
 
-/* A disk may need seconds for each page that it cannot read: others have their turns behind each,
- * and after some of them the rest is left. */
+/* A disk may need seconds for each page that it cannot read: so other tasks run after each of
+ * these, and after a number of them the rest is not tried. */
 static enum lost_record_step
 lost_record_salvage(struct fsio *io, struct lost_record_task *l)
 {
@@ -139,7 +140,7 @@ lost_record_write(struct fsio *io, int fd, const struct lost_record_task *l)
 	return io->ops->sync_data(io, fd);
 }
 
-/* One that an earlier attempt left is written anew. */
+/* A file that an earlier attempt left is overwritten. */
 static enum lost_record_step
 lost_record_write_file(struct fsio *io, struct lost_record_task *l)
 {
@@ -154,7 +155,7 @@ lost_record_write_file(struct fsio *io, struct lost_record_task *l)
 	return result == 0 ? LOST_RECORD_STEP_DONE : LOST_RECORD_STEP_FAILED;
 }
 
-/* A second name: the first one goes with the message. */
+/* Gives the body file a second name, because the first name is removed with the message. */
 static enum lost_record_step
 lost_record_link_body(struct fsio *io, struct lost_record_task *l)
 {
@@ -208,7 +209,7 @@ lost_record_check_task(struct fsio *io, void *arg)
 	return true;
 }
 
-/* ---- from step to step, in the loop ---- */
+/* ---- the steps, in the event loop ---- */
 
 static void
 lost_record_free(void *owner, void *arg)
@@ -222,7 +223,7 @@ lost_record_free(void *owner, void *arg)
 	mem_free(l);
 }
 
-/* The message, if it is still there. */
+/* The message, if it still exists. */
 static struct stored_message *
 lost_record_find_message(const struct spool *s, const struct lost_record_task *l)
 {
@@ -231,7 +232,8 @@ lost_record_find_message(const struct spool *s, const struct lost_record_task *l
 	return i && i->lost_task == l ? i : NULL;
 }
 
-/* The spool is closed: what was put aside of a message that has gone meanwhile goes as well. */
+/* The spool is closed: if the message was removed meanwhile, the files that were set aside of it
+ * are removed too. */
 static void
 lost_record_drop(void *owner, void *arg)
 {
@@ -245,7 +247,8 @@ lost_record_drop(void *owner, void *arg)
 	lost_record_free(s, arg);
 }
 
-/* fn may append the record: then the message is busy, and not this one's any more. */
+/* fn may append the record; then an append about the message is in progress and this task does not
+ * refer to it any more. */
 static void
 lost_record_answer(struct spool *s, struct lost_record_task *l, enum lost_record_result result)
 {
@@ -258,7 +261,7 @@ lost_record_answer(struct spool *s, struct lost_record_task *l, enum lost_record
 		i->lost_task = NULL;
 }
 
-/* May anything be said of it now?  BEGUN: yes. */
+/* Is the message still in the state in which the task began?  BEGUN: yes. */
 static enum lost_record_result
 lost_record_recheck(const struct stored_message *i, const struct lost_record_task *l)
 {
@@ -287,7 +290,8 @@ lost_record_set_aside_done(void *owner, void *arg)
 	enum lost_record_result result = lost_record_recheck(lost_record_find_message(s, l), l);
 
 	if (result == LOST_RECORD_GONE) {
-		/* what the message had was removed with it, perhaps before this was written */
+		/* the files of the message were removed with it, perhaps before this one was
+		 * written */
 		writer_remove_set_aside(&s->writer, l->id);
 	} else if (l->error) {
 		lost_record_log_failed(l);
@@ -299,8 +303,8 @@ lost_record_set_aside_done(void *owner, void *arg)
 	lost_record_free(s, l);
 }
 
-/* BEGUN: it cannot be read, as the caller said.  That memory or descriptors are short now says
- * nothing of the disk; nor does the first read in a row that does not fit its checksum. */
+/* BEGUN: it cannot be read, as the caller reported.  A shortage of memory or descriptors is no
+ * evidence about the disk; nor is the first read in a row that does not match its checksum. */
 static enum lost_record_result
 lost_record_judge(struct stored_message *i, const struct lost_record_task *l)
 {
@@ -333,7 +337,7 @@ lost_record_check_done(void *owner, void *arg)
 	if (result == LOST_RECORD_BEGUN && l->has_no_content)
 		result = LOST_RECORD_SET_ASIDE;
 	if (result == LOST_RECORD_BEGUN) {
-		/* the files are the message's from now on, whatever comes of this */
+		/* from now on the files belong to the message, whatever the result is */
 		i->has_set_aside = true;
 		tasks_submit(&s->upkeep, &l->task, &keep, l);
 		return;
@@ -397,7 +401,7 @@ lost_record_set_status(const struct lost_record *l, struct spool_entry *e)
 			e->status = l->ends[n];
 }
 
-/* Its recipients' states as they are, but for those that come to their end by this. */
+/* The statuses of the recipients, except for those that the caller settles with it. */
 static int
 lost_record_append_entries(
     struct spool *s, const struct stored_message *i, const struct lost_record *l)

@@ -24,7 +24,7 @@ spool_read_task_new(struct msgid id)
 	return task;
 }
 
-/* Closes. */
+/* Closes the body file, if it is open. */
 static void
 spool_read_task_free(struct spool_read_task *task, struct fsio *io)
 {
@@ -44,7 +44,7 @@ spool_reads_init(struct spool_reads *all)
 
 /* ---- in the thread ---- */
 
-/* 0 and its descriptor, or the error. */
+/* 0 and the open body file in task->fd, or the error. */
 static int
 spool_read_task_open_body(struct fsio *io, struct spool_read_task *task)
 {
@@ -88,7 +88,7 @@ spool_read_task_close(struct fsio *io, void *arg)
 	return true;
 }
 
-/* ---- to the thread ---- */
+/* ---- queueing the reads ---- */
 
 static void
 spool_read_task_done(void *owner, void *arg)
@@ -121,7 +121,7 @@ spool_reads_have_room(const struct spool_reads *all, const struct spool_read_tas
 	    all->ahead_bytes + task->position.frame_bytes <= SPOOL_READS_AHEAD_BYTES);
 }
 
-/* There is no such message: it is told without a read. */
+/* There is no such message: it is answered without a read. */
 static void
 spool_reads_skip(struct spool *s, struct spool_read_task *task)
 {
@@ -147,7 +147,8 @@ spool_reads_hand_over(struct spool *s, struct spool_read_task *task, struct stor
 	tasks_submit(&s->reader, &task->task, &spool_read_task_kind, task);
 }
 
-/* As many as there is room for; those that everybody has cancelled are left out. */
+/* Starts as many reads as there is room for.  A read whose callers have all cancelled is
+ * dropped. */
 static void
 spool_reads_start_next(struct spool *s)
 {
@@ -207,7 +208,7 @@ spool_is_reading(const struct spool_reading *r)
 	return r->task != NULL;
 }
 
-/* ---- what was read ---- */
+/* ---- answering the callers ---- */
 
 static void
 spool_read_task_log_error(const struct spool_read_task *task)
@@ -230,8 +231,8 @@ spool_read_task_log_error(const struct spool_read_task *task)
 		        : "");
 }
 
-/* Once, before the first is told: who asks from now on begins another read.  A message that went
- * away meanwhile is no message any more, whatever was read of it. */
+/* Done once, before the first caller is answered: a later request starts another read.  A message
+ * that was removed meanwhile does not exist any more, whatever was read of it. */
 static void
 spool_read_task_end(struct spool *s, struct spool_read_task *task)
 {
@@ -251,7 +252,7 @@ spool_read_task_end(struct spool *s, struct spool_read_task *task)
 		spool_read_task_log_error(task);
 }
 
-/* Each may cancel any other. */
+/* Each callback may cancel any other caller. */
 static unsigned
 spool_read_task_answer(struct spool_read_task *task, unsigned at_most)
 {
@@ -286,8 +287,8 @@ spool_read_task_closed(void *owner, void *arg)
 	spool_read_task_free(task, s->io);
 }
 
-/* A body's file may be gone by now, and this descriptor the last of it: the thread closes it, which
- * may have the file system free all of it. */
+/* The body file may have no name any more, and this may be its last descriptor: so the thread
+ * closes it, because the file system then frees all its blocks. */
 static void
 spool_reads_finish(struct spool *s, struct spool_read_task *task)
 {
@@ -301,7 +302,7 @@ spool_reads_finish(struct spool *s, struct spool_read_task *task)
 		tasks_submit(&s->reader, &task->task, &kind, task);
 }
 
-/* The rest has its turn after the other work of the loop. */
+/* What is left follows after the other work of the event loop. */
 void
 spool_reads_dispatch(struct spool *s)
 {

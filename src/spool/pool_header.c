@@ -27,9 +27,9 @@ segment_pool_write_mark(struct segment_pool *p)
 	return 0;
 }
 
-/* One header that the medium does not take is that segment's matter; a second one right after it is
- * rather the disk's: then the next one is tried after a pause, so that not all of them are set
- * aside.  Any other error is the disk's from the first on. */
+/* The first header that the disk cannot write is attributed to its segment; a second one right
+ * after it, to the disk: then the next attempt comes after a pause, so that not all segments are
+ * set aside.  Any other error is attributed to the disk at once. */
 static int
 segment_pool_header_failed(struct segment_pool *p, bool is_medium, const char *what)
 {
@@ -45,8 +45,9 @@ segment_pool_header_failed(struct segment_pool *p, bool is_medium, const char *w
 	return -1;
 }
 
-/* One that the disk cannot write is set aside in its turn: it must not stop the others.  What is
- * damaged where the first frame belongs would pass for damage of the new use. */
+/* A segment that the disk cannot write is set aside in its turn: it must not stop the others.
+ * Damage where the first frame belongs would be taken for damage of the new use, so it is
+ * overwritten. */
 static int
 segment_pool_write_header(struct segment_pool *p, struct segment *s, const char *what)
 {
@@ -57,9 +58,9 @@ segment_pool_write_header(struct segment_pool *p, struct segment *s, const char 
 		return 0;
 	}
 	s->is_unusable = segment_is_medium_error(errno);
-	/* a part of its name when it is set aside */
+	/* it becomes a part of the name when the file is set aside */
 	s->tag = segment_make_tag();
-	/* one in the making is removed, and says nothing of those in use before */
+	/* a new file is removed, and is no evidence about used ones */
 	if (s == p->making)
 		return segment_pool_failed(p, &p->making_retry, what);
 	return segment_pool_header_failed(p, s->is_unusable, what);
@@ -68,7 +69,7 @@ segment_pool_write_header(struct segment_pool *p, struct segment *s, const char 
 int
 segment_pool_prepare(struct segment_pool *p, struct segment *s)
 {
-	/* when the newest cannot be written, the header itself has to do */
+	/* if the newest segment cannot be written, the mark in this header has to do */
 	(void)!segment_pool_write_mark(p);
 	s->generation = ++p->generation;
 	s->tag = segment_make_tag();

@@ -1,5 +1,6 @@
 /*
- * recovery: list, sort, replay, tidy.  Changes nothing that a second start could not do again.
+ * recovery: lists the directory, sorts the segments, replays them, cleans up.  It makes no change
+ * that would keep a second start from the same result.
  */
 #include "spool/recovery.h"
 
@@ -20,11 +21,11 @@
 #include "spool/segment_chain.h"
 #include "spool/stale_segments.h"
 
-/* A name of ours under which stands what is not ours; renamed once all else is read. */
+/* A file with a name of ours that is not a usable segment; it is renamed when all else is read. */
 struct recovery_foreign {
 	struct recovery_foreign *next;
 	uint32_t slot;
-	const char *why;                 /* NULL: it is no plain file and stays where it is */
+	const char *why;                 /* NULL: it is not a plain file and is not renamed */
 };
 
 struct recovery_listing {
@@ -34,12 +35,12 @@ struct recovery_listing {
 	size_t cap;
 	struct replay replay;
 	struct damaged_header *damaged;    /* segments with a damaged header */
-	uint32_t slot_max;               /* of segments that are ours */
+	uint32_t slot_max;               /* of segments that belong to the spool */
 	struct recovery_bodies bodies;
 	struct buf stale;                /* names to remove, each with its NUL */
-	struct buf set_aside_names;      /* names of files that were put aside, likewise */
+	struct buf set_aside_names;      /* names of files that were set aside, each with its NUL */
 	struct recovery_foreign *foreign;
-	unsigned stray_count;            /* names that are none of the spool's */
+	unsigned stray_count;            /* names that do not belong to the spool */
 	char stray[64];                  /* the first of them */
 	bool is_whole;                   /* no segment of the log can be missing */
 	struct recovery_absent absent;
@@ -59,7 +60,7 @@ recovery_add_segment(struct recovery_listing *l, uint32_t slot)
 	l->segments[l->count++] = segment_new(slot, -1, 0);
 }
 
-/* What the spool itself leaves beside segments and bodies. */
+/* Names that the spool itself uses beside segments and bodies. */
 static bool
 recovery_is_known_name(struct str name)
 {
@@ -94,7 +95,8 @@ recovery_add_name(const char *name, void *arg)
 		recovery_add_stray(l, name);
 }
 
-/* A start that was refused for it: what the directory shows of the files that are missing. */
+/* For a start that was refused because of a missing file: logs which files of the directory may be
+ * the missing ones. */
 static void
 recovery_log_missing(const struct recovery_listing *l)
 {
@@ -120,7 +122,7 @@ recovery_add_foreign(struct recovery_listing *l, size_t at, const char *why)
 	segment_free(&l->segments[at], l->spool->io);
 }
 
-/* What cannot be used is renamed, for a person to look at. */
+/* Files that cannot be used are renamed, for a person to examine. */
 static void
 recovery_set_aside_foreign(struct recovery_listing *l)
 {
@@ -147,8 +149,8 @@ recovery_set_aside_foreign(struct recovery_listing *l)
 			 "the first is \"%s\"", l->stray_count, l->stray);
 }
 
-/* A segment by its content, that someone else may have written: it may hold mail, so it is neither
- * believed nor put out of the queue. */
+/* The content is that of a segment, but another user may have written it: it may hold mail, so it
+ * is neither trusted nor left out of the queue. */
 static int
 recovery_check_owner(struct recovery_listing *l, size_t at, const struct fsio_file *file)
 {
@@ -176,7 +178,7 @@ recovery_foreign_reason(const struct fsio_file *file)
 	                                    : "damaged header";
 }
 
-/* Its header is no header: a segment all the same, if frames stand in it. */
+/* The header is not valid: the file is a segment nevertheless if it contains frames. */
 static int
 recovery_examine_damaged(struct recovery_listing *l, size_t at, const struct fsio_file *file,
     const struct segment_mark *mark)
@@ -207,12 +209,13 @@ recovery_check_header(struct recovery_listing *l, size_t at, const struct fsio_f
 	if (segment_read_header(g, l->spool->io, &state, &mark) != 0) {
 		if (!l->spool->options.accept_damage || !replay_may_accept(errno))
 			return replay_refuse(name, 0);
-		/* what the disk has lost of it is damage like any other: the rest may be whole */
+		/* what the disk has lost of the header is treated as damage: the rest may be
+		 * undamaged */
 		return recovery_examine_damaged(l, at, file, &mark);
 	}
 	if (state == SEGMENT_FOREIGN)
 		return replay_refuse_version(name, 0, g->version);
-	/* one that was cut short is not used again: a later start would miss its end */
+	/* a truncated segment is not used again: a later start would miss its end */
 	g->is_unusable = state == SEGMENT_GOOD && file->bytes < g->bytes;
 	if (state == SEGMENT_GOOD) {
 		if (recovery_check_owner(l, at, file) != 0)
@@ -224,7 +227,7 @@ recovery_check_header(struct recovery_listing *l, size_t at, const struct fsio_f
 	return recovery_examine_damaged(l, at, file, &mark);
 }
 
-/* -1: the whole spool must be left alone. */
+/* -1: the whole spool must not be touched. */
 static int
 recovery_open_segment(struct recovery_listing *l, size_t at)
 {
@@ -263,7 +266,7 @@ recovery_by_generation(const void *a, const void *b)
 	return (x->generation > y->generation) - (x->generation < y->generation);
 }
 
-/* Those with a damaged header get their generation, or are set aside. */
+/* Segments with a damaged header get their generation, or are set aside. */
 static int
 recovery_assign_damaged(struct recovery_listing *l)
 {
@@ -284,7 +287,8 @@ recovery_assign_damaged(struct recovery_listing *l)
 	return result;
 }
 
-/* Opened, without holes, oldest first; free ones go to the pool. */
+/* Opens all segments and sorts them, oldest first, without empty places; free ones go to the
+ * pool. */
 static int
 recovery_open_segments(struct recovery_listing *l)
 {
@@ -316,9 +320,9 @@ recovery_open_segments(struct recovery_listing *l)
 	return 0;
 }
 
-/* ---- the rest ---- */
+/* ---- after the replay ---- */
 
-/* What its frames and the others say of it is what its header said. */
+/* The frames of the segment and the other segments gave the values that its header held. */
 static void
 recovery_rewrite_headers(struct spool *s)
 {
@@ -330,7 +334,8 @@ recovery_rewrite_headers(struct spool *s)
 			    segment_name(g->slot, name));
 }
 
-/* What was accepted is not asked again at the next start, though there be no room for a segment. */
+/* Records which damage was accepted, so that the next start does not ask for it again, also when
+ * there is no room for a segment. */
 static void
 recovery_write_mark(struct recovery_listing *l)
 {
@@ -352,7 +357,7 @@ recovery_tidy(struct recovery_listing *l)
 		metrics_progress();
 		io->ops->unlink(io, l->stale.p + at);
 	}
-	/* what the next start needs comes before copies, which may fill the disk */
+	/* what the next start needs comes before the copies, which may fill the disk */
 	recovery_rewrite_headers(l->spool);
 	recovery_write_mark(l);
 	newest_segment_set(&l->spool->writer.newest_segment, l->spool->index.newest);
@@ -363,8 +368,8 @@ recovery_tidy(struct recovery_listing *l)
 	stale_segments_set_aside(&l->spool->writer.pool);
 }
 
-/* Files of a message that is there, with its content, are of an attempt to put it aside that came
- * to nothing: they go with it. */
+/* Files of a message that exists with its content are left from an attempt to set it aside that was
+ * not completed: they are removed with the message. */
 static void
 recovery_find_set_aside(struct recovery_listing *l)
 {
@@ -406,7 +411,8 @@ recovery_listing_clear(struct recovery_listing *l)
 	}
 }
 
-/* What it does not say is not missed: the start goes on as in a version without this file. */
+/* If the file does not name a segment, none is missed: the start goes on as in a version without
+ * this file. */
 static int
 recovery_read_newest(struct spool *s)
 {
@@ -430,13 +436,14 @@ recovery_read_newest(struct spool *s)
 	return 0;
 }
 
-/* Everything is read and understood before anything is changed. */
+/* Everything is read and checked before anything is changed. */
 static int
 recovery_read_all(struct recovery_listing *l)
 {
 	struct spool *s = l->spool;
 
-	/* what a killed process left in memory only is made durable before it is relied on */
+	/* what a killed process left only in memory is made durable before the start relies on
+	 * it */
 	if (s->io->ops->sync_directory(s->io) != 0)
 		return replay_refuse_for("the directory", "cannot be synced");
 	if (s->io->ops->list(s->io, recovery_add_name, l) != 0)

@@ -37,7 +37,7 @@ recovery_bodies_count(const struct recovery_bodies *b)
 	return count;
 }
 
-/* Known to be unusable: the message stays, held, where the operator sees it. */
+/* The body is known to be unusable: the message stays, on hold, where the operator sees it. */
 static void
 recovery_bodies_hold(struct spool *s, struct stored_message *i, const char *name, const char *why)
 {
@@ -52,8 +52,8 @@ recovery_bodies_hold(struct spool *s, struct stored_message *i, const char *name
 	s->stats.quarantined++;
 }
 
-/* NULL: whole and readable; else what is wrong with it.  *error_out: what the system refused; 0: it
- * told us all, and that proves the damage. */
+/* NULL: complete and readable; otherwise what is wrong with it.  *error_out is the errno of the
+ * call that failed; 0: all calls succeeded, and the damage is proven. */
 static const char *
 recovery_bodies_inspect(struct spool *s, const struct stored_message *i, const char *name,
     bool *is_missing_out, int *error_out)
@@ -82,7 +82,7 @@ recovery_bodies_inspect(struct spool *s, const struct stored_message *i, const c
 	return NULL;
 }
 
-/* ---- a body that an earlier start kept as *.lost ---- */
+/* ---- a body that an earlier start renamed to *.lost ---- */
 
 /* What could not be read, and where. */
 struct recovery_bodies_fault {
@@ -108,7 +108,7 @@ recovery_bodies_compare(struct spool *s, const struct stored_message *i, int fd,
 	return error;
 }
 
-/* 0.1.0 stored no sums. */
+/* 0.1.0 stored no checksums. */
 static int
 recovery_bodies_read(
     struct spool *s, struct stored_message *i, int fd, struct recovery_bodies_fault *f)
@@ -116,7 +116,7 @@ recovery_bodies_read(
 	struct frame_entry record;
 	int error = stored_message_read(i, s->io, &s->buffer, &record);
 
-	/* a start has no later read that could prove it */
+	/* a start has no later read that could prove the damage */
 	if (error == SPOOL_FAULT_MISREAD)
 		error = stored_message_read(i, s->io, &s->buffer, &record);
 	if (error) {
@@ -130,9 +130,9 @@ recovery_bodies_read(
 	return recovery_bodies_compare(s, i, fd, record.entry.message.sums, f);
 }
 
-/* Of a message without its body: 0 where the file named in f is that body, or an errno; ENOENT:
- * there is none, EBADMSG: it is something else, or the record is damaged; any other one: f says of
- * which file. */
+/* For a message without its body file.  0: the file named in f is that body; or an errno.  ENOENT:
+ * there is none; EBADMSG: its content is another one, or the record is damaged; any other errno: f
+ * names the file that it concerns. */
 static int
 recovery_bodies_check_lost(
     struct spool *s, struct stored_message *i, struct recovery_bodies_fault *f)
@@ -244,7 +244,7 @@ recovery_bodies_check(struct spool *s, struct recovery_bodies *b)
 	return 0;
 }
 
-/* ---- bodies of no message ---- */
+/* ---- bodies without a message ---- */
 
 static void
 recovery_bodies_rename_lost(struct spool *s, const char *name)
@@ -291,7 +291,7 @@ recovery_bodies_tidy(struct spool *s, struct recovery_bodies *b, bool is_whole)
 	    is_whole && b->to_restore.n == 0 && s->stats.quarantined + s->stats.known_damages == 0;
 
 	map_each(b->files, is_sure ? recovery_bodies_remove_one : recovery_bodies_keep_one, s);
-	/* a log that begins anew tells later starts nothing of them */
+	/* a log that begins anew shows nothing of them to later starts */
 	if (!is_sure && map_count(b->files) > 0 && s->io->ops->sync_directory(s->io) != 0)
 		log_warn("spool: the names of *.body.lost files are not durable: %m");
 }

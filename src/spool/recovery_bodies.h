@@ -1,5 +1,6 @@
 /*
- * recovery_bodies: are the body files there that the log speaks of, and what becomes of the others.
+ * recovery_bodies: checks that the body files of the messages in the log exist, and removes or
+ * renames the other body files.  A message whose body is damaged is put on hold, not refused.
  */
 #ifndef SPOOL_RECOVERY_BODIES_H
 #define SPOOL_RECOVERY_BODIES_H
@@ -7,23 +8,23 @@
 #include "spool/spool_internal.h"
 
 struct recovery_bodies {
-	/* the *.body names that the directory holds, each with its own name, owned, as value */
+	/* the *.body names in the directory, each with its own name, owned, as the value */
 	struct map *files;
-	struct buf to_restore;           /* names of those to be taken back, each with its NUL */
+	struct buf to_restore;           /* names to be restored from *.lost, each with its NUL */
 };
 
-/* How many names are such as the spool gives to bodies of messages: they were stored. */
+/* How many names are those of bodies of messages, so that messages were stored. */
 unsigned recovery_bodies_count(const struct recovery_bodies *b);
 /*
- * Those of messages are taken out of the files.  A message whose file is missing or not whole is
- * held: why says it; but one whose body an earlier start kept as *.lost is to get it back.
- * -1 with errno, told: a file is there and cannot be looked at.
+ * Takes the files of messages out of b->files.  A message whose file is missing or damaged is put
+ * on hold, with the reason; but one whose body an earlier start renamed to *.lost is to get it
+ * back.  -1 with errno, logged: a file exists and cannot be inspected.
  */
 int recovery_bodies_check(struct spool *s, struct recovery_bodies *b) MUST_USE;
-/* Renames these, when all is read, and tells it. */
+/* Renames these files, when all is read, and logs each. */
 void recovery_bodies_restore(struct spool *s, const struct recovery_bodies *b);
-/* Removes the files that are left; or keeps them as *.lost, told, where records are missing, or
- * where it is not sure that none are (is_whole). */
+/* Removes the files that are left; or renames them to *.lost and logs each, if records are missing
+ * or it is not certain (is_whole) that none are. */
 void recovery_bodies_tidy(struct spool *s, struct recovery_bodies *b, bool is_whole);
 
 #endif

@@ -10,7 +10,8 @@
 #include "spool/segment_chain.h"
 #include "spool/stale_segments.h"
 
-/* Damage that an earlier start has copied is not told again; without that name nothing is known. */
+/* Damage that an earlier start has copied is not logged again; if the name cannot be inspected, it
+ * is not known whether there is a copy. */
 static int
 recovery_log_refuse_unsure(const struct damage_copies *k)
 {
@@ -25,7 +26,8 @@ recovery_log_refuse_unsure(const struct damage_copies *k)
 	return -1;
 }
 
-/* Those that are read, or the others: of these it is told what the log does not have. */
+/* Handles the segments that are read, or the others: for these it logs the messages that the log
+ * does not contain. */
 static int
 recovery_log_each(struct replay *r, struct segment **segments, size_t count, bool is_read)
 {
@@ -79,11 +81,11 @@ recovery_log_run(struct replay *r, struct segment **segments, size_t count, bool
 	w->durable = r->last_sequence;
 	w->seal = r->last;
 	w->newest_ms = s->index.newest_ms;
-	/* nothing before it is missing, or that was accepted: no later start asks */
+	/* nothing before it is missing, or that was accepted: no later start asks for it */
 	if (s->index.oldest && s->index.oldest->generation > r->mark.oldest)
 		r->mark.oldest = s->index.oldest->generation;
 	w->pool.mark = r->mark;
-	/* also where the files are gone: a number that is used again would pass for freed */
+	/* also when the files are missing: a number that is used again would count as freed */
 	if (last_named > w->pool.generation)
 		w->pool.generation = last_named;
 	if (w->newest_segment.is_recorded && w->newest_segment.generation > w->pool.generation)

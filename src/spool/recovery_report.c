@@ -12,7 +12,7 @@
 #include "spool/set_aside.h"
 #include "spool/spool_fault.h"
 
-/* A moment ago replay could read it: what fails now is the system, not the message. */
+/* The replay could read it shortly before: so this failure concerns the system, not the message. */
 static int
 recovery_report_refuse(const struct stored_message *i, int error)
 {

@@ -16,9 +16,9 @@
 
 enum { REPLAY_PIECE_BYTES = 1 << 20 };
 
-/* ---- what stops a start ---- */
+/* ---- refusing a start ---- */
 
-/* -1 with errno, told; 0, told: the log does not need it any more. */
+/* -1 with errno, logged; 0, logged: the log does not need the segment any more. */
 static int
 replay_refuse_segment(struct replay *r, struct segment *g, uint64_t offset)
 {
@@ -31,8 +31,8 @@ replay_refuse_segment(struct replay *r, struct segment *g, uint64_t offset)
 
 /* ---- seals ---- */
 
-/* -1 with errno, told; only when damage is accepted does the start go on behind one that cannot be
- * read.  One that was freed is not needed, nor are those before it. */
+/* -1 with errno, logged.  Only when damage is accepted does the start go on after a seal that
+ * cannot be read.  A segment that was freed is not needed, nor are those before it. */
 static int
 replay_find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 {
@@ -52,7 +52,7 @@ replay_find_seal(struct replay *r, struct segment *g, struct replay_end *end)
 	return replay_refuse(segment_name(g->slot, name), SEGMENT_DATA);
 }
 
-/* What the first frame of segment i says of those before it. */
+/* Applies what the first frame of segment i records about those before it. */
 static void
 replay_set_ends(struct replay *r, struct segment *const *segments, size_t i)
 {
@@ -69,8 +69,8 @@ replay_set_ends(struct replay *r, struct segment *const *segments, size_t i)
 	}
 }
 
-/* Newest first: a segment that another one voids seals nothing, nor does one before those that were
- * freed and are gone. */
+/* Newest first: the seal of a segment that is void has no effect, nor has that of a segment before
+ * those that were freed and are gone. */
 int
 replay_find_ends(struct replay *r, struct segment *const *segments, size_t count)
 {
@@ -111,12 +111,12 @@ struct replay_image {
 	struct segment_holes holes;      /* what could not be read is zero in bytes */
 	uint32_t end;
 	bool is_sealed;
-	struct seals_summary summary;      /* of its frames, whole or not */
+	struct seals_summary summary;      /* of its frames, damaged or not */
 	bool has_damaged_seal;           /* it was written, and is damaged */
-	bool is_out_of_order;            /* whole frames stand in the stretch that was passed */
+	bool is_out_of_order;            /* the skipped range contains undamaged frames */
 };
 
-/* The next acceptable frame at or after `at`; image.end if there is none. */
+/* The offset of the next acceptable frame from `at` on; m->end if there is none. */
 static uint32_t
 replay_find_frame(
     const struct replay *r, struct replay_image *m, uint32_t at, struct frame_header *out)
@@ -134,7 +134,8 @@ replay_find_frame(
 	return m->end;
 }
 
-/* A copy of bytes that can be read, once.  False: it is there, an earlier start has told all. */
+/* Adds a copy of readable bytes, once.  False: it exists, and an earlier start has logged
+ * everything. */
 static bool
 replay_copy_damage(struct replay *r, const struct replay_image *m, uint32_t from, uint32_t to)
 {
@@ -157,7 +158,8 @@ replay_copy_damage(struct replay *r, const struct replay_image *m, uint32_t from
 	return true;
 }
 
-/* The readable parts of a damaged stretch; zeros that stand for holes are nobody's content. */
+/* Copies the readable parts of a damaged range; zeros that stand for unreadable bytes are not
+ * content. */
 static void
 replay_copy_readable(struct replay *r, const struct replay_image *m, uint32_t from, uint32_t to)
 {
@@ -184,7 +186,7 @@ replay_copy_readable(struct replay *r, const struct replay_image *m, uint32_t fr
 	lost_messages_scan_stretch(r, m->segment, str_upto(m->bytes, to), begin);
 }
 
-/* -1 with errno: of a newer version. */
+/* -1 with errno: a newer version wrote it. */
 static int
 replay_check_frame(const struct replay_image *m, uint32_t at, const struct frame_header *f,
     const struct frame_entry *record, bool is_bad)
@@ -241,9 +243,9 @@ replay_apply_frame(
 	return 0;
 }
 
-/* Was anything in the stretch acknowledged?  A later write knows; the next frame may be of the same
- * one.  A frame behind a later one is no torn write: the disk put something in a wrong place; nor
- * is a seal that is damaged. */
+/* Was anything in the range acknowledged?  A later write shows that; the next frame may belong to
+ * the same write.  An older frame after a newer one is no torn write: the disk put something in a
+ * wrong place; nor is a damaged seal. */
 static bool
 replay_is_loss(const struct replay *r, const struct replay_image *m, uint32_t from, uint32_t to,
     const struct frame_header *next)
@@ -256,7 +258,8 @@ replay_is_loss(const struct replay *r, const struct replay_image *m, uint32_t fr
 	    (m->summary.durable > r->last_sequence && next->sequence > r->last_sequence + 1);
 }
 
-/* Is a write there that was not finished?  At the end only the header of a frame shows it. */
+/* Is the range the remains of an unfinished write?  At the end of a file only the header of a frame
+ * shows it. */
 static bool
 replay_is_unfinished(const struct replay *r, const struct replay_image *m, uint32_t from,
     uint32_t to, const struct frame_header *next)
@@ -291,7 +294,7 @@ replay_image_frames(struct replay *r, struct replay_image *m)
 			break;
 		if (replay_apply_frame(r, m, found, &f) != 0)
 			return -1;
-		/* a hostile span ends at the segment */
+		/* a span that is too large ends at the end of the segment */
 		at = f.span > m->end - found ? m->end : found + f.span;
 		r->last = (struct frame_seal){m->segment->generation, r->last_sequence, at};
 	}
@@ -300,7 +303,7 @@ replay_image_frames(struct replay *r, struct replay_image *m)
 
 /* ---- segments ---- */
 
-/* Every byte, or the start is refused; unless damage is accepted. */
+/* Reads every byte, or the start is refused, unless damage is accepted. */
 static int
 replay_read_image(
     struct replay *r, struct segment *g, struct iovec buffer, struct replay_image *out)
@@ -331,7 +334,8 @@ replay_load_image(
 	*out = (struct replay_image){.segment = g, .is_sealed = end->kind == REPLAY_SEALED};
 	if (io->ops->size(io, g->fd, &bytes) != 0)
 		return replay_refuse_segment(r, g, 0);
-	/* what a killed process wrote and did not sync must not be relied on before it is */
+	/* what a killed process wrote and did not sync is made durable before the start relies on
+	 * it */
 	if (!out->is_sealed && io->ops->sync_data(io, g->fd) != 0 &&
 	    !(r->spool->options.accept_damage && segment_is_medium_error(errno)))
 		return replay_refuse_segment(r, g, 0);
@@ -359,15 +363,15 @@ replay_image_clear(struct replay_image *m)
 	errno = error;
 }
 
-/* The end of its last frame. */
+/* The end of the last frame that was read. */
 static uint32_t
 replay_last_frame_end(const struct replay *r, const struct replay_image *m)
 {
 	return r->last.generation == m->segment->generation ? r->last.end : SEGMENT_DATA;
 }
 
-/* Does the log go on where the file ends?  Behind the last frame of an open segment stands either
- * the next one or something else than a frame. */
+/* Does the log go on after the end of the file?  After the last frame of an open segment stands
+ * either the next frame or bytes that are no frame. */
 static bool
 replay_is_truncated(
     const struct replay *r, const struct replay_image *m, const struct replay_end *end)
@@ -382,8 +386,8 @@ replay_is_truncated(
 	        frame_header_read(str_from(m->bytes, at), m->segment->tag, &f));
 }
 
-/* The file may have lost its end: it was written whole before it got its name, so no crash does
- * that.  -1 with errno, told: messages are lost, and the start does not accept it. */
+/* Has the file lost its end?  It was written in full before it got its name, so no crash truncates
+ * it.  -1 with errno, logged: messages are lost, and the start does not accept that. */
 static int
 replay_check_end(struct replay *r, const struct replay_image *m, const struct replay_end *end)
 {
@@ -404,13 +408,13 @@ replay_check_end(struct replay *r, const struct replay_image *m, const struct re
 	    segment_chain_advice(r,
 	        "put the whole file back, or start once with --accept-damage, which "
 	        "delivers the rest and tells what is lost, as far as is known"));
-	/* of one that is sealed that is done: it is a damaged place */
+	/* in a sealed segment this was done already, as for a damaged range */
 	if (!m->is_sealed)
 		lost_messages_scan_damage(r, m->segment, m->bytes, replay_last_frame_end(r, m));
 	return segment_chain_accept_loss(r, m->segment->generation);
 }
 
-/* None of its records can be read: it is free, unless its seal was there. */
+/* None of its records can be read: the segment is free, unless it had a seal. */
 static void
 replay_check_empty(struct replay *r, const struct replay_image *m)
 {

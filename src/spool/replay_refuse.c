@@ -1,5 +1,6 @@
 /*
- * replay_refuse: what the log says of a start that is refused, and what to do.
+ * replay_refuse: the log lines of a start that is refused: the reason, and what the operator can
+ * do.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -29,8 +29,8 @@ seals_parse(const struct segment *g, struct str at, struct frame_seal *out, uint
 	return true;
 }
 
-/* With one bit of it turned over again: the checksums say which.  What a power cut tore never fits
- * in that way. */
+/* Tries the bytes with each single bit inverted: the checksums show whether that repairs the frame.
+ * A frame that a power cut tore is never repaired in this way. */
 static bool
 seals_parse_repaired(
     const struct segment *g, struct str at, struct frame_seal *out, uint64_t *sequence_out)
@@ -50,7 +50,7 @@ seals_parse_repaired(
 	return false;
 }
 
-/* What stands where the first frame belongs. */
+/* What stands in the place of the first frame. */
 enum seals_start_state { SEALS_START_BEFORE, SEALS_START_OWN, SEALS_START_DAMAGED };
 
 static enum seals_start_state

@@ -1,6 +1,6 @@
 /*
- * seals: the first frame of a segment, which names the one before it, and what can be told of it
- * where it is damaged.  One that is not there proves nothing by itself: a power cut may have torn
+ * seals: the first frame of a segment, which names the segment before it, and what can be found out
+ * when it is damaged.  That a seal is absent proves nothing by itself: a power cut may have torn
  * it.
  */
 #ifndef SPOOL_SEALS_H
@@ -9,34 +9,36 @@
 #include "spool/segment.h"
 
 enum seal_state {
-	/* never written, or torn: zeros stand there, or a frame of the use before */
+	/* never written, or torn: its place holds zeros, or a frame of the previous use */
 	SEAL_NONE,
 	SEAL_VALID,
-	SEAL_DAMAGED,                    /* or what it says cannot be */
-	SEAL_UNREAD,                     /* whether there is one is not known: errno */
+	SEAL_DAMAGED,                    /* or its content is impossible */
+	SEAL_UNREAD,                     /* it is not known whether there is one: errno */
 };
 
-/* Reads the head of the segment.  SEAL_VALID: *out and its sequence number are set. */
+/* Reads the start of the segment.  SEAL_VALID: *out and its sequence number are set. */
 enum seal_state seals_read(struct fsio *io, const struct segment *g, struct frame_seal *out,
     uint64_t *sequence_out) MUST_USE;
-/* The same, of the bytes of the file; it says nothing of SEAL_UNREAD. */
+/* The same for the bytes of the file; the result is never SEAL_UNREAD. */
 enum seal_state seals_find(const struct segment *g, struct str bytes, struct frame_seal *out,
     uint64_t *sequence_out) MUST_USE;
 
-/* What the headers of the frames of this use say, the first one's and all. */
+/* A summary of the headers of all frames of this use. */
 struct seals_summary {
 	bool has_frame;
-	uint64_t first;                  /* sequence number of the first one */
-	uint64_t first_durable;          /* what was durable when it was written */
-	uint64_t durable;                /* the highest that one of them knew as durable */
-	size_t last_at;                  /* where the last one begins */
+	uint64_t first;                  /* sequence number of the first frame */
+	uint64_t first_durable;          /* what was durable when that frame was written */
+	/* the highest sequence number that a frame records as durable */
+	uint64_t durable;
+	size_t last_at;                  /* offset of the last frame */
 };
 
+/* Fills in the summary from the bytes of the file. */
 void seals_scan(const struct segment *g, struct str bytes, struct seals_summary *out);
-/* Was the seal durable?  A later write says so; in the first one, which a power cut may have torn,
- * no frame knows of another. */
+/* Was the seal durable?  A later write shows it; the frames of the first write, which a power cut
+ * may have torn, show nothing. */
 bool seals_was_durable(const struct seals_summary *s);
-/* Stands where the seal belongs neither a frame, of whatever use, nor zeros? */
+/* Does the place of the seal hold something other than zeros or a frame of any use? */
 bool seals_is_bad_start(const struct segment *g, struct str bytes);
 
 #endif

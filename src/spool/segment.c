@@ -1,5 +1,5 @@
 /*
- * segment: header, names, and what is left of a file on a failing disk.
+ * segment: header, marks, file names, and reading a file on a failing disk.
  */
 #include "spool/segment.h"
 
@@ -16,7 +16,7 @@ enum { SEGMENT_ZEROS_BYTES = 1 << 16 };
 
 static const char magic[8] = "SALLYSEG";
 
-/* Little endian; the checksum is over all before it. */
+/* Little endian; the checksum covers all before it. */
 struct segment_header {
 	char magic[8];
 	uint32_t version;
@@ -29,7 +29,7 @@ struct segment_header {
 
 _Static_assert(sizeof(struct segment_header) == 40, "no padding");
 
-/* Behind the header, and once more in a sector of its own; 0.1.0 wrote zeros there. */
+/* After the header, and once more in sectors of its own; 0.1.0 wrote zeros there. */
 struct segment_header_mark {
 	char magic[4];
 	uint32_t count;
@@ -37,7 +37,7 @@ struct segment_header_mark {
 	uint64_t missing[SEGMENT_MISSING_MAX];
 	uint32_t zero;
 	uint32_t crc;                    /* of all above */
-	/* versions before wrote zeros from here on, and read nothing of it */
+	/* earlier versions wrote zeros from here on, and did not read it */
 	uint64_t oldest;
 	uint32_t more_zero;
 	uint32_t more_crc;               /* of all above */
@@ -117,8 +117,8 @@ segment_make_tag(void)
 	return tag;
 }
 
-/* The pages of one write stay together in the kernel's cache, and each later write of a frame walks
- * over all of those that it touches: so no write is large. */
+/* The pages of one write stay together in the kernel's cache, and each later write of a frame has
+ * to process all of those that it touches: so no write is large. */
 int
 segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes)
 {
@@ -138,7 +138,7 @@ segment_write_zeros(struct fsio *io, int fd, uint32_t at, uint32_t bytes)
 
 /* ---- marks ---- */
 
-/* Those that are freed by now need not be spoken of, where there is no room. */
+/* Where there is no room, generations that are freed by now are left out. */
 static void
 segment_drop_freed(struct segment_mark *mark)
 {
@@ -302,7 +302,7 @@ segment_read_header(struct segment *s, struct fsio *io, enum segment_header_stat
 	return 0;
 }
 
-/* ---- what is left of a file on a failing disk ---- */
+/* ---- reading a file on a failing disk ---- */
 
 bool
 segment_is_medium_error(int error)
@@ -325,7 +325,7 @@ segment_add_hole(struct segment_holes *h, uint32_t from, uint32_t to)
 	h->item[h->count++] = (struct segment_hole){from, to};
 }
 
-/* A larger read that failed says nothing about each of its pages. */
+/* The failure of a larger read does not show which of its pages cannot be read. */
 static int
 segment_salvage_page(
     struct fsio *io, int fd, struct iovec page, uint32_t at, struct segment_holes *holes)

@@ -11,7 +11,7 @@
 
 /* A segment of 64 MiB holds 2^19 frames; as many again may have been refused. */
 enum { SEGMENT_CHAIN_SEQUENCE_SHIFT = 20 };
-/* More than can have been given to files that are gone, and are not seen. */
+/* More than the generations that missing files without a trace can have had. */
 enum { SEGMENT_CHAIN_SKIP = SEGMENT_SLOTS_MAX };
 
 static const char put_back[] =
@@ -91,7 +91,7 @@ segment_chain_check_generations(struct segment *const *segments, size_t count)
 	return is_twice ? -1 : 0;
 }
 
-/* The next older one that holds frames; count: none. */
+/* The index of the next older segment that has frames; count: there is none. */
 static size_t
 segment_chain_previous(const struct replay *r, size_t number, size_t count)
 {
@@ -107,8 +107,9 @@ segment_chain_is_freed(const struct replay *r, uint64_t generation)
 	return r->mark.is_known && generation <= r->mark.freed;
 }
 
-/* Does it name a segment that is not there?  The first seal of a log that begins anew names none,
- * but a generation above all that are gone; no other seal ends where frames begin. */
+/* Does its seal name a segment that is not there?  The first seal of a log that begins anew names
+ * no segment, only a generation above all missing ones; no other seal has its end where frames
+ * begin. */
 static bool
 segment_chain_names_missing(
     struct segment *const *segments, size_t count, const struct replay_end *end)
@@ -126,7 +127,7 @@ segment_chain_follows_freed(const struct replay *r, struct segment *const *segme
 	       segment_chain_is_freed(r, end->own_seal.generation);
 }
 
-/* 0.1.0 did not say what was freed: then only a hole between two segments shows it. */
+/* 0.1.0 did not record what was freed: then only a gap between two segments shows it. */
 static bool
 segment_chain_is_gap(
     const struct replay *r, struct segment *const *segments, size_t count, size_t number)
@@ -164,7 +165,7 @@ segment_chain_log_gap(
 	return segment_chain_accept_loss(r, own_seal->generation);
 }
 
-/* The first start after 0.1.0 believes that what is older than the oldest was freed. */
+/* The first start after 0.1.0 assumes that what is older than the oldest segment was freed. */
 static void
 segment_chain_init_mark(struct replay *r, size_t count)
 {
@@ -195,7 +196,7 @@ segment_chain_check(struct replay *r, struct segment *const *segments, size_t co
 
 /* ---- where the seal is damaged ---- */
 
-/* Nothing is missing between what was read and its first frame, or no segment can be between. */
+/* Is nothing missing between what was read and its first frame, or can no segment be between? */
 static bool
 segment_chain_is_contiguous(
     const struct replay *r, const struct segment *g, const struct seals_summary *s)
@@ -203,10 +204,10 @@ segment_chain_is_contiguous(
 	if (s->has_frame &&
 	    (s->first_durable <= r->last_sequence || s->first <= r->last_sequence + 2))
 		return true;
-	/* the log began anew with it */
+	/* the log began anew with this segment */
 	if (s->has_frame && s->first >> SEGMENT_CHAIN_SEQUENCE_SHIFT == g->generation - 1)
 		return true;
-	/* without a mark, what is older than the oldest counts as freed */
+	/* without a mark, what is older than the oldest segment counts as freed */
 	if (r->mark.is_known ? g->generation - 1 <= r->mark.freed : r->last.generation == 0)
 		return true;
 	return r->last.generation == g->generation - 1;
@@ -223,11 +224,11 @@ segment_chain_check_unsealed(
 	if (end->state == SEAL_VALID)
 		return 0;
 	seals_scan(g, bytes, &summary);
-	/* nothing is left of it, which is told for itself */
+	/* nothing is left of it, which is logged elsewhere */
 	if (end->kind == REPLAY_OPEN && end->state == SEAL_DAMAGED && !summary.has_frame)
 		return 0;
-	/* sealed though nothing is left in it: then its own seal was what stood there; behind an
-	 * older one that is needed, all that was durable must have been read */
+	/* sealed although no frame is left in it: then its own seal is what was there; if an older
+	 * segment that is needed was read, all that was durable must have been read */
 	is_damaged = end->state != SEAL_NONE || seals_was_durable(&summary) ||
 	    (end->kind == REPLAY_SEALED && !summary.has_frame) ||
 	    (summary.has_frame && r->last.generation > 0);
@@ -249,9 +250,9 @@ segment_chain_check_unsealed(
 	return segment_chain_accept_loss(r, g->generation - 1);
 }
 
-/* ---- the newest ---- */
+/* ---- the newest segment ---- */
 
-/* Nothing stands where it was, nor behind it; what is damaged was told. */
+/* No segment is in its place or after it; a damaged one was logged already. */
 static bool
 segment_chain_is_newest_missing(const struct replay *r)
 {
@@ -285,9 +286,10 @@ segment_chain_check_newest(struct replay *r)
 	return segment_chain_accept_loss(r, n->generation);
 }
 
-/* ---- nothing is left ---- */
+/* ---- an empty log ---- */
 
-/* Files with parts that the disk cannot read, cut short, or damaged, which gave no frame. */
+/* Files that could not be read completely, or are truncated or damaged, and contained no usable
+ * frame. */
 static unsigned
 segment_chain_count_unreadable(const struct replay *r)
 {
@@ -329,9 +331,9 @@ segment_chain_log_all_missing(const struct replay *r)
 		    (unsigned long long)r->mark.freed, segment_chain_advice(r, put_all_back));
 }
 
-/* Marks speak of what was freed; or a segment is named as the newest; or, where that is not known,
- * the file that named it is there, or bodies are, whose records were told as damaged if a part of
- * the log is there. */
+/* Was there a log?  A mark records that segments were freed; or a segment is recorded as the
+ * newest; or, where that is not known, the file that recorded it exists, or body files do, whose
+ * records would have been logged as damaged if a part of the log existed. */
 static bool
 segment_chain_existed(const struct replay *r)
 {
@@ -348,7 +350,7 @@ segment_chain_check_any(struct replay *r, size_t count)
 {
 	uint64_t next = r->mark.freed + 1;
 
-	/* a seal that was mended is no frame, and shows that the log is there */
+	/* a seal that was repaired is no frame, and shows that the log exists */
 	for (size_t i = 0; i < count && r->last.generation == 0; i++)
 		if (r->ends[i].state == SEAL_VALID) {
 			r->last_sequence = r->ends[i].own_seal.last_sequence + 1;
@@ -373,8 +375,9 @@ segment_chain_is_complete(const struct replay *r, uint64_t newest)
 	return r->last.generation > 0 && newest == r->last.generation + 1 && newest == r->unused;
 }
 
-/* Above all that was given before: by far, and at least the time in ms.  So also above what was
- * given after a backup, when that is restored later: no disk takes 1000 segments in a second. */
+/* Far above all generations that were used before, and at least the time in ms.  So it is also
+ * above what was used after a backup, when that backup is restored later: no disk fills 1000
+ * segments in a second. */
 static uint64_t
 segment_chain_next_generation(uint64_t generation)
 {

@@ -20,8 +20,8 @@ segment_maker_remove(struct segment_pool *p, const char *name)
 	errno = error;
 }
 
-/* A file under the next number, in the making; -1 with errno, EEXIST: the number is taken, perhaps
- * by a file that is not ours. */
+/* Creates a file under the next number, p->making; -1 with errno.  EEXIST: the number is in use,
+ * perhaps by a file that does not belong to the spool. */
 static int
 segment_maker_create_file(struct segment_pool *p)
 {
@@ -54,7 +54,7 @@ segment_maker_begin(struct segment_pool *p)
 		if (errno != EEXIST)
 			return segment_pool_failed(p, &p->making_retry, "cannot make a segment");
 	}
-	/* EEXIST: files are there under all numbers that were tried, which is no want of room */
+	/* EEXIST: files have all the numbers that were tried; this is no lack of room */
 	return segment_pool_failed(p, &p->making_retry, "no number is free for a segment");
 }
 
@@ -75,8 +75,8 @@ segment_maker_write_piece(struct segment_pool *p)
 	return 0;
 }
 
-/* A reserve bears no generation until it is used: with one it would pass for the segment that was
- * made ready behind the newest (segment_chain_is_complete). */
+/* A reserve has no generation until it is used: with one it would be taken for the segment that was
+ * prepared after the newest (segment_chain_is_complete). */
 static int
 segment_maker_write_header(struct segment_pool *p, bool is_reserve)
 {

@@ -1,19 +1,20 @@
 /*
- * segment_maker: a new segment's file, made in bounded pieces.
+ * segment_maker: makes the file of a new segment, in bounded pieces, so that commits can be written
+ * in between.  At most one is being made at a time (p->making).  For the segment pool only.
  */
 #ifndef SPOOL_SEGMENT_MAKER_H
 #define SPOOL_SEGMENT_MAKER_H
 
 #include "spool/segment_pool.h"
 
-/* Its file, empty; -1 with errno. */
+/* Creates an empty file; -1 with errno. */
 int segment_maker_begin(struct segment_pool *p) MUST_USE;
-/* Zeros once written and synced, so that later syncs of frames do not have to allocate; -1 with
- * errno, and it is removed. */
+/* Writes and syncs the next piece of zeros, so that later syncs of frames need not allocate blocks.
+ * -1 with errno: the file is removed. */
 int segment_maker_write_piece(struct segment_pool *p) MUST_USE;
-/* It gets its header and its name; NULL with errno, and it is removed. */
+/* Writes the header and gives the file its name.  NULL with errno: the file is removed. */
 struct segment *segment_maker_finish(struct segment_pool *p, bool is_reserve) MUST_USE;
-/* If one is in the making it is removed. */
+/* Removes the file that is being made, if there is one. */
 void segment_maker_cancel(struct segment_pool *p);
 
 #endif

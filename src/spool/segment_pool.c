@@ -1,6 +1,6 @@
 /*
- * segment_pool: see the header.  Nothing here is waited for, except by segment_pool_fill when
- * nothing is ready.
+ * segment_pool: see the header.  A commit waits for this work only in segment_pool_fill, when no
+ * segment is ready.
  */
 #include "spool/segment_pool.h"
 
@@ -95,8 +95,8 @@ segment_pool_pause(struct segment_pool *p)
 	disk_retry_pause(&p->making_retry, disk_retry_pause_ms(0));
 }
 
-/* One that cannot be read everywhere, or cannot be written: its file stays, under a name that is
- * never read again. */
+/* A segment that cannot be read completely, or cannot be written: its file stays, under a name that
+ * is never read again. */
 static int
 segment_pool_set_aside(struct segment_pool *p)
 {
@@ -105,7 +105,7 @@ segment_pool_set_aside(struct segment_pool *p)
 
 	segment_name(s->slot, from);
 	segment_set_aside_name(s, to);
-	/* no such name: it was renamed before, and the directory could not be synced */
+	/* ENOENT: it was renamed before, and the directory could not be synced */
 	if (segment_pool_write_mark(p) != 0 ||
 	    (p->io->ops->rename(p->io, from, to) != 0 && errno != ENOENT) ||
 	    p->io->ops->sync_directory(p->io) != 0)
@@ -117,7 +117,7 @@ segment_pool_set_aside(struct segment_pool *p)
 	return 0;
 }
 
-/* May the oldest one given back be made unreadable now? */
+/* May the oldest returned segment be made unreadable now? */
 static bool
 segment_pool_may_free(const struct segment_pool *p)
 {
@@ -125,7 +125,7 @@ segment_pool_may_free(const struct segment_pool *p)
 								       : &p->header_retry);
 }
 
-/* The oldest one given back; -1: not now. */
+/* Frees the oldest returned segment; -1: not now. */
 static int
 segment_pool_free_returned(struct segment_pool *p)
 {
@@ -190,7 +190,7 @@ segment_pool_unlink(struct segment_pool *p, struct segment **list)
 	return 0;
 }
 
-/* A whole new one, here and now: a segment that exists never lacks space. */
+/* Makes a complete new segment at once: a segment that exists never lacks space. */
 static int
 segment_pool_make_now(struct segment_pool *p, enum segment_purpose purpose)
 {
@@ -212,7 +212,7 @@ segment_pool_make_now(struct segment_pool *p, enum segment_purpose purpose)
 	return p->ready ? 0 : -1;
 }
 
-/* There are some, and they cannot be used. */
+/* There are unused segments, and their headers cannot be written. */
 static bool
 segment_pool_has_unwritable(const struct segment_pool *p)
 {
@@ -225,12 +225,12 @@ segment_pool_fill(struct segment_pool *p, enum segment_purpose purpose)
 	if (p->ready)
 		return 0;
 	p->ready = segment_pool_take_used(p);
-	/* the header of one could not be written: without it there may be another */
+	/* the header of that one could not be written: another one may work */
 	if (!p->ready && p->returned && p->returned->is_unusable)
 		p->ready = segment_pool_take_used(p);
 	if (p->ready || segment_pool_make_now(p, purpose) == 0)
 		return 0;
-	/* rather than that there is no room for one more */
+	/* this reason rather than a lack of room for a new one */
 	if (segment_pool_has_unwritable(p))
 		errno = p->header_retry.error;
 	return -1;
@@ -278,13 +278,14 @@ segment_pool_may_make(const struct segment_pool *p, enum segment_purpose purpose
 	const struct disk_retry *t = &p->making_retry;
 	struct segment_space space;
 
-	/* for messages one is made ahead again and again: that it failed holds until it works */
+	/* for messages one is made ahead again and again: a failure counts until an attempt
+	 * succeeds */
 	if (purpose == SEGMENT_FOR_MESSAGE ? t->error != 0 : disk_retry_is_pausing(t))
 		return false;
 	return segment_space_find(p, purpose, &space) == 0;
 }
 
-/* A free one as it is, for the reserve. */
+/* May a free segment become the reserve, unchanged? */
 static bool
 segment_pool_may_set_reserve(const struct segment_pool *p)
 {
@@ -305,7 +306,7 @@ segment_pool_may_remove(const struct segment_pool *p)
 	       !disk_retry_is_pausing(&p->removal_retry);
 }
 
-/* The pause after headers that the disk did not write is for what writes into a used one. */
+/* The pause after headers that the disk did not write applies only to writes into used segments. */
 bool
 segment_pool_has_work(const struct segment_pool *p)
 {
@@ -325,7 +326,7 @@ segment_pool_finish_making(struct segment_pool *p, bool is_reserve)
 		segment_pool_set_reserve(p, s);
 }
 
-/* A piece of a segment that nobody needs yet. */
+/* Makes a piece of a segment that is not needed yet. */
 static void
 segment_pool_make_ahead(struct segment_pool *p)
 {

@@ -32,8 +32,9 @@ segment_space_share_bytes(const struct segment_pool *p, uint64_t all)
 	return disk_space_share_bytes(all, atomic_load(&p->minimum_free_percent));
 }
 
-/* What a new segment leaves free of the disk: messages its free share, and room for a reserve that
- * is not there yet; reports and statuses half of the share; compaction, which gives back, none. */
+/* How much of the disk a new segment must leave free: one for messages the free share, and room for
+ * a reserve that does not exist yet; one for reports and statuses half of the share; one for
+ * compaction, which frees others, nothing. */
 static void
 segment_space_set_reserved(
     const struct segment_pool *p, enum segment_purpose purpose, struct disk_space *s)

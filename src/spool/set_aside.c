@@ -13,7 +13,7 @@
 
 enum { SET_ASIDE_NAME_BYTES = 64, SET_ASIDE_HEAD_BYTES = 400 };
 
-/* A head for the reader, then envelope, header and body as they were stored. */
+/* Text for a person, then envelope, header and body as they were stored. */
 static int
 set_aside_write(
     struct spool *s, int fd, const struct stored_message *i, const struct frame_entry *r)
@@ -53,7 +53,7 @@ set_aside_write_file(
 	return result;
 }
 
-/* From now on the body file has another name, and no one removes it. */
+/* From now on the body file has another name, and no start removes it. */
 static int
 set_aside_rename_body(struct spool *s, struct stored_message *i)
 {
@@ -94,7 +94,7 @@ set_aside_message(struct spool *s, struct stored_message *i, const struct frame_
 
 	msgid_text(i->id, 0, id);
 	snprintf(name, sizeof name, "%s.aside", id);
-	i->has_set_aside = false; /* they stay when it is settled */
+	i->has_set_aside = false; /* the files stay when the message is settled */
 	if (set_aside_write_file(s, i, r, name) != 0 || set_aside_rename_body(s, i) != 0 ||
 	    s->io->ops->sync_directory(s->io) != 0 || set_aside_settle_recipients(s, i) != 0) {
 		log_error("spool: message %s: its envelope is not understood, and it cannot be set "

@@ -1,7 +1,7 @@
 /*
- * set_aside: takes a message out of the log whose envelope nobody understands, and keeps its bytes
- * in a file of its own for a person: ID-N.aside, and the body file, if it has one, as
- * ID-N.body.aside.
+ * set_aside: takes a message out of the log whose envelope cannot be decoded, and keeps its bytes
+ * in a file of its own for a person to examine: ID-N.aside, and the body file, if it has one, as
+ * ID-N.body.aside.  The sender gets no report: only the log names the message.
  */
 #ifndef SPOOL_SET_ASIDE_H
 #define SPOOL_SET_ASIDE_H
@@ -9,9 +9,9 @@
 #include "spool/spool_internal.h"
 
 /*
- * r: the message's record.  Once the file is durable, all recipients are settled without a word to
- * anyone.  When the file cannot be written the message stays in the log, and the next start tries
- * again.  Both are told.
+ * r: the message's record.  When the file is durable, all recipients are settled without a report.
+ * When the file cannot be written the message stays in the log, and the next start tries again.
+ * Both are logged.
  */
 void set_aside_message(struct spool *s, struct stored_message *i, const struct frame_entry *r);
 

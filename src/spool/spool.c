@@ -1,5 +1,6 @@
 /*
- * spool: the loop's side: checks and queues what is appended, applies what became durable, answers.
+ * spool: the part that runs in the event loop: opens and closes the spool, checks and queues what
+ * is appended.
  */
 #include "spool/spool.h"
 
@@ -47,8 +48,8 @@ spool_segment_bytes(const struct spool_options *o)
 	return disk_space_segment_bytes(all, o->minimum_free_percent);
 }
 
-/* Before the spool is changed: a thread that cannot be made refuses the start.  The caller holds
- * the writer's start, so that the writer and the bodies begin later. */
+/* This precedes any change of the spool: if a thread cannot be started, the start is refused.  The
+ * caller has called writer_hold_start, so that the writer and body_sync begin their work later. */
 static int
 spool_start_threads(struct spool *s)
 {
@@ -67,7 +68,7 @@ spool_start_threads(struct spool *s)
 	return error ? -1 : 0;
 }
 
-/* Called with the writer's start held: of a start that is refused they do nothing. */
+/* The caller has called writer_hold_start: after a refused start the threads do no work. */
 static void
 spool_end_threads(struct spool *s)
 {
@@ -97,7 +98,7 @@ spool_lock(struct spool *s)
 	return -1;
 }
 
-/* Reads and tells everything first: a start that is refused has written nothing. */
+/* Reads and reports everything first: a start that is refused has written nothing. */
 static int
 spool_open_parts(struct spool *s, const struct spool_recovery *r)
 {
@@ -105,7 +106,7 @@ spool_open_parts(struct spool *s, const struct spool_recovery *r)
 
 	if (s->writer.event_fd < 0 || spool_lock(s) != 0)
 		return -1;
-	/* not the lock: recovery appends what became of a message that it sets aside */
+	/* not the lock: recovery appends the statuses of a message that it sets aside */
 	writer_hold_start(&s->writer);
 	if (spool_start_threads(s) != 0 || spool_recover(s, r) != 0) {
 		spool_end_threads(s);
@@ -113,7 +114,7 @@ spool_open_parts(struct spool *s, const struct spool_recovery *r)
 	}
 	s->index.unneeded = spool_remove_files;
 	s->index.arg = s;
-	/* without room for a new segment what is there can still be read and sent */
+	/* without room for a new segment the stored messages can still be read and sent */
 	if (writer_begin(&s->writer, &opened) != 0)
 		log_error("spool: nothing can be stored now: %m");
 	else
@@ -180,7 +181,7 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 		return s;
 	}
 	error = errno;
-	/* without a word to the directory: it may be another's */
+	/* the directory is left unchanged: it may belong to another process */
 	spool_free_parts(&s);
 	errno = error;
 	return NULL;
@@ -199,16 +200,16 @@ spool_close(struct spool **s)
 	tasks_halt(&(*s)->body_files.tasks);
 	body_sync_stop(&(*s)->body_sync);
 	writer_stop(&(*s)->writer);
-	/* where it could not be written when the segment was begun */
+	/* in case it could not be written when the segment was begun */
 	if ((*s)->writer.pool.newest)
 		newest_segment_set(&(*s)->writer.newest_segment, (*s)->writer.pool.newest);
-	/* last: a disk that does not end a read or a sync of these delays nothing that is to be
-	 * durable */
+	/* last: a read or sync of these that the disk does not complete must not delay what is to
+	 * be durable */
 	tasks_stop(&(*s)->reader);
 	tasks_stop(&(*s)->upkeep);
 	tasks_stop(&(*s)->body_files.tasks);
 	spool_watch(*s);
-	/* whom it would be told to is not asked any more; segments go with the index */
+	/* no callbacks are called any more; the segments are freed with the index */
 	writer_take_done(&(*s)->writer, &done);
 	while ((b = STAILQ_FIRST(&done))) {
 		STAILQ_REMOVE_HEAD(&done, link);
@@ -274,7 +275,7 @@ spool_step(struct spool *s)
 
 /* ---- appending ---- */
 
-/* Who is spoken of may not move or go away before this is answered. */
+/* The message or note may not be moved or removed before this append has its result. */
 static void
 spool_count_open(struct spool *s, const struct spool_entry *e)
 {
@@ -295,7 +296,7 @@ spool_count_open(struct spool *s, const struct spool_entry *e)
 	message->open_appends++;
 }
 
-/* A message that has less than this part of its time left is refused. */
+/* A message with less than this part of its time left is refused. */
 enum { SPOOL_WAIT_LEAST_PART = 20 };
 
 static void
@@ -307,7 +308,7 @@ spool_limit_wait(const struct spool *s, struct batch_commit *c)
 	c->start_by_ms = c->deadline_ms - wait_ms / SPOOL_WAIT_LEAST_PART;
 }
 
-/* A message with a body file goes on when that is durable. */
+/* A message with a body file joins the batch when that file is durable. */
 static void
 spool_queue_body(
     struct spool *s, const struct spool_batch *b, uint64_t body_bytes, int64_t newest_ms)
@@ -349,7 +350,8 @@ spool_queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_b
 		die("spool: more waits than is allowed");
 	c->is_bulk &= !is_copy;
 	c->is_copy = is_copy;
-	/* statuses and reports are tried again by who appended them, and nobody else does */
+	/* the one who appends statuses and reports tries them again, and no client waits for
+	 * them */
 	if (c->is_bulk && b->urgency != SPOOL_REPORT)
 		spool_limit_wait(s, c);
 	s->waiting_bytes += c->span;
@@ -382,7 +384,7 @@ spool_append(struct spool *s, const struct spool_batch *b)
 	return 0;
 }
 
-/* ---- what is known ---- */
+/* ---- queries ---- */
 
 bool
 spool_find(struct spool *s, struct msgid id, struct spool_message *out)

@@ -1,7 +1,7 @@
 /*
- * spool_fault: what the spool found wrong itself, where the system told no error, and the words for
- * both.  An operator who reads "Input/output error" looks at the disk: so strerror is for what the
- * system said.
+ * spool_fault: errors that the spool itself finds while the system reports none, and the texts for
+ * both kinds.  An operator who reads "Input/output error" examines the disk: so the text of
+ * strerror is used only for errors of the system.
  */
 #ifndef SPOOL_SPOOL_FAULT_H
 #define SPOOL_SPOOL_FAULT_H
@@ -10,19 +10,21 @@
 
 enum { SPOOL_FAULT_HELD_REASON_BYTES = 128 };
 
-/* Beside errno, whose numbers end before.  EBADMSG is that a checksum is wrong for good. */
+/* Values beside errno, whose numbers end before.  EBADMSG means that a checksum is wrong
+ * permanently. */
 enum spool_fault {
-	SPOOL_FAULT_MISREAD = 4096, /* the checksum of a record was wrong, at this one read */
-	SPOOL_FAULT_BODY_MISSING,   /* the body's file is not there ... */
+	SPOOL_FAULT_MISREAD = 4096, /* the checksum of a record was wrong in this read */
+	SPOOL_FAULT_BODY_MISSING,   /* the body file does not exist ... */
 	SPOOL_FAULT_BODY_TRUNCATED, /* ... or has another size */
 };
 
-/* An errno or a finding in words. */
+/* The text of an errno or a fault. */
 const char *spool_fault_text(int error);
-/* BODY_MISSING, BODY_CUT or EBADMSG (its blocks do not fit their checksums): what is wrong with a
- * body's file, to follow its name.  Else NULL. */
+/* For BODY_MISSING, BODY_TRUNCATED or EBADMSG (its blocks do not match their checksums): what is
+ * wrong with a body file, a phrase that follows its name.  Otherwise NULL. */
 const char *spool_fault_of_body(int error);
-/* Why a message is held, by such an error: "damaged: the body file ID.body is missing". */
+/* The reason why a message is on hold after such an error: "damaged: the body file ID.body is
+ * missing". */
 const char *spool_fault_held_reason(
     struct msgid id, int error, char out[SPOOL_FAULT_HELD_REASON_BYTES]);
 

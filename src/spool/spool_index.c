@@ -110,7 +110,7 @@ index_apply_message(
 	if (i->segment) {
 		x->live_bytes -= i->frame_bytes;
 		x->file_bytes -= i->in_file ? i->body_bytes : 0;
-		/* its content was lost: what is left of the body has another name by now */
+		/* its content was lost: what is left of the body has another name already */
 		if (i->in_file && !e->message.in_file && x->unneeded)
 			x->unneeded(i->id, INDEX_BODY, x->arg);
 	}
@@ -132,7 +132,7 @@ index_apply_status(struct spool_index *x, const struct spool_entry *e)
 {
 	struct stored_message *i = index_find(x, e->id);
 
-	/* of a message that is gone: its segment was freed, the statuses after it not yet */
+	/* a message that was removed: its segment was freed, the later statuses were not yet */
 	if (!i || !i->segment)
 		return;
 	stored_message_set_status(i, &e->status);
@@ -191,7 +191,7 @@ index_apply_note(struct spool_index *x, const struct spool_entry *e, struct segm
 	n->segment = s;
 }
 
-/* While the log is read the message may come later: compaction has moved it on. */
+/* While the log is read the message may still follow: compaction has moved it. */
 static void
 index_apply_unknown(
     struct spool_index *x, const struct frame_entry *r, const struct index_position *at)

@@ -1,5 +1,5 @@
 /*
- * spool_internal: what a spool is made of; for spool, recover and clean only.
+ * spool_internal: the parts of a spool.  For the files of src/spool only, and for tests.
  */
 #ifndef SPOOL_SPOOL_INTERNAL_H
 #define SPOOL_SPOOL_INTERNAL_H
@@ -18,26 +18,27 @@ struct spool {
 	struct spool_writer writer;
 	struct body_sync body_sync;
 	struct spool_index index;
-	struct tasks reader;             /* for deliveries */
-	struct tasks upkeep;             /* for compaction, losses, bodies that are checked */
+	struct tasks reader;             /* reads messages for deliveries */
+	struct tasks upkeep;             /* for compaction, lost records, checks of bodies */
 	struct body_files body_files;
 	struct spool_reads reads;
 	struct compaction_copies copies;
-	unsigned lost_task_count;        /* under way */
+	unsigned lost_task_count;        /* messages that are being set aside */
 	struct buf buffer;               /* for what is read at the start */
 	struct spool_stats stats;
 	int64_t stored_ms;               /* see completion_stored_ms */
-	uint64_t waiting_bytes;          /* appended, not answered */
-	/* compaction of a full disk; monotonic */
-	uint64_t round_left;             /* segments that this round still comes to; 0: none */
+	uint64_t waiting_bytes;          /* appended, no result yet */
+	/* rounds of compaction on a full disk; monotonic */
+	uint64_t round_left;             /* segments that are left in this round; 0: no round */
 	int64_t round_began_ms;
-	int64_t round_next_ms;           /* none begins before */
-	lost_record_found_fn *lost_fn;          /* NULL: lost messages stay where they are */
+	int64_t round_next_ms;           /* no round begins before */
+	lost_record_found_fn *lost_fn;          /* NULL: lost messages stay in the log */
 	void *lost_arg;
-	const struct spool_recovery *recovery; /* while it is opened, else NULL */
+	const struct spool_recovery *recovery; /* while the spool is opened, else NULL */
 };
 
-/* Writes anew what is there already; body_bytes: of a message, also of a file. */
+/* Appends again what is stored already.  body_bytes: size of the message's body, inline or in a
+ * file.  -1: too much is waiting. */
 int spool_append_copy(struct spool *s, const struct spool_batch *b, uint64_t body_bytes) MUST_USE;
 
 #endif

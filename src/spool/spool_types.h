@@ -1,6 +1,5 @@
 /*
- * spool_types: what is stored in a spool, as its users give it (spool.h) and as its own files see
- * it.
+ * spool_types: what a spool stores: the types that both its users (spool.h) and its own files need.
  */
 #ifndef SPOOL_SPOOL_TYPES_H
 #define SPOOL_SPOOL_TYPES_H
@@ -20,7 +19,8 @@ enum {
 	SPOOL_SEGMENT_MIN = 64 << 10,
 	SPOOL_WAITING_MAX = 64 << 20,    /* bytes appended and not yet durable */
 	SPOOL_LAZY_MS = 50,
-	SPOOL_MESSAGE_WAIT_MS = 100000,  /* until a message must be durable: who asks waits 120 s */
+	/* until a message must be durable: the client waits 120 s */
+	SPOOL_MESSAGE_WAIT_MS = 100000,
 };
 
 enum spool_outcome { SPOOL_WAITING, SPOOL_DONE, SPOOL_DEFERRED, SPOOL_FAILED };
@@ -28,11 +28,12 @@ enum spool_outcome { SPOOL_WAITING, SPOOL_DONE, SPOOL_DEFERRED, SPOOL_FAILED };
 struct spool_recipient {
 	uint32_t number;                 /* from 1 */
 	enum spool_outcome outcome;
-	bool is_settled;                 /* nothing is owed any more, a report neither */
+	bool is_settled;                 /* nothing is left to do, no report either */
 	uint32_t attempts;
-	int64_t next_ms;                 /* DEFERRED: not before */
-	uint32_t marks;                  /* the queue's own bits */
-	struct str detail;               /* the queue's own words: last reply, host … */
+	int64_t next_ms;                 /* DEFERRED: no attempt before */
+	uint32_t marks;                  /* bits that only the queue interprets */
+	/* text that only the queue interprets: last reply, host … */
+	struct str detail;
 };
 
 /* What the spool knows of a message; valid until the next call of the spool. */
@@ -47,7 +48,7 @@ struct spool_message {
 	const struct spool_recipient *recipients; /* [recipient_count], or NULL: all WAITING */
 };
 
-/* UNKNOWN: of a newer version, kept as it is; the spool's own, never appended by others. */
+/* UNKNOWN: of a newer version, kept unchanged; only the spool itself appends it. */
 enum spool_kind { SPOOL_MESSAGE, SPOOL_STATUS, SPOOL_HOLD, SPOOL_NOTE, SPOOL_UNKNOWN };
 
 struct spool_entry {
@@ -61,18 +62,19 @@ struct spool_entry {
 			struct str body;         /* when not in_file */
 			bool in_file;
 			bool is_lost;            /* the content, see spool/lost_record.h */
-			int fd;                  /* from spool_file; the spool's once appended */
-			struct str sums; /* of a body in a file (base/block_sums), as stored */
-			struct str parts;        /* the spool's own: all behind the header */
+			/* from spool_file; owned by the spool once appended */
+			int fd;
+			struct str sums; /* checksums of a body file (base/block_sums), as stored */
+			struct str parts;        /* internal: all after the header */
 		} message;
-		struct spool_recipient status; /* the whole new state of that recipient */
+		struct spool_recipient status; /* the complete new status of that recipient */
 		struct {
 			bool is_held;
-			struct str why;          /* SPOOL_DETAIL_MAX */
+			struct str why;          /* at most SPOOL_DETAIL_MAX bytes */
 		} hold;
 		struct {
 			struct str name;
-			struct str value;        /* replaces the former one; empty: forgotten */
+			struct str value;        /* replaces the former one; empty: removed */
 		} note;
 		struct {
 			uint32_t type;
@@ -82,14 +84,14 @@ struct spool_entry {
 };
 
 enum spool_urgency {
-	SPOOL_NOW,                       /* someone waits: with the next sync */
-	SPOOL_LAZY,                      /* rides along, at most SPOOL_LAZY_MS later */
+	SPOOL_NOW,                       /* a client waits: with the next sync */
+	SPOOL_LAZY,                      /* with another commit, at most SPOOL_LAZY_MS later */
 	SPOOL_REPORT,                    /* as NOW, by the rule of spool_admits_reports */
 };
 
-/* error 0: durable.  Else an errno, and it never happened: EIO, ENOSPC, EMFILE …  EILSEQ: the
- * body's file has a bare CR or LF, or NUL; EBADMSG: its size changed after it was appended;
- * ETIMEDOUT: a message that was durable too late to be answered in time, or never came so far. */
+/* error 0: durable.  Otherwise an errno, and the append has no effect: EIO, ENOSPC, EMFILE …
+ * EILSEQ: the body file has a bare CR or LF, or NUL; EBADMSG: its size changed after it was
+ * appended; ETIMEDOUT: the message was not durable in time for its answer. */
 typedef void spool_done_fn(int error, void *arg);
 
 struct spool_batch {

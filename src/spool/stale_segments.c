@@ -28,7 +28,7 @@ stale_segments_unreadable(struct replay *r, struct segment *g, uint64_t offset)
 	return 0;
 }
 
-/* -1 with errno, told.  Not synced: nothing of it is relied on. */
+/* -1 with errno, logged.  It is not synced, because nothing of it is used. */
 static int
 stale_segments_read(struct replay *r, struct segment *g, struct str *out)
 {
@@ -48,9 +48,9 @@ stale_segments_read(struct replay *r, struct segment *g, struct str *out)
 }
 
 /*
- * Was anything in it acknowledged, for all that is known?  A process gives no sequence number
- * twice, so what a write that failed left has lower ones than the seal that voids it; a start that
- * went on without the file gave the same ones again.  For one that was freed there is no such seal
+ * Was anything in it acknowledged, as far as is known?  A process uses no sequence number twice, so
+ * what a failed write left has lower numbers than the seal that makes it void; a start that went on
+ * without the file used the same numbers again.  For a segment that was freed there is no such seal
  * any more.  The first frame is the segment's own seal, and holds no message.
  */
 static bool
@@ -69,7 +69,7 @@ stale_segments_has_messages(const struct segment *g, const struct replay_end *en
 	return false;
 }
 
-/* Why is what was acknowledged not read? */
+/* The reason why acknowledged messages are not read. */
 static const char *
 stale_segments_reason(const struct replay *r, const struct segment *g, const struct replay_end *end)
 {
@@ -107,7 +107,7 @@ stale_segments_check(struct replay *r, struct segment *g, const struct replay_en
 
 	metrics_work("recover: read a segment that is not needed");
 	metrics_progress();
-	/* else that is told already */
+	/* if the seal is unreadable, that is logged already */
 	if (end->state != SEAL_UNREAD)
 		result = stale_segments_read(r, g, &bytes);
 	error = errno;

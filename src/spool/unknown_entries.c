@@ -92,7 +92,7 @@ unknown_entries_not_moved(struct unknown_entries *l, const struct frame_entry *r
 			u->is_moving = false;
 }
 
-/* With those of the same owner. */
+/* Frees the entry and the following ones of the same owner. */
 static void
 unknown_entries_drop(struct unknown_entries *l, struct unknown_entry *u)
 {

@@ -1,5 +1,5 @@
 /*
- * writer: the thread, its queues, and background work when nothing waits.
+ * writer: the thread, its queues, and the background work between batches.
  */
 #include "spool/writer.h"
 
@@ -88,7 +88,7 @@ writer_begin(struct spool_writer *w, struct segment **opened_out)
 	return 0;
 }
 
-/* Under the lock. */
+/* The caller holds the lock. */
 static struct batch *
 writer_take_filling(struct spool_writer *w)
 {
@@ -102,7 +102,7 @@ writer_take_filling(struct spool_writer *w)
 	return b;
 }
 
-/* Called and left with the lock held. */
+/* The caller holds the lock; it is released meanwhile and held again on return. */
 static void
 writer_work(struct spool_writer *w)
 {
@@ -164,7 +164,8 @@ writer_time_after(int64_t ms)
 	return t;
 }
 
-/* What is short is asked for more often: nobody is refused for long for what was true before. */
+/* When space is short it is checked more often, so that no client is refused for long because of an
+ * outdated value. */
 static bool
 writer_disk_is_short(const struct spool_writer *w)
 {
@@ -202,7 +203,7 @@ writer_until_disk_check_ms(const struct spool_writer *w)
 	return ms > 0 ? ms : 0;
 }
 
-/* Milliseconds that nothing has to be done for. */
+/* For how many milliseconds there is nothing to do. */
 static int64_t
 writer_idle_ms(struct spool_writer *w)
 {
@@ -219,7 +220,7 @@ writer_idle_ms(struct spool_writer *w)
 	return lazy > 0 && lazy <= SPOOL_LAZY_MS ? lazy : 0;
 }
 
-/* Called and left with the lock held. */
+/* The caller holds the lock; it may be released meanwhile, and is held again on return. */
 static void
 writer_check_disk_if_due(struct spool_writer *w)
 {
@@ -337,7 +338,7 @@ writer_lock(struct spool_writer *w)
 	pthread_mutex_lock(&w->lock);
 }
 
-/* Wakes the thread only where it sleeps: while it writes, it will look by itself. */
+/* Wakes the thread only if it sleeps: after a write it checks for new work by itself. */
 void
 writer_unlock(struct spool_writer *w)
 {
@@ -367,7 +368,7 @@ writer_reuse(struct spool_writer *w, struct batch *b)
 
 	batch_reset(b);
 	pthread_mutex_lock(&w->lock);
-	/* one waits and one is filled: the others came of a batch that was divided */
+	/* one waits and one is filled: any other came from a batch that was divided */
 	first = STAILQ_FIRST(&w->spare);
 	if (!first || !STAILQ_NEXT(first, link)) {
 		STAILQ_INSERT_HEAD(&w->spare, b, link);

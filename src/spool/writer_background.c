@@ -9,16 +9,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { WRITER_BACKGROUND_MS = 100 }; /* what came meanwhile waits no longer, but for one call */
+enum { WRITER_BACKGROUND_MS = 100 }; /* a new batch waits no longer than this and one call */
 
-/* -1 with errno; one that is not there is removed. */
+/* -1 with errno; a file that does not exist counts as removed. */
 static int
 writer_background_unlink(struct spool_writer *w, const char *name)
 {
 	return w->io->ops->unlink(w->io, name) == 0 || errno == ENOENT ? 0 : -1;
 }
 
-/* No start removes these: they are gone durably.  Either may never have been made. */
+/* No start removes these files, so their removal is made durable.  Each of them may not exist. */
 static int
 writer_background_unlink_aside(struct spool_writer *w, struct msgid id)
 {
@@ -90,8 +90,8 @@ writer_background_is_due(const struct spool_writer *w)
 	return !STAILQ_EMPTY(&w->unremoved) && !disk_retry_is_pausing(&w->removal_retry);
 }
 
-/* The next one; NULL: there is none now.  Of those to try again a failed one comes last, after a
- * pause. */
+/* The next job; NULL: there is none now.  Of those to be tried again a failed one comes last, after
+ * a pause. */
 static struct writer_job *
 writer_background_take(struct spool_writer *w)
 {
