@@ -1,4 +1,4 @@
-/* Bodies in files: durable before their records, and in nobody's way. */
+/* body_sync: body files are durable before their records, and do not delay small messages. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,16 +12,16 @@
 
 enum { BODY_BYTES = 300000, PIECES_BODY_BYTES = 3500000, ALONE_BYTES = 4096 };
 
-/* What was done about the body file, in order. */
+/* What was done with the body file, in order. */
 static atomic_int body_fd = -1;
 static atomic_bool is_synced, is_named, is_directory_synced, is_early;
-static atomic_bool is_shut, fails;
+static atomic_bool is_blocked, fails;
 
 static int
 watch_sync_data(struct fsio *f, int fd)
 {
 	if (fd == body_fd) {
-		rig_stand(&is_shut);
+		rig_block(&is_blocked);
 		if (fails) {
 			errno = EIO;
 			return -1;
@@ -31,7 +31,7 @@ watch_sync_data(struct fsio *f, int fd)
 	return rig.disk->sync_data(f, fd);
 }
 
-/* How far the body was written back, piece after piece, and whether one fails. */
+/* How far the body was written back, in pieces, and whether a piece fails. */
 static atomic_llong written_back;
 static atomic_bool write_back_fails;
 
@@ -39,7 +39,7 @@ static int
 watch_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
 {
 	if (fd == body_fd)
-		rig_stand(&is_shut);
+		rig_block(&is_blocked);
 	if (at == written_back && bytes <= 1 << 20)
 		written_back += bytes;
 	if (write_back_fails) {
@@ -64,7 +64,7 @@ watch_sync_directory(struct fsio *f)
 	return rig.disk->sync_directory(f);
 }
 
-/* A record that speaks of the body: its envelope is in the frame. */
+/* A record with a body file: its envelope is in the frame. */
 static ssize_t
 watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 {
@@ -74,8 +74,8 @@ watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at
 	return rig.disk->pwritev(f, fd, v, count, at);
 }
 
-/* The record is whole in the log that a start reads, and not when it is read alone. */
-static atomic_bool is_record_spoilt;
+/* The record is undamaged when a start reads the whole log, and damaged when it is read alone. */
+static atomic_bool is_record_damaged;
 
 static ssize_t
 watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
@@ -83,7 +83,7 @@ watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 	ssize_t got = rig.disk->pread(f, fd, p, n, at);
 	char *envelope = got > 0 && n < ALONE_BYTES ? memmem(p, (size_t)got, "LARGE", 5) : NULL;
 
-	if (is_record_spoilt && envelope)
+	if (is_record_damaged && envelope)
 		envelope[0] ^= 1;
 	return got;
 }
@@ -107,7 +107,7 @@ begin(void)
 	rig_begin(&o, watch);
 }
 
-TestSuite(spool_bodies, .init = begin, .fini = rig_end, .timeout = 60);
+TestSuite(body_sync, .init = begin, .fini = rig_end, .timeout = 60);
 
 static void
 append_body(uint32_t number, size_t bytes, int *answer)
@@ -120,7 +120,7 @@ append_body(uint32_t number, size_t bytes, int *answer)
 }
 
 static void
-append_large_as(uint32_t number, int *answer)
+append_large_message(uint32_t number, int *answer)
 {
 	append_body(number, BODY_BYTES, answer);
 }
@@ -128,10 +128,10 @@ append_large_as(uint32_t number, int *answer)
 static void
 append_large(int *answer)
 {
-	append_large_as(1, answer);
+	append_large_message(1, answer);
 }
 
-Test(spool_bodies, durable_before_the_record)
+Test(body_sync, body_is_durable_before_its_record)
 {
 	int answer;
 
@@ -142,11 +142,11 @@ Test(spool_bodies, durable_before_the_record)
 	cr_assert(!is_early);
 }
 
-Test(spool_bodies, small_messages_do_not_wait_for_the_sync_of_a_large_one)
+Test(body_sync, small_messages_do_not_wait_for_the_sync_of_a_large_one)
 {
 	int large, small;
 
-	is_shut = true;
+	is_blocked = true;
 	append_large(&large);
 	for (uint32_t n = 2; n < 22; n++) {
 		rig_store_soon(n, &small);
@@ -154,12 +154,12 @@ Test(spool_bodies, small_messages_do_not_wait_for_the_sync_of_a_large_one)
 		cr_assert_eq(small, 0);
 	}
 	cr_assert_eq(large, -1);
-	is_shut = false;
+	is_blocked = false;
 	rig_until(&large);
 	cr_assert_eq(large, 0);
 }
 
-Test(spool_bodies, a_large_one_is_written_piece_by_piece_before_its_sync)
+Test(body_sync, a_large_body_is_written_in_pieces_before_its_sync)
 {
 	int answer;
 
@@ -170,8 +170,8 @@ Test(spool_bodies, a_large_one_is_written_piece_by_piece_before_its_sync)
 	cr_expect(is_synced && !is_early);
 }
 
-/* The kernel tells an error once: a sync that follows may succeed. */
-Test(spool_bodies, an_error_of_a_piece_is_one_of_the_message)
+/* The kernel reports an error once: a sync that follows may succeed. */
+Test(body_sync, an_error_of_a_piece_fails_the_message)
 {
 	int answer;
 
@@ -182,7 +182,7 @@ Test(spool_bodies, an_error_of_a_piece_is_one_of_the_message)
 	cr_expect(!is_named);
 }
 
-Test(spool_bodies, failed_sync_is_the_answer_of_that_message_only)
+Test(body_sync, a_failed_sync_fails_that_message_only)
 {
 	int large, small;
 
@@ -203,7 +203,7 @@ static char sums_read[64];
 static size_t sums_count;
 
 static void
-content_heard(const struct spool_content *content, int error, void *arg)
+content_read(const struct spool_content *content, int error, void *arg)
 {
 	*(int *)arg = error;
 	if (!content)
@@ -212,8 +212,8 @@ content_heard(const struct spool_content *content, int error, void *arg)
 	memcpy(sums_read, content->sums.p, sums_count);
 }
 
-/* One for each 64 KiB, also after the record was read from the disk by another start. */
-Test(spool_bodies, sums_of_each_block_stand_in_the_record)
+/* One for each 64 KiB, also after another start has read the record from the disk. */
+Test(body_sync, the_record_has_a_checksum_of_each_block)
 {
 	struct spool_reading reading = {.task = NULL};
 	static char body[BODY_BYTES];
@@ -223,7 +223,7 @@ Test(spool_bodies, sums_of_each_block_stand_in_the_record)
 	rig_until(&answer);
 	rig_open_again();
 	answer = -1;
-	spool_read(rig.spool, &reading, rig_id(1), content_heard, &answer);
+	spool_read(rig.spool, &reading, rig_id(1), content_read, &answer);
 	rig_until(&answer);
 	cr_assert_eq(answer, 0);
 	cr_assert_eq(sums_count, 5 * BLOCK_SUMS_BYTES);
@@ -244,16 +244,17 @@ append_changed(const char *bytes, size_t n, off_t at, int *answer)
 {
 	int fd;
 
-	is_shut = true;
+	is_blocked = true;
 	append_large(answer);
 	fd = body_fd;
 	cr_assert_eq(pwrite(fd, bytes, n, at), (ssize_t)n);
-	is_shut = false;
+	is_blocked = false;
 	rig_until(answer);
 }
 
-/* Whoever writes the file is not believed: what would break out of DATA is refused here. */
-Test(spool_bodies, bare_lf_is_refused)
+/* The process that writes the file is not trusted: bytes that would end the DATA of SMTP are
+ * refused. */
+Test(body_sync, bare_lf_is_refused)
 {
 	int answer;
 
@@ -262,7 +263,7 @@ Test(spool_bodies, bare_lf_is_refused)
 	cr_assert(!is_named);
 }
 
-Test(spool_bodies, cr_at_the_end_is_refused)
+Test(body_sync, cr_at_the_end_is_refused)
 {
 	int answer;
 
@@ -270,7 +271,7 @@ Test(spool_bodies, cr_at_the_end_is_refused)
 	cr_assert_eq(answer, EILSEQ);
 }
 
-Test(spool_bodies, crlf_over_two_blocks_is_taken)
+Test(body_sync, crlf_across_two_blocks_is_accepted)
 {
 	int answer;
 
@@ -278,7 +279,7 @@ Test(spool_bodies, crlf_over_two_blocks_is_taken)
 	cr_assert_eq(answer, 0);
 }
 
-Test(spool_bodies, file_that_grows_after_the_commit_is_refused)
+Test(body_sync, file_that_grows_after_the_commit_is_refused)
 {
 	int answer;
 
@@ -286,8 +287,8 @@ Test(spool_bodies, file_that_grows_after_the_commit_is_refused)
 	cr_assert_eq(answer, EBADMSG);
 }
 
-/* What waits for its body is finished before the spool closes, and is there at the next start. */
-Test(spool_bodies, close_finishes_what_waits)
+/* A body that waits is stored before the spool closes, and the next start finds the message. */
+Test(body_sync, close_stores_waiting_bodies)
 {
 	struct spool_message m;
 	int large;
@@ -298,27 +299,27 @@ Test(spool_bodies, close_finishes_what_waits)
 	cr_assert_eq(m.body_bytes, BODY_BYTES);
 }
 
-/* Whose client was told 451 meanwhile is not stored: it would be sent twice. */
-Test(spool_bodies, those_that_come_too_late_are_not_stored)
+/* A message whose client was answered with 451 meanwhile is not stored: it would be sent twice. */
+Test(body_sync, late_bodies_are_not_stored)
 {
 	struct spool_message m;
 	int syncing, waiting, next;
 
 	rig.options.message_wait_ms = 200;
 	rig_open_again();
-	is_shut = true;
-	append_large_as(2, &syncing);
-	while (!rig_stuck)
+	is_blocked = true;
+	append_large_message(2, &syncing);
+	while (!rig_blocked)
 		usleep(1000);
-	append_large_as(3, &waiting);
+	append_large_message(3, &waiting);
 	usleep(300000);
-	is_shut = false;
+	is_blocked = false;
 	rig_until(&waiting);
 	rig_until(&syncing);
 	cr_assert_eq(waiting, ETIMEDOUT);
 	cr_assert_eq(syncing, ETIMEDOUT);
 	cr_assert_not(spool_find(rig.spool, rig_id(2), &m));
-	append_large_as(4, &next);
+	append_large_message(4, &next);
 	rig_until(&next);
 	cr_assert_eq(next, 0);
 	rig_open_again();
@@ -326,9 +327,9 @@ Test(spool_bodies, those_that_come_too_late_are_not_stored)
 	cr_assert(spool_find(rig.spool, rig_id(4), &m));
 }
 
-/* ---- a body that an earlier start kept under another name ---- */
+/* ---- a body that an earlier start renamed to *.lost ---- */
 
-/* The spool is closed, and the body of message 1 is X.body.lost. */
+/* Closes the spool and renames the body of message 1 to X.body.lost. */
 static void
 close_with_a_lost_body(char path[128], char lost[160])
 {
@@ -353,7 +354,7 @@ is_held(void)
 	return m.is_held;
 }
 
-Test(spool_bodies, one_that_was_kept_as_lost_is_taken_back)
+Test(body_sync, a_lost_body_is_restored)
 {
 	char path[128], lost[160];
 	struct spool_stats stats;
@@ -367,7 +368,7 @@ Test(spool_bodies, one_that_was_kept_as_lost_is_taken_back)
 	cr_expect_eq(stats.quarantined, 0);
 }
 
-Test(spool_bodies, one_that_is_not_what_was_stored_is_not_taken_back)
+Test(body_sync, a_lost_body_with_other_content_is_not_restored)
 {
 	char path[128], lost[160];
 	int fd;
@@ -382,7 +383,7 @@ Test(spool_bodies, one_that_is_not_what_was_stored_is_not_taken_back)
 	cr_expect_eq(access(path, F_OK), -1);
 }
 
-Test(spool_bodies, one_of_another_size_is_not_taken_back)
+Test(body_sync, a_lost_body_of_another_size_is_not_restored)
 {
 	char path[128], lost[160];
 
@@ -393,14 +394,15 @@ Test(spool_bodies, one_of_another_size_is_not_taken_back)
 	cr_expect_eq(access(lost, F_OK), 0);
 }
 
-/* It is not said that the file is another one: what was stored is not known. */
-Test(spool_bodies, one_beside_a_damaged_record_is_not_judged)
+/* The log does not say that the content of the file is another one: the stored content is not
+ * known. */
+Test(body_sync, a_lost_body_is_not_compared_with_a_damaged_record)
 {
 	char path[128], lost[160], why[200];
 	struct spool_message m;
 
 	close_with_a_lost_body(path, lost);
-	is_record_spoilt = true;
+	is_record_damaged = true;
 	cr_expect_eq(rig_open_refused(), EBADMSG);
 	cr_expect_eq(access(lost, F_OK), 0);
 	rig.options.accept_damage = true;
@@ -410,5 +412,5 @@ Test(spool_bodies, one_beside_a_damaged_record_is_not_judged)
 	snprintf(why, sizeof why, "%.*s", STR_ARG(m.held_why));
 	cr_expect_not_null(strstr(why, ".lost cannot be compared"), "%s", why);
 	cr_expect_eq(access(lost, F_OK), 0);
-	is_record_spoilt = false;
+	is_record_damaged = false;
 }

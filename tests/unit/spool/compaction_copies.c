@@ -1,5 +1,5 @@
-/* The pace of compaction: how much of it is under way at once, what else has its turn meanwhile,
- * and that all of it comes to its end.  By hand: nothing is durable before writer_turn. */
+/* compaction_copies: how many copies are in progress at once, which other work is done meanwhile,
+ * and that all of them are finished.  Without threads: nothing is durable before writer_turn. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,11 +14,11 @@ enum {
 	SEGMENT_BYTES = 8 << 20,
 	LARGE_BYTES = 120000,
 	NOTE_BYTES = 200000,
-	ONE_MORE = SPOOL_NOTE_MAX + 4096, /* the last one may go beyond the bound */
+	ONE_MORE = SPOOL_NOTE_MAX + 4096, /* the last one may exceed the limit */
 };
 
-/* Reads of what holds these words fail; how many did. */
-static const char bad_words[] = "BAD PLACE";
+/* Reads of bytes with this text fail; how many did. */
+static const char unreadable_text[] = "BAD PLACE";
 static bool fails;
 static unsigned failed;
 
@@ -27,7 +27,7 @@ copies_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
 	ssize_t got = rig.disk->pread(f, fd, p, n, at);
 
-	if (!fails || got <= 0 || !memmem(p, (size_t)got, bad_words, strlen(bad_words)))
+	if (!fails || got <= 0 || !memmem(p, (size_t)got, unreadable_text, strlen(unreadable_text)))
 		return got;
 	failed++;
 	errno = EIO;
@@ -49,9 +49,9 @@ begin(void)
 	rig_begin(&o, watch);
 }
 
-TestSuite(spool_copies, .init = begin, .fini = rig_end, .timeout = 120);
+TestSuite(compaction_copies, .init = begin, .fini = rig_end, .timeout = 120);
 
-/* ---- the loop, by hand ---- */
+/* ---- the event loop, without threads ---- */
 
 static void
 writer_turn(void)
@@ -85,7 +85,8 @@ store(uint32_t number, const char *words, size_t body_bytes)
 	append(&e, 1);
 }
 
-/* Messages that are finished at once fill so many segments.  Nothing is compacted meanwhile. */
+/* Fills so many segments with messages that are settled at once.  Nothing is compacted
+ * meanwhile. */
 static void
 fill(unsigned segments)
 {
@@ -103,18 +104,20 @@ fill(unsigned segments)
 	cr_assert_eq(rig.spool->waiting_bytes, 0);
 }
 
-/* Compaction begins; the log's disk stands still.  Returns the most bytes that waited for it. */
+/* Compaction begins while the disk of the log does not respond.  Returns the highest number of
+ * bytes that waited for it. */
 static uint64_t
 compact_without_writer(void)
 {
-	uint64_t most = 0;
+	uint64_t max_bytes = 0;
 
 	rig.spool->copies.next_ms = 0;
 	for (int n = 0; n < 200; n++) {
 		spool_dispatch(rig.spool);
-		most = rig.spool->waiting_bytes > most ? rig.spool->waiting_bytes : most;
+		max_bytes =
+		    rig.spool->waiting_bytes > max_bytes ? rig.spool->waiting_bytes : max_bytes;
 	}
-	return most;
+	return max_bytes;
 }
 
 static void
@@ -125,23 +128,23 @@ expect_freed(const struct segment *oldest, unsigned turns)
 	cr_assert_neq(rig.spool->index.oldest, oldest, "it is not freed in %u turns", turns);
 }
 
-/* ---- what is not durable yet ---- */
+/* ---- bytes in progress ---- */
 
-Test(spool_copies, messages_that_are_not_durable_are_bounded)
+Test(compaction_copies, bytes_of_messages_in_progress_are_bounded)
 {
 	const struct segment *oldest = rig.spool->index.oldest;
-	uint64_t most;
+	uint64_t max_bytes;
 
 	for (uint32_t n = 1; n <= 50; n++)
 		store(n, "e", LARGE_BYTES);
 	fill(6);
 	cr_assert_eq(rig.spool->index.oldest, oldest);
-	most = compact_without_writer();
-	cr_assert_gt(most, COMPACTION_COPIES_BYTES_MAX / 2);
-	cr_assert_leq(most, COMPACTION_COPIES_BYTES_MAX);
+	max_bytes = compact_without_writer();
+	cr_assert_gt(max_bytes, COMPACTION_COPIES_BYTES_MAX / 2);
+	cr_assert_leq(max_bytes, COMPACTION_COPIES_BYTES_MAX);
 	/* the writer does not wait for more */
 	cr_assert(rig.spool->writer.filling->is_urgent);
-	/* mail is taken, and durable with the next write */
+	/* new mail is accepted, and durable with the next write */
 	int answer;
 	struct spool_entry e = message(100, "e", 1000);
 
@@ -153,12 +156,12 @@ Test(spool_copies, messages_that_are_not_durable_are_bounded)
 		rig_read(n);
 }
 
-/* Copies hold the states of their recipients too, which may be far more than the message. */
-Test(spool_copies, states_of_messages_that_are_not_durable_are_bounded)
+/* Copies contain the statuses of their recipients, which may be much larger than the message. */
+Test(compaction_copies, bytes_of_statuses_in_progress_are_bounded)
 {
 	static char words[SPOOL_DETAIL_MAX];
 	const struct segment *oldest = rig.spool->index.oldest;
-	uint64_t most;
+	uint64_t max_bytes;
 
 	for (uint32_t n = 1; n <= 60; n++) {
 		struct spool_entry e[201] = {message(n, "e", 10)};
@@ -176,17 +179,17 @@ Test(spool_copies, states_of_messages_that_are_not_durable_are_bounded)
 	}
 	fill(6);
 	cr_assert_eq(rig.spool->index.oldest, oldest);
-	most = compact_without_writer();
-	cr_assert_gt(most, COMPACTION_COPIES_BYTES_MAX / 2);
-	cr_assert_leq(most, COMPACTION_COPIES_BYTES_MAX + 2 * LARGE_BYTES);
+	max_bytes = compact_without_writer();
+	cr_assert_gt(max_bytes, COMPACTION_COPIES_BYTES_MAX / 2);
+	cr_assert_leq(max_bytes, COMPACTION_COPIES_BYTES_MAX + 2 * LARGE_BYTES);
 	expect_freed(oldest, 60);
 }
 
-Test(spool_copies, notes_that_are_not_durable_are_bounded)
+Test(compaction_copies, bytes_of_notes_in_progress_are_bounded)
 {
 	static const char value[NOTE_BYTES];
 	const struct segment *oldest = rig.spool->index.oldest;
-	uint64_t most;
+	uint64_t max_bytes;
 
 	for (unsigned n = 0; n < 25; n++) {
 		char name[16];
@@ -199,14 +202,14 @@ Test(spool_copies, notes_that_are_not_durable_are_bounded)
 	}
 	fill(6);
 	cr_assert_eq(rig.spool->index.oldest, oldest);
-	most = compact_without_writer();
-	cr_assert_gt(most, COMPACTION_COPIES_BYTES_MAX / 2);
-	cr_assert_leq(most, COMPACTION_COPIES_BYTES_MAX + ONE_MORE);
+	max_bytes = compact_without_writer();
+	cr_assert_gt(max_bytes, COMPACTION_COPIES_BYTES_MAX / 2);
+	cr_assert_leq(max_bytes, COMPACTION_COPIES_BYTES_MAX + ONE_MORE);
 	expect_freed(oldest, 20);
 }
 
-/* Each turn copies much: 20000 small ones are not read 64 at a time for each sync. */
-Test(spool_copies, many_small_messages_take_few_syncs)
+/* Each turn copies many: 20000 small messages are not read 64 at a time for each sync. */
+Test(compaction_copies, many_small_messages_take_few_syncs)
 {
 	const struct segment *oldest = rig.spool->index.oldest;
 	const struct stored_message *next = NULL;
@@ -223,7 +226,7 @@ Test(spool_copies, many_small_messages_take_few_syncs)
 		for (int n = 0; n < 200; n++)
 			spool_dispatch(rig.spool);
 		cr_assert_leq(rig.spool->waiting_bytes, COMPACTION_COPIES_BYTES_MAX);
-		/* the next turn begins where this one ended, not at the first one again */
+		/* the next turn begins where this one ended, not at the first message */
 		cr_assert(rig.spool->index.oldest->is_pass_done);
 		cr_assert(!next || rig.spool->index.oldest->next_to_copy != next);
 		next = rig.spool->index.oldest->next_to_copy;
@@ -235,8 +238,8 @@ Test(spool_copies, many_small_messages_take_few_syncs)
 	rig_read(20000);
 }
 
-/* It is not copied while its status is under way, and is not forgotten. */
-Test(spool_copies, one_that_was_left_is_copied_in_the_next_pass)
+/* It is not copied while an append of its status is in progress, but later. */
+Test(compaction_copies, a_message_that_was_left_is_copied_in_the_next_pass)
 {
 	const struct segment *oldest = rig.spool->index.oldest;
 	struct spool_entry e[2];
@@ -259,14 +262,14 @@ Test(spool_copies, one_that_was_left_is_copied_in_the_next_pass)
 		rig_read(n);
 }
 
-/* ---- places that cannot be read ---- */
+/* ---- ranges that cannot be read ---- */
 
-/* All were read once, and failed; now their time has come again. */
+/* All were read once and failed; now their retry time has come. */
 static void
 begin_failing(void)
 {
 	for (uint32_t n = 1; n <= 40; n++)
-		store(n, n % 4 == 0 ? "e" : bad_words, 1000);
+		store(n, n % 4 == 0 ? "e" : unreadable_text, 1000);
 	fill(6);
 	fails = true;
 	rig.spool->copies.next_ms = 0;
@@ -280,9 +283,9 @@ begin_failing(void)
 	rig.spool->index.oldest->retry_ms = 1;
 }
 
-/* Each such read may last: they are tried again one by one, and what else that thread has to do
- * waits for no more than that. */
-Test(spool_copies, those_that_failed_are_tried_again_one_by_one)
+/* Each such read may take long: they are retried one by one, and other tasks of that thread wait
+ * for one of them only. */
+Test(compaction_copies, failed_reads_are_retried_one_by_one)
 {
 	unsigned before;
 	int answer;
@@ -300,19 +303,19 @@ Test(spool_copies, those_that_failed_are_tried_again_one_by_one)
 }
 
 static void
-loss_ended(enum lost_record_result result, void *arg)
+set_aside_ended(enum lost_record_result result, void *arg)
 {
 	*(int *)arg = (int)result;
 }
 
-/* What counts as lost is done in many turns of that thread: none of them stands behind more than
- * one survivor, whether it can be read or not. */
-Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
+/* The thread sets a message aside in several turns: each turn waits for one read of compaction
+ * only, whether that succeeds or not. */
+Test(compaction_copies, setting_aside_waits_for_one_read_at_a_time)
 {
 	int answer = -1;
 
 	begin_failing();
-	cr_assert_eq(lost_record_set_aside(rig.spool, rig_id(1), EIO, loss_ended, &answer),
+	cr_assert_eq(lost_record_set_aside(rig.spool, rig_id(1), EIO, set_aside_ended, &answer),
 	    LOST_RECORD_BEGUN);
 	spool_dispatch(rig.spool);
 	cr_assert_eq(rig.spool->lost_task_count, 1);
@@ -331,7 +334,7 @@ Test(spool_copies, a_loss_waits_for_one_survivor_at_a_time)
 /* ---- entries of a newer version ---- */
 
 static bool
-is_the_first(struct msgid owner, void *arg)
+is_message_1(struct msgid owner, void *arg)
 {
 	(void)arg;
 	return owner.number == 1;
@@ -345,10 +348,10 @@ is_any(struct msgid owner, void *arg)
 	return true;
 }
 
-/* 20 MiB of entries, each of another message: more than is kept in the end, less than while the log
- * is read. */
+/* 20 MiB of entries, each of another message: more than the final limit, less than the limit while
+ * the log is read. */
 static void
-keep_many(struct unknown_entries *l)
+add_many(struct unknown_entries *l)
 {
 	static const char bytes[1000];
 	struct frame_entry r = {.type = (enum frame_entry_type)99};
@@ -360,12 +363,12 @@ keep_many(struct unknown_entries *l)
 	cr_assert(l->bytes > UNKNOWN_ENTRIES_BYTES_MAX && !l->is_full);
 }
 
-Test(unknown, those_of_no_message_do_not_count)
+Test(unknown_entries, entries_without_a_message_do_not_count)
 {
 	struct unknown_entries l;
 
-	keep_many(&l);
-	unknown_entries_review(&l, is_the_first, NULL);
+	add_many(&l);
+	unknown_entries_review(&l, is_message_1, NULL);
 	cr_assert_not(l.is_full);
 	cr_assert_eq(l.bytes, 1000 + sizeof(struct unknown_entry));
 	cr_assert(msgid_eq(unknown_entries_next(&l, NULL, NULL)->owner, rig_id(1)));
@@ -374,11 +377,11 @@ Test(unknown, those_of_no_message_do_not_count)
 	unknown_entries_clear(&l);
 }
 
-Test(unknown, more_than_can_be_kept_is_told)
+Test(unknown_entries, too_many_entries_are_reported)
 {
 	struct unknown_entries l;
 
-	keep_many(&l);
+	add_many(&l);
 	unknown_entries_review(&l, is_any, NULL);
 	cr_assert(l.is_full);
 	unknown_entries_clear(&l);

@@ -1,5 +1,6 @@
-/* Whose fault it is that something is not stored: after one of the disk's nothing proves any more
- * that it can be written (completion_stored_ms), after one of the message itself it still does. */
+/* completion: whether an error shows that the disk failed.  After a failure of the disk nothing
+ * proves that it can be written (completion_stored_ms); after an error of the message itself it is
+ * still proven. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,24 +16,24 @@ enum faulty { NOTHING, WRITE_BACK, SYNC_BODY, NAME, SYNC_DIRECTORY, NEW_FILE, FA
 static const char *const words[FAULTY_KINDS] = {"nothing", "write back", "sync of the body", "name",
     "sync of the directory", "new file"};
 
-static atomic_int faulty;                /* what fails, with EIO */
+static atomic_int failing_operation;     /* this fails with EIO */
 static atomic_int body_fd;
-static atomic_bool is_standing;          /* syncs of the log do not end */
-static atomic_bool is_slow;              /* those of a body take longer than a client waits */
+static atomic_bool is_log_blocked;       /* syncs of the log do not end */
+static atomic_bool is_slow;              /* syncs of a body take longer than a client waits */
 static atomic_bool is_small;             /* the disk has no room for another segment */
 
 static bool
 fails(enum faulty what)
 {
 	errno = EIO;
-	return faulty == (int)what;
+	return failing_operation == (int)what;
 }
 
 static int
 watch_sync_data(struct fsio *f, int fd)
 {
 	if (fd != body_fd)
-		rig_stand(&is_standing);
+		rig_block(&is_log_blocked);
 	else if (is_slow)
 		usleep(WAIT_MS * 1500);
 	return fd == body_fd && fails(SYNC_BODY) ? -1 : rig.disk->sync_data(f, fd);
@@ -90,10 +91,10 @@ begin(void)
 	rig_begin(&o, watch);
 }
 
-TestSuite(spool_faults, .init = begin, .fini = rig_end, .timeout = 60);
+TestSuite(faults, .init = begin, .fini = rig_end, .timeout = 60);
 
 static bool
-is_proven(void)
+is_disk_writable(void)
 {
 	return completion_stored_ms(rig.spool) != 0;
 }
@@ -113,28 +114,28 @@ append_body(uint32_t number, const char *wrong)
 	return answer;
 }
 
-Test(spool_faults, a_body_that_the_disk_does_not_take)
+Test(faults, a_body_that_the_disk_refuses_is_a_disk_failure)
 {
 	for (enum faulty what = WRITE_BACK; what <= SYNC_DIRECTORY; what++) {
 		rig_store(10 * what);
-		cr_assert(is_proven());
-		faulty = (int)what;
+		cr_assert(is_disk_writable());
+		failing_operation = (int)what;
 		cr_assert_eq(append_body(10 * what + 1, NULL), EIO, "%s", words[what]);
-		cr_expect_not(is_proven(), "%s", words[what]);
-		faulty = NOTHING;
+		cr_expect_not(is_disk_writable(), "%s", words[what]);
+		failing_operation = NOTHING;
 		rig_store(10 * what + 2);
-		cr_assert(is_proven());
+		cr_assert(is_disk_writable());
 	}
 }
 
-Test(spool_faults, a_body_that_is_no_text)
+Test(faults, a_body_with_bare_lf_is_no_disk_failure)
 {
 	rig_store(1);
 	cr_assert_eq(append_body(2, "\n.\nMAIL"), EILSEQ);
-	cr_expect(is_proven());
+	cr_expect(is_disk_writable());
 }
 
-Test(spool_faults, a_body_whose_client_waits_no_longer)
+Test(faults, a_late_body_is_no_disk_failure)
 {
 	rig.options.message_wait_ms = WAIT_MS;
 	rig_open_again();
@@ -142,10 +143,11 @@ Test(spool_faults, a_body_whose_client_waits_no_longer)
 	is_slow = true;
 	cr_assert_eq(append_body(2, NULL), ETIMEDOUT);
 	is_slow = false;
-	cr_expect(is_proven());
+	cr_expect(is_disk_writable());
 }
 
-/* More than fits in what there is, in one batch: the error of the last one. */
+/* Appends more than the existing segments hold, in one batch; returns the error of the last
+ * message. */
 static int
 append_burst(void)
 {
@@ -155,9 +157,9 @@ append_burst(void)
 
 	memset(body, 'x', sizeof body);
 	memcpy(body + sizeof body - 2, "\r\n", 2);
-	is_standing = true;
+	is_log_blocked = true;
 	rig_store_soon(1, &first);
-	while (!rig_stuck)
+	while (!rig_blocked)
 		usleep(1000);
 	for (uint32_t i = 0; i < BURST; i++) {
 		struct spool_entry e = rig_message(2 + i);
@@ -165,7 +167,7 @@ append_burst(void)
 		e.message.body = str_make(body, sizeof body);
 		rig_append_soon(&e, 1, &answers[i]);
 	}
-	is_standing = false;
+	is_log_blocked = false;
 	for (int i = 0; i < BURST; i++)
 		rig_until(&answers[i]);
 	cr_assert_eq(first, 0);
@@ -173,16 +175,16 @@ append_burst(void)
 	return answers[BURST - 1];
 }
 
-Test(spool_faults, a_segment_that_cannot_be_made)
+Test(faults, a_segment_that_cannot_be_made_is_a_disk_failure)
 {
-	faulty = NEW_FILE;
+	failing_operation = NEW_FILE;
 	cr_assert_eq(append_burst(), EIO);
-	cr_expect_not(is_proven());
+	cr_expect_not(is_disk_writable());
 }
 
-Test(spool_faults, a_disk_that_is_full)
+Test(faults, a_full_disk_is_no_disk_failure)
 {
 	is_small = true;
 	cr_assert_eq(append_burst(), ENOSPC);
-	cr_expect(is_proven());
+	cr_expect(is_disk_writable());
 }

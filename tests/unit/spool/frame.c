@@ -1,4 +1,4 @@
-/* Frames and entries: what is written is read again; anything else is refused. */
+/* frame: what was encoded is decoded again; anything else is refused. */
 #include <criterion/criterion.h>
 
 #include "base/crc.h"
@@ -44,7 +44,7 @@ encoded(const struct spool_entry *e, uint64_t body_bytes)
 	return b;
 }
 
-Test(record, message_comes_back)
+Test(frame, message_is_decoded)
 {
 	struct spool_entry e = a_message();
 	struct buf b = encoded(&e, e.message.body.n);
@@ -64,7 +64,7 @@ Test(record, message_comes_back)
 	buf_clear(&b);
 }
 
-Test(record, message_with_a_file_has_no_body)
+Test(frame, message_with_a_file_has_no_body)
 {
 	struct spool_entry e = a_message();
 	struct buf b;
@@ -84,8 +84,8 @@ Test(record, message_with_a_file_has_no_body)
 	buf_clear(&b);
 }
 
-/* Two blocks have two sums; a part that a newer version added is kept in a copy. */
-Test(record, message_with_a_file_has_parts)
+/* Two blocks have two checksums; a part that a newer version added stays in a copy. */
+Test(frame, message_with_a_file_has_parts)
 {
 	static const char parts[] = "\x09\0\0\0\x03\0\0\0new\x01\0\0\0\x08\0\0\0SUM1SUM2";
 	struct spool_entry e = a_message();
@@ -110,7 +110,7 @@ Test(record, message_with_a_file_has_parts)
 	buf_clear(&b);
 }
 
-Test(record, status_comes_back)
+Test(frame, status_is_decoded)
 {
 	struct spool_entry e = a_status();
 	struct buf b = encoded(&e, 0);
@@ -129,8 +129,8 @@ Test(record, status_comes_back)
 	buf_clear(&b);
 }
 
-/* One byte of a status entry changed to something that it must not be. */
-Test(record, malformed_entries_are_refused)
+/* One byte of a status entry has an invalid value. */
+Test(frame, malformed_entries_are_refused)
 {
 	static const struct {
 		const char *what;
@@ -162,7 +162,7 @@ Test(record, malformed_entries_are_refused)
 	}
 }
 
-Test(record, unknown_types_are_passed_over)
+Test(frame, unknown_types_are_skipped)
 {
 	char bytes[] = "\x63\0\0\0\3\0\0\0abc";
 	struct str rest = str_make(bytes, 11);
@@ -174,7 +174,7 @@ Test(record, unknown_types_are_passed_over)
 	cr_assert_eq(rest.n, 0);
 }
 
-Test(record, frame_is_refused_after_any_change)
+Test(frame, frame_is_refused_after_any_change)
 {
 	struct spool_entry e = a_status();
 	struct buf b = encoded(&e, 0);

@@ -1,5 +1,5 @@
-/* What is told of messages that are lost: the first ones by id are named, the others counted; of
- * those that had come to their end only the number; and the work gives signs of life. */
+/* lost_messages: which lost messages the log names: the lowest ids by name, the others as a number;
+ * of messages whose delivery was finished only the number; and that the work reports progress. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -40,7 +40,7 @@ tear_down(void)
 	mem_free(bytes);
 }
 
-TestSuite(spool_losses, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(lost_messages, .init = set_up, .fini = tear_down, .timeout = 60);
 
 static unsigned
 log_count(const char *words)
@@ -55,7 +55,7 @@ log_count(const char *words)
 	return count;
 }
 
-/* Frames with a message in each, from there on. */
+/* Puts frames with one message each, from that offset on. */
 static void
 put_messages(uint32_t at, unsigned count)
 {
@@ -77,7 +77,7 @@ put_messages(uint32_t at, unsigned count)
 	}
 }
 
-Test(spool_losses, each_of_a_few_is_named)
+Test(lost_messages, up_to_200_messages_are_named)
 {
 	put_messages(SEGMENT_DATA, NAMED_MAX);
 	lost_messages_scan_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
@@ -87,9 +87,9 @@ Test(spool_losses, each_of_a_few_is_named)
 	cr_expect_eq(log_count("no mail is lost"), 0);
 }
 
-/* The last status of the first messages, from there on. */
+/* Passes the final status of the first messages, from that offset on. */
 static void
-put_ends(uint32_t at, unsigned count)
+pass_final_statuses(uint32_t at, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++, at += SPAN) {
 		struct spool_entry e = {.kind = SPOOL_STATUS, .id = {1234, at}};
@@ -110,12 +110,12 @@ log_count_id(const char *before, uint32_t number, uint32_t recipient, const char
 	return log_count(words);
 }
 
-/* However many of the others there are. */
-Test(spool_losses, each_lost_message_is_named_beside_many_that_had_ended)
+/* Whatever the number of the others is. */
+Test(lost_messages, lost_messages_are_named_among_many_finished_ones)
 {
 	put_messages(SEGMENT_DATA, 3000);
 	lost_messages_scan_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
-	put_ends(SEGMENT_DATA, 2990);
+	pass_final_statuses(SEGMENT_DATA, 2990);
 	lost_messages_report(&replay);
 	cr_expect_eq(log_count("is in message"), 10);
 	for (uint32_t i = 2990; i < 3000; i++)
@@ -128,8 +128,8 @@ Test(spool_losses, each_lost_message_is_named_beside_many_that_had_ended)
 	cr_expect_eq(log_count("are not named"), 0);
 }
 
-/* In two stretches. */
-Test(spool_losses, of_many_lost_messages_the_first_by_id_are_named_and_the_others_counted)
+/* In two damaged ranges. */
+Test(lost_messages, of_many_lost_messages_the_lowest_ids_are_named_and_the_others_counted)
 {
 	uint32_t second = SEGMENT_DATA + 1000 * SPAN;
 
@@ -144,8 +144,8 @@ Test(spool_losses, of_many_lost_messages_the_first_by_id_are_named_and_the_other
 	cr_expect_eq(log_count("spool: 2800 more messages in damaged places are lost"), 1);
 }
 
-/* Messages that are missing with a segment; only their statuses are there. */
-Test(spool_losses, of_many_missing_recipients_the_first_by_id_are_named)
+/* Messages that are missing with a segment; only their statuses exist. */
+Test(lost_messages, of_many_missing_recipients_the_lowest_ids_are_named)
 {
 	lost_messages_add_gap(&replay, 2);
 	for (uint32_t i = 1000; i > 0; i--) {
@@ -161,8 +161,8 @@ Test(spool_losses, of_many_missing_recipients_the_first_by_id_are_named)
 	cr_expect_eq(log_count("1000 recipients of missing messages are known, 200 of them"), 1);
 }
 
-/* Nothing tells before or behind which messages it stood. */
-Test(spool_losses, a_segment_without_its_place_has_no_bounds)
+/* It is not known between which messages the segment belongs. */
+Test(lost_messages, a_segment_of_unknown_generation_has_no_bounds)
 {
 	lost_messages_add_gap(&replay, 0);
 	lost_messages_pass_stored(&replay, (struct msgid){1234, 1}, 5);
@@ -175,8 +175,8 @@ Test(spool_losses, a_segment_without_its_place_has_no_bounds)
 	cr_expect_eq(log_count("generation 0"), 0);
 }
 
-/* Two of them are not one. */
-Test(spool_losses, each_segment_without_its_place_is_told)
+/* Two of them are not reported as one. */
+Test(lost_messages, each_segment_of_unknown_generation_is_reported)
 {
 	lost_messages_add_gap(&replay, 0);
 	lost_messages_add_gap(&replay, 0);
@@ -186,7 +186,7 @@ Test(spool_losses, each_segment_without_its_place_is_told)
 	    2);
 }
 
-Test(spool_losses, each_piece_is_progress)
+Test(lost_messages, a_scan_reports_progress)
 {
 	int fd = metrics_create();
 	const struct metrics_region *region = metrics_map(fd);
@@ -200,33 +200,33 @@ Test(spool_losses, each_piece_is_progress)
 	close(fd);
 }
 
-static unsigned told;
-static char told_last[4096];
+static unsigned notified;
+static char last_notice[4096];
 
 static void
-hear_loss(struct str what, const char *text, void *arg)
+note_loss(struct str what, const char *text, void *arg)
 {
-	cr_assert_eq(arg, &told);
-	told++;
-	snprintf(told_last, sizeof told_last, "%.*s|%s", STR_ARG(what), text);
+	cr_assert_eq(arg, &notified);
+	notified++;
+	snprintf(last_notice, sizeof last_notice, "%.*s|%s", STR_ARG(what), text);
 }
 
-/* Who opens the spool hears each by its id, as the log has it, and the number of those that are not
- * named. */
-Test(spool_losses, who_opens_the_spool_is_told)
+/* The user of the spool gets each by its id, with the text of the log, and the number of those that
+ * are not named. */
+Test(lost_messages, the_user_of_the_spool_is_notified)
 {
-	struct spool_recovery recovery = {.lost = hear_loss, .arg = &told};
+	struct spool_recovery recovery = {.lost = note_loss, .arg = &notified};
 
 	put_messages(SEGMENT_DATA, NAMED_MAX + 5);
 	lost_messages_scan_damage(&replay, &segment, str_make(bytes, BYTES), SEGMENT_DATA);
 	spool.recovery = &recovery;
 	lost_messages_report(&replay);
 	spool.recovery = NULL;
-	cr_assert_eq(told, NAMED_MAX + 1);
-	cr_assert(str_starts(str_of(told_last),
+	cr_assert_eq(notified, NAMED_MAX + 1);
+	cr_assert(str_starts(str_of(last_notice),
 	              STR("more|spool: 5 more messages in damaged places are lost")),
-	    "%s", told_last);
+	    "%s", last_notice);
 	cr_assert_eq(log_count("is in message"), NAMED_MAX);
 	lost_messages_report(&replay);
-	cr_assert_eq(told, NAMED_MAX + 1, "nobody listens any more");
+	cr_assert_eq(notified, NAMED_MAX + 1, "nobody listens any more");
 }

@@ -1,5 +1,5 @@
-/* Reads while the spool works: a disk that stands still stops reads only, a message is read once
- * for all that ask, what is read ahead is bounded, and what is read stays until it was read. */
+/* message_reads: a disk that does not respond blocks reads only; a message is read once for all
+ * requests; the reads ahead are bounded; and what is read is not overwritten during the read. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -8,22 +8,22 @@
 #include "rig.h"
 #include "spool/message_reads.h"
 
-enum { ASKED_MAX = 1000, BODY_BYTES = 300000 };
+enum { REQUESTS_MAX = 1000, BODY_BYTES = 300000 };
 
 static atomic_uint reads;         /* begun */
-static atomic_bool is_shut;       /* the disk answers no read */
+static atomic_bool is_blocked;    /* no read of the disk ends */
 static atomic_bool is_last_synced, waits_for_last;
-static atomic_int last_error_wanted;
+static atomic_int read_error;
 static bool is_last_written;
 
 static ssize_t
 watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
 	reads++;
-	while (is_shut || (waits_for_last && !is_last_synced))
+	while (is_blocked || (waits_for_last && !is_last_synced))
 		usleep(1000);
-	if (last_error_wanted) {
-		errno = last_error_wanted;
+	if (read_error) {
+		errno = read_error;
 		return -1;
 	}
 	return rig.disk->pread(f, fd, p, n, at);
@@ -68,13 +68,13 @@ begin(void)
 static void
 end(void)
 {
-	is_shut = false;
+	is_blocked = false;
 	rig_end();
 }
 
-TestSuite(spool_reader, .init = begin, .fini = end, .timeout = 60);
+TestSuite(message_reads, .init = begin, .fini = end, .timeout = 60);
 
-/* What the spool read for that does not count. */
+/* Stores a message; reads for that do not count. */
 static void
 store(uint32_t number)
 {
@@ -89,22 +89,22 @@ store_in_file(uint32_t number)
 	reads = 0;
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
-struct asked {
+struct requests {
 	struct spool_reading reading;
 	int error;                /* -1: not answered */
 	bool is_right;
 	off_t file_bytes;
 };
 
-static struct asked asked[ASKED_MAX];
+static struct requests requests[REQUESTS_MAX];
 static unsigned answered;
 
 static void
 got(const struct spool_content *content, int error, void *arg)
 {
-	struct asked *a = arg;
+	struct requests *a = arg;
 
 	cr_assert_eq(a->error, -1, "answered twice");
 	a->error = error;
@@ -119,10 +119,10 @@ got(const struct spool_content *content, int error, void *arg)
 }
 
 static void
-ask(unsigned n, uint32_t number)
+request_read(unsigned n, uint32_t number)
 {
-	asked[n].error = -1;
-	spool_read(rig.spool, &asked[n].reading, rig_id(number), got, &asked[n]);
+	requests[n].error = -1;
+	spool_read(rig.spool, &requests[n].reading, rig_id(number), got, &requests[n]);
 }
 
 static void
@@ -133,7 +133,7 @@ wait_answers(unsigned count)
 	cr_assert_eq(answered, count);
 }
 
-/* The thread is within a read. */
+/* Waits until the thread has begun so many reads. */
 static void
 wait_reads(unsigned count)
 {
@@ -141,37 +141,37 @@ wait_reads(unsigned count)
 		usleep(1000);
 }
 
-/* ---- what must hold ---- */
+/* ---- tests ---- */
 
-Test(spool_reader, appends_are_answered_while_a_read_stands_still)
+Test(message_reads, appends_are_answered_while_a_read_is_blocked)
 {
 	store(1);
-	is_shut = true;
-	ask(0, 1);
+	is_blocked = true;
+	request_read(0, 1);
 	wait_reads(1);
 	for (uint32_t n = 2; n < 22; n++) {
 		store(n);
 		rig_settle(n);
 	}
 	cr_assert_eq(answered, 0);
-	is_shut = false;
+	is_blocked = false;
 	wait_answers(1);
-	cr_assert(asked[0].is_right);
+	cr_assert(requests[0].is_right);
 }
 
-Test(spool_reader, all_that_ask_for_a_message_share_one_read)
+Test(message_reads, all_requests_for_a_message_share_one_read)
 {
 	unsigned turns = 0;
 
 	store(1);
-	is_shut = true;
+	is_blocked = true;
 	for (unsigned n = 0; n < 500; n++)
-		ask(n, 1);
+		request_read(n, 1);
 	wait_reads(1);
-	for (unsigned n = 500; n < ASKED_MAX; n++)
-		ask(n, 1);
-	is_shut = false;
-	while (answered < ASKED_MAX) {
+	for (unsigned n = 500; n < REQUESTS_MAX; n++)
+		request_read(n, 1);
+	is_blocked = false;
+	while (answered < REQUESTS_MAX) {
 		unsigned before = answered;
 
 		rig_turn();
@@ -179,29 +179,29 @@ Test(spool_reader, all_that_ask_for_a_message_share_one_read)
 		turns += answered > before;
 	}
 	cr_assert_eq(reads, 1);
-	cr_assert_geq(turns, ASKED_MAX / SPOOL_READS_CALLS_PER_TURN);
-	for (unsigned n = 0; n < ASKED_MAX; n++)
-		cr_assert(asked[n].error == 0 && asked[n].is_right);
+	cr_assert_geq(turns, REQUESTS_MAX / SPOOL_READS_CALLS_PER_TURN);
+	for (unsigned n = 0; n < REQUESTS_MAX; n++)
+		cr_assert(requests[n].error == 0 && requests[n].is_right);
 }
 
-Test(spool_reader, a_body_in_a_file_is_open_for_each_that_asks)
+Test(message_reads, a_body_file_is_open_for_each_request)
 {
 	store_in_file(1);
 	for (unsigned n = 0; n < 50; n++)
-		ask(n, 1);
+		request_read(n, 1);
 	wait_answers(50);
 	cr_assert_eq(reads, 1);
 	for (unsigned n = 0; n < 50; n++)
-		cr_assert(asked[n].is_right && asked[n].file_bytes == BODY_BYTES);
+		cr_assert(requests[n].is_right && requests[n].file_bytes == BODY_BYTES);
 }
 
-/* However many are asked for, only so many are read before they are told of. */
-Test(spool_reader, what_is_read_ahead_is_bounded)
+/* Whatever the number of requests is, only so many are read before they are answered. */
+Test(message_reads, reads_ahead_are_bounded)
 {
 	for (uint32_t n = 0; n < 100; n++)
 		store(n + 1);
 	for (unsigned n = 0; n < 100; n++)
-		ask(n, n + 1);
+		request_read(n, n + 1);
 	wait_reads(SPOOL_READS_AHEAD_MAX);
 	usleep(20000);
 	cr_assert_eq(reads, SPOOL_READS_AHEAD_MAX);
@@ -210,7 +210,7 @@ Test(spool_reader, what_is_read_ahead_is_bounded)
 		cr_assert_leq(reads, answered + SPOOL_READS_AHEAD_MAX);
 	}
 	for (unsigned n = 0; n < 100; n++)
-		cr_assert(asked[n].error == 0 && asked[n].is_right);
+		cr_assert(requests[n].error == 0 && requests[n].is_right);
 }
 
 static unsigned order[3], order_count;
@@ -223,7 +223,7 @@ note_order(const struct spool_content *content, int error, void *arg)
 	order[order_count++] = *(unsigned *)arg;
 }
 
-Test(spool_reader, answers_come_in_the_order_of_the_questions)
+Test(message_reads, answers_come_in_the_order_of_the_requests)
 {
 	struct spool_reading readings[3] = {{.task = NULL}};
 	unsigned numbers[3] = {3, 1, 2};
@@ -237,28 +237,29 @@ Test(spool_reader, answers_come_in_the_order_of_the_questions)
 	cr_assert(order[0] == 3 && order[1] == 1 && order[2] == 2);
 }
 
-/* Those that are read, that wait, and that share: nobody who cancelled hears of it. */
-Test(spool_reader, cancelled_while_it_is_read_and_while_it_waits)
+/* Cancels reads in progress, waiting ones, and one of two that share a read: none of these is
+ * answered. */
+Test(message_reads, a_read_can_be_cancelled_in_progress_and_while_it_waits)
 {
 	for (uint32_t n = 1; n <= 40; n++)
 		store(n);
-	is_shut = true;
+	is_blocked = true;
 	for (unsigned n = 0; n < 40; n++)
-		ask(n, n + 1);
-	ask(40, 1);
+		request_read(n, n + 1);
+	request_read(40, 1);
 	wait_reads(1);
 	for (unsigned n = 0; n < 40; n++) {
-		spool_read_cancel(&asked[n].reading);
-		spool_read_cancel(&asked[n].reading);
-		cr_assert_not(spool_is_reading(&asked[n].reading));
-		memset(&asked[n].reading, 0xff, sizeof asked[n].reading);
+		spool_read_cancel(&requests[n].reading);
+		spool_read_cancel(&requests[n].reading);
+		cr_assert_not(spool_is_reading(&requests[n].reading));
+		memset(&requests[n].reading, 0xff, sizeof requests[n].reading);
 	}
-	is_shut = false;
+	is_blocked = false;
 	wait_answers(1);
-	memset(asked, 0, 40 * sizeof *asked);
-	cr_assert_eq(asked[40].error, 0);
-	/* those that were not with the thread yet were not read at all */
-	ask(41, 40);
+	memset(requests, 0, 40 * sizeof *requests);
+	cr_assert_eq(requests[40].error, 0);
+	/* those that the thread had not begun were not read at all */
+	request_read(41, 40);
 	wait_answers(2);
 	cr_assert_leq(reads, SPOOL_READS_AHEAD_MAX + 1);
 }
@@ -271,71 +272,72 @@ cancel_others(const struct spool_content *content, int error, void *arg)
 	(void)arg;
 	answered++;
 	for (unsigned n = 0; n < 10; n++)
-		spool_read_cancel(&asked[n].reading);
-	ask(10, 1);
+		spool_read_cancel(&requests[n].reading);
+	request_read(10, 1);
 }
 
-/* In the callback of the first all others go, and the same message is asked for again. */
-Test(spool_reader, a_callback_may_cancel_the_others_and_ask_again)
+/* The first callback cancels all others and requests the same message again. */
+Test(message_reads, a_callback_may_cancel_others_and_request_again)
 {
 	struct spool_reading first = {.task = NULL};
 
 	store(1);
 	spool_read(rig.spool, &first, rig_id(1), cancel_others, NULL);
 	for (unsigned n = 0; n < 10; n++)
-		ask(n, 1);
+		request_read(n, 1);
 	wait_answers(2);
-	cr_assert_eq(asked[10].error, 0);
+	cr_assert_eq(requests[10].error, 0);
 	cr_assert_eq(reads, 2);
 	for (unsigned n = 0; n < 10; n++)
-		cr_assert_eq(asked[n].error, -1);
+		cr_assert_eq(requests[n].error, -1);
 }
 
 static void
-finished_while_it_is_read(void (*make)(uint32_t))
+expect_not_found_when_removed(void (*make)(uint32_t))
 {
 	make(1);
-	is_shut = true;
-	ask(0, 1);
+	is_blocked = true;
+	request_read(0, 1);
 	wait_reads(1);
 	rig_settle(1);
-	ask(1, 1);
-	is_shut = false;
+	request_read(1, 1);
+	is_blocked = false;
 	wait_answers(2);
-	cr_assert_eq(asked[0].error, ENOENT);
-	cr_assert_eq(asked[1].error, ENOENT);
+	cr_assert_eq(requests[0].error, ENOENT);
+	cr_assert_eq(requests[1].error, ENOENT);
 }
 
-Test(spool_reader, a_message_that_is_finished_while_it_is_read)
+Test(message_reads, a_message_removed_during_its_read_is_not_found)
 {
-	finished_while_it_is_read(store);
+	expect_not_found_when_removed(store);
 }
 
-Test(spool_reader, a_body_file_that_is_removed_while_it_is_read)
+Test(message_reads, a_message_with_a_body_file_removed_during_its_read_is_not_found)
 {
-	finished_while_it_is_read(store_in_file);
+	expect_not_found_when_removed(store_in_file);
 }
 
-/* Its survivors have been copied, all in it is dead: it is not used again before the read ended. */
-Test(spool_reader, a_segment_is_not_used_again_while_it_is_read)
+/* Its live messages have been copied, all in it is dead: it is not used again before the read has
+ * ended. */
+Test(message_reads, a_segment_is_not_used_again_while_it_is_read)
 {
 	store(1);
 	store(2);
-	is_shut = true;
-	ask(0, 1);
+	is_blocked = true;
+	request_read(0, 1);
 	wait_reads(1);
 	rig_settle(1);
 	rig_settle(2);
 	rig_churn(10, 200);
 	cr_assert_gt(rig_segments(), 5, "%llu", (unsigned long long)rig_segments());
-	is_shut = false;
+	is_blocked = false;
 	wait_answers(1);
 	rig_churn(1000, 200);
 	cr_assert_leq(rig_segments(), 4, "%llu", (unsigned long long)rig_segments());
 }
 
-/* The append is durable although the read does not end before; whoever asked hears nothing. */
-Test(spool_reader, close_while_a_read_stands_still)
+/* The append becomes durable before the read ends; the requests are not answered. */
+Test(message_reads, close_makes_appends_durable_while_a_read_is_blocked)
 {
 	struct spool_entry e = rig_message(2);
 	struct spool_batch b = {.entries = &e, .count = 1, .urgency = SPOOL_LAZY};
@@ -344,37 +346,37 @@ Test(spool_reader, close_while_a_read_stands_still)
 	store(1);
 	e.message.envelope = STR("LAST");
 	waits_for_last = true;
-	ask(0, 1);
-	ask(1, 1);
-	ask(2, 99);
+	request_read(0, 1);
+	request_read(1, 1);
+	request_read(2, 99);
 	wait_reads(1);
 	cr_assert_eq(spool_append(rig.spool, &b), 0);
 	spool_close(&rig.spool);
 	waits_for_last = false;
 	cr_assert_eq(answered, 0);
-	cr_assert_not(spool_is_reading(&asked[1].reading));
+	cr_assert_not(spool_is_reading(&requests[1].reading));
 	rig_open_again();
 	cr_assert(spool_find(rig.spool, rig_id(2), &found));
 }
 
-Test(spool_reader, an_error_is_told_to_all_and_the_next_read_may_succeed)
+Test(message_reads, an_error_answers_all_requests_and_the_next_read_may_succeed)
 {
 	store(1);
-	last_error_wanted = EIO;
-	ask(0, 1);
-	ask(1, 1);
+	read_error = EIO;
+	request_read(0, 1);
+	request_read(1, 1);
 	wait_answers(2);
-	last_error_wanted = 0;
-	ask(2, 1);
+	read_error = 0;
+	request_read(2, 1);
 	wait_answers(3);
-	cr_assert(asked[0].error == EIO && asked[1].error == EIO && asked[2].error == 0);
+	cr_assert(requests[0].error == EIO && requests[1].error == EIO && requests[2].error == 0);
 }
 
-Test(spool_reader, no_such_message)
+Test(message_reads, a_missing_message_is_answered_without_a_read)
 {
-	ask(0, 77);
+	request_read(0, 77);
 	cr_assert_eq(answered, 0, "never from inside the asking call");
 	wait_answers(1);
-	cr_assert_eq(asked[0].error, ENOENT);
+	cr_assert_eq(requests[0].error, ENOENT);
 	cr_assert_eq(reads, 0);
 }

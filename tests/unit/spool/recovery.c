@@ -1,4 +1,4 @@
-/* Starts of the spool that are refused: what they say, and that they have changed nothing. */
+/* recovery: a start that is refused has the right errno and has changed nothing. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
@@ -7,7 +7,7 @@
 #include "rig.h"
 #include "spool/spool_threads.h"
 
-static unsigned create_failing; /* the number of the thread that cannot be made; 0: none */
+static unsigned create_failing; /* the number of the thread that cannot be started; 0: none */
 static unsigned created;
 static atomic_uint changes;     /* of the disk */
 
@@ -54,9 +54,9 @@ watch(struct fsio_ops *ops)
 	ops->unlink = count_unlink;
 }
 
-/* Each thread in turn cannot be made: that is no second daemon, and however often it is tried the
- * disk does not fill. */
-Test(spool_start, a_thread_cannot_be_made, .timeout = 60)
+/* Each thread in turn cannot be started: this is not reported as a second process, and repeated
+ * attempts do not fill the disk. */
+Test(recovery, a_start_without_a_thread_is_refused_and_changes_nothing, .timeout = 60)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
 
@@ -75,26 +75,26 @@ Test(spool_start, a_thread_cannot_be_made, .timeout = 60)
 	rig_end();
 }
 
-/* However often it is tried: what names the newest segment is not changed. */
-Test(spool_start, the_newest_segment_is_missing, .timeout = 60)
+/* Repeated attempts do not change the file that names the newest segment. */
+Test(recovery, a_start_without_the_newest_segment_is_refused_and_changes_nothing, .timeout = 60)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
-	char name[128], away[128];
+	char name[128], moved[128];
 
 	rig_begin(&o, watch);
 	rig_store(1);
 	rig_open_again();
 	rig_store(2);
 	snprintf(name, sizeof name, "%s/%s", rig.directory, "seg-00000002");
-	snprintf(away, sizeof away, "%s/%s", rig.directory, "damaged-away");
+	snprintf(moved, sizeof moved, "%s/%s", rig.directory, "damaged-away");
 	spool_close(&rig.spool);
-	cr_assert_eq(rename(name, away), 0);
+	cr_assert_eq(rename(name, moved), 0);
 	for (int n = 0; n < 3; n++) {
 		changes = 0;
 		cr_assert_eq(rig_open_refused(), ENOTRECOVERABLE);
 		cr_expect_eq(changes, 0, "the disk was changed %u times", changes);
 	}
-	cr_assert_eq(rename(away, name), 0);
+	cr_assert_eq(rename(moved, name), 0);
 	rig_open_again();
 	rig_read(1);
 	rig_read(2);

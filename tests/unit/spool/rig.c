@@ -16,7 +16,7 @@
 enum { TURN_MS = 20, DISPATCH_MS_MAX = 5000, CHURN_BODY_BYTES = 8000, RECIPIENTS_MAX = 2 };
 
 struct spool_rig rig;
-atomic_uint rig_stuck;
+atomic_uint rig_blocked;
 
 static struct fsio_ops watched;
 
@@ -44,7 +44,7 @@ rig_begin(const struct spool_options *o, void (*watch)(struct fsio_ops *ops))
 {
 	rig = (struct spool_rig){
 	    .options = *o, .directory = "/tmp/test-spool-XXXXXX", .watch = watch};
-	rig_stuck = 0;
+	rig_blocked = 0;
 	cr_assert_not_null(mkdtemp(rig.directory));
 	open_spool();
 }
@@ -86,16 +86,16 @@ rig_open_refused(void)
 }
 
 void
-rig_stand(const atomic_bool *flag)
+rig_block(const atomic_bool *flag)
 {
 	if (!*flag)
 		return;
-	rig_stuck++;
+	rig_blocked++;
 	while (*flag)
 		usleep(1000);
 }
 
-/* ---- the loop ---- */
+/* ---- the event loop ---- */
 
 void
 rig_turn(void)
@@ -113,9 +113,9 @@ rig_turn(void)
 void
 rig_until(const int *answer)
 {
-	int64_t late_ms = clock_mono_ms() + RIG_PATIENCE_MS;
+	int64_t deadline_ms = clock_mono_ms() + RIG_TIMEOUT_MS;
 
-	while (*answer == -1 && clock_mono_ms() < late_ms)
+	while (*answer == -1 && clock_mono_ms() < deadline_ms)
 		rig_turn();
 	cr_assert_neq(*answer, -1, "no answer");
 }
@@ -123,21 +123,21 @@ rig_until(const int *answer)
 void
 rig_until_count(const atomic_uint *count, unsigned enough, const char *what)
 {
-	int64_t late_ms = clock_mono_ms() + RIG_PATIENCE_MS;
+	int64_t deadline_ms = clock_mono_ms() + RIG_TIMEOUT_MS;
 
-	while (*count < enough && clock_mono_ms() < late_ms)
+	while (*count < enough && clock_mono_ms() < deadline_ms)
 		rig_turn();
 	cr_assert_geq(*count, enough, "%s: %u", what, *count);
 }
 
 void
-rig_heard(int error, void *arg)
+rig_answered(int error, void *arg)
 {
 	*(int *)arg = error;
 }
 
 void
-rig_got(const struct spool_content *content, int error, void *arg)
+rig_read_answered(const struct spool_content *content, int error, void *arg)
 {
 	*(int *)arg = content ? 0 : error;
 }
@@ -194,7 +194,7 @@ rig_append_soon(const struct spool_entry *e, size_t count, int *answer)
 	struct spool_batch b = {.entries = e, .count = count, .urgency = SPOOL_NOW};
 
 	if (answer) {
-		b.fn = rig_heard;
+		b.fn = rig_answered;
 		b.arg = answer;
 		*answer = -1;
 	}
@@ -267,7 +267,7 @@ rig_read(uint32_t number)
 	struct spool_reading r = {.task = NULL};
 	int answer = -1;
 
-	spool_read(rig.spool, &r, rig_id(number), rig_got, &answer);
+	spool_read(rig.spool, &r, rig_id(number), rig_read_answered, &answer);
 	rig_until(&answer);
 	cr_assert_eq(answer, 0);
 }
@@ -281,10 +281,10 @@ rig_segments(void)
 	return stats.segments;
 }
 
-/* ---- files of bodies ---- */
+/* ---- body files ---- */
 
 static void
-came(int fd, int error, void *arg)
+file_opened(int fd, int error, void *arg)
 {
 	struct rig_file *f = arg;
 
@@ -293,10 +293,10 @@ came(int fd, int error, void *arg)
 }
 
 void
-rig_ask_file(struct rig_file *f)
+rig_request_file(struct rig_file *f)
 {
 	*f = (struct rig_file){.answer = -1, .fd = -1};
-	spool_file_request(rig.spool, &f->wait, came, f);
+	spool_file_request(rig.spool, &f->wait, file_opened, f);
 }
 
 int
@@ -308,7 +308,7 @@ rig_take_file(void)
 	if (fd >= 0)
 		return fd;
 	cr_assert_eq(errno, EAGAIN);
-	rig_ask_file(&f);
+	rig_request_file(&f);
 	rig_until(&f.answer);
 	cr_assert_eq(f.answer, 0);
 	return f.fd;
@@ -323,5 +323,5 @@ rig_check_body(struct str words, int *answer)
 	*answer = -1;
 	cr_assert_eq(write(fd, words.p, words.n), (ssize_t)words.n);
 	block_sums_make(words, sum);
-	spool_check_body(rig.spool, fd, str_make(sum, sizeof sum), rig_heard, answer);
+	spool_check_body(rig.spool, fd, str_make(sum, sizeof sum), rig_answered, answer);
 }

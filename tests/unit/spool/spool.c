@@ -1,4 +1,4 @@
-/* The spool from outside, on the real disk: bounds of appends, the lock, trust in files. */
+/* spool: the interface on the real disk: bounds of appends, the lock, which files are trusted. */
 #include <criterion/criterion.h>
 #include <endian.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ new_io(void)
 }
 
 static void
-try_it(bool accept_damage)
+try_open(bool accept_damage)
 {
 	struct spool_options o = {
 	    .segment_bytes = SPOOL_SEGMENT_MIN, .accept_damage = accept_damage};
@@ -34,14 +34,14 @@ try_it(bool accept_damage)
 }
 
 static void
-open_it(void)
+open_spool(void)
 {
-	try_it(false);
+	try_open(false);
 	cr_assert_not_null(spool);
 }
 
 static void
-close_it(void)
+close_spool(void)
 {
 	spool_close(&spool);
 	fsio_free(&io);
@@ -53,7 +53,7 @@ set_up(void)
 	strncpy(directory, "/tmp/test-spool-XXXXXX", sizeof directory - 1);
 	cr_assert_not_null(mkdtemp(directory));
 	answers = 0;
-	open_it();
+	open_spool();
 }
 
 static void
@@ -68,7 +68,7 @@ tear_down(void)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	close_it();
+	close_spool();
 	io = fsio_new(fd);
 	cr_expect_eq(io->ops->list(io, remove_one, &fd), 0);
 	fsio_free(&io);
@@ -78,7 +78,7 @@ tear_down(void)
 TestSuite(spool, .init = set_up, .fini = tear_down);
 
 static void
-heard(int error, void *arg)
+append_done(int error, void *arg)
 {
 	(void)arg;
 	answers++;
@@ -86,7 +86,7 @@ heard(int error, void *arg)
 }
 
 static void
-wait_for(int count)
+wait_for_answers(int count)
 {
 	struct pollfd p = {.fd = spool_fd(spool), .events = POLLIN};
 
@@ -112,7 +112,7 @@ a_message(uint32_t number, uint32_t recipients)
 static int
 append(const struct spool_entry *e, size_t count)
 {
-	struct spool_batch b = {e, count, SPOOL_NOW, heard, NULL};
+	struct spool_batch b = {e, count, SPOOL_NOW, append_done, NULL};
 
 	errno = 0;
 	return spool_append(spool, &b) == 0 ? 0 : errno;
@@ -145,7 +145,7 @@ Test(spool, statuses_are_checked_against_the_message)
 
 	cr_assert_eq(append(&e, 1), 0);
 	cr_assert_eq(append(&e, 1), EEXIST);
-	wait_for(1);
+	wait_for_answers(1);
 	cr_assert_eq(last_error, 0);
 	s.status.number = 3;
 	cr_expect_eq(append(&s, 1), EINVAL);
@@ -153,10 +153,10 @@ Test(spool, statuses_are_checked_against_the_message)
 	cr_expect_eq(append(&s, 1), EINVAL);
 	s.status.number = 2;
 	cr_expect_eq(append(&s, 1), 0);
-	wait_for(2);
+	wait_for_answers(2);
 }
 
-Test(spool, a_settled_message_is_gone_also_after_a_restart)
+Test(spool, a_settled_message_is_removed_also_after_a_restart)
 {
 	struct spool_entry e[2] = {a_message(1, 1), {.kind = SPOOL_STATUS}};
 	struct spool_message found;
@@ -166,15 +166,15 @@ Test(spool, a_settled_message_is_gone_also_after_a_restart)
 	e[1].status.outcome = SPOOL_DONE;
 	e[1].status.is_settled = true;
 	cr_assert_eq(append(e, 2), 0);
-	wait_for(1);
+	wait_for_answers(1);
 	cr_expect_not(spool_find(spool, e[0].id, &found));
-	close_it();
-	open_it();
+	close_spool();
+	open_spool();
 	cr_expect_not(spool_find(spool, e[0].id, &found));
 	cr_expect_eq(spool_newest_ms(spool), 5);
 }
 
-Test(spool, one_process_only)
+Test(spool, only_one_process_opens_the_spool)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN, .io = new_io()};
 
@@ -183,7 +183,7 @@ Test(spool, one_process_only)
 	fsio_free(&o.io);
 }
 
-/* NULL, and why. */
+/* The errno of a second start, which must fail. */
 static int
 refused(bool accept_damage)
 {
@@ -197,33 +197,33 @@ refused(bool accept_damage)
 	return error;
 }
 
-/* It may hold mail: the start is refused, and no order puts it out of the queue. */
-Test(spool, a_segment_that_others_may_write_is_not_believed_and_not_lost)
+/* It may hold mail: the start is refused, and no option excludes it from the queue. */
+Test(spool, a_segment_that_others_may_write_is_refused_and_not_lost)
 {
 	struct spool_entry e = a_message(1, 1);
 	struct spool_message found;
 	char path[128];
 
 	cr_assert_eq(append(&e, 1), 0);
-	wait_for(1);
-	close_it();
+	wait_for_answers(1);
+	close_spool();
 	snprintf(path, sizeof path, "%s/seg-00000001", directory);
 	cr_assert_eq(chmod(path, 0666), 0);
 	cr_expect_eq(refused(false), EPERM);
 	cr_expect_eq(access(path, F_OK), 0);
 	cr_assert_eq(chmod(path, 0600), 0);
-	open_it();
+	open_spool();
 	cr_expect(spool_find(spool, e.id, &found));
-	close_it();
+	close_spool();
 	cr_assert_eq(chmod(path, 0666), 0);
 	cr_expect_eq(refused(true), EPERM, "a mode is no damage");
 	cr_expect_eq(access(path, F_OK), 0);
 	cr_assert_eq(chmod(path, 0600), 0);
-	open_it();
+	open_spool();
 	cr_expect(spool_find(spool, e.id, &found));
 }
 
-/* As a backup with cp -al makes them. */
+/* A backup with cp -al makes such names. */
 Test(spool, files_with_a_second_name_are_read)
 {
 	struct spool_entry e = a_message(1, 1);
@@ -231,12 +231,12 @@ Test(spool, files_with_a_second_name_are_read)
 	char from[128], to[128];
 
 	cr_assert_eq(append(&e, 1), 0);
-	wait_for(1);
-	close_it();
+	wait_for_answers(1);
+	close_spool();
 	snprintf(from, sizeof from, "%s/seg-00000001", directory);
 	snprintf(to, sizeof to, "%s/backup", directory);
 	cr_assert_eq(link(from, to), 0);
-	open_it();
+	open_spool();
 	cr_expect(spool_find(spool, e.id, &found));
 }
 
@@ -247,35 +247,35 @@ append_one(uint32_t number)
 	int before = answers;
 
 	cr_assert_eq(append(&e, 1), 0);
-	wait_for(before + 1);
+	wait_for_answers(before + 1);
 }
 
 Test(spool, a_link_is_not_followed)
 {
 	char path[128];
 
-	close_it();
+	close_spool();
 	snprintf(path, sizeof path, "%s/seg-00000099", directory);
 	cr_assert_eq(symlink("/etc/passwd", path), 0);
-	open_it();
+	open_spool();
 	append_one(1);
 	cr_expect_eq(access(path, R_OK), 0);
 }
 
-Test(spool, what_is_no_file_is_not_opened)
+Test(spool, only_plain_files_are_opened)
 {
 	struct spool_entry e = a_message(1, 1);
 	struct spool_message found;
 	char path[128];
 
 	cr_assert_eq(append(&e, 1), 0);
-	wait_for(1);
-	close_it();
+	wait_for_answers(1);
+	close_spool();
 	snprintf(path, sizeof path, "%s/seg-00000050", directory);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	snprintf(path, sizeof path, "%s/seg-00000051", directory);
 	cr_assert_eq(mkfifo(path, 0600), 0);
-	open_it();
+	open_spool();
 	cr_expect(spool_find(spool, e.id, &found));
 }
 
@@ -287,7 +287,7 @@ append_when_there_is_room(const struct spool_entry *e)
 		int before = answers;
 
 		if (append(e, 1) == 0) {
-			wait_for(before + 1);
+			wait_for_answers(before + 1);
 			if (last_error == 0)
 				return;
 		}
@@ -296,7 +296,7 @@ append_when_there_is_room(const struct spool_entry *e)
 	cr_assert_fail("no segment becomes ready");
 }
 
-/* More than one segment holds, in messages that are finished at once. */
+/* Appends more than one segment holds. */
 static void
 roll_segments(uint32_t from)
 {
@@ -310,46 +310,46 @@ roll_segments(uint32_t from)
 	}
 }
 
-/* The highest number there is, ours: the next ones are looked for from the beginning. */
-Test(spool, numbers_of_segments_begin_again)
+/* The segment has the highest number: the search for the next one starts at the first. */
+Test(spool, segment_numbers_restart_after_the_highest)
 {
 	struct spool_message found;
 	char from[128], to[128];
 
 	append_one(1000);
-	close_it();
+	close_spool();
 	snprintf(from, sizeof from, "%s/seg-00000001", directory);
 	snprintf(to, sizeof to, "%s/seg-01048575", directory);
 	cr_assert_eq(rename(from, to), 0);
-	open_it();
+	open_spool();
 	roll_segments(1);
-	close_it();
-	open_it();
+	close_spool();
+	open_spool();
 	cr_expect(spool_find(spool, a_message(1000, 1).id, &found));
 	cr_expect(spool_find(spool, a_message(30, 1).id, &found));
 }
 
-/* Seventy in a row are taken by what is not ours: passed over, a bounded number at a time. */
-Test(spool, numbers_that_are_taken_are_passed_over)
+/* Seventy numbers in a row belong to other files: they are skipped, a bounded number at a time. */
+Test(spool, segment_numbers_in_use_are_skipped)
 {
 	struct spool_message found;
 	char path[128];
 
 	append_one(1000);
-	close_it();
+	close_spool();
 	for (int n = 2; n < 72; n++) {
 		snprintf(path, sizeof path, "%s/seg-%08d", directory, n);
 		if (access(path, F_OK) != 0)
 			cr_assert_eq(mkdir(path, 0700), 0);
 	}
-	open_it();
+	open_spool();
 	roll_segments(1);
-	close_it();
-	open_it();
+	close_spool();
+	open_spool();
 	cr_expect(spool_find(spool, a_message(30, 1).id, &found));
 }
 
-/* From one frame on, in the only segment, up to and without the next. */
+/* The offset of that frame in the only segment. */
 static off_t
 frame_at(int fd, unsigned number)
 {
@@ -376,18 +376,18 @@ quarantined_after(void (*damage)(int fd), bool is_refused)
 
 	for (uint32_t n = 1; n <= 6; n++)
 		append_one(n);
-	close_it();
+	close_spool();
 	snprintf(path, sizeof path, "%s/seg-00000001", directory);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	cr_assert_geq(fd, 0);
 	damage(fd);
 	close(fd);
-	try_it(false);
+	try_open(false);
 	cr_assert_eq(!spool, is_refused);
 	if (is_refused) {
 		cr_expect_eq(errno, ENOTRECOVERABLE);
 		fsio_free(&io);
-		try_it(true);
+		try_open(true);
 	}
 	cr_assert_not_null(spool);
 	spool_stats(spool, &stats);
@@ -395,7 +395,7 @@ quarantined_after(void (*damage)(int fd), bool is_refused)
 }
 
 static void
-misplace(int fd)
+misplace_frame(int fd)
 {
 	off_t from = frame_at(fd, 5), to = frame_at(fd, 2);
 	char bytes[4096];
@@ -405,13 +405,13 @@ misplace(int fd)
 }
 
 static void
-cut(int fd)
+truncate_segment(int fd)
 {
 	cr_assert_eq(ftruncate(fd, frame_at(fd, 5)), 0);
 }
 
 static void
-spoil_frame(int fd)
+damage_frame(int fd)
 {
 	off_t at = frame_at(fd, 3) + 60;
 	char c;
@@ -421,54 +421,54 @@ spoil_frame(int fd)
 	cr_assert_eq(pwrite(fd, &c, 1, at), 1);
 }
 
-/* The start that found the damage may have ended before it came to the bodies. */
+/* The start that found the damage may have ended before it handled the body files. */
 Test(spool, a_body_whose_record_may_be_damaged_is_kept_by_later_starts_too)
 {
 	char text[ID_NUMBER_TEXT_BYTES], name[160], lost[180];
 	struct spool_stats stats;
 	struct stat found;
 
-	cr_expect_eq(quarantined_after(spoil_frame, false), 1);
-	close_it();
+	cr_expect_eq(quarantined_after(damage_frame, false), 1);
+	close_spool();
 	snprintf(
 	    name, sizeof name, "%s/%s.body", directory, msgid_text(a_message(9, 1).id, 0, text));
 	snprintf(lost, sizeof lost, "%s.lost", name);
 	close(open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-	open_it();
+	open_spool();
 	spool_stats(spool, &stats);
 	cr_expect_eq(stats.quarantined, 0);
 	cr_expect_eq(stats.known_damages, 1);
 	cr_expect_eq(stat(lost, &found), 0);
 }
 
-Test(spool, a_frame_in_a_wrong_place_is_told)
+Test(spool, a_frame_in_a_wrong_place_is_reported)
 {
-	cr_expect_eq(quarantined_after(misplace, false), 1);
+	cr_expect_eq(quarantined_after(misplace_frame, false), 1);
 }
 
-Test(spool, a_lost_end_is_refused_until_it_is_accepted)
+Test(spool, a_truncated_segment_is_refused_until_that_is_accepted)
 {
-	cr_expect_eq(quarantined_after(cut, true), 1);
-	close_it();
-	open_it();
+	cr_expect_eq(quarantined_after(truncate_segment, true), 1);
+	close_spool();
+	open_spool();
 }
 
 static void
-spoil_header(int fd)
+damage_header(int fd)
 {
 	cr_assert_eq(pwrite(fd, "XXXX", 4, 2), 4);
 }
 
-Test(spool, a_damaged_header_costs_nothing_and_is_mended)
+Test(spool, a_damaged_header_is_rewritten_and_loses_no_message)
 {
 	struct spool_message found;
 	struct spool_stats stats;
 
-	cr_expect_eq(quarantined_after(spoil_header, false), 1);
+	cr_expect_eq(quarantined_after(damage_header, false), 1);
 	for (uint32_t n = 1; n <= 6; n++)
 		cr_expect(spool_find(spool, a_message(n, 1).id, &found));
-	close_it();
-	open_it();
+	close_spool();
+	open_spool();
 	spool_stats(spool, &stats);
 	cr_expect_eq(stats.quarantined, 0, "its header was written anew");
 	for (uint32_t n = 1; n <= 6; n++)

@@ -1,5 +1,5 @@
-/* The spool's threads and the loop: which of them calls the disk, what goes on while one call does
- * not end, and what the log says of it. */
+/* spool_threads: which thread makes which calls of the disk, what continues while one call does not
+ * end, and what is logged about it. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -27,12 +27,12 @@ static struct spool_reading reading;
 
 static pthread_t loop;
 static atomic_bool is_running;          /* not in spool_open or spool_close */
-static atomic_uint in_loop[OPERATIONS]; /* calls while it runs */
+static atomic_uint in_loop[OPERATIONS]; /* calls of the event loop meanwhile */
 static atomic_uint calls[OPERATIONS];   /* in other threads */
-static atomic_int stuck_operation;      /* of it no call ends ... */
+static atomic_int stuck_operation;      /* no call of this operation ends ... */
 static atomic_int stuck_thread;         /* ... in that thread, or in all (-1) */
-static atomic_uint stuck;               /* calls that stood still */
-static atomic_int open_error;           /* of nameless files */
+static atomic_uint stuck;               /* calls that did not end at once */
+static atomic_int open_error;           /* of files without a name */
 
 static bool
 is_stuck_thread(void)
@@ -151,7 +151,7 @@ watch_list(struct fsio *f, fsio_name_fn *fn, void *arg)
 	return rig.disk->list(f, fn, arg);
 }
 
-/* All but size and space, which look at memory, and lock, which is of the start. */
+/* All but size and space, which read memory, and lock, which only a start calls. */
 static void
 watch(struct fsio_ops *ops)
 {
@@ -195,7 +195,7 @@ end(void)
 
 TestSuite(spool_threads, .init = begin, .fini = end, .timeout = 60);
 
-/* ---- what the log says ---- */
+/* ---- log lines ---- */
 
 static unsigned
 log_count(const char *words)
@@ -228,7 +228,7 @@ static void
 begin_read(int *answer)
 {
 	*answer = -1;
-	spool_read(rig.spool, &reading, rig_id(1), rig_got, answer);
+	spool_read(rig.spool, &reading, rig_id(1), rig_read_answered, answer);
 }
 
 static void
@@ -237,7 +237,7 @@ begin_check(int *answer)
 	rig_check_body(STR("what is compared"), answer);
 }
 
-/* A file that is not wanted, and a message, whose answer says nothing of it. */
+/* Drops an open file, and stores a message, whose answer is not the result of the drop. */
 static void
 begin_drop(int *answer)
 {
@@ -249,7 +249,7 @@ static const struct {
 	enum spool_thread thread;
 	enum operation operation;
 	void (*begin)(int *answer);
-	const char *line;               /* of which age is left out */
+	const char *line;               /* without the number of seconds */
 } stalls[] = {
     {SPOOL_THREAD_WRITER, SYNC_DATA, begin_write, "s for the disk: write the log; "},
     {SPOOL_THREAD_BODIES, WRITE_BACK, begin_body, "s for the disk: write the body of message "},
@@ -271,11 +271,12 @@ static void
 expect_stall(unsigned n)
 {
 	enum spool_thread thread = stalls[n].thread;
-	char waits[64], goes_on[64], text[128];
+	char waiting[64], continues[64], text[128];
 	int answer;
 
-	snprintf(waits, sizeof waits, "thread %s has waited ", spool_thread_name(thread));
-	snprintf(goes_on, sizeof goes_on, "thread %s goes on after ", spool_thread_name(thread));
+	snprintf(waiting, sizeof waiting, "thread %s has waited ", spool_thread_name(thread));
+	snprintf(
+	    continues, sizeof continues, "thread %s goes on after ", spool_thread_name(thread));
 	stuck = 0;
 	stuck_thread = (int)thread;
 	stuck_operation = (int)stalls[n].operation;
@@ -283,36 +284,36 @@ expect_stall(unsigned n)
 	while (!stuck)
 		usleep(1000);
 	spool_watch(rig.spool);
-	cr_expect_eq(log_count(waits), 0, "told at once");
+	cr_expect_eq(log_count(waiting), 0, "told at once");
 	watch_for(4 * STALL_MS);
 	cr_expect_geq(spool_thread_ms(rig.spool, thread), 2 * STALL_MS);
-	cr_expect_eq(log_count(waits), 1, "%u: %u lines", n, log_count(waits));
+	cr_expect_eq(log_count(waiting), 1, "%u: %u lines", n, log_count(waiting));
 	cr_expect_eq(log_count(stalls[n].line), 1, "%u: not told: %s", n, stalls[n].line);
-	cr_expect_eq(log_count(goes_on), 0);
-	snprintf(waits, sizeof waits, "thread %s waits 0 s for the disk: ",
+	cr_expect_eq(log_count(continues), 0);
+	snprintf(waiting, sizeof waiting, "thread %s waits 0 s for the disk: ",
 	    spool_thread_name(thread));
 	cr_expect(spool_stall_text(rig.spool, text, sizeof text));
-	cr_expect_eq(strncmp(text, waits, strlen(waits)), 0, "%s", text);
+	cr_expect_eq(strncmp(text, waiting, strlen(waiting)), 0, "%s", text);
 	stuck_operation = NONE;
 	rig_until(&answer);
 	cr_expect_eq(answer, 0);
 	watch_for(4 * STALL_MS);
-	cr_expect_eq(log_count(goes_on), 1);
+	cr_expect_eq(log_count(continues), 1);
 	cr_expect_eq(log_count(stalls[n].line), 1);
 	cr_expect_eq(spool_thread_ms(rig.spool, thread), 0);
 	cr_expect_not(spool_stall_text(rig.spool, text, sizeof text));
 }
 
-Test(spool_threads, one_that_stands_still_is_logged_once_and_when_it_goes_on)
+Test(spool_threads, a_blocked_thread_is_logged_once_and_when_it_continues)
 {
 	rig_store(1);
-	/* the stock of segments is made */
+	/* until the pool has made its segments */
 	watch_for(10 * STALL_MS);
 	for (unsigned n = 0; n < STALLS; n++)
 		expect_stall(n);
 }
 
-Test(spool_threads, one_that_stands_still_for_long_is_logged_again)
+Test(spool_threads, a_thread_that_is_blocked_for_long_is_logged_again)
 {
 	int answer;
 
@@ -333,7 +334,7 @@ Test(spool_threads, one_that_stands_still_for_long_is_logged_again)
 	rig_until(&answer);
 }
 
-/* ---- names ---- */
+/* ---- names of the threads ---- */
 
 static bool
 has_thread(const char *name)
@@ -359,19 +360,20 @@ has_thread(const char *name)
 	return is_there;
 }
 
-Test(spool_threads, each_has_its_name)
+Test(spool_threads, each_thread_has_its_name)
 {
-	/* a thread names itself when it begins */
+	/* a thread sets its name when it begins */
 	rig_store(1);
 	usleep(50000);
 	for (enum spool_thread t = 0; t < SPOOL_THREADS; t++)
 		cr_expect(has_thread(spool_thread_name(t)), "%s", spool_thread_name(t));
 }
 
-/* ---- nothing but threads ---- */
+/* ---- calls of the event loop ---- */
 
-/* Bodies stored, refused, read, checked, read while their message goes; segments made and freed. */
-Test(spool_threads, the_loop_calls_no_disk)
+/* Stores, refuses, reads and checks bodies, reads while the message is removed, makes and frees
+ * segments. */
+Test(spool_threads, the_event_loop_makes_no_disk_calls)
 {
 	unsigned closed;
 	int answer;
@@ -380,7 +382,7 @@ Test(spool_threads, the_loop_calls_no_disk)
 		rig_store_in_file(n, BODY_BYTES);
 		rig_read(n);
 		answer = -1;
-		spool_read(rig.spool, &reading, rig_id(n), rig_got, &answer);
+		spool_read(rig.spool, &reading, rig_id(n), rig_read_answered, &answer);
 		rig_settle(n);
 		rig_until(&answer);
 		rig_store(n + 100);
@@ -397,15 +399,15 @@ Test(spool_threads, the_loop_calls_no_disk)
 	cr_expect_geq(calls[OPEN_NAMELESS], 60);
 }
 
-/* ---- one operation stands still ---- */
+/* ---- one operation is blocked ---- */
 
 static const struct {
 	const char *what;
 	enum spool_thread thread;
 	enum operation operation;
 	void (*begin)(int *answer);
-	bool are_files_given;           /* others get files for their bodies meanwhile */
-} standing[] = {
+	bool are_files_given;           /* other messages get body files meanwhile */
+} blocked[] = {
     {"a file is opened", SPOOL_THREAD_FILES, OPEN_NAMELESS, begin_drop, false},
     {"a file that is not wanted is closed", SPOOL_THREAD_FILES, CLOSE, begin_drop, false},
     {"a body is written", SPOOL_THREAD_BODIES, WRITE_BACK, begin_body, true},
@@ -421,32 +423,32 @@ static const struct {
     {"a body that was compared is closed", SPOOL_THREAD_UPKEEP, CLOSE, begin_check, true},
 };
 
-enum { STANDING = sizeof standing / sizeof *standing };
+enum { BLOCKED = sizeof blocked / sizeof *blocked };
 
-Test(spool_threads, small_mail_goes_on_whatever_stands_still)
+Test(spool_threads, small_messages_are_stored_while_another_thread_is_blocked)
 {
 	uint32_t next = 100;
 	int answer;
 
-	for (unsigned n = 0; n < STANDING; n++) {
+	for (unsigned n = 0; n < BLOCKED; n++) {
 		end();
 		begin();
 		rig_store_in_file(1, BODY_BYTES);
 		stuck = 0;
-		stuck_thread = (int)standing[n].thread;
-		stuck_operation = (int)standing[n].operation;
-		standing[n].begin(&answer);
-		rig_until_count(&stuck, 1, standing[n].what);
+		stuck_thread = (int)blocked[n].thread;
+		stuck_operation = (int)blocked[n].operation;
+		blocked[n].begin(&answer);
+		rig_until_count(&stuck, 1, blocked[n].what);
 		for (unsigned k = 0; k < 10; k++) {
 			rig_store(++next);
 			rig_settle(next);
 		}
-		if (standing[n].are_files_given)
+		if (blocked[n].are_files_given)
 			spool_file_drop(rig.spool, rig_take_file());
-		cr_expect(stuck && stuck_operation, "%s", standing[n].what);
+		cr_expect(stuck && stuck_operation, "%s", blocked[n].what);
 		stuck_operation = NONE;
 		rig_until(&answer);
-		cr_expect_eq(answer, 0, "%s: %d", standing[n].what, answer);
+		cr_expect_eq(answer, 0, "%s: %d", blocked[n].what, answer);
 	}
 }
 
@@ -462,7 +464,7 @@ until_ready(void)
 
 Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 {
-	static struct rig_file asked[20];
+	static struct rig_file requested[20];
 	int fds[BODY_FILES_READY];
 
 	until_ready();
@@ -473,20 +475,20 @@ Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 	cr_expect_eq(spool_file(rig.spool), -1);
 	cr_expect_eq(errno, EAGAIN);
 	for (unsigned n = 0; n < 20; n++)
-		rig_ask_file(&asked[n]);
-	spool_file_cancel(&asked[3].wait);
-	spool_file_cancel(&asked[3].wait);
+		rig_request_file(&requested[n]);
+	spool_file_cancel(&requested[3].wait);
+	spool_file_cancel(&requested[3].wait);
 	rig_store(50);
 	for (unsigned n = 0; n < 20; n++)
-		cr_expect_eq(asked[n].answer, -1);
+		cr_expect_eq(requested[n].answer, -1);
 	stuck_operation = NONE;
 	for (unsigned n = 0; n < 20; n++)
 		if (n != 3)
-			rig_until(&asked[n].answer);
-	cr_expect_eq(asked[3].answer, -1);
+			rig_until(&requested[n].answer);
+	cr_expect_eq(requested[3].answer, -1);
 	for (unsigned n = 0; n < 20; n++)
 		if (n != 3)
-			spool_file_drop(rig.spool, asked[n].fd);
+			spool_file_drop(rig.spool, requested[n].fd);
 	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		spool_file_drop(rig.spool, fds[n]);
 	for (int n = 0; n < 5; n++)
@@ -495,8 +497,8 @@ Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 	rig_store_in_file(51, BODY_BYTES);
 }
 
-/* The error is of who asks; nothing is opened ahead again and again meanwhile. */
-Test(spool_threads, a_file_that_cannot_be_opened)
+/* The request gets the error; no file is opened ahead repeatedly meanwhile. */
+Test(spool_threads, an_open_error_is_the_answer_of_the_request)
 {
 	struct rig_file a;
 	unsigned before;
@@ -508,7 +510,7 @@ Test(spool_threads, a_file_that_cannot_be_opened)
 	for (int n = 0; n < 10; n++)
 		rig_turn();
 	before = calls[OPEN_NAMELESS];
-	rig_ask_file(&a);
+	rig_request_file(&a);
 	rig_until(&a.answer);
 	cr_expect_eq(a.answer, EMFILE);
 	cr_expect_eq(calls[OPEN_NAMELESS], before + 1);

@@ -1,6 +1,7 @@
-/* What the spool reads and syncs for itself (survivors of a segment that is freed, what is left of
- * a damaged message, a body that is checked again) while the disk stands still there: appends,
- * statuses and deliveries of other messages go on, and what is copied is what was answered. */
+/* The upkeep thread: what the spool reads and syncs for itself (live messages of a segment that is
+ * to be freed, the remains of a damaged message, a body that is checked again) while the disk does
+ * not respond to it: appends, statuses and deliveries of other messages continue, and copies
+ * contain what was answered. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,21 +13,21 @@
 
 enum { SEGMENTS_FEW = 5, HOLE_MS = 100, LARGE_BYTES = 120000 };
 
-/* Reads of what holds these words do not end while the disk stands still there, but for the first
- * so many; syncs of files that were opened to be written neither. */
-static const char stuck_words[] = "STUCK";
-static atomic_bool stands_still, syncs_stand_still, log_stands_still;
+/* Reads of bytes with this text do not end while they are blocked, except for the first so many;
+ * nor do syncs of a file that is set aside. */
+static const char blocked_text[] = "STUCK";
+static atomic_bool is_read_blocked, is_set_aside_blocked, is_log_blocked;
 static atomic_int let_through;
-static atomic_int damaged_byte;   /* what they read differs by it */
-static atomic_uint holes;         /* reads of a page, which all failed, each after HOLE_MS */
+static atomic_int damaged_byte;   /* inverts bits of one byte that they read */
+static atomic_uint holes;         /* reads of one page, which all failed, each after HOLE_MS */
 static atomic_bool has_holes;
-static atomic_int aside_fd;
+static atomic_int set_aside_fd;
 
 static ssize_t
 watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 {
 	ssize_t got = rig.disk->pread(f, fd, p, n, at);
-	char *words = got > 0 ? memmem(p, (size_t)got, stuck_words, strlen(stuck_words)) : NULL;
+	char *words = got > 0 ? memmem(p, (size_t)got, blocked_text, strlen(blocked_text)) : NULL;
 
 	if (has_holes && n == SEGMENT_SALVAGE_BYTES) {
 		usleep(HOLE_MS * 1000);
@@ -37,8 +38,8 @@ watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 	if (!words)
 		return got;
 	if (let_through-- <= 0)
-		rig_stand(&stands_still);
-	words[strlen(stuck_words) + 1] ^= (char)damaged_byte;
+		rig_block(&is_read_blocked);
+	words[strlen(blocked_text) + 1] ^= (char)damaged_byte;
 	return got;
 }
 
@@ -48,14 +49,14 @@ watch_open(struct fsio *f, const char *name, int flags)
 	int fd = rig.disk->open(f, name, flags);
 
 	if (strstr(name, ".aside"))
-		aside_fd = fd;
+		set_aside_fd = fd;
 	return fd;
 }
 
 static int
 watch_sync_data(struct fsio *f, int fd)
 {
-	rig_stand(fd == aside_fd ? &syncs_stand_still : &log_stands_still);
+	rig_block(fd == set_aside_fd ? &is_set_aside_blocked : &is_log_blocked);
 	return rig.disk->sync_data(f, fd);
 }
 
@@ -72,20 +73,20 @@ begin(void)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN * 4};
 
-	aside_fd = -1;
+	set_aside_fd = -1;
 	rig_begin(&o, watch);
 }
 
 static void
 end(void)
 {
-	stands_still = syncs_stand_still = log_stands_still = has_holes = false;
+	is_read_blocked = is_set_aside_blocked = is_log_blocked = has_holes = false;
 	rig_end();
 }
 
-TestSuite(spool_upkeep, .init = begin, .fini = end, .timeout = 60);
+TestSuite(upkeep, .init = begin, .fini = end, .timeout = 60);
 
-/* Of two recipients; words is its envelope. */
+/* Two recipients; words is the envelope. */
 static struct spool_entry
 message(uint32_t number, struct str words)
 {
@@ -115,9 +116,9 @@ deferred(uint32_t number, uint32_t recipient, uint32_t attempts)
 	return e;
 }
 
-/* Other messages are taken, read and settled. */
+/* Other messages are stored, read and settled. */
 static void
-others_go_on(uint32_t from)
+others_continue(uint32_t from)
 {
 	for (uint32_t n = from; n < from + 20; n++) {
 		store(n, STR("other"));
@@ -127,43 +128,43 @@ others_go_on(uint32_t from)
 }
 
 static void
-wait_stuck(void)
+wait_blocked(void)
 {
-	rig_until_count(&rig_stuck, 1, "calls that stand still");
-	cr_assert_eq(rig_stuck, 1, "%u", rig_stuck);
+	rig_until_count(&rig_blocked, 1, "calls that stand still");
+	cr_assert_eq(rig_blocked, 1, "%u", rig_blocked);
 }
 
-/* ---- survivors ---- */
+/* ---- copies ---- */
 
-/* Compaction reads message 1 and does not come to an end of it; 2 and 3 are behind. */
+/* Compaction is blocked in the read of message 1; 2 and 3 follow. */
 static void
 begin_compaction(void)
 {
 	store(1, STR("STUCK 1"));
 	store(2, STR("e"));
 	store(3, STR("e"));
-	stands_still = true;
+	is_read_blocked = true;
 	rig_churn(1000, 200);
-	wait_stuck();
+	wait_blocked();
 }
 
 static void
 end_compaction(void)
 {
-	stands_still = false;
+	is_read_blocked = false;
 	rig_churn(2000, 200);
 	cr_assert_leq(rig_segments(), SEGMENTS_FEW, "%llu", (unsigned long long)rig_segments());
 }
 
-Test(spool_upkeep, a_survivor_whose_read_stands_still_stops_nobody)
+Test(upkeep, a_blocked_read_of_compaction_stops_no_other_work)
 {
 	struct spool_message m;
 
 	begin_compaction();
-	others_go_on(10);
+	others_continue(10);
 	rig_read(2);
 	rig_churn(3000, 100);
-	cr_assert_eq(rig_stuck, 1);
+	cr_assert_eq(rig_blocked, 1);
 	cr_assert_gt(rig_segments(), SEGMENTS_FEW, "its segment was freed under the read");
 	end_compaction();
 	for (uint32_t n = 1; n <= 3; n++) {
@@ -172,8 +173,8 @@ Test(spool_upkeep, a_survivor_whose_read_stands_still_stops_nobody)
 	}
 }
 
-/* The copy is made of what was answered until then, not of what it was when its read was begun. */
-Test(spool_upkeep, a_copy_holds_what_was_answered_during_the_read)
+/* The copy contains what was answered until it is appended, not the state when its read began. */
+Test(upkeep, a_copy_holds_what_was_answered_during_the_read)
 {
 	struct spool_entry e[2] = {deferred(1, 2, 3), {.kind = SPOOL_HOLD, .id = rig_id(1)}};
 	struct spool_message m;
@@ -191,9 +192,9 @@ Test(spool_upkeep, a_copy_holds_what_was_answered_during_the_read)
 	cr_assert_eq(m.recipients[1].outcome, SPOOL_DEFERRED);
 }
 
-/* Its status is under way when the read ends: it is not copied now, for its copy would stand behind
- * that status without it, and it is not forgotten. */
-Test(spool_upkeep, a_survivor_with_an_append_under_way_is_copied_later)
+/* An append of its status is in progress when the read ends: it is not copied now, because its copy
+ * would follow that status without containing it; it is copied later. */
+Test(upkeep, a_message_with_an_append_in_progress_is_copied_later)
 {
 	const struct segment *oldest;
 	struct spool_entry e = deferred(1, 2, 3);
@@ -202,25 +203,25 @@ Test(spool_upkeep, a_survivor_with_an_append_under_way_is_copied_later)
 
 	begin_compaction();
 	oldest = rig.spool->index.oldest;
-	log_stands_still = true;
+	is_log_blocked = true;
 	rig_append_soon(&e, 1, &answer);
-	stands_still = false;
+	is_read_blocked = false;
 	for (int n = 0; n < 1000 && index_find(&rig.spool->index, rig_id(1))->copy; n++)
 		rig_turn();
 	cr_assert_null(index_find(&rig.spool->index, rig_id(1))->copy);
 	cr_assert_eq(answer, -1);
-	log_stands_still = false;
+	is_log_blocked = false;
 	rig_until(&answer);
 	for (int n = 0; n < 1000 && rig.spool->index.oldest == oldest; n++)
 		rig_turn();
 	cr_assert_neq(rig.spool->index.oldest, oldest, "it is freed");
-	/* at once: the next copy would mend it */
+	/* at once: a later copy would hide the fault */
 	rig_open_again();
 	cr_assert(spool_find(rig.spool, rig_id(1), &m));
 	cr_assert(m.recipients && m.recipients[1].attempts == 3);
 }
 
-Test(spool_upkeep, a_survivor_that_is_finished_during_its_read_is_not_copied)
+Test(upkeep, a_message_that_is_settled_during_its_read_is_not_copied)
 {
 	struct spool_message m;
 
@@ -233,61 +234,62 @@ Test(spool_upkeep, a_survivor_that_is_finished_during_its_read_is_not_copied)
 	cr_assert(spool_find(rig.spool, rig_id(2), &m));
 }
 
-/* However many survive, only so many are read before they are copied. */
-Test(spool_upkeep, survivors_that_are_read_ahead_are_bounded)
+/* Whatever the number of live messages is, only so many are read before they are copied. */
+Test(upkeep, reads_ahead_of_compaction_are_bounded)
 {
-	unsigned most = 0;
+	unsigned ahead_max = 0;
 
 	for (uint32_t n = 1; n <= 500; n++)
 		store(n, STR("e"));
 	for (uint32_t n = 1000; n < 1300; n++) {
 		rig_churn(n, 1);
-		most = rig.spool->copies.ahead > most ? rig.spool->copies.ahead : most;
+		ahead_max =
+		    rig.spool->copies.ahead > ahead_max ? rig.spool->copies.ahead : ahead_max;
 		cr_assert_leq(rig.spool->copies.ahead, COMPACTION_COPIES_AHEAD_MAX);
 	}
-	cr_assert_gt(most, 1, "they are read one by one");
+	cr_assert_gt(ahead_max, 1, "they are read one by one");
 	for (uint32_t n = 1; n <= 500; n++)
 		rig_read(n);
 	cr_assert_leq(rig_segments(), SEGMENTS_FEW, "%llu", (unsigned long long)rig_segments());
 }
 
-/* ---- what is lost ---- */
+/* ---- lost messages ---- */
 
-struct keeping {
-	int kept; /* enum lost_record_result, as lost_record_set_aside tells; -1: not yet */
+struct set_aside_case {
+	int result; /* enum lost_record_result; -1: none yet */
 	int stored;
 	uint32_t number;
-	size_t ends;              /* recipients that come to their end */
+	size_t settled_count;          /* recipients that are settled */
 };
 
 static void
-kept(enum lost_record_result result, void *arg)
+set_aside_done(enum lost_record_result result, void *arg)
 {
-	struct keeping *k = arg;
-	struct spool_recipient ends[2] = {{.number = 1, .outcome = SPOOL_FAILED},
+	struct set_aside_case *k = arg;
+	struct spool_recipient statuses[2] = {{.number = 1, .outcome = SPOOL_FAILED},
 	    {.number = 2, .outcome = SPOOL_FAILED}};
 	struct lost_record l = {.id = rig_id(k->number),
 	    .envelope = STR("words"),
-	    .ends = ends,
-	    .count = k->ends,
-	    .fn = rig_heard,
+	    .ends = statuses,
+	    .count = k->settled_count,
+	    .fn = rig_answered,
 	    .arg = &k->stored};
 
-	k->kept = (int)result;
+	k->result = (int)result;
 	if (result == LOST_RECORD_SET_ASIDE)
 		cr_assert_eq(lost_record_append(rig.spool, &l), LOST_RECORD_BEGUN);
 }
 
 static void
-keep(struct keeping *k, uint32_t number)
+begin_set_aside(struct set_aside_case *k, uint32_t number)
 {
-	*k = (struct keeping){-1, -1, number, 2};
-	cr_assert_eq(
-	    lost_record_set_aside(rig.spool, rig_id(number), EBADMSG, kept, k), LOST_RECORD_BEGUN);
+	*k = (struct set_aside_case){-1, -1, number, 2};
+	cr_assert_eq(lost_record_set_aside(rig.spool, rig_id(number), EBADMSG, set_aside_done, k),
+	    LOST_RECORD_BEGUN);
 }
 
 static bool
-is_there(const char *end)
+has_file(const char *end)
 {
 	char id[ID_NUMBER_TEXT_BYTES], name[80];
 	struct fsio_file file;
@@ -296,130 +298,131 @@ is_there(const char *end)
 	return rig.disk->inspect(rig.io, name, &file) == 0;
 }
 
-/* Message 1 was read wrong once; the next try proves it. */
+/* One read of message 1 did not match its checksum; the next one proves the damage. */
 static void
-damage(struct keeping *k)
+damage(struct set_aside_case *k)
 {
 	store(1, STR("STUCK 1"));
 	damaged_byte = 1;
-	keep(k, 1);
-	rig_until(&k->kept);
-	cr_assert_eq(k->kept, LOST_RECORD_UNPROVEN, "one read is no proof");
-	rig_stuck = 0;
+	begin_set_aside(k, 1);
+	rig_until(&k->result);
+	cr_assert_eq(k->result, LOST_RECORD_UNPROVEN, "one read is no proof");
+	rig_blocked = 0;
 }
 
-Test(spool_upkeep, a_loss_whose_reads_and_syncs_stand_still_stops_nobody)
+Test(upkeep, a_blocked_set_aside_stops_no_other_work)
 {
 	struct spool_message m;
-	struct keeping k;
+	struct set_aside_case k;
 
 	damage(&k);
-	stands_still = syncs_stand_still = true;
+	is_read_blocked = is_set_aside_blocked = true;
 	let_through = 1;
-	keep(&k, 1);
-	wait_stuck();
-	others_go_on(10);
-	cr_assert_eq(
-	    lost_record_set_aside(rig.spool, rig_id(1), EBADMSG, kept, &k), LOST_RECORD_BUSY);
-	rig_stuck = 0;
-	stands_still = false;
-	wait_stuck();
-	others_go_on(100);
-	cr_assert_eq(k.kept, -1);
-	syncs_stand_still = false;
+	begin_set_aside(&k, 1);
+	wait_blocked();
+	others_continue(10);
+	cr_assert_eq(lost_record_set_aside(rig.spool, rig_id(1), EBADMSG, set_aside_done, &k),
+	    LOST_RECORD_BUSY);
+	rig_blocked = 0;
+	is_read_blocked = false;
+	wait_blocked();
+	others_continue(100);
+	cr_assert_eq(k.result, -1);
+	is_set_aside_blocked = false;
 	rig_until(&k.stored);
-	cr_assert(k.kept == LOST_RECORD_SET_ASIDE && k.stored == 0);
-	cr_assert(is_there(".aside"));
+	cr_assert(k.result == LOST_RECORD_SET_ASIDE && k.stored == 0);
+	cr_assert(has_file(".aside"));
 	cr_assert(spool_find(rig.spool, rig_id(1), &m));
 	cr_assert(m.header_bytes == 0 && m.recipients[0].outcome == SPOOL_FAILED);
 }
 
-/* What is left of message 1 is written, and its sync does not end. */
+/* What is left of message 1 is written, and the sync of that file is blocked. */
 static void
-begin_putting_aside(struct keeping *k)
+begin_blocked_set_aside(struct set_aside_case *k)
 {
 	damage(k);
-	syncs_stand_still = true;
-	keep(k, 1);
-	wait_stuck();
+	is_set_aside_blocked = true;
+	begin_set_aside(k, 1);
+	wait_blocked();
 }
 
-/* The operator deletes it meanwhile: nothing is told of it, and nothing of it is kept. */
-Test(spool_upkeep, a_message_that_is_deleted_while_it_is_put_aside)
+/* The operator deletes it meanwhile: no report is sent, and no file of it stays. */
+Test(upkeep, a_message_deleted_while_it_is_set_aside_leaves_no_file)
 {
-	struct keeping k;
+	struct set_aside_case k;
 
-	begin_putting_aside(&k);
-	cr_assert(is_there(".aside"));
+	begin_blocked_set_aside(&k);
+	cr_assert(has_file(".aside"));
 	rig_settle(1);
-	syncs_stand_still = false;
-	rig_until(&k.kept);
-	cr_assert_eq(k.kept, LOST_RECORD_GONE);
-	for (int n = 0; n < 100 && is_there(".aside"); n++)
+	is_set_aside_blocked = false;
+	rig_until(&k.result);
+	cr_assert_eq(k.result, LOST_RECORD_GONE);
+	for (int n = 0; n < 100 && has_file(".aside"); n++)
 		rig_turn();
-	cr_assert_not(is_there(".aside"));
+	cr_assert_not(has_file(".aside"));
 }
 
-/* Something of it is answered meanwhile: whoever is told decides anew with what is known then. */
-Test(spool_upkeep, a_message_that_goes_on_while_it_is_put_aside)
+/* A status is answered meanwhile: the caller decides again with what is known then. */
+Test(upkeep, a_status_appended_during_set_aside_is_not_lost)
 {
 	struct spool_entry e = deferred(1, 2, 3);
 	struct spool_message m;
-	struct keeping k;
+	struct set_aside_case k;
 	int answer;
 
-	begin_putting_aside(&k);
-	log_stands_still = true;
+	begin_blocked_set_aside(&k);
+	is_log_blocked = true;
 	rig_append_soon(&e, 1, &answer);
-	syncs_stand_still = false;
-	rig_until(&k.kept);
-	cr_assert_eq(k.kept, LOST_RECORD_BUSY);
+	is_set_aside_blocked = false;
+	rig_until(&k.result);
+	cr_assert_eq(k.result, LOST_RECORD_BUSY);
 	cr_assert_eq(answer, -1);
-	log_stands_still = false;
+	is_log_blocked = false;
 	rig_until(&answer);
-	keep(&k, 1);
-	k.ends = 1;
+	begin_set_aside(&k, 1);
+	k.settled_count = 1;
 	rig_until(&k.stored);
-	cr_assert(k.kept == LOST_RECORD_SET_ASIDE && k.stored == 0);
+	cr_assert(k.result == LOST_RECORD_SET_ASIDE && k.stored == 0);
 	cr_assert(spool_find(rig.spool, rig_id(1), &m));
 	cr_assert_eq(m.recipients[0].outcome, SPOOL_FAILED);
 	cr_assert_eq(m.recipients[1].outcome, SPOOL_DEFERRED);
 	cr_assert_eq(m.recipients[1].attempts, 3);
 }
 
-/* It is deleted while what is left is written: that is durable only after the thread has ended. */
-Test(spool_upkeep, a_message_whose_deletion_is_under_way_while_it_is_put_aside)
+/* It is deleted while its remains are written: the deletion becomes durable only after the thread
+ * has finished. */
+Test(upkeep, a_deletion_in_progress_during_set_aside_leaves_no_file)
 {
 	struct spool_entry e[2] = {rig_done(1, 1), rig_done(1, 2)};
-	struct keeping k;
+	struct set_aside_case k;
 	int answer;
 
-	begin_putting_aside(&k);
-	log_stands_still = true;
+	begin_blocked_set_aside(&k);
+	is_log_blocked = true;
 	rig_append_soon(e, 2, &answer);
-	syncs_stand_still = false;
-	rig_until(&k.kept);
-	cr_assert_eq(k.kept, LOST_RECORD_BUSY);
-	cr_assert(is_there(".aside"));
-	log_stands_still = false;
+	is_set_aside_blocked = false;
+	rig_until(&k.result);
+	cr_assert_eq(k.result, LOST_RECORD_BUSY);
+	cr_assert(has_file(".aside"));
+	is_log_blocked = false;
 	rig_until(&answer);
-	for (int n = 0; n < 100 && is_there(".aside"); n++)
+	for (int n = 0; n < 100 && has_file(".aside"); n++)
 		rig_turn();
-	cr_assert_not(is_there(".aside"));
+	cr_assert_not(has_file(".aside"));
 }
 
-/* The spool ends right after a message has gone: what was put aside of it is not left behind. */
-Test(spool_upkeep, close_while_what_was_put_aside_is_removed)
+/* The spool is closed right after the message was removed: no file of it stays. */
+Test(upkeep, close_removes_the_files_of_a_removed_message)
 {
-	struct keeping k;
+	struct set_aside_case k;
 
-	begin_putting_aside(&k);
+	begin_blocked_set_aside(&k);
 	rig_settle(1);
-	syncs_stand_still = false;
-	rig_until(&k.kept);
-	cr_assert_eq(k.kept, LOST_RECORD_GONE);
+	is_set_aside_blocked = false;
+	rig_until(&k.result);
+	cr_assert_eq(k.result, LOST_RECORD_GONE);
 	spool_close(&rig.spool);
-	cr_assert_not(is_there(".aside"));
+	cr_assert_not(has_file(".aside"));
 	rig_open_again();
 }
 
@@ -434,37 +437,37 @@ store_large(uint32_t number)
 	rig_append(&e, 1);
 }
 
-/* Each page that cannot be read takes its time: others are read in between, and a stop waits for
- * one of them only. */
-Test(spool_upkeep, close_while_a_loss_is_put_aside)
+/* Each page that cannot be read takes long: other messages are read in between, and a stop waits
+ * for one page only. */
+Test(upkeep, close_waits_for_one_read_of_set_aside_only)
 {
-	struct keeping k, other;
+	struct set_aside_case k, other;
 	unsigned before;
 
 	store_large(1);
 	store(2, STR("e"));
 	damaged_byte = 1;
-	keep(&k, 1);
-	rig_until(&k.kept);
+	begin_set_aside(&k, 1);
+	rig_until(&k.result);
 	has_holes = true;
-	keep(&k, 1);
+	begin_set_aside(&k, 1);
 	while (holes < 2)
 		rig_turn();
-	keep(&other, 2);
-	rig_until(&other.kept);
-	cr_assert_eq(other.kept, LOST_RECORD_READABLE);
+	begin_set_aside(&other, 2);
+	rig_until(&other.result);
+	cr_assert_eq(other.result, LOST_RECORD_READABLE);
 	cr_assert_lt(holes, 8, "it waited for all of them");
 	before = holes;
 	spool_close(&rig.spool);
 	cr_assert_leq(holes, before + 1, "%u reads were waited for", holes - before);
-	cr_assert_eq(k.kept, -1);
+	cr_assert_eq(k.result, -1);
 	has_holes = false;
 	damaged_byte = 0;
 	rig_open_again();
 	rig_read(1);
 }
 
-/* ---- bodies that are checked ---- */
+/* ---- checks of bodies ---- */
 
 static void
 check_body(int *answer)
@@ -472,16 +475,16 @@ check_body(int *answer)
 	rig_check_body(STR("STUCK in the body"), answer);
 }
 
-Test(spool_upkeep, a_body_whose_check_stands_still_stops_nobody)
+Test(upkeep, a_blocked_check_of_a_body_stops_no_other_work)
 {
 	int answer;
 
-	stands_still = true;
+	is_read_blocked = true;
 	check_body(&answer);
-	wait_stuck();
-	others_go_on(10);
+	wait_blocked();
+	others_continue(10);
 	cr_assert_eq(answer, -1);
-	stands_still = false;
+	is_read_blocked = false;
 	rig_until(&answer);
 	cr_assert_eq(answer, 0);
 	damaged_byte = 1;
@@ -490,7 +493,7 @@ Test(spool_upkeep, a_body_whose_check_stands_still_stops_nobody)
 	cr_assert_eq(answer, EBADMSG);
 }
 
-Test(spool_upkeep, close_while_a_body_is_checked)
+Test(upkeep, close_ends_checks_of_bodies_without_an_answer)
 {
 	int answer;
 

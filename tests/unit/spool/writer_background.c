@@ -1,4 +1,4 @@
-/* Files that the disk does not remove at once. */
+/* writer_background: files that the disk does not remove at once. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +15,7 @@ enum { BODY_BYTES = 200000, BODIES = 20 };
 static atomic_uint unlinks, refused; /* of bodies */
 static atomic_bool is_refusing;
 
-static atomic_uint let_through = UINT_MAX; /* so many unlinks end */
+static atomic_uint let_through = UINT_MAX; /* only so many unlinks end */
 
 static int
 refuse_unlink(struct fsio *f, const char *name)
@@ -64,7 +64,7 @@ unremoved(void)
 }
 
 static unsigned
-told(int log, const char *words)
+log_count(int log, const char *words)
 {
 	static char text[65536];
 	ssize_t n = pread(log, text, sizeof text - 1, 0);
@@ -76,8 +76,9 @@ told(int log, const char *words)
 	return count;
 }
 
-/* They are counted, tried again with a pause, and told once; they go when the disk lets them. */
-Test(spool_removal, bodies_are_tried_again, .timeout = 60)
+/* They are counted, retried after a pause, and logged once; they are removed when the disk allows
+ * it. */
+Test(writer_background, removals_of_bodies_are_retried, .timeout = 60)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
 	int64_t end_ms;
@@ -96,9 +97,9 @@ Test(spool_removal, bodies_are_tried_again, .timeout = 60)
 	cr_expect_eq(unremoved(), BODIES);
 	rig_until_count(&refused, BODIES + 1, "another try");
 	cr_expect_lt(refused, BODIES + 5, "%u tries", refused);
-	cr_expect_eq(told(log, "cannot remove"), 1);
+	cr_expect_eq(log_count(log, "cannot remove"), 1);
 	is_refusing = false;
-	end_ms = clock_mono_ms() + RIG_PATIENCE_MS;
+	end_ms = clock_mono_ms() + RIG_TIMEOUT_MS;
 	while (unremoved() && clock_mono_ms() < end_ms)
 		usleep(10000);
 	cr_expect_eq(unremoved(), 0);
@@ -107,8 +108,8 @@ Test(spool_removal, bodies_are_tried_again, .timeout = 60)
 	close(log);
 }
 
-/* One removal stands still: what was made durable before it is answered. */
-Test(spool_removal, answers_do_not_wait_for_removals, .timeout = 60)
+/* One removal is blocked: what was made durable before it is answered. */
+Test(writer_background, answers_do_not_wait_for_removals, .timeout = 60)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN};
 	struct spool_entry done[] = {rig_done(1, 1), rig_done(2, 1)};
@@ -121,7 +122,7 @@ Test(spool_removal, answers_do_not_wait_for_removals, .timeout = 60)
 	rig_append(done, 2);
 	rig_until_count(&unlinks, 1, "removals");
 	rig_store_soon(3, &answer);
-	/* longer than a turn of the writer spends on removals */
+	/* longer than one turn of the writer spends on removals */
 	usleep(200000);
 	let_through = 1;
 	rig_until(&answer);
