@@ -157,7 +157,7 @@ void
 spool_file_request(struct spool *s, struct spool_file_wait *w, spool_file_fn *fn, void *arg)
 {
 	if (w->spool)
-		die("spool: a file that is asked for was asked for again");
+		die("spool: a file request that is waiting was made again");
 	*w = (struct spool_file_wait){.spool = s, .fn = fn, .arg = arg};
 	TAILQ_INSERT_TAIL(&s->body_files.waiting, w, link);
 	body_files_open_more(s);

@@ -244,8 +244,8 @@ damage_copies_log_unfit(const struct damage_copies_unfit *unfit, const struct se
 			 "their %llu bytes", unfit->count, (unsigned long long)unfit->bytes);
 	errno = unfit->error;
 	if (unfit->unasked)
-		log_warn("spool: %u damaged places are not copied now: the disk does not say what "
-			 "room it has: %m; the next start tries again", unfit->unasked);
+		log_warn("spool: %u damaged places are not copied now: the free space of the disk "
+			 "is not known: %m; the next start tries again", unfit->unasked);
 }
 
 /* ---- all ---- */

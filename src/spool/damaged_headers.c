@@ -356,7 +356,7 @@ log_damaged_header(
 		r->spool->stats.quarantined++;
 		return 0;
 	}
-	log_error("spool: the header of %s is damaged, and it cannot be told where its %u records "
+	log_error("spool: the header of %s is damaged, and it is not known where its %u records "
 		  "belong; messages that were acknowledged may stand in it; put the file back from "
 		  "a backup, or start once with --accept-damage, which sets it aside", name,
 	    c->frames);

@@ -213,15 +213,15 @@ void
 lost_messages_log_unfinished(const struct replay *r, const struct segment *g, uint32_t at)
 {
 	struct msgid before = r->lost_messages ? r->lost_messages->newest : (struct msgid){0, 0};
-	char name[SEGMENT_NAME_BYTES], id[ID_NUMBER_TEXT_BYTES], behind[96] = "";
+	char name[SEGMENT_NAME_BYTES], id[ID_NUMBER_TEXT_BYTES], after[96] = "";
 
 	if (before.session)
-		snprintf(behind, sizeof behind, " behind the first line with \"id=%s\"",
+		snprintf(after, sizeof after, " after the first line with \"id=%s\"",
 		    msgid_text(before, 0, id));
 	log_info("spool: what was written last to %s, at %u, is not whole, as a power cut leaves "
-		 "it, and is dropped: then nobody was told that it is stored; if the disk has "
+		 "it, and is dropped: it was not acknowledged then; if the disk has "
 		 "damaged it since, the accept lines of its messages stand in this log%s",
-	    segment_name(g->slot, name), at, behind);
+	    segment_name(g->slot, name), at, after);
 }
 
 /* Compaction moves messages to newer segments.  So a message after the gap that is older than the

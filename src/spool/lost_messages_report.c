@@ -116,9 +116,9 @@ lost_messages_report_one(const struct spool *s, const struct lost_messages_damag
 	    "spool: what stands at %u of %s is in message %s%.*s%s: %s", m->offset, name, id,
 	    STR_ARG(m->addresses), settled,
 	    m->is_readable ? "it is whole, and can be delivered from the file that is set aside, "
-			 "unless it had come to its end"
-		       : "it is lost, unless it had come to its end; nobody is told of it but by "
-			 "this line: ask the sender to send it again");
+			 "unless its delivery was finished"
+		       : "it is lost, unless its delivery was finished; only this line names "
+			 "it: ask the sender to send it again");
 }
 
 static void
@@ -133,11 +133,13 @@ lost_messages_report_damaged(struct replay *r)
 		lost_messages_report_one(r->spool, list.items[i].message);
 	if (list.count > named)
 		lost_messages_report_line(r->spool, STR("more"),
-		    "spool: %zu more messages in damaged places are lost, unless they had come to "
-		    "their end, and are not named; sallyportd(8), BACKUP AND RESTORE, tells how to "
-		    "read them", list.count - named);
+		    "spool: %zu more messages in damaged places are lost, unless their delivery "
+		    "was "
+		    "finished, and are not named; sallyportd(8), BACKUP AND RESTORE, tells how to "
+		    "read them",
+		    list.count - named);
 	if (list.ended_count)
-		log_info("spool: messages in damaged places that had come to their end: %u; no "
+		log_info("spool: messages in damaged places whose delivery was finished: %u; no "
 			 "mail is lost with them", list.ended_count);
 	mem_free(list.items);
 }
@@ -173,7 +175,7 @@ lost_messages_report_gap(const struct replay *r, const struct lost_messages_gap 
 	if (!gap->generation)
 		before.session = 0;
 	if (before.session)
-		snprintf(begin, sizeof begin, " behind the first line with \"id=%s\"",
+		snprintf(begin, sizeof begin, " after the first line with \"id=%s\"",
 		    msgid_text(before, 0, from));
 	if (gap->after.session)
 		snprintf(end, sizeof end, " before the first line with \"id=%s\"",
@@ -181,9 +183,10 @@ lost_messages_report_gap(const struct replay *r, const struct lost_messages_gap 
 	lost_messages_name_gap(gap, what, sizeof what);
 	lost_messages_report_line(r->spool, str_of(what),
 	    "spool: messages may be lost with %s, that no line names: their accept lines stand in "
-	    "this log%s%s%s; those of which it tells no end, and that are not in the queue, are "
-	    "lost: ask their senders to send them again", what, begin,
-	    before.session && gap->after.session ? " and" : "", end);
+	    "this log%s%s%s; those of which it names no final result, and that are not in the "
+	    "queue, are "
+	    "lost: ask their senders to send them again",
+	    what, begin, before.session && gap->after.session ? " and" : "", end);
 }
 
 static void

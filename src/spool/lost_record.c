@@ -49,14 +49,14 @@ const char *
 lost_record_text(enum lost_record_result result)
 {
 	static const char *const text[] = {
-	    [LOST_RECORD_BEGUN] = "it is under way",
-	    [LOST_RECORD_SET_ASIDE] = "what is left of it is kept",
+	    [LOST_RECORD_BEGUN] = "it is in progress",
+	    [LOST_RECORD_SET_ASIDE] = "what is left of it is set aside",
 	    [LOST_RECORD_READABLE] = "its record can be read after all",
 	    [LOST_RECORD_UNPROVEN] = "the last read does not prove the damage",
-	    [LOST_RECORD_GONE] = "it has come to its end",
+	    [LOST_RECORD_GONE] = "its delivery is finished",
 	    [LOST_RECORD_BUSY] = "something of it is being delivered or stored",
 	    [LOST_RECORD_MOVED] = "its record was written to another place meanwhile",
-	    [LOST_RECORD_TOO_MANY] = "many other damaged messages are being put aside",
+	    [LOST_RECORD_TOO_MANY] = "many other damaged messages are being set aside",
 	    [LOST_RECORD_NOT_WRITTEN] = "what is left of it cannot be written to a file",
 	    [LOST_RECORD_FULL] = "too much waits to be written to the disk",
 	};
@@ -328,7 +328,7 @@ lost_record_check_done(void *owner, void *arg)
 {
 	struct spool *s = owner;
 	static const struct task_kind keep = {
-	    lost_record_set_aside_task, lost_record_set_aside_done, lost_record_drop, "put aside"};
+	    lost_record_set_aside_task, lost_record_set_aside_done, lost_record_drop, "set aside"};
 	struct lost_record_task *l = arg;
 	struct stored_message *i = lost_record_find_message(s, l);
 	enum lost_record_result result = lost_record_judge(i, l);
@@ -441,6 +441,6 @@ lost_record_append(struct spool *s, const struct lost_record *l)
 	const struct stored_message *i = index_find(&s->index, l->id);
 
 	if (!i || !i->lost_task || !i->lost_task->is_set_aside)
-		die("spool: a message that was not put aside is called lost");
+		die("spool: a message that was not set aside is appended as lost");
 	return lost_record_append_entries(s, i, l) == 0 ? LOST_RECORD_BEGUN : LOST_RECORD_FULL;
 }

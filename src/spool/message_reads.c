@@ -181,7 +181,7 @@ spool_read(
 	struct spool_read_task *task = i ? i->read_task : NULL;
 
 	if (r->task)
-		die("spool: a reading that is under way was asked for again");
+		die("spool: a read that is in progress was requested again");
 	if (!task) {
 		task = spool_read_task_new(id);
 		if (i)
@@ -227,7 +227,7 @@ spool_read_task_log_error(const struct spool_read_task *task)
 		    segment_name(task->position.slot, name), task->position.offset, text,
 		    task->error == SPOOL_FAULT_MISREAD
 		        ? "; wrong at the next read too, it is lost, and "
-		          "its sender is told"
+		          "its sender gets a report"
 		        : "");
 }
 

@@ -399,7 +399,7 @@ replay_check_end(struct replay *r, const struct replay_image *m, const struct re
 	if (segment_is_missing(&r->mark, m->segment->generation)) {
 		r->spool->stats.known_damages++;
 		log_info("spool: %s ends at %u of %u, as an earlier start with --accept-damage "
-			 "has told", name, m->end, m->segment->bytes);
+			 "has logged", name, m->end, m->segment->bytes);
 		return 0;
 	}
 	log_error("spool: %s is cut short: it ends at %u of %u; messages that were acknowledged "
@@ -407,7 +407,7 @@ replay_check_end(struct replay *r, const struct replay_image *m, const struct re
 	    name, m->end, m->segment->bytes,
 	    segment_chain_advice(r,
 	        "put the whole file back, or start once with --accept-damage, which "
-	        "delivers the rest and tells what is lost, as far as is known"));
+	        "delivers the rest and logs what is lost, as far as is known"));
 	/* in a sealed segment this was done already, as for a damaged range */
 	if (!m->is_sealed)
 		lost_messages_scan_damage(r, m->segment, m->bytes, replay_last_frame_end(r, m));

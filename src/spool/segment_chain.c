@@ -151,7 +151,7 @@ segment_chain_log_gap(
 	if (segment_is_missing(&r->mark, own_seal->generation)) {
 		r->spool->stats.known_damages++;
 		log_info("spool: the segment of generation %llu is missing, as an earlier start "
-			 "with --accept-damage has told",
+			 "with --accept-damage has logged",
 		    (unsigned long long)own_seal->generation);
 		return 0;
 	}
@@ -159,7 +159,7 @@ segment_chain_log_gap(
 		segment_name(segments[before]->slot, older);
 	log_error("spool: a segment file is missing: that of generation %llu, which stood between "
 		  "%s and %s (and perhaps more before it); the messages that were stored in it, "
-		  "and what became of others, are lost with it; %s",
+		  "and the statuses of others, are lost with it; %s",
 	    (unsigned long long)own_seal->generation, older,
 	    segment_name(segments[number]->slot, name), segment_chain_advice(r, put_back));
 	return segment_chain_accept_loss(r, own_seal->generation);
@@ -237,8 +237,8 @@ segment_chain_check_unsealed(
 	segment_name(g->slot, name);
 	if (segment_is_missing(&r->mark, g->generation - 1)) {
 		r->spool->stats.known_damages++;
-		log_info("spool: what stood before %s cannot be told, as an earlier start with "
-			 "--accept-damage has told", name);
+		log_info("spool: what stood before %s is not known, as an earlier start with "
+			 "--accept-damage has logged", name);
 		return 0;
 	}
 	/* what was before it is not needed */
@@ -274,12 +274,12 @@ segment_chain_check_newest(struct replay *r)
 	if (segment_is_missing(&r->mark, n->generation)) {
 		r->spool->stats.known_damages++;
 		log_info("spool: the newest segment (%s, generation %llu) is missing, as an "
-			 "earlier start with --accept-damage has told", name,
+			 "earlier start with --accept-damage has logged", name,
 		    (unsigned long long)n->generation);
 		return 0;
 	}
 	log_error("spool: the newest segment file is missing: %s, of generation %llu (%s names "
-		  "it); the messages that were stored in it, and what became of others, are lost "
+		  "it); the messages that were stored in it, and the statuses of others, are lost "
 		  "with it; %s",
 	    name, (unsigned long long)n->generation, NEWEST_SEGMENT_NAME,
 	    segment_chain_advice(r, put_back));
@@ -362,7 +362,7 @@ segment_chain_check_any(struct replay *r, size_t count)
 	if (segment_is_missing(&r->mark, next)) {
 		r->spool->stats.known_damages++;
 		log_info("spool: the whole log is missing, as an earlier start with "
-			 "--accept-damage has told");
+			 "--accept-damage has logged");
 		return 0;
 	}
 	segment_chain_log_all_missing(r);

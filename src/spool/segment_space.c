@@ -118,7 +118,8 @@ segment_space_check(struct segment_pool *p, enum segment_purpose purpose)
 		return 0;
 	}
 	if (!p->is_short[purpose] && space.is_unknown)
-		log_warn("spool: no new segment for %s: the disk does not say what room it has: %m",
+		log_warn(
+		    "spool: no new segment for %s: the free space of the disk is not known: %m",
 		    whose[purpose]);
 	else if (!p->is_short[purpose])
 		log_warn("spool: no new segment for %s: the disk has %llu bytes free, a segment "

@@ -104,6 +104,6 @@ set_aside_message(struct spool *s, struct stored_message *i, const struct frame_
 	}
 	s->stats.set_aside++;
 	lost_messages_report_line(s, str_of(id),
-	    "spool: message %s: its envelope is not understood; it is set aside as %s, and nobody "
-	    "is told of it", id, name);
+	    "spool: message %s: its envelope is not understood; it is set aside as %s, and no "
+	    "report is sent", id, name);
 }

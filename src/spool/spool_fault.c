@@ -14,9 +14,9 @@ spool_fault_text(int error)
 {
 	switch (error) {
 	case SPOOL_FAULT_MISREAD:
-		return "its checksum is wrong at this read, the disk told no error";
+		return "its checksum is wrong at this read, the disk reported no error";
 	case EBADMSG:
-		return "what stands there is not what was stored: its checksum is wrong";
+		return "the bytes there are not what was stored: their checksum is wrong";
 	case SPOOL_FAULT_BODY_MISSING:
 		return "the body file is missing";
 	case SPOOL_FAULT_BODY_TRUNCATED:

@@ -77,8 +77,8 @@ stale_segments_reason(const struct replay *r, const struct segment *g, const str
 		return "it was missing at an earlier start, which went on without it, for "
 		       "--accept-damage was given";
 	if (end->kind == REPLAY_FREED)
-		return "it was freed, or an earlier start went on without it, and what tells what "
-		       "became of its messages is gone or cannot be read";
+		return "it was freed, or an earlier start went on without it, and the statuses "
+		       "of its messages are gone or cannot be read";
 	return "it was put back after a start that went on without it";
 }
 

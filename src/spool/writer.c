@@ -181,7 +181,7 @@ writer_check_disk(struct spool_writer *w)
 
 	if (w->io->ops->space(w->io, &have, &all) != 0) {
 		if (!w->is_space_unknown)
-			log_warn("spool: the disk does not say what room it has, until it does "
+			log_warn("spool: the free space of the disk is not known; until it is "
 				 "messages that need a file of their own are answered with 451: "
 				 "%m");
 		w->is_space_unknown = true;

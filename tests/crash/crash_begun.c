@@ -89,7 +89,7 @@ gone_and_accepted(void)
 				model_broken(m, "%u lost, not told", m->lost);
 			if (segments > 1 &&
 			    (!cases_told("says where in this log to look for them") ||
-			        !cases_told("behind the first line with \"id=")))
+			        !cases_told("after the first line with \"id=")))
 				model_broken(m, "it is not told where to look");
 			m->may_lose = false;
 			newest_crash(m);

@@ -116,7 +116,7 @@ id_behind(const char *line, const char *words)
 static bool
 is_told_by(const char *line, struct msgid id)
 {
-	struct msgid from = id_behind(line, "behind the first line with \"id=");
+	struct msgid from = id_behind(line, "after the first line with \"id=");
 	struct msgid to = id_behind(line, "before the first line with \"id=");
 	char text[ID_NUMBER_TEXT_BYTES];
 

@@ -14,7 +14,7 @@
 #include "newest_rig.h"
 #include "spool/spool_internal.h"
 
-static const char lost[] = "it is lost", ended[] = "had come to their end: ";
+static const char lost[] = "it is lost", ended[] = "whose delivery was finished: ";
 
 static void
 losses_expect(struct model *m, const char *words, const char *more, unsigned count)
@@ -150,7 +150,7 @@ losses_expect_between(struct model *m, struct msgid before, struct msgid after)
 {
 	char id[ID_NUMBER_TEXT_BYTES], words[96], more[96] = "accept lines";
 
-	snprintf(words, sizeof words, "behind the first line with \"id=%s\"",
+	snprintf(words, sizeof words, "after the first line with \"id=%s\"",
 	    msgid_text(before, 0, id));
 	if (after.session)
 		snprintf(more, sizeof more, "before the first line with \"id=%s\"",
@@ -412,7 +412,7 @@ losses_unread(void)
 	m->may_lose = true;
 	simdisk_bad_place(m->disk, s.name, s.from, s.to);
 	if (newest_open(m, true)) {
-		losses_expect(m, unnamed, "behind the first line with \"id=", 1);
+		losses_expect(m, unnamed, "after the first line with \"id=", 1);
 		losses_expect(m, unnamed, "before the first line with \"id=", 1);
 		if (!index_find(&m->spool->index, before->id) ||
 		    !index_find(&m->spool->index, after->id))
@@ -496,7 +496,7 @@ losses_without_place(void)
 	m->may_lose = true;
 	losses_wipe_place(m, s);
 	if (newest_open(m, true)) {
-		losses_expect(m, "it cannot be told where its", s.name, 1);
+		losses_expect(m, "it is not known where its", s.name, 1);
 		losses_expect(m, aside, msgid_text(first->id, 0, id), 1);
 		losses_expect(m, aside, msgid_text(g->id, 0, id), 1);
 		losses_expect(m, lost, id, 0);
@@ -567,7 +567,7 @@ losses_torn_tail(void)
 	if (newest_open(m, false)) {
 		losses_expect(m, "error", "", 0);
 		losses_expect(m, lost, "", 0);
-		snprintf(words, sizeof words, "behind the first line with \"id=%s\"",
+		snprintf(words, sizeof words, "after the first line with \"id=%s\"",
 		    msgid_text(before->id, 0, id));
 		losses_expect(m, torn, words, 1);
 		if (m->spool->stats.quarantined)

@@ -21,7 +21,7 @@ enum kept_reason {
 
 static const char *const kept_reason_told[] = {
     [KEPT_NO_ROOM] = "bytes and start again",
-    [KEPT_ROOM_UNKNOWN] = "does not say what room it has",
+    [KEPT_ROOM_UNKNOWN] = "the free space of the disk is not known",
     [KEPT_TOO_MANY] = "a start copies 64",
     [KEPT_UNWRITTEN] = "cannot be written",
     [KEPT_NAME_UNSURE] = "cannot be looked at",

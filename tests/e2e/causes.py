@@ -53,7 +53,7 @@ def a_record_that_does_not_fit_its_checksum():
         said = gate.log()[before:]
         assert "Input/output error" not in said and "Bad message" not in said, said
         assert re.search(rf"spool: message \S+ cannot be read now: {name}, offset \d+: its checksum is wrong at this read, the "
-                         "disk told no error; wrong at the next read too, it is lost, and its sender is told", said), said
+                         "disk reported no error; wrong at the next read too, it is lost, and its sender gets a report", said), said
     finally:
         gate.stop()
 

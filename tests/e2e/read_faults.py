@@ -358,7 +358,7 @@ def wrong_bytes():
         gate.start()
         # its frame is damage that is found at the start: kept beside the log
         assert len(gate.queue()) == 1 and any(n.startswith("damaged-") for n in os.listdir(SPOOL))
-        assert "had come to their end: 1; no mail is lost" in gate.log()[before:]
+        assert "whose delivery was finished: 1; no mail is lost" in gate.log()[before:]
         gate.tool("queue", "delete", held, "--yes")
 
 
@@ -386,7 +386,7 @@ def accepted_damage():
             del os.environ["SALLYPORTD_WRAPPER"]
         gate.wait_log(rf"segment \d+ cannot be read from {page} to {page + 4096}: Input/output error")
         place = gate.wait_log(rf'messages may be lost with what stood from \d+ to \d+ of {name}, that no line names: their accept lines stand in '
-                              r'this log behind the first line with "id=(\S+)" and before the first line with "id=(\S+)";')
+                              r'this log after the first line with "id=(\S+)" and before the first line with "id=(\S+)";')
         gate.try_all()
         g.wait_for(f"an empty queue {gate.tail()}", 40, lambda: not gate.queue(), every=0.2)
         found = load.subjects(sink)

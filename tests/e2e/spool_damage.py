@@ -342,7 +342,7 @@ def accepted():
 def placed(said):
     """The ids of which the log says that they may be lost without a name: those whose accept lines stand between the two that it tells."""
     place = re.search(r'error: spool: messages may be lost with what stood from \d+ to \d+ of seg-\d+, that no line names: their accept lines '
-                      r'stand in this log behind the first line with "id=(\S+)" and before the first line with "id=(\S+)";', said)
+                      r'stand in this log after the first line with "id=(\S+)" and before the first line with "id=(\S+)";', said)
     assert place, said
     ids = accepted()
     return ids[ids.index(place[1]) + 1:ids.index(place[2])]

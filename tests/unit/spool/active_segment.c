@@ -46,8 +46,8 @@ expect_reserved(const char *what, const struct batch_commit *c, uint32_t reserve
 {
 	uint32_t last = LOG_BYTES - reserved - LOG_SPAN;
 
-	cr_expect(active_segment_fits(&writer, c, last), "%s: more is kept", what);
-	cr_expect_not(active_segment_fits(&writer, c, last + 1), "%s: less is kept", what);
+	cr_expect(active_segment_fits(&writer, c, last), "%s: more is reserved", what);
+	cr_expect_not(active_segment_fits(&writer, c, last + 1), "%s: less is reserved", what);
 }
 
 Test(active_segment, reports_statuses_and_copies_may_use_more_room)

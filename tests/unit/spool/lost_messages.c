@@ -122,7 +122,7 @@ Test(lost_messages, lost_messages_are_named_among_many_finished_ones)
 		cr_expect_eq(
 		    log_count_id("message ", SEGMENT_DATA + i * SPAN, 0, ": it is lost"), 1);
 	cr_expect_eq(
-	    log_count("messages in damaged places that had come to their end: 2990; no mail is "
+	    log_count("messages in damaged places whose delivery was finished: 2990; no mail is "
 	              "lost with them"),
 	    1);
 	cr_expect_eq(log_count("are not named"), 0);
@@ -228,5 +228,5 @@ Test(lost_messages, the_user_of_the_spool_is_notified)
 	    "%s", last_notice);
 	cr_assert_eq(log_count("is in message"), NAMED_MAX);
 	lost_messages_report(&replay);
-	cr_assert_eq(notified, NAMED_MAX + 1, "nobody listens any more");
+	cr_assert_eq(notified, NAMED_MAX + 1, "no callback is set any more");
 }

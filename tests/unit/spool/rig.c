@@ -107,7 +107,7 @@ rig_turn(void)
 		poll(&p, 1, TURN_MS);
 	before = clock_mono_ms();
 	spool_dispatch(rig.spool);
-	cr_assert_lt(clock_mono_ms() - before, DISPATCH_MS_MAX, "the loop stood still");
+	cr_assert_lt(clock_mono_ms() - before, DISPATCH_MS_MAX, "the event loop was blocked");
 }
 
 void

@@ -470,7 +470,7 @@ Test(spool, a_damaged_header_is_rewritten_and_loses_no_message)
 	close_spool();
 	open_spool();
 	spool_stats(spool, &stats);
-	cr_expect_eq(stats.quarantined, 0, "its header was written anew");
+	cr_expect_eq(stats.quarantined, 0, "its header was rewritten");
 	for (uint32_t n = 1; n <= 6; n++)
 		cr_expect(spool_find(spool, a_message(n, 1).id, &found));
 }

@@ -284,11 +284,11 @@ expect_stall(unsigned n)
 	while (!stuck)
 		usleep(1000);
 	spool_watch(rig.spool);
-	cr_expect_eq(log_count(waiting), 0, "told at once");
+	cr_expect_eq(log_count(waiting), 0, "logged at once");
 	watch_for(4 * STALL_MS);
 	cr_expect_geq(spool_thread_ms(rig.spool, thread), 2 * STALL_MS);
 	cr_expect_eq(log_count(waiting), 1, "%u: %u lines", n, log_count(waiting));
-	cr_expect_eq(log_count(stalls[n].line), 1, "%u: not told: %s", n, stalls[n].line);
+	cr_expect_eq(log_count(stalls[n].line), 1, "%u: not logged: %s", n, stalls[n].line);
 	cr_expect_eq(log_count(continues), 0);
 	snprintf(waiting, sizeof waiting, "thread %s waits 0 s for the disk: ",
 	    spool_thread_name(thread));
