@@ -24,7 +24,7 @@ cases_logged(void)
 	return (size_t)now.st_size;
 }
 
-/* What is not read would pass for not told. */
+/* A log that cannot be read completely would look like one without the searched line. */
 char *
 cases_log(void)
 {

@@ -1,5 +1,6 @@
 /*
- * cases: a crash program's cases, told as TAP, and the log of the spool while they run.
+ * cases: runs the cases of a crash program, prints the results as TAP, and gives access to what the
+ * spool has logged during a case.
  */
 #ifndef CRASH_CASES_H
 #define CRASH_CASES_H
@@ -12,22 +13,22 @@ struct crash_case {
 	bool (*fn)(void);
 };
 
-/* How often these words stand in what this case has logged. */
+/* How often these words are in the log of this case. */
 unsigned cases_told(const char *words);
-/* The same behind its first bytes: what cases_logged said before. */
+/* The same after its first `logged` bytes, a former result of cases_logged. */
 unsigned cases_told_since(size_t logged, const char *words);
-/* In how many lines of it both stand. */
+/* The number of its lines that contain both. */
 unsigned cases_told_both(const char *words, const char *more);
-/* Bytes of it. */
+/* The size of the log in bytes. */
 size_t cases_logged(void);
-/* All of it; owned. */
+/* The whole log; the caller frees it. */
 char *cases_log(void);
 
-/* For a program that does not use cases_run: the log is there, and it is emptied. */
+/* For a program that does not use cases_run: opens the log; the second function empties it. */
 void cases_open_log(void);
 void cases_empty_log(void);
 
-/* Runs them in turn, each with an empty log; the program's exit status. */
+/* Runs the cases in turn, each with an empty log; returns the exit status of the program. */
 int cases_run(const struct crash_case *cases, size_t count);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * compare: does the spool hold what the model says that it must?
+ * compare: does the spool contain what the model says that it must contain?
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ struct look {
 	bool was_called;
 };
 
-/* p NULL: the disk refused. */
+/* p NULL: the disk refused the read. */
 static struct str
 compare_file(struct model *m, int fd, char file[CONTENT_MAX])
 {
@@ -131,7 +131,7 @@ is_gone(const struct model_message *g, bool for_sure)
 	return true;
 }
 
-/* A report stands if and only if the status stands that it was asked for with. */
+/* A report is in the spool if and only if the status is that was appended together with it. */
 static void
 compare_parent(struct model *m, const struct model_message *g, bool is_found)
 {
@@ -209,7 +209,7 @@ model_check(struct model *m)
 		count += m->messages[i].fate == MODEL_STORED;
 	}
 	spool_stats(m->spool, &stats);
-	/* of messages whose end is lost the model knows nothing any more */
+	/* the model does not know the present state of messages whose end is lost */
 	if (stats.messages != count && !(m->may_lose && stats.messages > count))
 		model_broken(m, "%llu messages, %llu known", (unsigned long long)stats.messages,
 		    (unsigned long long)count);

@@ -20,7 +20,7 @@ content_make(const struct model_message *g, struct content *c)
 	content_fill(g->id.session, c->envelope, sizeof c->envelope);
 	content_fill(g->id.session + 1, c->header, sizeof c->header);
 	content_fill(g->id.session + 2, c->body, g->body_bytes);
-	/* what the spool refuses in a file */
+	/* the spool refuses these in a file */
 	for (size_t i = 0; g->in_file && i < g->body_bytes; i++)
 		if (c->body[i] == '\0' || c->body[i] == '\r' || c->body[i] == '\n')
 			c->body[i] = 'x';

@@ -1,5 +1,5 @@
 /*
- * content: the bytes of a model's message, which follow from its id.
+ * content: the bytes of a model's message, which follow from its id alone.
  */
 #ifndef TESTS_CONTENT_H
 #define TESTS_CONTENT_H
@@ -16,7 +16,7 @@ struct content {
 };
 
 void content_make(const struct model_message *g, struct content *c);
-/* Noise that follows from the seed. */
+/* Random bytes that follow from the seed. */
 void content_fill(uint64_t seed, char *p, size_t n);
 /* "reply 7" */
 struct str content_version(const char *what, uint32_t version, char out[64]);

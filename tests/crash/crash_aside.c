@@ -1,7 +1,7 @@
 /*
- * crash_aside: what is put aside of a damaged message belongs to that message until it is lost.
- * Whatever happens to the message meanwhile, and whatever fails, the files are there when it is
- * lost and are gone when it is not.
+ * crash_aside: the files that are set aside of a damaged message belong to that message until it is
+ * lost.  Whatever happens to the message meanwhile, and whatever fails, the files exist when it is
+ * lost and are removed when it is not.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,18 +9,18 @@
 #include "cases.h"
 #include "lost_rig.h"
 
-/* What happens to it ... */
+/* What happens to the message ... */
 enum aside_act { ASIDE_NOTHING, ASIDE_STATUS, ASIDE_HOLD, ASIDE_DELETE, ASIDE_CLOSE };
 
-/* ... and when: each is one turn of the loop after the one before. */
+/* ... and when: each is one turn of the event loop after the one before. */
 enum aside_when { ASIDE_BEFORE_CHECK, ASIDE_BEFORE_FILES, ASIDE_BEFORE_STORED };
 
 struct aside_row {
 	const char *what;
 	enum aside_act act;
 	enum aside_when when;
-	bool is_durable;                 /* before the next turn, else it is under way then */
-	int result;                      /* that is told; -1: nothing is */
+	bool is_durable;                 /* before the next turn, else still in progress then */
+	int result;                      /* the expected result; -1: fn is not called */
 	bool is_lost;                    /* in the end, and the files stay */
 };
 
@@ -116,7 +116,7 @@ aside_delete(struct lost_test *t)
 	t->m.messages[0].fate = MODEL_NONE;
 }
 
-/* One read that did not fit was before; the next one proves it. */
+/* One read did not match its checksum before; the next one proves the damage. */
 static struct lost_test *
 aside_begin(void)
 {
@@ -188,7 +188,7 @@ aside_meanwhile(void)
 	return all;
 }
 
-/* The one who is told does not make it lost; later it is delivered or deleted. */
+/* The callback does not make the message lost; later it is delivered or deleted. */
 static bool
 aside_and_not_lost(void)
 {
@@ -217,8 +217,8 @@ aside_and_not_lost(void)
 	return all;
 }
 
-/* The first attempt fails somewhere behind the making of the file; it is deleted, or the next
- * attempt makes it lost: then the file counts, once. */
+/* The first attempt fails somewhere after the file was created; then the message is deleted, or the
+ * next attempt makes it lost: in this case the file is counted, once. */
 static bool
 aside_fails_first(void)
 {
@@ -255,7 +255,7 @@ aside_fails_first(void)
 	return all;
 }
 
-/* The directory cannot be read for a moment: no file is taken for one that is not there. */
+/* The directory cannot be read for a moment: no existing file is taken for a missing one. */
 static bool
 aside_look_up_fails(void)
 {
@@ -276,8 +276,7 @@ aside_look_up_fails(void)
 	return lost_end(t);
 }
 
-/* It was lost, and its record without content is damaged as well: what was put aside stays as it
- * is. */
+/* It was lost, and its record without content is damaged as well: the files stay unchanged. */
 static bool
 aside_twice(void)
 {
@@ -299,8 +298,8 @@ aside_twice(void)
 	return lost_end(t);
 }
 
-/* Each error that says that the disk has lost what stood there leads to a loss after an hour; no
- * other does; nor does a read that does not fit its checksum, the first in a row. */
+/* Each error that means that the disk has lost the content leads to a loss after an hour; no other
+ * error does; nor does the first read in a row that does not match its checksum. */
 static bool
 aside_errors(void)
 {
@@ -339,7 +338,7 @@ aside_errors(void)
 	return all;
 }
 
-/* Each result has words for the log. */
+/* Each result has a text for the log. */
 static bool
 aside_words(void)
 {

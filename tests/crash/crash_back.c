@@ -1,6 +1,6 @@
 /*
  * crash_back: files of the log are put back after a start that went on without them.  What fits
- * into the log is read; the rest is set aside under a name of its own, and its messages are named.
+ * into the log is read; the rest is set aside under a name of its own, and its messages are logged.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 enum { DAY_MS = 86400000 };
 
-/* ---- the newest ---- */
+/* ---- the newest segment ---- */
 
 static void
 newest_expect_named(struct model *m, struct newest_files *files)
@@ -25,8 +25,8 @@ newest_expect_named(struct model *m, struct newest_files *files)
 		model_broken(m, "%u of %u lost messages are named", named, lost);
 }
 
-/* The file was accepted as missing: it is said that an earlier start did so, and of none of its
- * messages, which are whole, that it is lost. */
+/* The file was accepted as missing: the log says that an earlier start did so, and does not call
+ * any of its undamaged messages lost. */
 static void
 newest_expect_deliverable(struct model *m, unsigned told)
 {
@@ -38,7 +38,7 @@ newest_expect_deliverable(struct model *m, unsigned told)
 		model_broken(m, "it is not told how to deliver them");
 }
 
-/* As if so many had been given to files that are gone, or to none: writes that fail do that. */
+/* As if so many generations had been given to missing files, or to none, as after failed writes. */
 static void
 newest_skip_generations(struct model *m, unsigned count)
 {
@@ -49,7 +49,7 @@ newest_skip_generations(struct model *m, unsigned count)
 		model_broken(m, "no header");
 }
 
-/* The newest file is gone; with or without the one that was ready behind it. */
+/* The newest file is missing, with or without the one that was prepared after it. */
 static bool
 run_newest_put_back(bool with_ready, unsigned skipped)
 {
@@ -105,9 +105,9 @@ newest_far_ahead(void)
 	return run_newest_put_back(true, 70) && run_newest_put_back(true, 100000);
 }
 
-/* ---- of two logs ---- */
+/* ---- files of two logs ---- */
 
-/* All segments, as they are. */
+/* Saves all segments as they are. */
 static struct newest_files
 newest_copy(struct model *m)
 {
@@ -124,7 +124,7 @@ newest_copy(struct model *m)
 	return files;
 }
 
-/* They are all segments that there are; nothing names the newest. */
+/* These are all segments that exist; nothing names the newest one. */
 static void
 newest_restore(struct model *m, struct newest_files *files)
 {
@@ -139,7 +139,7 @@ newest_restore(struct model *m, struct newest_files *files)
 	}
 }
 
-/* A backup is restored, and is used; then the segments that were begun after it are put back. */
+/* A backup is restored and used; then the segments that were begun after it are put back. */
 static bool
 newer_than_a_backup(void)
 {
@@ -183,8 +183,8 @@ newer_than_a_backup(void)
 	return model_end(m) == 0;
 }
 
-/* Two files of one generation: which of them is the log's cannot be told.  One is moved away, then
- * all is there. */
+/* Two files have one generation: it is not known which of them belongs to the log.  One is moved
+ * away, then all is there. */
 static bool
 two_of_one_generation(void)
 {
@@ -215,7 +215,7 @@ two_of_one_generation(void)
 }
 
 /* A segment is begun in the middle of a batch: its seal and messages are one write, and the power
- * fails behind the answer. */
+ * fails after the answer. */
 static bool
 newest_of_one_write(void)
 {
@@ -249,9 +249,9 @@ newest_of_one_write(void)
 	return model_end(m) == 0;
 }
 
-/* ---- others ---- */
+/* ---- other segments ---- */
 
-/* Begins with a log of some segments; file `number` of it is gone, which a start accepts. */
+/* Begins with a log of some segments; file `number` of it is missing, which a start accepts. */
 static struct model *
 newest_begin_without(unsigned number, struct newest_files *files)
 {
@@ -270,7 +270,7 @@ newest_begin_without(unsigned number, struct newest_files *files)
 	return m;
 }
 
-/* While the segment behind it is there, it fits into the log: all is as before. */
+/* While the segment after it exists, it fits into the log: all is as before. */
 static bool
 run_put_back_in_time(unsigned number)
 {
@@ -302,7 +302,8 @@ oldest_put_back_in_time(void)
 	return run_put_back_in_time(0);
 }
 
-/* What became of its messages was freed with the segment behind it: none of them comes back. */
+/* The statuses of its messages were freed with the segment after it: none of its messages is
+ * restored. */
 static bool
 run_put_back_too_late(unsigned number)
 {
@@ -340,7 +341,7 @@ oldest_put_back_too_late(void)
 	return run_put_back_too_late(0);
 }
 
-/* What a power cut leaves of segments that were freed, readable or not, was never taken away: false
+/* Segments that were freed before a power cut, readable or not, do not count as put back.  False
  * when the cut was not reached. */
 static bool
 newest_cut_while_freed(uint64_t cut, unsigned *faults)
@@ -373,7 +374,7 @@ freed_files_are_not_put_back(void)
 	return newest_each_cut(newest_cut_while_freed, 20);
 }
 
-/* The newest file was away for a start, and is there again. */
+/* The newest file was missing during one start, and is there again. */
 static struct model *
 newest_begin_back(struct newest_files *files)
 {
@@ -394,7 +395,8 @@ newest_begin_back(struct newest_files *files)
 	return m;
 }
 
-/* The power fails at act `cut` of the start that sets it aside; false: it was not reached. */
+/* The power fails at operation `cut` of the start that sets the file aside; false: it was not
+ * reached. */
 static bool
 newest_cut_aside(uint64_t cut, unsigned *faults)
 {
@@ -431,7 +433,7 @@ set_aside_through_power_cuts(void)
 	return newest_each_cut(newest_cut_aside, 10);
 }
 
-/* It cannot be renamed: that stops nobody, and comes later. */
+/* The file cannot be renamed: that stops nothing, and is done later. */
 static bool
 not_renamed_at_once(void)
 {
@@ -457,9 +459,9 @@ not_renamed_at_once(void)
 	return model_end(m) == 0;
 }
 
-/* ---- what cannot be read ---- */
+/* ---- unreadable files ---- */
 
-/* Nothing of the file is needed, so its start asks for nothing; it is told, and set aside. */
+/* Nothing of the file is needed, so the start does not ask for it: it is logged and set aside. */
 static void
 newest_expect_unread(struct model *m, const char *name)
 {
@@ -480,7 +482,7 @@ newest_expect_unread(struct model *m, const char *name)
 		model_broken(m, "told again");
 }
 
-/* One that a later seal voids. */
+/* One that a later seal makes void. */
 static bool
 voided_file_is_unread(void)
 {
@@ -492,7 +494,7 @@ voided_file_is_unread(void)
 	return model_end(m) == 0;
 }
 
-/* What all marks on the disk say. */
+/* The merged content of all marks on the disk. */
 static uint64_t
 newest_freed(struct model *m)
 {
@@ -512,8 +514,8 @@ newest_freed(struct model *m)
 	return most;
 }
 
-/* One that was freed when the power failed at act `cut`, and still has its frames; false: the cut
- * was not reached. */
+/* A segment that was freed when the power failed at operation `cut`, and still has its frames;
+ * false: the cut was not reached. */
 static bool
 newest_cut_unread(uint64_t cut, unsigned *tried, unsigned *faults)
 {
@@ -553,9 +555,9 @@ freed_file_is_unread(void)
 	return faults == 0 && tried > 0;
 }
 
-/* ---- all ---- */
+/* ---- the whole log ---- */
 
-/* All files of a log with messages, holds, statuses, notes and bodies are gone. */
+/* All files of a log with messages, holds, statuses, notes and bodies are missing. */
 static struct model *
 newest_begin_without_all(struct newest_files *files)
 {
@@ -587,8 +589,8 @@ newest_expect_quiet(struct model *m)
 		    (unsigned long long)m->spool->stats.known_damages);
 }
 
-/* That is accepted; then all of it is there again: so is its mail, beside what came meanwhile, and
- * its bodies, which have another name by then. */
+/* That is accepted; then all files are there again: so is their mail, beside the mail that was
+ * stored meanwhile, and their bodies, which were renamed meanwhile. */
 static bool
 whole_log_put_back(void)
 {
@@ -617,8 +619,8 @@ whole_log_put_back(void)
 	return model_end(m) == 0;
 }
 
-/* The power fails at act `cut` of the start that accepts it: no body is removed, then or later;
- * false: the cut was not reached. */
+/* The power fails at operation `cut` of the start that accepts it: no body is removed, then or
+ * later.  False: the cut was not reached. */
 static bool
 newest_cut_anew(uint64_t cut, unsigned *faults)
 {

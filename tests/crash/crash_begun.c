@@ -1,7 +1,7 @@
 /*
- * crash_begun: the file newest-segment names the newest segment that was begun.  When that one is
- * gone the start is refused and changes nothing, until its file is put back or the loss is
- * accepted. A file that does not say it, or says what was true before, stops nothing.
+ * crash_begun: the file newest-segment names the newest segment that was begun.  If that segment is
+ * missing the start is refused and changes nothing, until its file is put back or the loss is
+ * accepted.  If newest-segment is damaged or outdated, that stops no start.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@ enum { BEGUN_TURNS = 6 };
 
 static const char begun_told[] = "the newest segment file is missing: seg-";
 
-/* Messages in so many segments, one behind them ready or not yet, and then the power fails; returns
- * the slot of the newest. */
+/* Stores messages in so many segments, with one prepared after them or not yet, and then the power
+ * fails; returns the slot of the newest. */
 static uint32_t
 begun_fill(struct model *m, int segments)
 {
@@ -44,7 +44,7 @@ begun_expect_quiet(struct model *m, const char *when)
 		model_broken(m, "%s: something is told", when);
 }
 
-/* ---- the newest is gone ---- */
+/* ---- the newest segment is missing ---- */
 
 static bool
 gone_and_put_back(void)
@@ -104,7 +104,7 @@ gone_and_accepted(void)
 	return faults == 0;
 }
 
-/* The start that accepts it is cut off at act `cut`; false: it was not reached. */
+/* The power fails at operation `cut` of the start that accepts it; false: it was not reached. */
 static bool
 begun_cut_acceptance(uint64_t cut, unsigned *faults)
 {
@@ -131,9 +131,9 @@ accepted_whenever_the_power_fails(void)
 	return newest_each_cut(begun_cut_acceptance, 10);
 }
 
-/* ---- what was set aside ---- */
+/* ---- the file that was set aside ---- */
 
-/* The newest file, with a body, comes back after the start that accepted its loss, and is set
+/* The newest file, with a body, is put back after the start that accepted its loss, and is set
  * aside. */
 static struct model *
 begun_set_aside(int segments, uint64_t *messages_out)
@@ -160,8 +160,7 @@ begun_set_aside(int segments, uint64_t *messages_out)
 	return m;
 }
 
-/* As sallyportd(8) says it: in a directory of its own, under the name of a segment, with the
- * bodies. */
+/* As in sallyportd(8): in a directory of its own, under the name of a segment, with the bodies. */
 static bool
 set_aside_is_read_elsewhere(void)
 {
@@ -189,10 +188,10 @@ set_aside_is_read_elsewhere(void)
 	return model_end(m) == 0;
 }
 
-/* ---- nothing is gone ---- */
+/* ---- nothing is missing ---- */
 
-/* The power fails at act `cut` of the first start of all and the work in which segments are begun:
- * no start misses one that is there. */
+/* The power fails at operation `cut` of the very first start and of the work in which segments are
+ * begun: no start reports an existing segment as missing. */
 static bool
 begun_cut_work(uint64_t cut, unsigned *faults)
 {
@@ -223,7 +222,7 @@ begun_whenever_the_power_fails(void)
 	return newest_each_cut(begun_cut_work, 100);
 }
 
-/* ---- the file does not say it ---- */
+/* ---- newest-segment is damaged or outdated ---- */
 
 static void
 begun_change(struct model *m, size_t at)
@@ -237,7 +236,7 @@ begun_change(struct model *m, size_t at)
 		p[at] = (char)(p[at] ^ 1);
 }
 
-/* Told and counted once; then it is there again, and of use. */
+/* Logged and counted once; then the file is correct again and used. */
 static void
 begun_expect_written_anew(struct model *m, const char *words)
 {
@@ -293,7 +292,7 @@ unreadable(void)
 	return model_end(m) == 0;
 }
 
-/* The machine lacks a descriptor: that is no damage, and passes. */
+/* The machine lacks a descriptor: that is temporary, and no damage. */
 static bool
 unreadable_for_now(void)
 {
@@ -312,7 +311,7 @@ unreadable_for_now(void)
 	return model_end(m) == 0;
 }
 
-/* It comes from a backup, or a version before went on with the log. */
+/* The file comes from a backup, or an older version has continued the log. */
 static bool
 older_than_the_log(void)
 {
@@ -331,9 +330,9 @@ older_than_the_log(void)
 	return model_end(m) == 0;
 }
 
-/* ---- it cannot be written ---- */
+/* ---- newest-segment cannot be written ---- */
 
-/* Mail is taken all the same; a stop writes what could not be written before. */
+/* Mail is accepted nevertheless; closing the spool writes what could not be written before. */
 static bool
 unwritten_while_running(void)
 {
@@ -355,7 +354,7 @@ unwritten_while_running(void)
 	return model_end(m) == 0;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct crash_case begun_cases[] = {
     {"the newest file is gone: refused, until it is put back", gone_and_put_back},

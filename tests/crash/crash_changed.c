@@ -1,6 +1,6 @@
 /*
- * crash_changed: the newest file of the log is there and can be read, and holds something else than
- * was written to it: it does not pass for the one that is made ready behind the log.
+ * crash_changed: the newest file of the log exists and can be read, but its content is not what was
+ * written: it is not taken for the one that is prepared after the log.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 enum { SUBMITS_MAX = 200 };
 
-/* Are the bytes behind the header of any file, whatever its name? */
+/* Are the bytes after the header in any file, whatever its name is? */
 struct changed_search {
 	struct model *model;
 	struct str bytes;
@@ -39,7 +39,7 @@ changed_is_kept(struct model *m, struct str bytes)
 	return io->ops->list(io, changed_search_one, &s) == 0 && s.is_found;
 }
 
-/* On the platter: no read fails. */
+/* Changes the stored bytes: no read fails. */
 static void
 changed_write_over(struct model *m, const char *name, size_t at, struct str bytes)
 {
@@ -54,8 +54,8 @@ changed_write_over(struct model *m, const char *name, size_t at, struct str byte
 		io->ops->close(io, fd);
 }
 
-/* All that was written to the file behind its header is something else now.  The caller frees what
- * is returned, the whole file. */
+/* Replaces all that was written to the file after its header.  The caller frees the result, the
+ * whole former file. */
 static struct str
 changed_write_noise(struct model *m, const char *name)
 {
@@ -78,7 +78,8 @@ changed_expect_bodies(struct model *m, unsigned bodies)
 		model_broken(m, "%u bodies, then %u and %u that are kept", bodies, named, lost);
 }
 
-/* Its file is set aside before a segment is begun: a power cut then leaves nothing to be told. */
+/* Its file is set aside before a segment is begun: after a power cut nothing is left to be
+ * logged. */
 static bool
 newest_is_changed(void)
 {
@@ -103,7 +104,7 @@ newest_is_changed(void)
 	return model_end(m) == 0;
 }
 
-/* A start has begun it, and generations were left out before it: that is no reason to refuse. */
+/* A start has begun it, and generations before it are unused: that is no reason to refuse. */
 static bool
 newest_is_changed_after_a_start(void)
 {
@@ -134,7 +135,7 @@ newest_is_changed_after_a_start(void)
 	return model_end(m) == 0;
 }
 
-/* The one segment of the log can be read, and holds something else than was written. */
+/* The only segment of the log can be read, and has other content than was written. */
 static bool
 what_is_changed_is_not_missing(void)
 {
@@ -166,8 +167,8 @@ what_is_changed_is_not_missing(void)
 	return model_end(m) == 0;
 }
 
-/* A free file that was cut short holds nothing: the log is missing, and nothing of it is damaged.
- */
+/* A free file that was truncated holds nothing: the log is missing, and nothing of it is
+ * damaged. */
 static bool
 a_free_file_is_no_log(void)
 {
@@ -189,8 +190,8 @@ a_free_file_is_no_log(void)
 	return model_end(m) == 0;
 }
 
-/* Several messages in the first write to a segment, and the first sector of it is changed: what
- * stands behind it was acknowledged, and so was what is damaged. */
+/* Several messages are in the first write to a segment, and its first sector is changed: what
+ * follows it was acknowledged, and so was what is damaged. */
 static bool
 the_first_write_is_changed(void)
 {
@@ -219,8 +220,8 @@ the_first_write_is_changed(void)
 	return model_end(m) == 0;
 }
 
-/* Two messages in one write, and a later write that knows that they were durable; the record of the
- * first one is changed. */
+/* Two messages are in one write, and a later write records that they were durable; the record of
+ * the first one is changed. */
 static bool
 a_record_between_others_is_changed(void)
 {
@@ -257,7 +258,7 @@ a_record_between_others_is_changed(void)
 	return model_end(m) == 0;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct crash_case changed_cases[] = {
     {"all of the newest file is changed: it is told, and no body is removed", newest_is_changed},

@@ -1,10 +1,10 @@
 /*
  * crash_damage: segment files as they are after real work, changed in 1,000 ways: bits, bytes,
- * blocks of noise or zeros, blocks moved, files cut or exchanged.  No crash; what stands in frames
- * that were not touched is delivered, byte for byte.  A damaged header costs nothing.  A start may
- * be refused where messages are certainly lost; with --accept-damage it succeeds.  Of each message
- * that is lost the log has a line with its id, or one that says between which lines it was
- * accepted; but for what was written last, which a power cut may have torn.
+ * blocks of random bytes or zeros, blocks moved, files truncated or exchanged.  The program never
+ * crashes; what is in unchanged frames is delivered, byte for byte.  A damaged header loses
+ * nothing.  A start may be refused where messages are certainly lost; with --accept-damage it
+ * succeeds.  For each lost message the log has a line with its id, or one that says between which
+ * lines it was accepted; except for the last write, which a power cut may have torn.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ noise(struct model *m, char *p, size_t n)
 		p[i] = (char)simdisk_draw(m->disk, 256);
 }
 
-/* At most this many messages stand in the bytes that were touched. */
+/* Changes some bytes; returns how many messages at most are in them. */
 static unsigned
 mutate(struct model *m)
 {
@@ -73,11 +73,11 @@ mutate(struct model *m)
 		noise(m, p, simdisk_draw(m->disk, 64));
 		return 0;
 	}
-	/* each frame begins at a sector of its own: so many at most are touched by n bytes */
+	/* each frame begins at a sector of its own: n bytes touch at most so many */
 	return at < 4096 ? MESSAGES : (unsigned)(n / 512 + 2);
 }
 
-/* A refusal is words about acknowledged messages, and there is a way on. */
+/* A refusal mentions acknowledged messages, and names a way to continue. */
 static bool
 damage_open(struct model *m, const struct spool_options *o)
 {
@@ -89,7 +89,7 @@ damage_open(struct model *m, const struct spool_options *o)
 	return errno == ENOTRECOVERABLE && model_open(m, &accepting);
 }
 
-/* ---- what the log says of what is lost ---- */
+/* ---- log lines about lost messages ---- */
 
 static bool
 is_newer(struct msgid a, struct msgid b)
@@ -97,7 +97,7 @@ is_newer(struct msgid a, struct msgid b)
 	return a.session != b.session ? a.session > b.session : a.number > b.number;
 }
 
-/* The id behind these words of the line; session 0: they are not there. */
+/* The id after these words of the line; session 0: the words are not there. */
 static struct msgid
 id_behind(const char *line, const char *words)
 {
@@ -126,7 +126,7 @@ is_told_by(const char *line, struct msgid id)
 	    (!to.session || is_newer(to, id));
 }
 
-/* Is nothing there that was stored later? */
+/* Does the spool hold no message that was stored later? */
 static bool
 is_last(const struct model *m, const struct model_message *g)
 {
@@ -188,7 +188,7 @@ run(uint64_t seed, uint64_t *lost)
 	if (m->lost > allowed)
 		model_broken(m, "%u messages lost, %u at most were touched", m->lost, allowed);
 	*lost += m->lost;
-	/* and it works on */
+	/* the spool still works */
 	is_good = is_good && model_submit(m, 10, false);
 	model_turn(m);
 	is_good = is_good && m->acked == MESSAGES + 1 && m->faults == 0;

@@ -1,8 +1,8 @@
 /*
- * crash_faults: every kind of act of the spool fails once, at every place of a run of work, with
- * every errno that belongs to it.  A failure may cost commits; it must never be called a success,
- * and the spool must work afterwards, before and after a power cut.  Then disks that are full for
- * good.
+ * crash_faults: every kind of disk operation of the spool fails once, at every place of a run of
+ * work, with every errno that it can have.  A failure may make commits fail; it must never be
+ * reported as a success, and the spool must work afterwards, before and after a power cut.  Then
+ * disks that stay full.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ struct fault_row {
 	const char *what;
 	struct simdisk_fault fault;
 	bool must_fail;                  /* at least one commit is refused, over all places */
-	unsigned spread;                 /* how many such acts there are to choose from; 0: many */
+	unsigned spread;                 /* the number of such operations; 0: many */
 };
 
 static const struct fault_row rows[] = {
@@ -98,8 +98,8 @@ run_row(const struct fault_row *row)
 	return t.faults == 0 && t.struck > 0 && (!row->must_fail || t.refused > 0);
 }
 
-/* Nothing is delivered until messages are refused; then statuses must still be taken, all messages
- * finish, and there is room again. */
+/* Nothing is delivered until messages are refused; then statuses must still be accepted, all
+ * messages are settled, and there is room again. */
 static bool
 run_full_disk(uint64_t seed)
 {
@@ -157,8 +157,8 @@ run_low_disk(void)
 	return model_end(m) == 0 && is_good;
 }
 
-/* Of a disk that does not say what room it has no new segment is made, and that is no want of room.
- */
+/* If the free space of a disk is not known, no new segment is made, and the error is not a lack of
+ * room. */
 static bool
 run_until_no_segment(struct model *m)
 {
@@ -175,8 +175,9 @@ run_until_no_segment(struct model *m)
 	return error == EIO;
 }
 
-/* That it cannot be asked says nothing of how full it is: what the segments have room for is taken,
- * a file of a body is refused, and not for want of room; also where it said so once before. */
+/* That the free space is not known is no evidence that the disk is full: what the segments have
+ * room for is accepted; a body file is refused, with another error than a lack of room; also if it
+ * was known before. */
 static bool
 run_disk_does_not_say(void)
 {
@@ -201,12 +202,12 @@ run_disk_does_not_say(void)
 	return model_end(m) == 0 && is_good;
 }
 
-/* ---- a disk that is slower than who asks waits ---- */
+/* ---- a disk that is slower than the client waits ---- */
 
 enum { LATE_WAIT_MS = 400, LATE_SYNC_MS = 500, LATE_ROUNDS = 9 };
 
 static const struct fsio_ops *late_disk;
-static unsigned late_syncs;              /* of the next ones so many are slow */
+static unsigned late_syncs;              /* so many of the next syncs are slow */
 
 static int
 late_sync_data(struct fsio *f, int fd)
@@ -218,8 +219,8 @@ late_sync_data(struct fsio *f, int fd)
 	return result;
 }
 
-/* Message and statuses in one batch, whose sync ends too late, or which is not written in time: the
- * message is refused and void, the statuses are kept. */
+/* A message and statuses are in one batch, whose sync ends too late, or which is not written in
+ * time: the message is refused and made void, the statuses are kept. */
 static bool
 run_late_round(struct model *m, bool is_written, size_t body_bytes)
 {
@@ -277,8 +278,8 @@ report_heard(int error, void *arg)
 	*(int *)arg = error;
 }
 
-/* One report, as the queue stores it: the message, and the statuses that it settles.  0 or why not.
- */
+/* Stores one report as the queue does: the message, and the statuses that it settles.  0 or the
+ * error. */
 static int
 store_report(struct model *m, const struct model_message *about)
 {
@@ -333,7 +334,7 @@ begin_reports(struct report_run *run, uint32_t minimum_free)
 		run->order[n] = n;
 }
 
-/* Reports until the spool takes no more; 0 or why. */
+/* Stores reports until the spool accepts no more; 0 or the error. */
 static int
 store_reports(struct report_run *run)
 {
@@ -346,8 +347,8 @@ store_reports(struct report_run *run)
 	return error;
 }
 
-/* The reports are delivered; the model knows neither them nor what they settled.  A status that
- * finds no room comes again later. */
+/* Delivers the reports; the model knows neither them nor what they settled.  A status that finds no
+ * room is retried later. */
 static void
 finish_reports(struct report_run *run)
 {
@@ -377,9 +378,9 @@ end_reports(struct report_run *run, const char *what)
 	(void)model_end(run->model);
 }
 
-/* Without room for messages, and whichever of them fail first: the reports that there is room for
+/* There is no room for messages, and any of them may fail first: the reports that there is room for
  * are delivered, compaction makes room for more, and the queue empties.  Half of the free share
- * stays but for a segment while compaction copies. */
+ * stays free, except for a segment while compaction copies. */
 static bool
 run_reports_on_a_full_disk(uint32_t stride, uint32_t minimum_free)
 {

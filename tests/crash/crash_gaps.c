@@ -1,6 +1,6 @@
 /*
- * crash_gaps: what a start with --accept-damage remembers of segments that are missing or cut
- * short: through power cuts while they are freed, and when there are more than the spool can list.
+ * crash_gaps: what a start with --accept-damage remembers of missing or truncated segments: through
+ * power cuts while segments are freed, and when there are more than the spool can list.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -57,7 +57,7 @@ gaps_id(unsigned number)
 	return (struct msgid){(uint64_t)(number + 2) << 18, 1};
 }
 
-/* Messages so large that each has a segment of its own. */
+/* Stores messages so large that each has a segment of its own. */
 static void
 gaps_fill(struct model *m)
 {
@@ -79,7 +79,7 @@ gaps_fill(struct model *m)
 	model_turn(m);
 }
 
-/* Those that are there, from the oldest on. */
+/* Settles so many of the existing messages, from the oldest on. */
 static void
 gaps_finish(struct model *m, unsigned count)
 {
@@ -118,7 +118,7 @@ gaps_make(struct model *m)
 		gaps_remove(m, segment_name(slot[i], name));
 }
 
-/* So many places are told to be beyond the list, once. */
+/* The log says once how many places exceed the list. */
 static void
 gaps_accept(struct model *m, unsigned beyond)
 {
@@ -163,10 +163,10 @@ more_gaps_than_the_list_holds(void)
 	return model_end(m) == 0;
 }
 
-/* ---- power cuts behind an accepted one ---- */
+/* ---- power cuts after an accepted loss ---- */
 
-/* The oldest file is gone or cut short, and accepted; then all that is left is finished, and freed,
- * and the power fails at act `cut` of that; false: it was not reached. */
+/* The oldest file is missing or truncated, and accepted; then all that is left is settled and
+ * freed, and the power fails at operation `cut` of that; false: it was not reached. */
 static bool
 gaps_cut(uint64_t seed, uint64_t cut, unsigned *faults)
 {
@@ -214,7 +214,7 @@ an_accepted_gap_is_never_asked_again(void)
 	return faults == 0 && cuts > 10 * SEEDS;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct crash_case gaps_cases[] = {
     {"more gaps than the list holds: told, counted, and refused until there is room for them",

@@ -1,6 +1,6 @@
 /*
- * crash_headers: after random work with power cuts, headers and seals of the log are damaged. Where
- * all that they say stands elsewhere as well, that costs nothing.
+ * crash_headers: after random work with power cuts, headers and seals of the log are damaged.  If
+ * all their content is stored elsewhere as well, nothing is lost.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ missing_expect_all(struct model *m, bool accept_damage)
 	model_close(m);
 }
 
-/* One flipped bit in one seal, all files are there. */
+/* One bit is inverted in one seal; all files exist. */
 static void
 missing_seal_alone(struct model *m, const struct missing_log *log)
 {
@@ -39,7 +39,7 @@ missing_harm_header(struct model *m, uint32_t slot)
 	memset((char *)(uintptr_t)s.p + simdisk_draw(m->disk, 36), 'X', 4);
 }
 
-/* A damaged header, and the seal that would tell which segment it is has a flipped bit. */
+/* A header is damaged, and the seal that would name its segment has one inverted bit. */
 static void
 missing_header_and_bit(struct model *m, const struct missing_log *log)
 {
@@ -51,7 +51,8 @@ missing_header_and_bit(struct model *m, const struct missing_log *log)
 	missing_expect_all(m, false);
 }
 
-/* The same, and nothing is left of the seal: nothing is lost without a word, nor what is whole. */
+/* The same, and nothing is left of the seal: no loss stays unlogged, and undamaged messages are
+ * kept. */
 static void
 missing_header_and_seal(struct model *m, const struct missing_log *log)
 {
@@ -70,7 +71,7 @@ missing_header_and_seal(struct model *m, const struct missing_log *log)
 	missing_expect_all(m, true);
 }
 
-/* The same, and the disk cannot read it: the start that accepts it uses what is whole. */
+/* The same, and the disk cannot read it: the start that accepts it uses what is undamaged. */
 static void
 missing_header_and_unread(struct model *m, const struct missing_log *log)
 {
@@ -125,7 +126,7 @@ missing_header(struct model *m, const struct missing_log *log)
 		model_broken(m, "told again");
 }
 
-/* A free file with a damaged header, and frames of a former use in it: nothing comes back. */
+/* A free file has a damaged header and frames of a former use: none of them is applied. */
 static void
 missing_free_header(struct model *m, const struct missing_log *log)
 {

@@ -1,16 +1,16 @@
 /*
- * crash_kept: starts that find damage and something that is to be set aside.  One that is refused
- * changes nothing on the disk.  After one that went on, or that the power cut off, the damage
- * counts as known only where the whole copy of it is durable.
+ * crash_kept: starts that find damage and a message that is to be set aside.  A start that is
+ * refused changes nothing on the disk.  After a start that succeeded, or was ended by a power cut,
+ * damage counts as known only if a complete copy of it is durable.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "kept_rig.h"
 
-/* ---- refused ---- */
+/* ---- starts that are refused ---- */
 
-/* false: the start had fewer reads. */
+/* False: the start had fewer reads. */
 static bool
 kept_refuse(uint64_t read, unsigned *late, unsigned *faults)
 {
@@ -49,9 +49,9 @@ a_refused_start_changes_nothing(void)
 	return faults == 0 && late > 0 && read < ACTS_MAX;
 }
 
-/* ---- cut off ---- */
+/* ---- starts that a power cut ends ---- */
 
-/* Opened: what counts as known has a copy, all damage has one afterwards. */
+/* The spool is opened: known damage has a copy, and in the end all damage has one. */
 static void
 kept_expect(struct model *m, uint32_t slot, unsigned known_least)
 {
@@ -75,7 +75,7 @@ kept_expect(struct model *m, uint32_t slot, unsigned known_least)
 	model_close(m);
 }
 
-/* The power fails at act `cut` of the first start; false: it had fewer acts. */
+/* The power fails at operation `cut` of the first start; false: it had fewer operations. */
 static bool
 kept_cut(uint64_t seed, uint64_t cut, unsigned *faults)
 {
@@ -108,7 +108,7 @@ damage_is_known_where_its_copy_is_durable(void)
 	return faults == 0 && cuts > SEEDS;
 }
 
-/* ---- more than one start copies ---- */
+/* ---- more copies than one start makes ---- */
 
 static bool
 a_second_start_copies_the_rest(void)
@@ -129,7 +129,7 @@ a_second_start_copies_the_rest(void)
 	return model_end(m) == 0;
 }
 
-/* ---- a copy of another length is there ---- */
+/* ---- a copy of another length exists ---- */
 
 struct kept_first {
 	char name[DAMAGE_COPIES_NAME_BYTES];
@@ -168,7 +168,7 @@ a_copy_is_not_written_over(void)
 		model_broken(m, "refused: errno %d", errno);
 	model_close(m);
 	first = kept_names(m);
-	/* as if the stretch had been another one when it was made */
+	/* as if the damaged range had been another one when the copy was made */
 	simdisk_truncate(m->disk, first.name, 100);
 	for (uint64_t told = 1; told != UINT64_MAX; told--) {
 		if (!kept_open(m, &h) || m->spool->stats.quarantined != told)
@@ -180,9 +180,9 @@ a_copy_is_not_written_over(void)
 	return model_end(m) == 0;
 }
 
-/* ---- a name that cannot be looked at ---- */
+/* ---- a name that cannot be inspected ---- */
 
-/* What the option cannot help is refused with it as well. */
+/* An error that the option does not accept refuses the start with the option as well. */
 static void
 kept_expect_unsure(struct model *m, int error, bool may_accept)
 {
@@ -230,7 +230,7 @@ a_name_that_cannot_be_looked_at(void)
 	io->ops = kept_ops;
 	if (kept_copies(m, slot) != 0)
 		model_broken(m, "a copy was made");
-	/* once it can be looked at, all is as ever */
+	/* when it can be inspected, all is as usual */
 	for (uint64_t told = 1; told != UINT64_MAX; told--) {
 		if (!kept_open(m, &h) || m->spool->stats.quarantined != told)
 			model_broken(m, "not told %llu times", (unsigned long long)told);
@@ -241,9 +241,9 @@ a_name_that_cannot_be_looked_at(void)
 	return model_end(m) == 0;
 }
 
-/* ---- room ---- */
+/* ---- room on the disk ---- */
 
-/* A start that must tell three damaged messages, and then has work. */
+/* A start that must report three damaged messages, and then has work. */
 static void
 kept_expect_told(struct model *m, const struct spool_options *o)
 {
@@ -281,7 +281,8 @@ kept_expect_lack(struct model *m, uint64_t spare)
 		model_broken(m, "not told: %s", words);
 }
 
-/* There is room for a segment or for copies: new mail comes first, the next start copies. */
+/* There is room either for a segment or for the copies: new mail comes first, the next start
+ * copies. */
 static bool
 copies_leave_room_for_a_segment(void)
 {
@@ -304,7 +305,7 @@ copies_leave_room_for_a_segment(void)
 	return model_end(m) == 0;
 }
 
-/* What must stay free is not for copies. */
+/* Copies do not use what must stay free. */
 static bool
 copies_leave_the_free_share(void)
 {
@@ -325,7 +326,7 @@ copies_leave_the_free_share(void)
 	return model_end(m) == 0;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct crash_case kept_cases[] = {
     {"a refused start changes nothing", a_refused_start_changes_nothing},

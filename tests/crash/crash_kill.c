@@ -1,6 +1,6 @@
 /*
  * crash_kill: a child commits in a loop on the real disk and is killed with SIGKILL at a random
- * moment; what it said to be durable must be there, byte for byte, and what it said to be finished
+ * moment.  What it reported as durable must exist, byte for byte, and what it reported as settled
  * must not.
  */
 #include <errno.h>
@@ -116,7 +116,7 @@ stored(int error, void *arg)
 	mem_free(call);
 }
 
-/* One is ready soon after the one before was taken. */
+/* A file is ready soon after the one before was taken. */
 static int
 take_file(struct child *c)
 {

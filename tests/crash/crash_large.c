@@ -1,6 +1,6 @@
 /*
- * crash_large: how long a start takes with many messages in the spool, on the real disk: the figure
- * is printed, what must hold is that all of them are there.
+ * crash_large: how long a start takes with many messages in the spool, on the real disk.  The time
+ * is printed; the test checks that all messages exist.
  */
 #include <fcntl.h>
 #include <poll.h>

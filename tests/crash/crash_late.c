@@ -1,7 +1,7 @@
 /*
- * crash_late: messages that are refused because the disk was late or failed: which of the batch
- * they are, what that costs, and that none of them is there after a power cut, on a full disk as
- * well.
+ * crash_late: messages that are refused because the disk was too slow or failed: which ones of a
+ * batch these are, what that costs, and that none of them exists after a power cut, on a full disk
+ * as well.
  */
 #include <errno.h>
 #include <string.h>
@@ -130,9 +130,8 @@ end(struct model *m, struct spool_options *o)
 	return model_end(m) == 0;
 }
 
-/* Each message waits 10 ms longer than the one before, a note is between two of them: those that
- * the first sync was too late for are refused, together with those that would be late soon, and no
- * others. */
+/* Each message waits 10 ms longer than the one before, with a note between them.  Those for which
+ * the first sync was too late are refused, with those whose time is almost over, and no others. */
 static bool
 deadlines_differ(void)
 {
@@ -191,14 +190,14 @@ fill(struct model *m)
 	for (; m->spool->writer.pool.ready && n < 2000; n++) {
 		if (!append_message(m, n, WAIT_MS, &answer))
 			return false;
-		/* one more may be in the making */
+		/* one more may be being made */
 		for (int turn = 0; turn < 6; turn++)
 			model_turn(m);
 	}
 	return n < 2000 && is_there(m, PLENTY);
 }
 
-/* What was in the same write stands, and the message does not. */
+/* The rest of the same write is valid, and the message is void. */
 static bool
 full_stock_and_late(void)
 {
@@ -217,8 +216,8 @@ full_stock_and_late(void)
 	return end(m, &o) && is_good;
 }
 
-/* A message with a body in a file, and the sync of its record fails, without a segment whose seal
- * could make it void. */
+/* A message with a body file, and the sync of its record fails, without a segment whose seal could
+ * make it void. */
 static struct model *
 begin_failing(struct spool_options *o, uint64_t seed, bool *is_good)
 {
@@ -236,7 +235,7 @@ begin_failing(struct spool_options *o, uint64_t seed, bool *is_good)
 	return m;
 }
 
-/* A start finds the record or not, and with it the whole message: it is not held as damaged. */
+/* A start finds the record or not, and with it the complete message: it is not held as damaged. */
 static bool
 full_stock_and_failing(void)
 {
@@ -260,7 +259,7 @@ full_stock_and_failing(void)
 }
 
 /* When there is room the record is made void, although nothing new is to be written, and then the
- * body goes. */
+ * body is removed. */
 static bool
 full_stock_and_failing_then_room(void)
 {

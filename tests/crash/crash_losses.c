@@ -1,7 +1,7 @@
 /*
- * crash_losses: what is told of messages whose place in the log is damaged or gone.  A message of
- * which a later record says that it had come to its end is not called lost; what cannot be named is
- * placed between two accept lines of the log.
+ * crash_losses: what is logged about messages whose place in the log is damaged or missing.  A
+ * message whose delivery was finished by a later status is not called lost; for one that cannot be
+ * named the log says between which two accept lines it was accepted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ losses_expect(struct model *m, const char *words, const char *more, unsigned cou
 		    count);
 }
 
-/* Bytes of the message's body are changed on the disk. */
+/* Changes bytes of the message's body on the disk. */
 static void
 losses_spoil(struct model *m, const struct model_message *g)
 {
@@ -40,7 +40,7 @@ losses_spoil(struct model *m, const struct model_message *g)
 		model_broken(m, "the record cannot be spoilt");
 }
 
-/* The last status of each recipient, but for `left` of them. */
+/* Appends the last status of each recipient, except for `left` of them. */
 static void
 losses_finish(struct model *m, const struct model_message *g, uint32_t left)
 {
@@ -95,7 +95,7 @@ losses_of_one(uint32_t left, const char *words, const char *more)
 
 	losses_spoil(m, g);
 	losses_finish(m, g, left);
-	/* a later write knows that it was durable */
+	/* a later write records that it was durable */
 	(void)losses_submit_any(m);
 	m->may_lose = true;
 	newest_crash(m);
@@ -126,9 +126,9 @@ losses_waiting(void)
 	return losses_of_one(2, lost, "ask the sender");
 }
 
-/* ---- what cannot be named ---- */
+/* ---- messages that cannot be named ---- */
 
-/* The newest message in segments up to this generation, or the oldest one behind it. */
+/* The newest message in segments up to this generation, or the oldest one after it. */
 static struct msgid
 losses_beside(struct model *m, uint64_t generation, bool is_behind)
 {
@@ -160,7 +160,7 @@ losses_expect_between(struct model *m, struct msgid before, struct msgid after)
 	losses_expect(m, "0 recipients of missing messages", "", 0);
 }
 
-/* The start that accepts it says what is done, not how to start. */
+/* The start that accepts the loss logs what is done, not how to start. */
 static void
 losses_expect_accepted(struct model *m)
 {
@@ -227,7 +227,7 @@ losses_missing_all(void)
 	return model_end(m) == 0;
 }
 
-/* The file ends in the body of its last message, which is named; nothing stands behind it. */
+/* The file ends in the body of its last message, which is named; nothing follows it. */
 static bool
 losses_cut(void)
 {
@@ -250,8 +250,8 @@ losses_cut(void)
 	return model_end(m) == 0;
 }
 
-/* The same of one that is not the newest: what is left behind its last frame is told with the cut.
- */
+/* The same for a segment that is not the newest: what is left after its last frame is logged with
+ * the missing end. */
 static bool
 losses_cut_older(void)
 {
@@ -278,13 +278,13 @@ losses_cut_older(void)
 	return model_end(m) == 0;
 }
 
-/* ---- a damaged stretch ---- */
+/* ---- a damaged range ---- */
 
 static const char unnamed[] = "accept lines", missing[] = "is missing, and was still being tried",
 		  aside[] = "it is whole, and can be delivered from the file that is set aside",
 		  torn[] = "is not whole, as a power cut leaves it";
 
-/* Where the records of the messages stand; they are in one segment. */
+/* The offsets of the messages' records; they are in one segment. */
 struct losses_stretch {
 	char name[SEGMENT_NAME_BYTES];
 	size_t from, to;
@@ -311,7 +311,7 @@ losses_wipe(struct model *m, struct losses_stretch s, char with)
 	memset((char *)(uintptr_t)bytes.p + s.from, with, s.to - s.from);
 }
 
-/* A first try of the message has failed. */
+/* A first attempt to deliver the message has failed. */
 static void
 losses_defer(struct model *m, const struct model_message *g)
 {
@@ -325,7 +325,7 @@ losses_defer(struct model *m, const struct model_message *g)
 	model_turn(m);
 }
 
-/* The next start tells nothing of it any more. */
+/* The next start logs nothing of it any more. */
 static void
 losses_expect_once(struct model *m)
 {
@@ -336,8 +336,8 @@ losses_expect_once(struct model *m)
 		model_broken(m, "told again");
 }
 
-/* Three of five messages are overwritten, but for so many bytes of the first one: its frame's
- * header and the beginning of its record.  Of the second one a later status is left. */
+/* Three of five messages are overwritten, except for so many bytes of the first one: the header of
+ * its frame and the beginning of its record.  A later status of the second one is left. */
 static bool
 losses_of_three(size_t left, char with, bool is_sealed)
 {
@@ -392,7 +392,7 @@ losses_zeros_in_older(void)
 	return losses_of_three(200, 0, true);
 }
 
-/* A page is read or not: the messages beside the stretch are in other pages. */
+/* A page is read completely or not at all: the messages beside the range are in other pages. */
 static bool
 losses_unread(void)
 {
@@ -425,7 +425,7 @@ losses_unread(void)
 	return model_end(m) == 0;
 }
 
-/* What is left of all frames names their messages: nothing else can have stood there. */
+/* What is left of all frames names their messages: there was nothing else in the range. */
 static bool
 losses_all_named(void)
 {
@@ -469,7 +469,8 @@ losses_whole_newest(void)
 	return model_end(m) == 0;
 }
 
-/* The header, and what the first frame says: nothing tells where the segment belongs then. */
+/* The header and the first frame are damaged: the place of the segment in the log is not known
+ * then. */
 static void
 losses_wipe_place(struct model *m, struct losses_stretch s)
 {
@@ -481,7 +482,7 @@ losses_wipe_place(struct model *m, struct losses_stretch s)
 	losses_wipe(m, s, 'n');
 }
 
-/* Its file is set aside.  The messages in it are whole there, and are named. */
+/* Its file is set aside.  The messages in it are undamaged there, and are named. */
 static bool
 losses_without_place(void)
 {
@@ -505,8 +506,8 @@ losses_without_place(void)
 	return model_end(m) == 0;
 }
 
-/* Two of them have two lines: which ones they are is not known, and so neither that they are one.
- */
+/* Two such segments have two lines: their generations are not known, and so they may be different
+ * ones. */
 static bool
 losses_two_without_place(void)
 {
@@ -529,7 +530,7 @@ losses_two_without_place(void)
 	return model_end(m) == 0;
 }
 
-/* The last two writes are damaged: the last one knew that the one before was durable. */
+/* The last two writes are damaged: the last one recorded that the one before was durable. */
 static bool
 losses_known_tail(void)
 {
@@ -553,7 +554,7 @@ losses_known_tail(void)
 	return model_end(m) == 0;
 }
 
-/* The last write is not whole: no later one says that it was durable. */
+/* The last write is incomplete: no later write records that it was durable. */
 static bool
 losses_torn_tail(void)
 {

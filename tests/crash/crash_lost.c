@@ -1,7 +1,7 @@
 /*
  * crash_lost: a message's record is damaged, or cannot be read for an hour.  Its bytes are written
- * aside, a record without content takes its place, the log is freed; whatever fails or is cut off
- * in between, the message is there whole or is lost with all that is known of it.
+ * to a file, a record without content replaces it, the segment is freed.  Whatever fails, or
+ * whenever the power fails, the message is either complete, or lost with all that is known of it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,13 +26,13 @@ lost_by_checksum(bool in_file)
 	t->is_deaf = true;
 	model_churn(&t->m, 300);
 	before = lost_segments(t);
-	/* a quiet queue is woken by this */
+	/* this gives an idle queue a turn */
 	if (spool_retry_ms(t->m.spool) != lost_item(t)->wait->next_ms)
 		model_broken(&t->m, "the spool does not say when it tries again");
 	if (t->found || before < 2 * SEGMENTS_FEW)
 		model_broken(
 		    &t->m, "found %u, %llu segments", t->found, (unsigned long long)before);
-	/* the second read proves it; the one who is told is told again */
+	/* the second read proves it; the callback is called again */
 	for (unsigned n = 1; n <= 2; n++) {
 		lost_age(t, 0);
 		lost_turns(t, 2);
@@ -55,7 +55,7 @@ a_damaged_record(void)
 	return lost_by_checksum(false) && lost_by_checksum(true);
 }
 
-/* Not before the hour is over; the file with the bad place is not used again. */
+/* Not before the hour is over; the file with the unreadable range is not used again. */
 static bool
 a_record_that_cannot_be_read(void)
 {
@@ -80,7 +80,7 @@ a_record_that_cannot_be_read(void)
 	return lost_end(t);
 }
 
-/* An error of the whole file says nothing of the message. */
+/* An error of the whole file is no evidence about the message. */
 static bool
 a_file_that_cannot_be_read(void)
 {
@@ -95,7 +95,7 @@ a_file_that_cannot_be_read(void)
 		model_broken(&t->m, "called lost");
 	simdisk_bad_place(t->m.disk, name, 0, 0);
 	lost_age(t, 0);
-	/* its neighbours have their own waits */
+	/* the other messages have their own retry times */
 	for (size_t n = 1; n < 3; n++)
 		index_find(&t->m.spool->index, t->m.messages[n].id)->wait->next_ms = 0;
 	model_churn(&t->m, 100);
@@ -105,7 +105,8 @@ a_file_that_cannot_be_read(void)
 	return lost_end(t);
 }
 
-/* What can be read is not given up, whoever asks for it; nor what is being stored. */
+/* A message that can be read is not made lost, whoever requests that; nor is one with an append in
+ * progress. */
 static bool
 a_sound_record(void)
 {
@@ -137,7 +138,7 @@ no_room_for_the_file(void)
 
 		model_churn(&t->m, 60);
 		lost_flip(t);
-		lost_try(t); /* the first read that does not fit */
+		lost_try(t); /* the first read that does not match */
 		if (t->put_result != LOST_RECORD_UNPROVEN)
 			model_broken(&t->m, "lost by one read: result %d", t->put_result);
 		lost_found(t->id, EBADMSG, t);
@@ -155,8 +156,8 @@ no_room_for_the_file(void)
 	return all;
 }
 
-/* The file is there, the record cannot be stored: the next try comes after the pause, not with each
- * answer. */
+/* The file exists, the record cannot be stored: the next attempt comes after the pause, not after
+ * each result. */
 static bool
 no_room_for_the_record(void)
 {
@@ -194,7 +195,7 @@ no_room_for_the_record(void)
 	return all;
 }
 
-/* The power fails at act `cut`; the place can be read again afterwards. */
+/* The power fails at operation `cut`; the range can be read again afterwards. */
 static bool
 a_cut(uint64_t cut, bool in_file, bool *was_cut_out, unsigned *lost)
 {
@@ -242,7 +243,7 @@ the_power_fails(void)
 	return all && cuts > 10 && lost > 2 && lost < cuts;
 }
 
-/* As a delivery asks, unless it is lost already. */
+/* Reads it as a delivery does, unless it is lost already. */
 static void
 lost_ask(struct lost_test *t, struct msgid id)
 {
@@ -252,7 +253,7 @@ lost_ask(struct lost_test *t, struct msgid id)
 		lost_found(id, EBADMSG, t);
 }
 
-/* Many at once: so many at a time, and all of them leave. */
+/* Many at once: so many at the same time, and all of them become lost. */
 static bool
 many_of_them(void)
 {
@@ -291,7 +292,7 @@ many_of_them(void)
 	return lost_end(t);
 }
 
-/* As the queue knows it: more recipients than an envelope may have. */
+/* A queue may have more recipients than an envelope may. */
 static struct queued_message *
 lost_entry(struct queued_messages *b, struct msgid id)
 {
@@ -310,7 +311,7 @@ lost_entry(struct queued_messages *b, struct msgid id)
 	return made;
 }
 
-/* By the operator: it is tried once more. */
+/* Requested by the operator: it is tried once more. */
 static void
 lost_release(struct lost_test *t, struct queued_messages *b, struct queued_message *e)
 {
@@ -335,13 +336,13 @@ lost_expect_held(struct lost_test *t, const struct queued_message *e, unsigned t
 		    cases_told("its list of recipients is too large"), told);
 }
 
-/* It is held and that is told, once: no later attempt can do better, whoever holds it.  After a
- * release it is found again, as the operator asked. */
+/* The message is held and that is reported, once: no later attempt can have another result, whoever
+ * holds it.  After a release it is found again, as the operator requested. */
 static bool
 a_list_that_is_too_large(void)
 {
 	struct lost_test *t = lost_begin(7, false);
-	struct role role = {.is_ending = true}; /* there is no main that could be told */
+	struct role role = {.is_ending = true}; /* there is no main process to be notified */
 	struct queue q = {.spool = t->m.spool, .role = &role};
 	struct queued_message *e;
 	size_t said;

@@ -1,7 +1,7 @@
 /*
- * crash_missing: after random work with power cuts, one file of the log is gone or cut short.  A
- * file that is gone or cut is never passed over in silence: the start is refused and changes
- * nothing; with --accept-damage it goes on with all that is left, and the next one needs no option.
+ * crash_missing: after random work with power cuts, one file of the log is missing or truncated.
+ * This never stays unnoticed: the start is refused and changes nothing; with --accept-damage it
+ * goes on with all that is left, and the next start needs no option.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 #include "missing_rig.h"
 
-/* ---- the cases ---- */
+/* ---- cases ---- */
 
 static void
 missing_any(struct model *m, const struct missing_log *log)
@@ -21,7 +21,7 @@ missing_any(struct model *m, const struct missing_log *log)
 	missing_expect_acceptance(m);
 }
 
-/* Nothing but one file is gone, and the one seal that names it is damaged as well. */
+/* Only one file is missing, and the one seal that names it is damaged as well. */
 static void
 missing_named_by_damage(struct model *m, const struct missing_log *log, enum missing_harm harm)
 {
@@ -56,7 +56,7 @@ missing_oldest(struct model *m, const struct missing_log *log)
 	missing_expect_acceptance(m);
 }
 
-/* Of the log, and the one that was ready for it: all but free ones. */
+/* The files of the log and the one that was prepared for it: all but free ones. */
 static void
 missing_remove_all(struct model *m)
 {
@@ -100,7 +100,7 @@ missing_bodies(struct model *m)
 	return n;
 }
 
-/* No body of a message is removed because the records that spoke of it are gone. */
+/* No body of a message is removed because the records that name it are missing. */
 static void
 missing_expect_bodies(struct model *m, struct missing_bodies before)
 {
@@ -111,7 +111,7 @@ missing_expect_bodies(struct model *m, struct missing_bodies before)
 		    after.bodies, after.lost);
 }
 
-/* What marks say of freed generations; 0: no log is known to have been. */
+/* The highest freed generation in all marks; 0: it is not known that there was a log. */
 static uint64_t
 missing_freed(struct model *m)
 {
@@ -129,8 +129,8 @@ missing_freed(struct model *m)
 	return most;
 }
 
-/* A log of which nothing is left is missed.
- * What is written then bears higher generations than all before, so that its own loss is seen. */
+/* A log of which nothing is left is noticed as missing.  What is written then has higher
+ * generations than all before, so that its own loss is noticed. */
 static void
 missing_log_begins_anew(struct model *m, const struct missing_log *log)
 {
@@ -185,8 +185,8 @@ missing_newest(struct model *m, const struct missing_log *log)
 	missing_expect_bodies(m, bodies);
 }
 
-/* Nothing names the newest segment in a spool of a version before: what is gone with it is not
- * seen, but no body is removed. */
+/* Nothing names the newest segment in a spool of an older version: its loss is not noticed, but no
+ * body is removed. */
 static void
 missing_newest_unnamed(struct model *m, const struct missing_log *log)
 {
@@ -236,7 +236,7 @@ missing_on_full_disk(struct model *m, const struct missing_log *log)
 	simdisk_restart(m->disk);
 	if (!missing_open(m, false))
 		model_broken(m, "refused once more: errno %d", errno);
-	/* what had no room for a copy is told again */
+	/* what had no room for a copy is logged again */
 	else if (m->spool->stats.quarantined >= told)
 		model_broken(m, "told again");
 	else
@@ -266,7 +266,7 @@ missing_end(struct model *m, const struct missing_log *log)
 	bool is_newest = number == log->count - 1;
 	char name[SEGMENT_NAME_BYTES];
 
-	/* the others are full to a quarter at least, or end where the power was cut */
+	/* the others are full to a quarter at least, or end where the power failed */
 	simdisk_truncate(m->disk, segment_name(log->slot[number], name),
 	    is_newest ? SEGMENT_DATA + simdisk_draw(m->disk, log->end - SEGMENT_DATA)
 	              : SEGMENT_DATA + 200);
@@ -276,7 +276,8 @@ missing_end(struct model *m, const struct missing_log *log)
 
 /* ---- a start on a full disk ---- */
 
-/* A log of three segments, all but the newest of them dead, which nothing on the disk says yet. */
+/* A log of three segments, all but the newest of them dead, which is not recorded on the disk
+ * yet. */
 static void
 missing_dead_log(struct model *m)
 {
@@ -303,8 +304,8 @@ missing_dead_log(struct model *m)
 	model_close(m);
 }
 
-/* Nothing but what is unlinked gives room for a segment, which is larger than those that are there;
- * the power fails at act `cut` of that; false: it was not reached. */
+/* Room for a segment, which is larger than the existing ones, comes only from removed files; the
+ * power fails at operation `cut` of that; false: it was not reached. */
 static bool
 missing_cut_full_start(struct model *m, uint64_t cut)
 {

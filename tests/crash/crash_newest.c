@@ -1,7 +1,7 @@
 /*
- * crash_newest: where nothing names the newest file of the log, as in versions before, its absence
- * is not seen.  No body of a message that stood in it is removed then, also where a reserve was
- * made meanwhile; what a crash left behind is removed where all files are there.
+ * crash_newest: if nothing names the newest file of the log, as in older versions, its absence is
+ * not noticed.  No body of a message in it is removed then, also if a reserve was made meanwhile;
+ * what a crash left is removed if all files exist.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ enum { NAMED_LOST_BYTES = 69000 };
 
 /* ---- bodies ---- */
 
-/* The file of a segment behind the one that was ready when the reserve was made is gone. */
+/* The segment after the one that was ready when the reserve was made is missing. */
 static bool
 reserve_is_not_ready(void)
 {
@@ -35,7 +35,7 @@ reserve_is_not_ready(void)
 	return model_end(m) == 0;
 }
 
-/* A body without a record was never acknowledged: with all files there it is no loss. */
+/* A body without a record was never acknowledged: if all files exist it is no loss. */
 static bool
 loose_body_is_removed(void)
 {
@@ -62,7 +62,7 @@ loose_body_is_removed(void)
 	return faults == 0;
 }
 
-/* Builds before gave the reserve a generation: such a spool opens with all that is in it. */
+/* Earlier builds gave the reserve a generation: such a spool opens with all that is in it. */
 static bool
 reserve_with_a_generation(void)
 {
@@ -96,7 +96,8 @@ reserve_with_a_generation(void)
 	return faults == 0;
 }
 
-/* No segment is ready behind the newest, so it would be kept; the disk refuses to rename it. */
+/* No segment is ready after the newest, so the body is to be kept; the disk refuses to rename
+ * it. */
 static bool
 body_that_is_not_renamed(void)
 {
@@ -118,8 +119,8 @@ body_that_is_not_renamed(void)
 	return model_end(m) == 0;
 }
 
-/* The start that takes a body back, which an earlier one kept, is cut off at act `cut`; false: it
- * was not reached. */
+/* The power fails at operation `cut` of the start that restores a body which an earlier start
+ * renamed; false: it was not reached. */
 static bool
 newest_cut_taking_back(uint64_t cut, unsigned *faults)
 {
@@ -160,9 +161,9 @@ kept_body_is_taken_back(void)
 	return newest_each_cut(newest_cut_taking_back, 4);
 }
 
-/* ---- what a refused start names ---- */
+/* ---- the name in the log of a refused start ---- */
 
-/* One body in its place, one as *.lost, a damaged record that was told and copied, a damaged
+/* One body in its place, one as *.lost, a damaged record that was logged and copied, a damaged
  * header. */
 static struct model *
 newest_begin_named(void)
@@ -204,7 +205,7 @@ struct newest_named {
 	unsigned refused, lost, moved;
 };
 
-/* Act number `place` of the start fails; false: none was so late, or it opened. */
+/* Operation number `place` of the start fails; false: there were fewer, or it opened. */
 static bool
 newest_expect_named(
     struct model *m, struct simdisk_fault fault, bool accept_damage, struct newest_named *t)
@@ -234,7 +235,8 @@ newest_expect_named(
 	return true;
 }
 
-/* Whatever file cannot be looked at, opened or read at a start: it and no other one is named. */
+/* Whichever file cannot be inspected, opened or read at a start: the log names this one and no
+ * other. */
 static bool
 refusal_names_the_file(void)
 {
@@ -259,9 +261,9 @@ refusal_names_the_file(void)
 	return broken == 0;
 }
 
-/* ---- no log at all ---- */
+/* ---- the whole log is missing ---- */
 
-/* A young spool: nothing was freed yet.  Its segments are gone, all or those that hold something,
+/* A new spool: nothing was freed yet.  Its segments are missing, all or those that hold something,
  * and perhaps the file that names the newest. */
 static bool
 run_bodies_without_a_log(bool with_unused, bool is_named)
@@ -309,7 +311,7 @@ bodies_without_a_log(void)
 	    run_bodies_without_a_log(false, true) && run_bodies_without_a_log(true, true);
 }
 
-/* What has another name than the body of a message says nothing of a log. */
+/* A file with another name than that of a body is no evidence of a log. */
 static bool
 strange_body_without_a_log(void)
 {
@@ -320,7 +322,7 @@ strange_body_without_a_log(void)
 	return model_end(m) == 0;
 }
 
-/* ---- what cannot be read ---- */
+/* ---- unreadable segments ---- */
 
 /* The log has one segment, and the disk can read nothing of it. */
 static struct model *
@@ -334,7 +336,7 @@ newest_begin_unread(void)
 	return m;
 }
 
-/* It is there: that is not missing. */
+/* It exists: it is not reported as missing. */
 static bool
 what_is_unread_is_not_missing(void)
 {
@@ -353,7 +355,7 @@ what_is_unread_is_not_missing(void)
 	return model_end(m) == 0;
 }
 
-/* The start that accepts it is cut off at act `cut`; false: it was not reached. */
+/* The power fails at operation `cut` of the start that accepts it; false: it was not reached. */
 static bool
 newest_cut_acceptance(uint64_t cut, unsigned *faults)
 {
@@ -381,7 +383,7 @@ what_was_accepted_is_not_asked_again(void)
 	return newest_each_cut(newest_cut_acceptance, 10);
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct crash_case newest_cases[] = {
     {"the newest file is gone, and a reserve was made: no body is removed", reserve_is_not_ready},

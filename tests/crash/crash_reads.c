@@ -1,7 +1,8 @@
 /*
- * crash_reads: the disk refuses reads.  At a start that is a refusal, which changes nothing, and
- * the next start has everything; while running it is an error of that one read; compaction goes on
- * with what can be read; a start that accepts damage loses what stands in the bad place, no more.
+ * crash_reads: the disk refuses reads.  A start is refused then, which changes nothing, and the
+ * next start has everything.  In operation only that one read fails; compaction continues with what
+ * can be read.  A start that accepts damage loses what is in the unreadable range, and nothing
+ * more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 struct read_row {
 	const char *what;
 	struct simdisk_fault fault;
-	bool is_harmless;                /* the start succeeds in spite of it */
+	bool is_harmless;                /* the start succeeds nevertheless */
 };
 
 static const struct read_row start_rows[] = {
@@ -91,8 +92,8 @@ struct read_tally {
 	unsigned faults;
 };
 
-/* What the machine lacks and a mode that is wrong are no damage: that it is accepted changes
- * nothing. */
+/* A shortage of the machine and a wrong mode are no damage: the option to accept damage has no
+ * effect on them. */
 static void
 start_accepting(struct model *m, const struct simdisk_fault *fault)
 {
@@ -126,7 +127,8 @@ start_place(const struct read_row *row, uint64_t place, struct read_tally *t)
 		model_broken(m, "refused");
 	if (!is_open)
 		start_accepting(m, &fault);
-	/* opened all the same (it was not read, or a new segment failed): nothing is missing */
+	/* opened nevertheless (the place was not read, or a new segment failed): nothing is
+	 * missing */
 	if (is_open) {
 		simdisk_fail(m->disk, (struct simdisk_fault){0});
 		model_check(m);
@@ -147,8 +149,8 @@ start_row(const struct read_row *row)
 	return t.faults == 0 && t.struck > 0 && (t.refused > 0) == !row->is_harmless;
 }
 
-/* One read fails, and a header is damaged: where its segment belongs is told by what others say,
- * and what cannot be read says nothing. */
+/* One read fails, and a header is damaged: the place of its segment follows from the other
+ * segments, and what cannot be read is no evidence. */
 static unsigned
 damaged_header_place(uint64_t place, unsigned *refused)
 {
@@ -185,7 +187,7 @@ a_damaged_header_and_a_failed_read(void)
 	return faults == 0 && refused > PLACES / 4;
 }
 
-/* ---- while running ---- */
+/* ---- in operation ---- */
 
 static bool
 running_reads_fail(void)
@@ -229,7 +231,8 @@ reads_frame_of(struct model *m, struct msgid id)
 	return (char *)(uintptr_t)bytes.p + i->offset;
 }
 
-/* Once may be the memory or the bus; the second time in a row it is the disk. */
+/* One wrong read may come from the memory or the bus; the second one in a row proves that it is the
+ * disk. */
 static bool
 a_wrong_checksum_is_believed_at_the_second_read(void)
 {
@@ -271,8 +274,8 @@ reads_segments(struct model *m)
 	return stats.segments;
 }
 
-/* EIO for ever under one message: its neighbours move on, it is told, it pins the log until it can
- * be read or is given up, and then all is freed. */
+/* EIO permanently for one message: the other messages are copied, it is logged, its segment stays
+ * until it can be read or is deleted, and then all is freed. */
 static bool
 one_unreadable_message(bool is_deleted)
 {
@@ -301,7 +304,7 @@ one_unreadable_message(bool is_deleted)
 		model_finish_all(m);
 	else
 		simdisk_bad_place(m->disk, name, 0, 0);
-	/* the back-off is a second at first, doubled with each round */
+	/* the pause is a second at first, doubled each time */
 	usleep(1100000);
 	model_churn(m, 40);
 	if (reads_segments(m) > 6)
@@ -340,7 +343,7 @@ reads_count_name(const char *name, void *arg)
 	c->count += strncmp(name, c->begin, strlen(c->begin)) == 0;
 }
 
-/* How many names of the disk begin so. */
+/* How many names on the disk begin so. */
 static unsigned
 reads_names(struct model *m, const char *begin)
 {
@@ -352,8 +355,9 @@ reads_names(struct model *m, const char *begin)
 	return c.count;
 }
 
-/* At any place: refused without the option; with it, what the bad 4 KB held is lost and nothing
- * else, the file is emptied, kept and never read again.  Of the header's page nothing is lost. */
+/* At any place: refused without the option; with it, what the unreadable 4 KB held is lost and
+ * nothing else; the file is emptied, set aside and never read again.  In the page of the header
+ * nothing is lost. */
 static bool
 accepted_place(uint64_t seed, bool is_header, unsigned *lost)
 {
@@ -393,7 +397,7 @@ accepted_place(uint64_t seed, bool is_header, unsigned *lost)
 		model_turn(m);
 	if (reads_names(m, "damaged-seg-") != 1)
 		model_broken(m, "the segment with the bad place is not kept");
-	/* the bad place is still bad: nobody reads there any more */
+	/* the range is still unreadable: nothing reads it any more */
 	model_close(m);
 	if (reads_open(m, false))
 		model_check(m);
@@ -423,7 +427,7 @@ accepted_headers(void)
 	return good == PLACES && lost == 0;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct reads_case {
 	const char *what;

@@ -1,7 +1,7 @@
 /*
- * crash_seals: the first record of a segment is damaged, which names the segment before it, in a
- * log whose segments were each begun by a start.  What no start misses is not missed by a later one
- * either, in whatever order segments are freed, damage comes and starts are made.
+ * crash_seals: the first record of a segment, which names the segment before it, is damaged, in a
+ * log whose segments were each begun by a start.  What no start reports as missing is not reported
+ * by a later one either, in whatever order segments are freed, damage occurs and starts are made.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@ enum {
 	SEALS_SEGMENTS = 3,
 	SEALS_MESSAGES = 3,              /* in each of them */
 	SEALS_FINISHED_MAX = 200,
-	/* of a mark: what versions before did not write */
+	/* the part of a mark that older versions did not write */
 	SEALS_MARK_BYTES = 408,
 	SEALS_HEADER_BYTES = 40,
 };
@@ -32,7 +32,7 @@ static const struct seals_damage {
 
 enum { SEALS_DAMAGES = sizeof seals_damages / sizeof *seals_damages };
 
-/* On the platter. */
+/* Changes the stored bytes. */
 static void
 seals_zero(struct model *m, const char *name, uint32_t at, uint32_t bytes)
 {
@@ -75,7 +75,7 @@ seals_begin(void)
 	return m;
 }
 
-/* The messages of the oldest segment come to their end, and it is freed. */
+/* Settles the messages of the oldest segment, which is freed. */
 static void
 seals_free_oldest(struct model *m)
 {
@@ -152,7 +152,7 @@ seals_damage_one(unsigned freed, unsigned number, const struct seals_damage *d)
 	return model_end(m);
 }
 
-/* Nothing is missing, so no start is refused, and no generation is told as missing. */
+/* Nothing is missing, so no start is refused, and no generation is reported as missing. */
 static bool
 no_damage_is_a_gap(void)
 {
@@ -165,7 +165,8 @@ no_damage_is_a_gap(void)
 	return faults == 0;
 }
 
-/* What no mark names may be missing, and after it was accepted no other start asks. */
+/* A segment that no mark names may be missing; after that was accepted no other start asks for
+ * it. */
 static unsigned
 seals_miss_one(unsigned freed, const struct seals_damage *d)
 {
@@ -201,9 +202,9 @@ what_is_missing_is_refused(void)
 	return faults == 0;
 }
 
-/* ---- marks of versions before ---- */
+/* ---- marks of older versions ---- */
 
-/* They wrote zeros behind the mark. */
+/* They wrote zeros after the mark. */
 static void
 seals_write_old_marks(struct model *m)
 {
@@ -216,7 +217,7 @@ seals_write_old_marks(struct model *m)
 			seals_zero(m, l.name[n], at[i] + SEALS_MARK_BYTES, 16);
 }
 
-/* The next start finds nothing missing, and from then on marks say what came to be the oldest. */
+/* The next start finds nothing missing, and from then on marks record the oldest segment. */
 static bool
 old_marks_are_read(void)
 {
@@ -237,7 +238,7 @@ old_marks_are_read(void)
 	return model_end(m) == 0;
 }
 
-/* What they say is all that is known: the segment that was freed may have had one behind it. */
+/* Nothing else is known: another segment may have followed the one that was freed. */
 static bool
 old_marks_and_damage_are_refused(void)
 {
@@ -257,7 +258,7 @@ old_marks_and_damage_are_refused(void)
 	return model_end(m) == 0;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct crash_case seals_cases[] = {
     {"the first record of a segment is damaged, before or after others are freed: no start is "

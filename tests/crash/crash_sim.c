@@ -3,7 +3,7 @@
  * again and again on the same disk, some of the cuts in the middle of recovery.
  *
  *	crash_sim            all of it, and the proof that it fails when syncs do nothing
- *	crash_sim SEED       one seed, aloud
+ *	crash_sim SEED       one seed, with its figures
  *	crash_sim --no-sync  with syncs that do nothing: fails
  *	crash_sim --rounds N
  */
@@ -28,8 +28,8 @@ struct total {
 	uint64_t broken_seeds;
 };
 
-/* A start that meets an unreadable place is refused, and has lost nothing for the next one; where
- * nothing of the file is needed it goes on, and tells it. */
+/* A start that finds an unreadable place is refused, and loses nothing for the next one; if nothing
+ * of the file is needed it goes on, and logs the place. */
 static bool
 is_refused(struct model *m, const struct spool_options *o, struct total *t)
 {

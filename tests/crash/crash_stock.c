@@ -1,6 +1,6 @@
 /*
- * crash_stock: the pool of segments on disks that fill up or refuse writes: what room there is,
- * what is told of it, and what becomes of segments whose header cannot be written.
+ * crash_stock: the pool of segments on disks that fill up or refuse writes: how much room there is,
+ * what is logged about it, and what happens to segments whose header cannot be written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 enum { PIECES = 4, LARGE = PIECES << 20 };
 
-/* ---- room ---- */
+/* ---- room on the disk ---- */
 
 /* A spool with segments of several pieces, and room on the disk for so many of them. */
 static struct model *
@@ -29,7 +29,7 @@ stock_begin(unsigned segments)
 	return m;
 }
 
-/* There was room when it was begun: there is until it is made. */
+/* There was room when it was begun: so there is until it is made. */
 static bool
 what_is_made_already_is_room(void)
 {
@@ -50,7 +50,7 @@ what_is_made_already_is_room(void)
 	return model_end(m) == 0;
 }
 
-/* There is no room for messages, and room for a reserve. */
+/* There is no room for messages, but room for a reserve. */
 static bool
 no_room_is_told_once(void)
 {
@@ -67,7 +67,7 @@ no_room_is_told_once(void)
 	return model_end(m) == 0;
 }
 
-/* All its zeros are written: others who fill the disk then take nothing from it. */
+/* All its zeros are written: when others fill the disk then, it is still completed. */
 static bool
 what_is_made_whole_is_room(void)
 {
@@ -89,7 +89,7 @@ what_is_made_whole_is_room(void)
 	return model_end(m) == 0;
 }
 
-/* The one before was made whole: that says nothing of room for the next one. */
+/* The one before was completed: that is no evidence of room for the next one. */
 static bool
 nothing_is_begun_without_room(void)
 {
@@ -110,7 +110,7 @@ nothing_is_begun_without_room(void)
 	return model_end(m) == 0;
 }
 
-/* The pause after headers that were not written: new segments are made in it. */
+/* During the pause after headers that were not written, new segments are made. */
 static bool
 new_ones_are_made_in_the_pause(void)
 {
@@ -132,7 +132,7 @@ new_ones_are_made_in_the_pause(void)
 
 enum unwritable { UNWRITABLE_FREE, UNWRITABLE_OLDEST, UNWRITABLE_NO_DIRECTORY };
 
-/* Much is stored, then all of it finished, again and again. */
+/* Much is stored, then all of it settled, again and again. */
 static bool
 work_beside_unwritable(struct model *m, enum unwritable kind, char name[SEGMENT_NAME_BYTES])
 {
@@ -157,7 +157,7 @@ work_beside_unwritable(struct model *m, enum unwritable kind, char name[SEGMENT_
 	return is_good;
 }
 
-/* The header of one segment can be written no more: it is set aside when its turn to be used or
+/* The header of one segment cannot be written any more: it is set aside when its turn to be used or
  * freed comes, all others are used and freed as before, and nothing is refused. */
 static bool
 run_unwritable_segment(enum unwritable kind)
@@ -217,7 +217,7 @@ stock_count_aside(const char *name, void *arg)
 	*(unsigned *)arg += strncmp(name, "damaged-seg-", 12) == 0;
 }
 
-/* Names of segments that were set aside. */
+/* Counts the names of segments that were set aside. */
 static unsigned
 stock_aside(struct model *m)
 {
@@ -229,7 +229,8 @@ stock_aside(struct model *m)
 	return count;
 }
 
-/* The disk writes nothing for a while: that costs a segment or two, not all that are free. */
+/* The disk writes nothing for a while: then a segment or two are set aside, not all that are
+ * free. */
 static bool
 no_header_can_be_written(void)
 {
@@ -265,10 +266,10 @@ no_header_can_be_written(void)
 	return model_end(m) == 0;
 }
 
-/* ---- a disk that refuses what is written for another reason than room ---- */
+/* ---- a disk that refuses writes for another reason than a lack of room ---- */
 
-/* Each kind of preparation fails: messages are refused with what the disk says, the log tells it
- * once for each kind, and once that it works again. */
+/* Each kind of preparation fails: messages are refused with the disk's error; the log has one line
+ * for each kind, and one when it works again. */
 static bool
 what_the_disk_says_is_told(void)
 {
@@ -307,7 +308,7 @@ what_the_disk_says_is_told(void)
 	return model_end(m) == 0;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct crash_case stock_cases[] = {
     {"what is made of a segment already counts as room", what_is_made_already_is_room},

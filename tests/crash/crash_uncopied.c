@@ -1,6 +1,6 @@
 /*
- * crash_uncopied: starts that find damage which they cannot copy.  What stood there is not written
- * over, for whatever reason there is no copy, and whenever the power fails.
+ * crash_uncopied: starts that find damage which they cannot copy.  The damaged bytes are not
+ * overwritten, for whatever reason there is no copy, and whenever the power fails.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,10 +12,10 @@ enum kept_reason {
 	KEPT_ROOM_UNKNOWN,
 	KEPT_TOO_MANY,
 	KEPT_UNWRITTEN,
-	KEPT_NAME_UNSURE,                /* before it is told; this is accepted */
+	KEPT_NAME_UNSURE,                /* before it is logged; this is accepted */
 	KEPT_NAME_UNSURE_LATER,          /* when it is written */
 	KEPT_NAME_TAKEN,
-	KEPT_UNSYNCED,                   /* there are copies, of which a power cut may leave none */
+	KEPT_UNSYNCED,                   /* there are copies, which a power cut may undo */
 	KEPT_REASONS,
 };
 
@@ -40,8 +40,8 @@ kept_space(struct fsio *io, uint64_t *free_out, uint64_t *total_out)
 	return -1;
 }
 
-/* While the log is read each name is looked at once, and is not there; later it does not answer, or
- * is taken. */
+/* While the log is read each name is inspected once, and does not exist; later it cannot be
+ * inspected, or is in use. */
 static enum kept_reason kept_inspect_reason;
 static unsigned kept_inspect_first;
 
@@ -77,7 +77,7 @@ kept_search_file(const char *name, void *arg)
 
 	if (damage_copies_is_unfinished(str_of(name)))
 		return;
-	/* one in use is not written over, as long as it has its header */
+	/* one in use is not overwritten, as long as it has its header */
 	if (!str_starts(str_of(name), STR("damaged-")) &&
 	    (all.n < sizeof e->header || memcmp(all.p, e->header, sizeof e->header) != 0))
 		return;
@@ -100,7 +100,7 @@ kept_expect_evidence(struct model *m, const struct kept_evidence *e, const char 
 		model_broken(m, "%s %u of %u damaged messages are left", when, left, e->count);
 }
 
-/* The messages go, all of them, and their segment with them. */
+/* All messages are settled, and their segment is freed. */
 static void
 kept_finish(struct model *m, uint32_t slot)
 {
@@ -175,8 +175,8 @@ kept_damage_sealed(
 	return kept_damage_from(m, 0, count, evidence);
 }
 
-/* The start goes on without a copy, and says why.  What stood there is not written over then,
- * though the segment is freed; the log goes on, and the next start has nothing to tell. */
+/* The start goes on without a copy, and logs why.  The damaged bytes are not overwritten then,
+ * though the segment is freed; the log continues, and the next start has nothing to report. */
 static bool
 run_uncopied(enum kept_reason reason, unsigned messages)
 {
@@ -230,8 +230,8 @@ what_is_not_copied_is_not_written_over(void)
 	return all;
 }
 
-/* The disk has room for some copies.  The power fails at act `cut` of the start and of the work by
- * which the segment is freed; false: there were fewer acts. */
+/* The disk has room for some copies.  The power fails at operation `cut` of the start and of the
+ * work by which the segment is freed; false: there were fewer operations. */
 static bool
 kept_cut_uncopied(uint64_t seed, uint64_t cut, unsigned *faults)
 {
@@ -277,7 +277,7 @@ power_cuts_beside_what_is_not_copied(void)
 	       cases_told("is kept as damaged-1-") && cases_told("any more, kept as damaged-seg-");
 }
 
-/* It holds nothing that the log needs, and was given back before anything is copied. */
+/* It holds nothing that the log needs, and was returned to the pool before anything is copied. */
 static bool
 one_given_back_is_set_aside(void)
 {
@@ -302,7 +302,7 @@ one_given_back_is_set_aside(void)
 	return model_end(m) == 0;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct crash_case uncopied_cases[] = {
     {"what is not copied is not written over", what_is_not_copied_is_not_written_over},

@@ -1,7 +1,7 @@
 /*
- * crash_unknown: what this version does not understand.  Entries of a newer version are kept
- * through compaction, or stop the start where they must be understood; so do newer frames and
- * segments.  An envelope that means nothing is set aside, also when the power fails meanwhile.
+ * crash_unknown: what this version cannot decode.  Entries of a newer version are kept through
+ * compaction, or stop the start if they must be understood; so do newer frames and segments.  A
+ * message whose envelope cannot be decoded is set aside, also when the power fails meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,12 +38,12 @@ unknown_end(struct model *m)
 	return is_good;
 }
 
-/* ---- a frame as a newer version writes it ---- */
+/* ---- a frame of a newer version ---- */
 
 struct newer {
 	uint32_t type;
-	uint32_t version;                /* of the frame; 0: this one's */
-	bool has_message;                /* speaks of the model's first message */
+	uint32_t version;                /* of the frame; 0: the present one */
+	bool has_message;                /* it is about the model's first message */
 };
 
 static const char marker[] = "an entry of a newer version";
@@ -62,7 +62,7 @@ newer_payload(const struct model *m, const struct newer *w, struct buf *out)
 	frame_put_entry(out, &new, 0);
 }
 
-/* Behind all frames of the newest segment; the spool is closed afterwards. */
+/* Appends it after all frames of the newest segment; the spool is closed afterwards. */
 static void
 newer_append(struct model *m, const struct newer *w)
 {
@@ -158,7 +158,7 @@ newer_is_kept(const struct newer *w)
 	if (!unknown_open(m))
 		model_broken(m, "refused at the end");
 	model_check(m);
-	/* it ends with its message, where it has one */
+	/* it ends with its message, if it has one */
 	model_finish_all(m);
 	if (newer_count(m) != (w->has_message ? 0 : 1))
 		model_broken(m, "%u entries of finished messages", newer_count(m));
@@ -176,7 +176,7 @@ other_types_are_kept(void)
 	return all;
 }
 
-/* ---- entries that stand in another segment than their message ---- */
+/* ---- entries in another segment than their message ---- */
 
 static const struct newer of_message = {99, 0, true};
 
@@ -202,7 +202,7 @@ apart_reopen(struct model *m)
 		model_broken(m, "cannot be opened: errno %d", errno);
 }
 
-/* The message in one segment, the entry about it two segments further. */
+/* The message is in one segment, the entry about it two segments later. */
 static struct model *
 apart_begin(uint64_t seed)
 {
@@ -216,7 +216,7 @@ apart_begin(uint64_t seed)
 	apart_reopen(m);
 	model_churn(m, 5);
 	apart_reopen(m);
-	/* it keeps the entry's segment */
+	/* it keeps the entry's segment from being freed */
 	model_submit(m, 1000, false);
 	model_turn(m);
 	newer_append(m, &of_message);
@@ -228,7 +228,7 @@ apart_begin(uint64_t seed)
 	return m;
 }
 
-/* Until the first segment is free: the message has moved, the entry has not. */
+/* Until the first segment is free: the message was copied, the entry was not. */
 static void
 apart_free_first(struct model *m)
 {
@@ -284,8 +284,8 @@ apart_finish(struct model *m)
 	m->messages[0].fate = MODEL_NONE;
 }
 
-/* Its message is finished, and the segment in which that stood is free: nothing that the log holds
- * says any more that it was there. */
+/* Its message is settled, and the segment of that message is free: nothing in the log shows any
+ * more that it existed. */
 static bool
 entries_of_no_message_go_at_the_start(void)
 {
@@ -337,7 +337,7 @@ a_hold_during_the_copy_stands(void)
 	return unknown_end(m);
 }
 
-/* A segment's header with this version, and the checksum that belongs to it. */
+/* Writes this version into a segment's header, with the right checksum. */
 static void
 set_header_version(struct model *m, uint32_t version)
 {
@@ -379,10 +379,10 @@ newer_segments_are_refused(void)
 	return unknown_end(m);
 }
 
-/* ---- envelopes that mean nothing ---- */
+/* ---- envelopes that cannot be decoded ---- */
 
 struct meaning {
-	struct msgid nothing;            /* this one's envelope is not understood */
+	struct msgid nothing;            /* the envelope of this one is not understood */
 	unsigned told;
 	unsigned messages;
 };
@@ -436,7 +436,7 @@ meaning_expect_file(struct model *m, const struct model_message *g)
 		model_broken(m, "%s does not hold the body", name);
 }
 
-/* cut: at which act of the start the power fails; 0: it does not. */
+/* cut: at which operation of the start the power fails; 0: it does not. */
 static bool
 set_aside_with_a_cut(uint64_t cut, bool in_file, bool *was_cut_out)
 {
@@ -457,7 +457,8 @@ set_aside_with_a_cut(uint64_t cut, bool in_file, bool *was_cut_out)
 	*was_cut_out = simdisk_is_cut(m->disk);
 	model_close(m);
 	simdisk_restart(m->disk);
-	/* twice: what was not finished is, and then it is gone */
+	/* twice: the second start completes what the first did not, and then the message is
+	 * removed */
 	for (int n = 0; n < 2; n++) {
 		if (!meaning_open(m, &g))
 			model_broken(m, "cannot be opened: errno %d", errno);
@@ -487,7 +488,7 @@ envelopes_without_meaning_are_set_aside(void)
 	return all && cuts > 5;
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static const struct unknown_case {
 	const char *what;

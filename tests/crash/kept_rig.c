@@ -15,7 +15,7 @@
 const struct spool_options kept_options = {
     .segment_bytes = 4 * SPOOL_SEGMENT_MIN, .threadless = true};
 
-/* ---- what the disk holds ---- */
+/* ---- the content of the disk ---- */
 
 static void
 kept_sum_name(const char *name, void *arg)
@@ -104,7 +104,7 @@ kept_open(struct model *m, struct kept_heard *h)
 	return kept_open_as(m, h, false);
 }
 
-/* On the platter. */
+/* Changes the stored bytes. */
 static void
 kept_spoil(struct model *m, const char *name, uint32_t at)
 {
@@ -179,7 +179,7 @@ kept_damage(struct model *m, unsigned messages, unsigned count, size_t body_byte
 	return kept_damage_from(m, 1, count, NULL);
 }
 
-/* ---- a name that cannot be looked at ---- */
+/* ---- a name that cannot be inspected ---- */
 
 const struct fsio_ops *kept_ops;
 int kept_inspect_error;
@@ -193,7 +193,7 @@ kept_inspect(struct fsio *io, const char *name, struct fsio_file *out)
 	return -1;
 }
 
-/* ---- room ---- */
+/* ---- room on the disk ---- */
 
 void
 kept_leave_room(struct model *m, uint64_t bytes)

@@ -20,7 +20,7 @@ lost_done(int error, void *arg)
 	t->done_error = error;
 }
 
-/* What is left is put aside: the record follows. */
+/* What is left is set aside: the record follows. */
 static void
 lost_kept(enum lost_record_result result, void *arg)
 {
@@ -167,7 +167,7 @@ lost_bad_place(struct lost_test *t, char name[SEGMENT_NAME_BYTES])
 	    i->offset + 120);
 }
 
-/* As if the next try were due, and the first had been an hour ago. */
+/* As if the next attempt were due, and the first one had been an hour ago. */
 void
 lost_age(struct lost_test *t, int64_t ms)
 {
@@ -180,7 +180,7 @@ lost_age(struct lost_test *t, int64_t ms)
 	i->segment->retry_ms = 1;
 }
 
-/* What the spool reads for itself is asked for in one turn, and told of in the next. */
+/* In one turn the spool's own reads are requested, in the next their results are handled. */
 void
 lost_turns(struct lost_test *t, unsigned count)
 {
@@ -188,7 +188,7 @@ lost_turns(struct lost_test *t, unsigned count)
 		model_turn(&t->m);
 }
 
-/* A try to put the message aside comes to its end. */
+/* Runs turns until an attempt to set the message aside has its result. */
 void
 lost_try(struct lost_test *t)
 {
@@ -196,9 +196,9 @@ lost_try(struct lost_test *t)
 	lost_turns(t, 3);
 }
 
-/* ---- what is expected ---- */
+/* ---- expected results ---- */
 
-/* Settles the lost message, as a queue does that has stored the report. */
+/* Settles the lost message, as a queue does after it has stored the report. */
 void
 lost_settle(struct lost_test *t)
 {

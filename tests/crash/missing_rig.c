@@ -31,7 +31,8 @@ missing_list(struct model *m)
 	return log;
 }
 
-/* Work, power cuts, work; then what the log consists of, and a proper end. */
+/* Work, power cuts, more work; then the files of the log are determined, and the spool is
+ * closed. */
 static struct missing_log
 missing_work(struct model *m)
 {
@@ -92,7 +93,8 @@ missing_body(struct model *m, const struct stored_message *i)
 	return i->in_file && io->ops->inspect(io, writer_body_name(i->id, name), &file) != 0;
 }
 
-/* Messages that are held and have no body are told at each start, whoever held them first. */
+/* Messages that are on hold and have no body are reported at each start, whoever held them
+ * first. */
 static uint64_t
 missing_held(struct model *m)
 {
@@ -137,7 +139,8 @@ missing_expect_acceptance(struct model *m)
 		if (!missing_opens_quietly(m))
 			return;
 	}
-	/* segments are begun, emptied and freed meanwhile; some messages may be refused for room */
+	/* segments are begun, emptied and freed meanwhile; some messages may be refused for lack of
+	 * room */
 	for (int n = 0; n < 150; n++)
 		if (!model_act(m))
 			model_turn(m);
@@ -173,7 +176,7 @@ missing_harm_seal(struct model *m, uint32_t slot, enum missing_harm harm)
 		simdisk_bad_place(m->disk, name, SEGMENT_DATA, SEGMENT_DATA + 96);
 }
 
-/* ---- all ---- */
+/* ---- cases ---- */
 
 static bool
 missing_run(const struct missing_case *c)

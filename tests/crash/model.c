@@ -28,7 +28,7 @@ model_broken(struct model *m, const char *format, ...)
 	printf("\n");
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static void
 answered(int error, void *arg)

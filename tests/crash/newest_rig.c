@@ -43,7 +43,7 @@ newest_begin(uint64_t seed)
 	return m;
 }
 
-/* Messages until the log has one more segment. */
+/* Stores messages until the log has one more segment. */
 void
 newest_fill(struct model *m)
 {
@@ -253,7 +253,7 @@ newest_forget(struct newest_files *files)
 		mem_free((char *)(uintptr_t)files->file[i].bytes.p);
 }
 
-/* Are the bytes of the file, behind its header, in one that was set aside? */
+/* Is there a file that was set aside and contains the bytes of this one after its header? */
 struct newest_search {
 	struct model *model;
 	struct str bytes;

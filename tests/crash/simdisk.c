@@ -1,5 +1,6 @@
 /*
- * simdisk: inodes with what is on the platter, what the cache shows, and what lies between.
+ * simdisk: inodes with their durable content, their content in the cache, and the changes between
+ * the two.
  */
 #include "simdisk_parts.h"
 
@@ -8,7 +9,7 @@
 
 #include "base/mem.h"
 
-/* ---- chance and faults ---- */
+/* ---- random choices and faults ---- */
 
 uint64_t
 simdisk_draw(struct simdisk *d, uint64_t below)
@@ -171,7 +172,7 @@ simdisk_collect(struct simdisk *d)
 			free_inode(&d->inodes[n]);
 }
 
-/* ---- its life ---- */
+/* ---- begin, power cut, end ---- */
 
 struct simdisk *
 simdisk_new(uint64_t seed)

@@ -1,7 +1,7 @@
 /*
- * simdisk: a disk in memory that forgets.  What was written and not synced is kept, dropped, torn
- * at sectors or reordered when the power fails; so are changes of the directory.  It can also
- * refuse: any act, by its number, with any errno.  Everything is decided by one seed.
+ * simdisk: a disk in memory that can lose its cache.  When the power fails, what was written and
+ * not synced is kept, dropped, torn at sectors or reordered; so are changes of the directory.  It
+ * can also refuse any operation, by its number, with any errno.  Everything is decided by one seed.
  */
 #ifndef TESTS_SIMDISK_H
 #define TESTS_SIMDISK_H
@@ -29,13 +29,15 @@ void simdisk_free(struct simdisk **d);
 struct fsio *simdisk_io(struct simdisk *d);
 uint64_t simdisk_draw(struct simdisk *d, uint64_t below);
 
-/* Acts of these kinds are counted; at number `at` (from 1, counted from now) the power goes. */
+/* Operations of these kinds are counted; at number `at` (from 1, counted from now) the power
+ * fails. */
 void simdisk_cut(struct simdisk *d, uint64_t at);
 bool simdisk_is_cut(const struct simdisk *d);
-/* What the platters hold after it; all descriptors and the lock are gone. */
+/* The durable content after the power cut; all descriptors and the lock are gone. */
 void simdisk_restart(struct simdisk *d);
 
-/* Act number `at` of that kind, and the `times` - 1 after it, fail with this errno; 0: none. */
+/* Operation number `at` of that kind, and the `times` - 1 after it, fail with this errno; 0:
+ * none. */
 struct simdisk_fault {
 	unsigned acts;
 	uint64_t at;
@@ -43,28 +45,28 @@ struct simdisk_fault {
 	int error;
 };
 void simdisk_fail(struct simdisk *d, struct simdisk_fault fault);
-/* How often it struck. */
+/* How often that happened. */
 uint64_t simdisk_struck(const struct simdisk *d);
-/* Where an inspect, open or read did last: the name of the file, and the offset of a read, else 0.
- */
+/* The place of the last inspect, open or read: the name of the file, and the offset of a read, else
+ * 0. */
 const char *simdisk_struck_name(const struct simdisk *d);
 uint64_t simdisk_struck_at(const struct simdisk *d);
 
-/* Files may not grow beyond this in all. */
+/* All files together may not grow beyond this. */
 void simdisk_limit(struct simdisk *d, uint64_t bytes);
 /* sync_data succeeds and does nothing. */
 void simdisk_ignore_syncs(struct simdisk *d);
-/* Writes are cut short now and then, at a sector. */
+/* Some writes are shortened, at a sector. */
 void simdisk_write_short(struct simdisk *d);
-/* Reads give fewer bytes than were asked for now and then. */
+/* Some reads return fewer bytes than were requested. */
 void simdisk_read_short(struct simdisk *d);
 /* One read in `in` fails with EIO; 0: none. */
 void simdisk_read_fail_at_random(struct simdisk *d, unsigned in);
-/* Reads that touch these bytes of the file fail with EIO, whatever its name becomes; to 0: none. */
+/* Reads of these bytes of the file fail with EIO, even when it is renamed; to 0: none. */
 void simdisk_bad_place(struct simdisk *d, const char *name, size_t from, size_t to);
-/* It does not say what room it has (EIO). */
+/* Its free space cannot be read (EIO). */
 void simdisk_hide_space(struct simdisk *d, bool is_hidden);
-/* Writes to this file fail with EIO, whatever its name becomes; NULL: none. */
+/* Writes to this file fail with EIO, even when it is renamed; NULL: none. */
 void simdisk_refuse_writes(struct simdisk *d, const char *name);
 
 /* For damage: the file's bytes; NULL if there is no such name. */

@@ -183,8 +183,8 @@ used_bytes(const struct simdisk *d)
 	return n;
 }
 
-/* Of a write of n bytes, how many are written at once: a short one ends at a sector, for what a
- * write puts into a sector gets to the platter as a whole. */
+/* How many bytes of a write of n bytes are written at once: a short write ends at a sector, because
+ * the part of a write within one sector reaches the disk completely or not at all. */
 static size_t
 sim_part(struct simdisk *d, const struct inode *i, size_t at, size_t n)
 {
@@ -215,7 +215,7 @@ sim_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 		return refuse(EBADF);
 	if (d->unwritable == descriptor(d, fd)->inode + 1)
 		return refuse(EIO);
-	/* the write that the power cut interrupts may have been under way */
+	/* the write that the power cut interrupts may have been in progress */
 	if (is_last && !(d->is_cut && d->acts == d->cut_at))
 		return refuse(error);
 	buf_init(&bytes, UINT32_MAX);
@@ -251,7 +251,7 @@ sim_inspect(struct fsio *f, const char *name, struct fsio_file *out)
 	return 0;
 }
 
-/* After a failed sync the cache counts as clean: what did not reach the platter never will. */
+/* After a failed sync the cache counts as clean: what did not reach the disk never will. */
 static int
 sim_sync_data(struct fsio *f, int fd)
 {

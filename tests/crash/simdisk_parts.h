@@ -1,5 +1,5 @@
 /*
- * simdisk_parts: what a simulated disk is made of; for simdisk and its operations only.
+ * simdisk_parts: the parts of a simulated disk; for simdisk and its operations only.
  */
 #ifndef TESTS_SIMDISK_PARTS_H
 #define TESTS_SIMDISK_PARTS_H
@@ -73,21 +73,21 @@ struct simdisk {
 	unsigned read_fails_in;
 	int bad_inode;
 	size_t bad_from;
-	size_t bad_to;                   /* 0: no bad place */
+	size_t bad_to;                   /* 0: no unreadable range */
 	int unwritable;                  /* this inode + 1; 0: none */
 };
 
 extern const struct fsio_ops simdisk_ops;
 
-/* false: this act does not happen, errno says why. */
+/* False: this operation does not happen, errno is the reason. */
 bool simdisk_may(struct simdisk *d, enum simdisk_act act);
 void simdisk_put(struct content_bytes *c, size_t at, const char *p, size_t n);
-/* Each sector of each write reached the platter, or did not. */
+/* Decides for each sector of each write whether it reached the disk. */
 void simdisk_grant(struct simdisk *d, struct inode *i, unsigned percent);
 struct entry *simdisk_find(struct entry *directory, const char *name);
 void simdisk_change(struct simdisk *d, const char *removed, const char *set, int inode);
 void simdisk_settle(struct simdisk *d, unsigned percent);
-/* Inodes without name and descriptor are gone. */
+/* Frees inodes without a name and a descriptor. */
 void simdisk_collect(struct simdisk *d);
 
 #endif
