@@ -106,13 +106,13 @@ lost_messages_apply_status(struct lost_messages *l, const struct spool_entry *e)
 static bool
 lost_messages_scan_frame(struct lost_messages *l, const struct lost_messages_frame *f)
 {
-	char *whole = mem_new(f->header.payload_bytes + 1);
-	struct str rest = str_make(whole, f->header.payload_bytes);
+	char *padded = mem_new(f->header.payload_bytes + 1);
+	struct str rest = str_make(padded, f->header.payload_bytes);
 	uint32_t entries = 0;
 	struct frame_entry r;
 	bool bad;
 
-	memcpy(whole, f->payload.p, f->payload.n);
+	memcpy(padded, f->payload.p, f->payload.n);
 	while (frame_next_entry(&rest, &r, &bad)) {
 		entries += frame_is_known((uint32_t)r.type);
 		if (r.type == FRAME_MESSAGE)
@@ -120,7 +120,7 @@ lost_messages_scan_frame(struct lost_messages *l, const struct lost_messages_fra
 		else if (r.type == FRAME_STATUS && f->is_readable)
 			lost_messages_apply_status(l, &r.entry);
 	}
-	mem_free(whole);
+	mem_free(padded);
 	return entries == f->header.entries;
 }
 

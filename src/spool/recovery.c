@@ -25,7 +25,7 @@
 struct recovery_foreign {
 	struct recovery_foreign *next;
 	uint32_t slot;
-	const char *why;                 /* NULL: it is not a plain file and is not renamed */
+	const char *reason;                 /* NULL: it is not a plain file and is not renamed */
 };
 
 struct recovery_listing {
@@ -104,20 +104,20 @@ recovery_log_missing(const struct recovery_listing *l)
 	int error = errno;
 
 	for (struct recovery_foreign *f = l->foreign; f && error == ENOTRECOVERABLE; f = f->next)
-		if (f->why)
+		if (f->reason)
 			log_error("spool: %s: %s; it may be the file that is missing",
-			    segment_name(f->slot, name), f->why);
+			    segment_name(f->slot, name), f->reason);
 	if (error == ENOTRECOVERABLE)
 		recovery_absent_log(&l->absent);
 	errno = error;
 }
 
 static void
-recovery_add_foreign(struct recovery_listing *l, size_t at, const char *why)
+recovery_add_foreign(struct recovery_listing *l, size_t at, const char *reason)
 {
 	struct recovery_foreign *f = MEM_NEW(struct recovery_foreign);
 
-	*f = (struct recovery_foreign){l->foreign, l->segments[at]->slot, why};
+	*f = (struct recovery_foreign){l->foreign, l->segments[at]->slot, reason};
 	l->foreign = f;
 	segment_free(&l->segments[at], l->spool->io);
 }
@@ -132,17 +132,17 @@ recovery_set_aside_foreign(struct recovery_listing *l)
 	for (struct recovery_foreign *f = l->foreign; f; f = f->next) {
 		metrics_progress();
 		segment_name(f->slot, from);
-		if (!f->why) {
+		if (!f->reason) {
 			log_warn("spool: %s is not a plain file and is left alone", from);
 			continue;
 		}
 		snprintf(to, sizeof to, "damaged-%s-%016llx", from,
 		    (unsigned long long)segment_make_tag());
 		if (s->io->ops->rename(s->io, from, to) == 0)
-			log_error("spool: %s: %s, kept as %s", from, f->why, to);
+			log_error("spool: %s: %s, kept as %s", from, f->reason, to);
 		else
 			log_error("spool: %s: %s, left alone: it cannot be renamed: %m", from,
-			    f->why);
+			    f->reason);
 	}
 	if (l->stray_count)
 		log_warn("spool: %u names in the directory are not the spool's and are left alone; "
@@ -452,7 +452,7 @@ recovery_read_all(struct recovery_listing *l)
 	if (recovery_read_newest(s) != 0 || recovery_open_segments(l) != 0)
 		return -1;
 	for (struct recovery_foreign *f = l->foreign; f; f = f->next)
-		s->stats.quarantined += f->why != NULL;
+		s->stats.quarantined += f->reason != NULL;
 	s->writer.pool.slot = l->slot_max + 1;
 	l->replay.body_count = recovery_bodies_count(&l->bodies);
 	if (recovery_log_run(&l->replay, l->segments, l->count, &l->is_whole) != 0) {

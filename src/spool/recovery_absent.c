@@ -22,7 +22,7 @@ void
 recovery_absent_find(struct recovery_absent *a, struct segment **segments, size_t count)
 {
 	char name[SEGMENT_NAME_BYTES];
-	size_t n = 0, seen = 0;
+	size_t n = 0, next = 0;
 	unsigned named = 0;
 
 	if (count == 0)
@@ -31,9 +31,9 @@ recovery_absent_find(struct recovery_absent *a, struct segment **segments, size_
 	segment_name(segments[count - 1]->slot, a->last);
 	for (uint32_t slot = 1;
 	     slot < segments[count - 1]->slot && named < RECOVERY_ABSENT_NAMES_MAX; slot++) {
-		while (segments[seen]->slot < slot)
-			seen++;
-		if (segments[seen]->slot == slot)
+		while (segments[next]->slot < slot)
+			next++;
+		if (segments[next]->slot == slot)
 			continue;
 		n += (size_t)snprintf(a->names + n, sizeof a->names - n, "%s%s",
 		    named++ ? ", " : "", segment_name(slot, name));

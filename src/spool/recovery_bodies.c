@@ -214,12 +214,12 @@ recovery_bodies_check_one(struct spool *s, struct recovery_bodies *b, struct sto
 	bool is_missing;
 	const char *wrong;
 	int error;
-	char *seen;
+	char *listed;
 
 	metrics_work_id("recover: body file", i->id);
 	metrics_progress();
-	seen = map_remove(b->files, str_of(writer_body_name(i->id, name)));
-	mem_free(seen);
+	listed = map_remove(b->files, str_of(writer_body_name(i->id, name)));
+	mem_free(listed);
 	snprintf(f.name, sizeof f.name, "%s", name);
 	wrong = recovery_bodies_inspect(s, i, name, &is_missing, &error);
 	if (is_missing)

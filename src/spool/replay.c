@@ -419,7 +419,7 @@ static void
 replay_check_empty(struct replay *r, const struct replay_image *m)
 {
 	struct segment *g = m->segment;
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
+	char name[SEGMENT_NAME_BYTES], new_name[SEGMENT_SET_ASIDE_BYTES];
 
 	if (!g->is_unusable && !m->has_damaged_seal)
 		r->unused = g->generation;
@@ -430,7 +430,7 @@ replay_check_empty(struct replay *r, const struct replay_image *m)
 	log_error("spool: %s (generation %llu) was written to, and none of its records can be "
 		  "read: messages that were acknowledged may be lost; it is set aside as %s",
 	    segment_name(g->slot, name), (unsigned long long)g->generation,
-	    segment_set_aside_name(g, aside));
+	    segment_set_aside_name(g, new_name));
 	lost_messages_scan_stretch(r, g, m->bytes, SEGMENT_DATA);
 }
 

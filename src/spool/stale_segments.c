@@ -15,7 +15,7 @@ enum { STALE_SEGMENTS_PIECE_BYTES = 1 << 20 };
 int
 stale_segments_unreadable(struct replay *r, struct segment *g, uint64_t offset)
 {
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
+	char name[SEGMENT_NAME_BYTES], new_name[SEGMENT_SET_ASIDE_BYTES];
 
 	segment_name(g->slot, name);
 	if (!segment_is_medium_error(errno))
@@ -24,7 +24,7 @@ stale_segments_unreadable(struct replay *r, struct segment *g, uint64_t offset)
 	r->spool->stats.quarantined++;
 	log_error("spool: %s (generation %llu) cannot be read at offset %llu: %m; the log does not "
 		  "need it: it is set aside as %s", name, (unsigned long long)g->generation,
-	    (unsigned long long)offset, segment_set_aside_name(g, aside));
+	    (unsigned long long)offset, segment_set_aside_name(g, new_name));
 	return 0;
 }
 
@@ -86,7 +86,7 @@ static void
 stale_segments_log(
     struct replay *r, struct segment *g, const struct replay_end *end, struct str bytes)
 {
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
+	char name[SEGMENT_NAME_BYTES], new_name[SEGMENT_SET_ASIDE_BYTES];
 
 	g->is_unusable = true;
 	r->spool->stats.quarantined++;
@@ -95,7 +95,7 @@ stale_segments_log(
 	          "log are named next: sallyportd(8), BACKUP AND RESTORE, tells how to deliver "
 	          "them from that file",
 	    segment_name(g->slot, name), (unsigned long long)g->generation,
-	    stale_segments_reason(r, g, end), segment_set_aside_name(g, aside));
+	    stale_segments_reason(r, g, end), segment_set_aside_name(g, new_name));
 	lost_messages_scan_file(r, g, bytes);
 }
 
@@ -122,15 +122,15 @@ stale_segments_check(struct replay *r, struct segment *g, const struct replay_en
 static bool
 stale_segments_rename(struct fsio *io, const struct segment *g)
 {
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_SET_ASIDE_BYTES];
+	char name[SEGMENT_NAME_BYTES], new_name[SEGMENT_SET_ASIDE_BYTES];
 
 	segment_name(g->slot, name);
-	segment_set_aside_name(g, aside);
-	if (io->ops->rename(io, name, aside) != 0) {
-		log_warn("spool: %s cannot be renamed to %s: %m; it is tried again", name, aside);
+	segment_set_aside_name(g, new_name);
+	if (io->ops->rename(io, name, new_name) != 0) {
+		log_warn("spool: %s cannot be renamed to %s: %m; it is tried again", name, new_name);
 		return false;
 	}
-	log_warn("spool: %s is not used any more, kept as %s", name, aside);
+	log_warn("spool: %s is not used any more, kept as %s", name, new_name);
 	return true;
 }
 

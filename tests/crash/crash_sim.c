@@ -3,7 +3,7 @@
  * again and again on the same disk, some of the cuts in the middle of recovery.
  *
  *	crash_sim            all of it, and the proof that it fails when syncs do nothing
- *	crash_sim SEED       one seed, with its figures
+ *	crash_sim SEED       one seed, whose faults are printed
  *	crash_sim --no-sync  with syncs that do nothing: fails
  *	crash_sim --rounds N
  */
