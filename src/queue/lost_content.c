@@ -148,7 +148,7 @@ lost_content_fill(const struct lost_content *d, struct queued_message *e, struct
 	buf_init(&words, SPOOL_DETAIL_MAX);
 	last_attempt_encode(&detail, &words);
 	memcpy(text, words.p, words.n);
-	out->ends = ends;
+	out->statuses = ends;
 	for (uint32_t i = 1; i <= e->addressee_count; i++) {
 		const struct queued_recipient *a = &e->addressees[i - 1];
 		uint8_t marks = a->marks & MARK_WARNED;

@@ -397,8 +397,8 @@ static void
 lost_record_set_status(const struct lost_record *l, struct spool_entry *e)
 {
 	for (size_t n = 0; n < l->count; n++)
-		if (l->ends[n].number == e->status.number)
-			e->status = l->ends[n];
+		if (l->statuses[n].number == e->status.number)
+			e->status = l->statuses[n];
 }
 
 /* The statuses of the recipients, except for those that the caller settles with it. */

@@ -58,7 +58,7 @@ enum lost_record_result lost_record_set_aside(
 struct lost_record {
 	struct msgid id;
 	struct str envelope;             /* as the caller still has it */
-	const struct spool_recipient *ends; /* the new statuses of these recipients */
+	const struct spool_recipient *statuses; /* the new statuses of these recipients */
 	size_t count;
 	spool_done_fn *fn;
 	void *arg;

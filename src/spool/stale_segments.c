@@ -127,7 +127,8 @@ stale_segments_rename(struct fsio *io, const struct segment *g)
 	segment_name(g->slot, name);
 	segment_set_aside_name(g, new_name);
 	if (io->ops->rename(io, name, new_name) != 0) {
-		log_warn("spool: %s cannot be renamed to %s: %m; it is tried again", name, new_name);
+		log_warn(
+		    "spool: %s cannot be renamed to %s: %m; it is tried again", name, new_name);
 		return false;
 	}
 	log_warn("spool: %s is not used any more, kept as %s", name, new_name);

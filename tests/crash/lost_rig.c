@@ -27,7 +27,7 @@ lost_kept(enum lost_record_result result, void *arg)
 	const struct lost_call *c = arg;
 	struct lost_test *t = c->test;
 	struct spool_recipient ends[MODEL_RECIPIENTS] = {{0}};
-	struct lost_record l = {.id = c->id, .ends = ends, .fn = lost_done, .arg = t};
+	struct lost_record l = {.id = c->id, .statuses = ends, .fn = lost_done, .arg = t};
 
 	t->put_result = (int)result;
 	if (result != LOST_RECORD_SET_ASIDE || t->puts_nothing)

@@ -270,7 +270,7 @@ set_aside_done(enum lost_record_result result, void *arg)
 	    {.number = 2, .outcome = SPOOL_FAILED}};
 	struct lost_record l = {.id = rig_id(k->number),
 	    .envelope = STR("words"),
-	    .ends = statuses,
+	    .statuses = statuses,
 	    .count = k->settled_count,
 	    .fn = rig_answered,
 	    .arg = &k->stored};
