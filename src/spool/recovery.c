@@ -25,7 +25,7 @@
 struct recovery_foreign {
 	struct recovery_foreign *next;
 	uint32_t slot;
-	const char *reason;                 /* NULL: it is not a plain file and is not renamed */
+	const char *reason;              /* NULL: it is not a plain file and is not renamed */
 };
 
 struct recovery_listing {

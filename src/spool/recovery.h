@@ -1,7 +1,7 @@
 /*
  * recovery: reads a spool directory as untrusted input and rebuilds from it the index, the pool and
- * the state of the writer.  It runs in spool_open, on the thread of the caller, while the other
- * threads wait.
+ * the state of the writer.  It runs in spool_open, on the thread of the caller, before the other
+ * threads do any work.
  */
 #ifndef SPOOL_RECOVERY_H
 #define SPOOL_RECOVERY_H

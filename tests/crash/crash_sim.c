@@ -1,6 +1,6 @@
 /*
- * crash_sim: random work on a simulated disk, a power cut at a random act, recovery, comparison;
- * again and again on the same disk, some of the cuts in the middle of recovery.
+ * crash_sim: random work on a simulated disk, a power cut at a random operation, recovery,
+ * comparison; repeated on the same disk, with some of the cuts during recovery.
  *
  *	crash_sim            all of it, and the proof that it fails when syncs do nothing
  *	crash_sim SEED       one seed, whose faults are printed
