@@ -1,5 +1,6 @@
 /*
- * active_segment: see the header.
+ * active_segment: chooses the segment for each commit.  While the pool has no other segment ready,
+ * a part of the active one is reserved, by the kind of the commit.
  */
 #include "spool/active_segment.h"
 

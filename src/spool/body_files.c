@@ -1,5 +1,6 @@
 /*
- * body_files: see the header.
+ * body_files: the thread opens files without a name until BODY_FILES_READY are open and every
+ * waiting request can be served; it also closes the files that are given back.
  */
 #include "spool/body_files.h"
 

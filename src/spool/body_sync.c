@@ -1,5 +1,6 @@
 /*
- * body_sync: see the header.
+ * body_sync: each waiting batch has one commit.  Its body is written back in pieces, synced, read
+ * for its checksums, named, and the directory is synced; then the commit joins the writer's batch.
  */
 #include "spool/body_sync.h"
 

@@ -1,5 +1,6 @@
 /*
- * compaction: see the header.
+ * compaction: decides when the oldest segment is worth emptying, and frees it when nothing live is
+ * left in it.  On a full disk it works in rounds over the whole log.
  */
 #include "spool/compaction.h"
 

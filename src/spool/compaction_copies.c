@@ -1,5 +1,5 @@
 /*
- * compaction_copies: see the header.
+ * compaction_copies: passes over the messages of the oldest segment, one after the other.
  */
 #include "spool/compaction_copies.h"
 

@@ -1,5 +1,6 @@
 /*
- * completion: see the header.
+ * completion: the frames of a finished batch are decoded again, and their entries are applied to
+ * the index or, after a failure, released.
  */
 #include "spool/completion.h"
 

@@ -1,6 +1,7 @@
 /*
- * completion: takes finished batches from the writer, applies to the index what became durable, and
- * calls the callback of each commit.  It runs in the event loop only.
+ * completion: takes finished batches from the writer, applies to the index what became durable,
+ * and calls the callback of each commit.  Callbacks may append again.  It runs in the event loop
+ * only, and knows nothing of the disk.
  */
 #ifndef SPOOL_COMPLETION_H
 #define SPOOL_COMPLETION_H

@@ -1,5 +1,6 @@
 /*
- * damage_copies: see the header.
+ * damage_copies: a copy is written under a temporary name (.new), synced and renamed.  A copy that
+ * exists is never overwritten.
  */
 #include "spool/damage_copies.h"
 

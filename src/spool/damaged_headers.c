@@ -1,5 +1,6 @@
 /*
- * damaged_headers: see the header.
+ * damaged_headers: reads each such file completely, collects the sequence numbers of its frames,
+ * and compares them with the seals of all segments, the most reliable way first.
  */
 #include "spool/damaged_headers.h"
 

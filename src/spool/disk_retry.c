@@ -1,5 +1,6 @@
 /*
- * disk_retry: see the header.
+ * disk_retry: the pauses double from one second to 64 s; the same reason is logged again after ten
+ * minutes.
  */
 #include "spool/disk_retry.h"
 

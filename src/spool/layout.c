@@ -1,6 +1,6 @@
 /*
- * layout: see the header.  A run that fails ends the use of its segment; what was durable in it
- * remains valid.
+ * layout: a run is a sequence of frames that are written and synced together.  A run that fails
+ * ends the use of its segment; what was durable in it remains valid.
  */
 #include "spool/layout.h"
 

@@ -1,5 +1,6 @@
 /*
- * lost_messages: see the header.
+ * lost_messages: collects the messages in damaged ranges, the gaps between messages, and the
+ * statuses of messages that the log does not contain.  lost_messages_report.c logs them.
  */
 #include "spool/lost_messages_state.h"
 

@@ -1,6 +1,6 @@
 /*
- * lost_record: see the header.  The order is: the file and the second name of the body, the
- * directory, the record.  A crash between two of these steps leaves the message as it was.
+ * lost_record: the order is: the file and the second name of the body, the directory, the record.
+ * A crash between two of these steps leaves the message as it was.
  */
 #include "spool/lost_record.h"
 

@@ -1,5 +1,6 @@
 /*
- * message_reads: see the header.
+ * message_reads: a read passes from the waiting list to the reader thread, then to the list of
+ * finished reads, whose callers are answered in spool_dispatch; last its body file is closed.
  */
 #include "spool/message_reads.h"
 

@@ -1,5 +1,6 @@
 /*
- * newest_segment: see the header.
+ * newest_segment: the file has one sector, with a checksum.  It is overwritten in place, and its
+ * name is synced once.
  */
 #include "spool/newest_segment.h"
 

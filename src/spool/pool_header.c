@@ -1,5 +1,6 @@
 /*
- * pool_header: see the header.
+ * pool_header: before a header is overwritten, the newest segment records what was freed
+ * (segment_pool_write_mark).  A failed write pauses the work on headers or sets the segment aside.
  */
 #include "spool/pool_header.h"
 

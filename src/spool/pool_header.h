@@ -1,6 +1,6 @@
 /*
  * pool_header: writes the headers of segments that hold nothing, and decides what follows when the
- * disk refuses one.  For the segment pool only.
+ * disk refuses one: a pause, or that the segment is set aside.  For the segment pool only.
  */
 #ifndef SPOOL_POOL_HEADER_H
 #define SPOOL_POOL_HEADER_H

@@ -1,5 +1,5 @@
 /*
- * recovery_absent: see the header.
+ * recovery_absent: compares the sorted numbers of the segment files with the sequence from 1 on.
  */
 #include "spool/recovery_absent.h"
 

@@ -1,5 +1,6 @@
 /*
- * recovery_bodies: see the header.
+ * recovery_bodies: a body file is checked by its size, owner and mode, and opened; a body that an
+ * earlier start renamed to *.lost is also compared with its checksums before it is restored.
  */
 #include "spool/recovery_bodies.h"
 

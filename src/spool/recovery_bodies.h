@@ -1,6 +1,7 @@
 /*
  * recovery_bodies: checks that the body files of the messages in the log exist, and removes or
- * renames the other body files.  A message whose body is damaged is put on hold, not refused.
+ * renames the other body files.  A message whose body is damaged is put on hold, not refused.  The
+ * check changes nothing on the disk; the changes follow when the start goes on.
  */
 #ifndef SPOOL_RECOVERY_BODIES_H
 #define SPOOL_RECOVERY_BODIES_H

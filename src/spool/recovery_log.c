@@ -1,5 +1,6 @@
 /*
- * recovery_log: see the header.
+ * recovery_log: first finds the end of each segment from the seals, then replays those that the log
+ * needs, oldest first, then examines the others.
  */
 #include "spool/recovery_log.h"
 

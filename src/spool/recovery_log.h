@@ -1,6 +1,7 @@
 /*
  * recovery_log: reads all segments of the log, and decides what the writer uses next: the sequence
- * number, the generation, and the seal that records where the log ended.
+ * number, the generation, and the seal that records where the log ended.  It changes nothing on
+ * the disk.
  */
 #ifndef SPOOL_RECOVERY_LOG_H
 #define SPOOL_RECOVERY_LOG_H

@@ -1,5 +1,6 @@
 /*
- * recovery_report: see the header.
+ * recovery_report: reads each message of the index from the disk once more, because the replay
+ * keeps no envelopes in memory.
  */
 #include "spool/recovery_report.h"
 

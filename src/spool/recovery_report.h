@@ -1,6 +1,6 @@
 /*
  * recovery_report: passes the messages and notes of the log to the user of the spool, and sets
- * aside the messages whose envelope the user cannot decode.
+ * aside the messages whose envelope the user cannot decode.  It runs after the whole log was read.
  */
 #ifndef SPOOL_RECOVERY_REPORT_H
 #define SPOOL_RECOVERY_REPORT_H

@@ -1,5 +1,7 @@
 /*
- * replay: see the header.
+ * replay: a segment is read into memory as a whole.  Frames are accepted in rising order of their
+ * sequence numbers; a range without such a frame is either the remains of an unfinished write or
+ * damage.
  */
 #include "spool/replay.h"
 

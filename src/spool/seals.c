@@ -1,5 +1,6 @@
 /*
- * seals: see the header.
+ * seals: reads the first frame of a segment.  A single inverted bit in it is repaired with the help
+ * of the checksums.
  */
 #include "spool/seals.h"
 

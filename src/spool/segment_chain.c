@@ -1,5 +1,6 @@
 /*
- * segment_chain: see the header.
+ * segment_chain: a missing segment is found by the seal that names it, by the generations around a
+ * damaged seal, by the file newest-segment, or by the marks if nothing else is left.
  */
 #include "spool/segment_chain.h"
 

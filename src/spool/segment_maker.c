@@ -1,5 +1,6 @@
 /*
- * segment_maker: see the header.
+ * segment_maker: the file is created as new-NUMBER, filled with zeros, gets its header, and is
+ * renamed to seg-NUMBER: a file of that name is always complete.
  */
 #include "spool/segment_maker.h"
 

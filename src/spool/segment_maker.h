@@ -1,6 +1,7 @@
 /*
- * segment_maker: makes the file of a new segment, in bounded pieces, so that commits can be written
- * in between.  At most one is being made at a time (p->making).  For the segment pool only.
+ * segment_maker: makes the file of a new segment, in bounded pieces, so that commits can be
+ * written in between.  At most one is being made at a time (p->making).  For the segment pool
+ * only, which decides when one is made and whether the disk has room.
  */
 #ifndef SPOOL_SEGMENT_MAKER_H
 #define SPOOL_SEGMENT_MAKER_H

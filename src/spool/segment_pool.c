@@ -1,6 +1,6 @@
 /*
- * segment_pool: see the header.  A commit waits for this work only in segment_pool_fill, when no
- * segment is ready.
+ * segment_pool: each call of segment_pool_work does one bounded piece.  A commit waits for this
+ * work only in segment_pool_fill, when no segment is ready.
  */
 #include "spool/segment_pool.h"
 

@@ -1,5 +1,6 @@
 /*
- * segment_space: see the header.
+ * segment_space: reads the free space of the file system each time, and compares it with what must
+ * stay free.
  */
 #include "spool/segment_space.h"
 

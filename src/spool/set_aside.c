@@ -1,5 +1,6 @@
 /*
- * set_aside: see the header.
+ * set_aside: writes the file, renames the body file, syncs the directory, and then settles the
+ * recipients: a crash in between leaves the message in the log.
  */
 #include "spool/set_aside.h"
 

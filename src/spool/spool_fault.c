@@ -1,5 +1,5 @@
 /*
- * spool_fault: see the header.
+ * spool_fault: the texts of the spool's own faults; errors of the system get the text of strerror.
  */
 #include "spool/spool_fault.h"
 

@@ -1,5 +1,6 @@
 /*
- * spool_index: see the header.
+ * spool_index: messages are found by id in a map; each is also in the list of the segment of its
+ * record.  The few notes are in one list.
  */
 #include "spool/spool_index.h"
 

@@ -1,5 +1,6 @@
 /*
- * spool_internal: the parts of a spool.  For the files of src/spool only, and for tests.
+ * spool_internal: the parts of a spool.  For the files of src/spool only, and for tests.  What a
+ * thread other than the event loop may access is stated where the part is declared.
  */
 #ifndef SPOOL_SPOOL_INTERNAL_H
 #define SPOOL_SPOOL_INTERNAL_H

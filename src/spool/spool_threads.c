@@ -1,5 +1,5 @@
 /*
- * spool_threads: see the header.
+ * spool_threads: the names of the threads, and what each of them delays while it makes no progress.
  */
 #include "spool/spool_threads.h"
 

@@ -1,5 +1,6 @@
 /*
- * spool_types: what a spool stores: the types that both its users (spool.h) and its own files need.
+ * spool_types: what a spool stores: the types that both its users (spool.h) and its own files
+ * need.  Strings in them belong to the one who fills them in, and are copied by the spool.
  */
 #ifndef SPOOL_SPOOL_TYPES_H
 #define SPOOL_SPOOL_TYPES_H

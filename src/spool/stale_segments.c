@@ -1,5 +1,6 @@
 /*
- * stale_segments: see the header.
+ * stale_segments: a frame of such a segment was acknowledged if its sequence number is not below
+ * that of the seal that voids the segment.
  */
 #include "spool/stale_segments.h"
 

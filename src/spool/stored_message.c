@@ -1,5 +1,6 @@
 /*
- * stored_message: see the header.
+ * stored_message: a message is in the list of the segment of its record, which counts its bytes as
+ * live.  A read is judged by the number of checksum errors in a row.
  */
 #include "spool/stored_message.h"
 

@@ -1,5 +1,6 @@
 /*
- * unknown_entries: see the header.
+ * unknown_entries: all entries are in one list, in log order; a map finds those of one message.
+ * An equal entry that is added again has moved.
  */
 #include "spool/unknown_entries.h"
 

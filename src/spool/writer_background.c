@@ -1,5 +1,6 @@
 /*
- * writer_background: see the header.
+ * writer_background: the waiting jobs come first; removals that failed wait in a list of their own
+ * and are retried one after the other.
  */
 #include "spool/writer_background.h"
 

@@ -148,8 +148,8 @@ Test(relay_dns, destinations, .init = set_up, .fini = tear_down, .timeout = 120)
 	r = rig_with(25, "");
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		rig_ask_destination(r, cases[i].domain);
-		cr_expect_str_eq(
-		    r->destination, cases[i].destination, "%s: \"%s\"", cases[i].domain, r->destination);
+		cr_expect_str_eq(r->destination, cases[i].destination, "%s: \"%s\"",
+		    cases[i].domain, r->destination);
 		cr_expect_eq(r->destination_status.code, cases[i].code, "%s: %u %s",
 		    cases[i].domain, r->destination_status.code, r->destination_status.text);
 	}

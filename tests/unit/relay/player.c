@@ -358,8 +358,8 @@ send_server_line(struct player *p)
 	struct str in;
 
 	if (p->output.n)
-		return player_wrong(
-		    p, "the client also sent \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		return player_wrong(p, "the client also sent \"%.*s\"",
+		    STR_ARG(str_upto(buf_str(&p->output), 200)));
 	buf_init(&bytes, 32 << 20);
 	buf_adds(&bytes, p->act->text);
 	if (!p->act->is_raw)
@@ -405,8 +405,8 @@ player_play(const char *path, char why[400])
 		ok = act(p);
 	}
 	if (ok && p->output.n)
-		ok = player_wrong(
-		    p, "at the end the client also sent \"%.*s\"", STR_ARG(str_upto(buf_str(&p->output), 200)));
+		ok = player_wrong(p, "at the end the client also sent \"%.*s\"",
+		    STR_ARG(str_upto(buf_str(&p->output), 200)));
 	clock_fake(-1);
 	smtp_client_free(&p->client);
 	message_source_clear(&p->message);
