@@ -36,11 +36,11 @@ struct frame_header {
 	/* highest sequence number that was durable when this was written */
 	uint64_t durable;
 	int64_t newest_ms;
-	uint32_t span;                  /* from this frame to the next */
+	uint32_t span;                   /* from this frame to the next */
 	uint32_t payload_bytes;
 	uint32_t payload_crc;
 	uint32_t entries;
-	uint32_t version;               /* of the format that a reader must know; 0 stands for 1 */
+	uint32_t version;                /* of the format that a reader must know; 0 stands for 1 */
 };
 
 /* The log before `end` of segment `generation` is valid; all that was written after it, up to this
@@ -53,8 +53,8 @@ struct frame_seal {
 
 struct frame_entry {
 	enum frame_entry_type type;
-	struct spool_entry entry;       /* not of seals */
-	uint64_t body_bytes;            /* of messages, also of those with a body file */
+	struct spool_entry entry;        /* not of seals */
+	uint64_t body_bytes;             /* of messages, also of those with a body file */
 	struct frame_seal seal;
 	/* contents of an entry whose type this version does not know */
 	struct str unknown;

@@ -50,7 +50,7 @@ struct lost_messages_missing {
 
 struct lost_messages_list {
 	const struct replay *replay;
-	struct lost_messages_missing *items;    /* owned */
+	struct lost_messages_missing *items; /* owned */
 	size_t count;
 	unsigned ended_count;            /* not in the list: their delivery was finished */
 };

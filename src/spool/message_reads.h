@@ -46,8 +46,8 @@ struct spool_read_task {
 TAILQ_HEAD(spool_read_task_list, spool_read_task);
 
 struct spool_reads {
-	struct spool_read_task_list waiting;     /* not given to the reader yet, oldest first */
-	struct spool_read_task_list read;        /* not answered yet, oldest first */
+	struct spool_read_task_list waiting; /* not given to the reader yet, oldest first */
+	struct spool_read_task_list read; /* not answered yet, oldest first */
 	unsigned ahead;
 	size_t ahead_bytes;
 };

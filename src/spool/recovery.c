@@ -34,7 +34,7 @@ struct recovery_listing {
 	size_t count;
 	size_t cap;
 	struct replay replay;
-	struct damaged_header *damaged;    /* segments with a damaged header */
+	struct damaged_header *damaged;  /* segments with a damaged header */
 	uint32_t slot_max;               /* of segments that belong to the spool */
 	struct recovery_bodies bodies;
 	struct buf stale;                /* names to remove, each with its NUL */

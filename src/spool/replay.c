@@ -113,7 +113,7 @@ struct replay_image {
 	struct segment_holes holes;      /* what could not be read is zero in bytes */
 	uint32_t end;
 	bool is_sealed;
-	struct seals_summary summary;      /* of its frames, damaged or not */
+	struct seals_summary summary;    /* of its frames, damaged or not */
 	bool has_damaged_seal;           /* it was written, and is damaged */
 	bool is_out_of_order;            /* the skipped range contains undamaged frames */
 };

@@ -24,10 +24,10 @@ struct lost_messages;
 
 struct replay_end {
 	enum replay_kind kind;
-	struct frame_seal seal;         /* when sealed */
+	struct frame_seal seal;          /* when sealed */
 	uint64_t voided_by;              /* when voided: sequence number of the later seal */
 	enum seal_state state;           /* of its own first frame */
-	struct frame_seal own_seal;     /* SEAL_VALID: it names the segment before this one */
+	struct frame_seal own_seal;      /* SEAL_VALID: it names the segment before this one */
 	uint64_t sequence;               /* its sequence number */
 };
 
@@ -35,7 +35,7 @@ struct replay {
 	struct spool *spool;
 	struct replay_end *ends;         /* per segment */
 	uint64_t last_sequence;
-	struct frame_seal last;         /* of the last segment that has frames */
+	struct frame_seal last;          /* of the last segment that has frames */
 	uint64_t newest_seal;            /* the newest generation that has or had a seal */
 	/* the newest generation in which nothing was ever durable */
 	uint64_t unused;

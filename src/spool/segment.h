@@ -39,8 +39,7 @@ struct segment_mark {
 };
 
 struct segment {
-	/* the next newer one, or the next of the list that it is in */
-	struct segment *next;
+	struct segment *next;            /* the next newer one, or the next of its list */
 	uint32_t slot;                   /* gives the name of the file */
 	int fd;
 	uint64_t generation;             /* 0: free */
@@ -52,8 +51,8 @@ struct segment {
 	struct stored_message *last_message;
 	uint64_t live_count;
 	uint64_t live_bytes;
-	struct stored_message
-	    *next_to_copy;               /* the message that compaction examines next; or NULL */
+	/* the message that compaction examines next; or NULL */
+	struct stored_message *next_to_copy;
 	bool is_pass_done;               /* the rest waits for retry_ms, or is in progress */
 	uint32_t reads;                  /* reads in progress: not used again before they end */
 	int64_t retry_ms;                /* monotonic: when to retry what could not be read */

@@ -50,7 +50,7 @@ struct segment_pool {
 	struct segment *making;
 	uint32_t made_bytes;
 	int64_t ahead_ms;                /* monotonic: none is made ahead before */
-	struct disk_retry header_retry;     /* of used segments; failures: of the medium */
+	struct disk_retry header_retry;  /* of used segments; failures: of the medium */
 	struct disk_retry making_retry;
 	struct disk_retry removal_retry;
 	bool is_short[SEGMENT_PURPOSES]; /* it was logged that the disk has no room for one */

@@ -43,7 +43,7 @@ struct spool_index {
 	uint64_t file_bytes;
 	int64_t newest_ms;
 	uint64_t lost_count;             /* messages that became lost, and have files */
-	index_unneeded_fn *unneeded;         /* may be NULL */
+	index_unneeded_fn *unneeded;     /* may be NULL */
 	void *arg;
 };
 

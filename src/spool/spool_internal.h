@@ -33,7 +33,7 @@ struct spool {
 	uint64_t round_left;             /* segments that are left in this round; 0: no round */
 	int64_t round_began_ms;
 	int64_t round_next_ms;           /* no round begins before */
-	lost_record_found_fn *lost_fn;          /* NULL: lost messages stay in the log */
+	lost_record_found_fn *lost_fn;   /* NULL: lost messages stay in the log */
 	void *lost_arg;
 	const struct spool_recovery *recovery; /* while the spool is opened, else NULL */
 };

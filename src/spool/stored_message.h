@@ -36,9 +36,9 @@ struct stored_message {
 	bool has_set_aside;              /* files were set aside of it, as if it were lost */
 	bool is_held;
 	uint8_t mismatches;              /* reads in a row that did not match the checksum */
-	struct spool_read_task *read_task;       /* in progress; new requests share it */
-	struct compaction_copy *copy;           /* compaction reads it */
-	struct lost_record_task *lost_task;          /* it is being set aside */
+	struct spool_read_task *read_task; /* in progress; new requests share it */
+	struct compaction_copy *copy;    /* compaction reads it */
+	struct lost_record_task *lost_task; /* it is being set aside */
 	struct stored_message_wait *wait; /* compaction could not read it the last time; or NULL */
 	struct str held_why;             /* owned */
 	struct spool_recipient *recipients; /* NULL: all in the initial state */

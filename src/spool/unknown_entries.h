@@ -22,7 +22,7 @@ struct segment;
 
 struct unknown_entry {
 	TAILQ_ENTRY(unknown_entry) link;
-	struct unknown_entry *sibling;         /* the next one of the same owner */
+	struct unknown_entry *sibling;   /* the next one of the same owner */
 	struct segment *segment;         /* of its present copy */
 	struct msgid owner;              /* session 0: it belongs to no message */
 	uint32_t type;

@@ -53,14 +53,14 @@ struct spool_writer {
 	struct newest_segment newest_segment;
 	struct segment *active;
 	bool is_active_new;              /* nothing in the active segment is durable yet */
-	struct disk_retry write_retry;      /* of frames */
+	struct disk_retry write_retry;   /* of frames */
 	struct writer_jobs todo;         /* oldest first */
 	struct writer_jobs unvoided;     /* bodies of refused records that are not void yet */
 	bool is_void_pending;            /* no seal was written since the last failed write */
 	struct writer_jobs unremoved;    /* files that the disk did not remove */
 	struct disk_retry removal_retry;
 	uint32_t at;                     /* where the next frame goes */
-	struct frame_seal seal;         /* of the segment before the new one */
+	struct frame_seal seal;          /* of the segment before the new one */
 	uint64_t sequence;               /* the last one given */
 	uint64_t durable;                /* the last one that is durable */
 	int64_t newest_ms;

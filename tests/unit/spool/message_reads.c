@@ -93,7 +93,7 @@ store_in_file(uint32_t number)
 
 struct requests {
 	struct spool_reading reading;
-	int error;                /* -1: not answered */
+	int error;                       /* -1: not answered */
 	bool is_right;
 	off_t file_bytes;
 };

@@ -12,10 +12,10 @@ enum { RIG_TIMEOUT_MS = 20000, RIG_BODY_MAX = 3500000 };
 
 struct spool_rig {
 	struct spool *spool;
-	struct spool_options options;           /* of the next start */
+	struct spool_options options;    /* of the next start */
 	char directory[64];
 	struct fsio *io;
-	const struct fsio_ops *disk;            /* the real one */
+	const struct fsio_ops *disk;     /* the real one */
 	void (*watch)(struct fsio_ops *ops);
 };
 
@@ -79,7 +79,7 @@ uint64_t rig_segments(void);
 
 struct rig_file {
 	struct spool_file_wait wait;
-	int answer;                             /* -1: none yet, 0, or an errno */
+	int answer;                      /* -1: none yet, 0, or an errno */
 	int fd;
 };
 

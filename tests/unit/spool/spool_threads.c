@@ -249,7 +249,7 @@ static const struct {
 	enum spool_thread thread;
 	enum operation operation;
 	void (*begin)(int *answer);
-	const char *line;               /* without the number of seconds */
+	const char *line;                /* without the number of seconds */
 } stalls[] = {
     {SPOOL_THREAD_WRITER, SYNC_DATA, begin_write, "s for the disk: write the log; "},
     {SPOOL_THREAD_BODIES, WRITE_BACK, begin_body, "s for the disk: write the body of message "},
@@ -406,7 +406,7 @@ static const struct {
 	enum spool_thread thread;
 	enum operation operation;
 	void (*begin)(int *answer);
-	bool are_files_given;           /* other messages get body files meanwhile */
+	bool are_files_given;            /* other messages get body files meanwhile */
 } blocked[] = {
     {"a file is opened", SPOOL_THREAD_FILES, OPEN_NAMELESS, begin_drop, false},
     {"a file that is not wanted is closed", SPOOL_THREAD_FILES, CLOSE, begin_drop, false},

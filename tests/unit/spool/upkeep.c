@@ -259,7 +259,7 @@ struct set_aside_case {
 	int result; /* enum lost_record_result; -1: none yet */
 	int stored;
 	uint32_t number;
-	size_t settled_count;          /* recipients that are settled */
+	size_t settled_count;            /* recipients that are settled */
 };
 
 static void
