@@ -170,7 +170,7 @@ batch_append(struct batch *b, const struct batch *single)
 		b->lazy_since_ms = clock_mono_ms();
 	b->is_urgent |= single->is_urgent;
 	if (!buf_adds(&b->bytes, buf_str(&single->bytes)))
-		die("spool: more waits than is allowed");
+		die("spool: too many bytes wait to be stored");
 	c = add_batch_commit(b);
 	*c = single->commits[0];
 	c->at = (uint32_t)at;
@@ -184,7 +184,7 @@ batch_take_first(struct batch *b, size_t count)
 
 	if (!buf_adds(&head->bytes,
 	        str_make(b->bytes.p + from, b->commits[count].at - from)))
-		die("spool: more waits than is allowed");
+		die("spool: too many bytes wait to be stored");
 	for (size_t i = 0; i < count; i++) {
 		struct batch_commit *c = add_batch_commit(head);
 

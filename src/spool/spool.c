@@ -317,7 +317,7 @@ spool_queue_body(
 	struct batch_commit *c = batch_add(single, b, body_bytes, newest_ms);
 
 	if (!c)
-		die("spool: more waits than is allowed");
+		die("spool: too many bytes wait to be stored");
 	spool_limit_wait(s, c);
 	s->waiting_bytes += c->span;
 	body_sync_add(&s->body_sync, single);
@@ -347,7 +347,7 @@ spool_queue_commit(struct spool *s, const struct spool_batch *b, uint64_t body_b
 	writer_lock(&s->writer);
 	c = batch_add(s->writer.filling, b, body_bytes, newest);
 	if (!c)
-		die("spool: more waits than is allowed");
+		die("spool: too many bytes wait to be stored");
 	c->is_bulk &= !is_copy;
 	c->is_copy = is_copy;
 	/* the one who appends statuses and reports tries them again, and no client waits for

@@ -75,7 +75,7 @@ static const char *
 stale_segments_reason(const struct replay *r, const struct segment *g, const struct replay_end *end)
 {
 	if (segment_is_missing(&r->mark, g->generation))
-		return "it was missing at an earlier start, which went on without it, for "
+		return "it was missing at an earlier start, which went on without it, because "
 		       "--accept-damage was given";
 	if (end->kind == REPLAY_FREED)
 		return "it was freed, or an earlier start went on without it, and the statuses "
@@ -91,10 +91,11 @@ stale_segments_log(
 
 	g->is_unusable = true;
 	r->spool->stats.quarantined++;
-	log_error("spool: %s (generation %llu) holds messages that were acknowledged, and is not "
-	          "read, for %s: it is set aside as %s; those of its messages that are not in the "
-	          "log are named next: sallyportd(8), BACKUP AND RESTORE, tells how to deliver "
-	          "them from that file",
+	log_error(
+	    "spool: %s (generation %llu) holds messages that were acknowledged, and is not "
+	    "read, because %s: it is set aside as %s; those of its messages that are not in the "
+	    "log are named next: sallyportd(8), BACKUP AND RESTORE, tells how to deliver "
+	    "them from that file",
 	    segment_name(g->slot, name), (unsigned long long)g->generation,
 	    stale_segments_reason(r, g, end), segment_set_aside_name(g, new_name));
 	lost_messages_scan_file(r, g, bytes);

@@ -30,7 +30,7 @@ newest_expect_named(struct model *m, struct newest_files *files)
 static void
 newest_expect_deliverable(struct model *m, unsigned told)
 {
-	if (cases_told("is not read, for it was missing at an earlier start") != told)
+	if (cases_told("is not read, because it was missing at an earlier start") != told)
 		model_broken(m, "it is not told that an earlier start went on without it");
 	if (cases_told_both("is in message", "it is lost") > 0)
 		model_broken(m, "whole messages are called lost");
@@ -346,7 +346,7 @@ oldest_put_back_too_late(void)
 static bool
 newest_cut_while_freed(uint64_t cut, unsigned *faults)
 {
-	unsigned before = cases_told("is not read, for it was");
+	unsigned before = cases_told("is not read, because it was");
 	struct model *m = newest_begin(6);
 	bool was_cut;
 
@@ -361,7 +361,8 @@ newest_cut_while_freed(uint64_t cut, unsigned *faults)
 	simdisk_cut(m->disk, 0);
 	if (newest_open(m, false)) {
 		model_check(m);
-		if (m->spool->stats.quarantined || cases_told("is not read, for it was") != before)
+		if (m->spool->stats.quarantined ||
+		    cases_told("is not read, because it was") != before)
 			model_broken(m, "cut %llu: damage is told", (unsigned long long)cut);
 	}
 	*faults += model_end(m);

@@ -283,7 +283,7 @@ newest_is_kept(struct model *m, struct str bytes)
 unsigned
 newest_expect_kept(struct model *m, struct newest_files *files)
 {
-	unsigned before = cases_told("is not read, for it was"),
+	unsigned before = cases_told("is not read, because it was"),
 	         named = cases_told("is in message");
 	unsigned aside = cases_told("it is set aside as damaged-seg-00000");
 	struct newest_files copy = *files;
@@ -300,7 +300,7 @@ newest_expect_kept(struct model *m, struct newest_files *files)
 		for (unsigned i = 0; i < copy.count; i++)
 			if (!newest_is_kept(m, copy.file[i].bytes))
 				model_broken(m, "%s is not kept as was told", files->file[i].name);
-		if (cases_told("is not read, for it was") != before + copy.count)
+		if (cases_told("is not read, because it was") != before + copy.count)
 			model_broken(m, "not told");
 		if (cases_told("it is set aside as damaged-seg-00000") != aside + copy.count)
 			model_broken(m, "its new name is not told");
@@ -309,7 +309,7 @@ newest_expect_kept(struct model *m, struct newest_files *files)
 			model_check(m);
 		if (m->spool && m->spool->stats.quarantined)
 			model_broken(m, "counted again");
-		if (cases_told("is not read, for it was") != before + copy.count)
+		if (cases_told("is not read, because it was") != before + copy.count)
 			model_broken(m, "told again");
 	}
 	newest_forget(&copy);

@@ -305,7 +305,7 @@ def put_back_too_late():
     gate.start()
     gate.stop()
     said = gate.log()[before:]
-    assert re.search(rf"{SEGMENT} \(generation \d+\) holds messages that were acknowledged, and is not read, for it was missing at an earlier "
+    assert re.search(rf"{SEGMENT} \(generation \d+\) holds messages that were acknowledged, and is not read, because it was missing at an earlier "
                      rf"start.*it is set aside as damaged-{SEGMENT}-\w+;.*BACKUP AND RESTORE, tells how to deliver them", said), said
     assert len(re.findall(r"is in message \S+ from <\S+> to <\S+>: it is whole, and can be delivered from the file", said)) == len(ALL), said
     assert "it is lost" not in said, said
