@@ -1,5 +1,6 @@
 /*
- * arena: a chain of blocks, each at least twice as large as what is asked; newest first.
+ * arena: a list of blocks, each at least twice as large as the allocation that needs it; the newest
+ * is first.
  */
 #include "base/arena.h"
 

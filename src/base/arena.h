@@ -1,7 +1,8 @@
 /*
- * arena: memory with one lifetime (a connection, a transaction, a command), given back in one
- * call.  Nothing is taken before the first use.  What is allocated is zeroed.  The arena's user
- * bounds its input; beyond the ceiling the process dies, because then a bound is missing.
+ * arena: memory with one lifetime (a connection, a transaction, a command) that is freed in one
+ * call.  No memory is allocated before the first use.  Allocated memory is zeroed.  The user of the
+ * arena limits its input.  An allocation beyond the ceiling ends the process, because such a limit
+ * is missing then.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -16,19 +17,21 @@ struct arena {
 	size_t max_bytes;
 };
 
+/* An empty arena with a ceiling. */
 void arena_init(struct arena *a, size_t max_bytes);
-/* Frees all; the arena is empty and usable. */
+/* Frees everything.  The arena is empty and usable afterwards. */
 void arena_clear(struct arena *a);
 
+/* Zeroed memory, valid until arena_clear. */
 void *arena_new(struct arena *a, size_t bytes) __attribute__((returns_nonnull)) MUST_USE;
 #define ARENA_NEW(arena, type) ((type *)arena_new((arena), sizeof(type)))
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_new((arena), sizeof(type) * (count)))
 
-/* A copy, followed by a NUL that the view does not count. */
+/* A copy, followed by a NUL that the view does not count.  arena_printf formats likewise. */
 struct str arena_str(struct arena *a, struct str s);
 struct str arena_printf(struct arena *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* ASCII lower case. */
+/* A copy in ASCII lower case. */
 struct str arena_lower(struct arena *a, struct str s);
 
 #endif

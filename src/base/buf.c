@@ -85,7 +85,7 @@ buf_addz(struct buf *b, const char *z)
 	return buf_add(b, z, strlen(z));
 }
 
-/* What does not fit is printed once more, into the room that it needs; nearly nothing does not. */
+/* Text that does not fit is formatted a second time into enough room, which is rare. */
 bool
 buf_addf(struct buf *b, const char *format, ...)
 {
@@ -100,7 +100,7 @@ buf_addf(struct buf *b, const char *format, ...)
 	if (n >= 0 && (size_t)n < sizeof small) {
 		ok = buf_add(b, small, (size_t)n);
 	} else if (n >= 0 && !b->over && (to = buf_room(b, (size_t)n + 1))) {
-		/* one byte more for the NUL that vsnprintf writes */
+		/* one more byte for the NUL that vsnprintf writes */
 		vsnprintf(to, (size_t)n + 1, format, again);
 		b->n += (size_t)n;
 		ok = true;

@@ -1,5 +1,5 @@
 /*
- * clock: see the header.  What tests set is all that can change here.
+ * clock: see the header.  Only tests change the state of this file.
  */
 #include "base/clock.h"
 
@@ -44,7 +44,7 @@ clock_mono_us(void)
 	return t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* The last digits of value, `count` of them. */
+/* Writes the last `count` digits of value. */
 static char *
 clock_digits(char *to, int count, unsigned value)
 {
@@ -53,7 +53,7 @@ clock_digits(char *to, int count, unsigned value)
 	return to + count;
 }
 
-/* Not printf: a busy log has thousands of these in a second. */
+/* Without printf: a busy log formats thousands of these in a second. */
 char *
 clock_iso(int64_t ms, char out[CLOCK_TEXT_BYTES])
 {
@@ -81,7 +81,7 @@ clock_iso(int64_t ms, char out[CLOCK_TEXT_BYTES])
 	return out;
 }
 
-/* Not strftime: names of days and months must not follow the locale. */
+/* Without strftime: names of days and months must not follow the locale. */
 char *
 clock_rfc5322(int64_t ms, char out[CLOCK_TEXT_BYTES])
 {

@@ -1,6 +1,6 @@
 /*
- * crc: the table-free bitwise form costs eight steps a byte, so without SSE 4.2 a 16-entry
- * nibble table is used; it is constant data.
+ * crc: the bitwise form needs eight steps for each byte, so without SSE 4.2 a constant table of 16
+ * entries (one for each half byte) is used.
  */
 #include "base/crc.h"
 

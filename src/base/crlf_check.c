@@ -3,7 +3,7 @@
  */
 #include "base/crlf_check.h"
 
-/* The control character at in.p[i], in.p[i - 1] being no CR; returns where to go on. */
+/* Checks the control character at in.p[i], where in.p[i - 1] is no CR; returns the next index. */
 static size_t
 check_control_octet(struct crlf_check *c, struct str in, size_t i)
 {

@@ -40,7 +40,7 @@ disk_space_has_share(const struct disk_space *s)
 bool
 disk_space_has_segment(const struct disk_space *s)
 {
-	/* one whose zeros are complete takes no more */
+	/* a segment that is fully allocated needs no more */
 	return s->segment_bytes == 0 ||
 	    s->free_bytes >= s->share_bytes + s->reserve_bytes + s->segment_bytes;
 }
@@ -51,7 +51,7 @@ disk_space_mib(uint64_t bytes)
 	return bytes / DISK_SPACE_MIB;
 }
 
-/* What is needed is rounded up, so that the sum is more than what is free. */
+/* Needed space is rounded up, so that the shown sum is more than the shown free space. */
 static unsigned long long
 disk_space_mib_up(uint64_t bytes)
 {

@@ -34,7 +34,7 @@ base64_value(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Four characters to one, two or three bytes; 0 if they are not canonical. */
+/* Decodes four characters to one, two or three bytes; 0 if they are not canonical. */
 static size_t
 base64_group(const char *q, bool last, char bytes[3])
 {
@@ -106,7 +106,7 @@ is_xchar(char c)
 	return c >= 33 && c <= 126 && c != '+' && c != '=';
 }
 
-/* One character of xtext at in: its length (1 or 3), 0 if malformed. */
+/* The length of one xtext character at the start of in (1 or 3); 0 if malformed. */
 static size_t
 xtext_char(struct str in, char *out)
 {

@@ -1,7 +1,9 @@
 /*
  * encode: base64 (RFC 4648 section 4, canonical only), hex, xtext (RFC 3461 section 4), and words
  * of a shell command.
- * Decoders are total and strict: they answer false and leave the output as it was.
+ *
+ * Decoders accept any input and are strict: on bad input they return false and leave the output
+ * unchanged.  Encoders return false when the output is full.
  */
 #ifndef BASE_ENCODE_H
 #define BASE_ENCODE_H
@@ -9,15 +11,16 @@
 #include "base/buf.h"
 
 bool encode_base64(struct buf *out, struct str in);
-/* Refuses any foreign character, wrong padding, and trailing bits that are not zero. */
+/* Rejects any foreign character, wrong padding, and trailing bits that are not zero. */
 bool decode_base64(struct buf *out, struct str in) MUST_USE;
 
 bool encode_hex(struct buf *out, struct str in);
 
-/* RFC 3461 section 4.  Refuses lower-case or cut hexchars and bytes that xtext does not allow. */
+/* RFC 3461 section 4.  Rejects lower-case or incomplete hexchars and bytes that xtext does not
+ * allow. */
 bool decode_xtext(struct buf *out, struct str in) MUST_USE;
 
-/* One word of a command that is told to an administrator: as it is where the shell takes it so,
+/* One word of a command that is shown to an administrator: unchanged where the shell reads it so,
  * else in single quotes. */
 bool encode_shell_word(struct buf *out, struct str in);
 

@@ -1,5 +1,6 @@
 /*
- * fsio: the real disk, one system call each; and whole writes and reads, on whatever disk.
+ * fsio: the real disk, with one system call for each operation; and complete writes and reads for
+ * any disk.
  */
 #include "base/fsio.h"
 
@@ -30,7 +31,8 @@ fsio_directory(struct fsio *f)
 	return ((struct fsio_disk *)f)->directory;
 }
 
-/* What root makes belongs to the directory's owner, who will read it next (sallyportd -d). */
+/* Files that root creates are given to the owner of the directory, whose processes read them next
+ * (sallyportd -d). */
 static int
 give_to_directory_owner(struct fsio *f, int fd, int flags)
 {
@@ -47,7 +49,8 @@ give_to_directory_owner(struct fsio *f, int fd, int flags)
 static int
 fsio_disk_open(struct fsio *f, const char *name, int flags)
 {
-	/* a pipe under a name of ours must not stop the caller; to files O_NONBLOCK is nothing */
+	/* a pipe under one of our names must not block the caller; O_NONBLOCK has no effect on
+	 * files */
 	int more = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 	return give_to_directory_owner(
@@ -104,7 +107,7 @@ fsio_disk_size(struct fsio *f, int fd, off_t *bytes_out)
 	return 0;
 }
 
-/* A second name (a backup made of hard links) takes nothing from a file. */
+/* A second hard link (a backup) does not make a file less private. */
 static int
 fsio_disk_inspect(struct fsio *f, const char *name, struct fsio_file *out)
 {
@@ -189,7 +192,7 @@ fsio_disk_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 	return 0;
 }
 
-/* The descriptor stays open, and with it the lock. */
+/* The descriptor stays open, because the lock ends with it. */
 static int
 fsio_disk_lock(struct fsio *f, const char *name)
 {
@@ -259,7 +262,7 @@ fsio_free(struct fsio **f)
 
 /* ---- whole writes and reads ---- */
 
-/* Takes n written bytes off the front. */
+/* Removes n written bytes from the front. */
 static void
 fsio_advance(struct iovec *v, int count, size_t n)
 {
@@ -272,7 +275,7 @@ fsio_advance(struct iovec *v, int count, size_t n)
 	}
 }
 
-/* Is the call that has failed to be made again? */
+/* Should the failed call be repeated? */
 static bool
 fsio_is_interrupted(unsigned *times)
 {

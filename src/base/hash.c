@@ -1,5 +1,5 @@
 /*
- * hash: SipHash (Aumasson and Bernstein 2012) with one round a word and three at the end.
+ * hash: SipHash (Aumasson and Bernstein 2012) with one round for each word and three at the end.
  */
 #include "base/hash.h"
 

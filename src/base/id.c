@@ -64,7 +64,7 @@ parse_id(struct str text, uint64_t *out)
 	return true;
 }
 
-/* Not printf: a message is named a dozen times on its way. */
+/* Without printf: the id of a message is formatted a dozen times. */
 static char *
 add_decimal(char *to, char before, uint32_t value)
 {

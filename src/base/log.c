@@ -1,6 +1,6 @@
 /*
- * log: builds a line in place and hands it over in one system call.  Its file-scope state is the
- * target; every role has its own copy, threads of one process share it.
+ * log: builds a line in place and writes it with one system call.  The target is state of this
+ * file: every role has its own copy, and the threads of one process share it.
  */
 #include "base/log.h"
 
@@ -19,13 +19,13 @@
 #include "base/hash.h"
 
 enum {
-	/* of a line to main: this octet, which no text begins with, the priority, milliseconds */
+	/* a line to main: this octet, with which no text begins, the priority, milliseconds */
 	PACKET_MARK = 1,
 	PACKET_HEAD_BYTES = 2 + sizeof(int64_t),
-	/* how long a line may wait for main to take others, and how long none waits after that */
+	/* how long a line may wait until main reads others, and how long none waits after that */
 	ROOM_WAIT_MS = 25,
 	NO_WAIT_MS = 1000,
-	/* a line that was made longer ago than this, or later than now, gets the time of now */
+	/* a line that was made longer ago than this, or in the future, gets the current time */
 	AGE_MAX_MS = 60 * 1000,
 };
 
@@ -37,7 +37,7 @@ static _Atomic int64_t no_wait_until_ms;
 static _Atomic int addresses = LOG_ADDRESSES_FULL;
 static _Atomic uint64_t address_secret;
 
-/* The number of the descriptor stays, so that no other thread writes to one that was closed. */
+/* The number of the descriptor stays, so that no other thread writes to a closed one. */
 static void
 replace_log_target(int fd)
 {
@@ -106,7 +106,7 @@ add_log_packet_head(struct log_line *l, int64_t ms)
 	add_log_bytes(l, (const char *)&ms, sizeof ms);
 }
 
-/* stderr and files need the time and the name; syslog and journal know them. */
+/* stderr and files need the time and the name; syslog and the journal add them. */
 static void
 add_log_stamp(struct log_line *l, int64_t ms, unsigned pid)
 {
@@ -199,12 +199,12 @@ log_seconds(struct log_line *l, const char *key, int64_t ms)
 	add_log_number(l, (uint64_t)tenths % 10);
 }
 
-/* Everything that could end a value (`ends`), a line or a terminal's patience is escaped. */
+/* Escapes everything that could end a value (`ends`) or a line, or control a terminal. */
 static void
 add_log_escaped(struct log_line *l, struct str value, const char *ends)
 {
 	bool is_utf8 = str_is_utf8(value);
-	size_t unseen = 0; /* up to here */
+	size_t unseen = 0; /* everything before this index is written */
 
 	for (size_t i = 0; i < value.n; i++) {
 		unsigned char c = (unsigned char)value.p[i];
@@ -272,7 +272,7 @@ log_quoted(struct log_line *l, const char *key, struct str value)
 	add_log_bytes(l, "\"", 1);
 }
 
-/* A pipe or terminal that is ready takes PIPE_BUF bytes at once; regular files always do. */
+/* A pipe or terminal that is ready accepts PIPE_BUF bytes at once; regular files always do. */
 static bool
 is_log_target_ready(int fd)
 {
@@ -281,8 +281,8 @@ is_log_target_ready(int fd)
 	return !atomic_load(&target_may_block) || poll(&p, 1, 0) > 0;
 }
 
-/* Main is given a short time to take what is there, so that a burst loses nothing.  A main that
- * does not (it is stopped, its disk hangs) costs this process one such wait in a second. */
+/* Main is given a short time to read what is in the socket, so that a burst loses no line.  When
+ * main does not read (it is stopped, its disk blocks), this process waits so once in a second. */
 static bool
 wait_for_log_reader(int fd)
 {
@@ -347,9 +347,10 @@ log_end(struct log_line *l)
 		atomic_fetch_add(&lost_lines, 1);
 }
 
-/* ---- for another process ---- */
+/* ---- lines of another process ---- */
 
-/* The other process has escaped what strangers said; it may have been taken over since. */
+/* The other process has escaped text from remote parties, but an attacker may control the
+ * process. */
 static void
 add_forwarded_line(struct log_line *l, struct str text)
 {
@@ -380,7 +381,7 @@ log_batch_write(struct log_batch *b)
 	b->n = 0;
 }
 
-/* Only a regular file takes many lines as it takes one. */
+/* Only a regular file accepts many lines as it accepts one. */
 static void
 log_batch_add(struct log_batch *b, struct log_line *l)
 {

@@ -1,5 +1,5 @@
 /*
- * map: buckets of chained entries, doubled when there are more entries than buckets.
+ * map: buckets of chained entries; the number of buckets is doubled when there are more entries.
  */
 #include "base/map.h"
 
@@ -25,7 +25,7 @@ struct map {
 
 enum { FIRST_BUCKETS = 16 };
 
-static struct hash_key own_key; /* written once, before anyone reads it */
+static struct hash_key own_key; /* written once, before it is read */
 
 static void
 draw_map_key(void)

@@ -1,5 +1,5 @@
 /*
- * mem: allocation that cannot fail, and the end for what cannot happen.
+ * mem: allocation that cannot fail, and the end of the process for what cannot happen.
  */
 #include "base/mem.h"
 

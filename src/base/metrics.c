@@ -1,6 +1,7 @@
 /*
- * metrics: the work is one record with a version before it: odd while it is being written, so that
- * a reader who meets that looks again.  The region of this thread is the one variable here.
+ * metrics: the work is one record behind a version number.  The number is odd while the record is
+ * written, so that a reader who sees an odd number reads again.  The only state of this file is the
+ * region of the thread.
  */
 #include "base/metrics.h"
 
@@ -14,7 +15,7 @@
 struct metrics_now {
 	char word[METRICS_WORD_BYTES];
 	char detail[METRICS_DETAIL_BYTES];
-	uint64_t session; /* 0: there is no id */
+	uint64_t session; /* 0: without id */
 	uint32_t number;
 	uint32_t unused;
 	char trouble[METRICS_TROUBLE_BYTES];
@@ -173,7 +174,7 @@ metrics_leave(void)
 	own = NULL;
 }
 
-/* An odd version: what stands there is half written. */
+/* Makes the version odd: the record is incomplete. */
 static uint32_t
 metrics_begin_write(struct metrics_region *r)
 {

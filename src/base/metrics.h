@@ -1,10 +1,10 @@
 /*
- * metrics: a small region of shared memory for each process of the daemon.  Main makes it, passes
- * its descriptor to the role and reads it; the role writes into it what it is doing now and how far
- * it is with work that does not return to its loop.  Writing is a few stores: no system call, no
- * lock.  A role without a region (a test, a thread of the library) writes nothing.
+ * metrics: a small region of shared memory for each process of the daemon.  Main creates it, passes
+ * its descriptor to the role and reads it.  The role writes its current work into it, and the
+ * progress of work that does not return to its event loop.  Writing is a few stores: no system
+ * call, no lock.  A role without a region (a test, a thread of a library) writes nothing.
  *
- * The reader believes nothing: the region belongs to the role, which may be broken.
+ * The reader trusts no value: the region belongs to the role, which may be broken.
  */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
@@ -14,11 +14,11 @@
 
 enum {
 	METRICS_BYTES = 4096,      /* of a region */
-	METRICS_WORD_BYTES = 24,   /* of the name of a work: longer ones are cut */
-	METRICS_DETAIL_BYTES = 40, /* of what it works on */
-	METRICS_TROUBLE_BYTES = 256, /* of a trouble, with its NUL: a longer one is cut */
-	METRICS_TEXT_BYTES = 256,  /* what metrics_read_work writes at most, with its NUL */
-	METRICS_TROUBLE_TEXT_BYTES = 4 * METRICS_TROUBLE_BYTES, /* and metrics_read_trouble */
+	METRICS_WORD_BYTES = 24,   /* of the name of the work: a longer one is cut */
+	METRICS_DETAIL_BYTES = 40, /* of the detail of the work */
+	METRICS_TROUBLE_BYTES = 256, /* of a problem text, with its NUL: a longer one is cut */
+	METRICS_TEXT_BYTES = 256,  /* at most written by metrics_read_work, with its NUL */
+	METRICS_TROUBLE_TEXT_BYTES = 4 * METRICS_TROUBLE_BYTES, /* and by metrics_read_trouble */
 };
 
 struct metrics_region;
@@ -27,34 +27,38 @@ struct metrics_region;
 int metrics_create(void) MUST_USE;
 /* Main: maps a region for reading; NULL with errno. */
 const struct metrics_region *metrics_map(int fd) MUST_USE;
+/* Main: ends the mapping and sets *region to NULL. */
 void metrics_unmap(const struct metrics_region **region);
-/* "deliver 1R8K3M7Q4TB2-1", with every byte outside printable ASCII as \xHH; "-": nothing said. */
+/* "deliver 1R8K3M7Q4TB2-1", with every byte outside printable ASCII as \xHH; "-": no work is
+ * set. */
 char *metrics_read_work(const struct metrics_region *region, char out[METRICS_TEXT_BYTES]);
-/* What keeps the role from its work, written likewise; "": nothing. */
+/* The problem that keeps the role from its work, in the same form; "": none. */
 char *metrics_read_trouble(
     const struct metrics_region *region, char out[METRICS_TROUBLE_TEXT_BYTES]);
-/* What metrics_disk was told last. */
+/* The last value of metrics_disk. */
 uint64_t metrics_read_disk_ms(const struct metrics_region *region);
-/* How often metrics_progress was called. */
+/* The number of calls of metrics_progress. */
 uint64_t metrics_read_progress(const struct metrics_region *region);
-/* The role is inside a call that may block by design (a worker's check). */
+/* The role is inside a call that may block by design (a password check of a worker). */
 bool metrics_read_is_blocking(const struct metrics_region *region);
 
 /* Role: this thread writes into that region from now on.  0, or -1 with errno.  fd stays the
  * caller's. */
 int metrics_use(int fd) MUST_USE;
+/* Role: this thread writes into no region from now on. */
 void metrics_leave(void);
-/* What this thread does now.  `word` is a literal; the detail is copied and cut. */
+/* Sets the current work of this thread.  `word` is a literal; the detail is copied and cut. */
 void metrics_work(const char *word);
 void metrics_work_id(const char *word, struct msgid id);
 void metrics_work_on(const char *word, struct str detail);
-/* What keeps this role from doing all its work ("accounts.db is missing"); "": nothing any more.
- * Who makes the text has METRICS_TROUBLE_BYTES for it. */
+/* Sets the problem that keeps this role from a part of its work ("accounts.db is missing"); "":
+ * there is none any more.  The caller has METRICS_TROUBLE_BYTES for the text. */
 void metrics_trouble(const char *text);
-/* For how long a thread of this role that reads and writes files is at one piece of its work. */
+/* Sets for how long a thread of this role has been working on its current piece of file work. */
 void metrics_disk(int64_t ms);
-/* Work that does not return to the loop has come further (recovery of the spool). */
+/* Counts progress of work that does not return to the event loop (recovery of the spool). */
 void metrics_progress(void);
+/* Sets whether the role is inside a call that may block by design. */
 void metrics_blocking(bool is_blocking);
 
 #endif

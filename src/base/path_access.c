@@ -119,7 +119,7 @@ path_access_is_option(struct str options, struct str wanted)
 	return false;
 }
 
-/* A line of proc(5)'s mountinfo: number parent device root place OPTIONS - type source OPTIONS. */
+/* A line of mountinfo (proc(5)): number parent device root place OPTIONS - type source OPTIONS. */
 static bool
 path_access_is_line_of(struct str line, uint64_t mount, bool *is_read_only_out)
 {

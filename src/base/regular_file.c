@@ -10,7 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* The number that Linux gives to /dev/null. */
+/* The device number of /dev/null on Linux. */
 enum { NULL_MAJOR = 1, NULL_MINOR = 3 };
 
 int
@@ -28,7 +28,7 @@ regular_file_open(const char *path, int flags)
 	int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640), error;
 	struct stat st;
 
-	/* a socket, a device without a driver, or a pipe to write to that nobody reads */
+	/* a socket, a device without a driver, or a pipe for writing that has no reader */
 	if (fd < 0 && errno == ENXIO)
 		errno = EMEDIUMTYPE;
 	if (fd < 0)

@@ -1,6 +1,6 @@
 /*
- * sandbox: see the header.  Landlock is reached by system call numbers: Debian 12's headers know
- * less than its kernels, so the rights are masked to what the running kernel offers.
+ * sandbox: see the header.  Landlock is called by system call numbers, because the headers of
+ * Debian 12 are older than its kernels, and the rights are masked to those of the running kernel.
  */
 #include "base/sandbox.h"
 
@@ -107,14 +107,14 @@ allow_calls(scmp_filter_ctx c, const int *calls)
 	return 0;
 }
 
-/* Commands of fcntl, ioctl and prctl: what is not here is refused, in particular those that make
- * the kernel send a signal (F_SETOWN, F_SETSIG, F_NOTIFY) or a terminal take typed text (TIOCSTI).
- * Others may rely on what a descriptor is open for (O_APPEND and the like): only who makes sockets
- * that must not block may change that one flag. */
+/* Commands of fcntl, ioctl and prctl.  All others are refused, in particular those that make the
+ * kernel send a signal (F_SETOWN, F_SETSIG, F_NOTIFY) or give typed text to a terminal (TIOCSTI).
+ * Other processes may rely on the flags of a descriptor (O_APPEND and the like): only a role that
+ * creates non-blocking sockets may change O_NONBLOCK. */
 static const struct sandbox_command {
 	unsigned needs; /* one of these; 0: every role */
 	int call;
-	unsigned value; /* of its second argument; prctl's first */
+	unsigned value; /* of the second argument; for prctl of the first */
 } commands[] = {
     {0, CALL(fcntl), F_DUPFD},
     {0, CALL(fcntl), F_DUPFD_CLOEXEC},
@@ -148,7 +148,7 @@ allow_commands(scmp_filter_ctx c, unsigned needs)
 	return bad ? -1 : 0;
 }
 
-/* Signals (abort) of this process alone, as roles may share a user; limits are read only. */
+/* Signals (abort) only to this process, because roles may share a user; limits are read-only. */
 static int
 allow_self(scmp_filter_ctx c)
 {
@@ -161,7 +161,7 @@ allow_self(scmp_filter_ctx c)
 	return bad ? -1 : 0;
 }
 
-/* No page is ever both made writable and executable, and none becomes executable. */
+/* No page is writable and executable at the same time, and none becomes executable. */
 static int
 allow_memory(scmp_filter_ctx c)
 {
@@ -186,7 +186,7 @@ allow_sockets(scmp_filter_ctx c)
 	return bad ? -1 : 0;
 }
 
-/* clone3 hides its flags from seccomp: glibc falls back to clone when it is unknown. */
+/* clone3 hides its flags from seccomp; glibc uses clone when clone3 is unknown. */
 static int
 allow_threads(scmp_filter_ctx c)
 {
@@ -242,7 +242,7 @@ file_rights(int abi)
 	return all;
 }
 
-/* Rights that a rule may give for something that is not a directory. */
+/* The rights that a rule may give for something that is not a directory. */
 static uint64_t
 rights_for(int fd, bool may_write, uint64_t handled)
 {
@@ -276,7 +276,7 @@ sandbox_allow_path(int rules, const struct sandbox_path *path, uint64_t handled)
 	return r;
 }
 
-/* A kernel without landlock is accepted: seccomp still stands. */
+/* A kernel without landlock is accepted: seccomp still applies. */
 static int
 enter_landlock(const struct sandbox *s)
 {
@@ -322,7 +322,7 @@ sandbox_become(unsigned uid, unsigned gid)
 		return -1;
 	if (setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
 		return -1;
-	/* leaving uid 0 empties the capability sets; coming back must be impossible */
+	/* leaving uid 0 empties the capability sets; returning to it must be impossible */
 	if (uid != 0 && setuid(0) == 0) {
 		errno = EPERM;
 		return -1;

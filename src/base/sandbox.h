@@ -1,7 +1,7 @@
 /*
- * sandbox: what a role gives up before it meets its first byte: capabilities, new privileges,
- * core dumps and being read by others (PR_SET_DUMPABLE 0), system calls (seccomp), files
- * (landlock).  A role states its needs as data; what it does not name is refused with EPERM.
+ * sandbox: what a role gives up before it reads its first byte: capabilities, new privileges, core
+ * dumps and access of other processes (PR_SET_DUMPABLE 0), system calls (seccomp), files
+ * (landlock).  A role states its needs as data.  Everything else is refused with EPERM.
  */
 #ifndef BASE_SANDBOX_H
 #define BASE_SANDBOX_H
@@ -9,31 +9,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Families of system calls beyond what every event loop needs (see sandbox.c for each list). */
+/* Families of system calls beyond those that every event loop needs (sandbox.c lists each). */
 enum sandbox_need {
 	SANDBOX_ACCEPT = 1 << 0,  /* accept4, getsockname, getpeername, setsockopt, shutdown */
 	SANDBOX_CONNECT = 1 << 1, /* socket (AF_INET, AF_INET6), bind, connect, sendto, recvfrom */
 	SANDBOX_READ = 1 << 2,    /* open and stat existing files, read-only */
 	SANDBOX_WRITE = 1 << 3,   /* create, write, rename, unlink, sync; file locks */
-	SANDBOX_THREADS = 1 << 4, /* clone for threads of this process only */
+	SANDBOX_THREADS = 1 << 4, /* clone, for threads of this process only */
 };
 
 struct sandbox_path {
-	const char *path; /* or NULL: the directory behind fd */
+	const char *path; /* NULL: the directory behind fd */
 	int fd;
 	bool may_write;
 };
 
 struct sandbox {
-	unsigned needs; /* of SANDBOX_… */
+	unsigned needs; /* bits of enum sandbox_need */
 	const struct sandbox_path *paths;
 	size_t path_count;
 };
 
-/* All of it, in order; 0, or -1 with errno, and then the role must not start. */
+/* Enters the whole sandbox, in order; 0, or -1 with errno, and then the role must not start. */
 int sandbox_enter(const struct sandbox *s) __attribute__((warn_unused_result));
 
-/* Takes on another user and drops all groups and capabilities; only when started as root. */
+/* Changes to another user and drops all groups and capabilities; only possible as root. */
 int sandbox_become(unsigned uid, unsigned gid) __attribute__((warn_unused_result));
 
 #endif

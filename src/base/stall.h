@@ -1,8 +1,8 @@
 /*
- * stall: since when a thread that works for a loop is at one piece of its work, and at which.  The
- * loop looks each second: a piece that does not end in time is logged, again now and then, and when
- * it has ended; meanwhile it is the trouble of the role (base/metrics.h).  So the operator sees
- * that a disk stands still, and what waits for it.
+ * stall: records since when a thread that works for an event loop has been on its current piece of
+ * work.  The loop checks each second.  A piece that does not end in time is logged, again at
+ * intervals, and when it has ended; meanwhile it is the problem of the role in base/metrics.h.  So
+ * the operator sees that a disk does not respond, and what waits for it.
  */
 #ifndef BASE_STALL_H
 #define BASE_STALL_H
@@ -14,46 +14,49 @@
 #include "base/str.h"
 
 enum {
-	STALL_LOGGED_MS = 30000,         /* a piece of work that takes longer is logged ... */
-	STALL_AGAIN_TIMES = 10,          /* ... and again each time so many times that has passed */
+	STALL_LOGGED_MS = 30000,         /* a piece of work that takes longer is logged, */
+	STALL_AGAIN_TIMES = 10, /* and again each time this many times the limit has passed */
 };
 
 /* All literals. */
 struct stall_thread {
-	const char *owner;               /* "spool": the first word of its log lines */
-	const char *name;                /* "writer", as other programs show it too */
+	const char *owner;               /* "spool": the first word of the log lines */
+	const char *name; /* "writer", also the name of the thread in other programs */
 	const char *waits;               /* what does not happen meanwhile */
 };
 
 struct stall_piece {
 	uint64_t number;                 /* from 1 */
-	int64_t began_ms;                /* monotonic; 0: the thread has nothing to do */
+	int64_t began_ms;                /* monotonic; 0: the thread has no work */
 	const char *work;                /* literal: "copy a message" */
-	struct msgid id;                 /* of that message; number 0: of none, or of several */
+	struct msgid id;                 /* of the message; number 0: of none, or of several */
 };
 
 struct stall {
 	const struct stall_thread *thread;
 	pthread_mutex_t lock;
 	struct stall_piece piece;        /* under the lock */
-	struct stall_piece told;         /* the loop's: logged, its end not yet; number 0: none */
-	int64_t told_ms;                 /* since then; monotonic */
+	struct stall_piece told;         /* the loop's: logged, and not ended yet; number 0: none */
+	int64_t told_ms;                 /* the loop's: when it was logged last; monotonic */
 };
 
+/* Prepares the object; `thread` must live as long. */
 void stall_init(struct stall *t, const struct stall_thread *thread);
+/* Releases the lock; the thread has ended. */
 void stall_clear(struct stall *t);
 
-/* In the thread: the piece before has ended, this one begins. */
+/* In the thread: ends the previous piece and begins this one. */
 void stall_begin(struct stall *t, const char *work, struct msgid id);
-/* In the thread: it waits for work. */
+/* In the thread: it has no work now. */
 void stall_end(struct stall *t);
 
-/* In the loop.  How long the piece under way takes so far; 0: none is. */
+/* In the loop: how long the current piece has taken so far; 0: there is none. */
 int64_t stall_ms(struct stall *t);
-/* Logs what takes longer than that, and the end of what was logged. */
+/* In the loop: logs a piece that takes longer than longest_ms, and the end of a piece that was
+ * logged. */
 void stall_check(struct stall *t, int64_t longest_ms);
-/* "thread writer waits 99 s for the disk: no mail is acknowledged meanwhile"; false, and out stays
- * as it is: nothing takes longer than that. */
+/* "thread writer waits 99 s for the disk: no mail is acknowledged meanwhile"; false, with out
+ * unchanged: nothing takes longer than longest_ms. */
 bool stall_text(struct stall *t, int64_t longest_ms, char *out, size_t bytes) MUST_USE;
 
 #endif

@@ -124,8 +124,8 @@ str_find_control(struct str s, size_t from)
 
 	for (; i + sizeof word <= s.n; i += sizeof word) {
 		memcpy(&word, s.p + i, sizeof word);
-		/* the top bit of an octet is set when 0x20 cannot be taken from it, and it has none
-		 */
+		/* the top bit of an octet is set when subtracting 0x20 borrows and the octet is
+		 * ASCII */
 		if ((word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080))
 			break;
 	}
@@ -151,7 +151,7 @@ str_is_ascii(struct str s)
 	return true;
 }
 
-/* Length of the well-formed sequence at p, 0 if it is malformed (Unicode table 3-7). */
+/* Length of the well-formed sequence at p; 0: malformed (Unicode table 3-7). */
 static size_t
 utf8_sequence(const unsigned char *p, size_t n)
 {
@@ -204,8 +204,8 @@ str_utf8_character(struct str s, uint32_t *out)
 bool
 char_is_unseen(uint32_t c)
 {
-	/* Unicode 15: controls, ends of lines and paragraphs, and formats and letters without a
-	 * glyph of their own */
+	/* Unicode 15: control characters, line and paragraph separators, and format characters and
+	 * letters without a glyph of their own */
 	static const struct {
 		uint32_t first, last;
 	} unseen[] = {{0x00, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x61c, 0x61c}, {0x115f, 0x1160},
@@ -251,7 +251,7 @@ str_least(size_t a, size_t b, size_t c)
 	return ab < c ? ab : c;
 }
 
-/* In one row. */
+/* Keeps one row of the table. */
 size_t
 str_distance(struct str a, struct str b)
 {

@@ -19,7 +19,7 @@ tasks_init(struct tasks *t, const struct tasks_setup *setup)
 	TAILQ_INIT(&t->done);
 }
 
-/* Called and left with the lock held. */
+/* Called with the lock held, which is held again on return. */
 static void
 tasks_run_piece(struct tasks *t, struct task *one)
 {
@@ -37,7 +37,7 @@ tasks_run_piece(struct tasks *t, struct task *one)
 		TAILQ_INSERT_TAIL(&t->asked, one, link);
 		return;
 	}
-	/* the loop takes all of them at once */
+	/* the loop takes all complete tasks at once */
 	if (TAILQ_EMPTY(&t->done))
 		eventfd_write(t->o.event_fd, 1);
 	TAILQ_INSERT_TAIL(&t->done, one, link);
@@ -65,7 +65,7 @@ tasks_thread_main(void *arg)
 	return NULL;
 }
 
-/* Signals are for the loop. */
+/* The thread receives no signals: they are for the loop. */
 static int
 tasks_create_thread(struct tasks *t)
 {
@@ -158,7 +158,7 @@ tasks_submit(struct tasks *t, struct task *one, const struct task_kind *kind, vo
 	pthread_mutex_unlock(&t->lock);
 	if (wake)
 		pthread_cond_signal(&t->wake);
-	/* by hand: it is done when the loop comes again */
+	/* by hand: the task runs in the next tasks_dispatch */
 	if (!t->is_thread)
 		eventfd_write(t->o.event_fd, 1);
 }
