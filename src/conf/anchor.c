@@ -1,6 +1,6 @@
 /*
- * anchor: see the header.  Without a usable anchor nothing can be validated, so it is an error
- * where the configuration is read, before any process depends on it.
+ * anchor: see the header.  Nothing can be validated without a usable anchor, so a bad one is an
+ * error when the configuration is read, before any process depends on it.
  */
 #include "conf/anchor.h"
 
@@ -21,7 +21,7 @@ anchor_read(struct str text)
 	return (struct anchor_reader){text, 1};
 }
 
-/* The next record or empty line, comments gone, in one line. */
+/* Reads the next record or empty line, without comments, as one line. */
 static bool
 next_line(struct anchor_reader *r, struct buf *out)
 {
@@ -44,7 +44,7 @@ next_line(struct anchor_reader *r, struct buf *out)
 			buf_addc(out, c == '(' || c == ')' || c == '\n' || c == '\r' ? ' ' : c);
 	}
 	r->rest = STR_NULL;
-	/* a record that is not closed was cut short */
+	/* a record with an open parenthesis is incomplete */
 	out->over |= depth > 0;
 	return out->n > 0;
 }
@@ -63,7 +63,7 @@ anchor_next(struct anchor_reader *r, struct buf *record_out, unsigned *line_out)
 	return true;
 }
 
-/* ---- what a record must have ---- */
+/* ---- the form of a record ---- */
 
 struct anchor_words {
 	struct str word[WORDS_MAX];
@@ -108,7 +108,7 @@ is_hex(struct str text)
 	return true;
 }
 
-/* Digests of RFC 4034, 4509 and 6605; 0: another one, of any length. */
+/* The digest length of RFC 4034, 4509 and 6605; 0: another type, of any length. */
 static size_t
 digest_digits(struct str type)
 {
@@ -155,7 +155,7 @@ is_dnskey(const struct str *field, size_t count)
 	return is_good;
 }
 
-/* OWNER [TTL] [CLASS] TYPE DATA, where TTL and CLASS may change places. */
+/* OWNER [TTL] [CLASS] TYPE DATA, where TTL and CLASS may be swapped. */
 static bool
 is_record(struct str record)
 {
@@ -164,7 +164,8 @@ is_record(struct str record)
 
 	if (!split_record(record, &w) || w.count < 2 || w.word[0].n >= ANCHOR_OWNER_BYTES)
 		return false;
-	/* a line that begins with a blank is for the name before: which libunbound does not know */
+	/* a line that begins with a blank continues the previous owner name: libunbound does not
+	 * support it */
 	if (record.p[0] == ' ' || record.p[0] == '\t')
 		return false;
 	while (at < w.count - 1 && at < 3 &&

@@ -1,5 +1,5 @@
 /*
- * check: errors for what cannot work or is unsafe, warnings for what is probably not meant.
+ * check: errors for what cannot work or is unsafe, warnings for what is probably a mistake.
  */
 #include "conf/check.h"
 
@@ -48,7 +48,7 @@ check_logins(const struct conf_check *k)
 {
 	struct str domain = k->conf->auth.default_domain;
 
-	/* a part of a configuration, as a role has it, may be without the list */
+	/* the part of a configuration that a role has may be without the list */
 	if (domain.n && k->conf->domains.count &&
 	    list_index_find(&k->conf->domains_by_name, domain) == LIST_INDEX_NONE)
 		diagnostics_add(k->notes, conf_parse_line(k->tree, "auth.default_domain"),
@@ -56,7 +56,7 @@ check_logins(const struct conf_check *k)
 		    STR_ARG(domain));
 }
 
-/* Names are compared without regard to case: of two the first one is found. */
+/* Names are compared without regard to case; of equal names the first one is used. */
 static void
 check_domains(const struct conf_check *k)
 {
@@ -69,7 +69,7 @@ check_domains(const struct conf_check *k)
 			    STR_ARG(c->domains.item[i].name));
 }
 
-/* One address can be written in several ways. */
+/* One address can be written in several forms. */
 static bool
 is_same_listener(const struct conf_listen *a, const struct conf_listen *b)
 {
@@ -151,8 +151,8 @@ check_route(const struct conf_check *k, size_t i)
 	check_login(k, i);
 }
 
-/* The first route before this one that takes all that it would take; itself: there is none.  A
- * pattern is found by what stands behind its asterisk, and so is each pattern above it. */
+/* The first route before this one that matches everything that this one matches; this index: there
+ * is none.  A pattern, and each pattern above it, is found by the text after its asterisk. */
 static size_t
 route_before(const struct conf *c, size_t i)
 {
@@ -188,7 +188,7 @@ check_reach(const struct conf_check *k, size_t i)
 		    STR_ARG(k->conf->routes.item[before].to_domain));
 }
 
-/* What stands behind a route for every domain is never reached. */
+/* Routes after a route for every domain are never used. */
 static void
 check_routes(const struct conf_check *k)
 {
@@ -251,7 +251,7 @@ check_queue(const struct conf_check *k)
 		}
 }
 
-/* Of two limits for one login none is surely the one that is meant. */
+/* With two limits for one login it is unclear which one is meant. */
 static void
 check_limit(const struct conf_check *k, size_t i, size_t first)
 {
@@ -269,7 +269,7 @@ check_limit(const struct conf_check *k, size_t i, size_t first)
 		    STR_ARG(user), STR_ARG(other));
 }
 
-/* What is given to a login that nobody can have, or that sends nothing. */
+/* Checks the grants and limits of logins that cannot exist or that send nothing. */
 static void
 check_login_name(const struct conf_check *k, const char *list, size_t i, struct str user)
 {

@@ -1,6 +1,6 @@
 /*
- * conf: making, counting and ending trees.  The defaults are written in the file's own grammar in
- * the key table, so they come in through the same door as everything else.
+ * conf: creates, counts and frees trees.  The defaults are written in the grammar of the file in
+ * the key table, so they pass through the same parser as everything else.
  */
 #include "conf/conf.h"
 
@@ -18,7 +18,7 @@
 
 enum { CONF_ARENA_MAX = 512 << 20, REPORT_BYTES_MAX = 1 << 20 };
 
-/* Roles also run as threads of one process, and they share trees. */
+/* Roles also run as threads of one process and share trees, so the counter is atomic. */
 struct conf *
 conf_keep(struct conf *c)
 {
@@ -111,7 +111,7 @@ conf_default_postmaster(const struct conf *c, struct arena *arena)
 	return arena_printf(arena, "postmaster@%.*s", STR_ARG(c->domains.item[0].name));
 }
 
-/* Tells the report, and gives the tree up when there were errors. */
+/* Reports the diagnostics, and frees the tree when there were errors. */
 static struct conf *
 finish_conf_reading(struct conf *c, struct diagnostics *notes, struct conf_source *source,
     struct conf_report *report)
@@ -137,10 +137,10 @@ conf_tls_location(struct conf *c, const struct conf_parse_tree *tree,
 struct conf_reading {
 	const char *path;
 	enum conf_secrets secrets;
-	const struct conf *running; /* of a reload; NULL: of no other */
+	const struct conf *running; /* of a reload; NULL: for all others */
 };
 
-/* The files that they name are checked later, when this tree is all that is left of the file. */
+/* Makes the paths absolute: the files are checked later, when only the tree is left of the file. */
 static void
 conf_note_tls_locations(
     struct conf *c, const struct conf_parse_tree *tree, const struct conf_source *source)
@@ -155,7 +155,7 @@ conf_note_tls_locations(
 	c->tls.item = items;
 }
 
-/* What the file names beside it, and the system's groups. */
+/* Reads the other files that the configuration names, and looks up the system's groups. */
 static void
 conf_look_up(struct conf *c, const struct conf_source *source, const struct conf_parse_tree *tree,
     const struct conf_reading *reading, struct diagnostics *notes)
@@ -221,7 +221,7 @@ conf_read_run_directory(const char *path)
 
 	diagnostics_init(&notes);
 	conf_source_init(&source);
-	/* what could be read of it counts, also when that is not all */
+	/* what could be read is used, even when it is not everything */
 	(void)!conf_source_read_file(&source, path, &notes);
 	found = syntax_find_text(&source, STR("run_directory"));
 	if (found.n && !value_form(FORM_PATH, found))

@@ -1,7 +1,8 @@
 /*
- * conf: the configuration as an immutable tree.  One key table (key.c) drives the parser, the
- * defaults, "config check", "config show", "config explain" and sallyport.cfg(5).  The tree is
- * counted: a session keeps the one it began with.  Strings live as long as their tree.
+ * conf: the configuration as an immutable tree.  One key table (key.c) is the source for the
+ * parser, the defaults, "config check", "config show", "config explain" and sallyport.cfg(5).
+ * Trees are reference counted: a session keeps the one it began with.  Strings live as long as
+ * their tree.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -9,7 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* Which role gets a key (bits; the table marks each key).  Main and the tool see all. */
+/* Which role gets a key (bits; the table marks each key).  Main and the tool get all. */
 enum conf_role {
 	CONF_KEYS = 1 << 0,
 	CONF_AUTH = 1 << 1, /* broker and workers */
@@ -24,9 +25,9 @@ enum conf_role {
 enum conf_listen_tls { LISTEN_IMPLICIT, LISTEN_STARTTLS };
 enum conf_tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
 enum conf_via { VIA_MX, VIA_SMARTHOST, VIA_SMTP, VIA_LMTP };
-/* opportunistic: STARTTLS where offered, unverified; encrypt: TLS or defer, unverified; verify: TLS
+/* opportunistic: STARTTLS if offered, unverified; encrypt: TLS or defer, unverified; verify: TLS
  * with a valid certificate for the host name, or defer; implicit: TLS from the first byte, verified
- * (smarthost); starttls: as verify (smarthost's word for it). */
+ * (smarthost); starttls: like verify (the word of smarthost). */
 enum conf_route_tls {
 	ROUTE_TLS_OPPORTUNISTIC, ROUTE_TLS_NONE, ROUTE_TLS_ENCRYPT, ROUTE_TLS_VERIFY,
 	ROUTE_TLS_IMPLICIT, ROUTE_TLS_STARTTLS
@@ -36,7 +37,7 @@ enum conf_dnssec { DNSSEC_AUTO, DNSSEC_REQUIRE, DNSSEC_OFF };
 enum conf_client_address { CLIENT_ADDRESS_HIDE, CLIENT_ADDRESS_SHOW };
 enum conf_doubled_fields { DOUBLED_FIELDS_REFUSE, DOUBLED_FIELDS_PASS };
 
-/* "300 recipients / 1h"; several may stand in one value, joined by commas: all hold. */
+/* "300 recipients / 1h"; one value may have several, joined by commas: all apply. */
 struct conf_rate {
 	uint64_t count;
 	int64_t period_ms;
@@ -76,27 +77,27 @@ struct conf_user_limit {
 struct conf_route {
 	struct str to_domain; /* "example.com", "*.example.com"; empty: all */
 	int64_t via;          /* enum conf_via */
-	struct str host;      /* for lmtp also "unix:/path" is refused: TCP only for now */
+	struct str host;      /* for lmtp "unix:/path" is refused: only TCP is supported */
 	int64_t port;         /* 0: 25, or 465 for implicit TLS, 587 for starttls, 24 for lmtp */
 	int64_t tls;          /* enum conf_route_tls */
 	struct str username;
 	struct str password;  /* the secret itself: main has read "file:" and "credential:" */
-	struct str password_file; /* that it was read from, for messages; empty: from none */
+	struct str password_file; /* the file it was read from, for messages; empty: none */
 	bool allow_private;
-	struct str ca_file;   /* trust for verify; empty: the system's */
+	struct str ca_file;   /* trust anchors for verify; empty: those of the system */
 };
 
-/* A list found by key: see conf/list_index.h. */
+/* An index of a list by key: see conf/list_index.h. */
 struct list_index_entry {
-	struct str key; /* p NULL: a free place of the table */
+	struct str key; /* p NULL: an unused slot of the table */
 	uint32_t at;    /* position in the list */
 };
 struct list_index {
-	const struct list_index_entry *entry; /* a table with open addressing, half of it free */
-	size_t mask;                          /* its places, a power of two, less one */
+	const struct list_index_entry *entry; /* a table with open addressing, half of it unused */
+	size_t mask;                          /* number of slots, a power of two, less one */
 };
 
-/* Of a whole configuration, as conf_write writes it. */
+/* The maximum of a whole configuration as text, as conf_write writes it. */
 enum { CONF_TEXT_BYTES_MAX = 8 << 20 };
 
 struct conf {
@@ -107,8 +108,8 @@ struct conf {
 	int64_t node;
 	struct str state_directory, run_directory;
 	struct str help_desk_group;
-	bool has_help_desk;    /* unix_group_find has looked it up: for main and the tool alone */
-	uint32_t help_desk;    /* the number of the group */
+	bool has_help_desk;    /* unix_group_find has found it: only in main and the tool */
+	uint32_t help_desk;    /* its group id */
 	struct { const struct conf_listen *item; size_t count; } listen;
 	struct { const struct conf_tls *item; size_t count; } tls; /* the first is the default */
 	struct { const struct conf_domain *item; size_t count; } domains;
@@ -119,17 +120,18 @@ struct conf {
 		int64_t message_timeout_ms;     /* whole content, absolute, default 30 minutes */
 		int64_t drain_timeout_ms;       /* open DATA at SIGTERM, default 30 s */
 		int64_t client_address;         /* enum conf_client_address: in Received */
-		int64_t doubled_fields;         /* enum conf_doubled_fields: of the header */
+		int64_t doubled_fields;         /* enum conf_doubled_fields: in the header */
 	} submission;
 	struct {
 		struct conf_strs backends;      /* "users" for now */
 		struct conf_strs mechanisms;    /* default: all but -PLUS, strongest first */
-		struct str default_domain;      /* of logins without one; empty: the only domain */
+		struct str default_domain;      /* for logins without one; empty: the only domain */
 		struct conf_rate failure_limit; /* "10 / 15m" */
 		struct conf_rate login_failure_limit; /* of all networks, "30 / 1h" */
-		struct conf_strs exempt_networks; /* conf/network.h; nothing there is counted */
+		/* conf/network.h; failures from there are not counted */
+		struct conf_strs exempt_networks;
 		int64_t iterations;             /* PBKDF2, default 20000, at least 4096 */
-		int64_t cache_ms;               /* remembered PLAIN checks, default 60 s; 0: off */
+		int64_t cache_ms;               /* successful PLAIN checks, default 60 s; 0: off */
 		int64_t workers;                /* default 2 */
 		int64_t step_timeout_ms;        /* a slower worker is killed, default 20 s */
 		int64_t checks_per_network;     /* in flight per client network, default 8 */
@@ -145,16 +147,16 @@ struct conf {
 	} limits;
 	struct {
 		struct { const struct conf_send_as *item; size_t count; } send_as;
-		bool subaddresses;               /* of own and given addresses, default true */
+		bool subaddresses;               /* of own and granted addresses, default true */
 	} sender_policy;
 	struct { const struct conf_route *item; size_t count; } routes; /* default: one, via mx */
 	struct {
 		struct str directory;
 		int64_t lifetime_ms, delay_warning_ms;
-		const int64_t *retry_ms;         /* last repeats */
+		const int64_t *retry_ms;         /* the last one repeats */
 		size_t retry_count;
 		int64_t minimum_free;            /* percent */
-		int64_t site_concurrency;        /* connections at once to a site, default 10 */
+		int64_t site_concurrency; /* connections at once to a destination, default 10 */
 		int64_t concurrency;             /* deliveries in all, default 500 */
 	} queue;
 	struct {
@@ -173,20 +175,20 @@ struct conf {
 		struct str file;
 		int64_t addresses; /* enum log_addresses */
 	} log;
-	/* made from the lists above */
+	/* built from the lists above */
 	struct list_index limits_by_user, domains_by_name, routes_by_domain;
-	struct list_index grants; /* of sender_policy.send_as, one for each address */
+	struct list_index grants; /* of sender_policy.send_as, one entry for each address */
 	struct arena arena;
 	unsigned references;
 };
 
-enum { CONF_SPOOL_BYTES_MIN = 32 << 20 };       /* beside queue.minimum_free: 16 small segments */
+enum { CONF_SPOOL_BYTES_MIN = 32 << 20 }; /* in addition to queue.minimum_free: 16 small segments */
 
-/* Counted; conf_drop(&c) gives up one reference and sets c to NULL. */
+/* Reference counted; conf_drop(&c) releases one reference and sets c to NULL. */
 struct conf *conf_keep(struct conf *c);
 void conf_drop(struct conf **c);
 
-/* "FILE:LINE: error: …" or "FILE:LINE: warning: …", one per line, sorted by place. */
+/* "FILE:LINE: error: …" or "FILE:LINE: warning: …", one per line, sorted by location. */
 struct conf_report {
 	struct buf text;
 	unsigned errors;
@@ -196,54 +198,53 @@ void conf_report_init(struct conf_report *r);
 void conf_report_clear(struct conf_report *r);
 
 enum conf_secrets {
-	CONF_SECRETS_LEAVE, /* "file:" and "credential:" stay as they stand */
-	CONF_SECRETS_READ,  /* what they name is read; what is missing is an error */
-	/* The same for who may stand outside the daemon's unit: without CREDENTIALS_DIRECTORY, a
-	 * "credential:" is a warning and stays as it stands; and he is warned of more. */
+	CONF_SECRETS_LEAVE, /* "file:" and "credential:" stay unchanged */
+	CONF_SECRETS_READ,  /* the named files are read; a missing one is an error */
+	/* The same for a caller that may be outside the daemon's unit, with more warnings: without
+	 * CREDENTIALS_DIRECTORY, a "credential:" is a warning and stays unchanged. */
 	CONF_SECRETS_READ_HERE,
 	CONF_SECRETS_COMPARE, /* as READ, for a comparison: no group of the system is looked up */
 };
 
-/* Reads and checks a file; NULL when there are errors (all of them are in the report).  Unless
- * secrets are left, the trust anchor's file is checked, too. */
+/* Reads and checks a file; NULL when there are errors (the report has all of them).  Unless secrets
+ * stay unread, the trust anchor's file is checked, too. */
 struct conf *conf_read_file(
     const char *path, enum conf_secrets secrets, struct conf_report *report);
-/* For what must work beside a file that cannot be used: the defaults, with the file's
- * run_directory where that stands in it as a path, whatever is wrong around it.  Never NULL. */
+/* For callers that must work without a usable file: the defaults, with the run_directory of the
+ * file if it has one that is a path, whatever other errors there are.  Never NULL. */
 struct conf *conf_read_run_directory(const char *path);
-/* Reads what conf_write wrote.  Keys that another role owns stand at their defaults. */
+/* Reads what conf_write wrote.  Keys of other roles have their defaults. */
 struct conf *conf_read_text(struct str text, struct conf_report *report);
-/* The tree in the file's own grammar, only keys that differ from their default unless `all`, only
- * those of `roles`; secrets as "***" unless with_secrets. */
+/* The tree in the grammar of the file, only keys of `roles`, and only those that differ from their
+ * default unless `all`; secrets as "***" unless with_secrets. */
 void conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, struct buf *out);
-/* Settings in the file's grammar, as conf_write writes them, become the members of a JSON object,
- * without its braces: switches and numbers as such, lists as arrays, groups as objects, and all
- * else (durations, sizes, rates) as the texts that stand in the file. */
+/* Writes settings in the grammar of the file, as conf_write writes them, as the members of a JSON
+ * object without its braces: switches and numbers as such, lists as arrays, groups as objects, and
+ * all else (durations, sizes, rates) as the texts of the file. */
 void conf_write_json(struct str settings, struct buf *out);
-/* What a key is, its type, default, range, since, help; its value now is that of `running`, beside
- * which that of `file` is told where it is another one (both may be NULL); of a group its keys;
- * false: there is neither. */
+/* Describes a key: type, default, range, since, help; its value in `running`, and that in `file` if
+ * it differs (both may be NULL).  Of a group: its keys.  False: neither exists. */
 bool conf_explain(
     struct str key, const struct conf *running, const struct conf *file, struct buf *out);
 /* The same as the members of a JSON object. */
 bool conf_explain_json(
     struct str key, const struct conf *running, const struct conf *file, struct buf *out);
-/* The body of sallyport.cfg(5): every key as mdoc list items, from the key table. */
+/* The body of sallyport.cfg(5): every key as an mdoc list item, from the key table. */
 void conf_write_mdoc(struct buf *out);
-/* A key that has another value after than before. */
+/* A key whose values before and after differ. */
 struct conf_change {
 	const char *key;
-	struct str before, after; /* in the file's grammar; of a list empty */
+	struct str before, after; /* in the grammar of the file; of a list empty */
 	struct str groups;        /* of a list: 1 added ("x"), 2 changed ("y", "z") */
 	bool needs_restart;
 };
 typedef void conf_change_fn(const struct conf_change *change, void *arg);
-/* Secrets are compared, and never told. */
+/* Calls fn for each changed key.  Secrets are compared, but their values are never passed. */
 void conf_each_change(
     const struct conf *before, const struct conf *after, conf_change_fn *fn, void *arg);
-/* limits.per_user "300 recipients / 1h" -> "500 recipients / 1h": a line. */
+/* One line: limits.per_user "300 recipients / 1h" -> "500 recipients / 1h". */
 void conf_write_change(const struct conf_change *change, struct buf *out);
-/* A line for each. */
+/* One line for each changed key. */
 void conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out);
 
 #endif

@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 enum {
-	DESCRIPTORS_BASE = 256,     /* channels, listeners, events, libraries, what waits idle */
-	DESCRIPTORS_A_DELIVERY = 3, /* relay: a connection, a body; before it two DNS queries */
-	DESCRIPTORS_A_CONTENT = 2,  /* queue: a body that is read, one that relay has to take */
-	DESCRIPTORS_BODIES = 4096,  /* of large messages that one process receives at once */
+	DESCRIPTORS_BASE = 256,     /* channels, listeners, events, libraries, idle connections */
+	DESCRIPTORS_A_DELIVERY = 3, /* relay: a connection, a body; before them two DNS queries */
+	/* queue: a body that is read, one that relay has not taken yet */
+	DESCRIPTORS_A_CONTENT = 2,
+	DESCRIPTORS_BODIES = 4096,  /* bodies of large messages that one process receives at once */
 	DESCRIPTORS_CLOSING = 64,   /* bodies that wait to be closed, and one for each in use */
 };
 
@@ -21,7 +22,7 @@ smaller_count(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* The kernel spreads them over the processes, and not quite evenly. */
+/* The kernel distributes connections over the processes, but not evenly. */
 static uint64_t
 share_of_sessions(const struct conf *c, long cores)
 {

@@ -1,5 +1,5 @@
 /*
- * diagnostics: bounded; a file with more mistakes than this is told the first ones.
+ * diagnostics: the list is limited; of a file with more errors the first ones are reported.
  */
 #include "conf/diagnostics.h"
 
@@ -43,7 +43,7 @@ diagnostics_add(struct diagnostics *n, int line, enum diagnostic_kind kind, cons
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	/* what the file says goes to a terminal */
+	/* text of the file is written to a terminal: no control characters */
 	for (char *c = text; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';

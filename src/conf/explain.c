@@ -1,5 +1,5 @@
 /*
- * explain: the key table in words, for "config explain" and for sallyport.cfg(5).
+ * explain: describes the key table, for "config explain" and for sallyport.cfg(5).
  */
 #include "conf/value.h"
 #include "conf/write.h"
@@ -63,7 +63,7 @@ print_items(const struct conf_key *list, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-/* Each key of the group with the first sentence about it. */
+/* Lists each key of the group with the first sentence of its help. */
 static void
 explain_group(struct str group, struct buf *out)
 {
@@ -80,7 +80,7 @@ explain_group(struct str group, struct buf *out)
 	}
 }
 
-/* The value of one of them, or of both where they differ. */
+/* The value in one of them, or in both where they differ. */
 static void
 explain_values(const struct conf_key *k, const struct conf *running, const struct conf *file,
     struct buf *out)
@@ -132,7 +132,7 @@ conf_explain(
 	return true;
 }
 
-/* How far the last line of out reaches. */
+/* The width of the last line of out. */
 static size_t
 last_line_bytes(const struct buf *out)
 {
@@ -148,7 +148,7 @@ word_bytes(struct str text, size_t from)
 	return str_find(str_from(text, from), ' ');
 }
 
-/* mdoc takes a dot or quote at the start of a line, and a backslash anywhere, for its own; and a
+/* mdoc gives a meaning to a dot or quote at the start of a line, and to a backslash anywhere; and a
  * new sentence begins a new line. */
 static void
 add_mdoc(struct str text, struct buf *out)
@@ -196,7 +196,7 @@ add_mdoc_key(const struct conf_key *k, struct buf *out)
 	buf_clear(&type);
 }
 
-/* What stands together: a group, a list with what is in it, and the single keys. */
+/* The section of a key: a group, a list with its items, or the single keys. */
 static struct str
 section_of(const struct conf_key *k)
 {

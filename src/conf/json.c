@@ -1,6 +1,6 @@
 /*
- * json: the file's grammar as JSON.  What is read is what conf_write wrote, or the key table, so
- * there are no comments, no octal numbers, and of the escapes only those of value_print_text.
+ * json: converts the grammar of the file to JSON.  The input comes from conf_write or the key
+ * table, so there are no comments, no octal numbers, and only the escapes of value_print_text.
  */
 #include "conf/key.h"
 #include "conf/lexer.h"
@@ -11,11 +11,11 @@ enum { JSON_BYTES_MAX = 64 << 20 };
 
 struct conf_json {
 	struct buf *out;
-	bool is_value;    /* what comes next is no name */
+	bool is_value;    /* a value follows, not a name */
 	bool needs_comma; /* before the next name */
 };
 
-/* \xHH becomes \u00HH; what is no UTF-8 becomes U+FFFD, a byte at a time. */
+/* \xHH becomes \u00HH; bytes that are no UTF-8 become U+FFFD, one by one. */
 static void
 json_add_text(struct str text, struct buf *out)
 {
@@ -96,7 +96,7 @@ json_add_setting(const char *name, const char *text, struct buf *out)
 	buf_addz(out, ";\n");
 }
 
-/* The keys of a group, or those in each group of a list. */
+/* Writes the keys of a group, or those in each group of a list. */
 static void
 json_add_keys(struct str group, unsigned flag, struct buf *out)
 {

@@ -1,5 +1,5 @@
 /*
- * key: the rows.  Roles follow least privilege: what a role does not need, it does not get.
+ * key: the rows.  Roles follow least privilege: a role gets only the keys that it needs.
  */
 #include "conf/key.h"
 

@@ -1,6 +1,6 @@
 /*
- * key_lookup: finding rows of the key table, exactly and by similarity.  The table has some 80 rows
- * and is searched only while a file is read, hence line by line.
+ * key_lookup: finds rows of the key table, exactly and by similarity.  The table has some 80 rows
+ * and is searched only while a file is read, so a linear search is enough.
  */
 #include "conf/key.h"
 
@@ -122,7 +122,7 @@ conf_key_suggest(struct str path)
 	const struct conf_key *near = conf_key_nearest(group, name);
 	const char *suggested = near ? near->path : conf_key_nearest_group(group, name);
 
-	/* the group itself may be misspelt */
+	/* the group itself may be misspelled */
 	if (!suggested && (near = conf_key_elsewhere(name)))
 		suggested = near->path;
 	return suggested;

@@ -1,6 +1,6 @@
 /*
- * lexer: comments are skipped in their three forms; a word is a name, a number or a misplaced
- * anything.
+ * lexer: comments are skipped in their three forms; a word is a name, a number or any other text
+ * without quotes.
  */
 #include "conf/lexer.h"
 

@@ -1,7 +1,7 @@
 /*
- * list_changes: what a reload did to a list, group by group: added, removed, changed (one that goes
- * by the same name, with the keys that are other ones), or only their order.  Groups are told by
- * the name that their first keys give; of a secret only that it is another one.
+ * list_changes: the changes of a reload to a list, group by group: added, removed, changed (a group
+ * with the same name in which keys differ), or only the order.  A group is named by the text of its
+ * first keys.  Of a secret only the fact that it differs is shown.
  */
 #include <string.h>
 
@@ -11,16 +11,16 @@
 #include "conf/write.h"
 
 enum { ITEM_BYTES_MAX = 1 << 20, NAMES_SHOWN = 10, NAMES_BYTES_MAX = 16384 };
-/* of one changed group, so that all that are told fit */
+/* limits for one changed group, so that all reported groups fit */
 enum { KEYS_SHOWN = 6, VALUE_SHOWN_BYTES = 80 };
 
-/* How many groups there are more after than before, with that text or that name. */
+/* How many more groups with that text or that name there are after than before. */
 struct conf_item_count {
 	long more;
-	long paired; /* of that name: groups before that are one with a group after */
+	long paired; /* of that name: groups before that match a group after */
 };
 
-/* Names of one kind, the first of them. */
+/* Names of one kind; the first ones are stored, the others counted. */
 struct conf_item_names {
 	const char *what;
 	size_t count;
@@ -30,8 +30,8 @@ struct conf_item_names {
 struct conf_list_changes {
 	const struct conf_key *list;
 	const struct conf *before;
-	struct map *by_text; /* by the text's hash */
-	struct map *by_name; /* of those whose text is on one side only */
+	struct map *by_text; /* key: hash of the text */
+	struct map *by_name; /* only groups whose text is on one side only */
 	struct conf_item_names added, removed, changed;
 };
 
@@ -45,7 +45,7 @@ item_at(const struct conf_key *list, const struct conf *c, size_t i, size_t *cou
 	return i < span.n ? (const char *)span.p + i * list->item_bytes : NULL;
 }
 
-/* What stands for everything where it is not given. */
+/* The name of an item without a key, which applies to everything. */
 static const char *
 name_of_all(const struct conf_key *k)
 {
@@ -54,7 +54,7 @@ name_of_all(const struct conf_key *k)
 	return str_eq(str_of(k->path), STR("listen.address")) ? "every address" : "\"\"";
 }
 
-/* "erp@example.com", "127.0.0.1 465": its first key, and the second if that is a number. */
+/* "erp@example.com", "127.0.0.1 465": the first key, and the second if that is a number. */
 static void
 item_name(const struct conf_key *list, const void *item, struct buf *out)
 {
@@ -87,7 +87,7 @@ item_count_of(struct map *m, struct str key)
 	return t;
 }
 
-/* By its hash: no copy of a secret is left in freed memory. */
+/* Found by its hash, so that no copy of a secret is left in freed memory. */
 static struct conf_item_count *
 item_count_of_text(struct map *m, struct str text)
 {
@@ -127,7 +127,8 @@ add_item_name(struct conf_item_names *t, struct str name)
 		buf_addf(&t->names, "%s%.*s", t->names.n ? ", " : "", STR_ARG(name));
 }
 
-/* Each group of that side whose text the other side lacks.  step 1: of the new one. */
+/* Calls fn for each group of a side whose text the other side does not have.  step 1: the new side,
+ * -1: the old one. */
 static void
 each_unmatched_item(struct conf_list_changes *c, const struct conf *conf, long step,
     void (*fn)(struct conf_list_changes *c, struct str name, const void *item))
@@ -160,7 +161,7 @@ count_name(struct conf_list_changes *c, struct str name, const void *item)
 
 /* ---- the keys of a changed group ---- */
 
-/* The group before of that name, of those that changed, with so many of them in front of it. */
+/* A changed group of that name in the old list, after the first `skip` of them; or NULL. */
 static const void *
 find_item_before(struct conf_list_changes *c, struct str wanted, long skip)
 {
@@ -254,7 +255,7 @@ add_changed_item(struct conf_list_changes *c, struct str name, const void *item,
 
 	buf_init(&text, ITEM_BYTES_MAX);
 	buf_adds(&text, name);
-	/* not for those that are only counted */
+	/* not for groups that are only counted */
 	if (c->changed.count < NAMES_SHOWN)
 		before = find_item_before(c, name, partner);
 	if (before)
@@ -263,7 +264,7 @@ add_changed_item(struct conf_list_changes *c, struct str name, const void *item,
 	buf_clear(&text);
 }
 
-/* The old side is counted by name: what has a partner there has changed. */
+/* The old side is counted by name: a group with a partner on the new side has changed. */
 static void
 add_new_item(struct conf_list_changes *c, struct str name, const void *item)
 {

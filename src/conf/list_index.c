@@ -12,7 +12,8 @@ struct list_index_table {
 	size_t mask;
 };
 
-/* The place of the key, or the free one where it belongs.  The administrator chooses the keys. */
+/* The slot of the key, or the unused one where it belongs.  The keys come from the
+ * administrator. */
 static struct list_index_entry *
 list_index_slot(struct list_index_entry *places, size_t mask, struct str key)
 {
@@ -69,7 +70,7 @@ list_index_find(const struct list_index *o, struct str key)
 
 /* ---- grants of sender_policy.send_as ---- */
 
-/* Without the quotes and backslashes of a quoted local part (RFC 5321 section 4.1.2). */
+/* Copies a quoted local part without its quotes and backslashes (RFC 5321 section 4.1.2). */
 static size_t
 list_index_unquote(struct str local, char *to)
 {
@@ -166,7 +167,7 @@ list_index_of_domains(struct conf *c)
 	return list_index_end(&t);
 }
 
-/* "*.example.com" has the key ".example.com", which no domain has. */
+/* "*.example.com" has the key ".example.com", which is no domain. */
 static struct list_index
 list_index_of_routes(struct conf *c)
 {

@@ -1,7 +1,8 @@
 /*
- * list_index: a list of the configuration as a hash table, so that a look-up costs the same however
- * long the list is.  Made once, when a tree is complete; keys are lower case (ASCII) and live in
- * the tree's arena.  Of entries with equal keys the first one of the list is found.
+ * list_index: a hash table over a list of the configuration, so that the cost of a lookup does not
+ * depend on the length of the list.  Built once, when a tree is complete.  Keys are lower case
+ * (ASCII) and live in the arena of the tree.  Of entries with equal keys the first one of the list
+ * is found.
  */
 #ifndef CONF_LIST_INDEX_H
 #define CONF_LIST_INDEX_H
@@ -13,16 +14,16 @@ enum {
 	LIST_INDEX_NONE = -1,
 };
 
-/* Makes the orders of a complete tree. */
+/* Builds the indexes of a complete tree. */
 void list_index_make_all(struct conf *c);
 
 /* Position in the list, or LIST_INDEX_NONE.  The key is compared without regard to ASCII case. */
 int64_t list_index_find(const struct list_index *o, struct str key) MUST_USE;
 
 /*
- * The key of one grant of sender_policy.send_as: `user` may send as local@domain.  Needless quoting
- * of the local part does not matter.  An empty local part stands for every address of the domain.
- * False: longer than the room.
+ * Writes the key of one grant of sender_policy.send_as: `user` may send as local@domain.
+ * Unnecessary quotes in the local part make no difference.  An empty local part means every address
+ * of the domain. False: the key is too long for the room.
  */
 bool list_index_grant_key(struct str user, struct str local, struct str domain,
     char room[LIST_INDEX_KEY_MAX], struct str *key_out) MUST_USE;

@@ -34,7 +34,7 @@ network_address(struct str text, struct network *out)
 	return out->size > 0;
 }
 
-/* The first `bits` bits are the same. */
+/* Are the first `bits` bits equal? */
 static bool
 network_agrees(const uint8_t *a, const uint8_t *b, unsigned bits)
 {

@@ -1,6 +1,6 @@
 /*
- * parser: the only file that knows libconfig.  One walk over its tree; each name is looked up in
- * the key table, each value checked for its type and stored.  Nothing stops at the first mistake.
+ * parser: the only file that uses libconfig.  It visits the tree once.  Each name is looked up in
+ * the key table, each value is checked for its type and stored.  Errors do not stop it.
  */
 #include "conf/parser.h"
 
@@ -33,7 +33,7 @@ setting_line(config_setting_t *s)
 	return (int)config_setting_source_line(s);
 }
 
-/* A bare number where a unit is due is shown as it stands, so that the fix is plain. */
+/* A number without the required unit is shown unchanged, so that the correction is obvious. */
 static void
 add_type_error(struct conf_parser *r, const struct conf_key *k, config_setting_t *s)
 {
@@ -102,7 +102,7 @@ is_word_of(const struct conf_key *k, struct str text)
 	return false;
 }
 
-/* One text of a list; false and a note when it does not fit. */
+/* Adds one text of a list; false, and an error, when it does not fit. */
 static bool
 is_valid_element(
     struct conf_parser *r, const struct conf_key *k, config_setting_t *s, struct str text)
@@ -223,7 +223,7 @@ conf_parse_list(struct conf_parser *r, const struct conf_key *k, config_setting_
 	struct conf_key_span span = {.n = (size_t)n};
 	char *items;
 
-	/* an empty array is what a hurried hand writes for an empty list */
+	/* an empty array is accepted as an empty list */
 	if (!is_single && config_setting_type(s) != CONFIG_TYPE_LIST &&
 	    !(config_setting_type(s) == CONFIG_TYPE_ARRAY && n == 0)) {
 		add_type_error(r, k, s);
@@ -336,7 +336,7 @@ conf_parse(const struct conf_source *s, bool is_whole, struct conf *c, struct di
 		return NULL;
 	t = MEM_NEW(struct conf_parse_tree);
 	config_init(&t->config);
-	/* includes are in the text already; should one slip through, it finds nothing here */
+	/* includes are already in the text; if libconfig sees one anyway, it finds no file here */
 	config_set_include_dir(&t->config, "/nonexistent");
 	if (!config_read_string(&t->config, s->text.p)) {
 		syntax_explain_error(

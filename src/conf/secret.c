@@ -1,5 +1,5 @@
 /*
- * secret: the first line of a small file.  A file that others can read is told, not refused.
+ * secret: the first line of a small file.  A file that others can read is a warning, not an error.
  */
 #include "conf/secret.h"
 
@@ -101,7 +101,7 @@ warn_if_public(const struct conf_secret_origin *at)
 		    (unsigned)st.st_mode & 0777, file);
 }
 
-/* Outside the daemon's unit nobody has the credential; only the daemon sees whether it is there. */
+/* Outside the daemon's unit there is no credential; only the daemon can check that it exists. */
 static struct str
 without_credentials(const struct conf_secret_origin *at, struct str password)
 {
@@ -141,7 +141,7 @@ void
 conf_read_secrets(struct conf *c, const struct conf_parse_tree *tree,
     const struct conf_source *source, bool may_lack_credentials, struct diagnostics *notes)
 {
-	/* the tree is ours until it is handed out */
+	/* nothing else uses the tree until it is returned */
 	struct conf_route *routes = (struct conf_route *)(uintptr_t)c->routes.item;
 
 	for (size_t i = 0; i < c->routes.count; i++) {

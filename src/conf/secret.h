@@ -1,5 +1,5 @@
 /*
- * secret: passwords that stand in files of their own.
+ * secret: passwords in files of their own.
  */
 #ifndef CONF_SECRET_H
 #define CONF_SECRET_H
@@ -7,9 +7,9 @@
 #include "conf/parser.h"
 #include "conf/source_files.h"
 
-/* Replaces "file:/path" and "credential:NAME" by what is in there.  A password that stands in the
- * configuration itself is warned of where everybody can read that file.  may_lack_credentials: as
- * CONF_SECRETS_READ_HERE says. */
+/* Replaces "file:/path" and "credential:NAME" by the content.  A password in the configuration
+ * itself is a warning if every user can read that file.  may_lack_credentials: see
+ * CONF_SECRETS_READ_HERE. */
 void conf_read_secrets(struct conf *c, const struct conf_parse_tree *tree,
     const struct conf_source *source, bool may_lack_credentials, struct diagnostics *notes);
 

@@ -1,6 +1,6 @@
 /*
- * source_files: reading and joining.  A file must be a regular one: libconfig's scanner ends the
- * process when it is handed a directory.
+ * source_files: reads and joins.  A file must be a regular one: libconfig's scanner ends the
+ * process when it is given a directory.
  */
 #include "conf/source_files.h"
 
@@ -17,19 +17,19 @@
 #include "conf/lexer.h"
 
 struct conf_source_part {
-	int line; /* the part begins here in the text, and is … */
+	int line; /* the line of the text where the part begins */
 	const char *file;
-	int file_line; /* … this line of the file */
+	int file_line; /* the line of the file where it begins */
 };
 
 enum { PARTS_MAX = 2 * CONF_SOURCE_INCLUDES_MAX + 2, CONF_SOURCE_ARENA_MAX = 8 << 20 };
 
-/* One file on its way into the text. */
+/* A file that is being inserted into the text. */
 struct conf_source_file {
 	struct conf_source *source;
 	struct diagnostics *notes;
 	const char *file;
-	size_t max_bytes; /* of the whole text */
+	size_t max_bytes; /* for the whole text */
 	unsigned depth;
 	bool may_include;
 };
@@ -48,7 +48,7 @@ conf_source_init(struct conf_source *s)
 void
 conf_source_clear(struct conf_source *s)
 {
-	/* passwords may stand in it */
+	/* it may contain passwords */
 	if (s->text.p)
 		mem_wipe(s->text.p, s->text.cap);
 	buf_clear(&s->text);
@@ -69,7 +69,7 @@ conf_source_location(const struct conf_source *s, int line)
 	return place;
 }
 
-/* What is added from now on begins at this line of this file. */
+/* Text that is added from now on begins at this line of this file. */
 static void
 begin_source_part(struct conf_source_file *j, int file_line)
 {
@@ -130,7 +130,7 @@ append_source_file(struct conf_source_file *j)
 	bool is_read;
 	int fd;
 
-	/* a file that cannot be included is told at the line that includes it */
+	/* a file that cannot be included is reported at the line that includes it */
 	if (j->depth == 0)
 		begin_source_part(j, 1);
 	fd = regular_file_open(j->file, O_RDONLY);
@@ -151,7 +151,7 @@ append_source_file(struct conf_source_file *j)
 	return is_read;
 }
 
-/* Names are relative to the including file's directory. */
+/* Names are relative to the directory of the including file. */
 static const char *
 included_path(struct conf_source_file *j, struct str quoted)
 {

@@ -1,5 +1,5 @@
 /*
- * syntax_check: two walks over the tokens.
+ * syntax_check: two passes over the tokens.
  */
 #include "conf/syntax_check.h"
 
@@ -8,7 +8,7 @@
 
 #include "conf/lexer.h"
 
-/* What the scanner of libconfig takes for a plain integer and squeezes into 32 bits. */
+/* A plain integer for libconfig's scanner, which truncates it to 32 bits. */
 static bool
 is_wrapped_number(struct str word)
 {
@@ -64,7 +64,7 @@ is_mark(const struct lexer_token *t, const char *marks)
 	return t->kind == LEXER_MARK && strchr(marks, t->text.p[0]);
 }
 
-/* A text that goes on over a line's end has, nearly always, lost its quote. */
+/* A text that continues after the end of a line nearly always lacks its closing quote. */
 static bool
 syntax_skip_open_text(struct lexer *l, const struct lexer_token *t)
 {
@@ -95,7 +95,7 @@ syntax_find_text(const struct conf_source *s, struct str name)
 	return STR_NULL;
 }
 
-/* "[ 1, ]": libconfig 1.5 refuses it, 1.7 takes it; a file must mean the same to both. */
+/* "[ 1, ]": libconfig 1.5 refuses it, 1.7 accepts it; a file must mean the same for both. */
 static bool
 is_comma_before_end(const struct lexer_token *before, const struct lexer_token *t)
 {
@@ -138,7 +138,7 @@ is_bare_word(const struct lexer_token *t)
 	       !str_ieq(t->text, STR("false"));
 }
 
-/* Why this token, between these two, cannot stand; NULL: it may. */
+/* Why this token is wrong between these two; NULL: it is not. */
 static const char *
 find_token_error(
     const struct lexer_token *before, const struct lexer_token *t, const struct lexer_token *after)

@@ -1,6 +1,6 @@
 /*
- * unix_group: see the header.  Asked where the file is read, by main and the tool: no role has the
- * system's list of groups.
+ * unix_group: see the header.  Main and the tool look the group up when they read the file: no role
+ * has access to the system's list of groups.
  */
 #include "conf/unix_group.h"
 
@@ -13,17 +13,17 @@
 #include "base/mem.h"
 
 enum {
-	NOGROUP_ID = 65534,       /* what the kernel shows of a group that it does not know here */
+	NOGROUP_ID = 65534,       /* shown by the kernel for a group that is not mapped here */
 	NAME_BYTES = 256,
 	ENTRY_BYTES_MIN = 1024,
-	ENTRY_BYTES_MAX = 4 << 20, /* of a group with all of its members */
-	GROUPS_MAX = 65536,       /* that a process of Linux may have */
+	ENTRY_BYTES_MAX = 4 << 20, /* for a group with all of its members */
+	GROUPS_MAX = 65536,       /* the maximum for a process on Linux */
 	GROUP_NOT_FOUND = -1,
 };
 
-/* 0: *gid_out is it; GROUP_NOT_FOUND: the last one of the system's lists of groups that was asked
- * does not have it, and whether another one could be asked is not known (nsswitch.conf); else why
- * it cannot be asked for, which may be ENOENT: of the socket of a directory service. */
+/* 0: *gid_out is set; GROUP_NOT_FOUND: the last list of groups that the system asked does not have
+ * it, and it is unknown whether another list was available (nsswitch.conf); else why the group
+ * cannot be looked up, which may be ENOENT: from the socket of a directory service. */
 static int
 unix_group_look_up(const char *name, gid_t *gid_out)
 {
@@ -43,7 +43,7 @@ unix_group_look_up(const char *name, gid_t *gid_out)
 	return found ? 0 : error ? error : GROUP_NOT_FOUND;
 }
 
-/* Who is not root may give a file to a group of his own only.  -1 with errno: not known. */
+/* Only root may give a file to a group to which it does not belong.  -1 with errno: unknown. */
 static int
 unix_group_is_own(gid_t gid)
 {
@@ -83,7 +83,7 @@ unix_group_is_that_of(const struct conf *c, const struct conf *running)
 	return running && str_eq(c->help_desk_group, running->help_desk_group);
 }
 
-/* Returns as unix_group_look_up. */
+/* Returns the same as unix_group_look_up. */
 static int
 unix_group_number(
     const struct conf *c, const struct conf *running, char name[NAME_BYTES], gid_t *out)

@@ -1,18 +1,21 @@
 /*
- * unix_group: the system's group that help_desk_group names.
+ * unix_group: the system group that help_desk_group names.
  */
 #ifndef CONF_UNIX_GROUP_H
 #define CONF_UNIX_GROUP_H
 
 #include "conf/parser.h"
 
-/* Looks it up, for c->has_help_desk and c->help_desk; what cannot be used is an error.  That may
- * take as long as a directory service does.
- * running: of a reload, which takes from there what has the same name; NULL: of none.  Where the
- * group is not found, or cannot be looked up, a reload that brings another name is refused, and so
- * is a file that is checked when the group is not found; all else goes on without the group.
- * is_here: the caller need not be the daemon; a group which is none of the caller's is a warning
- * then. */
+/* Looks the group up and sets c->has_help_desk and c->help_desk; a group that cannot be used is an
+ * error.  The call may take as long as a directory service takes.
+ *
+ * running: for a reload, which copies the result from there if the name is the same; NULL: no
+ * reload.  When the group does not exist, or cannot be looked up, a reload with another name is
+ * refused, and so is a file that is checked when the group does not exist; otherwise the daemon
+ * runs without the group.
+ *
+ * is_here: the caller may be another process than the daemon; then a group to which the caller does
+ * not belong is only a warning. */
 void unix_group_find(struct conf *c, const struct conf_parse_tree *tree, const struct conf *running,
     bool is_here, struct diagnostics *notes);
 

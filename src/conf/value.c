@@ -1,5 +1,5 @@
 /*
- * value: numbers with units.  Multiplication and addition are checked; nothing wraps.
+ * value: numbers with units.  Multiplication and addition check for overflow.
  */
 #include "conf/value.h"
 
@@ -18,7 +18,7 @@ static const struct value_unit size_units[] = {
 
 enum { DURATION_UNITS = 6, SIZE_UNITS = 5 };
 
-/* Takes digits and a unit off the front. */
+/* Takes digits and a unit from the front. */
 static bool
 take_amount(struct str *rest, const struct value_unit *units, size_t unit_count, int64_t *out)
 {
@@ -106,7 +106,7 @@ value_rate(struct str text, const char *unit, struct conf_rate *out)
 	return true;
 }
 
-/* In the largest unit that divides it. */
+/* Writes the number in the largest unit that divides it. */
 static void
 print_amount(int64_t n, const struct value_unit *units, size_t unit_count, struct buf *out)
 {
@@ -121,7 +121,7 @@ print_amount(int64_t n, const struct value_unit *units, size_t unit_count, struc
 void
 value_print_duration(int64_t ms, struct buf *out)
 {
-	/* "5d", never "1w": weeks are read, days are what people compare; 0 is "0s" */
+	/* "5d", never "1w": weeks are accepted, but days are easier to compare; 0 is "0s" */
 	if (ms == 0)
 		buf_addz(out, "0s");
 	else

@@ -1,5 +1,5 @@
 /*
- * value_form: what texts hold: names, addresses, paths.  Syntax only; nothing is looked up.
+ * value_form: the syntax of texts: names, addresses, paths.  Nothing is looked up.
  */
 #include <arpa/inet.h>
 #include <string.h>
@@ -69,7 +69,7 @@ is_resolver(struct str text)
 	return is_ip(str_upto(text, at)) && port >= 1 && port <= 65535;
 }
 
-/* A dot-atom, or anything printable in quotes (RFC 5321 section 4.1.2); also UTF-8. */
+/* A dot-atom, or printable characters in quotes (RFC 5321 section 4.1.2); also UTF-8. */
 static bool
 is_local(struct str local)
 {
@@ -130,7 +130,7 @@ is_to_domain(struct str text)
 	return is_domain(str_starts(text, STR("*.")) ? str_from(text, 2) : text, true);
 }
 
-/* "[::1]", "[::1]:25", as in other programs. */
+/* "[::1]", "[::1]:25", as other programs write it. */
 static bool
 is_bracketed(struct str text)
 {

@@ -1,5 +1,5 @@
 /*
- * value_set: storing and printing the values of keys at their places, by type.
+ * value_set: stores and prints the values of keys, by type.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -18,7 +18,7 @@ value_address_const(const struct conf_key *k, const void *base)
 	return (const char *)base + k->offset;
 }
 
-/* "…" is not what is wanted here: what is, with an example. */
+/* Writes the error: what is expected instead of "…", with an example. */
 static bool
 refuse_value(const struct conf_key *k, struct str text, const char *what, struct buf *why)
 {
@@ -60,7 +60,7 @@ value_print_bound(const struct conf_key *k, int64_t n, struct buf *out)
 		buf_addf(out, "%" PRId64 "%s", n, k->type == KEY_PERCENT ? "%" : "");
 }
 
-/* For numbers and what is one inside. */
+/* For numbers and types that are stored as numbers. */
 static bool
 store_number(const struct conf_key *k, int64_t n, void *base, struct buf *why)
 {
@@ -127,7 +127,7 @@ set_text_value(
 	bool is_name = k->form == FORM_HOSTNAME || k->form == FORM_DOMAIN ||
 	               k->form == FORM_TO_DOMAIN || k->form == FORM_HOST;
 
-	/* an empty text takes a key back to "not given", where it may be left out */
+	/* an empty text resets an optional key to "not set" */
 	if (wanted && (text.n || (k->flags & KEY_REQUIRED)))
 		return refuse_value(k, text, wanted, why);
 	*(struct str *)value_address(k, base) =
@@ -230,7 +230,7 @@ print_log(const struct conf_key *k, const void *base, struct buf *out)
 	buf_adds(out, target == CONF_LOG_FILE ? *file : str_of(k->words[target]));
 }
 
-/* Values that stand in double quotes. */
+/* Values that are written in double quotes. */
 static void
 print_quoted(const struct conf_key *k, const void *base, struct buf *out)
 {

@@ -1,6 +1,5 @@
 /*
- * write: key after key in the table's order; a group is opened by the first of its keys that is
- * written.
+ * write: writes the keys in the order of the table; the first written key of a group opens it.
  */
 #include "conf/write.h"
 
@@ -55,7 +54,7 @@ conf_write_defaults(struct buf *out)
 	enter_group(&w, STR_NULL);
 }
 
-/* What an item has when its key is not written is zero bytes. */
+/* Is the value the one that a missing key of an item has, zero bytes? */
 static bool
 is_unset(const struct conf_key *k, const void *item)
 {
@@ -127,7 +126,7 @@ clear_secret(struct buf *b)
 	buf_clear(b);
 }
 
-/* Whether the key has another value in `other`, secrets compared but not shown. */
+/* Does the key have another value in `other`?  Secrets are compared, not shown. */
 static bool
 differs(const struct conf_key *k, const struct conf *c, const struct conf *other)
 {
@@ -223,7 +222,7 @@ add_change(const struct conf_change *change, void *arg)
 	conf_write_change(change, arg);
 }
 
-/* Such rows are texts and numbers. */
+/* These rows are texts and numbers only. */
 void
 conf_copy_restart_keys(struct conf *c, const struct conf *running)
 {
