@@ -13,11 +13,11 @@
 
 struct async_io {
 	struct tasks tasks;
-	struct fsio *own_io;             /* NULL: a test's is used */
+	struct fsio *own_io;             /* NULL: that of a test is used */
 	struct event *answers;
-	struct event *look;              /* each second while a piece is under way */
+	struct event *look;              /* each second while a piece is in progress */
 	size_t under_way;
-	size_t closing;                  /* dropped, and not closed yet */
+	size_t closing;                  /* files that are dropped, and not closed yet */
 	int event_fd;
 	uint32_t stall_ms;
 };
@@ -26,13 +26,13 @@ struct async_io_file {
 	struct task task;
 	struct async_io *disk;
 	int fd;
-	/* the piece; while it is under way the thread's alone */
+	/* the piece; while it is in progress only the thread uses it */
 	char *room;
 	size_t room_bytes;
 	size_t n;
 	uint64_t at;
 	int error;
-	/* the loop's */
+	/* used by the loop only */
 	bool is_busy;
 	async_io_fn *fn;                     /* NULL: the file was dropped */
 	void *arg;
@@ -211,7 +211,7 @@ async_io_file_drop(struct async_io_file **p)
 	async_io_file_close(f);
 }
 
-/* ---- all of them ---- */
+/* ---- the whole object ---- */
 
 size_t
 async_io_closing(const struct async_io *d)
@@ -236,7 +236,7 @@ async_io_answer(evutil_socket_t fd, short what, void *arg)
 	tasks_dispatch(&d->tasks, d);
 }
 
-/* For `sallyport status`. */
+/* Publishes the duration for `sallyport status`. */
 static void
 async_io_show_stall(struct async_io *d)
 {
@@ -320,8 +320,8 @@ async_io_free(struct async_io **p)
 		async_io_clear(d);
 		return;
 	}
-	/* the thread goes on to use the rest of it */
-	stall_check(&d->tasks.stall, 0); /* what it waits for */
+	/* the thread still uses the rest of it */
+	stall_check(&d->tasks.stall, 0); /* logs what the thread waits for */
 	log_warn("%s: thread %s still waits for the disk at the end", d->tasks.o.thread->owner,
 	    d->tasks.o.thread->name);
 	event_free(d->answers);

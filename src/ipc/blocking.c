@@ -27,8 +27,8 @@ blocking_prepare(int fd)
 	return ioctl(fd, FIONBIO, &off);
 }
 
-/* The next packet in *room; REQUEST_EXPIRED: there is none.  flags MSG_DONTWAIT: not waited for; 0:
- * as long as the descriptor waits. */
+/* Reads the next packet into *room; REQUEST_EXPIRED: there is none.  flags MSG_DONTWAIT: does not
+ * wait; 0: waits as long as the descriptor does. */
 static enum request_end
 take_packet(int fd, struct buf *room, int flags, struct wire_head *out)
 {
@@ -86,7 +86,7 @@ blocking_ask(int fd, const struct blocking_question *q, struct buf *room, union 
 	struct wire_head head;
 	int flags = 0;
 
-	/* nearly always the first look waits until the answer is there, and is the only call */
+	/* usually the first call waits until the answer is there, and is the only one */
 	while (end == REQUEST_ANSWERED) {
 		end = take_packet(fd, room, flags, &head);
 		if (end == REQUEST_EXPIRED && wait_readable(fd, until_us))

@@ -1,6 +1,6 @@
 /*
- * channel: see the header.  Sending tries the kernel first and queues what it does not take.  A
- * dead channel tells its owner from the loop only.
+ * channel: see the header.  A message is sent directly to the kernel if nothing waits, and queued
+ * otherwise.  The loss of a channel is reported to its owner from the loop only.
  */
 #include "ipc/channel.h"
 
@@ -14,9 +14,9 @@
 #include "ipc/wire.h"
 
 enum {
-	TURNS = 8, /* batches of packets in one turn of the loop */
-	LAST_TURNS = 256, /* when nothing can be sent any more: above what a socket buffer holds */
-	NO_MEMORY_MS = 10,  /* the kernel has no memory: tried again after that */
+	TURNS = 8, /* batches of packets read in one turn of the loop */
+	LAST_TURNS = 256, /* when nothing can be sent any more: more than a socket buffer holds */
+	NO_MEMORY_MS = 10,  /* the kernel has no memory: the next try is after this time */
 };
 
 struct channel_unsent {
@@ -30,8 +30,8 @@ struct channel {
 	int fd;
 	struct event *readable;
 	struct event *writable;
-	struct event *timer; /* of the requests */
-	struct event *soon;  /* closes a deaf channel, or tries to send again */
+	struct event *timer; /* for the deadlines of the requests */
+	struct event *soon;  /* closes a channel that cannot send, or tries to send again */
 	channel_fn *fn;
 	channel_lost_fn *lost;
 	channel_emptied_fn *emptied; /* or NULL */
@@ -42,8 +42,8 @@ struct channel {
 	struct buf out;
 	char *in;
 	bool is_dead;
-	bool is_deaf; /* the peer takes no more; what it said before is still read */
-	bool holds_secret; /* in `in` */
+	bool is_deaf; /* the peer accepts no more; what it sent before is still read */
+	bool holds_secret; /* `in` holds a secret */
 	bool *freed; /* set by channel_free during a turn of the loop */
 };
 
@@ -63,7 +63,8 @@ channel_drop_unsent(struct channel *c)
 	mem_free(w);
 }
 
-/* No channel goes on that has lost a message: what the peer said is still heard, then it ends. */
+/* A channel that has lost a message cannot go on: what the peer sent is still read, then it
+ * closes. */
 static void
 channel_stop_sending(struct channel *c, const char *why)
 {
@@ -80,7 +81,7 @@ channel_stop_sending(struct channel *c, const char *why)
 	evtimer_add(c->soon, &now);
 }
 
-/* 0, EAGAIN: when `writable` fires, or the errno of a channel that is closed now. */
+/* 0; EAGAIN: try again when `writable` fires; or the errno for which the channel closes. */
 static int
 channel_send_now(struct channel *c, char *bytes, size_t n, int fd)
 {
@@ -246,7 +247,7 @@ channel_handle_answer(
 	requests_answered(&c->requests, p);
 }
 
-/* False: what came is no packet of ours. */
+/* False: the bytes are not a valid packet. */
 static bool
 channel_handle_packet(struct channel *c, const struct wire_packet *w)
 {
@@ -277,7 +278,7 @@ channel_handle_packet(struct channel *c, const struct wire_packet *w)
 	return false;
 }
 
-/* What came after the channel died or was freed finds no one. */
+/* Handles a packet, unless the channel was closed or freed since it was received. */
 static void
 channel_handle_packets(
     struct channel *c, const struct wire_packet *got, int count, const bool *freed)
@@ -377,7 +378,7 @@ on_channel_timer(evutil_socket_t fd, short what, void *arg)
 		c->freed = NULL;
 }
 
-/* ---- life ---- */
+/* ---- creation and end ---- */
 
 struct channel *
 channel_new(struct event_base *base, int fd, channel_fn *fn, channel_lost_fn *lost, void *arg)
@@ -388,7 +389,8 @@ channel_new(struct event_base *base, int fd, channel_fn *fn, channel_lost_fn *lo
 	evutil_make_socket_nonblocking(fd);
 	STAILQ_INIT(&c->queue);
 	buf_init(&c->out, WIRE_PACKET_MAX);
-	c->in = mem_grow(NULL, WIRE_BATCH * WIRE_PACKET_MAX); /* not touched before it is needed */
+	/* its pages are not used before they are needed */
+	c->in = mem_grow(NULL, WIRE_BATCH * WIRE_PACKET_MAX);
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_channel_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE, on_channel_writable, c);
 	c->timer = evtimer_new(base, on_channel_timer, c);

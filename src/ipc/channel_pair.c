@@ -1,5 +1,5 @@
 /*
- * channel_pair: the two ends of a channel, before either has an owner.
+ * channel_pair: creates the two ends of a channel.
  */
 #include "ipc/channel.h"
 

@@ -1,9 +1,9 @@
 /*
- * message: everything that roles say to one another.  Each message is one struct, described by one
- * table row per field, from which the encoder, the decoder and the fuzz target are made: there is
- * no second place to forget.  Little endian, no padding, lengths checked, unknown types refused.
- * Both ends are the same build: the build id is the first thing said on a channel.  Only the tool
- * may be of another build than the daemon, so HELLO keeps its number and its form in all builds.
+ * message: all messages between roles.  Each message is one struct, described by one table row per
+ * field.  The encoder, the decoder and the fuzz target use the same table.  Little endian, no
+ * padding, lengths are checked, unknown types are refused.  Both ends are the same build: the build
+ * id is the first message on a channel.  Only the tool may be of another build than the daemon, so
+ * HELLO keeps its number and its form in all builds.
  */
 #ifndef IPC_MESSAGE_H
 #define IPC_MESSAGE_H
@@ -21,7 +21,7 @@ enum {
 
 enum message_type {
 	MESSAGE_NONE,
-	/* main -> role: what it may hold; descriptors ride along (see each struct) */
+	/* main -> role: what it may use; some pass a descriptor (see each struct) */
 	MESSAGE_HELLO, MESSAGE_CONFIG, MESSAGE_LOG, MESSAGE_PEER, MESSAGE_GRANT, MESSAGE_START,
 	MESSAGE_STOP, MESSAGE_PING, MESSAGE_NOTICE,
 	/* role -> main */
@@ -40,7 +40,7 @@ enum message_type {
 	MESSAGE_DESTINATION_ASK, MESSAGE_DESTINATION, MESSAGE_DELIVER, MESSAGE_CANCEL,
 	MESSAGE_RESULT, MESSAGE_RESULT_STORED,
 	MESSAGE_RUNNING_ASK, MESSAGE_RUNNING, MESSAGE_CAUGHT_UP,
-	/* the operator's commands: tool -> control, control -> owners */
+	/* the operator's commands: tool -> control, control -> the role that executes it */
 	MESSAGE_COMMAND, MESSAGE_ADMIN, MESSAGE_ADMIN_ROW, MESSAGE_ADMIN_DONE,
 	MESSAGE_ADMIN_TAKEN, MESSAGE_TYPES
 };
@@ -48,7 +48,7 @@ enum message_type {
 /* ---- main and roles ---- */
 
 struct message_hello { struct str build; };              /* first on every channel, both ways */
-struct message_config { uint32_t generation; };          /* fd: sealed memfd, this role's keys */
+struct message_config { uint32_t generation; }; /* fd: sealed memfd with this role's keys */
 struct message_log { uint8_t addresses; uint64_t secret; }; /* how addresses are shown */
 struct message_peer { uint8_t role; uint8_t index; uint32_t number; }; /* fd: our end */
 struct message_grant {                                   /* fd: what is granted */
@@ -56,14 +56,14 @@ struct message_grant {                                   /* fd: what is granted 
 	uint8_t index;    /* of a listener, of a certificate; the region of the client table */
 	struct str name;  /* file name, for messages; ticket key: 64 bytes; client table: empty */
 };
-struct message_start { uint8_t node; uint8_t slot; int64_t floor_ms; }; /* all is granted: go */
+struct message_start { uint8_t node; uint8_t slot; int64_t floor_ms; }; /* all is granted: start */
 struct message_stop { int64_t drain_ms; };
 struct message_ready { int64_t newest_ms; };             /* queue: newest id time in the spool */
 struct message_stopped { uint8_t unused; };
-struct message_ping { uint32_t number; };    /* a sign of life is asked for ... */
-struct message_pong { uint32_t number; };    /* ... and given by the role's loop, same number */
+struct message_ping { uint32_t number; };    /* requests a sign of life, */
+struct message_pong { uint32_t number; }; /* which the role's loop answers with the same number */
 struct message_refused { uint8_t exit_status; struct str text; }; /* why it cannot start */
-/* the channel is lost; number: of the PEER that brought it */
+/* the channel is lost; number: that of the PEER message that opened it */
 struct message_peer_lost { uint8_t role; uint8_t index; uint32_t number; };
 /* broker: end this worker */
 struct message_restart { uint8_t role; uint8_t index; struct str reason; };
@@ -83,11 +83,11 @@ struct message_key { bool known; uint32_t algorithm; uint32_t bits; }; /* gnutls
 
 struct message_auth_start {
 	uint64_t session;
-	struct str mechanism;    /* upper case, one of those offered */
+	struct str mechanism;    /* upper case, an offered one */
 	bool has_initial;
 	struct str initial;      /* decoded */
 	struct str client;       /* "203.0.113.7" */
-	struct str binding;      /* tls-exporter bytes, empty: none */
+	struct str binding;      /* tls-exporter bytes; empty: none */
 	uint16_t port;
 	struct str tls;          /* "TLSv1.3" */
 	struct str hostname;
@@ -104,9 +104,11 @@ struct message_auth_answer {
 };
 enum auth_outcome { AUTH_CONTINUE, AUTH_OK, AUTH_FAIL, AUTH_TEMPFAIL, AUTH_MALFORMED };
 struct message_auth_user_gone { struct str user; }; /* suspended or removed: end its sessions */
-/* After a new channel: which of these are gone?  Names, each with a zero byte behind it. */
+/* On a new channel: which of these accounts do not exist any more?  Names, each with a zero byte
+ * after it. */
 struct message_auth_users_ask { struct str users; };
-/* Of those that were asked about: no account that may log in, and those that cannot be told now. */
+/* Of these names: those without an account that may log in, and those that cannot be checked
+ * now. */
 struct message_auth_users { struct str gone, unknown; };
 
 /* ---- auth broker and its workers ---- */
@@ -116,36 +118,36 @@ struct message_check_start {     /* answer: CHECK_ANSWER */
 	struct str first;        /* PLAIN: the client's message; LOGIN: the user */
 	struct str second;       /* LOGIN: the password */
 	struct str hostname;
-	struct str user;         /* canonical; the worker accepts no other */
+	struct str user;         /* canonical; the worker accepts no other one */
 	struct str salt;         /* no key of the store is ever sent */
 	uint32_t iterations;
 };
-/* enum auth_outcome. OK says no more than that the key was derived: whether it is the right one
- * is for the broker to find. */
+/* enum auth_outcome.  OK means only that the key was derived: the broker checks whether it is the
+ * right one. */
 struct message_check_answer { uint8_t outcome; struct str key; };
 
 /* ---- queue, from submission ---- */
 
-/* Tokens, one a recipient, of a user's sending limits: what submission was lent it spends without
- * asking. */
+/* Tokens for a user's sending limits, one for each recipient: submission spends the tokens of its
+ * lease without asking again. */
 struct message_lease_ask {    /* answer: LEASE */
 	struct str user;
 	uint32_t wanted;      /* at least 1 */
 };
 struct message_lease {
 	struct smtp_status status;
-	struct str limit;     /* 250; or why there are none, and of what limit */
+	struct str limit;     /* 250; or why there are none, and by which limit */
 	uint32_t tokens;      /* 250: at least 1; may be fewer or more than wanted */
 };
 struct message_lease_return { /* no answer */
 	struct str user;
 	uint32_t tokens;
-	bool is_all;          /* nothing of this user's is left in submission */
+	bool is_all;          /* submission has no tokens of this user left */
 };
-struct message_lease_recall { struct str user; }; /* queue: give back what is not in use */
+struct message_lease_recall { struct str user; }; /* queue: return the unused tokens */
 /* the file of SPOOL_FILE will not be committed; no answer */
 struct message_release { uint64_t session; uint32_t number; };
-/* answer: STATUS and a descriptor */
+/* answer: STATUS with a descriptor */
 struct message_spool_file {
 	uint64_t session; uint32_t number; uint64_t size_hint; struct str user;
 };
@@ -156,11 +158,11 @@ struct message_commit {      /* answer: STATUS, 250 only when durable */
 	struct str body;     /* when not in_file */
 };
 struct message_status { struct smtp_status status; };
-/* queue: what the spool can take now; no answer */
+/* queue: what the spool can accept now; no answer */
 struct message_room {
-	uint64_t file_bytes; /* of a body in a file */
-	bool is_full;        /* no message at all, for want of room */
-	bool is_failing;     /* no message at all: the disk does not take what is written */
+	uint64_t file_bytes; /* the largest body in a file */
+	bool is_full;        /* no message at all: there is no space */
+	bool is_failing;     /* no message at all: the disk fails to write */
 };
 
 /* ---- queue <-> relay ---- */
@@ -199,13 +201,13 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	struct str address;      /* "192.0.2.25" */
 	uint16_t port;
 	struct str source;       /* our own address */
-	struct str tls;          /* see smtp_connection_tls; empty: no host was met */
-	uint16_t route;          /* of conf->routes, from 1; 0: the built-in one, or not known */
+	struct str tls;          /* see smtp_connection_tls; empty: no host was reached */
+	uint16_t route;          /* of conf->routes, from 1; 0: the built-in one, or unknown */
 	int64_t took_ms;
 	bool is_last;            /* of this job */
 	bool dsn_passed_on;      /* the next hop takes over the DSN duties */
-	bool is_delivered;       /* the host stores it itself (LMTP): nobody hands it on */
-	bool was_ready;          /* a host came so far that MAIL could be said */
+	bool is_delivered;       /* the host stores it itself (LMTP) and does not relay it */
+	bool was_ready;          /* a session with a host came as far as MAIL */
 };
 struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };
 /* a new queue asks for old results and running jobs; answer, after them: CAUGHT_UP */
@@ -219,22 +221,23 @@ struct message_caught_up { uint8_t unused; }; /* all old results and running job
 
 /* ---- codec ---- */
 
-/* Appends type and fields; false when over the buffer's ceiling. */
+/* Appends type and fields; false when the buffer is full. */
 bool message_encode(enum message_type type, const void *message, struct buf *out) MUST_USE;
-/* One row of a type's table, for tests; false: it has no such row. */
+/* One row of a type's table, for tests; false: there is no such row. */
 struct message_row {
-	size_t offset, bytes, alignment; /* in its struct */
+	size_t offset, bytes, alignment; /* in the struct */
 	char kind;                       /* number, bool, text, status, id: the first letter */
 };
 bool message_row(enum message_type type, size_t index, struct message_row *out);
 
-/* Fills *out from bytes; strings point into them. */
+/* Fills *out from bytes; strings point into bytes. */
 bool message_decode(struct str bytes, enum message_type *type_out, union message *out) MUST_USE;
+/* The name of the type, for the log. */
 const char *message_name(enum message_type type);
-/* Buffers that held one are wiped. */
+/* May the message hold a password?  Buffers that held one are wiped. */
 bool message_is_secret(unsigned type);
 
-/* Keyed lists of admin messages. */
+/* Keyed lists of admin messages: adding a value, and reading the next one. */
 void message_values_add(struct buf *values, const char *key, struct str value);
 void message_values_add_number(struct buf *values, const char *key, uint64_t number);
 void message_values_add_signed(struct buf *values, const char *key, int64_t number);

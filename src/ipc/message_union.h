@@ -1,5 +1,5 @@
 /*
- * message_union: room for any message; a part of ipc/message.h, which alone includes it.
+ * message_union: a union of all messages; a part of ipc/message.h, which alone includes it.
  */
 #ifndef IPC_MESSAGE_UNION_H
 #define IPC_MESSAGE_UNION_H

@@ -6,7 +6,7 @@
 static const struct message_question asks[MESSAGE_TYPES] = {
     [MESSAGE_SIGN] = {.answer = MESSAGE_SIGNED, .deadline_ms = MESSAGE_SIGN_MS},
     [MESSAGE_KEY_ASK] = {.answer = MESSAGE_KEY, .deadline_ms = MESSAGE_SIGN_MS},
-    /* a step may wait for a worker, and then for its end */
+    /* a step may wait for a worker, and then for its own end */
     [MESSAGE_AUTH_START] = {MESSAGE_AUTH_ANSWER, MESSAGE_AUTH_MS, .steps = 2},
     [MESSAGE_AUTH_STEP] = {MESSAGE_AUTH_ANSWER, MESSAGE_AUTH_MS, .steps = 2},
     [MESSAGE_AUTH_USERS_ASK] = {.answer = MESSAGE_AUTH_USERS, .deadline_ms = MESSAGE_USERS_MS},

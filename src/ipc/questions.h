@@ -1,6 +1,6 @@
 /*
- * questions: which messages expect an answer, which one, and how long it may take.  The one place
- * for such deadlines (see ipc/request.h).
+ * questions: which messages expect an answer, of which type, and their deadlines.  No other file
+ * has such deadlines (see ipc/request.h).
  */
 #ifndef IPC_QUESTIONS_H
 #define IPC_QUESTIONS_H
@@ -9,35 +9,37 @@
 
 struct message_question {
 	enum message_type answer;
-	int deadline_ms;     /* what waits before it at the other side must fit in */
-	int quick_ms;        /* when it is asked quickly: see request_quick; 0: never */
-	int steps;           /* and so many times auth.step_timeout */
-	bool has_rows;       /* ADMIN_ROWs come before the answer */
-	bool has_descriptor; /* comes with the answer */
-	bool has_row_descriptors; /* may come with a row */
+	int deadline_ms;     /* includes the work that waits before it in the other role */
+	int quick_ms;        /* for a quick request: see request_quick; 0: never */
+	int steps;           /* plus this many times auth.step_timeout */
+	bool has_rows;       /* ADMIN_ROWs may come before the answer */
+	bool has_descriptor; /* the answer has a descriptor */
+	bool has_row_descriptors; /* a row may have one */
 };
 
 enum {
 	MESSAGE_SIGN_MS = 2000,     /* SIGN and KEY_ASK */
-	MESSAGE_AUTH_MS = 15000,    /* beside the steps: the delay of a refusal (10 s at most) */
+	/* in addition to the steps: the delay of a refusal (10 s at most) */
+	MESSAGE_AUTH_MS = 15000,
 	MESSAGE_USERS_MS = 15000,
 	MESSAGE_LEASE_MS = 15000, /* LEASE_ASK and SPOOL_FILE */
 	MESSAGE_COMMIT_MS = 120000, /* until the message, or a NOTICE, is durable */
-	MESSAGE_DESTINATION_MS = 45000,    /* two questions to DNS, one after the other */
+	MESSAGE_DESTINATION_MS = 45000,    /* two DNS queries in sequence */
 	MESSAGE_RUNNING_MS = 30000,
-	/* The tool waits longer than control, so that it hears from it who did not answer. */
+	/* The tool waits longer than control, so that control can report which role did not
+	 * answer. */
 	MESSAGE_ADMIN_MS = 60000,
 	MESSAGE_COMMAND_MS = 75000,
 	MESSAGE_ADMIN_QUICK_MS = 4000,
 	MESSAGE_COMMAND_QUICK_MS = 5000,
 };
 
-/* Bytes of rows that may be under way before their reader takes them, see queue/admin_flow.h. */
+/* Bytes of rows that may be sent before their reader takes them, see queue/admin_flow.h. */
 enum { MESSAGE_ROWS_WINDOW = 256 << 10 };
 
-/* NULL: no answer belongs to it. */
+/* The row of a type; NULL: it expects no answer. */
 const struct message_question *message_question(enum message_type type);
-/* Is this verb of an ADMIN asked quickly?  `status` must answer while a process hangs. */
+/* Is an ADMIN with this verb a quick request?  `status` must answer while a process hangs. */
 bool message_is_quick(struct str verb);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * request: see the header.  A request is found by its number in a table, and stands in the list of
- * its type, whose deadlines are all the same: the first of a list is the next to expire.  One timer
- * serves the channel; an answer does not touch it.
+ * request: see the header.  A table finds a request by its number.  The list of its type, whose
+ * deadlines are all equal, has it in order of sending, so the first of a list expires first.  One
+ * timer serves the channel; an answer does not change it.
  */
 #include "ipc/request.h"
 
@@ -23,7 +23,7 @@ request_slot(const struct requests *all, uint64_t number)
 	return &all->places[number & (all->place_count - 1)];
 }
 
-/* Numbers rise, so those that are open spread evenly over the places. */
+/* Numbers increase, so open requests are spread evenly over the slots. */
 static void
 requests_grow(struct requests *all)
 {
@@ -89,16 +89,16 @@ request_timeout_ms(const struct requests *all, const struct request *r)
 	return clock_timeout_ms(ask->deadline_ms + ask->steps * all->step_timeout_ms);
 }
 
-/* Nobody asks MESSAGE_NONE: its list is for those that have no deadline now. */
+/* No request has the type MESSAGE_NONE: its list holds those without a deadline. */
 static struct request_list *
 request_list_of(struct requests *all, const struct request *r)
 {
 	return &all->due[r->is_held ? MESSAGE_NONE : r->type];
 }
 
-/* At the end of its list, or, with the short deadline, behind the few others that have it.  After a
- * configuration with a shorter step a deadline may lie before that of the one in front: then it
- * ends with that one. */
+/* Appends it to its list, or, with the short deadline, after the few others that have it.  After a
+ * configuration with a shorter step a deadline may be earlier than that of the request before: then
+ * it ends together with that one. */
 static void
 request_due(struct requests *all, struct request *r)
 {
@@ -133,7 +133,7 @@ request_close(struct request *r)
 	r->asked = NULL;
 }
 
-/* The owner may free or ask its request again. */
+/* The owner may free the request or send it again. */
 static void
 request_finish(struct request *r, enum request_end end, const struct channel_packet *p)
 {
@@ -196,9 +196,9 @@ request_add_last(
 		(void)!channel_ask(c, r->number, type, message);
 }
 
-/* ---- asking ---- */
+/* ---- sending ---- */
 
-/* Not sent: its owner hears that from the loop. */
+/* It was not sent: the owner gets the callback from the loop. */
 static void
 request_fail_soon(struct request *r, enum request_end end)
 {
@@ -247,7 +247,7 @@ request_ask(struct request *r, struct channel *c, enum message_type type, const 
 		request_fail_soon(r, channel_is_open(c) ? REQUEST_ERROR : REQUEST_LOST);
 }
 
-/* ---- what the channel hears ---- */
+/* ---- called by the channel ---- */
 
 static void
 requests_close_late(const struct requests *all, struct channel_packet *p)
@@ -282,7 +282,7 @@ requests_answered(struct requests *all, struct channel_packet *p)
 	request_finish(r, is_end ? REQUEST_ANSWERED : REQUEST_ERROR, is_end ? p : NULL);
 }
 
-/* Those that fail meanwhile wait for the next turn of the loop. */
+/* Requests that fail meanwhile wait for the next turn of the loop. */
 static void
 requests_end_unsent(struct requests *all, const bool *freed)
 {
@@ -325,7 +325,7 @@ requests_lose(struct requests *all, const bool *freed)
 {
 	struct request *r;
 
-	/* who hears the end of one may ask the next on the same channel: that one ends too */
+	/* the callback of one may send the next on the same channel: that one ends too */
 	for (int round = 0; round < REQUESTS_LOSE_ROUNDS && !*freed; round++) {
 		requests_end_unsent(all, freed);
 		for (int type = 0; type < MESSAGE_TYPES && !*freed; type++)
@@ -340,7 +340,7 @@ requests_lose(struct requests *all, const bool *freed)
 		    "please report it");
 }
 
-/* ---- life ---- */
+/* ---- creation and end ---- */
 
 void
 requests_init(struct requests *all, struct event *timer)
@@ -365,7 +365,7 @@ requests_clear(struct requests *all)
 	mem_free(all->places);
 }
 
-/* ---- words ---- */
+/* ---- text ---- */
 
 const char *
 request_text(const char *who, const struct request *r, enum request_end end,

@@ -1,7 +1,7 @@
 /*
- * role: the life that all roles share.  What main sends is taken in the order it comes; START ends
- * the taking: prepare, sandbox, peers, start, READY.  No byte of a peer is read before that. Losing
- * main ends the process.
+ * role: the steps that all roles share.  Messages of main are handled in their order.  START ends
+ * the grants: prepare, sandbox, peers, start, READY.  No byte of a peer is read before that.  The
+ * process ends when main is lost.
  */
 #include "ipc/role.h"
 
@@ -133,7 +133,7 @@ role_drop_waiting(struct role *r, struct role_waiting *w)
 	mem_free(w);
 }
 
-/* One of each: main has replaced the former. */
+/* Keeps one peer of each kind and index: main has replaced the previous one. */
 static void
 role_keep_peer(struct role *r, struct role_peer peer, int fd)
 {
@@ -235,7 +235,7 @@ enter_sandbox(struct role *r)
 	return -1;
 }
 
-/* 0, or the exit status. */
+/* Applies it.  0, or the exit status. */
 static int
 role_prepare_and_start(struct role *r)
 {
@@ -321,7 +321,8 @@ role_take_grant(struct role *r, const struct message_grant *m, int *fd)
 	}
 }
 
-/* Only the loop answers, so an answer means that the loop runs; it has nothing else to do now. */
+/* Only the loop answers, so an answer shows that the loop runs; the idle loop has no other work
+ * now. */
 static void
 role_answer_ping(struct role *r, const struct message_ping *m)
 {
@@ -342,8 +343,8 @@ role_handle_packet(struct role *r, const struct channel_packet *p)
 	channel_refuse(r->main, p->call);
 }
 
-/* Is it of what main gives once, and the role cannot work right without?  A file would be taken for
- * one that is not there, and a key would stay beside another certificate. */
+/* Is it a grant that main sends once and that the role needs?  Without it, a file would count as
+ * missing, and a key would stay together with another certificate. */
 static bool
 role_lacks_descriptor(const struct channel_packet *p)
 {
@@ -353,7 +354,7 @@ role_lacks_descriptor(const struct channel_packet *p)
 	    (p->type == MESSAGE_GRANT && p->message->grant.kind != GRANT_METRICS);
 }
 
-/* Main starts it again, and gives all anew. */
+/* The role ends; main starts it again and grants all again. */
 static void
 role_end_incomplete(struct role *r, const struct channel_packet *p)
 {
@@ -418,9 +419,9 @@ on_main_lost(struct channel *c, void *arg)
 	end_role(arg, ROLE_EXIT_OK);
 }
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
-/* Signals of a terminal reach the whole process group; main alone decides. */
+/* Signals of a terminal reach the whole process group; only main acts on them. */
 static void
 ignore_signals(void)
 {

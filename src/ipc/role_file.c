@@ -37,7 +37,7 @@ role_file_take(struct role *r, struct str name, int fd)
 
 	f->name = str_make(mem_text(name.p, name.n), name.n);
 	buf_init(&f->text, FILE_BYTES_MAX);
-	/* an empty file has a text too */
+	/* an empty file has a text too, which is not NULL */
 	if (!buf_room(&f->text, 1) || buf_read_file(&f->text, fd) != 0) {
 		log_error("%s: %.*s cannot be read: %s%s", r->spec->name, STR_ARG(name),
 		    strerror(errno), errno == EFBIG ? ": at most 4 MiB are taken" : "");

@@ -1,6 +1,6 @@
 /*
- * wire: see the header.  Receiving takes what is there in one call: there is no second one to learn
- * that there is no more.
+ * wire: see the header.  One call receives all packets that are there: no second call is needed to
+ * learn that there are no more.
  */
 #include "ipc/wire.h"
 
@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 enum {
-	/* room for one more descriptor than is allowed: so that two are seen, and closed */
+	/* room for one more descriptor than allowed, so that a second one is noticed and closed */
 	RIGHTS_BYTES = CMSG_SPACE(2 * sizeof(int)),
-	SEND_BUFFER_BYTES = 212992, /* asked for; the kernel doubles it, so two packets fit */
+	SEND_BUFFER_BYTES = 212992, /* requested; the kernel doubles it, so two packets fit */
 	KIND_BITS = 0x0f, FD_LOST_BIT = 0x10,
-	KERNEL_OVERHEAD = 32, /* what unix_dgram_sendmsg wants free beside the packet */
+	KERNEL_OVERHEAD = 32, /* what unix_dgram_sendmsg needs free beside the packet */
 };
 
 bool
@@ -85,7 +85,7 @@ wire_send(int socket_fd, struct str packet, int fd)
 	}
 }
 
-/* The first descriptor is the packet's; one that follows has no place in our protocol. */
+/* The first descriptor belongs to the packet; the protocol allows no second one. */
 static void
 take_descriptors(const struct cmsghdr *c, struct wire_packet *p)
 {
@@ -111,7 +111,7 @@ packet_of(struct mmsghdr *m)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg_hdr); c; c = CMSG_NXTHDR(&m->msg_hdr, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 			take_descriptors(c, &p);
-	/* of a single one nothing can be cut but all of it */
+	/* a single descriptor is either passed or missing, so a truncation means more than one */
 	p.is_foul |= p.fd >= 0 && m->msg_hdr.msg_flags & MSG_CTRUNC;
 	p.is_fd_lost = !p.is_foul && m->msg_hdr.msg_flags & MSG_CTRUNC;
 	if (p.is_foul && p.fd >= 0) {
@@ -165,7 +165,7 @@ wire_receive_one(int socket_fd, struct iovec room, int flags, struct wire_packet
 size_t
 wire_send_buffer_needed(void)
 {
-	/* the kernel doubles what it is asked for, and what it allows */
+	/* the kernel doubles the requested size, and the allowed one */
 	return (WIRE_PACKET_MAX + KERNEL_OVERHEAD + 1) / 2;
 }
 
