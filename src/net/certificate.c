@@ -1,6 +1,6 @@
 /*
- * certificate: the private key is never here: the key object that GnuTLS gets passes each signature
- * on to the signer.
+ * certificate: the private key is never in this process: the key object of GnuTLS passes each
+ * signature request to the signer.
  */
 #include "net/certificate.h"
 
@@ -111,7 +111,7 @@ add_certificate_name(struct certificate *c, const char *name, size_t n)
 		c->names[c->name_count++] = mem_text(name, n);
 }
 
-/* The common name counts only where there is no other (RFC 6125 section 6.4.4). */
+/* The common name is used only if there is no other name (RFC 6125 section 6.4.4). */
 static void
 find_names(struct certificate *c)
 {
@@ -199,8 +199,8 @@ certificate_clear(struct certificate *c)
 
 /* ---- use ---- */
 
-/* set_key copies the list; what it points to, and the key, are the credentials' from then on,
- * unless it fails. */
+/* set_key copies the list; the credentials own its certificates and the key from then on, unless it
+ * fails. */
 bool
 certificate_install(
     struct certificate *c, struct str name, gnutls_certificate_credentials_t to, char why[200])

@@ -1,6 +1,6 @@
 /*
- * certificate: one certificate of ours, checked, with the names it answers to and the key that
- * signs for it in another process.
+ * certificate: one checked certificate of ours, with the names that it is valid for and the key,
+ * which signs in another process.
  */
 #ifndef NET_CERTIFICATE_H
 #define NET_CERTIFICATE_H
@@ -24,25 +24,27 @@ struct certificate {
 	unsigned chain_count;
 };
 
-/* Reads the chain and its names; the key is not looked for.  false with a sentence in why. */
+/* Reads the chain and its names, without looking for the key.  false, with a sentence in why. */
 bool certificate_read(
     struct certificate *c, const struct tls_certificate *from, char why[200]) MUST_USE;
-/* The id of the public key of the certificate at that place of the chain. */
+/* The id of the public key of the certificate at that position of the chain. */
 bool certificate_key_id(const struct certificate *c, unsigned place,
     unsigned char out[TLS_KEY_ID_BYTES]) MUST_USE;
-/* Reads and finds the key, whatever the dates say; signer outlives the certificate.  false with a
- * sentence in why. */
+/* Reads the chain and finds the key, even when the certificate is not valid at this time; signer
+ * must live longer than the certificate.  false, with a sentence in why. */
 bool certificate_init(struct certificate *c, const struct tls_certificate *from,
     const struct tls_signer *signer, char why[200]) MUST_USE;
+/* Frees everything. */
 void certificate_clear(struct certificate *c);
 
-/* Adds it to the credentials, which refer to *c as long as they live.  Of several, GnuTLS takes the
- * first that the client can use. */
+/* Adds it to the credentials, which refer to *c as long as they live.  Of several certificates
+ * GnuTLS uses the first that the client supports. */
 bool certificate_install(struct certificate *c, struct str name,
     gnutls_certificate_credentials_t to, char why[200]) MUST_USE;
 
 /* RFC 6125 section 6.4: letter case does not matter, "*" stands for the whole first label. */
 bool certificate_has_name(const struct certificate *c, struct str name);
+/* Does a wildcard name of the certificate match the name? */
 bool certificate_has_wildcard(const struct certificate *c, struct str name);
 
 #endif

@@ -88,7 +88,7 @@ facts_has_dns_name(const struct certificate *c)
 	return false;
 }
 
-/* GnuTLS takes the common name when there is no dNSName, clients do not. */
+/* GnuTLS accepts the common name when there is no dNSName, clients do not. */
 static bool
 facts_has_hostname(const struct certificate *c, struct str hostname)
 {
@@ -100,7 +100,7 @@ facts_has_hostname(const struct certificate *c, struct str hostname)
 
 /* ---- the chain ---- */
 
-/* The first fault is told. */
+/* Only the first fault is reported. */
 static void __attribute__((format(printf, 2, 3)))
 facts_tell_chain(struct certificate_facts *out, const char *format, ...)
 {
@@ -140,7 +140,8 @@ facts_check_order(const struct certificate *c, int64_t now_s, struct certificate
 	}
 }
 
-/* A root need not be sent; whether the issuer is one, this system's trust tells. */
+/* A root certificate need not be sent; the trust store of the system decides whether the issuer is
+ * one. */
 static void
 facts_check_end(const struct certificate *c, struct certificate_facts *out)
 {
@@ -152,7 +153,7 @@ facts_check_end(const struct certificate *c, struct certificate_facts *out)
 
 	if (facts_is_root(last) || gnutls_x509_trust_list_init(&trust, 0) != 0)
 		return;
-	/* without any trust of its own the system cannot tell */
+	/* without a trust store it cannot be decided */
 	is_known = gnutls_x509_trust_list_add_system_trust(trust, 0, 0) <= 0 ||
 	           gnutls_x509_trust_list_get_issuer(trust, last, &issuer, 0) == 0;
 	gnutls_x509_trust_list_deinit(trust, 1);

@@ -1,5 +1,5 @@
 /*
- * dns_answer: reading with libc's message parser.
+ * dns_answer: reads with libc's message parser.
  */
 #include "net/dns_answer.h"
 
@@ -20,7 +20,7 @@ clamp_ttl(uint32_t ttl_s)
 	return ttl_s > DNS_TTL_MAX_S ? DNS_TTL_MAX_S : ttl_s;
 }
 
-/* How long an absence holds (RFC 2308 section 5). */
+/* How long a negative answer is valid (RFC 2308 section 5). */
 static uint32_t
 negative_ttl(ns_msg *m)
 {
@@ -39,7 +39,7 @@ negative_ttl(ns_msg *m)
 	return DNS_TTL_FAILED_S;
 }
 
-/* Letters, digits, '-', '_', '.': whatever else a label holds cannot be a host to send mail to. */
+/* Letters, digits, '-', '_', '.': a name with other characters cannot be a host to send mail to. */
 static bool
 read_host(ns_msg *m, const unsigned char *from, char host_out[256])
 {
@@ -64,7 +64,7 @@ read_host(ns_msg *m, const unsigned char *from, char host_out[256])
 	return true;
 }
 
-/* When there are too many, the least preferred ones are left out. */
+/* Of too many, the least preferred ones are left out. */
 static void
 keep_mx(struct dns_answer *a, const struct resolver_mx *mx)
 {
@@ -115,7 +115,7 @@ read_address(struct dns_answer *a, const ns_rr *rr)
 	}
 }
 
-/* False when a record does not parse: then none counts. */
+/* False when a record cannot be parsed: then no record is used. */
 static bool
 read_records(struct dns_answer *a, ns_msg *m, enum dns_type type, bool *has_type_out)
 {
@@ -168,8 +168,8 @@ shuffle_addresses(struct dns_answer *a)
 	}
 }
 
-/* Equal preferences take turns (RFC 5321 section 5.1): each goes in at a random place among its
- * equals. */
+/* Equal preferences are shuffled (RFC 5321 section 5.1): each is inserted at a random position
+ * among its equals. */
 static void
 order_mx(struct dns_answer *a)
 {

@@ -1,6 +1,7 @@
 /*
- * dns_answer: what an answer packet says about one name: MX or addresses, bounded, in the order of
- * use.  Total: any bytes give an outcome.  Whether the bytes can be trusted is not known here.
+ * dns_answer: reads the answer packet for one name: MX or addresses, limited in number, in the
+ * order of use.  Any bytes give an outcome.  Whether the packet can be trusted is decided
+ * elsewhere.
  */
 #ifndef NET_DNS_ANSWER_H
 #define NET_DNS_ANSWER_H
@@ -18,10 +19,11 @@ struct dns_answer {
 	size_t count;
 };
 
-/* type: MX, A or AAAA. */
+/* Reads the packet.  type: MX, A or AAAA. */
 void dns_answer_read(struct str packet, enum dns_type type, struct dns_answer *out);
-/* Does a signature (RRSIG) stand among the answers? */
+/* Is there a signature (RRSIG) among the answers? */
 bool dns_answer_is_signed(struct str packet);
+/* Frees the lists. */
 void dns_answer_clear(struct dns_answer *a);
 
 #endif

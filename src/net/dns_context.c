@@ -1,7 +1,7 @@
 /*
- * dns_context: libunbound's callbacks may run inside the asking call and with return code 0 for
- * answers that do not exist or do not validate.  A context is complete with its first query: what
- * is set up differently is another context.
+ * dns_context: libunbound may run its callbacks inside the asking call, and with return code 0 for
+ * answers that do not exist or do not validate.  A context cannot be changed after its first query:
+ * other settings need another context.
  */
 #include "net/dns_context.h"
 
@@ -19,9 +19,9 @@ struct dns_context {
 	struct ub_ctx *ub;
 };
 
-/* Of a resolver, libunbound would take a few names that are not answered, as their own servers are
- * dead, for a server that is down, and ask it nothing for minutes: that is not its to judge
- * (dns_server.h).  Of the many servers on the way from the root it is to remember that. */
+/* For a resolver, libunbound must not keep a record of servers that do not answer: after a few
+ * names without an answer, whose own servers are down, it would send the resolver nothing for
+ * minutes; dns_server.h decides that.  For iteration from the root servers it keeps that record. */
 static int
 set_options(struct ub_ctx *ub, const struct dns_context_setup *s)
 {
@@ -69,7 +69,7 @@ add_anchor(struct ub_ctx *ub, struct str anchor)
 	for (; r == 0 && anchor_next(&reader, &record, &line); count++)
 		r = buf_ok(&record) ? add_record(ub, buf_str(&record)) : UB_SYNTAX;
 	buf_clear(&record);
-	/* without a record libunbound would validate nothing, and say nothing */
+	/* without a record libunbound would not validate, and not report it */
 	if (r || count == 0)
 		log_error(
 		    "dns: the trust anchor (dns.trust_anchor) has no record that can be used");
@@ -92,8 +92,8 @@ add_insecure_zones(struct ub_ctx *ub, const struct conf_strs *zones)
 	return r;
 }
 
-/* Whoever names a resolver means its zones, also those that libunbound answers by itself, as empty:
- * `test.` (RFC 6761) and `home.arpa.` (RFC 8375). */
+/* The administrator who sets a resolver wants its zones, also those that libunbound answers itself
+ * as empty: `test.` (RFC 6761) and `home.arpa.` (RFC 8375). */
 static int
 add_forward(struct ub_ctx *ub, struct str to)
 {
@@ -116,8 +116,8 @@ ignore_unbound_answer(void *arg, int rcode, void *packet, int size, int sec, cha
 	(void)arg, (void)rcode, (void)packet, (void)size, (void)sec, (void)why, (void)limited;
 }
 
-/* The first query makes the context read its files: one that is answered at once does that while
- * the files can still be opened, and shows whether they are good. */
+/* The first query makes the context read its files.  This one is answered at once: the files are
+ * read while they can still be opened, and errors in them are found. */
 static int
 load_unbound_files(struct ub_ctx *ub)
 {

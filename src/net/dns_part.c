@@ -17,8 +17,8 @@ dns_part_clear(struct dns_part *p)
 	dns_answer_clear(&p->answer);
 }
 
-/* A server that is not the first may not know the names that the first one knows, as those of the
- * inside: that it has none shows nothing. */
+/* A server that is not the first may not know the internal names that the first one knows: its
+ * negative answer shows nothing. */
 static void
 turn_absence_into_failure(struct dns_answer *a)
 {
@@ -34,7 +34,7 @@ dns_part_take(struct dns_part *p, enum dns_validity validity, struct str packet,
 {
 	struct dns_answer a = {.outcome = RESOLVER_FAILED, .ttl_s = DNS_TTL_FAILED_S};
 
-	/* a bogus answer comes complete: it is not even looked at */
+	/* a bogus answer is complete, but it is not used */
 	if (validity == DNS_BOGUS)
 		a.outcome = RESOLVER_BOGUS;
 	else if (packet.n)
@@ -55,7 +55,7 @@ dns_part_not_asked(struct dns_part *p, enum dns_asked why)
 	p->answer.ttl_s = DNS_TTL_FAILED_S;
 }
 
-/* IPv6 and IPv4 in turn. */
+/* IPv6 and IPv4 alternately. */
 static size_t
 interleave_addresses(const struct dns_part *parts, struct resolver_address *out)
 {
@@ -71,8 +71,8 @@ interleave_addresses(const struct dns_part *parts, struct resolver_address *out)
 	return n;
 }
 
-/* What two answers mean together: the one that comes first here.  Somebody forges the answers for a
- * name of which one is BOGUS: the other counts no more. */
+/* The outcome of two answers together: the one that is first in this list.  When one answer is
+ * BOGUS, somebody forges answers for the name: the other is not used either. */
 enum resolver_outcome
 dns_parts_outcome(const struct dns_part *parts, size_t count)
 {

@@ -1,6 +1,6 @@
 /*
- * dns_probe: a server is asked by UDP, once a second, as a packet may be lost.  The root servers
- * are asked by a context that has no memory yet.
+ * dns_probe: the server gets a UDP packet once a second, as a packet may be lost.  The root servers
+ * are asked through a new context with an empty cache.
  */
 #include "net/dns_probe.h"
 
@@ -76,7 +76,8 @@ set_dns_probe_timer(struct dns_probe *p, int ms)
 
 /* ---- one server ---- */
 
-/* Nobody listens there: that is known at once.  Another error may pass until the next packet. */
+/* The port is closed, which is known at once.  Other errors may be gone when the next packet is
+ * sent. */
 static void
 look_at_error(struct dns_probe *p)
 {
@@ -102,7 +103,7 @@ on_dns_probe_readable(evutil_socket_t fd, short what, void *arg)
 static void
 send_question(struct dns_probe *p)
 {
-	/* recursion is desired; one question: ".", SOA, IN */
+	/* recursion desired; one question: ".", SOA, IN */
 	unsigned char packet[] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 1};
 
 	memcpy(packet, p->id, sizeof p->id);
@@ -123,7 +124,7 @@ begin_server(struct dns_probe *p)
 	}
 	event_assign(&p->readable, p->base, p->fd, EV_READ | EV_PERSIST, on_dns_probe_readable, p);
 	event_add(&p->readable, NULL);
-	/* without a way to the network a packet fails like one that is lost */
+	/* without a route to the network the packet fails like a lost one */
 	(void)!connect(p->fd, (const struct sockaddr *)&p->server, p->server_len);
 	send_question(p);
 }
@@ -158,7 +159,7 @@ on_dns_probe_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (p->fd >= 0 && p->sent * SEND_EVERY_MS < DNS_PROBE_MS) {
-		/* one that found no way may find it now */
+		/* there may be a route now */
 		(void)!connect(p->fd, (const struct sockaddr *)&p->server, p->server_len);
 		send_question(p);
 	} else {

@@ -14,11 +14,11 @@
 
 enum {
 	NAME_BYTES = 80,
-	DNSSEC_CHECK_MS = 4000,         /* for each of the two questions of a look */
-	DNSSEC_CHECK_AGAIN_MS = 10000,  /* after one that told nothing */
+	DNSSEC_CHECK_MS = 4000,         /* for each of the two questions of a check */
+	DNSSEC_CHECK_AGAIN_MS = 10000,  /* after a check without a result */
 	STRIPS_AGAIN_MS = 120000, /* longer than libunbound remembers a key that did not validate */
 	SILENT_MS = 60000,
-	PROBE_AGAIN_MS = 10000, /* of one that does not answer */
+	PROBE_AGAIN_MS = 10000, /* of a silent server */
 };
 
 enum passes { PASSES_UNKNOWN, PASSES_SIGNATURES, PASSES_NONE };
@@ -27,7 +27,7 @@ enum look { DNSSEC_CHECK_NONE, DNSSEC_CHECK_KEYS, DNSSEC_CHECK_ANSWERS };
 struct dns_server {
 	struct event_base *base;
 	char name[NAME_BYTES];
-	bool is_root; /* the way from the root servers */
+	bool is_root; /* iterates from the root servers */
 	char anchor_owner[ANCHOR_OWNER_BYTES];
 	enum conf_dnssec dnssec;
 	struct dns_context *validating; /* NULL: DNSSEC_OFF */
@@ -35,19 +35,19 @@ struct dns_server {
 	dns_server_fn *known, *changed;
 	void *arg;
 	enum passes passes;
-	bool is_told;   /* that it passes none */
-	enum look look; /* that is under way */
+	bool is_told;   /* it is logged that it passes none on */
+	enum look look; /* the current check */
 	struct dns_question question;
-	bool is_signed, is_alive; /* what the question brought */
-	bool is_asking; /* what comes now comes from memory */
+	bool is_signed, is_alive; /* results of the question */
+	bool is_asking; /* an answer that comes now comes from the cache */
 	struct event timer, answered;
 	int64_t look_again_ms;
 	struct dns_probe *probe;
 	struct event probe_again;
-	uint64_t answers; /* that came from it */
+	uint64_t answers; /* answers that came from the server */
 	uint64_t answers_before_probe;
-	int64_t silent_until_ms; /* others come first */
-	int64_t silent_since_ms; /* wall clock; 0: it answers, or was not asked */
+	int64_t silent_until_ms; /* other servers are asked first */
+	int64_t silent_since_ms; /* wall clock; 0: it answers, or was not asked yet */
 };
 
 /* ---- whether it answers ---- */
@@ -87,7 +87,7 @@ dns_server_failed(struct dns_server *s, uint64_t answers_before)
 void
 dns_server_was_silent(struct dns_server *s, uint64_t answers_before)
 {
-	/* until the probe has ended it counts as silent: the next name need not wait for it */
+	/* until the probe has ended it counts as silent: the next query need not wait for it */
 	if (s->answers == answers_before)
 		s->silent_until_ms = clock_mono_ms() + SILENT_MS;
 	dns_server_failed(s, answers_before);
@@ -141,7 +141,7 @@ dns_server_state(const struct dns_server *s, int64_t *since_ms_out)
 	return s->answers ? DNS_SERVER_ANSWERS : DNS_SERVER_NOT_ASKED;
 }
 
-/* ---- what it passes on ---- */
+/* ---- whether it passes on DNSSEC records ---- */
 
 static void
 report_dns_server_known(struct dns_server *s)
@@ -169,7 +169,7 @@ end_dnssec_check(struct dns_server *s, enum passes passes)
 	event_del(&s->answered);
 	s->look = DNSSEC_CHECK_NONE;
 	s->look_again_ms = clock_mono_ms() + pause_ms;
-	/* a look that tells nothing takes nothing back */
+	/* a check without a result changes nothing */
 	if (passes != PASSES_UNKNOWN) {
 		s->passes = passes;
 		report_dns_server_known(s);
@@ -218,7 +218,7 @@ ask_dns_server(struct dns_server *s, enum look look, struct dns_context *context
 	s->is_asking = false;
 }
 
-/* The question was answered, or its time is over. */
+/* The question was answered, or timed out. */
 static void
 on_step(evutil_socket_t fd, short what, void *arg)
 {
@@ -259,7 +259,7 @@ dns_server_context(struct dns_server *s)
 	return s->look == DNSSEC_CHECK_NONE ? s->validating : NULL;
 }
 
-/* ---- life ---- */
+/* ---- creation and end ---- */
 
 struct dns_server *
 dns_server_new(const struct dns_server_setup *setup)

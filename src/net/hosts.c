@@ -1,6 +1,6 @@
 /*
- * hosts: the file may be large (lists against advertising), so only what is needed is kept: main
- * filters it for relay.
+ * hosts: the file may be large (lists that block advertising), so only the needed entries are
+ * stored: main filters the file for relay.
  */
 #include "net/hosts.h"
 
@@ -11,10 +11,10 @@
 enum { HOST_NAME_MAX_ = 255 };
 
 struct hosts {
-	struct map *entries; /* name, lower case -> struct hosts_entry, of all wanted names */
+	struct map *entries; /* name in lower case -> struct hosts_entry, for all wanted names */
 };
 
-/* In lower case, without a final dot.  False: too long for a host name. */
+/* Converts to lower case, without a final dot.  False: too long for a host name. */
 static bool
 fold_host_name(struct str name, char room[HOST_NAME_MAX_], struct str *out)
 {
@@ -76,7 +76,7 @@ copy_host_line(struct hosts *h, struct str name, struct str address, void *arg)
 	buf_addf(arg, "%.*s %.*s\n", STR_ARG(address), STR_ARG(name));
 }
 
-/* Calls fn for each wanted name of the line. */
+/* Calls fn for each wanted name on the line. */
 static void
 read_line_of(struct hosts *h, struct str line, line_fn *fn, void *arg)
 {

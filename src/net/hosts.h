@@ -1,6 +1,6 @@
 /*
- * hosts: what hosts(5) says of the hosts that routes name.  Other names are not kept: whom mail is
- * for, and the hosts that MX records name, only DNS tells.
+ * hosts: the entries of hosts(5) for the hosts in routes.  Other names are not stored: recipient
+ * domains and the hosts in MX records are looked up in DNS only.
  */
 #ifndef NET_HOSTS_H
 #define NET_HOSTS_H
@@ -15,17 +15,17 @@ struct hosts_entry {
 	struct resolver_address addresses[RESOLVER_ADDRESSES_MAX]; /* in the order of the file */
 };
 
-/* Relay is given no more of what counts: main refuses what is more. */
+/* The limit of the filtered text: main rejects a larger one. */
 enum { HOSTS_COUNTS_BYTES_MAX = 4 << 20 };
 
-/* What counts of the file: a line with one address and one name for each name that a route has.
- * Lines that are not well formed are passed over, as libc does.  Not buf_ok: there is no room for
- * all of it. */
+/* Writes the relevant part of the file: a line with one address and one name for each name in a
+ * route.  Malformed lines are skipped, as libc does.  Not buf_ok: it does not fit. */
 void hosts_filter(struct str text, const struct conf *conf, struct buf *out);
-/* text: of the file, filtered or not. */
+/* text: the content of the file, filtered or not. */
 struct hosts *hosts_new(struct str text, const struct conf *conf) MUST_USE;
+/* Frees everything. */
 void hosts_free(struct hosts **h);
-/* NULL: the file says nothing of it. */
+/* The entry of the host; NULL: the file has none. */
 const struct hosts_entry *hosts_find(const struct hosts *h, struct str host);
 
 #endif

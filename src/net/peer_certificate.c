@@ -1,6 +1,6 @@
 /*
- * peer_certificate: GnuTLS checks trust and compares the name, but takes the common name when there
- * is no dNSName, and a dNSName that looks like an address: both are excluded here.
+ * peer_certificate: GnuTLS checks trust and compares the name, but it accepts the common name when
+ * there is no dNSName, and a dNSName that looks like an address.  Both are excluded here.
  */
 #include "net/peer_certificate.h"
 
@@ -33,7 +33,8 @@ peer_certificate_text(unsigned status)
 	return "the peer's certificate is not trusted";
 }
 
-/* Bytes of an address in the form of an iPAddress entry; 0: the name is none. */
+/* The bytes of an address as in an iPAddress entry; returns their number, 0: the name is no
+ * address. */
 static size_t
 peer_certificate_address(const char *name, unsigned char out[sizeof(struct in6_addr)])
 {
@@ -42,8 +43,8 @@ peer_certificate_address(const char *name, unsigned char out[sizeof(struct in6_a
 	return inet_pton(AF_INET6, name, out) == 1 ? sizeof(struct in6_addr) : 0;
 }
 
-/* Does the certificate have that address, or, for a name, any dNSName?  Which of them fits was
- * compared by GnuTLS. */
+/* Does the certificate have that address, or, for a name, any dNSName?  GnuTLS has compared the
+ * names. */
 static bool
 peer_certificate_has_entry(gnutls_x509_crt_t crt, const char *name)
 {

@@ -1,5 +1,5 @@
 /*
- * peer_certificate: whether the certificate of the other side is trusted and valid for a name.
+ * peer_certificate: checks that the certificate of the peer is trusted and valid for a name.
  */
 #ifndef NET_PEER_CERTIFICATE_H
 #define NET_PEER_CERTIFICATE_H
@@ -8,8 +8,8 @@
 
 struct gnutls_session_int;
 
-/* RFC 9525: only the subject alternative names count, the common name does not; an address needs
- * an iPAddress entry.  False with a static sentence in *why_out. */
+/* RFC 9525: only the subject alternative names count, not the common name; an address needs an
+ * iPAddress entry.  False, with a static sentence in *why_out. */
 bool peer_certificate_is_valid(
     struct gnutls_session_int *session, const char *name, const char **why_out);
 

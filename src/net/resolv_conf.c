@@ -23,7 +23,7 @@ is_nameserver_address(const char *z)
 	return inet_pton(AF_INET, z, bytes) == 1 || inet_pton(AF_INET6, z, bytes) == 1;
 }
 
-/* 0: this is no number of an interface. */
+/* The number of an interface; 0: the text is none. */
 static unsigned
 interface_index(struct str number)
 {
@@ -32,7 +32,7 @@ interface_index(struct str number)
 	return str_u64(number, &index) && index <= INT_MAX ? (unsigned)index : 0;
 }
 
-/* An address of a link (fe80::1%eth0) needs its interface, which libunbound wants as a number. */
+/* A link-local address (fe80::1%eth0) needs its interface, which libunbound expects as a number. */
 static void
 add_nameserver(struct resolv_conf *c, struct str address)
 {
@@ -60,7 +60,7 @@ add_nameserver(struct resolv_conf *c, struct str address)
 	mem_free(host);
 }
 
-/* A keyword stands at the beginning of its line.  Empty: this is no line of a nameserver. */
+/* A keyword must be at the beginning of its line.  Empty: not a nameserver line. */
 static struct str
 address_of(struct str line)
 {
@@ -108,7 +108,8 @@ note_link(struct resolv_conf_links *links, const struct resolv_conf_link *link)
 		links->link[links->count++] = *link;
 }
 
-/* 0: the address has none, or this host has no such interface.  False with errno. */
+/* The index of the interface in the address; 0: it has none, or this host has no such interface.
+ * False with errno. */
 static bool
 index_by_name(struct str address, struct resolv_conf_links *links, unsigned *out)
 {

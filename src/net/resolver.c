@@ -1,6 +1,6 @@
 /*
- * resolver: a query goes to one server at a time.  Results may come inside the asking call: each is
- * put down first, and told through an event of our own.
+ * resolver: a query asks one server at a time.  Answers may come inside the asking call: each is
+ * stored first, and reported through an event of the query.
  */
 #include "net/resolver.h"
 
@@ -19,17 +19,17 @@ struct resolver_query {
 	resolver_fn *fn;
 	void *arg;
 	struct str name;                 /* allocated */
-	const struct hosts_entry *entry; /* the hosts file's; NULL: DNS is asked */
+	const struct hosts_entry *entry; /* of the hosts file; NULL: DNS is asked */
 	struct dns_part parts[DNS_PARTS_MAX];
 	size_t part_count;
-	struct dns_server *server; /* that is asked now */
-	unsigned number;           /* of it */
-	uint64_t answers_before;   /* from this server, when it was asked */
+	struct dns_server *server; /* the current one */
+	unsigned number;           /* its number */
+	uint64_t answers_before;   /* of this server, when it was asked */
 	unsigned tried;            /* a bit for each server that was asked */
-	bool is_waiting;           /* for what is to be known of the server */
-	bool is_asking;            /* what comes now comes from memory; more may follow */
-	struct event timer;        /* for all */
-	struct event patience;     /* for this server */
+	bool is_waiting;           /* until the server's context is known */
+	bool is_asking;            /* answers that come now come from the cache; more may follow */
+	struct event timer;        /* for the whole query */
+	struct event patience;     /* for the current server */
 	struct event done;
 	bool is_answering;
 };
@@ -40,8 +40,8 @@ struct resolver {
 	size_t server_count;
 	struct hosts *hosts;
 	struct resolver_query *queries;
-	bool is_told;           /* that none answers */
-	resolver_idle_fn *idle; /* retired */
+	bool is_told;           /* it is logged that no server answers */
+	resolver_idle_fn *idle; /* set when retired */
 	void *idle_arg;
 	struct event ending;
 };
@@ -101,7 +101,7 @@ finish_query(struct resolver_query *q)
 	query_free(q);
 }
 
-/* Parts that are still open stay at what they are, TIMEOUT at first. */
+/* Parts that are still open keep their outcome, which is TIMEOUT at first. */
 static void
 on_query_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -135,7 +135,7 @@ is_query_open(const struct resolver_query *q)
 static void
 report_if_done(struct resolver_query *q)
 {
-	/* one that is late may be BOGUS: what is found so far is not told before */
+	/* a late answer may be BOGUS: what is found so far is not reported before */
 	if (!is_query_open(q))
 		event_active(&q->done, EV_TIMEOUT, 0);
 }
@@ -181,8 +181,8 @@ ask_parts(struct resolver_query *q, struct dns_context *context)
 	report_if_done(q);
 }
 
-/* The next server to ask: in their order, but those that were silent lately come last.  -1: all
- * have been asked. */
+/* The next server to ask, in the order of the list, with silent servers last.  -1: all have been
+ * asked. */
 static int
 next_server(const struct resolver_query *q)
 {
@@ -198,7 +198,7 @@ next_server(const struct resolver_query *q)
 	return silent;
 }
 
-/* For the parts that are still open. */
+/* Asks for the parts that are still open. */
 static void
 ask_server(struct resolver_query *q, unsigned n)
 {
@@ -225,7 +225,7 @@ on_server_timeout(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* the last answer may have come at this very moment: on_query_done follows */
+	/* the last answer may have come at this moment: on_query_done follows */
 	if (!is_query_open(q))
 		return;
 	dns_server_was_silent(q->server, q->answers_before);
@@ -243,14 +243,14 @@ on_query_done(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* a failure is an answer: one that was silent is not waited for to hear another */
+	/* a failure is an answer: do not ask a silent server for another one */
 	if (next >= 0 && !dns_server_is_silent(q->resolver->servers[next]))
 		ask_server(q, (unsigned)next);
 	else
 		finish_query(q);
 }
 
-/* It is known now how this server is to be asked. */
+/* The context of this server is known now. */
 static void
 on_known(struct dns_server *s, void *arg)
 {
@@ -262,7 +262,7 @@ on_known(struct dns_server *s, void *arg)
 			ask_parts(q, context);
 }
 
-/* One has begun or ceased to answer. */
+/* A server has begun or stopped answering. */
 static void
 on_changed(struct dns_server *s, void *arg)
 {
@@ -271,7 +271,7 @@ on_changed(struct dns_server *s, void *arg)
 
 	for (size_t i = 0; i < r->server_count; i++)
 		silent += dns_server_state(r->servers[i], NULL) == DNS_SERVER_SILENT;
-	/* what came after a retired one tells for itself */
+	/* the resolver that replaced a retired one logs for itself */
 	if (r->idle || r->is_told == (silent == r->server_count))
 		return;
 	r->is_told = !r->is_told;
@@ -283,7 +283,7 @@ on_changed(struct dns_server *s, void *arg)
 		log_info("dns: %s answers again", dns_server_name(s));
 }
 
-/* ---- asking ---- */
+/* ---- queries from the owner ---- */
 
 static struct resolver_query *
 new_query(struct resolver *r, struct str name, resolver_fn *fn, void *arg)
@@ -360,7 +360,7 @@ resolver_cancel(struct resolver_query **q)
 	query_free(dead);
 }
 
-/* ---- life ---- */
+/* ---- creation and end ---- */
 
 static void
 on_resolver_idle(evutil_socket_t fd, short what, void *arg)
@@ -384,7 +384,7 @@ add_resolver_server(struct resolver *r, const struct resolver_setup *setup, stru
 	    .arg = r,
 	};
 
-	/* an anchor that could not be had leaves an empty text, which is refused */
+	/* an anchor that could not be read is an empty text, which is rejected */
 	if (setup->dnssec != DNSSEC_OFF)
 		server.context.anchor = setup->anchor.p ? setup->anchor : STR("");
 	r->servers[r->server_count] = dns_server_new(&server);

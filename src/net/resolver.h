@@ -1,12 +1,13 @@
 /*
- * resolver: MX and addresses from the configured resolvers or from the root servers, on the role's
- * loop, validated with DNSSEC.  An answer may be known at once: then too it comes through the loop.
- * BOGUS data is never shown.
+ * resolver: looks up MX records and addresses, with the configured resolvers or from the root
+ * servers, on the role's event loop, validated with DNSSEC.  The callback always comes from the
+ * loop, even when the answer is known at once.  BOGUS data is never passed on.
  *
- * Of several resolvers the first is asked, as resolv.conf(5) has it: it may know names that the
- * others do not.  The next one is asked for what is still open when it fails or says nothing for
- * RESOLVER_NEXT_SERVER_MS; one that answers nothing at all (dns_server.h) comes last.  That a name
- * does not exist, or has no such record, only the first can say: from another it counts as FAILED.
+ * Of several resolvers the first is asked, as with resolv.conf(5), because it may know names that
+ * the others do not.  The next one is asked for the parts that are still open when it fails or does
+ * not answer for RESOLVER_NEXT_SERVER_MS; a silent one (dns_server.h) is asked last.  Only the
+ * first can answer that a name does not exist, or has no such record: from another one that counts
+ * as FAILED.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -22,7 +23,7 @@ struct resolver_query;
 
 enum resolver_outcome {
 	RESOLVER_FOUND,
-	RESOLVER_NO_DATA, /* the name exists, not this type */
+	RESOLVER_NO_DATA, /* the name exists, but has no such record */
 	RESOLVER_NO_NAME, /* NXDOMAIN */
 	RESOLVER_BOGUS,   /* validation failed: temporary */
 	RESOLVER_FAILED,  /* SERVFAIL, refused, malformed: temporary */
@@ -56,53 +57,53 @@ enum { RESOLVER_SERVERS_MAX = 3 };
 
 struct resolver_setup {
 	struct event_base *base;
-	const struct str *servers; /* "ADDRESS@PORT", in their order */
+	const struct str *servers; /* "ADDRESS@PORT", in the order of use */
 	size_t server_count;       /* at most RESOLVER_SERVERS_MAX; 0: iterates from the root */
 	enum conf_dnssec dnssec;
-	struct str anchor; /* the text of dns.trust_anchor, p NULL when it could not be had */
+	struct str anchor; /* the text of dns.trust_anchor; p NULL: it could not be read */
 	const struct conf_strs *insecure_zones; /* NULL: none */
-	struct hosts *hosts; /* NULL: none; belongs to the resolver then, also if it cannot be */
+	struct hosts *hosts; /* NULL: none; the resolver owns it, also when resolver_new fails */
 };
 
-/* NULL with errno and a log line when it cannot be. */
+/* NULL with errno and a log line on failure. */
 struct resolver *resolver_new(const struct resolver_setup *setup) MUST_USE;
-/* Open queries end without an answer. */
+/* Open queries end without a callback. */
 void resolver_free(struct resolver **r);
 
-/* Nobody waits for an answer: it may be freed without loss. */
+/* There is no open query: it may be freed. */
 bool resolver_is_idle(const struct resolver *r);
 
 typedef void resolver_idle_fn(struct resolver *r, void *arg);
-/* No question is put to it any more.  idle is called once, from the loop, when nobody waits for an
- * answer; it may free it. */
+/* No new query may be made.  idle is called once, from the loop, when there is no open query; it
+ * may free the resolver. */
 void resolver_retire(struct resolver *r, resolver_idle_fn *idle, void *arg);
-/* Its open queries end soon, as if their time were over. */
+/* Its open queries end soon, as if their deadline had come. */
 void resolver_expire_queries(struct resolver *r);
 
 struct resolver_server {
 	const char *name;   /* "127.0.0.1@53" */
-	const char *dnssec; /* in words: are its answers validated? */
-	bool is_asked;      /* it has answered, or is silent */
-	int64_t silent_since_ms; /* wall clock; 0: it is not */
+	const char *dnssec; /* as text: are its answers validated? */
+	bool is_asked;      /* it has answered, or it is silent */
+	int64_t silent_since_ms; /* wall clock; 0: it is not silent */
 };
-/* The n-th one that is asked; false: there are fewer. */
+/* The n-th server; false: there are fewer. */
 bool resolver_server(const struct resolver *r, size_t n, struct resolver_server *out) MUST_USE;
 
 enum { RESOLVER_DEADLINE_MS = 20000, RESOLVER_NEXT_SERVER_MS = 5000 };
 
-/* Each ends with one call of fn, at the latest after RESOLVER_DEADLINE_MS. */
+/* Each query ends with one call of fn, at the latest after RESOLVER_DEADLINE_MS. */
 struct resolver_query *resolver_ask_mx(
     struct resolver *r, struct str domain, resolver_fn *fn, void *arg);
-/* AAAA and A together, told when both are answered or the deadline has come.  BOGUS when either is:
- * nothing that is said of such a host counts.  Else FOUND when either has one: hosts whose servers
- * fail at one of the two are many.  NO_NAME only when both say so. */
+/* AAAA and A together; fn is called when both are answered or at the deadline.  BOGUS when either
+ * is: then no data of the host is used.  Else FOUND when either has an address, because there are
+ * many hosts whose servers fail for one of the two.  NO_NAME only when both answers are. */
 struct resolver_query *resolver_ask_addresses(
     struct resolver *r, struct str host, resolver_fn *fn, void *arg);
-/* The same for a host that the operator has named: what the hosts file says of it counts, and then
- * DNS is not asked. */
+/* The same for a host in the configuration: if the hosts file has an entry, it is used instead of
+ * DNS. */
 struct resolver_query *resolver_ask_named(
     struct resolver *r, struct str host, resolver_fn *fn, void *arg);
-/* No answer will come. */
+/* Ends the query without a callback. */
 void resolver_cancel(struct resolver_query **q);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * stream: the owner's calls, but for writing (stream_output).  None of them calls back; see
- * stream_loop for what each event does.
+ * stream: the calls of the owner, except for writing (stream_output).  None of them calls back; see
+ * stream_loop for the handling of events.
  */
 #include "net/stream.h"
 
@@ -14,7 +14,7 @@
 #include "net/endpoint.h"
 #include "net/stream_state.h"
 
-/* ---- life ---- */
+/* ---- creation and end ---- */
 
 static struct stream *
 stream_make(struct event_base *base, int fd, const struct stream_events *events, void *arg)
@@ -153,8 +153,8 @@ stream_finish(struct stream *s, int64_t linger_ms)
 
 /* ---- TLS ---- */
 
-/* What was read in the clear is forgotten: nothing said before TLS counts behind it (RFC 3207
- * section 4.2).  False: the connection has ended meanwhile, or nothing more can come. */
+/* Plaintext input is discarded: nothing that was received before TLS is used after it (RFC 3207
+ * section 4.2).  False: the connection has ended meanwhile, or no more input can come. */
 static bool
 stream_may_start_tls(struct stream *s)
 {
@@ -192,7 +192,7 @@ stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *na
 		stream_send(s);
 }
 
-/* ---- questions ---- */
+/* ---- properties ---- */
 
 bool
 stream_is_tls(const struct stream *s)

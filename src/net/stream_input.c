@@ -1,5 +1,5 @@
 /*
- * stream_input: what comes from the socket: plain bytes, TLS records, the handshake.
+ * stream_input: input from the socket: plain bytes, TLS records, the handshake.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -8,7 +8,7 @@
 
 enum { STREAM_RECV_BYTES = 64 << 10 }; /* of one recv; on the stack */
 
-/* ---- listening ---- */
+/* ---- the read event ---- */
 
 bool
 stream_wants_input(const struct stream *s)
@@ -78,7 +78,7 @@ stream_handshake(struct stream *s)
 		stream_tls_session_failed(s);
 }
 
-/* Takes FACT_STALLED away, or adds input. */
+/* Removes FACT_STALLED, or adds input. */
 void
 stream_decrypt(struct stream *s)
 {
@@ -113,7 +113,7 @@ stream_received_records(struct stream *s, struct str bytes)
 	tls_session_feed_end(s->tunnel);
 }
 
-/* What follows the handshake at once is shown behind `secured`. */
+/* Data that follows the handshake at once is shown after `secured`. */
 void
 stream_received_handshake(struct stream *s, struct str bytes)
 {
@@ -161,8 +161,8 @@ stream_receive(struct stream *s)
 	stream_row(s)->peer_ended(s);
 }
 
-/* The end is decided already: what is read here is shown, and an alert of the peer says better than
- * the error of the send what went wrong. */
+/* The end is already decided.  What is read here is shown, and an alert of the peer describes the
+ * failure better than the error of the send. */
 static void
 stream_take_final_input(struct stream *s, struct str bytes)
 {

@@ -1,17 +1,17 @@
 /*
- * stream_loop: the four events of libevent: one for reading that stays armed, one for writing only
- * while the kernel is full, one timer that is moved lazily, and the wake-up through which
- * everything that happens inside a call of the owner's reaches the owner later.
+ * stream_loop: the four libevent events: one for reading that stays added, one for writing only
+ * while the kernel is full, one timer that is moved lazily, and the wake-up, which reports to the
+ * owner what happens inside the owner's own calls.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/stream_state.h"
 
-/* The kernel may say "readable" when nothing can be read, but not for ever. */
+/* The kernel may report "readable" when nothing can be read, but not without end. */
 enum { STREAM_IDLE_MAX = 100 };
 
-/* ---- what the owner hears ---- */
+/* ---- reports to the owner ---- */
 
 static bool
 stream_take_fact(struct stream *s, enum stream_fact fact)
@@ -49,8 +49,8 @@ stream_begin_event(struct stream *s)
 	s->has_progress = false;
 }
 
-/* A wake-up that does nothing would come again at once, and the loop would do nothing else: that is
- * a fault of the program, which costs this one connection. */
+/* A wake-up without effect would come again at once, and the loop would do nothing else: that is a
+ * bug, which must cost only this one connection. */
 static void
 stream_did_nothing(struct stream *s, unsigned allowed)
 {
@@ -70,7 +70,7 @@ stream_did_nothing(struct stream *s, unsigned allowed)
 	stream_end_now(s, STREAM_ERROR, "internal error: an event did nothing");
 }
 
-/* The owner hears, then what is left to send goes out. */
+/* Reports to the owner, then sends what is left. */
 static void
 stream_end_event(struct stream *s, unsigned idle_allowed)
 {
@@ -150,12 +150,12 @@ stream_on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	stream_begin_event(s);
-	s->has_progress = true; /* the timer is not set again by itself */
+	s->has_progress = true; /* so that the timer is not set again automatically */
 	stream_row(s)->expired(s);
 	stream_end_event(s, 0);
 }
 
-/* ---- life ---- */
+/* ---- creation and end ---- */
 
 void
 stream_loop_init(struct stream *s, struct event_base *base)

@@ -1,5 +1,5 @@
 /*
- * stream_output: what goes to the socket: at once, as long as the kernel takes it.
+ * stream_output: output to the socket, at once as long as the kernel accepts it.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -21,7 +21,7 @@ stream_waiting(const struct stream *s)
 	return s->written.n + s->output.n - s->output_at;
 }
 
-/* Plain: the two buffers change places, so that nothing is copied. */
+/* Plain: the two buffers are swapped, so that nothing is copied. */
 static void
 stream_move_written(struct stream *s)
 {
@@ -95,7 +95,7 @@ stream_output_taken(struct stream *s)
 		stream_row(s)->all_sent(s);
 }
 
-/* Half a buffer of sent bytes is given back. */
+/* Frees the sent part when it is half of the buffer. */
 static void
 stream_compact_output(struct stream *s)
 {
@@ -105,7 +105,7 @@ stream_compact_output(struct stream *s)
 	s->output_at = 0;
 }
 
-/* The last bytes leave with the end of sending that follows them. */
+/* The last bytes are sent together with the end of sending that follows them. */
 static int
 stream_send_flags(const struct stream *s)
 {
@@ -148,7 +148,7 @@ stream_tls_session_failed(struct stream *s)
 		return;
 	}
 	stream_end_now(s, STREAM_TLS_FAILED, tls_session_failure_text(s->tunnel));
-	/* whether the alert arrives changes nothing: no second try, and no error of its own */
+	/* whether the alert arrives makes no difference: no second try, and its error is ignored */
 	if (is_free && s->output_at < s->output.n)
 		(void)!send(s->fd, s->output.p + s->output_at, s->output.n - s->output_at,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -1,5 +1,5 @@
 /*
- * stream_state: changes of the state, the list of facts, and the ends.
+ * stream_state: changes of the state, the set of facts, and the ends.
  */
 #include "net/stream_state.h"
 
@@ -56,7 +56,7 @@ stream_due(const struct stream *s)
 	return (unsigned char)facts;
 }
 
-/* A stream that is busy is woken, if need be, at the end of its event. */
+/* A busy stream is woken at the end of its event, if needed. */
 void
 stream_wake(struct stream *s)
 {

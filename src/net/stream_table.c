@@ -1,7 +1,7 @@
 /*
- * stream_table: what each event does in each state: bytes that came, the peer's end, a socket that
- * can be written, all sent, a send that failed, the deadline, the owner's stream_finish.  What the
- * wake-up may tell in a state is its list of facts.
+ * stream_table: the handling of each event in each state: received bytes, the end of the peer, a
+ * writable socket, all sent, a failed send, the deadline, stream_finish of the owner.  The set of
+ * facts of a state is what a wake-up may report in it.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -93,7 +93,7 @@ stream_finish_connecting(struct stream *s)
 	stream_end_now(s, STREAM_EOF, "");
 }
 
-/* Input and news of before are dropped. */
+/* Discards input and facts that were not reported. */
 static void
 stream_finish_as(struct stream *s, enum stream_state state)
 {

@@ -1,5 +1,5 @@
 /*
- * tls_credentials: priorities, which certificate for which name, tickets, and what a client trusts.
+ * tls_credentials: priorities, the certificates for a name, tickets, and the trust of a client.
  */
 #include "net/tls_credentials.h"
 
@@ -12,10 +12,10 @@
 
 enum { CERTIFICATES_MAX = 32 };
 
-/* Static RSA and finite-field DH are out on the server: the first needs decryption, the second is a
- * cheap way to burn a server's time (CVE-2002-20001).  So are suites with CBC: RFC 9325 section 4.2
- * wants AEAD alone.  A client of ours keeps them, as NORMAL of GnuTLS does: a host that has nothing
- * else would get the mail in clear, or not at all. */
+/* The server has no static RSA and no finite-field DH: the first needs decryption, the second lets
+ * a client waste the server's time cheaply (CVE-2002-20001).  Suites with CBC are out too: RFC 9325
+ * section 4.2 requires AEAD only.  Our client keeps them, as NORMAL of GnuTLS does: a host without
+ * other suites would get the mail in clear, or not at all. */
 #define CIPHERS                                                                                    \
 	":-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-CCM:+AES-256-CCM"
 #define CIPHERS_CBC ":+AES-128-CBC:+AES-256-CBC"
@@ -30,10 +30,10 @@ static const char priority_1_2[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" 
 static const char priority_1_3[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3" PRIORITY_SERVER;
 static const char priority_client[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" PRIORITY_CLIENT;
 
-/* The same certificates in another order: GnuTLS takes the first that a client can use. */
+/* The same certificates in another order: GnuTLS uses the first one that a client supports. */
 struct tls_choice {
 	gnutls_certificate_credentials_t credentials;
-	uint32_t first; /* bit i: certificate i stands among the first */
+	uint32_t first; /* bit i: certificate i is among the first */
 };
 
 struct tls_server {
@@ -41,7 +41,7 @@ struct tls_server {
 	struct tls_signer signer;
 	struct certificate *certificates;
 	unsigned count;
-	struct tls_choice *choices; /* the first one: as configured */
+	struct tls_choice *choices; /* the first one: the configured order */
 	unsigned choice_count;
 	unsigned char ticket_key[TLS_TICKET_KEY_BYTES];
 	unsigned references;
@@ -65,7 +65,7 @@ set_priority(gnutls_priority_t *out, const char *text)
 
 /* ---- server ---- */
 
-/* The certificates for a name: those that have it, or else a wildcard for it; none: 0. */
+/* The set of certificates for a name: those that have it, or else a wildcard for it; 0: none. */
 static uint32_t
 find_choice(const struct tls_server *t, struct str name)
 {
@@ -106,7 +106,7 @@ has_choice(const struct tls_server *t, uint32_t first)
 	return false;
 }
 
-/* One order for each set of certificates that some name asks for. */
+/* Makes one order for each set of certificates that is used for some name. */
 static bool
 add_choices(struct tls_server *t, const struct tls_certificate *from, char why[200])
 {
@@ -116,7 +116,7 @@ add_choices(struct tls_server *t, const struct tls_certificate *from, char why[2
 		for (unsigned n = 0; n < t->certificates[i].name_count; n++) {
 			uint32_t first = find_choice(t, str_of(t->certificates[i].names[n]));
 
-			/* those that lead anyway need no order of their own */
+			/* a set that is at the front in the configured order needs none */
 			if (first & (first + 1) && !has_choice(t, first) &&
 			    !add_choice(t, first, from, why))
 				return false;
@@ -191,7 +191,7 @@ tls_server_expires_s(const struct tls_server *t)
 	return earliest;
 }
 
-/* GnuTLS itself compares names byte by byte and knows no wildcards. */
+/* GnuTLS compares names byte by byte and supports no wildcards. */
 static int
 on_client_hello(gnutls_session_t s)
 {
@@ -213,8 +213,8 @@ on_client_hello(gnutls_session_t s)
 	return 0;
 }
 
-/* RFC 9325 section 3.8: a client that offers only other protocols was lured here (the ALPACA
- * attack).  The list costs memory: only sessions whose client offers some have it. */
+/* RFC 9325 section 3.8: a client that offers only other protocols was redirected here (the ALPACA
+ * attack).  The list costs memory: only sessions whose client offers ALPN have it. */
 static int
 tls_on_extension(void *arg, unsigned id, const unsigned char *data, unsigned n)
 {
@@ -282,7 +282,7 @@ tls_client_new(struct str name, struct str pem, bool must_verify, char why[200])
 		    t->credentials, &text, GNUTLS_X509_FMT_PEM);
 	else
 		r = 0;
-	/* a machine without trust can still encrypt to a peer that nobody verifies */
+	/* a machine without a trust store can still encrypt to a peer that is not verified */
 	if (r < 0 || (r == 0 && (must_verify || name.n))) {
 		if (name.n == 0)
 			name = STR("the system's trust");
@@ -331,8 +331,8 @@ tls_client_begin(struct tls_client *t, const char *name)
 	    gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, t->credentials) != 0)
 		die("tls: no session");
 	gnutls_handshake_set_timeout(s, GNUTLS_INDEFINITE_TIMEOUT);
-	/* RFC 6066 section 3: no literal addresses.  A name that IDNA refuses is simply not sent,
-	 * and no ALPN: some hosts refuse any. */
+	/* RFC 6066 section 3: no literal addresses.  A name that IDNA rejects is not sent.  ALPN is
+	 * not sent: some hosts refuse any. */
 	if (*name && !is_numeric_name(name))
 		(void)gnutls_server_name_set(s, GNUTLS_NAME_DNS, name, strlen(name));
 	return s;

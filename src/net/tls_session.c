@@ -1,6 +1,6 @@
 /*
- * tls_session: GnuTLS with buffers for a transport.  Its pull function takes from the bytes lent
- * for one wakeup, so that one recv serves many records; its push function never blocks.
+ * tls_session: GnuTLS with buffers as its transport.  The pull function reads from the bytes of one
+ * tls_session_feed, so that one recv can have many records; the push function never blocks.
  */
 #include "net/tls_session.h"
 
@@ -13,8 +13,9 @@
 
 enum {
 	KEPT_MAX = 1 << 20,
-	WARNINGS_MAX = 8, /* alerts that mean nothing are not listened to for ever */
-	SILENT_MAX = 64,  /* nor are tickets, key updates and empty records without data between */
+	WARNINGS_MAX = 8, /* more warning alerts than this end the session, */
+	/* and so do tickets, key updates and empty records without data between them */
+	SILENT_MAX = 64,
 	WORDS_BYTES = 192,
 };
 
@@ -25,12 +26,12 @@ struct tls_session {
 	char *name;
 	struct buf *out;
 	struct str lent;
-	struct buf kept; /* left over from earlier loans; used up before `lent` */
+	struct buf kept; /* left over from earlier calls of feed; used before `lent` */
 	size_t kept_at;
 	const char *text;
 	char words[WORDS_BYTES]; /* for text */
 	unsigned char warnings;
-	unsigned char silent; /* records in a row that held no data */
+	unsigned char silent; /* successive records without data */
 	bool is_ended;
 	bool sent_ticket;
 	bool is_up;
@@ -114,7 +115,7 @@ tls_session_new_server(struct tls_server *tls, struct buf *out)
 	return t;
 }
 
-/* In the handshake, or after it when nobody insists. */
+/* During the handshake, or after it when verification is not required. */
 static int
 tls_session_verify(gnutls_session_t session)
 {
@@ -124,7 +125,7 @@ tls_session_verify(gnutls_session_t session)
 	return t->is_verified ? 0 : GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
-/* A name with its final dot is the same name without it (RFC 6066 section 3). */
+/* A final dot does not belong to the name (RFC 6066 section 3). */
 struct tls_session *
 tls_session_new_client(struct tls_client *tls, const char *name, struct buf *out)
 {
@@ -220,8 +221,8 @@ tls_session_fail_as(struct tls_session *t, const char *text)
 	return TLS_SESSION_FAILED;
 }
 
-/* A client that refuses our certificate sends its alert in TLS 1.3 perhaps in clear, or under a key
- * that we do not have yet: OpenSSL does.  What comes cannot be read, and nothing else comes. */
+/* A client that rejects our certificate may send its alert in TLS 1.3 in clear, or under a key that
+ * we do not have yet: OpenSSL does.  It cannot be decrypted, and nothing else comes. */
 static bool
 tls_session_is_refused(const struct tls_session *t, int error)
 {
@@ -232,7 +233,7 @@ tls_session_is_refused(const struct tls_session *t, int error)
 		error == GNUTLS_E_UNEXPECTED_PACKET_LENGTH);
 }
 
-/* An alert tells more than "a fatal alert was received". */
+/* The alert is more precise than "a fatal alert was received". */
 static const char *
 tls_session_alert_text(struct tls_session *t)
 {
@@ -273,7 +274,7 @@ tls_session_fail(struct tls_session *t, int error)
 	return tls_session_fail_as(t, text);
 }
 
-/* True: the call is to be repeated. */
+/* True: the call must be repeated. */
 static bool
 tls_session_may_go_on(struct tls_session *t, int error)
 {
@@ -300,7 +301,7 @@ tls_session_handshake(struct tls_session *t)
 		return tls_session_fail_as(t, "closed during the TLS handshake");
 	if (r < 0)
 		return tls_session_fail(t, r);
-	/* one ticket instead of GnuTLS' two; TLS 1.2 sends its own within the handshake */
+	/* one ticket instead of the two of GnuTLS; TLS 1.2 sends its ticket within the handshake */
 	if (t->server && gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3) {
 		r = gnutls_session_ticket_send(t->session, 1, 0);
 		if (r < 0)
@@ -340,8 +341,8 @@ waiting_bytes(const struct tls_session *t)
 	return t->lent.n + t->kept.n - t->kept_at;
 }
 
-/* GnuTLS wants to be called again behind a record that is not for us (a ticket), although what
- * follows it is here already and no wakeup will come for it. */
+/* GnuTLS must be called again after a record without data for us (a ticket): more records are
+ * already in the buffer, and no event will come for them. */
 static bool
 has_more(const struct tls_session *t, ssize_t r, size_t before)
 {
@@ -358,7 +359,7 @@ tls_session_read(struct tls_session *t, struct buf *in, size_t max_bytes)
 
 	if (t->is_failed)
 		return TLS_SESSION_FAILED;
-	/* one growth for all records that are here */
+	/* one allocation for all records in the buffer */
 	if (waiting < in->max - in->n && !buf_room(in, waiting))
 		die("tunnel: no room");
 	while (in->n < max_bytes) {
@@ -374,7 +375,7 @@ tls_session_read(struct tls_session *t, struct buf *in, size_t max_bytes)
 			gnutls_packet_deinit(packet);
 		if (r > 0 && tls_session_has_input(t))
 			continue;
-		/* a call that can only say so is spared */
+		/* skips a call that would only return "again" */
 		if (r > 0)
 			return TLS_SESSION_WAIT;
 		if (!has_more(t, r, waiting) && !tls_session_may_go_on(t, (int)r))
@@ -420,7 +421,8 @@ tls_session_version(const struct tls_session *t)
 	}
 }
 
-/* RFC 9266 section 4.2: without the extended master secret two sessions could share one. */
+/* RFC 9266 section 4.2: without the extended master secret two sessions could have the same
+ * value. */
 bool
 tls_session_has_exporter(const struct tls_session *t)
 {
