@@ -204,7 +204,7 @@ static void
 add_log_escaped(struct log_line *l, struct str value, const char *ends)
 {
 	bool is_utf8 = str_is_utf8(value);
-	size_t unseen = 0; /* everything before this index is written */
+	size_t written = 0; /* everything before this index is written */
 
 	for (size_t i = 0; i < value.n; i++) {
 		unsigned char c = (unsigned char)value.p[i];
@@ -212,10 +212,10 @@ add_log_escaped(struct log_line *l, struct str value, const char *ends)
 		size_t step = str_utf8_character(str_from(value, i), &character);
 
 		if (step && char_is_unseen(character))
-			unseen = i + step;
+			written = i + step;
 		if (c == '"' || c == '\\')
 			add_log_format(l, "\\%c", c);
-		else if (i < unseen || strchr(ends, c) || (c >= 0x80 && !is_utf8))
+		else if (i < written || strchr(ends, c) || (c >= 0x80 && !is_utf8))
 			add_log_format(l, "\\x%02X", c);
 		else
 			add_log_bytes(l, value.p + i, 1);

@@ -54,7 +54,7 @@ path_access_hint(struct str path, int error, char room[PATH_ACCESS_HINT_BYTES])
 	struct str home = path_access_hidden_by_home(path), tmp = path_access_hidden_by_tmp(path);
 	bool is_missing = error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM;
 	static const char where[] = "sallyportd(8), \"Paths outside the unit\"";
-	int kept = errno;
+	int saved_errno = errno;
 
 	room[0] = '\0';
 	if (!getenv("INVOCATION_ID"))
@@ -73,7 +73,7 @@ path_access_hint(struct str path, int error, char room[PATH_ACCESS_HINT_BYTES])
 		snprintf(room, PATH_ACCESS_HINT_BYTES,
 		    ": the unit gives the daemon a %.*s of its own (PrivateTmp=): choose another "
 		    "place, see %s", STR_ARG(tmp), where);
-	errno = kept;
+	errno = saved_errno;
 	return room;
 }
 
@@ -143,7 +143,7 @@ path_access_is_read_only_mount(int fd)
 {
 	bool is_found = false, is_read_only = false;
 	struct str rest, line;
-	int kept = errno;
+	int saved_errno = errno;
 	struct buf text;
 	uint64_t mount;
 
@@ -152,6 +152,6 @@ path_access_is_read_only_mount(int fd)
 		for (rest = buf_str(&text); !is_found && str_split(&rest, '\n', &line);)
 			is_found = path_access_is_line_of(line, mount, &is_read_only);
 	buf_clear(&text);
-	errno = kept;
+	errno = saved_errno;
 	return is_found && is_read_only;
 }

@@ -80,21 +80,21 @@ void
 stall_check(struct stall *t, int64_t longest_ms)
 {
 	struct stall_piece p = stall_now(t);
-	bool is_told = t->told.number == p.number && p.began_ms;
+	bool was_logged = t->logged.number == p.number && p.began_ms;
 	int64_t now_ms = clock_mono_ms();
 
-	if (t->told.number && !is_told) {
-		stall_log(t, &t->told, true);
-		t->told.number = 0;
+	if (t->logged.number && !was_logged) {
+		stall_log(t, &t->logged, true);
+		t->logged.number = 0;
 	}
 	if (!p.began_ms)
 		return;
-	if (is_told ? now_ms - t->told_ms < STALL_AGAIN_TIMES * longest_ms
+	if (was_logged ? now_ms - t->logged_ms < STALL_AGAIN_TIMES * longest_ms
 	            : now_ms - p.began_ms < longest_ms)
 		return;
 	stall_log(t, &p, false);
-	t->told = p;
-	t->told_ms = now_ms;
+	t->logged = p;
+	t->logged_ms = now_ms;
 }
 
 bool

@@ -36,8 +36,8 @@ struct stall {
 	const struct stall_thread *thread;
 	pthread_mutex_t lock;
 	struct stall_piece piece;        /* under the lock */
-	struct stall_piece told;         /* the loop's: logged, and not ended yet; number 0: none */
-	int64_t told_ms;                 /* the loop's: when it was logged last; monotonic */
+	struct stall_piece logged;       /* the loop's: logged, and not ended yet; number 0: none */
+	int64_t logged_ms;                 /* the loop's: when it was logged last; monotonic */
 };
 
 /* Prepares the object; `thread` must live as long. */

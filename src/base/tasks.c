@@ -15,46 +15,46 @@ tasks_init(struct tasks *t, const struct tasks_setup *setup)
 	stall_init(&t->stall, setup->thread);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);
-	TAILQ_INIT(&t->asked);
+	TAILQ_INIT(&t->submitted);
 	TAILQ_INIT(&t->done);
 }
 
 /* Called with the lock held, which is held again on return. */
 static void
-tasks_run_piece(struct tasks *t, struct task *one)
+tasks_run_piece(struct tasks *t, struct task *task)
 {
 	bool is_done;
 
-	TAILQ_REMOVE(&t->asked, one, link);
-	one->is_waiting = false;
+	TAILQ_REMOVE(&t->submitted, task, link);
+	task->is_waiting = false;
 	pthread_mutex_unlock(&t->lock);
-	stall_begin(&t->stall, one->kind->work, one->id);
-	is_done = one->kind->run(t->o.io, one->of);
+	stall_begin(&t->stall, task->kind->work, task->id);
+	is_done = task->kind->run(t->o.io, task->of);
 	stall_end(&t->stall);
 	pthread_mutex_lock(&t->lock);
 	if (!is_done) {
-		one->is_waiting = true;
-		TAILQ_INSERT_TAIL(&t->asked, one, link);
+		task->is_waiting = true;
+		TAILQ_INSERT_TAIL(&t->submitted, task, link);
 		return;
 	}
 	/* the loop takes all complete tasks at once */
 	if (TAILQ_EMPTY(&t->done))
 		eventfd_write(t->o.event_fd, 1);
-	TAILQ_INSERT_TAIL(&t->done, one, link);
+	TAILQ_INSERT_TAIL(&t->done, task, link);
 }
 
 static void *
 tasks_thread_main(void *arg)
 {
 	struct tasks *t = arg;
-	struct task *one;
+	struct task *task;
 
 	pthread_setname_np(pthread_self(), t->o.thread->name);
 	pthread_mutex_lock(&t->lock);
 	while (!t->is_stopping) {
-		one = TAILQ_FIRST(&t->asked);
-		if (one) {
-			tasks_run_piece(t, one);
+		task = TAILQ_FIRST(&t->submitted);
+		if (task) {
+			tasks_run_piece(t, task);
 			continue;
 		}
 		t->is_waiting = true;
@@ -132,12 +132,12 @@ tasks_stop_within(struct tasks *t, int64_t ms)
 void
 tasks_clear(struct tasks *t, void *owner)
 {
-	struct task *one;
+	struct task *task;
 
-	TAILQ_CONCAT(&t->asked, &t->done, link);
-	while ((one = TAILQ_FIRST(&t->asked))) {
-		TAILQ_REMOVE(&t->asked, one, link);
-		one->kind->drop(owner, one->of);
+	TAILQ_CONCAT(&t->submitted, &t->done, link);
+	while ((task = TAILQ_FIRST(&t->submitted))) {
+		TAILQ_REMOVE(&t->submitted, task, link);
+		task->kind->drop(owner, task->of);
 	}
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
@@ -145,15 +145,15 @@ tasks_clear(struct tasks *t, void *owner)
 }
 
 void
-tasks_submit(struct tasks *t, struct task *one, const struct task_kind *kind, void *of)
+tasks_submit(struct tasks *t, struct task *task, const struct task_kind *kind, void *of)
 {
 	bool wake;
 
-	one->kind = kind;
-	one->of = of;
+	task->kind = kind;
+	task->of = of;
 	pthread_mutex_lock(&t->lock);
-	one->is_waiting = true;
-	TAILQ_INSERT_TAIL(&t->asked, one, link);
+	task->is_waiting = true;
+	TAILQ_INSERT_TAIL(&t->submitted, task, link);
 	wake = t->is_waiting;
 	pthread_mutex_unlock(&t->lock);
 	if (wake)
@@ -164,15 +164,15 @@ tasks_submit(struct tasks *t, struct task *one, const struct task_kind *kind, vo
 }
 
 bool
-tasks_cancel(struct tasks *t, struct task *one)
+tasks_cancel(struct tasks *t, struct task *task)
 {
 	bool is_cancelled;
 
 	pthread_mutex_lock(&t->lock);
-	is_cancelled = one->is_waiting;
+	is_cancelled = task->is_waiting;
 	if (is_cancelled)
-		TAILQ_REMOVE(&t->asked, one, link);
-	one->is_waiting = false;
+		TAILQ_REMOVE(&t->submitted, task, link);
+	task->is_waiting = false;
 	pthread_mutex_unlock(&t->lock);
 	return is_cancelled;
 }
@@ -180,11 +180,11 @@ tasks_cancel(struct tasks *t, struct task *one)
 static void
 tasks_step(struct tasks *t)
 {
-	struct task *one;
+	struct task *task;
 
 	pthread_mutex_lock(&t->lock);
-	while ((one = TAILQ_FIRST(&t->asked)))
-		tasks_run_piece(t, one);
+	while ((task = TAILQ_FIRST(&t->submitted)))
+		tasks_run_piece(t, task);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -192,15 +192,15 @@ void
 tasks_dispatch(struct tasks *t, void *owner)
 {
 	struct task_list list = TAILQ_HEAD_INITIALIZER(list);
-	struct task *one;
+	struct task *task;
 
 	if (!t->is_thread)
 		tasks_step(t);
 	pthread_mutex_lock(&t->lock);
 	TAILQ_CONCAT(&list, &t->done, link);
 	pthread_mutex_unlock(&t->lock);
-	while ((one = TAILQ_FIRST(&list))) {
-		TAILQ_REMOVE(&list, one, link);
-		one->kind->done(owner, one->of);
+	while ((task = TAILQ_FIRST(&list))) {
+		TAILQ_REMOVE(&list, task, link);
+		task->kind->done(owner, task->of);
 	}
 }

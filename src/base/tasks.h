@@ -52,7 +52,7 @@ struct tasks {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	/* under the lock */
-	struct task_list asked;          /* oldest first */
+	struct task_list submitted;          /* oldest first */
 	struct task_list done;           /* oldest first */
 	bool is_waiting;
 	bool is_stopping;
@@ -73,10 +73,10 @@ bool tasks_stop_within(struct tasks *t, int64_t ms) MUST_USE;
 void tasks_clear(struct tasks *t, void *owner);
 
 /* Queues the task; `kind` and the object must live until it is complete. */
-void tasks_submit(struct tasks *t, struct task *one, const struct task_kind *kind, void *of);
+void tasks_submit(struct tasks *t, struct task *task, const struct task_kind *kind, void *of);
 /* true: the task will not run, its done() is not called, and it may be submitted again; false: a
  * piece of it is running or it is complete, and done() will be called. */
-bool tasks_cancel(struct tasks *t, struct task *one) MUST_USE;
+bool tasks_cancel(struct tasks *t, struct task *task) MUST_USE;
 /* Calls done() of all complete tasks.  By hand: first runs all that were submitted before.  Call it
  * when event_fd is readable, and at intervals without that: a thread may fail to write to it. */
 void tasks_dispatch(struct tasks *t, void *owner);
