@@ -236,7 +236,7 @@ read_anchor_file(const char *path, struct buf *out)
 
 void
 anchor_check_file(
-    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes)
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *diagnostics)
 {
 	int at = conf_parse_line(tree, "dns.trust_anchor");
 	char path[4096], hint[PATH_ACCESS_HINT_BYTES];
@@ -249,15 +249,16 @@ anchor_check_file(
 	snprintf(path, sizeof path, "%.*s", STR_ARG(c->dns.trust_anchor));
 	buf_init(&text, ANCHOR_BYTES_MAX);
 	if (!read_anchor_file(path, &text))
-		diagnostics_add(notes, at, DIAGNOSTIC_ERROR,
+		diagnostics_add(diagnostics, at, DIAGNOSTIC_ERROR,
 		    "dns.trust_anchor: %s: %s; Debian's package dns-root-data has the root's, and "
 		    "dnssec = \"off\" does without%s",
 		    path, regular_file_error(errno),
 		    path_access_hint(c->dns.trust_anchor, errno, hint));
 	else if ((why = anchor_check(buf_str(&text), &line)) && line)
-		diagnostics_add(
-		    notes, at, DIAGNOSTIC_ERROR, "dns.trust_anchor: %s:%u: %s", path, line, why);
+		diagnostics_add(diagnostics, at, DIAGNOSTIC_ERROR, "dns.trust_anchor: %s:%u: %s",
+		    path, line, why);
 	else if (why)
-		diagnostics_add(notes, at, DIAGNOSTIC_ERROR, "dns.trust_anchor: %s: %s", path, why);
+		diagnostics_add(
+		    diagnostics, at, DIAGNOSTIC_ERROR, "dns.trust_anchor: %s: %s", path, why);
 	buf_clear(&text);
 }

@@ -28,6 +28,6 @@ bool anchor_owner(struct str text, char owner_out[ANCHOR_OWNER_BYTES]) MUST_USE;
 
 /* Adds an error when validation is on and dns.trust_anchor cannot be used. */
 void anchor_check_file(
-    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes);
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *diagnostics);
 
 #endif

@@ -12,7 +12,7 @@
 struct conf_check {
 	const struct conf *conf;
 	const struct conf_parse_tree *tree;
-	struct diagnostics *notes;
+	struct diagnostics *diagnostics;
 };
 
 static int
@@ -30,14 +30,17 @@ check_top(const struct conf_check *k)
 	const struct conf *c = k->conf;
 
 	if (c->hostname.n && !str_has(c->hostname, '.'))
-		diagnostics_add(k->notes, conf_parse_line(k->tree, "hostname"), DIAGNOSTIC_WARNING,
+		diagnostics_add(k->diagnostics, conf_parse_line(k->tree, "hostname"),
+		    DIAGNOSTIC_WARNING,
 		    "hostname: \"%.*s\" has no domain; many servers refuse such a name",
 		    STR_ARG(c->hostname));
 	if (c->domains.count == 0 && conf_parse_line(k->tree, "domains"))
-		diagnostics_add(k->notes, conf_parse_line(k->tree, "domains"), DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, conf_parse_line(k->tree, "domains"),
+		    DIAGNOSTIC_ERROR,
 		    "domains: at least one is needed, for example ( { name = \"example.com\"; } )");
 	if (c->listen.count && !c->tls.count)
-		diagnostics_add(k->notes, conf_parse_line(k->tree, "listen"), DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, conf_parse_line(k->tree, "listen"),
+		    DIAGNOSTIC_ERROR,
 		    "\"tls\" is missing: clients log in only inside TLS, for example "
 		    "tls: { certificate = \"/etc/sallyport/tls/mail.crt\"; "
 		    "private_key = \"/etc/sallyport/tls/mail.key\"; };");
@@ -51,7 +54,7 @@ check_logins(const struct conf_check *k)
 	/* the part of a configuration that a role has may be without the list */
 	if (domain.n && k->conf->domains.count &&
 	    list_index_find(&k->conf->domains_by_name, domain) == LIST_INDEX_NONE)
-		diagnostics_add(k->notes, conf_parse_line(k->tree, "auth.default_domain"),
+		diagnostics_add(k->diagnostics, conf_parse_line(k->tree, "auth.default_domain"),
 		    DIAGNOSTIC_ERROR, "auth.default_domain: \"%.*s\" is none of \"domains\"",
 		    STR_ARG(domain));
 }
@@ -64,7 +67,7 @@ check_domains(const struct conf_check *k)
 
 	for (size_t i = 0; i < c->domains.count; i++)
 		if (list_index_find(&c->domains_by_name, c->domains.item[i].name) != (int64_t)i)
-			diagnostics_add(k->notes, item_line(k, "domains", i, "name"),
+			diagnostics_add(k->diagnostics, item_line(k, "domains", i, "name"),
 			    DIAGNOSTIC_WARNING, "domains: \"%.*s\" stands here a second time",
 			    STR_ARG(c->domains.item[i].name));
 }
@@ -91,13 +94,13 @@ check_doubles(const struct conf_check *k)
 		for (size_t j = 0; j < i; j++)
 			if (c->listen.item[i].port &&
 			    is_same_listener(&c->listen.item[i], &c->listen.item[j]))
-				diagnostics_add(k->notes, item_line(k, "listen", i, "port"),
+				diagnostics_add(k->diagnostics, item_line(k, "listen", i, "port"),
 				    DIAGNOSTIC_ERROR,
 				    "listen: port %lld is already listened on at the same address",
 				    (long long)c->listen.item[i].port);
 	for (size_t i = 0; i < c->listen.count; i++)
 		if (c->listen.item[i].port == 465 && c->listen.item[i].tls == LISTEN_STARTTLS)
-			diagnostics_add(k->notes, item_line(k, "listen", i, "tls"),
+			diagnostics_add(k->diagnostics, item_line(k, "listen", i, "tls"),
 			    DIAGNOSTIC_WARNING,
 			    "listen: mail programs expect implicit TLS on port 465 (RFC 8314)");
 }
@@ -114,18 +117,20 @@ check_login(const struct conf_check *k, size_t i)
 	const struct conf_route *r = &k->conf->routes.item[i];
 
 	if (r->username.n && !r->password.n)
-		diagnostics_add(k->notes, item_line(k, "routes", i, "username"), DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "username"),
+		    DIAGNOSTIC_ERROR,
 		    "routes: a username needs a password, for example "
 		    "password = \"file:/etc/sallyport/secrets/smarthost\";");
 	if (r->password.n && !r->username.n)
-		diagnostics_add(k->notes, item_line(k, "routes", i, "password"), DIAGNOSTIC_ERROR,
-		    "routes: a password needs a username");
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "password"),
+		    DIAGNOSTIC_ERROR, "routes: a password needs a username");
 	if (r->username.n && !protects_password(r->tls))
-		diagnostics_add(k->notes, item_line(k, "routes", i, "tls"), DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "tls"), DIAGNOSTIC_ERROR,
 		    "routes: a password is sent only to a host whose certificate is verified: "
 		    "tls = \"implicit\", \"starttls\" or \"verify\";");
 	if (r->username.n && r->via == VIA_MX)
-		diagnostics_add(k->notes, item_line(k, "routes", i, "username"), DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "username"),
+		    DIAGNOSTIC_ERROR,
 		    "routes: hosts found by MX take no login; did you mean via = \"smarthost\"?");
 }
 
@@ -135,17 +140,18 @@ check_route(const struct conf_check *k, size_t i)
 	const struct conf_route *r = &k->conf->routes.item[i];
 
 	if (r->via != VIA_MX && !r->host.n)
-		diagnostics_add(k->notes, item_line(k, "routes", i, "via"), DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "via"), DIAGNOSTIC_ERROR,
 		    "routes: this way needs a host, for example host = \"smtp.example.net\";");
 	if (r->via == VIA_MX && r->host.n)
-		diagnostics_add(k->notes, item_line(k, "routes", i, "host"), DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "host"), DIAGNOSTIC_ERROR,
 		    "routes: via \"mx\" finds the hosts by DNS; did you mean via = \"smtp\" or "
 		    "\"smarthost\"?");
 	if (r->via == VIA_MX && r->tls == ROUTE_TLS_IMPLICIT)
-		diagnostics_add(k->notes, item_line(k, "routes", i, "tls"), DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "tls"), DIAGNOSTIC_ERROR,
 		    "routes: hosts found by MX do not speak TLS from the first byte");
 	if (r->ca_file.n && !protects_password(r->tls))
-		diagnostics_add(k->notes, item_line(k, "routes", i, "ca_file"), DIAGNOSTIC_WARNING,
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "ca_file"),
+		    DIAGNOSTIC_WARNING,
 		    "routes: ca_file has no effect unless tls is \"verify\", \"implicit\" or "
 		    "\"starttls\"");
 	check_login(k, i);
@@ -180,7 +186,7 @@ check_reach(const struct conf_check *k, size_t i)
 		return;
 	before = route_before(k->conf, i);
 	if (before < i)
-		diagnostics_add(k->notes, item_line(k, "routes", i, "to_domain"),
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "to_domain"),
 		    DIAGNOSTIC_WARNING,
 		    "routes: \"%.*s\" is never reached, because route %zu, for \"%.*s\", takes "
 		    "its mail before",
@@ -200,14 +206,14 @@ check_routes(const struct conf_check *k)
 		check_route(k, i);
 		check_reach(k, i);
 		if (is_for_all && !is_last) {
-			diagnostics_add(k->notes, item_line(k, "routes", i + 1, "to_domain"),
+			diagnostics_add(k->diagnostics, item_line(k, "routes", i + 1, "to_domain"),
 			    DIAGNOSTIC_ERROR,
 			    "routes: never reached, because the route before it is for every "
 			    "domain");
 			return;
 		}
 		if (is_last && !is_for_all)
-			diagnostics_add(k->notes, item_line(k, "routes", i, "to_domain"),
+			diagnostics_add(k->diagnostics, item_line(k, "routes", i, "to_domain"),
 			    DIAGNOSTIC_WARNING,
 			    "routes: the last one has a condition; mail that it does not match "
 			    "goes by MX");
@@ -231,21 +237,21 @@ check_queue(const struct conf_check *k)
 	const struct conf *c = k->conf;
 
 	if (c->queue.retry_count && c->queue.lifetime_ms <= c->queue.retry_ms[0])
-		diagnostics_add(k->notes, conf_parse_line(k->tree, "queue.lifetime"),
+		diagnostics_add(k->diagnostics, conf_parse_line(k->tree, "queue.lifetime"),
 		    DIAGNOSTIC_ERROR,
 		    "queue.lifetime must be longer than the first pause of queue.retry");
 	else if (c->queue.lifetime_ms < longest_pause_ms(c))
-		diagnostics_add(k->notes, conf_parse_line(k->tree, "queue.lifetime"),
+		diagnostics_add(k->diagnostics, conf_parse_line(k->tree, "queue.lifetime"),
 		    DIAGNOSTIC_WARNING,
 		    "queue.lifetime is shorter than the longest pause of queue.retry: the end of "
 		    "the lifetime ends that pause, with the last attempt");
 	if (c->queue.delay_warning_ms > c->queue.lifetime_ms)
-		diagnostics_add(k->notes, conf_parse_line(k->tree, "queue.delay_warning"),
+		diagnostics_add(k->diagnostics, conf_parse_line(k->tree, "queue.delay_warning"),
 		    DIAGNOSTIC_WARNING,
 		    "queue.delay_warning is longer than queue.lifetime: no warning will be sent");
 	for (size_t i = 1; i < c->queue.retry_count; i++)
 		if (c->queue.retry_ms[i] < c->queue.retry_ms[i - 1]) {
-			diagnostics_add(k->notes, conf_parse_line(k->tree, "queue.retry"),
+			diagnostics_add(k->diagnostics, conf_parse_line(k->tree, "queue.retry"),
 			    DIAGNOSTIC_WARNING, "queue.retry: the pauses do not grow");
 			return;
 		}
@@ -260,11 +266,11 @@ check_limit(const struct conf_check *k, size_t i, size_t first)
 	int line = item_line(k, "limits.users", i, "user");
 
 	if (str_ieq(user, other))
-		diagnostics_add(k->notes, line, DIAGNOSTIC_WARNING,
+		diagnostics_add(k->diagnostics, line, DIAGNOSTIC_WARNING,
 		    "limits.users: \"%.*s\" stands here a second time; the first one holds",
 		    STR_ARG(user));
 	else
-		diagnostics_add(k->notes, line, DIAGNOSTIC_ERROR,
+		diagnostics_add(k->diagnostics, line, DIAGNOSTIC_ERROR,
 		    "limits.users: \"%.*s\" and \"%.*s\" may be one login: name it once",
 		    STR_ARG(user), STR_ARG(other));
 }
@@ -280,12 +286,12 @@ check_login_name(const struct conf_check *k, const char *list, size_t i, struct 
 	if (login_name_is_covered(k->conf, whole))
 		return;
 	if (!str_has(user, '@') && !domain.n)
-		diagnostics_add(k->notes, item_line(k, list, i, "user"), DIAGNOSTIC_WARNING,
+		diagnostics_add(k->diagnostics, item_line(k, list, i, "user"), DIAGNOSTIC_WARNING,
 		    "%s: \"%.*s\" has no domain, and with several domains and without "
 		    "auth.default_domain it means an account of exactly this name alone",
 		    list, STR_ARG(user));
 	else
-		diagnostics_add(k->notes, item_line(k, list, i, "user"), DIAGNOSTIC_WARNING,
+		diagnostics_add(k->diagnostics, item_line(k, list, i, "user"), DIAGNOSTIC_WARNING,
 		    "%s: \"%.*s\": the domain of this login is none of \"domains\"", list,
 		    STR_ARG(user));
 }
@@ -312,17 +318,18 @@ check_policy(const struct conf_check *k)
 
 void
 conf_warn_ambiguous_logins(
-    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes)
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *diagnostics)
 {
 	if (login_name_is_ambiguous(c))
-		diagnostics_add(notes, conf_parse_line(tree, "domains"), DIAGNOSTIC_WARNING,
+		diagnostics_add(diagnostics, conf_parse_line(tree, "domains"), DIAGNOSTIC_WARNING,
 		    LOGIN_NAME_AMBIGUOUS);
 }
 
 void
-conf_check(const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes)
+conf_check(
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *diagnostics)
 {
-	struct conf_check k = {c, tree, notes};
+	struct conf_check k = {c, tree, diagnostics};
 
 	check_top(&k);
 	check_domains(&k);

@@ -8,9 +8,9 @@
 
 /* Adds the errors and warnings. */
 void conf_check(
-    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes);
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *diagnostics);
 /* Adds warnings that `config check` shows, but not each start and reload. */
 void conf_warn_ambiguous_logins(
-    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *notes);
+    const struct conf *c, const struct conf_parse_tree *tree, struct diagnostics *diagnostics);
 
 #endif

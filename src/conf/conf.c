@@ -77,20 +77,20 @@ conf_default(void)
 	struct conf *c = conf_new();
 	struct conf_parse_tree *tree = NULL;
 	struct conf_source source;
-	struct diagnostics notes;
+	struct diagnostics diagnostics;
 	struct buf text;
 
 	buf_init(&text, 1 << 16);
-	diagnostics_init(&notes);
+	diagnostics_init(&diagnostics);
 	conf_source_init(&source);
 	conf_write_defaults(&text);
-	if (conf_source_read_text(&source, buf_str(&text), &notes))
-		tree = conf_parse(&source, false, c, &notes);
-	if (!tree || notes.count)
+	if (conf_source_read_text(&source, buf_str(&text), &diagnostics))
+		tree = conf_parse(&source, false, c, &diagnostics);
+	if (!tree || diagnostics.count)
 		die("the key table's defaults do not parse");
 	conf_parse_free(&tree);
 	conf_source_clear(&source);
-	diagnostics_clear(&notes);
+	diagnostics_clear(&diagnostics);
 	buf_clear(&text);
 	return c;
 }
@@ -113,14 +113,14 @@ conf_default_postmaster(const struct conf *c, struct arena *arena)
 
 /* Reports the diagnostics, and frees the tree when there were errors. */
 static struct conf *
-finish_conf_reading(struct conf *c, struct diagnostics *notes, struct conf_source *source,
+finish_conf_reading(struct conf *c, struct diagnostics *diagnostics, struct conf_source *source,
     struct conf_report *report)
 {
-	if (notes->errors)
+	if (diagnostics->errors)
 		conf_drop(&c);
-	diagnostics_report(notes, source, report);
+	diagnostics_report(diagnostics, source, report);
 	conf_source_clear(source);
-	diagnostics_clear(notes);
+	diagnostics_clear(diagnostics);
 	return c;
 }
 
@@ -158,18 +158,18 @@ conf_note_tls_locations(
 /* Reads the other files that the configuration names, and looks up the system's groups. */
 static void
 conf_look_up(struct conf *c, const struct conf_source *source, const struct conf_parse_tree *tree,
-    const struct conf_reading *reading, struct diagnostics *notes)
+    const struct conf_reading *reading, struct diagnostics *diagnostics)
 {
 	bool is_here = reading->secrets == CONF_SECRETS_READ_HERE;
 
 	if (reading->secrets == CONF_SECRETS_LEAVE)
 		return;
 	if (is_here)
-		conf_warn_ambiguous_logins(c, tree, notes);
-	conf_read_secrets(c, tree, source, is_here, notes);
-	anchor_check_file(c, tree, notes);
+		conf_warn_ambiguous_logins(c, tree, diagnostics);
+	conf_read_secrets(c, tree, source, is_here, diagnostics);
+	anchor_check_file(c, tree, diagnostics);
 	if (reading->secrets != CONF_SECRETS_COMPARE)
-		unix_group_find(c, tree, reading->running, is_here, notes);
+		unix_group_find(c, tree, reading->running, is_here, diagnostics);
 }
 
 static struct conf *
@@ -178,20 +178,20 @@ conf_read(const struct conf_reading *reading, struct conf_report *report)
 	struct conf *c = conf_default();
 	struct conf_parse_tree *tree = NULL;
 	struct conf_source source;
-	struct diagnostics notes;
+	struct diagnostics diagnostics;
 
-	diagnostics_init(&notes);
+	diagnostics_init(&diagnostics);
 	conf_source_init(&source);
-	if (conf_source_read_file(&source, reading->path, &notes))
-		tree = conf_parse(&source, true, c, &notes);
+	if (conf_source_read_file(&source, reading->path, &diagnostics))
+		tree = conf_parse(&source, true, c, &diagnostics);
 	if (tree) {
 		complete_conf(c);
-		conf_check(c, tree, &notes);
+		conf_check(c, tree, &diagnostics);
 		conf_note_tls_locations(c, tree, &source);
-		conf_look_up(c, &source, tree, reading, &notes);
+		conf_look_up(c, &source, tree, reading, &diagnostics);
 	}
 	conf_parse_free(&tree);
-	return finish_conf_reading(c, &notes, &source, report);
+	return finish_conf_reading(c, &diagnostics, &source, report);
 }
 
 struct conf *
@@ -216,18 +216,18 @@ conf_read_run_directory(const char *path)
 {
 	struct conf *c = conf_default();
 	struct conf_source source;
-	struct diagnostics notes;
+	struct diagnostics diagnostics;
 	struct str found;
 
-	diagnostics_init(&notes);
+	diagnostics_init(&diagnostics);
 	conf_source_init(&source);
 	/* what could be read is used, even when it is not everything */
-	(void)!conf_source_read_file(&source, path, &notes);
+	(void)!conf_source_read_file(&source, path, &diagnostics);
 	found = syntax_find_text(&source, STR("run_directory"));
 	if (found.n && !value_form(FORM_PATH, found))
 		c->run_directory = arena_str(&c->arena, found);
 	conf_source_clear(&source);
-	diagnostics_clear(&notes);
+	diagnostics_clear(&diagnostics);
 	return c;
 }
 
@@ -237,14 +237,14 @@ conf_read_text(struct str text, struct conf_report *report)
 	struct conf *c = conf_default();
 	struct conf_parse_tree *tree = NULL;
 	struct conf_source source;
-	struct diagnostics notes;
+	struct diagnostics diagnostics;
 
-	diagnostics_init(&notes);
+	diagnostics_init(&diagnostics);
 	conf_source_init(&source);
-	if (conf_source_read_text(&source, text, &notes))
-		tree = conf_parse(&source, false, c, &notes);
+	if (conf_source_read_text(&source, text, &diagnostics))
+		tree = conf_parse(&source, false, c, &diagnostics);
 	if (tree)
 		complete_conf(c);
 	conf_parse_free(&tree);
-	return finish_conf_reading(c, &notes, &source, report);
+	return finish_conf_reading(c, &diagnostics, &source, report);
 }

@@ -68,12 +68,12 @@ diagnostics_report(struct diagnostics *n, const struct conf_source *s, struct co
 	if (n->count)
 		qsort(n->list, n->count, sizeof *n->list, compare_diagnostics);
 	for (size_t i = 0; i < n->count; i++) {
-		const struct diagnostic *note = &n->list[i];
-		struct conf_source_location place = conf_source_location(s, note->line);
-		bool is_error = note->kind == DIAGNOSTIC_ERROR;
+		const struct diagnostic *diagnostic = &n->list[i];
+		struct conf_source_location place = conf_source_location(s, diagnostic->line);
+		bool is_error = diagnostic->kind == DIAGNOSTIC_ERROR;
 
 		buf_addf(&report->text, "%s:%d: %s: %s\n", place.file, place.line,
-		    is_error ? "error" : "warning", note->text.p);
+		    is_error ? "error" : "warning", diagnostic->text.p);
 		report->errors += is_error;
 		report->warnings += !is_error;
 	}

@@ -225,26 +225,26 @@ write_key_changes(
     const struct conf_key *list, const void *before, const void *after, struct buf *out)
 {
 	struct str path = str_of(list->path);
-	unsigned told = 0, more = 0;
-	struct buf one;
+	unsigned shown = 0, more = 0;
+	struct buf change;
 
-	buf_init(&one, ITEM_BYTES_MAX);
+	buf_init(&change, ITEM_BYTES_MAX);
 	for (const struct conf_key *k = list + 1; k < conf_key_table + conf_key_count; k++) {
 		if (!(k->flags & KEY_ITEM) || !str_eq(conf_key_group(k), path))
 			break;
-		buf_reset(&one);
-		if (!write_key_change(k, before, after, &one))
+		buf_reset(&change);
+		if (!write_key_change(k, before, after, &change))
 			continue;
-		if (told == KEYS_SHOWN)
+		if (shown == KEYS_SHOWN)
 			more++;
 		else
-			buf_addf(out, "%s%.*s", told++ ? ", " : " [", STR_ARG(buf_str(&one)));
+			buf_addf(out, "%s%.*s", shown++ ? ", " : " [", STR_ARG(buf_str(&change)));
 	}
 	if (more)
 		buf_addf(out, " and %u more", more);
-	if (told)
+	if (shown)
 		buf_addc(out, ']');
-	buf_clear(&one);
+	buf_clear(&change);
 }
 
 static void

@@ -8,20 +8,20 @@
 
 struct list_index_table {
 	struct arena *arena;
-	struct list_index_entry *places;
+	struct list_index_entry *slots;
 	size_t mask;
 };
 
 /* The slot of the key, or the unused one where it belongs.  The keys come from the
  * administrator. */
 static struct list_index_entry *
-list_index_slot(struct list_index_entry *places, size_t mask, struct str key)
+list_index_slot(struct list_index_entry *slots, size_t mask, struct str key)
 {
 	size_t i = hash_bytes((struct hash_key){0, 0}, key) & mask;
 
-	while (places[i].key.p && !str_eq(places[i].key, key))
+	while (slots[i].key.p && !str_eq(slots[i].key, key))
 		i = (i + 1) & mask;
-	return &places[i];
+	return &slots[i];
 }
 
 static void
@@ -34,23 +34,23 @@ list_index_begin(struct list_index_table *t, struct arena *arena, size_t count_m
 	*t = (struct list_index_table){
 	    arena, ARENA_ARRAY(arena, struct list_index_entry, size), size - 1};
 	for (size_t i = 0; i < size; i++)
-		t->places[i] = (struct list_index_entry){STR_NULL, 0};
+		t->slots[i] = (struct list_index_entry){STR_NULL, 0};
 }
 
 static void
 list_index_add(struct list_index_table *t, struct str key, size_t at)
 {
 	struct str own = arena_lower(t->arena, key);
-	struct list_index_entry *place = list_index_slot(t->places, t->mask, own);
+	struct list_index_entry *slot = list_index_slot(t->slots, t->mask, own);
 
-	if (!place->key.p)
-		*place = (struct list_index_entry){own, (uint32_t)at};
+	if (!slot->key.p)
+		*slot = (struct list_index_entry){own, (uint32_t)at};
 }
 
 static struct list_index
 list_index_end(const struct list_index_table *t)
 {
-	return (struct list_index){t->places, t->mask};
+	return (struct list_index){t->slots, t->mask};
 }
 
 int64_t

@@ -20,7 +20,7 @@ struct conf_parse_tree {
 
 struct conf_parser {
 	struct conf *conf;
-	struct diagnostics *notes;
+	struct diagnostics *diagnostics;
 	bool is_whole;
 };
 
@@ -44,9 +44,9 @@ add_type_error(struct conf_parser *r, const struct conf_key *k, config_setting_t
 		snprintf(shown, sizeof shown, "%d: ", config_setting_get_int(s));
 	else if (config_setting_type(s) == CONFIG_TYPE_INT64)
 		snprintf(shown, sizeof shown, "%lld: ", config_setting_get_int64(s));
-	diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR, "%s\"%s\" must be %s%s%s",
-	    shown, k->path, conf_key_type_name(k), example ? ", for example " : "",
-	    example ? example : "");
+	diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
+	    "%s\"%s\" must be %s%s%s", shown, k->path, conf_key_type_name(k),
+	    example ? ", for example " : "", example ? example : "");
 }
 
 static void
@@ -60,8 +60,8 @@ conf_parse_text(struct conf_parser *r, const struct conf_key *k, config_setting_
 	}
 	buf_init(&why, WHY_BYTES);
 	if (!value_set(k, str_of(config_setting_get_string(s)), base, &r->conf->arena, &why))
-		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR, "%s: %.*s", k->path,
-		    STR_ARG(buf_str(&why)));
+		diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR, "%s: %.*s",
+		    k->path, STR_ARG(buf_str(&why)));
 	buf_clear(&why);
 }
 
@@ -79,8 +79,8 @@ conf_parse_number(struct conf_parser *r, const struct conf_key *k, config_settin
 	n = type == CONFIG_TYPE_INT ? config_setting_get_int(s) : config_setting_get_int64(s);
 	buf_init(&why, WHY_BYTES);
 	if (!value_set_number(k, n, base, &why))
-		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR, "%lld: %s %.*s", n,
-		    k->path, STR_ARG(buf_str(&why)));
+		diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR, "%lld: %s %.*s",
+		    n, k->path, STR_ARG(buf_str(&why)));
 	buf_clear(&why);
 }
 
@@ -110,13 +110,13 @@ is_valid_element(
 	const char *wanted = k->words ? NULL : value_form(k->form, text);
 
 	if (k->words && !is_word_of(k, text)) {
-		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+		diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
 		    "%s: \"%.*s\" is not known; for example %s", k->path,
 		    STR_ARG(str_upto(text, 60)), conf_key_example(k));
 		return false;
 	}
 	if (wanted)
-		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+		diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
 		    "%s: \"%.*s\" is not %s, for example %s", k->path, STR_ARG(str_upto(text, 100)),
 		    wanted, conf_key_example(k));
 	return !wanted;
@@ -162,7 +162,7 @@ conf_parse_durations(
 		}
 		if (!value_duration(str_of(config_setting_get_string(s)), &ms[i]) || ms[i] < 1000 ||
 		    ms[i] > INT64_C(30) * 86400000) {
-			diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+			diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
 			    "%s: \"%s\" is not a duration between 1s and 30d, for example \"5m\"",
 			    k->path, config_setting_get_string(s));
 			return;
@@ -187,10 +187,10 @@ conf_parse_value_list(
 	else
 		conf_parse_durations(r, k, s, base);
 	if (n < k->min)
-		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+		diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
 		    "%s: at least one is needed, for example %s", k->path, conf_key_example(k));
 	if (n > k->max)
-		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+		diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
 		    "%s: at most %lld may stand here", k->path, (long long)k->max);
 }
 
@@ -209,7 +209,7 @@ conf_parse_item(struct conf_parser *r, const struct conf_key *k, config_setting_
 
 		if ((child->flags & KEY_REQUIRED) && str_eq(conf_key_group(child), path) &&
 		    !config_setting_get_member(s, conf_key_name(child).p))
-			diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+			diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
 			    "\"%s\" is missing in this group, for example %.*s = %s;", child->path,
 			    STR_ARG(conf_key_name(child)), conf_key_example(child));
 	}
@@ -230,7 +230,7 @@ conf_parse_list(struct conf_parser *r, const struct conf_key *k, config_setting_
 		return;
 	}
 	if (n > k->max) {
-		diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+		diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
 		    "%s: at most %lld groups may stand here", k->path, (long long)k->max);
 		return;
 	}
@@ -276,17 +276,17 @@ add_unknown_key_error(
 	int line = setting_line(s);
 
 	if (near)
-		diagnostics_add(r->notes, line, DIAGNOSTIC_ERROR,
+		diagnostics_add(r->diagnostics, line, DIAGNOSTIC_ERROR,
 		    "unknown key \"%s\"; did you mean \"%.*s\"?", path,
 		    STR_ARG(conf_key_name(near)));
 	else if (suggested)
-		diagnostics_add(r->notes, line, DIAGNOSTIC_ERROR,
+		diagnostics_add(r->diagnostics, line, DIAGNOSTIC_ERROR,
 		    "unknown key \"%s\"; did you mean the group \"%s\"?", path, suggested);
 	else if (else_where)
-		diagnostics_add(r->notes, line, DIAGNOSTIC_ERROR,
+		diagnostics_add(r->diagnostics, line, DIAGNOSTIC_ERROR,
 		    "unknown key \"%s\"; did you mean \"%s\"?", path, else_where->path);
 	else
-		diagnostics_add(r->notes, line, DIAGNOSTIC_ERROR, "unknown key \"%s\"", path);
+		diagnostics_add(r->diagnostics, line, DIAGNOSTIC_ERROR, "unknown key \"%s\"", path);
 }
 
 static void
@@ -307,7 +307,7 @@ conf_parse_group(struct conf_parser *r, config_setting_t *group, struct str path
 		else if (config_setting_type(s) == CONFIG_TYPE_GROUP)
 			conf_parse_group(r, s, str_of(full), base);
 		else
-			diagnostics_add(r->notes, setting_line(s), DIAGNOSTIC_ERROR,
+			diagnostics_add(r->diagnostics, setting_line(s), DIAGNOSTIC_ERROR,
 			    "\"%s\" must be a group: %s: { … };", full, full);
 	}
 }
@@ -320,19 +320,20 @@ check_required_keys(struct conf_parser *r, const config_t *config)
 
 		if ((k->flags & KEY_REQUIRED) && !(k->flags & KEY_ITEM) &&
 		    !config_lookup(config, k->path))
-			diagnostics_add(r->notes, 0, DIAGNOSTIC_ERROR,
+			diagnostics_add(r->diagnostics, 0, DIAGNOSTIC_ERROR,
 			    "\"%s\" is missing, for example %s = %s;", k->path, k->path,
 			    conf_key_example(k));
 	}
 }
 
 struct conf_parse_tree *
-conf_parse(const struct conf_source *s, bool is_whole, struct conf *c, struct diagnostics *notes)
+conf_parse(
+    const struct conf_source *s, bool is_whole, struct conf *c, struct diagnostics *diagnostics)
 {
-	struct conf_parser r = {c, notes, is_whole};
+	struct conf_parser r = {c, diagnostics, is_whole};
 	struct conf_parse_tree *t;
 
-	if (!syntax_check_values(s, notes))
+	if (!syntax_check_values(s, diagnostics))
 		return NULL;
 	t = MEM_NEW(struct conf_parse_tree);
 	config_init(&t->config);
@@ -340,7 +341,7 @@ conf_parse(const struct conf_source *s, bool is_whole, struct conf *c, struct di
 	config_set_include_dir(&t->config, "/nonexistent");
 	if (!config_read_string(&t->config, s->text.p)) {
 		syntax_explain_error(
-		    s, config_error_line(&t->config), config_error_text(&t->config), notes);
+		    s, config_error_line(&t->config), config_error_text(&t->config), diagnostics);
 		conf_parse_free(&t);
 		return NULL;
 	}

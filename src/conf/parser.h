@@ -12,7 +12,7 @@ struct conf_parse_tree; /* libconfig's tree, kept for the locations of keys */
  * where required keys must be present; else a part of a configuration.  NULL when the syntax is
  * wrong; there may be errors even when a tree is returned. */
 struct conf_parse_tree *conf_parse(
-    const struct conf_source *s, bool is_whole, struct conf *c, struct diagnostics *notes);
+    const struct conf_source *s, bool is_whole, struct conf *c, struct diagnostics *diagnostics);
 /* Frees *t and sets it to NULL. */
 void conf_parse_free(struct conf_parse_tree **t);
 /* The line of "routes.[1].host", or of the innermost existing group around it. */

@@ -20,7 +20,7 @@ enum { SECRET_BYTES = 1024 };
 struct conf_secret_origin {
 	const struct conf_source *source;
 	int line;
-	struct diagnostics *notes;
+	struct diagnostics *diagnostics;
 	bool may_lack_credentials;
 	const char *path;
 };
@@ -29,7 +29,7 @@ static struct str
 add_secret_error(const struct conf_secret_origin *at, const char *what)
 {
 	diagnostics_add(
-	    at->notes, at->line, DIAGNOSTIC_ERROR, "routes.password: %s: %s", at->path, what);
+	    at->diagnostics, at->line, DIAGNOSTIC_ERROR, "routes.password: %s: %s", at->path, what);
 	return STR_NULL;
 }
 
@@ -54,7 +54,7 @@ read_secret_line(const struct conf_secret_origin *at, int fd, struct arena *aren
 	if (fstat(fd, &st) < 0)
 		return add_secret_error(at, strerror(errno));
 	if (st.st_mode & 077)
-		diagnostics_add(at->notes, at->line, DIAGNOSTIC_WARNING,
+		diagnostics_add(at->diagnostics, at->line, DIAGNOSTIC_WARNING,
 		    "routes.password: %s can be read by others than its owner (mode %03o)",
 		    at->path, (unsigned)st.st_mode & 0777);
 	n = read(fd, bytes, sizeof bytes);
@@ -95,7 +95,7 @@ warn_if_public(const struct conf_secret_origin *at)
 	struct stat st;
 
 	if (stat(file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
-		diagnostics_add(at->notes, at->line, DIAGNOSTIC_WARNING,
+		diagnostics_add(at->diagnostics, at->line, DIAGNOSTIC_WARNING,
 		    "routes.password: it stands in a file that everybody can read (mode %03o): "
 		    "chmod o-r %s, or let it stand in a file of its own: \"file:/path\"",
 		    (unsigned)st.st_mode & 0777, file);
@@ -108,7 +108,7 @@ without_credentials(const struct conf_secret_origin *at, struct str password)
 	if (!at->may_lack_credentials)
 		return add_secret_error(
 		    at, "CREDENTIALS_DIRECTORY is not set: no LoadCredential= in the unit?");
-	diagnostics_add(at->notes, at->line, DIAGNOSTIC_WARNING,
+	diagnostics_add(at->diagnostics, at->line, DIAGNOSTIC_WARNING,
 	    "routes.password: %s cannot be read here: systemd gives it to the daemon alone "
 	    "(LoadCredential= in its unit), which refuses to start without it",
 	    at->path);
@@ -139,13 +139,13 @@ resolve_route_password(struct str password, struct conf_secret_origin *at, struc
 
 void
 conf_read_secrets(struct conf *c, const struct conf_parse_tree *tree,
-    const struct conf_source *source, bool may_lack_credentials, struct diagnostics *notes)
+    const struct conf_source *source, bool may_lack_credentials, struct diagnostics *diagnostics)
 {
 	/* nothing else uses the tree until it is returned */
 	struct conf_route *routes = (struct conf_route *)(uintptr_t)c->routes.item;
 
 	for (size_t i = 0; i < c->routes.count; i++) {
-		struct conf_secret_origin at = {.source = source, .notes = notes,
+		struct conf_secret_origin at = {.source = source, .diagnostics = diagnostics,
 		    .may_lack_credentials = may_lack_credentials};
 		char path[64];
 

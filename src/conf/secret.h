@@ -11,6 +11,6 @@
  * itself is a warning if every user can read that file.  may_lack_credentials: see
  * CONF_SECRETS_READ_HERE. */
 void conf_read_secrets(struct conf *c, const struct conf_parse_tree *tree,
-    const struct conf_source *source, bool may_lack_credentials, struct diagnostics *notes);
+    const struct conf_source *source, bool may_lack_credentials, struct diagnostics *diagnostics);
 
 #endif

@@ -27,7 +27,7 @@ enum { PARTS_MAX = 2 * CONF_SOURCE_INCLUDES_MAX + 2, CONF_SOURCE_ARENA_MAX = 8 <
 /* A file that is being inserted into the text. */
 struct conf_source_file {
 	struct conf_source *source;
-	struct diagnostics *notes;
+	struct diagnostics *diagnostics;
 	const char *file;
 	size_t max_bytes; /* for the whole text */
 	unsigned depth;
@@ -90,7 +90,7 @@ add_source_text(struct conf_source_file *j, struct str text)
 static bool
 add_source_error(struct conf_source_file *j, const char *what, const char *detail)
 {
-	diagnostics_add(j->notes, j->source->line, DIAGNOSTIC_ERROR, "%s%s%s", what,
+	diagnostics_add(j->diagnostics, j->source->line, DIAGNOSTIC_ERROR, "%s%s%s", what,
 	    *detail ? ": " : "", detail);
 	return false;
 }
@@ -224,18 +224,19 @@ terminate_source_text(struct conf_source *s)
 }
 
 bool
-conf_source_read_file(struct conf_source *s, const char *path, struct diagnostics *notes)
+conf_source_read_file(struct conf_source *s, const char *path, struct diagnostics *diagnostics)
 {
-	struct conf_source_file j = {s, notes, arena_str(&s->arena, str_of(path)).p,
+	struct conf_source_file j = {s, diagnostics, arena_str(&s->arena, str_of(path)).p,
 	    CONF_SOURCE_FILE_MAX, 0, true};
 
 	return append_source_file(&j) && terminate_source_text(s);
 }
 
 bool
-conf_source_read_text(struct conf_source *s, struct str text, struct diagnostics *notes)
+conf_source_read_text(struct conf_source *s, struct str text, struct diagnostics *diagnostics)
 {
-	struct conf_source_file j = {s, notes, "configuration", CONF_SOURCE_TEXT_MAX, 0, false};
+	struct conf_source_file j = {
+	    s, diagnostics, "configuration", CONF_SOURCE_TEXT_MAX, 0, false};
 
 	begin_source_part(&j, 1);
 	return append_source_text(&j, text) && terminate_source_text(s);

@@ -35,10 +35,10 @@ void conf_source_clear(struct conf_source *s);
 /* False, with errors, when the text cannot be parsed: unreadable, too large, NUL bytes, bad
  * includes. */
 bool conf_source_read_file(
-    struct conf_source *s, const char *path, struct diagnostics *notes) MUST_USE;
+    struct conf_source *s, const char *path, struct diagnostics *diagnostics) MUST_USE;
 /* For a text without includes. */
 bool conf_source_read_text(
-    struct conf_source *s, struct str text, struct diagnostics *notes) MUST_USE;
+    struct conf_source *s, struct str text, struct diagnostics *diagnostics) MUST_USE;
 /* The origin of a line of the text; for line 0 the beginning. */
 struct conf_source_location conf_source_location(const struct conf_source *s, int line);
 

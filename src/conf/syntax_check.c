@@ -48,14 +48,14 @@ has_nul_escape(struct str text)
 }
 
 static void
-syntax_check_value(const struct lexer_token *t, struct diagnostics *notes)
+syntax_check_value(const struct lexer_token *t, struct diagnostics *diagnostics)
 {
 	if (t->kind == LEXER_WORD && is_wrapped_number(t->text))
-		diagnostics_add(notes, t->line, DIAGNOSTIC_ERROR, "%.*s: the number is too large",
-		    STR_ARG(str_upto(t->text, 40)));
+		diagnostics_add(diagnostics, t->line, DIAGNOSTIC_ERROR,
+		    "%.*s: the number is too large", STR_ARG(str_upto(t->text, 40)));
 	if (t->kind == LEXER_TEXT && has_nul_escape(t->text))
-		diagnostics_add(
-		    notes, t->line, DIAGNOSTIC_ERROR, "a text cannot hold a NUL byte (\\x00)");
+		diagnostics_add(diagnostics, t->line, DIAGNOSTIC_ERROR,
+		    "a text cannot hold a NUL byte (\\x00)");
 }
 
 static bool
@@ -103,7 +103,7 @@ is_comma_before_end(const struct lexer_token *before, const struct lexer_token *
 }
 
 bool
-syntax_check_values(const struct conf_source *s, struct diagnostics *notes)
+syntax_check_values(const struct conf_source *s, struct diagnostics *diagnostics)
 {
 	struct lexer_token before = {.kind = LEXER_MARK, .text = STR(";")}, t;
 	struct lexer l;
@@ -113,11 +113,11 @@ syntax_check_values(const struct conf_source *s, struct diagnostics *notes)
 	     t = lexer_next(&l)) {
 		if (is_comma_before_end(&before, &t))
 			break;
-		syntax_check_value(&t, notes);
+		syntax_check_value(&t, diagnostics);
 		before = t;
 	}
 	if (t.kind != LEXER_END)
-		syntax_explain_error(s, INT_MAX, "syntax error", notes);
+		syntax_explain_error(s, INT_MAX, "syntax error", diagnostics);
 	return t.kind == LEXER_END;
 }
 
@@ -165,7 +165,7 @@ find_token_error(
 }
 
 static void
-add_duplicate_name_error(const struct conf_source *s, int line, struct diagnostics *notes)
+add_duplicate_name_error(const struct conf_source *s, int line, struct diagnostics *diagnostics)
 {
 	struct lexer_token t, name = {0};
 	struct lexer l;
@@ -174,35 +174,36 @@ add_duplicate_name_error(const struct conf_source *s, int line, struct diagnosti
 	for (t = lexer_next(&l); t.kind != LEXER_END && t.line <= line; t = lexer_next(&l))
 		if (t.kind == LEXER_WORD && t.line == line && !name.text.n)
 			name = t;
-	diagnostics_add(notes, line, DIAGNOSTIC_ERROR, "\"%.*s\" stands here a second time",
+	diagnostics_add(diagnostics, line, DIAGNOSTIC_ERROR, "\"%.*s\" stands here a second time",
 	    STR_ARG(str_upto(name.text, 64)));
 }
 
 void
 syntax_explain_error(
-    const struct conf_source *s, int line, const char *said, struct diagnostics *notes)
+    const struct conf_source *s, int line, const char *error_text, struct diagnostics *diagnostics)
 {
 	struct lexer_token before = {.kind = LEXER_MARK, .text = STR(";")}, t, after;
 	struct lexer l;
 
-	if (strstr(said, "duplicate")) {
-		add_duplicate_name_error(s, line, notes);
+	if (strstr(error_text, "duplicate")) {
+		add_duplicate_name_error(s, line, diagnostics);
 		return;
 	}
 	lexer_init(&l, buf_str(&s->text));
 	t = lexer_next(&l);
-	while (t.kind != LEXER_END && t.line <= line && strstr(said, "syntax")) {
+	while (t.kind != LEXER_END && t.line <= line && strstr(error_text, "syntax")) {
 		const char *why;
 
 		after = lexer_next(&l);
 		why = find_token_error(&before, &t, &after);
 		if (why) {
-			diagnostics_add(notes, t.line, DIAGNOSTIC_ERROR, "%.*s: %s",
+			diagnostics_add(diagnostics, t.line, DIAGNOSTIC_ERROR, "%.*s: %s",
 			    STR_ARG(str_upto(t.text, str_find(str_upto(t.text, 64), '\n'))), why);
 			return;
 		}
 		before = t;
 		t = after;
 	}
-	diagnostics_add(notes, line, DIAGNOSTIC_ERROR, "%s on this line or just before it", said);
+	diagnostics_add(
+	    diagnostics, line, DIAGNOSTIC_ERROR, "%s on this line or just before it", error_text);
 }

@@ -63,15 +63,15 @@ unix_group_is_own(gid_t gid)
 }
 
 static void
-unix_group_check_own(const struct conf *c, int line, bool is_here, struct diagnostics *notes)
+unix_group_check_own(const struct conf *c, int line, bool is_here, struct diagnostics *diagnostics)
 {
 	int is_own = unix_group_is_own((gid_t)c->help_desk);
 
 	if (is_own < 0)
-		diagnostics_add(notes, line, DIAGNOSTIC_ERROR, "help_desk_group: getgroups: %s",
-		    strerror(errno));
+		diagnostics_add(diagnostics, line, DIAGNOSTIC_ERROR,
+		    "help_desk_group: getgroups: %s", strerror(errno));
 	else if (!is_own)
-		diagnostics_add(notes, line, is_here ? DIAGNOSTIC_WARNING : DIAGNOSTIC_ERROR,
+		diagnostics_add(diagnostics, line, is_here ? DIAGNOSTIC_WARNING : DIAGNOSTIC_ERROR,
 		    "help_desk_group: uid %u is no member of the group \"%.*s\", and without root "
 		    "the daemon can give its socket only to a group of its own user",
 		    (unsigned)geteuid(), STR_ARG(c->help_desk_group));
@@ -97,24 +97,25 @@ unix_group_number(
 }
 
 static void
-group_note_missed(const char *name, int error, bool is_refused, int line, struct diagnostics *notes)
+group_note_missed(
+    const char *name, int error, bool is_refused, int line, struct diagnostics *diagnostics)
 {
 	static const char later[] = ": its members may do nothing before a reload that finds it";
 	enum diagnostic_kind kind = is_refused ? DIAGNOSTIC_ERROR : DIAGNOSTIC_WARNING;
 
 	if (error == GROUP_NOT_FOUND)
-		diagnostics_add(notes, line, kind,
+		diagnostics_add(diagnostics, line, kind,
 		    "help_desk_group: no group \"%s\" is found%s: groupadd --system makes one, "
 		    "usermod -aG adds a member", name, is_refused ? "" : later);
 	else
-		diagnostics_add(notes, line, kind,
+		diagnostics_add(diagnostics, line, kind,
 		    "help_desk_group: the group \"%s\" cannot be looked up: %s%s", name,
 		    strerror(error), is_refused ? "" : later);
 }
 
 void
 unix_group_find(struct conf *c, const struct conf_parse_tree *tree, const struct conf *running,
-    bool is_here, struct diagnostics *notes)
+    bool is_here, struct diagnostics *diagnostics)
 {
 	bool is_new = running && !unix_group_is_that_of(c, running);
 	int line = conf_parse_line(tree, "help_desk_group"), error;
@@ -126,15 +127,15 @@ unix_group_find(struct conf *c, const struct conf_parse_tree *tree, const struct
 	error = unix_group_number(c, running, name, &gid);
 	if (error) {
 		group_note_missed(name, error, is_new || (is_here && error == GROUP_NOT_FOUND),
-		    line, notes);
+		    line, diagnostics);
 	} else if (gid == NOGROUP_ID) {
-		diagnostics_add(notes, line, DIAGNOSTIC_ERROR,
+		diagnostics_add(diagnostics, line, DIAGNOSTIC_ERROR,
 		    "help_desk_group: \"%s\": it needs a group of its own, for example "
 		    "\"helpdesk\"",
 		    name);
 	} else {
 		c->help_desk = gid;
 		c->has_help_desk = true;
-		unix_group_check_own(c, line, is_here, notes);
+		unix_group_check_own(c, line, is_here, diagnostics);
 	}
 }

@@ -17,6 +17,6 @@
  * is_here: the caller may be another process than the daemon; then a group to which the caller does
  * not belong is only a warning. */
 void unix_group_find(struct conf *c, const struct conf_parse_tree *tree, const struct conf *running,
-    bool is_here, struct diagnostics *notes);
+    bool is_here, struct diagnostics *diagnostics);
 
 #endif

@@ -82,7 +82,7 @@ static bool
 set_rates(
     const struct conf_key *k, struct str text, void *base, struct arena *arena, struct buf *why)
 {
-	struct conf_rate rates[VALUE_RATES_MAX], *kept;
+	struct conf_rate rates[VALUE_RATES_MAX], *copy;
 	struct str rest = text, part;
 	size_t n = 0;
 
@@ -92,9 +92,9 @@ set_rates(
 			    k, text, "a rate: a count, a slash and a period with its unit", why);
 		n++;
 	}
-	kept = ARENA_ARRAY(arena, struct conf_rate, n);
-	memcpy(kept, rates, n * sizeof *kept);
-	*(struct conf_rates *)value_address(k, base) = (struct conf_rates){kept, n};
+	copy = ARENA_ARRAY(arena, struct conf_rate, n);
+	memcpy(copy, rates, n * sizeof *copy);
+	*(struct conf_rates *)value_address(k, base) = (struct conf_rates){copy, n};
 	return true;
 }
 
@@ -123,13 +123,13 @@ static bool
 set_text_value(
     const struct conf_key *k, struct str text, void *base, struct arena *arena, struct buf *why)
 {
-	const char *wanted = value_form(k->form, text);
+	const char *expected = value_form(k->form, text);
 	bool is_name = k->form == FORM_HOSTNAME || k->form == FORM_DOMAIN ||
 	               k->form == FORM_TO_DOMAIN || k->form == FORM_HOST;
 
 	/* an empty text resets an optional key to "not set" */
-	if (wanted && (text.n || (k->flags & KEY_REQUIRED)))
-		return refuse_value(k, text, wanted, why);
+	if (expected && (text.n || (k->flags & KEY_REQUIRED)))
+		return refuse_value(k, text, expected, why);
 	*(struct str *)value_address(k, base) =
 	    is_name ? arena_lower(arena, text) : arena_str(arena, text);
 	return true;
