@@ -14,8 +14,8 @@
 struct async_io {
 	struct tasks tasks;
 	struct fsio *own_io;             /* NULL: that of a test is used */
-	struct event *answers;
-	struct event *look;              /* each second while a piece is in progress */
+	struct event *done_event;
+	struct event *check_timer;              /* each second while a piece is in progress */
 	size_t under_way;
 	size_t closing;                  /* files that are dropped, and not closed yet */
 	int event_fd;
@@ -81,7 +81,7 @@ async_io_check_later(struct async_io *d)
 {
 	static const struct timeval second = {1, 0};
 
-	if (!evtimer_pending(d->look, NULL) && evtimer_add(d->look, &second) != 0)
+	if (!evtimer_pending(d->check_timer, NULL) && evtimer_add(d->check_timer, &second) != 0)
 		die("disk: no timer");
 }
 
@@ -265,10 +265,10 @@ async_io_check(evutil_socket_t fd, short what, void *arg)
 static void
 async_io_clear(struct async_io *d)
 {
-	if (d->answers)
-		event_free(d->answers);
-	if (d->look)
-		event_free(d->look);
+	if (d->done_event)
+		event_free(d->done_event);
+	if (d->check_timer)
+		event_free(d->check_timer);
 	tasks_clear(&d->tasks, d);
 	fsio_free(&d->own_io);
 	if (d->event_fd >= 0)
@@ -281,9 +281,9 @@ async_io_start(struct async_io *d, struct event_base *base)
 {
 	if (d->event_fd < 0)
 		return -1;
-	d->answers = event_new(base, d->event_fd, EV_READ | EV_PERSIST, async_io_answer, d);
-	d->look = evtimer_new(base, async_io_check, d);
-	if (!d->answers || !d->look || event_add(d->answers, NULL) != 0)
+	d->done_event = event_new(base, d->event_fd, EV_READ | EV_PERSIST, async_io_answer, d);
+	d->check_timer = evtimer_new(base, async_io_check, d);
+	if (!d->done_event || !d->check_timer || event_add(d->done_event, NULL) != 0)
 		die("disk: no event");
 	return tasks_start(&d->tasks);
 }
@@ -324,6 +324,6 @@ async_io_free(struct async_io **p)
 	stall_check(&d->tasks.stall, 0); /* logs what the thread waits for */
 	log_warn("%s: thread %s still waits for the disk at the end", d->tasks.o.thread->owner,
 	    d->tasks.o.thread->name);
-	event_free(d->answers);
-	event_free(d->look);
+	event_free(d->done_event);
+	event_free(d->check_timer);
 }

@@ -19,10 +19,10 @@ int
 blocking_prepare(int fd)
 {
 	int64_t ms = clock_timeout_ms(MESSAGE_SIGN_MS);
-	struct timeval patience = {ms / 1000, ms % 1000 * 1000};
+	struct timeval timeout = {ms / 1000, ms % 1000 * 1000};
 	int off = 0;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0)
 		return -1;
 	return ioctl(fd, FIONBIO, &off);
 }
@@ -44,7 +44,7 @@ take_packet(int fd, struct buf *room, int flags, struct wire_head *out)
 		return errno == EAGAIN ? REQUEST_EXPIRED : REQUEST_LOST;
 	if (got.fd >= 0)
 		close(got.fd);
-	if (got.is_foul || !wire_head(got.bytes, out))
+	if (got.is_invalid || !wire_head(got.bytes, out))
 		return REQUEST_LOST;
 	room->n = got.bytes.n;
 	return REQUEST_ANSWERED;
@@ -65,14 +65,14 @@ wait_readable(int fd, int64_t until_us)
 }
 
 static enum request_end
-check_blocking_answer(enum message_type asked, const struct wire_head *head, const struct buf *room,
-    union message *out)
+check_blocking_answer(enum message_type question, const struct wire_head *head,
+    const struct buf *room, union message *out)
 {
 	enum message_type got;
 
 	if (head->kind == WIRE_ANSWER &&
 	    message_decode(str_from(buf_str(room), WIRE_HEAD_BYTES), &got, out) &&
-	    got == message_question(asked)->answer)
+	    got == message_question(question)->answer)
 		return REQUEST_ANSWERED;
 	return REQUEST_ERROR;
 }
@@ -80,8 +80,8 @@ check_blocking_answer(enum message_type asked, const struct wire_head *head, con
 enum request_end
 blocking_ask(int fd, const struct blocking_question *q, struct buf *room, union message *out)
 {
-	int64_t patience_ms = clock_timeout_ms(message_question(q->type)->deadline_ms);
-	int64_t until_us = clock_mono_us() + patience_ms * 1000;
+	int64_t timeout_ms = clock_timeout_ms(message_question(q->type)->deadline_ms);
+	int64_t until_us = clock_mono_us() + timeout_ms * 1000;
 	enum request_end end = blocking_send(fd, q, room);
 	struct wire_head head;
 	int flags = 0;

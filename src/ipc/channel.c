@@ -31,7 +31,7 @@ struct channel {
 	struct event *readable;
 	struct event *writable;
 	struct event *timer; /* for the deadlines of the requests */
-	struct event *soon;  /* closes a channel that cannot send, or tries to send again */
+	struct event *deferred;  /* closes a channel that cannot send, or tries to send again */
 	channel_fn *fn;
 	channel_lost_fn *lost;
 	channel_emptied_fn *emptied; /* or NULL */
@@ -42,7 +42,7 @@ struct channel {
 	struct buf out;
 	char *in;
 	bool is_dead;
-	bool is_deaf; /* the peer accepts no more; what it sent before is still read */
+	bool is_send_closed; /* the peer accepts no more; what it sent before is still read */
 	bool holds_secret; /* `in` holds a secret */
 	bool *freed; /* set by channel_free during a turn of the loop */
 };
@@ -70,22 +70,22 @@ channel_stop_sending(struct channel *c, const char *why)
 {
 	struct timeval now = {0};
 
-	if (c->is_deaf)
+	if (c->is_send_closed)
 		return;
-	c->is_deaf = true;
+	c->is_send_closed = true;
 	if (why)
 		log_error("a channel to another process is closed: %s", why);
 	while (!STAILQ_EMPTY(&c->queue))
 		channel_drop_unsent(c);
 	event_del(c->writable);
-	evtimer_add(c->soon, &now);
+	evtimer_add(c->deferred, &now);
 }
 
 /* 0; EAGAIN: try again when `writable` fires; or the errno for which the channel closes. */
 static int
 channel_send_now(struct channel *c, char *bytes, size_t n, int fd)
 {
-	struct timeval starved = {0, NO_MEMORY_MS * 1000};
+	struct timeval delay = {0, NO_MEMORY_MS * 1000};
 	int error = wire_send(c->fd, str_make(bytes, n), fd) == 0 ? 0 : errno;
 
 	if (error == ETOOMANYREFS || error == EMFILE || error == ENFILE || error == EBADF) {
@@ -98,7 +98,7 @@ channel_send_now(struct channel *c, char *bytes, size_t n, int fd)
 	if (error == EAGAIN)
 		event_add(c->writable, NULL);
 	else if (error == ENOBUFS || error == ENOMEM) /* the socket may count as writable */
-		evtimer_add(c->soon, &starved);
+		evtimer_add(c->deferred, &delay);
 	else
 		channel_stop_sending(
 		    c, error == EPIPE || error == ECONNRESET ? NULL : strerror(error));
@@ -112,7 +112,7 @@ channel_send_unsent(struct channel *c)
 
 	while ((w = STAILQ_FIRST(&c->queue)) && channel_send_now(c, w->bytes, w->n, w->fd) == 0)
 		channel_drop_unsent(c);
-	if (!w && !c->is_deaf && c->emptied)
+	if (!w && !c->is_send_closed && c->emptied)
 		c->emptied(c->arg);
 }
 
@@ -165,7 +165,7 @@ channel_pack_and_send(struct channel *c, const struct wire_head *head,
 {
 	int r = -1;
 
-	if (c->is_dead || c->is_deaf)
+	if (c->is_dead || c->is_send_closed)
 		return -1;
 	if (wire_pack(&c->out, head, p->type, message))
 		r = channel_send_packet(c, &c->out, p->fd);
@@ -229,7 +229,7 @@ channel_report_lost(struct channel *c)
 	c->is_dead = true;
 	event_del(c->readable);
 	event_del(c->writable);
-	event_del(c->soon);
+	event_del(c->deferred);
 	c->freed = &freed;
 	requests_lose(&c->requests, &freed);
 	if (freed)
@@ -255,17 +255,17 @@ channel_handle_packet(struct channel *c, const struct wire_packet *w)
 	struct channel_packet p = {.message = &message, .fd = w->fd};
 	struct str bytes = str_from(w->bytes, WIRE_HEAD_BYTES);
 	struct wire_head head;
-	bool is_fine = !w->is_foul && wire_head(w->bytes, &head);
+	bool is_valid = !w->is_invalid && wire_head(w->bytes, &head);
 
-	if (is_fine) {
+	if (is_valid) {
 		p.call = head.request;
 		p.is_fd_lost = w->is_fd_lost || head.is_fd_lost;
 	}
-	if (is_fine && head.kind != WIRE_MESSAGE) {
+	if (is_valid && head.kind != WIRE_MESSAGE) {
 		channel_handle_answer(c, &p, bytes, head.kind);
 		return true;
 	}
-	if (is_fine && message_decode(bytes, &p.type, &message)) {
+	if (is_valid && message_decode(bytes, &p.type, &message)) {
 		c->fn(c, &p, c->arg);
 		return true;
 	}
@@ -352,7 +352,7 @@ on_channel_soon(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!c->is_deaf) {
+	if (!c->is_send_closed) {
 		channel_send_unsent(c);
 		return;
 	}
@@ -394,8 +394,8 @@ channel_new(struct event_base *base, int fd, channel_fn *fn, channel_lost_fn *lo
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_channel_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE, on_channel_writable, c);
 	c->timer = evtimer_new(base, on_channel_timer, c);
-	c->soon = evtimer_new(base, on_channel_soon, c);
-	if (!c->readable || !c->writable || !c->timer || !c->soon ||
+	c->deferred = evtimer_new(base, on_channel_soon, c);
+	if (!c->readable || !c->writable || !c->timer || !c->deferred ||
 	    event_add(c->readable, NULL) != 0)
 		die("no event for a channel");
 	requests_init(&c->requests, c->timer);
@@ -418,7 +418,7 @@ channel_free(struct channel **p)
 	event_free(c->readable);
 	event_free(c->writable);
 	event_free(c->timer);
-	event_free(c->soon);
+	event_free(c->deferred);
 	close(c->fd);
 	buf_clear(&c->out);
 	if (c->holds_secret)
@@ -451,7 +451,7 @@ channel_end(struct channel **p)
 bool
 channel_is_open(const struct channel *c)
 {
-	return !c->is_dead && !c->is_deaf;
+	return !c->is_dead && !c->is_send_closed;
 }
 
 void

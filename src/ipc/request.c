@@ -20,18 +20,18 @@ enum { SLOTS_FIRST = 16, STEP_TIMEOUT_MS = 20000, REQUESTS_LOSE_ROUNDS = 1000 };
 static struct request **
 request_slot(const struct requests *all, uint64_t number)
 {
-	return &all->places[number & (all->place_count - 1)];
+	return &all->slots[number & (all->slot_count - 1)];
 }
 
 /* Numbers increase, so open requests are spread evenly over the slots. */
 static void
 requests_grow(struct requests *all)
 {
-	struct request **before = all->places, *r;
-	size_t count = all->place_count;
+	struct request **before = all->slots, *r;
+	size_t count = all->slot_count;
 
-	all->place_count = count ? count * 2 : SLOTS_FIRST;
-	all->places = mem_new(all->place_count * sizeof *all->places);
+	all->slot_count = count ? count * 2 : SLOTS_FIRST;
+	all->slots = mem_new(all->slot_count * sizeof *all->slots);
 	for (size_t i = 0; i < count; i++)
 		while ((r = before[i])) {
 			struct request **place = request_slot(all, r->number);
@@ -46,7 +46,7 @@ requests_grow(struct requests *all)
 static struct request *
 requests_find(const struct requests *all, uint64_t number)
 {
-	struct request *r = all->place_count ? *request_slot(all, number) : NULL;
+	struct request *r = all->slot_count ? *request_slot(all, number) : NULL;
 
 	while (r && r->number != number)
 		r = r->next;
@@ -122,7 +122,7 @@ request_due(struct requests *all, struct request *r)
 static void
 request_close(struct request *r)
 {
-	struct requests *all = r->asked;
+	struct requests *all = r->requests;
 
 	if (r->is_unsent) {
 		TAILQ_REMOVE(&all->unsent, r, due);
@@ -130,7 +130,7 @@ request_close(struct request *r)
 		TAILQ_REMOVE(request_list_of(all, r), r, due);
 		requests_remove(all, r);
 	}
-	r->asked = NULL;
+	r->requests = NULL;
 }
 
 /* The owner may free the request or send it again. */
@@ -147,20 +147,20 @@ request_finish(struct request *r, enum request_end end, const struct channel_pac
 void
 request_cancel(struct request *r)
 {
-	if (r->asked)
+	if (r->requests)
 		request_close(r);
 }
 
 bool
 request_is_open(const struct request *r)
 {
-	return r->asked != NULL;
+	return r->requests != NULL;
 }
 
 void
 request_renew(struct request *r)
 {
-	struct requests *all = r->asked;
+	struct requests *all = r->requests;
 
 	if (!all || r->is_unsent)
 		return;
@@ -171,7 +171,7 @@ request_renew(struct request *r)
 void
 request_hold(struct request *r)
 {
-	struct requests *all = r->asked;
+	struct requests *all = r->requests;
 
 	if (!all || r->is_unsent)
 		return;
@@ -184,7 +184,7 @@ request_hold(struct request *r)
 void
 request_add(struct request *r, struct channel *c, enum message_type type, const void *message)
 {
-	if (r->asked && !r->is_unsent)
+	if (r->requests && !r->is_unsent)
 		(void)!channel_ask(c, r->number, type, message);
 }
 
@@ -192,7 +192,7 @@ void
 request_add_last(
     const struct request *r, struct channel *c, enum message_type type, const void *message)
 {
-	if (!r->asked && !r->is_unsent)
+	if (!r->requests && !r->is_unsent)
 		(void)!channel_ask(c, r->number, type, message);
 }
 
@@ -202,7 +202,7 @@ request_add_last(
 static void
 request_fail_soon(struct request *r, enum request_end end)
 {
-	struct requests *all = r->asked;
+	struct requests *all = r->requests;
 
 	TAILQ_REMOVE(&all->due[r->type], r, due);
 	requests_remove(all, r);
@@ -230,11 +230,11 @@ request_ask(struct request *r, struct channel *c, enum message_type type, const 
 	struct requests *all = channel_requests(c);
 	struct request **place;
 
-	if (!message_question(type) || r->asked)
-		die("%s cannot be asked%s", message_name(type), r->asked ? " twice" : "");
-	if (all->count == all->place_count)
+	if (!message_question(type) || r->requests)
+		die("%s cannot be asked%s", message_name(type), r->requests ? " twice" : "");
+	if (all->count == all->slot_count)
 		requests_grow(all);
-	r->asked = all;
+	r->requests = all;
 	r->type = (uint16_t)type;
 	r->is_unsent = r->is_fd_lost = false;
 	r->number = ++all->last_number;
@@ -362,28 +362,28 @@ requests_clear(struct requests *all)
 	for (int type = 0; type < MESSAGE_TYPES; type++)
 		while ((r = TAILQ_FIRST(&all->due[type])))
 			request_close(r);
-	mem_free(all->places);
+	mem_free(all->slots);
 }
 
 /* ---- text ---- */
 
 const char *
-request_text(const char *who, const struct request *r, enum request_end end,
+request_text(const char *peer_name, const struct request *r, enum request_end end,
     char out[REQUEST_TEXT_BYTES])
 {
 	const struct message_question *ask = message_question((enum message_type)r->type);
 	int deadline_ms = r->is_quick ? ask->quick_ms : ask->deadline_ms;
 
 	if (end == REQUEST_EXPIRED)
-		snprintf(out, REQUEST_TEXT_BYTES, "%s did not answer within %d s", who,
+		snprintf(out, REQUEST_TEXT_BYTES, "%s did not answer within %d s", peer_name,
 		    deadline_ms / 1000);
 	else if (end == REQUEST_LOST)
-		snprintf(out, REQUEST_TEXT_BYTES, "%s has just ended", who);
+		snprintf(out, REQUEST_TEXT_BYTES, "%s has just ended", peer_name);
 	else if (r->is_fd_lost)
 		snprintf(out, REQUEST_TEXT_BYTES,
-		    "the descriptor in an answer of %s could not be passed: try again", who);
+		    "the descriptor in an answer of %s could not be passed: try again", peer_name);
 	else
 		snprintf(out, REQUEST_TEXT_BYTES, "%s could not take the question or answer it",
-		    who);
+		    peer_name);
 	return out;
 }

@@ -32,7 +32,7 @@ typedef void request_fn(enum request_end end, const struct channel_packet *packe
 struct request {
 	request_fn *fn;
 	void *arg;
-	struct requests *asked; /* NULL: not open */
+	struct requests *requests; /* NULL: not open */
 	uint64_t number;
 	int64_t deadline_ms;
 	struct request *next;      /* of those in the same slot of the table */
@@ -73,7 +73,7 @@ void request_add_last(
 /* "queue did not answer within 60 s": the name of the other role, and why there is no answer; r has
  * ended. */
 enum { REQUEST_TEXT_BYTES = 100 };
-const char *request_text(const char *who, const struct request *r, enum request_end end,
+const char *request_text(const char *peer_name, const struct request *r, enum request_end end,
     char out[REQUEST_TEXT_BYTES]);
 
 /* ---- for channel.c: the open requests of one channel ---- */
@@ -81,8 +81,8 @@ const char *request_text(const char *who, const struct request *r, enum request_
 TAILQ_HEAD(request_list, request);
 
 struct requests {
-	struct request **places; /* by number; their count is a power of two */
-	size_t place_count, count;
+	struct request **slots; /* by number; their count is a power of two */
+	size_t slot_count, count;
 	uint64_t last_number;
 	struct request_list due[MESSAGE_TYPES]; /* by type: the first expires first; NONE: held */
 	struct request_list unsent;

@@ -94,12 +94,12 @@ take_descriptors(const struct cmsghdr *c, struct wire_packet *p)
 
 	for (size_t i = 0; i < count; i++) {
 		memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-		if (p->fd < 0 && !p->is_foul) {
+		if (p->fd < 0 && !p->is_invalid) {
 			p->fd = fd;
 			continue;
 		}
 		close(fd);
-		p->is_foul = true;
+		p->is_invalid = true;
 	}
 }
 
@@ -112,9 +112,9 @@ packet_of(struct mmsghdr *m)
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 			take_descriptors(c, &p);
 	/* a single descriptor is either passed or missing, so a truncation means more than one */
-	p.is_foul |= p.fd >= 0 && m->msg_hdr.msg_flags & MSG_CTRUNC;
-	p.is_fd_lost = !p.is_foul && m->msg_hdr.msg_flags & MSG_CTRUNC;
-	if (p.is_foul && p.fd >= 0) {
+	p.is_invalid |= p.fd >= 0 && m->msg_hdr.msg_flags & MSG_CTRUNC;
+	p.is_fd_lost = !p.is_invalid && m->msg_hdr.msg_flags & MSG_CTRUNC;
+	if (p.is_invalid && p.fd >= 0) {
 		close(p.fd);
 		p.fd = -1;
 	}

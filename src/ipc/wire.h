@@ -31,7 +31,7 @@ struct wire_packet {
 	struct str bytes; /* empty: the peer has closed, or the packet was larger than its room */
 	int fd;           /* -1, or a descriptor that the receiver owns now */
 	bool is_fd_lost;  /* this process could not receive its descriptor (EMFILE, ENFILE) */
-	bool is_foul;     /* it had more than one descriptor; all of them are closed */
+	bool is_invalid;     /* it had more than one descriptor; all of them are closed */
 };
 
 /* Writes a packet to an empty buffer; false: the ceiling is reached.  type MESSAGE_NONE: the head
