@@ -87,7 +87,7 @@ dns_parts_outcome(const struct dns_part *parts, size_t count)
 }
 
 void
-dns_parts_tell(const struct dns_part *parts, size_t count, resolver_fn *fn, void *arg)
+dns_parts_report(const struct dns_part *parts, size_t count, resolver_fn *fn, void *arg)
 {
 	struct resolver_address addresses[RESOLVER_ADDRESSES_MAX];
 	struct resolver_answer a = {.outcome = dns_parts_outcome(parts, count),

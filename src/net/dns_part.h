@@ -34,6 +34,6 @@ void dns_part_not_asked(struct dns_part *p, enum dns_asked why);
 /* The outcome of all parts together. */
 enum resolver_outcome dns_parts_outcome(const struct dns_part *parts, size_t count);
 /* Calls fn with the answer to the whole query. */
-void dns_parts_tell(const struct dns_part *parts, size_t count, resolver_fn *fn, void *arg);
+void dns_parts_report(const struct dns_part *parts, size_t count, resolver_fn *fn, void *arg);
 
 #endif

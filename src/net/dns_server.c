@@ -22,7 +22,7 @@ enum {
 };
 
 enum passes { PASSES_UNKNOWN, PASSES_SIGNATURES, PASSES_NONE };
-enum look { DNSSEC_CHECK_NONE, DNSSEC_CHECK_KEYS, DNSSEC_CHECK_ANSWERS };
+enum dnssec_check { DNSSEC_CHECK_NONE, DNSSEC_CHECK_KEYS, DNSSEC_CHECK_ANSWERS };
 
 struct dns_server {
 	struct event_base *base;
@@ -35,13 +35,13 @@ struct dns_server {
 	dns_server_fn *known, *changed;
 	void *arg;
 	enum passes passes;
-	bool is_told;   /* it is logged that it passes none on */
-	enum look look; /* the current check */
+	bool is_logged;   /* it is logged that it passes none on */
+	enum dnssec_check dnssec_check; /* the current check */
 	struct dns_question question;
 	bool is_signed, is_alive; /* results of the question */
 	bool is_asking; /* an answer that comes now comes from the cache */
 	struct event timer, answered;
-	int64_t look_again_ms;
+	int64_t check_again_ms;
 	struct dns_probe *probe;
 	struct event probe_again;
 	uint64_t answers; /* answers that came from the server */
@@ -146,17 +146,17 @@ dns_server_state(const struct dns_server *s, int64_t *since_ms_out)
 static void
 report_dns_server_known(struct dns_server *s)
 {
-	if (s->passes == PASSES_SIGNATURES && s->is_told)
+	if (s->passes == PASSES_SIGNATURES && s->is_logged)
 		log_info("dns: %s passes DNSSEC signatures on again: answers are validated",
 		    s->name);
-	else if (s->passes == PASSES_NONE && !s->is_told && s->dnssec == DNSSEC_REQUIRE)
+	else if (s->passes == PASSES_NONE && !s->is_logged && s->dnssec == DNSSEC_REQUIRE)
 		log_error("dns: %s passes no DNSSEC signatures on, and dns.dnssec is \"require\": "
 			  "no name can be looked up; name another resolver, or set \"auto\"",
 		    s->name);
-	else if (s->passes == PASSES_NONE && !s->is_told)
+	else if (s->passes == PASSES_NONE && !s->is_logged)
 		log_warn("dns: %s passes no DNSSEC signatures on: answers are not validated",
 		    s->name);
-	s->is_told = s->passes == PASSES_NONE;
+	s->is_logged = s->passes == PASSES_NONE;
 }
 
 static void
@@ -167,8 +167,8 @@ end_dnssec_check(struct dns_server *s, enum passes passes)
 	dns_question_cancel(&s->question);
 	event_del(&s->timer);
 	event_del(&s->answered);
-	s->look = DNSSEC_CHECK_NONE;
-	s->look_again_ms = clock_mono_ms() + pause_ms;
+	s->dnssec_check = DNSSEC_CHECK_NONE;
+	s->check_again_ms = clock_mono_ms() + pause_ms;
 	/* a check without a result changes nothing */
 	if (passes != PASSES_UNKNOWN) {
 		s->passes = passes;
@@ -202,12 +202,12 @@ plain_context(struct dns_server *s)
 }
 
 static void
-ask_dns_server(struct dns_server *s, enum look look, struct dns_context *context)
+ask_dns_server(struct dns_server *s, enum dnssec_check dnssec_check, struct dns_context *context)
 {
 	struct timeval tv = {DNSSEC_CHECK_MS / 1000, DNSSEC_CHECK_MS % 1000 * 1000};
-	enum dns_type type = look == DNSSEC_CHECK_KEYS ? DNS_DNSKEY : DNS_SOA;
+	enum dns_type type = dnssec_check == DNSSEC_CHECK_KEYS ? DNS_DNSKEY : DNS_SOA;
 
-	s->look = look;
+	s->dnssec_check = dnssec_check;
 	s->is_signed = s->is_alive = false;
 	s->question =
 	    (struct dns_question){.context = context, .fn = on_question, .arg = s};
@@ -229,9 +229,9 @@ on_step(evutil_socket_t fd, short what, void *arg)
 	dns_question_cancel(&s->question);
 	event_del(&s->timer);
 	event_del(&s->answered);
-	if (s->look == DNSSEC_CHECK_KEYS && s->is_signed)
+	if (s->dnssec_check == DNSSEC_CHECK_KEYS && s->is_signed)
 		end_dnssec_check(s, PASSES_SIGNATURES);
-	else if (s->look == DNSSEC_CHECK_KEYS)
+	else if (s->dnssec_check == DNSSEC_CHECK_KEYS)
 		ask_dns_server(s, DNSSEC_CHECK_ANSWERS, plain_context(s));
 	else
 		end_dnssec_check(s, s->is_alive ? PASSES_NONE : PASSES_UNKNOWN);
@@ -241,7 +241,7 @@ void
 dns_server_check_dnssec(struct dns_server *s)
 {
 	if (s->dnssec == DNSSEC_OFF || s->passes == PASSES_SIGNATURES ||
-	    s->look != DNSSEC_CHECK_NONE || clock_mono_ms() < s->look_again_ms)
+	    s->dnssec_check != DNSSEC_CHECK_NONE || clock_mono_ms() < s->check_again_ms)
 		return;
 	ask_dns_server(s, DNSSEC_CHECK_KEYS, s->validating);
 }
@@ -256,7 +256,7 @@ dns_server_context(struct dns_server *s)
 		return s->validating;
 	if (s->passes == PASSES_NONE)
 		return plain_context(s);
-	return s->look == DNSSEC_CHECK_NONE ? s->validating : NULL;
+	return s->dnssec_check == DNSSEC_CHECK_NONE ? s->validating : NULL;
 }
 
 /* ---- creation and end ---- */

@@ -29,7 +29,7 @@ struct resolver_query {
 	bool is_waiting;           /* until the server's context is known */
 	bool is_asking;            /* answers that come now come from the cache; more may follow */
 	struct event timer;        /* for the whole query */
-	struct event patience;     /* for the current server */
+	struct event server_timer;     /* for the current server */
 	struct event done;
 	bool is_answering;
 };
@@ -40,7 +40,7 @@ struct resolver {
 	size_t server_count;
 	struct hosts *hosts;
 	struct resolver_query *queries;
-	bool is_told;           /* it is logged that no server answers */
+	bool is_logged;           /* it is logged that no server answers */
 	resolver_idle_fn *idle; /* set when retired */
 	void *idle_arg;
 	struct event ending;
@@ -60,7 +60,7 @@ unlink_query(struct resolver_query *q)
 {
 	close_parts(q);
 	event_del(&q->timer);
-	event_del(&q->patience);
+	event_del(&q->server_timer);
 	event_del(&q->done);
 	*q->link = q->next;
 	if (q->next)
@@ -97,7 +97,7 @@ finish_query(struct resolver_query *q)
 	if (q->entry)
 		report_hosts_entry(q);
 	else
-		dns_parts_tell(q->parts, q->part_count, q->fn, q->arg);
+		dns_parts_report(q->parts, q->part_count, q->fn, q->arg);
 	query_free(q);
 }
 
@@ -157,14 +157,14 @@ on_query_answer(struct dns_question *question, enum dns_validity validity, struc
 static void
 ask_query_part(struct dns_part *p, struct dns_context *context)
 {
-	enum dns_asked asked = DNS_FAILED;
+	enum dns_asked result = DNS_FAILED;
 
 	p->question =
 	    (struct dns_question){.context = context, .fn = on_query_answer, .arg = p};
 	if (context)
-		asked = dns_question_ask(&p->question, p->query->name, p->type);
-	if (asked != DNS_ASKED)
-		dns_part_not_asked(p, asked);
+		result = dns_question_ask(&p->question, p->query->name, p->type);
+	if (result != DNS_ASKED)
+		dns_part_not_asked(p, result);
 }
 
 /* ---- servers ---- */
@@ -210,7 +210,7 @@ ask_server(struct resolver_query *q, unsigned n)
 	q->number = n;
 	q->answers_before = dns_server_answers(q->server);
 	q->tried |= 1U << n;
-	set_query_timer(&q->patience, RESOLVER_NEXT_SERVER_MS);
+	set_query_timer(&q->server_timer, RESOLVER_NEXT_SERVER_MS);
 	context = dns_server_context(q->server);
 	q->is_waiting = context == NULL;
 	if (context)
@@ -272,10 +272,10 @@ on_changed(struct dns_server *s, void *arg)
 	for (size_t i = 0; i < r->server_count; i++)
 		silent += dns_server_state(r->servers[i], NULL) == DNS_SERVER_SILENT;
 	/* the resolver that replaced a retired one logs for itself */
-	if (r->idle || r->is_told == (silent == r->server_count))
+	if (r->idle || r->is_logged == (silent == r->server_count))
 		return;
-	r->is_told = !r->is_told;
-	if (r->is_told)
+	r->is_logged = !r->is_logged;
+	if (r->is_logged)
 		log_error("dns: %s answers: mail whose hosts are looked up is deferred until one "
 			  "does; `sallyport status` shows them",
 		    r->server_count == 1 ? "the resolver no longer" : "no resolver");
@@ -300,7 +300,7 @@ new_query(struct resolver *r, struct str name, resolver_fn *fn, void *arg)
 		q->next->link = &q->next;
 	r->queries = q;
 	event_assign(&q->timer, r->base, -1, 0, on_query_timer, q);
-	event_assign(&q->patience, r->base, -1, 0, on_server_timeout, q);
+	event_assign(&q->server_timer, r->base, -1, 0, on_server_timeout, q);
 	event_assign(&q->done, r->base, -1, 0, on_query_done, q);
 	return q;
 }
@@ -351,13 +351,13 @@ resolver_ask_named(struct resolver *r, struct str host, resolver_fn *fn, void *a
 void
 resolver_cancel(struct resolver_query **q)
 {
-	struct resolver_query *dead = *q;
+	struct resolver_query *freed = *q;
 
 	*q = NULL;
-	if (!dead || dead->is_answering)
+	if (!freed || freed->is_answering)
 		return;
-	unlink_query(dead);
-	query_free(dead);
+	unlink_query(freed);
+	query_free(freed);
 }
 
 /* ---- creation and end ---- */
@@ -416,19 +416,19 @@ resolver_new(const struct resolver_setup *setup)
 void
 resolver_free(struct resolver **r)
 {
-	struct resolver *dead = *r;
+	struct resolver *freed = *r;
 	struct resolver_query *q;
 
 	*r = NULL;
-	if (!dead)
+	if (!freed)
 		return;
-	while ((q = dead->queries) != NULL)
+	while ((q = freed->queries) != NULL)
 		resolver_cancel(&q);
-	for (size_t i = 0; i < dead->server_count; i++)
-		dns_server_free(&dead->servers[i]);
-	event_del(&dead->ending);
-	hosts_free(&dead->hosts);
-	mem_free(dead);
+	for (size_t i = 0; i < freed->server_count; i++)
+		dns_server_free(&freed->servers[i]);
+	event_del(&freed->ending);
+	hosts_free(&freed->hosts);
+	mem_free(freed);
 }
 
 bool

@@ -67,22 +67,22 @@ stream_connect(struct event_base *base, const struct stream_addresses *ends,
 void
 stream_free(struct stream **s)
 {
-	struct stream *dead = *s;
+	struct stream *freed = *s;
 	bool is_busy;
 
 	*s = NULL;
-	if (!dead || dead->life == LIFE_FREED)
+	if (!freed || freed->life == LIFE_FREED)
 		return;
-	is_busy = dead->life == LIFE_BUSY;
-	dead->life = LIFE_FREED;
-	event_del(&dead->read_event);
-	event_del(&dead->write_event);
-	event_del(&dead->timer_event);
-	event_del(&dead->wake_event);
-	if (dead->fd >= 0)
-		close(dead->fd);
+	is_busy = freed->life == LIFE_BUSY;
+	freed->life = LIFE_FREED;
+	event_del(&freed->read_event);
+	event_del(&freed->write_event);
+	event_del(&freed->timer_event);
+	event_del(&freed->wake_event);
+	if (freed->fd >= 0)
+		close(freed->fd);
 	if (!is_busy)
-		stream_destroy(dead);
+		stream_destroy(freed);
 }
 
 /* ---- input ---- */
@@ -123,7 +123,7 @@ stream_has_unseen(struct stream *s)
 {
 	char c;
 
-	if ((s->facts & FACT_INPUT) || (s->tunnel && tls_session_has_input(s->tunnel)))
+	if ((s->facts & FACT_INPUT) || (s->tls_session && tls_session_has_input(s->tls_session)))
 		return true;
 	return recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
@@ -158,7 +158,7 @@ stream_finish(struct stream *s, int64_t linger_ms)
 static bool
 stream_may_start_tls(struct stream *s)
 {
-	if (s->tunnel || s->state == STREAM_CONNECTING)
+	if (s->tls_session || s->state == STREAM_CONNECTING)
 		die("stream: TLS cannot be started in this state");
 	stream_flush(s);
 	stream_forget_input(s);
@@ -174,7 +174,7 @@ stream_start_tls_server(struct stream *s, struct tls_server *tls)
 {
 	if (!stream_may_start_tls(s))
 		return;
-	s->tunnel = tls_session_new_server(tls, &s->output);
+	s->tls_session = tls_session_new_server(tls, &s->output);
 	stream_enter(s, STREAM_SECURING);
 	stream_arm(s);
 }
@@ -184,7 +184,7 @@ stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *na
 {
 	if (!stream_may_start_tls(s))
 		return;
-	s->tunnel = tls_session_new_client(tls, name, &s->output);
+	s->tls_session = tls_session_new_client(tls, name, &s->output);
 	stream_enter(s, STREAM_SECURING);
 	stream_arm(s);
 	stream_handshake(s);
@@ -197,37 +197,37 @@ stream_start_tls_client(struct stream *s, struct tls_client *tls, const char *na
 bool
 stream_is_tls(const struct stream *s)
 {
-	return s->tunnel && tls_session_is_established(s->tunnel);
+	return s->tls_session && tls_session_is_established(s->tls_session);
 }
 
 const char *
 stream_tls_version(const struct stream *s)
 {
-	return stream_is_tls(s) ? tls_session_version(s->tunnel) : "";
+	return stream_is_tls(s) ? tls_session_version(s->tls_session) : "";
 }
 
 bool
 stream_tls_has_exporter(const struct stream *s)
 {
-	return stream_is_tls(s) && tls_session_has_exporter(s->tunnel);
+	return stream_is_tls(s) && tls_session_has_exporter(s->tls_session);
 }
 
 bool
 stream_tls_exporter(const struct stream *s, unsigned char out[32])
 {
-	return stream_is_tls(s) && tls_session_exporter(s->tunnel, out);
+	return stream_is_tls(s) && tls_session_exporter(s->tls_session, out);
 }
 
 bool
 stream_tls_is_verified(const struct stream *s)
 {
-	return stream_is_tls(s) && tls_session_is_verified(s->tunnel);
+	return stream_is_tls(s) && tls_session_is_verified(s->tls_session);
 }
 
 bool
 stream_tls_is_resumed(const struct stream *s)
 {
-	return stream_is_tls(s) && tls_session_is_resumed(s->tunnel);
+	return stream_is_tls(s) && tls_session_is_resumed(s->tls_session);
 }
 
 int

@@ -58,9 +58,9 @@ static void
 stream_secured(struct stream *s)
 {
 	stream_enter(s, STREAM_SECURED);
-	if (tls_session_sent_ticket(s->tunnel) && s->sending == SENDING_FREE)
+	if (tls_session_sent_ticket(s->tls_session) && s->sending == SENDING_FREE)
 		s->sending = SENDING_TICKET;
-	if (tls_session_has_input(s->tunnel))
+	if (tls_session_has_input(s->tls_session))
 		s->facts |= FACT_STALLED;
 	stream_add_fact(s, FACT_SECURED);
 	if (s->is_flush_held)
@@ -70,7 +70,7 @@ stream_secured(struct stream *s)
 void
 stream_handshake(struct stream *s)
 {
-	enum tls_session_result r = tls_session_handshake(s->tunnel);
+	enum tls_session_result r = tls_session_handshake(s->tls_session);
 
 	if (r == TLS_SESSION_DONE)
 		stream_secured(s);
@@ -87,7 +87,7 @@ stream_decrypt(struct stream *s)
 
 	stream_compact_input(s);
 	before = s->input.n;
-	r = tls_session_read(s->tunnel, &s->input, STREAM_INPUT_MAX);
+	r = tls_session_read(s->tls_session, &s->input, STREAM_INPUT_MAX);
 	s->facts &= (unsigned char)~FACT_STALLED;
 	if (r == TLS_SESSION_FULL)
 		s->facts |= FACT_STALLED;
@@ -100,41 +100,41 @@ stream_decrypt(struct stream *s)
 		stream_tls_session_failed(s);
 	else if (r == TLS_SESSION_CLOSED || r == TLS_SESSION_TRUNCATED)
 		stream_end_of_input(s, r == TLS_SESSION_TRUNCATED ? STREAM_TRUNCATED : STREAM_EOF,
-		    r == TLS_SESSION_TRUNCATED ? tls_session_failure_text(s->tunnel) : "");
+		    r == TLS_SESSION_TRUNCATED ? tls_session_failure_text(s->tls_session) : "");
 }
 
 void
 stream_received_records(struct stream *s, struct str bytes)
 {
-	tls_session_feed(s->tunnel, bytes);
+	tls_session_feed(s->tls_session, bytes);
 	s->facts |= FACT_STALLED;
 	if (stream_due(s) & FACT_STALLED)
 		stream_decrypt(s);
-	tls_session_feed_end(s->tunnel);
+	tls_session_feed_end(s->tls_session);
 }
 
 /* Data that follows the handshake at once is shown after `secured`. */
 void
 stream_received_handshake(struct stream *s, struct str bytes)
 {
-	tls_session_feed(s->tunnel, bytes);
+	tls_session_feed(s->tls_session, bytes);
 	stream_handshake(s);
 	if (s->state == STREAM_SECURED && stream_due(s) & FACT_STALLED)
 		stream_decrypt(s);
-	tls_session_feed_end(s->tunnel);
+	tls_session_feed_end(s->tls_session);
 }
 
 void
 stream_ended_records(struct stream *s)
 {
-	tls_session_end_input(s->tunnel);
+	tls_session_end_input(s->tls_session);
 	stream_received_records(s, STR_NULL);
 }
 
 void
 stream_ended_handshake(struct stream *s)
 {
-	tls_session_end_input(s->tunnel);
+	tls_session_end_input(s->tls_session);
 	stream_received_handshake(s, STR_NULL);
 }
 
@@ -168,31 +168,31 @@ stream_take_final_input(struct stream *s, struct str bytes)
 {
 	enum tls_session_result r;
 
-	if (!s->tunnel) {
+	if (!s->tls_session) {
 		stream_received_plain(s, bytes);
 		return;
 	}
-	tls_session_feed(s->tunnel, bytes);
-	if (tls_session_is_established(s->tunnel)) {
+	tls_session_feed(s->tls_session, bytes);
+	if (tls_session_is_established(s->tls_session)) {
 		stream_compact_input(s);
-		r = tls_session_read(s->tunnel, &s->input, STREAM_INPUT_MAX);
+		r = tls_session_read(s->tls_session, &s->input, STREAM_INPUT_MAX);
 		if (stream_unread(s))
 			s->facts |= FACT_INPUT;
 	} else {
-		r = tls_session_handshake(s->tunnel);
+		r = tls_session_handshake(s->tls_session);
 	}
-	tls_session_drop_input(s->tunnel);
-	if (r != TLS_SESSION_FAILED || !tls_session_has_alert(s->tunnel))
+	tls_session_drop_input(s->tls_session);
+	if (r != TLS_SESSION_FAILED || !tls_session_has_alert(s->tls_session))
 		return;
 	s->end = STREAM_TLS_FAILED;
-	s->text = tls_session_failure_text(s->tunnel);
+	s->text = tls_session_failure_text(s->tls_session);
 }
 
 void
 stream_read_final_input(struct stream *s)
 {
 	char scratch[STREAM_RECV_BYTES];
-	bool is_securing = s->tunnel && !tls_session_is_established(s->tunnel);
+	bool is_securing = s->tls_session && !tls_session_is_established(s->tls_session);
 	ssize_t n = 0;
 
 	s->facts &= (unsigned char)~FACT_FINAL_INPUT;

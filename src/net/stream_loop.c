@@ -63,7 +63,7 @@ stream_did_nothing(struct stream *s, unsigned allowed)
 	log_error(
 	    "stream: an event of the connection with %s:%u did nothing, state \"%s\", facts %#x, "
 	    "former states %08x: the connection is closed; please report this",
-	    peer, port, stream_row(s)->name, s->facts, s->trail);
+	    peer, port, stream_row(s)->name, s->facts, s->recent_states);
 #ifdef STRICT_CHECKS
 	die("stream: an event did nothing");
 #endif
@@ -128,7 +128,7 @@ stream_on_wake(evutil_socket_t fd, short what, void *arg)
 		stream_read_final_input(s);
 	if (stream_due(s) & FACT_STALLED) {
 		stream_decrypt(s);
-		tls_session_feed_end(s->tunnel);
+		tls_session_feed_end(s->tls_session);
 	}
 	stream_arm(s);
 	stream_end_event(s, 0);
@@ -169,7 +169,7 @@ stream_loop_init(struct stream *s, struct event_base *base)
 void
 stream_destroy(struct stream *s)
 {
-	tls_session_free(&s->tunnel);
+	tls_session_free(&s->tls_session);
 	buf_clear(&s->input);
 	buf_clear(&s->written);
 	buf_clear(&s->output);

@@ -49,9 +49,9 @@ stream_move(struct stream *s)
 	s->is_flush_held = rule == FLUSH_LATER;
 	if (s->is_flush_held)
 		return false;
-	if (!s->tunnel) {
+	if (!s->tls_session) {
 		stream_move_written(s);
-	} else if (tls_session_write(s->tunnel, buf_str(&s->written))) {
+	} else if (tls_session_write(s->tls_session, buf_str(&s->written))) {
 		buf_clear(&s->written);
 	} else {
 		buf_clear(&s->written);
@@ -147,7 +147,7 @@ stream_tls_session_failed(struct stream *s)
 		stream_end_errno(s, ENOBUFS);
 		return;
 	}
-	stream_end_now(s, STREAM_TLS_FAILED, tls_session_failure_text(s->tunnel));
+	stream_end_now(s, STREAM_TLS_FAILED, tls_session_failure_text(s->tls_session));
 	/* whether the alert arrives makes no difference: no second try, and its error is ignored */
 	if (is_free && s->output_at < s->output.n)
 		(void)!send(s->fd, s->output.p + s->output_at, s->output.n - s->output_at,

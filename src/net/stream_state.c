@@ -25,7 +25,7 @@ void
 stream_enter(struct stream *s, enum stream_state state)
 {
 	s->state = (unsigned char)state;
-	s->trail = s->trail << 4 | state;
+	s->recent_states = s->recent_states << 4 | state;
 	s->has_progress = true;
 	if (state >= STREAM_SEND_FAILED) {
 		stream_disarm(s);
@@ -45,7 +45,7 @@ stream_enter(struct stream *s, enum stream_state state)
 unsigned char
 stream_due(const struct stream *s)
 {
-	unsigned facts = s->facts & stream_row(s)->tells;
+	unsigned facts = s->facts & stream_row(s)->due_facts;
 
 	if (!s->wants_input)
 		facts &= ~(unsigned)(FACT_INPUT | FACT_STALLED);

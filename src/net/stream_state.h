@@ -55,7 +55,7 @@ enum {
 struct stream {
 	const struct stream_events *events;
 	void *arg;
-	struct tls_session *tunnel;
+	struct tls_session *tls_session;
 	struct event read_event, write_event, timer_event, wake_event;
 	struct buf input;   /* shown to the owner, */
 	size_t input_at;    /* except for the part that it dropped */
@@ -67,7 +67,7 @@ struct stream {
 	const char *text;
 	int fd;
 	int error;
-	uint32_t trail;        /* the last eight states, four bits each, the newest lowest */
+	uint32_t recent_states; /* the last eight states, four bits each, the newest lowest */
 	unsigned char state;   /* enum stream_state; only stream_enter writes it */
 	unsigned char sending; /* enum stream_sending */
 	unsigned char facts;   /* enum stream_fact */
@@ -88,7 +88,7 @@ struct stream_row {
 	const char *name;
 	unsigned char input; /* enum stream_input_rule: when the socket is read */
 	unsigned char flush; /* enum stream_flush_rule; NEVER: output of the owner is discarded */
-	unsigned char tells; /* facts that a wake-up may report or handle */
+	unsigned char due_facts; /* facts that a wake-up may report or handle */
 	int limit_ms;        /* when the owner sets no deadline; 0: none */
 	void (*received)(struct stream *s, struct str bytes);
 	void (*peer_ended)(struct stream *s);

@@ -97,8 +97,8 @@ stream_finish_connecting(struct stream *s)
 static void
 stream_finish_as(struct stream *s, enum stream_state state)
 {
-	if (s->tunnel && tls_session_is_established(s->tunnel))
-		tls_session_close_notify(s->tunnel);
+	if (s->tls_session && tls_session_is_established(s->tls_session))
+		tls_session_close_notify(s->tls_session);
 	buf_clear(&s->input);
 	s->input_at = 0;
 	s->facts = 0;

@@ -12,11 +12,11 @@
 #include "net/peer_certificate.h"
 
 enum {
-	KEPT_MAX = 1 << 20,
+	UNREAD_MAX = 1 << 20,
 	WARNINGS_MAX = 8, /* more warning alerts than this end the session, */
 	/* and so do tickets, key updates and empty records without data between them */
-	SILENT_MAX = 64,
-	WORDS_BYTES = 192,
+	EMPTY_RECORDS_MAX = 64,
+	TEXT_BYTES = 192,
 };
 
 struct tls_session {
@@ -25,13 +25,13 @@ struct tls_session {
 	struct tls_client *client;
 	char *name;
 	struct buf *out;
-	struct str lent;
-	struct buf kept; /* left over from earlier calls of feed; used before `lent` */
-	size_t kept_at;
+	struct str fed;
+	struct buf unread; /* left over from earlier calls of feed; used before `fed` */
+	size_t unread_at;
 	const char *text;
-	char words[WORDS_BYTES]; /* for text */
+	char text_room[TEXT_BYTES]; /* for text */
 	unsigned char warnings;
-	unsigned char silent; /* successive records without data */
+	unsigned char empty_records; /* successive records without data */
 	bool is_ended;
 	bool sent_ticket;
 	bool is_up;
@@ -43,17 +43,17 @@ struct tls_session {
 static size_t
 tls_session_take_kept(struct tls_session *t, char *to, size_t n)
 {
-	size_t have = t->kept.n - t->kept_at;
+	size_t have = t->unread.n - t->unread_at;
 
 	if (n > have)
 		n = have;
 	if (n == 0)
 		return 0;
-	memcpy(to, t->kept.p + t->kept_at, n);
-	t->kept_at += n;
-	if (t->kept_at == t->kept.n) {
-		buf_clear(&t->kept);
-		t->kept_at = 0;
+	memcpy(to, t->unread.p + t->unread_at, n);
+	t->unread_at += n;
+	if (t->unread_at == t->unread.n) {
+		buf_clear(&t->unread);
+		t->unread_at = 0;
 	}
 	return n;
 }
@@ -63,11 +63,11 @@ tls_session_pull(gnutls_transport_ptr_t arg, void *to, size_t n)
 {
 	struct tls_session *t = arg;
 	size_t got = tls_session_take_kept(t, to, n);
-	size_t more = n - got < t->lent.n ? n - got : t->lent.n;
+	size_t more = n - got < t->fed.n ? n - got : t->fed.n;
 
 	if (more) {
-		memcpy((char *)to + got, t->lent.p, more);
-		t->lent = str_from(t->lent, more);
+		memcpy((char *)to + got, t->fed.p, more);
+		t->fed = str_from(t->fed, more);
 	}
 	if (got + more || t->is_ended)
 		return (ssize_t)(got + more);
@@ -99,7 +99,7 @@ tls_session_new(gnutls_session_t session, struct buf *out)
 	t->session = session;
 	t->out = out;
 	t->text = "";
-	buf_init(&t->kept, KEPT_MAX);
+	buf_init(&t->unread, UNREAD_MAX);
 	gnutls_transport_set_ptr(session, t);
 	gnutls_transport_set_pull_function(session, tls_session_pull);
 	gnutls_transport_set_vec_push_function(session, tls_session_push);
@@ -149,7 +149,7 @@ tls_session_free(struct tls_session **t)
 	gnutls_deinit((*t)->session);
 	tls_server_drop(&(*t)->server);
 	tls_client_drop(&(*t)->client);
-	buf_clear(&(*t)->kept);
+	buf_clear(&(*t)->unread);
 	mem_free((*t)->name);
 	mem_free(*t);
 	*t = NULL;
@@ -158,27 +158,27 @@ tls_session_free(struct tls_session **t)
 void
 tls_session_feed(struct tls_session *t, struct str bytes)
 {
-	t->lent = bytes;
+	t->fed = bytes;
 }
 
 void
 tls_session_feed_end(struct tls_session *t)
 {
-	if (t->kept_at) {
-		buf_drop(&t->kept, t->kept_at);
-		t->kept_at = 0;
+	if (t->unread_at) {
+		buf_drop(&t->unread, t->unread_at);
+		t->unread_at = 0;
 	}
-	if (!buf_adds(&t->kept, t->lent))
+	if (!buf_adds(&t->unread, t->fed))
 		die("tunnel: fed without being read");
-	t->lent = STR_NULL;
+	t->fed = STR_NULL;
 }
 
 void
 tls_session_drop_input(struct tls_session *t)
 {
-	buf_clear(&t->kept);
-	t->kept_at = 0;
-	t->lent = STR_NULL;
+	buf_clear(&t->unread);
+	t->unread_at = 0;
+	t->fed = STR_NULL;
 }
 
 void
@@ -196,7 +196,7 @@ tls_session_sent_ticket(const struct tls_session *t)
 bool
 tls_session_has_input(const struct tls_session *t)
 {
-	return t->is_ended || t->lent.n || t->kept.n > t->kept_at ||
+	return t->is_ended || t->fed.n || t->unread.n > t->unread_at ||
 	       gnutls_record_check_pending(t->session);
 }
 
@@ -239,9 +239,9 @@ tls_session_alert_text(struct tls_session *t)
 {
 	const char *name = gnutls_alert_get_name(gnutls_alert_get(t->session));
 
-	snprintf(t->words, sizeof t->words, "the %s said: %s", t->server ? "client" : "host",
-	    name ? name : "unknown alert");
-	return t->words;
+	snprintf(t->text_room, sizeof t->text_room, "the %s said: %s",
+	    t->server ? "client" : "host", name ? name : "unknown alert");
+	return t->text_room;
 }
 
 static const char *
@@ -251,10 +251,10 @@ tls_session_error_text(struct tls_session *t, int error)
 
 	if (!tls_session_is_refused(t, error))
 		return text;
-	snprintf(t->words, sizeof t->words,
+	snprintf(t->text_room, sizeof t->text_room,
 	    "the client broke off the handshake: it probably does not accept our certificate (%s)",
 	    text);
-	return t->words;
+	return t->text_room;
 }
 
 static enum tls_session_result
@@ -338,7 +338,7 @@ read_end(struct tls_session *t, ssize_t r)
 static size_t
 waiting_bytes(const struct tls_session *t)
 {
-	return t->lent.n + t->kept.n - t->kept_at;
+	return t->fed.n + t->unread.n - t->unread_at;
 }
 
 /* GnuTLS must be called again after a record without data for us (a ticket): more records are
@@ -369,7 +369,7 @@ tls_session_read(struct tls_session *t, struct buf *in, size_t max_bytes)
 		if (r > 0) {
 			gnutls_packet_get(packet, &plain, NULL);
 			buf_add(in, plain.data, plain.size);
-			t->silent = 0;
+			t->empty_records = 0;
 		}
 		if (packet)
 			gnutls_packet_deinit(packet);
@@ -380,7 +380,7 @@ tls_session_read(struct tls_session *t, struct buf *in, size_t max_bytes)
 			return TLS_SESSION_WAIT;
 		if (!has_more(t, r, waiting) && !tls_session_may_go_on(t, (int)r))
 			return read_end(t, r);
-		if (++t->silent > SILENT_MAX)
+		if (++t->empty_records > EMPTY_RECORDS_MAX)
 			return tls_session_fail(t, GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS);
 	}
 	return TLS_SESSION_FULL;
