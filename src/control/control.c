@@ -348,7 +348,7 @@ accept_control_client(struct control *c, int fd)
 	(void)!wire_grow_send_buffer(fd);
 	client->channel =
 	    channel_new(c->role->base, fd, on_control_client_packet, control_client_lost, client);
-	channel_tell_emptied(client->channel, control_client_emptied);
+	channel_on_emptied(client->channel, control_client_emptied);
 	(void)!channel_send(client->channel, MESSAGE_HELLO, &hello, -1);
 }
 

@@ -480,7 +480,7 @@ channel_waiting(const struct channel *c)
 }
 
 void
-channel_tell_emptied(struct channel *c, channel_emptied_fn *fn)
+channel_on_emptied(struct channel *c, channel_emptied_fn *fn)
 {
 	c->emptied = fn;
 }

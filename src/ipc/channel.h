@@ -77,6 +77,6 @@ int channel_ask(struct channel *c, uint64_t request, enum message_type type, con
 /* The number of bytes that the kernel has not accepted: a caller that can, pauses when it grows. */
 size_t channel_waiting(const struct channel *c);
 /* Sets the function that is called, with the channel's arg, when that is 0 again. */
-void channel_tell_emptied(struct channel *c, channel_emptied_fn *fn);
+void channel_on_emptied(struct channel *c, channel_emptied_fn *fn);
 
 #endif

@@ -102,7 +102,7 @@ facts_has_hostname(const struct certificate *c, struct str hostname)
 
 /* Only the first fault is reported. */
 static void __attribute__((format(printf, 2, 3)))
-facts_tell_chain(struct certificate_facts *out, const char *format, ...)
+facts_set_chain_fault(struct certificate_facts *out, const char *format, ...)
 {
 	va_list args;
 
@@ -131,12 +131,12 @@ facts_check_order(const struct certificate *c, int64_t now_s, struct certificate
 		int64_t until = gnutls_x509_crt_get_expiration_time(c->chain[i]);
 
 		if (!gnutls_x509_crt_check_issuer(c->chain[i - 1], c->chain[i]))
-			facts_tell_chain(out,
+			facts_set_chain_fault(out,
 			    "certificate %u of the file did not issue the one before it: each must "
 			    "stand behind the one that it issued", i + 1);
 		else if (until != -1 && until <= now_s && !facts_is_root(c->chain[i]))
-			facts_tell_chain(out, "certificate %u of the file expired on %s", i + 1,
-			    certificate_day(until, day));
+			facts_set_chain_fault(out, "certificate %u of the file expired on %s",
+			    i + 1, certificate_day(until, day));
 	}
 }
 
@@ -161,7 +161,7 @@ facts_check_end(const struct certificate *c, struct certificate_facts *out)
 		return;
 	(void)!gnutls_x509_crt_get_issuer_dn_by_oid(
 	    last, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &size);
-	facts_tell_chain(out,
+	facts_set_chain_fault(out,
 	    "the issuer \"%s\" of the last certificate is neither in the file nor trusted by this "
 	    "system: clients that do not know it refuse", name);
 }

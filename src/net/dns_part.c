@@ -20,7 +20,7 @@ dns_part_clear(struct dns_part *p)
 /* A server that is not the first may not know the internal names that the first one knows: its
  * negative answer shows nothing. */
 static void
-turn_absence_into_failure(struct dns_answer *a)
+turn_negative_into_failure(struct dns_answer *a)
 {
 	if (a->outcome == RESOLVER_NO_DATA || a->outcome == RESOLVER_NO_NAME) {
 		dns_answer_clear(a);
@@ -40,7 +40,7 @@ dns_part_take(struct dns_part *p, enum dns_validity validity, struct str packet,
 	else if (packet.n)
 		dns_answer_read(packet, p->type, &a);
 	if (!is_first)
-		turn_absence_into_failure(&a);
+		turn_negative_into_failure(&a);
 	p->is_settled = a.outcome != RESOLVER_FAILED;
 	p->is_secure = validity == DNS_SECURE;
 	dns_answer_clear(&p->answer);

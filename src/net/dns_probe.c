@@ -79,7 +79,7 @@ set_dns_probe_timer(struct dns_probe *p, int ms)
 /* The port is closed, which is known at once.  Other errors may be gone when the next packet is
  * sent. */
 static void
-look_at_error(struct dns_probe *p)
+check_probe_error(struct dns_probe *p)
 {
 	if (errno == ECONNREFUSED)
 		end_as(p, DNS_PROBE_SILENT);
@@ -94,7 +94,7 @@ on_dns_probe_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (n < 0)
-		look_at_error(p);
+		check_probe_error(p);
 	else if (n >= HEADER_BYTES && memcmp(reply, p->id, sizeof p->id) == 0 &&
 	         (reply[2] & IS_REPLY))
 		end_as(p, DNS_PROBE_ANSWERED);
@@ -110,7 +110,7 @@ send_question(struct dns_probe *p)
 	p->sent++;
 	set_dns_probe_timer(p, SEND_EVERY_MS);
 	if (send(p->fd, packet, sizeof packet, MSG_NOSIGNAL) < 0)
-		look_at_error(p);
+		check_probe_error(p);
 }
 
 static void

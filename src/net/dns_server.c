@@ -85,7 +85,7 @@ dns_server_failed(struct dns_server *s, uint64_t answers_before)
 }
 
 void
-dns_server_was_silent(struct dns_server *s, uint64_t answers_before)
+dns_server_timed_out(struct dns_server *s, uint64_t answers_before)
 {
 	/* until the probe has ended it counts as silent: the next query need not wait for it */
 	if (s->answers == answers_before)

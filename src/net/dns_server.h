@@ -48,7 +48,7 @@ uint64_t dns_server_answers(const struct dns_server *s);
 void dns_server_failed(struct dns_server *s, uint64_t answers_before);
 /* Like dns_server_failed, for a timeout: the server counts as silent until it answers, for a minute
  * at most. */
-void dns_server_was_silent(struct dns_server *s, uint64_t answers_before);
+void dns_server_timed_out(struct dns_server *s, uint64_t answers_before);
 /* The other servers are asked first. */
 bool dns_server_is_silent(const struct dns_server *s);
 

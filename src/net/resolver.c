@@ -110,7 +110,7 @@ on_query_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (q->server)
-		dns_server_was_silent(q->server, q->answers_before);
+		dns_server_timed_out(q->server, q->answers_before);
 	finish_query(q);
 }
 
@@ -228,7 +228,7 @@ on_server_timeout(evutil_socket_t fd, short what, void *arg)
 	/* the last answer may have come at this moment: on_query_done follows */
 	if (!is_query_open(q))
 		return;
-	dns_server_was_silent(q->server, q->answers_before);
+	dns_server_timed_out(q->server, q->answers_before);
 	if (next >= 0)
 		ask_server(q, (unsigned)next);
 }

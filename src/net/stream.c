@@ -94,7 +94,7 @@ stream_input(const struct stream *s)
 }
 
 static void
-stream_forget_input(struct stream *s)
+stream_discard_input(struct stream *s)
 {
 	buf_clear(&s->input);
 	s->input_at = 0;
@@ -105,7 +105,7 @@ stream_drop(struct stream *s, size_t n)
 {
 	s->input_at += n < stream_unread(s) ? n : stream_unread(s);
 	if (s->input_at == s->input.n)
-		stream_forget_input(s);
+		stream_discard_input(s);
 	stream_wake(s);
 	stream_arm(s);
 }
@@ -161,7 +161,7 @@ stream_may_start_tls(struct stream *s)
 	if (s->tls_session || s->state == STREAM_CONNECTING)
 		die("stream: TLS cannot be started in this state");
 	stream_flush(s);
-	stream_forget_input(s);
+	stream_discard_input(s);
 	s->facts &= (unsigned char)~FACT_INPUT;
 	stream_wake(s);
 	if (s->state == STREAM_HALF_CLOSED)

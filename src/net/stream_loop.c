@@ -24,7 +24,7 @@ stream_take_fact(struct stream *s, enum stream_fact fact)
 }
 
 static void
-stream_tell(struct stream *s)
+stream_report_facts(struct stream *s)
 {
 	if (stream_take_fact(s, FACT_CONNECTED))
 		s->events->connected(s, s->arg);
@@ -52,7 +52,7 @@ stream_begin_event(struct stream *s)
 /* A wake-up without effect would come again at once, and the loop would do nothing else: that is a
  * bug, which must cost only this one connection. */
 static void
-stream_did_nothing(struct stream *s, unsigned allowed)
+stream_count_idle(struct stream *s, unsigned allowed)
 {
 	char peer[INET6_ADDRSTRLEN_];
 	uint16_t port;
@@ -74,7 +74,7 @@ stream_did_nothing(struct stream *s, unsigned allowed)
 static void
 stream_end_event(struct stream *s, unsigned idle_allowed)
 {
-	stream_tell(s);
+	stream_report_facts(s);
 	if (s->life == LIFE_FREED) {
 		stream_destroy(s);
 		return;
@@ -84,7 +84,7 @@ stream_end_event(struct stream *s, unsigned idle_allowed)
 	if (s->has_progress)
 		s->idle = 0;
 	else
-		stream_did_nothing(s, idle_allowed);
+		stream_count_idle(s, idle_allowed);
 	s->life = LIFE_IDLE;
 	stream_wake(s);
 }

@@ -70,7 +70,7 @@ stream_all_sent_flushing(struct stream *s)
 }
 
 static void
-stream_ask_owner(struct stream *s)
+stream_report_expired(struct stream *s)
 {
 	if (!s->events->expired || s->is_own_limit) {
 		stream_end_now(s, STREAM_EXPIRED, "the deadline passed");
@@ -129,33 +129,33 @@ const struct stream_row stream_rows[] = {
 	/* name, socket is read, owner's bytes, facts for a wake-up, limit */
 [STREAM_CONNECTING] = {"connecting", INPUT_NEVER, FLUSH_LATER, 0, STREAM_LIMIT_MS,
 	.writable = stream_connected,
-	.expired = stream_ask_owner,
+	.expired = stream_report_expired,
 	.finish = stream_finish_connecting},
 [STREAM_OPEN] = {"open", INPUT_WHEN_WANTED, FLUSH_NOW, FACTS_TOLD, 0,
 	.received = stream_received_plain,
 	.peer_ended = stream_ended_plain,
 	.writable = stream_send,
 	.send_failed = stream_end_after_final_input,
-	.expired = stream_ask_owner,
+	.expired = stream_report_expired,
 	.finish = stream_finish_open},
 [STREAM_SECURING] = {"securing", INPUT_ALWAYS, FLUSH_LATER, FACTS_TOLD, STREAM_LIMIT_MS,
 	.received = stream_received_handshake,
 	.peer_ended = stream_ended_handshake,
 	.writable = stream_send,
 	.send_failed = stream_end_after_final_input,
-	.expired = stream_ask_owner,
+	.expired = stream_report_expired,
 	.finish = stream_finish_open},
 [STREAM_SECURED] = {"secured", INPUT_WHEN_WANTED, FLUSH_NOW, FACTS_TOLD | FACT_STALLED, 0,
 	.received = stream_received_records,
 	.peer_ended = stream_ended_records,
 	.writable = stream_send,
 	.send_failed = stream_end_after_final_input,
-	.expired = stream_ask_owner,
+	.expired = stream_report_expired,
 	.finish = stream_finish_open},
 [STREAM_HALF_CLOSED] = {"half closed", INPUT_NEVER, FLUSH_NOW, FACTS_TOLD | FACT_END, 0,
 	.writable = stream_send,
 	.send_failed = stream_end_errno,
-	.expired = stream_ask_owner,
+	.expired = stream_report_expired,
 	.finish = stream_finish_half_closed},
 [STREAM_FINISHING] = {"finishing", INPUT_ALWAYS, FLUSH_NEVER, 0, STREAM_LIMIT_MS,
 	.received = stream_ignore_bytes,

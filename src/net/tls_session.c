@@ -41,7 +41,7 @@ struct tls_session {
 };
 
 static size_t
-tls_session_take_kept(struct tls_session *t, char *to, size_t n)
+tls_session_take_unread(struct tls_session *t, char *to, size_t n)
 {
 	size_t have = t->unread.n - t->unread_at;
 
@@ -62,7 +62,7 @@ static ssize_t
 tls_session_pull(gnutls_transport_ptr_t arg, void *to, size_t n)
 {
 	struct tls_session *t = arg;
-	size_t got = tls_session_take_kept(t, to, n);
+	size_t got = tls_session_take_unread(t, to, n);
 	size_t more = n - got < t->fed.n ? n - got : t->fed.n;
 
 	if (more) {
@@ -276,7 +276,7 @@ tls_session_fail(struct tls_session *t, int error)
 
 /* True: the call must be repeated. */
 static bool
-tls_session_may_go_on(struct tls_session *t, int error)
+tls_session_should_retry(struct tls_session *t, int error)
 {
 	if (error == GNUTLS_E_INTERRUPTED)
 		return true;
@@ -294,7 +294,7 @@ tls_session_handshake(struct tls_session *t)
 		return TLS_SESSION_FAILED;
 	do
 		r = gnutls_handshake(t->session);
-	while (tls_session_may_go_on(t, r));
+	while (tls_session_should_retry(t, r));
 	if (r == GNUTLS_E_AGAIN)
 		return TLS_SESSION_WAIT;
 	if (r == GNUTLS_E_PREMATURE_TERMINATION)
@@ -378,7 +378,7 @@ tls_session_read(struct tls_session *t, struct buf *in, size_t max_bytes)
 		/* skips a call that would only return "again" */
 		if (r > 0)
 			return TLS_SESSION_WAIT;
-		if (!has_more(t, r, waiting) && !tls_session_may_go_on(t, (int)r))
+		if (!has_more(t, r, waiting) && !tls_session_should_retry(t, (int)r))
 			return read_end(t, r);
 		if (++t->empty_records > EMPTY_RECORDS_MAX)
 			return tls_session_fail(t, GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS);

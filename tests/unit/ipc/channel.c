@@ -164,7 +164,7 @@ Test(channel, it_is_told_once_that_nothing_waits_any_more)
 	struct event_base *base = end_pair(&a, &b);
 	struct message_commit m = {.body = {body, sizeof body}};
 
-	channel_tell_emptied(b.channel, count_emptied);
+	channel_on_emptied(b.channel, count_emptied);
 	for (int i = 0; i < 50; i++)
 		cr_assert_eq(channel_send(b.channel, MESSAGE_COMMIT, &m, -1), 0);
 	cr_assert_gt(channel_waiting(b.channel), 0);
