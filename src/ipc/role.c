@@ -335,8 +335,8 @@ role_answer_ping(struct role *r, const struct message_ping *m)
 static void
 role_handle_packet(struct role *r, const struct channel_packet *p)
 {
-	if (r->is_started && r->spec->hear) {
-		r->spec->hear(r, p);
+	if (r->is_started && r->spec->receive) {
+		r->spec->receive(r, p);
 		return;
 	}
 	log_error("%s: unexpected %s from main", r->spec->name, message_name(p->type));

@@ -94,7 +94,7 @@ struct role_spec {
 	/* r->conf is the new one; before is the old one */
 	void (*reload)(struct role *r, const struct conf *before);
 	/* after start: other messages of main; the descriptor stays the caller's */
-	void (*hear)(struct role *r, const struct channel_packet *p);
+	void (*receive)(struct role *r, const struct channel_packet *p);
 	/* finish within drain_ms, then role_stopped(); NULL: stops at once */
 	void (*stop)(struct role *r, int64_t drain_ms);
 	/* the newest id time, sent to main with READY (queue) */
