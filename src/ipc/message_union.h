@@ -22,7 +22,7 @@ union message {
 	struct message_lease lease; struct message_lease_return lease_return;
 	struct message_lease_recall lease_recall; struct message_room room;
 	struct message_release release; struct message_spool_file spool_file;
-	struct message_commit commit; struct message_status verdict;
+	struct message_commit commit; struct message_status status;
 	struct message_destination_ask site_ask; struct message_destination site;
 	struct message_deliver deliver;
 	struct message_cancel cancel; struct message_result result;

@@ -127,7 +127,7 @@ notices_answered(enum request_end end, const struct channel_packet *p, void *arg
 {
 	struct notices *all = arg;
 	struct notices_pending *n = all->requested;
-	const struct smtp_status *s = p ? &p->message->verdict.status : NULL;
+	const struct smtp_status *s = p ? &p->message->status.status : NULL;
 	char text[REQUEST_TEXT_BYTES];
 
 	all->requested = NULL;

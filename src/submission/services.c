@@ -31,14 +31,14 @@ on_queue_answer(enum request_end end, const struct channel_packet *p, void *arg)
 
 	(void)end;
 	smtpd_connection_run(
-	    c, session_queue_answer(c->session, p ? &p->message->verdict.status : NULL));
+	    c, session_queue_answer(c->session, p ? &p->message->status.status : NULL));
 }
 
 static void
 on_spool_file_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct smtpd_connection *c = arg;
-	const struct smtp_status *answer = p ? &p->message->verdict.status : NULL;
+	const struct smtp_status *answer = p ? &p->message->status.status : NULL;
 
 	(void)end;
 	async_io_file_drop(&c->file);

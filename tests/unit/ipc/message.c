@@ -141,7 +141,7 @@ static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(RELEASE, release),
     SIZE(SPOOL_FILE, spool_file),
     SIZE(COMMIT, commit),
-    SIZE(STATUS, verdict),
+    SIZE(STATUS, status),
     SIZE(ROOM, room),
     SIZE(DESTINATION_ASK, site_ask),
     SIZE(DESTINATION, site),

@@ -119,7 +119,7 @@ got_verdict(enum request_end end, const struct channel_packet *p, void *arg)
 	struct rig *r = arg;
 
 	r->end = end;
-	r->verdict = p ? p->message->verdict.status : (struct smtp_status){0};
+	r->verdict = p ? p->message->status.status : (struct smtp_status){0};
 	r->verdicts++;
 }
 
@@ -128,7 +128,7 @@ got_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	unsigned *code = arg;
 
-	*code = end == REQUEST_ANSWERED ? p->message->verdict.status.code : 1;
+	*code = end == REQUEST_ANSWERED ? p->message->status.status.code : 1;
 }
 
 static void

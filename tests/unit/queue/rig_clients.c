@@ -41,7 +41,7 @@ got_verdict(enum request_end end, const struct channel_packet *p, void *arg)
 	struct rig *r = arg;
 
 	r->end = end;
-	r->verdict = p ? p->message->verdict.status : (struct smtp_status){0};
+	r->verdict = p ? p->message->status.status : (struct smtp_status){0};
 	if (p && p->fd >= 0)
 		r->fd = p->fd;
 	r->verdicts_ok += p && r->verdict.code == 250;
