@@ -94,7 +94,7 @@ log_account_change(
 	if (str_eq(m->verb, STR("user.suspend")))
 		role_alert(b->role, NOTICE_ACCESS, name,
 		    "login %.*s was suspended by %.*s%s%.*s: %.*s", STR_ARG(name),
-		    STR_ARG(m->by), m->claim.n ? " for " : "", STR_ARG(m->claim),
+		    STR_ARG(m->by), m->claimed_name.n ? " for " : "", STR_ARG(m->claimed_name),
 		    STR_ARG(reason));
 }
 

@@ -108,7 +108,7 @@ static const struct message_field running[] = {
 static const struct message_field caught_up[] = {F(caught_up, unused)};
 
 static const struct message_field admin[] = {F(admin, verb), F(admin, values), F(admin, by),
-    F(admin, claim)};
+    F(admin, claimed_name)};
 static const struct message_field admin_row[] = {F(admin_row, values)};
 static const struct message_field admin_done[] = {F(admin_done, exit_code), F(admin_done, text)};
 static const struct message_field admin_taken[] = {F(admin_taken, bytes), F(admin_taken, is_gone)};

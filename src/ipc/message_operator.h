@@ -7,8 +7,9 @@
 
 /* Answer: ADMIN_ROWs and ADMIN_DONE.  Values are keyed lists: "key\0value\0key\0value\0".  The tool
  * sends COMMAND to control, which determines the user of the tool and sends ADMIN to the role. */
-/* by: "root"; claim: who the person is by the tool's word, MESSAGE_CLAIMED_NAME_MAX of it count */
-struct message_admin { struct str verb, values, by, claim; };
+/* by: "root"; claimed_name: of the person, as the tool reports it; at most MESSAGE_CLAIMED_NAME_MAX
+ * are used */
+struct message_admin { struct str verb, values, by, claimed_name; };
 struct message_admin_row { struct str values; };
 struct message_admin_done { uint8_t exit_code; struct str text; };
 /* control -> queue, with the number of the ADMIN, see queue/admin_flow.h; is_gone: the reader of

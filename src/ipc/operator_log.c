@@ -12,8 +12,8 @@ operator_log_head(
 	log_str(l, "action", m->verb);
 	log_str(l, "by", m->by);
 	log_str(l, "via", STR("socket"));
-	if (m->claim.n)
-		log_quoted(l, "claim", str_upto(m->claim, MESSAGE_CLAIMED_NAME_MAX));
+	if (m->claimed_name.n)
+		log_quoted(l, "claim", str_upto(m->claimed_name, MESSAGE_CLAIMED_NAME_MAX));
 }
 
 void

@@ -432,7 +432,8 @@ begin_admin_command(struct queue_peer *peer, uint64_t call, const struct message
 	}
 	complete_filter_user(q, errand);
 	errand->by = arena_str(&errand->arena, m->by);
-	errand->claim = arena_str(&errand->arena, str_upto(m->claim, MESSAGE_CLAIMED_NAME_MAX));
+	errand->claim =
+	    arena_str(&errand->arena, str_upto(m->claimed_name, MESSAGE_CLAIMED_NAME_MAX));
 	errand->reason = arena_str(&errand->arena, message_values_get(m->values, "reason"));
 	if (errand->reason.n > SPOOL_DETAIL_MAX)
 		errand->reason.n = SPOOL_DETAIL_MAX;

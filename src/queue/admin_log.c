@@ -56,7 +56,7 @@ void
 admin_command_log(const struct admin_command *errand)
 {
 	const struct message_admin m = {
-	    .verb = str_of(errand->verb->name), .by = errand->by, .claim = errand->claim};
+	    .verb = str_of(errand->verb->name), .by = errand->by, .claimed_name = errand->claim};
 	struct log_line l;
 
 	operator_log_begin(&l, &m);

@@ -286,7 +286,7 @@ tool_ask(
 
 	if (fd < 0)
 		return tool_report_connect_failure(t, c, errno);
-	m.claim = tool_describe_caller(caller, sizeof caller);
+	m.claimed_name = tool_describe_caller(caller, sizeof caller);
 	a.asked_ms = clock_mono_ms();
 	a.base = event_base_new();
 	if (!a.base)
