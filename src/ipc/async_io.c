@@ -145,7 +145,7 @@ static void
 async_io_prepare_piece(struct async_io_file *f, uint64_t at, size_t n)
 {
 	if (f->is_busy || n > ASYNC_IO_PIECE_MAX)
-		die("disk: a piece is asked for beside another, or is too large");
+		die("disk: a piece is requested while another is in progress, or is too large");
 	if (n > f->room_bytes) {
 		mem_free(f->room);
 		f->room = mem_new(n);

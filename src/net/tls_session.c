@@ -169,7 +169,7 @@ tls_session_feed_end(struct tls_session *t)
 		t->unread_at = 0;
 	}
 	if (!buf_adds(&t->unread, t->fed))
-		die("tunnel: fed without being read");
+		die("tls: input was given twice without a read");
 	t->fed = STR_NULL;
 }
 
@@ -361,7 +361,7 @@ tls_session_read(struct tls_session *t, struct buf *in, size_t max_bytes)
 		return TLS_SESSION_FAILED;
 	/* one allocation for all records in the buffer */
 	if (waiting < in->max - in->n && !buf_room(in, waiting))
-		die("tunnel: no room");
+		die("tls: no room");
 	while (in->n < max_bytes) {
 		packet = NULL;
 		waiting = waiting_bytes(t);
