@@ -1,4 +1,4 @@
-/* What of the spool's file system may be used, and what is said of it. */
+/* disk_space: what may be used of the spool's file system, and how that is reported. */
 #include <criterion/criterion.h>
 
 #include "base/disk_space.h"
@@ -13,7 +13,7 @@ small(uint64_t free_mib)
 	    .share_bytes = disk_space_share_bytes(464ull * MIB, 5), .segment_bytes = 26ull * MIB};
 }
 
-Test(space, of_a_file_system)
+Test(disk_space, of_a_file_system)
 {
 	cr_expect_eq(disk_space_share_bytes(1000 * MIB, 5), 50 * MIB);
 	cr_expect_eq(disk_space_usable_bytes(1000 * MIB, 5), 950 * MIB);
@@ -22,8 +22,9 @@ Test(space, of_a_file_system)
 	cr_expect_eq(disk_space_segment_bytes(100000ull * MIB, 5), 64 * MIB);
 }
 
-/* Filled by mail: the share is free, a segment beside it is not; the numbers add up. */
-Test(space, without_room_for_a_segment)
+/* Filled by mail: the share is free, but there is no room for a new segment; the numbers are
+ * consistent. */
+Test(disk_space, without_room_for_a_segment)
 {
 	struct disk_space s = small(47);
 	char text[DISK_SPACE_TEXT_BYTES];
@@ -42,8 +43,8 @@ Test(space, without_room_for_a_segment)
 	cr_expect(disk_space_has_segment(&s));
 }
 
-/* Another program took it: segments that hold nothing count as free. */
-Test(space, without_the_share)
+/* Filled by another program: segments without content count as free. */
+Test(disk_space, without_the_share)
 {
 	struct disk_space s = small(13);
 	char text[DISK_SPACE_TEXT_BYTES];
@@ -59,7 +60,7 @@ Test(space, without_the_share)
 	cr_expect(disk_space_has_share(&s));
 }
 
-Test(space, the_longest_text_fits)
+Test(disk_space, the_longest_text_fits)
 {
 	struct disk_space s = {
 	    UINT64_MAX, UINT64_MAX / 4, 0, UINT64_MAX / 4, UINT64_MAX / 4, UINT64_MAX / 4};

@@ -126,7 +126,7 @@ Test(fsio, the_lock_ends_with_its_owner)
 	fsio_free(&b);
 }
 
-Test(log, strangers_cannot_forge_a_line)
+Test(log, remote_text_cannot_forge_a_line)
 {
 	struct log_line l;
 	char text[LOG_LINE_BYTES + 1];
@@ -180,7 +180,7 @@ Test(log, a_line_has_a_ceiling)
 	close(ends[0]);
 }
 
-/* What log_forward writes of a packet, as text. */
+/* The output of log_forward for one packet. */
 static const char *
 forwarded(struct str packet, unsigned pid)
 {
@@ -200,7 +200,7 @@ forwarded(struct str packet, unsigned pid)
 	return text;
 }
 
-/* A line as a role sends it. */
+/* A line as a role sends it to main. */
 static struct str
 sent_to_main(const char *event)
 {
@@ -230,7 +230,7 @@ Test(log, a_line_of_another_process_gets_its_pid_and_is_one_line)
 	cr_expect_eq(strchr(text, '\n'), text + strlen(text) - 1, "%s", text);
 }
 
-Test(log, a_time_that_cannot_be_is_replaced)
+Test(log, an_impossible_time_is_replaced)
 {
 	static const int64_t times[] = {INT64_MAX, INT64_MIN, 0, -1};
 	struct str packet = sent_to_main("event");
@@ -255,19 +255,19 @@ forward_lines(struct log_batch *lines, struct str packet, int count)
 }
 
 static size_t
-count_lines(int fd, const char *words)
+count_lines(int fd, const char *text_wanted)
 {
 	static char text[1 << 20];
 	ssize_t n = pread(fd, text, sizeof text - 1, 0);
 	size_t count = 0;
 
 	text[n > 0 ? n : 0] = 0;
-	for (const char *at = text; (at = strstr(at, words)); at++)
+	for (const char *at = text; (at = strstr(at, text_wanted)); at++)
 		count++;
 	return count;
 }
 
-/* What does not fit into the file is counted, and told when there is room. */
+/* Lines that do not fit into the file are counted, and the number is logged when there is room. */
 Test(log, lines_written_at_once_are_all_there_or_counted)
 {
 	struct str packet = sent_to_main("event");
@@ -318,7 +318,7 @@ Test(log, a_line_that_is_too_long_for_its_stamp_is_cut)
 	cr_expect_eq(strlen(text), LOG_LINE_BYTES);
 }
 
-Test(log, a_main_that_takes_nothing_costs_lines_and_their_number_is_told)
+Test(log, lines_that_main_does_not_read_are_lost_and_counted)
 {
 	char packet[LOG_LINE_BYTES];
 	int ends[2], lines = 0;
@@ -344,7 +344,7 @@ Test(log, a_main_that_takes_nothing_costs_lines_and_their_number_is_told)
 	close(ends[0]);
 }
 
-Test(log, the_target_is_exchanged_under_its_number)
+Test(log, a_new_target_keeps_the_descriptor_number)
 {
 	int first[2], second[2];
 	char text[LOG_LINE_BYTES];

@@ -1,4 +1,4 @@
-/* arena, buf, map: bounds, growth, and what stays after a refusal. */
+/* arena, buf, map: limits, growth, and the state after a refusal. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -59,7 +59,7 @@ Test(buf, a_file_is_read_whole_or_not_at_all)
 	fclose(f);
 }
 
-Test(buf, drop_takes_off_the_front)
+Test(buf, drop_removes_from_the_front)
 {
 	struct buf b;
 
@@ -128,7 +128,7 @@ Test(map, keeps_every_key_over_growth)
 	cr_expect_null(m);
 }
 
-Test(map, put_answers_what_stood_there)
+Test(map, put_returns_the_previous_value)
 {
 	struct map *m = map_new();
 	int a, b;
@@ -140,7 +140,7 @@ Test(map, put_answers_what_stood_there)
 	map_free(&m);
 }
 
-/* With the sanitizers a value that is not freed is a leak. */
+/* The sanitizers report a value that is not freed as a leak. */
 Test(map, is_freed_with_its_values)
 {
 	struct map *m = map_new(), *none = NULL;

@@ -1,4 +1,4 @@
-/* metrics: what a role writes is read by main, whatever it writes. */
+/* metrics: main can read everything that a role writes. */
 #include <criterion/criterion.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ Test(metrics, work_is_read)
 	cr_expect_str_eq(metrics_read_work(p.region, text), "sign");
 }
 
-Test(metrics, trouble_stays_while_work_changes)
+Test(metrics, the_problem_stays_while_work_changes)
 {
 	struct metrics_pair p = metrics_pair();
 
@@ -60,8 +60,8 @@ Test(metrics, trouble_stays_while_work_changes)
 	cr_expect_str_eq(metrics_read_trouble(p.region, text), "");
 }
 
-/* Whatever errno it names. */
-Test(metrics, the_trouble_of_a_disk_is_not_cut)
+/* With any errno. */
+Test(metrics, the_problem_text_of_a_disk_is_not_cut)
 {
 	struct metrics_pair p = metrics_pair();
 	char trouble[METRICS_TROUBLE_TEXT_BYTES], read[METRICS_TROUBLE_TEXT_BYTES];
@@ -82,7 +82,7 @@ Test(metrics, the_trouble_of_a_disk_is_not_cut)
 	cr_expect_eq(strlen(metrics_read_trouble(p.region, read)), 4 * (METRICS_TROUBLE_BYTES - 1));
 }
 
-/* What a client chose must not end a line of the log or reach a terminal. */
+/* Text that a client chose must not end a line of the log or control a terminal. */
 Test(metrics, work_is_cut_and_escaped)
 {
 	struct metrics_pair p = metrics_pair();
@@ -98,7 +98,7 @@ Test(metrics, work_is_cut_and_escaped)
 	cr_expect_lt(strlen(text), METRICS_TEXT_BYTES);
 }
 
-/* A role that was taken over writes what it likes: no NUL anywhere, a version that stays odd. */
+/* A role under an attacker's control writes anything: no NUL anywhere, a version that stays odd. */
 Test(metrics, anything_is_readable)
 {
 	int fd = metrics_create();
@@ -140,8 +140,8 @@ Test(metrics, without_a_region_nothing_is_written)
 	cr_expect(!metrics_read_is_blocking(NULL));
 }
 
-/* Told with every message, it may cost no more than 20 times what formatting a number costs in the
- * same run. */
+/* Set for every message, so it may cost at most 20 times what formatting a number costs in the same
+ * run. */
 Test(metrics, work_is_cheap)
 {
 	enum { TIMES = 300000, MOST = 20 };

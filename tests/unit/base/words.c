@@ -41,7 +41,7 @@ Test(str, whole_decimal_numbers_only)
 	}
 }
 
-Test(str, characters_that_are_not_seen)
+Test(str, invisible_characters)
 {
 	static const struct {
 		const char *text;
@@ -154,7 +154,7 @@ Test(id, rises_whatever_the_clock_does)
 	clock_fake(-1);
 }
 
-Test(id, other_slots_and_nodes_never_meet)
+Test(id, other_slots_and_nodes_make_other_ids)
 {
 	struct id_source a, b, c;
 
@@ -170,7 +170,7 @@ Test(id, other_slots_and_nodes_never_meet)
 	clock_fake(-1);
 }
 
-Test(id, text_comes_back)
+Test(id, text_parses_to_the_same_id)
 {
 	static const char *const bad[] = {"", "1R8K3M7Q4TB2-", "1R8K3M7Q4TB2-0", "1R8K3M7Q4TB2-1.",
 	    "1R8K3M7Q4TB2-1.0", "1R8K3M7Q4TB-1", "1R8K3M7Q4TB22-1", "1R8K3M7Q4TBI", "1R8K3M7Q4TBU",
@@ -201,7 +201,7 @@ Test(clock, stamps)
 	cr_expect_str_eq(clock_rfc5322(1763740672104, out), "Fri, 21 Nov 2025 12:27:52 -0330");
 }
 
-Test(str, ascii_at_every_place)
+Test(str, ascii_at_every_position)
 {
 	char text[24];
 
@@ -216,7 +216,7 @@ Test(str, ascii_at_every_place)
 	}
 }
 
-/* Every octet at every place of texts that are shorter and longer than a word. */
+/* Every octet at every position of texts that are shorter and longer than a machine word. */
 Test(str, find_control)
 {
 	char text[20];
@@ -235,7 +235,7 @@ Test(str, find_control)
 	cr_assert_eq(str_find_control(STR("a"), 9), 1);
 }
 
-/* What an administrator pastes into a shell is one word there. */
+/* The output is one word when an administrator pastes it into a shell. */
 Test(encode, shell_words)
 {
 	static const char *const rows[][2] = {{"/var/spool/x-1_2.crt", "/var/spool/x-1_2.crt"},
@@ -254,8 +254,9 @@ Test(encode, shell_words)
 	}
 }
 
-/* A path in a setting that is to be copied: half of it would be another directory. */
-Test(reach, the_drop_in_has_the_whole_path)
+/* The path in a setting that is to be copied is complete: half of it would name another
+ * directory. */
+Test(path_access, the_drop_in_has_the_complete_path)
 {
 	static char path[4096];
 	char hint[PATH_ACCESS_HINT_BYTES], wanted[4200];
