@@ -1,4 +1,4 @@
-/* anchor: a trust anchor that cannot be used is an error of the configuration, with its place. */
+/* anchor: an unusable trust anchor is an error of the configuration, with its location. */
 #include "conf/anchor.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@ Test(anchor, texts)
 {
 	static const struct {
 		const char *text;
-		unsigned line; /* 0: about the whole */
+		unsigned line; /* 0: the whole text */
 		bool is_good;
 	} cases[] = {
 	    {". IN DS 20326 8 2 " DIGEST "\n", 0, true},
@@ -55,7 +55,7 @@ Test(anchor, owner_of_the_first_record)
 	cr_expect(!anchor_owner(STR("; a comment\n"), owner));
 }
 
-/* Reads a configuration that names this anchor file on its second line. */
+/* Reads a configuration with this anchor file on its second line. */
 static bool
 is_read(const char *anchor_file, const char *more, struct conf_report *r)
 {

@@ -1,4 +1,4 @@
-/* descriptors: what does not fit is told with the key, the need, the limit and what to do. */
+/* descriptors: a shortage is reported with the key, the need, the limit and what to do. */
 #include "conf/descriptors.h"
 
 #include <criterion/criterion.h>

@@ -1,5 +1,5 @@
-/* files: what ships parses without a warning, also the choices that stand in comments, and the
- * manual page names every key. */
+/* files: the shipped examples parse without a warning, also with the settings in comments, and the
+ * manual page has every key. */
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,9 +43,9 @@ Test(files, examples_are_clean)
 	expect_clean(pattern);
 }
 
-/* A line that begins with # and no blank is a choice: all of them together are a configuration too.
- */
-Test(files, commented_choices_are_clean)
+/* A line that begins with # and no blank is a setting: all of them together are a configuration
+ * too. */
+Test(files, commented_settings_are_clean)
 {
 	char path[PATH_BYTES], line[1000];
 	struct buf text;

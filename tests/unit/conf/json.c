@@ -1,4 +1,4 @@
-/* json: the file's grammar as JSON; explain with two values; which keys a reload leaves. */
+/* json: the grammar of the file as JSON; explain with two values; the keys that a reload keeps. */
 #include "conf/key.h"
 #include "support.h"
 
@@ -67,8 +67,8 @@ expect_end(const char *key, const struct conf *running, const struct conf *file,
 	buf_clear(&b);
 }
 
-/* "now" is what the daemon has, and nothing else. */
-Test(json, explain_tells_the_file_from_the_daemon)
+/* "now" is the value of the daemon only. */
+Test(json, explain_shows_the_file_and_the_daemon)
 {
 	struct conf *a = read_good(MINIMAL "queue: { lifetime = \"3d\"; };"),
 	            *b = read_good(MINIMAL "node = 4;");

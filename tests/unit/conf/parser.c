@@ -1,4 +1,4 @@
-/* parser: every mistake has a file, a line and a way out. */
+/* parser: every error has a file, a line and a correction. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -7,8 +7,8 @@
 #include "support.h"
 
 struct mistake {
-	const char *text; /* what MINIMAL is put behind */
-	const char *said; /* somewhere in the report */
+	const char *text; /* follows MINIMAL */
+	const char *expected; /* part of the report */
 };
 
 static const struct mistake syntax[] = {
@@ -94,7 +94,8 @@ static const struct mistake values[] = {
     {"auth: { exempt_networks = [ \"192.0.2.1/24\" ]; };\n",
 	"\"192.0.2.1/24\" is not an address, or a network like 192.0.2.0/24"},
     {"auth: { default_domain = \"a b\"; };\n", "\"a b\" is not a domain name"},
-    /* what libconfig 1.5 wraps: to 0, to a negative number, to -1, and to a value in range */
+    /* values that libconfig 1.5 wraps: to 0, to a negative number, to -1, and to a value in
+     * range */
     {"node = 4294967296;\n", "t.cfg:1: error: 4294967296: the number is too large"},
     {"node = 2147483648;\n", "2147483648: the number is too large"},
     {"node = 0xFFFFFFFF;\n", "0xFFFFFFFF: the number is too large"},
@@ -175,7 +176,7 @@ expect_all(const struct mistake *list, size_t count)
 		cr_expect_null(c, "accepted: %s", list[i].text);
 		cr_expect_geq(r.errors, 1);
 		buf_addc(&r.text, '\0');
-		cr_expect(strstr(r.text.p, list[i].said), "%s-> %s", list[i].text, r.text.p);
+		cr_expect(strstr(r.text.p, list[i].expected), "%s-> %s", list[i].text, r.text.p);
 		conf_drop(&c);
 		conf_report_clear(&r);
 	}
@@ -202,7 +203,7 @@ expect_report(const char *text, const char *wanted)
 	conf_report_clear(&r);
 }
 
-Test(read, nothing_is_missing_silently)
+Test(read, a_missing_required_key_is_an_error)
 {
 	expect_report("",
 	    "t.cfg:1: error: \"hostname\" is missing, for example hostname = "
@@ -215,7 +216,7 @@ Test(read, nothing_is_missing_silently)
 	    "\"/etc/sallyport/tls/mail.key\"; };\n");
 }
 
-Test(read, all_mistakes_in_the_order_of_the_file)
+Test(read, all_errors_in_the_order_of_the_file)
 {
 	expect_report("nod = 1;\nauth: { cache = 5; };\n" MINIMAL
 	              "queue: { lifetime = \"1s\"; };\n",
@@ -229,7 +230,7 @@ Test(read, all_mistakes_in_the_order_of_the_file)
 	    "sent\n");
 }
 
-Test(read, warnings_let_it_pass)
+Test(read, warnings_do_not_reject_the_file)
 {
 	static const struct mistake cases[] = {
 	    {"routes: ( { to_domain = \"a.example\"; via = \"mx\"; } );\n",
@@ -274,13 +275,13 @@ Test(read, warnings_let_it_pass)
 		cr_expect(c);
 		cr_expect_eq(r.warnings, 1);
 		buf_addc(&r.text, '\0');
-		cr_expect(strstr(r.text.p, cases[i].said), "%s-> %s", cases[i].text, r.text.p);
+		cr_expect(strstr(r.text.p, cases[i].expected), "%s-> %s", cases[i].text, r.text.p);
 		conf_drop(&c);
 		conf_report_clear(&r);
 	}
 }
 
-Test(read, names_that_stand_twice_or_say_nothing)
+Test(read, duplicate_and_useless_names)
 {
 	expect_report(
 	    "hostname = \"localhost\";\ntls: { certificate = \"/a\"; private_key = \"/b\"; };\n"
@@ -343,8 +344,9 @@ Test(read, defaults)
 	conf_drop(&c);
 }
 
-/* An error in an included file names that file, one behind it the including one. */
-Test(read, includes_keep_their_places)
+/* An error in an included file has the name of that file, one after it that of the including
+ * file. */
+Test(read, includes_keep_their_locations)
 {
 	char inner[PATH_BYTES], text[1000], wanted[1000];
 	struct conf_report r;
@@ -383,8 +385,8 @@ Test(read, include_is_relative_to_its_file)
 	unlink(other);
 }
 
-/* "@include" inside a text or a comment is none. */
-Test(read, include_only_where_one_stands)
+/* "@include" inside a text or a comment is no directive. */
+Test(read, include_only_as_a_directive)
 {
 	struct conf *c =
 	    read_good("# x\n/*\n@include \"/none\"\n*/\n// @include \"/none\"\n" MINIMAL
@@ -394,7 +396,7 @@ Test(read, include_only_where_one_stands)
 	conf_drop(&c);
 }
 
-Test(read, files_that_are_none)
+Test(read, paths_that_are_not_regular_files)
 {
 	static const char nul[] = "node = 1;\0node = 2;";
 	struct conf_report r;
@@ -410,8 +412,8 @@ Test(read, files_that_are_none)
 	conf_report_clear(&r);
 }
 
-/* 20,000 brackets deep, 2,000 unknown keys: an answer, and a bounded one. */
-Test(read, floods)
+/* 20,000 brackets deep, 2,000 unknown keys: there is a report, and it is limited. */
+Test(read, very_large_input_has_a_limited_report)
 {
 	struct conf_report r;
 	struct buf b;
@@ -435,8 +437,8 @@ Test(read, floods)
 	conf_report_clear(&r);
 }
 
-/* Nobody writes to these pipes: who waits for one waits for ever. */
-Test(read, pipes_in_place_of_files, .timeout = 20)
+/* Nothing writes to these pipes: reading one would block for ever. */
+Test(read, pipes_instead_of_files_do_not_block, .timeout = 20)
 {
 	static const struct {
 		const char *before, *behind;
@@ -480,7 +482,7 @@ Test(read, keep_and_drop)
 	conf_drop(&kept);
 }
 
-/* A file that cannot be used still says where the daemon is, as far as that can be read. */
+/* The run_directory of an unusable file is found, as far as it can be read. */
 Test(read, run_directory_of_a_file_with_errors)
 {
 	static const struct {
@@ -537,8 +539,8 @@ expect_places(const char *file, size_t index, const char *certificate, const cha
 	conf_report_clear(&r);
 }
 
-/* What is wrong with a certificate is told with the place of the key that names it. */
-Test(read, places_of_tls_keys)
+/* The error of a certificate has the location of the key that names it. */
+Test(read, locations_of_tls_keys)
 {
 	static const char head[] = "hostname = \"mail.example.com\";\n"
 		"domains: ( { name = \"example.com\"; } );\n";

@@ -1,5 +1,5 @@
-/* read: passwords of a configuration, in the file itself, in a file of their own, as a credential.
- */
+/* read: passwords of a configuration, in the file itself, in a file of their own, as a
+ * credential. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -14,7 +14,7 @@ static const char secret_route[] = MINIMAL
 Test(read, secret_from_a_file)
 {
 	static const struct {
-		const char *content, *secret, *said;
+		const char *content, *secret, *expected;
 		mode_t mode;
 		unsigned warnings;
 	} cases[] = {
@@ -45,7 +45,7 @@ Test(read, secret_from_a_file)
 			cr_expect(str_eq(c->routes.item[0].password, str_of(cases[i].secret)));
 		cr_expect_eq(r.warnings, cases[i].warnings);
 		buf_addc(&r.text, '\0');
-		cr_expect(strstr(r.text.p, cases[i].said), "%s", r.text.p);
+		cr_expect(strstr(r.text.p, cases[i].expected), "%s", r.text.p);
 		cr_expect_not(strstr(r.text.p, "s3cret"));
 		conf_drop(&c);
 		conf_report_clear(&r);
@@ -53,8 +53,8 @@ Test(read, secret_from_a_file)
 	}
 }
 
-/* Who wrote the password into the configuration is told that everybody can read it there. */
-Test(read, secret_in_a_file_that_all_can_read)
+/* A password in a configuration that every user can read is a warning. */
+Test(read, secret_in_a_file_that_all_users_can_read)
 {
 	static const struct {
 		mode_t mode;
@@ -85,7 +85,8 @@ Test(read, secret_in_a_file_that_all_can_read)
 	}
 }
 
-/* A check outside the daemon's unit says that it cannot read it, and finds no fault in that. */
+/* A check outside the daemon's unit reports that it cannot read the credential, which is no
+ * error. */
 static void
 secret_outside_the_unit(const char *text)
 {

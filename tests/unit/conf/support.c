@@ -1,4 +1,4 @@
-/* support: files in a directory of their own, gone again before the test looks at the result. */
+/* support: files in a directory of their own, removed before the test checks the result. */
 #include "support.h"
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ remove_file(char *path)
 	rmdir(path);
 }
 
-/* Takes the directory's name out of the report. */
+/* Removes the name of the directory from the report. */
 static void
 shorten(struct buf *text, const char *directory)
 {

@@ -1,5 +1,5 @@
-/* unix_group: help_desk_group is looked up where a file is read, and what cannot be used has its
- * place. */
+/* unix_group: help_desk_group is looked up when a file is read; the error of an unusable group has
+ * a location. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
@@ -11,7 +11,7 @@
 #include "conf/reload.h"
 #include "support.h"
 
-/* The system's list of groups, or a fault of it. */
+/* The system's list of groups, or an error of it. */
 static int fault;
 static unsigned asked;
 
@@ -39,7 +39,7 @@ read_with(const char *group, struct conf_report *r)
 }
 
 static void
-is_error(const char *group, const char *words)
+is_error(const char *group, const char *expected)
 {
 	struct conf_report r;
 	struct conf *c = read_with(group, &r);
@@ -49,12 +49,12 @@ is_error(const char *group, const char *words)
 	buf_addc(&r.text, 0);
 	cr_expect(
 	    str_starts(buf_str(&r.text), STR("t.cfg:2: error: help_desk_group: ")), "%s", r.text.p);
-	cr_expect(strstr(r.text.p, words), "%s", r.text.p);
+	cr_expect(strstr(r.text.p, expected), "%s", r.text.p);
 	conf_report_clear(&r);
 	conf_drop(&c);
 }
 
-/* A start goes on without it. */
+/* A start continues without the group. */
 static void
 is_missed(const char *group)
 {
@@ -83,7 +83,7 @@ become(uid_t uid, gid_t gid, size_t n, const gid_t *groups)
 	cr_assert_eq(syscall(SYS_setresuid, uid, uid, uid), 0);
 }
 
-Test(group, its_number_is_found)
+Test(group, its_id_is_found)
 {
 	const struct group *mail = getgrnam("mail");
 	struct conf_report r;
@@ -112,7 +112,7 @@ Test(group, none)
 	conf_drop(&c);
 }
 
-Test(group, one_that_does_not_exist)
+Test(group, a_group_that_does_not_exist)
 {
 	char name[400];
 
@@ -122,10 +122,10 @@ Test(group, one_that_does_not_exist)
 	is_missed(name);
 }
 
-/* Of several lists of groups the last one that was asked says what is heard, whatever another one
- * failed with: a start may come too early, and goes on; who checks the file, or brings the name,
- * hears of it at once. */
-Test(group, one_that_is_not_found_is_refused_where_it_is_brought)
+/* With several lists of groups, the last one decides, whatever the error of another one was: a
+ * start may come too early, and continues; a check of the file, or a reload with a new name,
+ * reports it at once. */
+Test(group, a_missing_group_is_refused_in_checks_and_new_names)
 {
 	struct conf_report r;
 	struct conf *running, *c;
@@ -146,7 +146,7 @@ Test(group, one_that_is_not_found_is_refused_where_it_is_brought)
 	cr_expect_eq(r.errors, 1);
 	conf_report_clear(&r);
 	conf_drop(&running);
-	/* it was not found at the start: that keeps no reload from all else */
+	/* it was not found at the start: a reload of other keys still works */
 	running = read_with("no-such-group", &r);
 	cr_assert(running);
 	conf_report_clear(&r);
@@ -161,8 +161,8 @@ Test(group, one_that_is_not_found_is_refused_where_it_is_brought)
 	conf_drop(&running);
 }
 
-/* An error is not an absence: a start goes on, for root alone. */
-Test(group, one_that_cannot_be_looked_up)
+/* An error does not mean that the group is missing: a start continues, for root only. */
+Test(group, a_group_that_cannot_be_looked_up)
 {
 	static const int faults[] = {EIO, EMFILE, ENOENT, ESRCH};
 	struct conf_report r;
@@ -183,8 +183,8 @@ Test(group, one_that_cannot_be_looked_up)
 	}
 }
 
-/* The list of groups may be another host's: it is not asked while others wait. */
-Test(group, it_is_not_asked_for_where_the_name_is_the_same)
+/* The list of groups may be on another host: it is not queried while others wait. */
+Test(group, a_reload_with_the_same_name_does_no_lookup)
 {
 	const gid_t gid = getgrnam("mail")->gr_gid;
 	struct conf_report r;
@@ -205,7 +205,7 @@ Test(group, it_is_not_asked_for_where_the_name_is_the_same)
 	cr_expect_eq(asked, 1);
 	cr_expect(c->has_help_desk && c->help_desk == gid);
 	conf_drop(&c);
-	/* it is looked for as long as it was not found */
+	/* it is looked up again as long as it was not found */
 	running->has_help_desk = false;
 	c = conf_read_again(path, running, &r);
 	cr_assert(c);
@@ -214,7 +214,7 @@ Test(group, it_is_not_asked_for_where_the_name_is_the_same)
 	conf_drop(&c);
 	write_file("t.cfg",
 	    MINIMAL "help_desk_group = \"no-such-group\"; dns: { dnssec = \"off\"; };\n", path);
-	/* what differs in the text can be told without it */
+	/* changes of the text are found without a lookup */
 	c = conf_read_file(path, CONF_SECRETS_COMPARE, &r);
 	cr_assert(c);
 	cr_expect_eq(asked, 2);
@@ -225,13 +225,13 @@ Test(group, it_is_not_asked_for_where_the_name_is_the_same)
 	conf_drop(&running);
 }
 
-/* Who belongs to a group that the kernel does not know here looks like one of nogroup. */
+/* A member of a group that the kernel does not map here looks like a member of nogroup. */
 Test(group, nogroup)
 {
 	is_error("nogroup", "it needs a group of its own");
 }
 
-Test(group, one_that_is_not_the_own_user_s)
+Test(group, a_group_without_the_own_user)
 {
 	gid_t mail = getgrnam("mail")->gr_gid;
 	struct conf_report r;
@@ -242,7 +242,7 @@ Test(group, one_that_is_not_the_own_user_s)
 		cr_skip_test("needs root to be another user");
 	become(61001, 61001, 0, NULL);
 	is_error("mail", "uid 61001 is no member of the group \"mail\"");
-	/* the tool's user need not be the daemon's */
+	/* the user of the tool need not be that of the daemon */
 	conf_report_init(&r);
 	write_file(
 	    "t.cfg", MINIMAL "help_desk_group = \"mail\"; dns: { dnssec = \"off\"; };\n", path);
@@ -254,7 +254,7 @@ Test(group, one_that_is_not_the_own_user_s)
 	conf_drop(&c);
 }
 
-Test(group, one_of_the_own_user_s)
+Test(group, a_group_with_the_own_user)
 {
 	gid_t mail = getgrnam("mail")->gr_gid;
 	const gid_t groups[] = {61005, mail};
@@ -271,7 +271,7 @@ Test(group, one_of_the_own_user_s)
 	conf_drop(&c);
 }
 
-/* A role reads its part without a look at the system's groups. */
+/* A role reads its part without a lookup of groups. */
 Test(group, of_a_role)
 {
 	struct conf_report r;

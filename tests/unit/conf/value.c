@@ -1,4 +1,4 @@
-/* value: what units mean, what is refused, and that what is printed reads back. */
+/* value: the meaning of units, rejected texts, and that printed text parses to the same value. */
 #include "conf/value.h"
 
 #include "support.h"

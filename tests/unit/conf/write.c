@@ -1,4 +1,4 @@
-/* write: what is written reads back to the same tree, and each role sees only its own. */
+/* write: written text parses to the same tree, and each role gets only its own keys. */
 #include <unistd.h>
 
 #include "conf/key.h"
@@ -86,7 +86,7 @@ Test(write, reads_back)
 		}
 }
 
-/* Which key reaches which role: the table's promise, held against names that must not be there. */
+/* Each role gets the keys that the table allows, and no others. */
 Test(write, least_privilege)
 {
 	static const struct {
@@ -127,7 +127,7 @@ Test(write, least_privilege)
 	conf_drop(&c);
 }
 
-/* A list keeps its length even where a role sees nothing of its groups. */
+/* A list keeps its length even in the part of a role that has none of its keys. */
 Test(write, lists_keep_their_length)
 {
 	struct conf *c = read_good(everything), *relay;
@@ -175,7 +175,7 @@ Test(write, only_what_differs)
 	conf_drop(&c);
 }
 
-/* Each group that came, went or became another one, not only how many there are more. */
+/* Each added, removed or changed group is reported, not only the difference in number. */
 Test(write, changes_of_lists)
 {
 	static const char *const routes = "routes: ( { to_domain = \"a.example\"; via = \"mx\"; }, "
@@ -238,7 +238,8 @@ Test(write, changes)
 	conf_drop(&b);
 }
 
-/* Groups of one name are compared in their order; long values are cut, and many are counted. */
+/* Groups with the same name are compared in their order; long values are cut, and many are
+ * counted. */
 Test(write, changed_keys_of_groups)
 {
 	struct conf *a = read_good(MINIMAL
@@ -274,8 +275,8 @@ Test(write, changed_keys_of_groups)
 	conf_drop(&b);
 }
 
-/* Every key that a reload does not change, and no other, is as it was. */
-Test(write, what_needs_a_restart_is_held)
+/* The keys that a reload does not change, and no others, stay as they were. */
+Test(write, keys_that_need_a_restart_are_kept)
 {
 	struct conf *running = read_good(MINIMAL), *now = read_good(everything),
 	            *file = read_good(everything);
@@ -306,8 +307,7 @@ Test(write, what_needs_a_restart_is_held)
 	conf_drop(&file);
 }
 
-/* What stands behind a label of the text that explain gives for a key, until the end of the line.
- */
+/* The text after a label in the output of explain for a key, until the end of the line. */
 static struct str
 explained(const struct conf_key *k, const struct conf *c, const char *label, struct buf *text)
 {
@@ -323,8 +323,7 @@ explained(const struct conf_key *k, const struct conf *c, const char *label, str
 	return STR_NULL;
 }
 
-/* The configuration with the key set to this text; what MINIMAL says already may not stand twice.
- */
+/* The configuration with the key set to this text; keys of MINIMAL must not occur twice. */
 static struct conf *
 read_with(const struct conf_key *k, struct str value)
 {
@@ -356,13 +355,13 @@ expect_no_change(const struct conf_key *k, const struct conf *a, const struct co
 static bool
 may_be_set(const struct conf_key *k)
 {
-	/* who is not root is perhaps not in the group of the example */
+	/* without root the group of the example may be none of the user's */
 	if (str_eq(str_of(k->path), STR("help_desk_group")) && geteuid() != 0)
 		return false;
 	return !(k->flags & (KEY_ITEM | KEY_REQUIRED)) && !str_eq(str_of(k->path), STR("tls"));
 }
 
-/* A file that says nothing of a key has the default that explain names in force. */
+/* A key that is missing in the file has the default that explain shows. */
 Test(explain, defaults_are_in_force)
 {
 	struct conf *c = read_good(MINIMAL), *named;
@@ -385,9 +384,8 @@ Test(explain, defaults_are_in_force)
 	conf_drop(&c);
 }
 
-/* Each line that explain gives as an example is taken where it belongs; "now" is then the same
- * value. */
-Test(explain, examples_are_taken)
+/* Each example of explain is accepted for its key; "now" then shows the same value. */
+Test(explain, examples_are_accepted)
 {
 	struct buf text;
 	unsigned taken = 0;
@@ -460,8 +458,8 @@ Test(explain, one_key_in_full)
 	conf_drop(&c);
 }
 
-/* The table itself: an item's default is what zero bytes mean; roles and help are given. */
-Test(explain, table_is_sound)
+/* The table is consistent: an item's default is the meaning of zero bytes; roles and help exist. */
+Test(explain, table_is_consistent)
 {
 	for (size_t i = 0; i < conf_key_count; i++) {
 		const struct conf_key *k = &conf_key_table[i];
@@ -481,7 +479,7 @@ Test(explain, table_is_sound)
 	}
 }
 
-/* Of a group, its keys. */
+/* For a group it shows the keys. */
 Test(explain, a_group)
 {
 	struct buf b;
