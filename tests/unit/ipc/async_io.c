@@ -1,6 +1,6 @@
-/* Files that a thread reads, writes and closes: each piece is told once and in order; while one
- * call does not end the loop goes on, whatever is dropped stays whole until the thread is done with
- * it, and the log tells of it. */
+/* Files that a thread reads, writes and closes: each piece has one callback, in order.  While a
+ * call is stuck the loop continues, a dropped file stays valid until the thread has finished with
+ * it, and the log reports it. */
 #include "ipc/async_io.h"
 
 #include <criterion/criterion.h>
@@ -30,12 +30,12 @@ static struct fsio io = {&watched};
 static struct async_io *disk;
 static int log_fd;
 
-static atomic_int stuck_fd;      /* calls for it do not end ... */
-static atomic_int stuck_in;      /* ... if they are of this kind */
-static atomic_uint stuck;        /* calls that stood still */
+static atomic_int stuck_fd;      /* calls for it block, */
+static atomic_int stuck_in;      /* if they are of this kind */
+static atomic_uint stuck;        /* number of calls that blocked */
 static atomic_uint calls;
 static atomic_int write_error;
-static atomic_int interrupted;      /* so many calls that read or write end with EINTR */
+static atomic_int interrupted;      /* this many calls that read or write end with EINTR */
 
 static void
 pass(enum operation which, int fd)
@@ -139,45 +139,45 @@ idle(int ms)
 }
 
 static unsigned
-log_count(const char *words)
+log_count(const char *text_wanted)
 {
 	static char text[65536];
 	ssize_t n = pread(log_fd, text, sizeof text - 1, 0);
 	unsigned count = 0;
 
 	text[n > 0 ? n : 0] = 0;
-	for (const char *p = text; (p = strstr(p, words)); p += strlen(words))
+	for (const char *p = text; (p = strstr(p, text_wanted)); p += strlen(text_wanted))
 		count++;
 	return count;
 }
 
-struct heard {
-	unsigned told, number;
+struct result {
+	unsigned count, number;
 	int error;
 	char bytes[PIECE];
 	size_t n;
 };
 
-static unsigned told_last;
+static unsigned last_number;
 
 static void
-hear(int error, struct str bytes, void *arg)
+on_result(int error, struct str bytes, void *arg)
 {
-	struct heard *h = arg;
+	struct result *h = arg;
 
-	h->told++;
-	h->number = ++told_last;
+	h->count++;
+	h->number = ++last_number;
 	h->error = error;
 	h->n = bytes.n;
 	memcpy(h->bytes, bytes.p, bytes.n);
 }
 
 static bool
-wait_for(const struct heard *h, unsigned told)
+wait_for(const struct result *h, unsigned count)
 {
-	for (int64_t end = clock_mono_ms() + WAIT_MS; h->told < told && clock_mono_ms() < end;)
+	for (int64_t end = clock_mono_ms() + WAIT_MS; h->count < count && clock_mono_ms() < end;)
 		idle(2);
-	return h->told == told;
+	return h->count == count;
 }
 
 static struct async_io_file *
@@ -223,31 +223,31 @@ await_stuck(void)
 static void
 write_and_read(void)
 {
-	static struct heard h;
+	static struct result h;
 	static char text[PIECE];
 	int fd;
 	struct async_io_file *f = file_of(&fd, 1);
 
 	for (size_t i = 0; i < sizeof text; i++)
 		text[i] = (char)(i * 7 + i / 251);
-	h = (struct heard){0};
-	async_io_write(f, 100, str_make(text, sizeof text), hear, &h);
+	h = (struct result){0};
+	async_io_write(f, 100, str_make(text, sizeof text), on_result, &h);
 	cr_expect(async_io_file_is_busy(f));
-	cr_expect_eq(h.told, 0, "told from inside the call");
+	cr_expect_eq(h.count, 0, "called from inside the call");
 	cr_expect(wait_for(&h, 1));
 	cr_expect_eq(h.error, 0);
 	cr_expect_not(async_io_file_is_busy(f));
-	async_io_read(f, 101, sizeof text - 1, hear, &h);
+	async_io_read(f, 101, sizeof text - 1, on_result, &h);
 	cr_expect(wait_for(&h, 2));
 	cr_expect_eq(h.error, 0);
 	cr_expect_eq(h.n, sizeof text - 1);
 	cr_expect_eq(memcmp(h.bytes, text + 1, h.n), 0);
-	async_io_read(f, 101, sizeof text, hear, &h);
+	async_io_read(f, 101, sizeof text, on_result, &h);
 	cr_expect(wait_for(&h, 3));
 	cr_expect_eq(h.error, EIO, "the file ends before");
 	cr_expect_eq(h.n, 0);
 	write_error = ENOSPC;
-	async_io_write(f, 0, STR("x"), hear, &h);
+	async_io_write(f, 0, STR("x"), on_result, &h);
 	cr_expect(wait_for(&h, 4));
 	cr_expect_eq(h.error, ENOSPC);
 	write_error = 0;
@@ -262,33 +262,33 @@ Test(disk, a_piece_is_written_and_read_whole)
 	write_and_read();
 }
 
-Test(disk, a_call_that_is_interrupted_is_made_again)
+Test(disk, an_interrupted_call_is_repeated)
 {
 	interrupted = 20;
 	write_and_read();
 	cr_expect_eq(interrupted, 0);
 }
 
-Test(disk, but_not_for_ever)
+Test(disk, an_interrupted_call_is_not_repeated_for_ever)
 {
-	static struct heard h;
+	static struct result h;
 	int fd;
 	struct async_io_file *f = file_of(&fd, 1);
 
 	interrupted = 1 << 30;
-	async_io_write(f, 0, STR("some"), hear, &h);
+	async_io_write(f, 0, STR("some"), on_result, &h);
 	cr_expect(wait_for(&h, 1));
 	cr_expect_eq(h.error, EINTR);
-	async_io_read(f, 0, 4, hear, &h);
+	async_io_read(f, 0, 4, on_result, &h);
 	cr_expect(wait_for(&h, 2));
 	cr_expect_eq(h.error, EINTR);
 	async_io_file_drop(&f);
 }
 
-/* The eventfd is the first descriptor that it opens. */
-Test(disk, what_is_done_is_told_although_the_loop_was_not_woken)
+/* The eventfd is the first descriptor that async_io opens. */
+Test(disk, a_lost_wake_up_only_delays_the_callback)
 {
-	static struct heard h;
+	static struct result h;
 	int event_fd, deaf = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
 	struct async_io_file *f;
 
@@ -299,32 +299,32 @@ Test(disk, what_is_done_is_told_although_the_loop_was_not_woken)
 	f = file_of(&fd, 1);
 	cr_assert_eq(dup2(deaf, event_fd), event_fd);
 	close(deaf);
-	async_io_write(f, 0, STR("some"), hear, &h);
+	async_io_write(f, 0, STR("some"), on_result, &h);
 	cr_expect(wait_for(&h, 1));
 	cr_expect_eq(h.error, 0);
 	async_io_file_drop(&f);
 	cr_expect(is_closed_soon(fd));
 }
 
-Test(disk, by_hand_it_does_the_same)
+Test(disk, without_a_thread_it_does_the_same)
 {
 	async_io_free(&disk);
 	open_disk(true);
 	write_and_read();
 }
 
-Test(disk, pieces_are_done_in_the_order_in_which_they_were_asked_for)
+Test(disk, pieces_are_done_in_the_order_of_the_calls)
 {
 	enum { FILES = 20 };
-	static struct heard h[FILES];
+	static struct result h[FILES];
 	struct async_io_file *f[FILES];
 	int fd;
 
-	told_last = 0;
+	last_number = 0;
 	for (unsigned i = 0; i < FILES; i++)
 		f[i] = file_of(&fd, i + 1);
 	for (unsigned i = 0; i < FILES; i++)
-		async_io_write(f[i], 0, STR("some"), hear, &h[i]);
+		async_io_write(f[i], 0, STR("some"), on_result, &h[i]);
 	for (unsigned i = 0; i < FILES; i++) {
 		cr_expect(wait_for(&h[i], 1));
 		cr_expect_eq(h[i].number, i + 1);
@@ -332,24 +332,24 @@ Test(disk, pieces_are_done_in_the_order_in_which_they_were_asked_for)
 	}
 }
 
-/* ---- a disk that stands still ---- */
+/* ---- a disk that does not respond ---- */
 
 static const enum operation operations[] = {PREAD, PWRITEV, CLOSE};
 
 static void
-begin(struct async_io_file **f, enum operation which, struct heard *h)
+begin(struct async_io_file **f, enum operation which, struct result *h)
 {
 	if (which == PREAD)
-		async_io_read(*f, 0, 4, hear, h);
+		async_io_read(*f, 0, 4, on_result, h);
 	else if (which == PWRITEV)
-		async_io_write(*f, 0, STR("new!"), hear, h);
+		async_io_write(*f, 0, STR("new!"), on_result, h);
 	else
 		async_io_file_drop(f);
 }
 
-Test(disk, the_loop_goes_on_and_the_others_have_their_turn_later)
+Test(disk, a_stuck_call_delays_the_other_files_but_not_the_loop)
 {
-	static struct heard h[2];
+	static struct result h[2];
 
 	for (unsigned i = 0; i < sizeof operations / sizeof *operations; i++) {
 		int fd[2];
@@ -360,23 +360,23 @@ Test(disk, the_loop_goes_on_and_the_others_have_their_turn_later)
 		memset(h, 0, sizeof h);
 		stand_still(operations[i], fd[0]);
 		begin(&f[0], operations[i], &h[0]);
-		async_io_write(f[1], 0, STR("other"), hear, &h[1]);
+		async_io_write(f[1], 0, STR("other"), on_result, &h[1]);
 		await_stuck();
 		idle(50);
 		cr_expect_lt(clock_mono_ms() - began_ms, 5000, "the loop stood still");
-		cr_expect_eq(h[0].told + h[1].told, 0);
+		cr_expect_eq(h[0].count + h[1].count, 0);
 		stuck_in = NONE;
 		cr_expect(wait_for(&h[1], 1));
-		cr_expect_eq(h[0].told, operations[i] != CLOSE);
+		cr_expect_eq(h[0].count, operations[i] != CLOSE);
 		async_io_file_drop(&f[0]);
 		async_io_file_drop(&f[1]);
 		cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
 	}
 }
 
-Test(disk, what_is_dropped_meanwhile_is_closed_after_its_piece_and_never_told)
+Test(disk, a_dropped_file_is_closed_after_its_piece_without_a_callback)
 {
-	static struct heard h[2];
+	static struct result h[2];
 
 	for (unsigned i = 0; i < 2; i++) {
 		int fd[2];
@@ -398,29 +398,29 @@ Test(disk, what_is_dropped_meanwhile_is_closed_after_its_piece_and_never_told)
 		cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
 		idle(20);
 		cr_expect_eq(async_io_closing(disk), 0);
-		/* the rest of the first piece, which is one call, and two that close */
+		/* the rest of the first piece, which is one call, and two closes */
 		cr_expect_eq(calls, 2, "%u: a piece that nobody waits for was begun", calls);
-		cr_expect_eq(h[0].told + h[1].told, 0);
+		cr_expect_eq(h[0].count + h[1].count, 0);
 	}
 }
 
-/* Done, but not told yet. */
-Test(disk, a_file_that_is_dropped_before_its_piece_is_told)
+/* The piece is done, but its callback has not come yet. */
+Test(disk, a_file_that_is_dropped_before_its_callback)
 {
-	static struct heard h;
+	static struct result h;
 	int fd;
 	struct async_io_file *f = file_of(&fd, 1);
 
-	async_io_write(f, 0, STR("text"), hear, &h);
+	async_io_write(f, 0, STR("text"), on_result, &h);
 	usleep(50000);
 	async_io_file_drop(&f);
 	cr_expect(is_closed_soon(fd));
-	cr_expect_eq(h.told, 0);
+	cr_expect_eq(h.count, 0);
 }
 
-Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
+Test(disk, a_stuck_piece_is_logged_repeatedly_and_at_its_end)
 {
-	static struct heard h;
+	static struct result h;
 	int fd;
 	struct async_io_file *f = file_of(&fd, 7);
 	char waits[100], id[ID_NUMBER_TEXT_BYTES], text[METRICS_TROUBLE_TEXT_BYTES];
@@ -435,7 +435,7 @@ Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
 	cr_assert_geq(region = metrics_create(), 0);
 	cr_assert_eq(metrics_use(region), 0);
 	seen = metrics_map(region);
-	async_io_write(f, 0, STR("text"), hear, &h);
+	async_io_write(f, 0, STR("text"), on_result, &h);
 	idle(1500);
 	cr_expect_eq(log_count("test: thread disk has waited "), 1);
 	idle(1700);
@@ -459,17 +459,17 @@ Test(disk, a_piece_that_does_not_end_is_logged_again_and_when_it_goes_on)
 	cr_expect(is_closed_soon(fd));
 }
 
-/* Who waits sees whether the disk moves: each piece that ends begins the time anew. */
-Test(disk, how_long_it_is_at_one_piece)
+/* The stalled time shows whether the disk makes progress: each end of a piece restarts it. */
+Test(disk, the_stalled_time_is_that_of_one_piece)
 {
-	static struct heard h[2];
+	static struct result h[2];
 	int fd[2];
 	struct async_io_file *f[2] = {file_of(&fd[0], 1), file_of(&fd[1], 2)};
 
 	cr_expect_eq(async_io_stalled_ms(disk), 0);
 	stand_still(PWRITEV, fd[0]);
-	async_io_write(f[0], 0, STR("text"), hear, &h[0]);
-	async_io_write(f[1], 0, STR("text"), hear, &h[1]);
+	async_io_write(f[0], 0, STR("text"), on_result, &h[0]);
+	async_io_write(f[1], 0, STR("text"), on_result, &h[1]);
 	await_stuck();
 	idle(300);
 	cr_expect_geq(async_io_stalled_ms(disk), 290);
@@ -484,15 +484,15 @@ Test(disk, how_long_it_is_at_one_piece)
 	cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
 }
 
-Test(disk, the_end_does_not_wait_for_a_piece_that_does_not_end)
+Test(disk, the_end_does_not_wait_for_a_stuck_piece)
 {
-	static struct heard h;
+	static struct result h;
 	int fd;
 	struct async_io_file *f = file_of(&fd, 1);
 	int64_t began_ms;
 
 	stand_still(PWRITEV, fd);
-	async_io_write(f, 0, STR("text"), hear, &h);
+	async_io_write(f, 0, STR("text"), on_result, &h);
 	await_stuck();
 	async_io_file_drop(&f);
 	began_ms = clock_mono_ms();
@@ -502,7 +502,7 @@ Test(disk, the_end_does_not_wait_for_a_piece_that_does_not_end)
 	/* it has all that it needs */
 	stuck_in = NONE;
 	usleep(100000);
-	cr_expect_eq(h.told, 0);
+	cr_expect_eq(h.count, 0);
 	cr_expect_eq(lseek(fd, 0, SEEK_END), 4);
 	close(fd);
 }
@@ -522,7 +522,7 @@ blocks_all_signals(const char *task)
 	text[n > 0 ? n : 0] = 0;
 	close(fd);
 	line = strstr(text, "SigBlk:");
-	/* all but SIGKILL, SIGSTOP and what the C library keeps for itself */
+	/* all signals except SIGKILL, SIGSTOP and those of the C library */
 	return strstr(text, "Name:\tdisk\n") && line &&
 	       (strtoull(line + 7, NULL, 16) | 0x180040100) == UINT64_MAX;
 }

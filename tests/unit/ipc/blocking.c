@@ -1,4 +1,4 @@
-/* A question that is waited for: late answers, a peer that takes nothing, one that is gone. */
+/* Blocking requests: late answers, a peer that reads nothing, a peer that has closed. */
 #include "ipc/blocking.h"
 
 #include <criterion/criterion.h>
@@ -52,7 +52,7 @@ answering_thread(void *arg)
 	return NULL;
 }
 
-Test(blocking, a_late_answer_is_passed_over, .timeout = 60)
+Test(blocking, a_late_answer_is_skipped, .timeout = 60)
 {
 	struct message_sign m = {.data = STR("digest")};
 	struct blocking_question q = {0, MESSAGE_SIGN, &m};
@@ -85,8 +85,8 @@ Test(blocking, a_late_answer_is_passed_over, .timeout = 60)
 	buf_clear(&room);
 }
 
-/* A peer that is stopped takes nothing: when its buffer is full, sending must not wait either. */
-Test(blocking, a_full_buffer_is_no_reason_to_wait_for_ever, .timeout = 60)
+/* A stopped peer reads nothing: when its buffer is full, sending must not block either. */
+Test(blocking, a_full_buffer_does_not_block_for_ever, .timeout = 60)
 {
 	struct message_sign m = {.data = STR("digest")};
 	struct blocking_question q = {1, MESSAGE_SIGN, &m};

@@ -1,4 +1,4 @@
-/* Channels over a real socket pair: calls, descriptors, back-pressure, loss. */
+/* Channels over a real socket pair: requests, descriptors, back-pressure, loss. */
 #include "ipc/channel.h"
 
 #include <criterion/criterion.h>
@@ -13,7 +13,7 @@
 #include "support/ask.h"
 #include "unit/ipc/channel_end.h"
 
-Test(channel, a_call_is_answered_through_the_loop)
+Test(channel, a_request_is_answered_through_the_loop)
 {
 	struct end a = {.stop_at = 1}, b = {.answers = true};
 	struct event_base *base = end_pair(&a, &b);
@@ -22,11 +22,11 @@ Test(channel, a_call_is_answered_through_the_loop)
 	cr_assert_eq(a.answered, 0);
 	event_base_dispatch(base);
 	cr_assert_eq(a.answered, 1);
-	cr_assert_eq(b.heard, 1);
+	cr_assert_eq(b.received, 1);
 	end_finish(base, &a, &b);
 }
 
-Test(channel, a_cancelled_call_finds_no_one)
+Test(channel, a_cancelled_request_has_no_callback)
 {
 	struct end a = {.stop_at = 1}, b = {.answers = true};
 	struct event_base *base = end_pair(&a, &b);
@@ -36,12 +36,12 @@ Test(channel, a_cancelled_call_finds_no_one)
 	request_cancel(first);
 	cr_assert_neq(end_commit(&a)->number, 1, "a number is never used again");
 	event_base_dispatch(base);
-	cr_assert_eq(b.heard, 2);
+	cr_assert_eq(b.received, 2);
 	cr_assert_eq(a.answered, 1);
 	end_finish(base, &a, &b);
 }
 
-Test(channel, a_lost_peer_answers_every_open_call)
+Test(channel, a_lost_peer_ends_every_open_request)
 {
 	struct end a = {0}, b = {0};
 	struct event_base *base = end_pair(&a, &b);
@@ -58,11 +58,10 @@ Test(channel, a_lost_peer_answers_every_open_call)
 struct chain {
 	struct channel *channel;
 	struct request request;
-	unsigned asked, ended;
+	unsigned sent, ended;
 };
 
-/* Whoever hears the end of one asks the next, as a client does that sends several commands at once.
- */
+/* Sends the next request in the callback of the last, as a client with several commands does. */
 static void
 ask_next(enum request_end end, const struct channel_packet *p, void *arg)
 {
@@ -72,17 +71,17 @@ ask_next(enum request_end end, const struct channel_packet *p, void *arg)
 	(void)p;
 	cr_assert_neq((int)end, REQUEST_ANSWERED);
 	chain->ended++;
-	if (chain->asked == 20)
+	if (chain->sent == 20)
 		return;
-	chain->asked++;
+	chain->sent++;
 	request_ask(&chain->request, chain->channel, MESSAGE_COMMIT, &m);
 }
 
-Test(channel, what_is_asked_while_the_channel_is_lost_ends_too)
+Test(channel, requests_sent_while_the_channel_is_lost_end_too)
 {
 	struct end a = {0}, b = {0};
 	struct event_base *base = end_pair(&a, &b);
-	struct chain chain = {.channel = a.channel, .asked = 1};
+	struct chain chain = {.channel = a.channel, .sent = 1};
 	struct message_commit m = {.envelope = STR("e"), .header = STR("h"), .body = STR("b")};
 
 	request_init(&chain.request, ask_next, &chain);
@@ -90,12 +89,12 @@ Test(channel, what_is_asked_while_the_channel_is_lost_ends_too)
 	channel_free(&b.channel);
 	event_base_dispatch(base);
 	cr_assert_eq(a.lost, 1);
-	cr_assert_eq(chain.asked, 20);
+	cr_assert_eq(chain.sent, 20);
 	cr_assert_eq(chain.ended, 20, "each that was asked ends");
 	end_finish(base, &a, &b);
 }
 
-Test(channel, what_a_dead_peer_said_is_still_heard)
+Test(channel, messages_of_a_closed_peer_are_still_received)
 {
 	struct end a = {0}, b = {0};
 	struct event_base *base = end_pair(&a, &b);
@@ -106,12 +105,12 @@ Test(channel, what_a_dead_peer_said_is_still_heard)
 	channel_free(&b.channel);
 	cr_assert_eq(channel_send(a.channel, MESSAGE_RELEASE, &m, -1), -1);
 	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 50);
+	cr_assert_eq(a.received, 50);
 	cr_assert_eq(a.lost, 1);
 	end_finish(base, &a, &b);
 }
 
-Test(channel, a_descriptor_travels)
+Test(channel, a_descriptor_is_passed)
 {
 	struct end a = {.stop_at = 1}, b = {0};
 	struct event_base *base = end_pair(&a, &b);
@@ -132,7 +131,7 @@ Test(channel, a_descriptor_travels)
 	end_finish(base, &a, &b);
 }
 
-Test(channel, more_than_the_kernel_takes_waits_in_order)
+Test(channel, messages_that_the_kernel_does_not_accept_wait_in_order)
 {
 	static char body[100000];
 	struct end a = {.stop_at = 300}, b = {0};
@@ -143,7 +142,7 @@ Test(channel, more_than_the_kernel_takes_waits_in_order)
 		cr_assert_eq(channel_send(b.channel, MESSAGE_COMMIT, &m, -1), 0);
 	cr_assert_gt(channel_waiting(b.channel), 0);
 	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 300);
+	cr_assert_eq(a.received, 300);
 	cr_assert_eq(channel_waiting(b.channel), 0);
 	end_finish(base, &a, &b);
 }
@@ -157,7 +156,7 @@ count_emptied(void *arg)
 	e->emptied++;
 }
 
-Test(channel, it_is_told_once_that_nothing_waits_any_more)
+Test(channel, emptied_is_called_once_when_nothing_waits)
 {
 	static char body[100000];
 	struct end a = {.stop_at = 50}, b = {0};
@@ -170,12 +169,12 @@ Test(channel, it_is_told_once_that_nothing_waits_any_more)
 	cr_assert_gt(channel_waiting(b.channel), 0);
 	cr_assert_eq(b.emptied, 0);
 	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 50);
+	cr_assert_eq(a.received, 50);
 	cr_assert_eq(b.emptied, 1);
 	end_finish(base, &a, &b);
 }
 
-Test(channel, what_waits_is_bounded)
+Test(channel, the_queue_is_limited)
 {
 	static char body[130000];
 	struct end a = {0}, b = {0};
@@ -199,12 +198,12 @@ Test(channel, a_handler_may_free_its_channel)
 	cr_assert_eq(channel_send(b.channel, MESSAGE_RELEASE, &m, -1), 0);
 	cr_assert_eq(channel_send(b.channel, MESSAGE_RELEASE, &m, -1), 0);
 	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 1);
+	cr_assert_eq(a.received, 1);
 	end_finish(base, &a, &b);
 }
 
 #ifndef SANITIZERS /* which forbids to read what is not one's own */
-/* How often 16 octets that no other text has stand in this process's memory. */
+/* The number of copies in this process's memory of 16 octets that no other text has. */
 static unsigned
 count_in_memory(const unsigned char odd[16])
 {
@@ -228,35 +227,36 @@ count_in_memory(const unsigned char odd[16])
 	return found;
 }
 
-/* Passwords stay neither where they were sent from, nor where they waited, nor where they came. */
+/* Passwords remain neither in the sender's buffer, nor in the queue, nor in the receiver's
+ * buffer. */
 Test(channel, secrets_are_wiped)
 {
 	static const unsigned char odd[16] = "jM#x0-Vw!q.8Zr_";
 	struct end a = {0}, b = {.stop_at = 3000};
 	struct event_base *base = end_pair(&a, &b);
 	struct message_auth_step m = {.session = 7};
-	char words[64];
+	char text[64];
 
-	memset(words, 'x', sizeof words);
+	memset(text, 'x', sizeof text);
 	for (size_t i = 0; i < 16; i++)
-		words[i] = (char)(odd[i] ^ 0x5a);
-	m.response = str_make(words, sizeof words);
+		text[i] = (char)(odd[i] ^ 0x5a);
+	m.response = str_make(text, sizeof text);
 	for (unsigned i = 0; i < b.stop_at; i++)
 		cr_assert_eq(channel_send(a.channel, MESSAGE_AUTH_STEP, &m, -1), 0);
 	cr_assert_gt(channel_waiting(a.channel), 0);
 	cr_assert_gt(count_in_memory(odd), 1);
 	event_base_dispatch(base);
-	cr_assert_eq(b.heard, b.stop_at);
+	cr_assert_eq(b.received, b.stop_at);
 	cr_assert_eq(channel_waiting(a.channel), 0);
 	event_base_loop(base, EVLOOP_NONBLOCK);
-	memset(words, 0, sizeof words);
-	cr_assert_eq(b.words[0], 0);
+	memset(text, 0, sizeof text);
+	cr_assert_eq(b.text[0], 0);
 	cr_assert_eq(count_in_memory(odd), 0);
 	end_finish(base, &a, &b);
 }
 #endif
 
-Test(channel, nonsense_ends_the_channel)
+Test(channel, an_invalid_packet_closes_the_channel)
 {
 	struct event_base *base = event_base_new();
 	struct end a = {.base = base};
@@ -267,14 +267,14 @@ Test(channel, nonsense_ends_the_channel)
 	cr_assert_eq(write(fds[1], "nonsense", 8), 8);
 	event_base_dispatch(base);
 	cr_assert_eq(a.lost, 1);
-	cr_assert_eq(a.heard, 0);
+	cr_assert_eq(a.received, 0);
 	close(fds[1]);
 	event_base_free(base);
 }
 
 /* ---- buffers ---- */
 
-/* Whatever the system's default is, the largest packet passes. */
+/* The largest packet fits, whatever the system's default is. */
 Test(channel, a_pair_has_room_for_the_largest_packet)
 {
 	static char body[MESSAGE_BYTES_MAX - 100];
@@ -300,7 +300,7 @@ Test(channel, a_pair_has_room_for_the_largest_packet)
 		cr_assert_eq(channel_send(b.channel, MESSAGE_COMMIT, &m, -1), 0);
 		cr_assert_eq(channel_waiting(b.channel), 0);
 		event_base_dispatch(base);
-		cr_assert_eq(a.heard, 1);
+		cr_assert_eq(a.received, 1);
 		end_finish(base, &a, &b);
 	}
 	cr_assert_eq(wire_grow_send_buffer(0), -1, "no socket");
@@ -311,7 +311,7 @@ Test(channel, a_pair_has_room_for_the_largest_packet)
 /* ---- sending fails ---- */
 
 /* A socket whose buffer is too small for our packets refuses them with EMSGSIZE. */
-Test(channel, a_send_that_fails_ends_the_channel_from_the_loop)
+Test(channel, a_failed_send_closes_the_channel_from_the_loop)
 {
 	static char body[100000];
 	struct end a = {0}, b = {0};
@@ -325,7 +325,7 @@ Test(channel, a_send_that_fails_ends_the_channel_from_the_loop)
 	cr_assert_eq(channel_send(a.channel, MESSAGE_COMMIT, &m, -1), -1);
 	cr_assert_eq(a.lost, 0, "not from inside the sending call");
 	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 1, "what the peer said before is still heard");
+	cr_assert_eq(a.received, 1, "what the peer sent before is still received");
 	cr_assert_eq(a.lost, 1);
 	end_finish(base, &a, &b);
 }

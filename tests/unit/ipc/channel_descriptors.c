@@ -1,4 +1,4 @@
-/* Descriptors on channels: those that cannot be passed or taken, and none that stays open. */
+/* Descriptors on channels: those that cannot be sent or received, and that none stays open. */
 #include "ipc/channel.h"
 
 #include <criterion/criterion.h>
@@ -25,7 +25,7 @@ open_descriptors(void)
 	return n;
 }
 
-/* One packet with `count` descriptors, as a peer that breaks the rules sends it. */
+/* Sends one packet with `count` descriptors, as a peer that breaks the protocol does. */
 static void
 send_with_descriptors(int to, const void *bytes, size_t n, unsigned count)
 {
@@ -52,7 +52,7 @@ log_packet(struct buf *out)
 	cr_assert(wire_pack(out, &(struct wire_head){0}, MESSAGE_LOG, &m));
 }
 
-Test(channel, two_descriptors_in_one_packet_end_the_channel_and_are_closed)
+Test(channel, two_descriptors_in_one_packet_close_the_channel)
 {
 	for (unsigned count = 2; count <= 3; count++) {
 		struct event_base *base = event_base_new();
@@ -68,7 +68,7 @@ Test(channel, two_descriptors_in_one_packet_end_the_channel_and_are_closed)
 		send_with_descriptors(fds[1], bytes.p, bytes.n, count);
 		event_base_dispatch(base);
 		cr_assert_eq(a.lost, 1, "%u descriptors", count);
-		cr_assert_eq(a.heard, 0);
+		cr_assert_eq(a.received, 0);
 		cr_assert_eq(open_descriptors(), before - 1, "only the channel's own was closed");
 		close(fds[1]);
 		buf_clear(&bytes);
@@ -94,8 +94,8 @@ Test(channel, a_packet_that_does_not_decode_closes_its_descriptor)
 	event_base_free(base);
 }
 
-/* The limit on descriptors lets the packet come, and its descriptor not. */
-Test(channel, a_lost_descriptor_is_an_error_of_its_packet_alone)
+/* The limit on descriptors lets the packet through, but not its descriptor. */
+Test(channel, a_lost_descriptor_is_an_error_of_its_packet_only)
 {
 	struct end a = {.stop_at = 1}, b = {0};
 	struct event_base *base = end_pair(&a, &b);
@@ -109,19 +109,19 @@ Test(channel, a_lost_descriptor_is_an_error_of_its_packet_alone)
 	close(highest);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 1);
+	cr_assert_eq(a.received, 1);
 	cr_assert(a.is_fd_lost);
 	cr_assert_eq(a.last_fd, -1);
 	cr_assert_eq(channel_send(b.channel, MESSAGE_LOG, &m, -1), 0);
 	a.stop_at = 2;
 	event_base_dispatch(base);
-	cr_assert_eq(a.heard, 2, "the channel goes on");
+	cr_assert_eq(a.received, 2, "the channel goes on");
 	cr_assert_not(a.is_fd_lost);
 	end_finish(base, &a, &b);
 }
 
-/* No descriptor is left for the copy that must wait: it is lost, and its message is not. */
-Test(channel, a_descriptor_that_cannot_wait_is_lost_alone)
+/* There is no descriptor for the copy that must wait: it is lost, but the message is not. */
+Test(channel, a_descriptor_that_cannot_wait_is_lost_without_its_message)
 {
 	static char body[100000];
 	struct end a = {0}, b = {0};

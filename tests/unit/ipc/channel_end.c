@@ -6,19 +6,19 @@ end_on_packet(struct channel *c, const struct channel_packet *p, void *arg)
 	struct end *e = arg;
 	struct message_status v = {.status = smtp_status_make(250, "2.0.0", "ok")};
 
-	e->heard++;
+	e->received++;
 	e->last_call = p->call;
 	e->last_fd = p->fd;
 	e->is_fd_lost = p->is_fd_lost;
 	if (p->type == MESSAGE_AUTH_STEP) {
-		e->words = p->message->auth_step.response.p;
-		cr_assert(*e->words);
+		e->text = p->message->auth_step.response.p;
+		cr_assert(*e->text);
 	}
 	if (e->answers)
 		cr_assert_eq(channel_answer(c, p->call, MESSAGE_STATUS, &v, -1), 0);
 	if (e->frees)
 		channel_free(&e->channel);
-	if (e->heard == e->stop_at)
+	if (e->received == e->stop_at)
 		event_base_loopbreak(e->base);
 }
 

@@ -1,4 +1,4 @@
-/* channel_end: two channels, one to the other, and what each has heard. */
+/* channel_end: two connected channels, and what each has received. */
 #ifndef TESTS_UNIT_IPC_CHANNEL_END_H
 #define TESTS_UNIT_IPC_CHANNEL_END_H
 
@@ -16,14 +16,14 @@
 struct end {
 	struct channel *channel;
 	struct event_base *base;
-	unsigned heard, answered, unanswered, lost, emptied;
+	unsigned received, answered, unanswered, lost, emptied;
 	uint64_t last_call;
 	int last_fd, fd;
 	bool is_fd_lost;
-	bool answers;      /* answer each ask */
+	bool answers;      /* answer each request */
 	bool frees;        /* free the channel in the handler */
-	const char *words; /* of AUTH_STEP, in the channel's buffer */
-	unsigned stop_at;  /* leave the loop after so many heard or answered */
+	const char *text; /* of AUTH_STEP, in the buffer of the channel */
+	unsigned stop_at;  /* leave the loop after this many messages or answers */
 };
 
 void end_on_packet(struct channel *c, const struct channel_packet *p, void *arg);

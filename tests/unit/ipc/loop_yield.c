@@ -1,4 +1,5 @@
-/* Who works much lets others run between two turns of its loop; who has little to do does not. */
+/* A busy thread lets others run between two turns of its loop; a thread with little work does
+ * not. */
 #include <criterion/criterion.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,9 +11,9 @@ enum {
 	BUSY_US = PERIOD_US * LOOP_YIELD_BUSY_PERCENT / 100
 };
 
-TestSuite(turns, .timeout = 30);
+TestSuite(loop_yield, .timeout = 30);
 
-Test(turns, the_last_period_says_whether_one_is_busy)
+Test(loop_yield, the_last_period_decides_whether_it_is_busy)
 {
 	struct loop_yield t = {.since_us = 1000000, .used_us = 500};
 
@@ -27,8 +28,8 @@ Test(turns, the_last_period_says_whether_one_is_busy)
 	cr_expect_not(t.is_busy);
 }
 
-/* A period that was long because nothing came: what was used is a small part of it. */
-Test(turns, one_that_slept_is_not_busy)
+/* A period that was long because no event came: the used time is a small part of it. */
+Test(loop_yield, a_thread_that_slept_is_not_busy)
 {
 	struct loop_yield t = {.since_us = 0, .is_busy = true};
 
@@ -45,8 +46,8 @@ used_us(void)
 	return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
-/* The thread's own use of the processor is what counts, however little of it the machine gives. */
-Test(turns, what_the_thread_used_is_counted)
+/* Only the processor time of the thread counts, however little of it the machine gives. */
+Test(loop_yield, the_time_of_the_thread_is_counted)
 {
 	struct loop_yield t = {0};
 	int64_t before_us, after_us, until_us = used_us() + 20000;

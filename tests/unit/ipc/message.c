@@ -1,4 +1,4 @@
-/* Each message type survives the wire; cut or stretched bytes never decode. */
+/* Each message type can be encoded and decoded; cut or extended bytes are never decoded. */
 #include "ipc/message.h"
 
 #include <criterion/criterion.h>
@@ -29,7 +29,7 @@ round_trip(enum message_type type, const void *message)
 
 /* ---- every field of every type has a value of its own ---- */
 
-/* The n-th of a message: no two that are next to each other are equal, and none is zero. */
+/* The n-th value of a message: neighbours differ, and none is zero. */
 static void
 fill(char *message, const struct message_row *row, size_t n)
 {
@@ -76,7 +76,7 @@ is_equal(const struct message_row *row, const char *a, const char *b)
 	return memcmp(a, b, row->kind == 'i' ? 12 : row->bytes) == 0;
 }
 
-Test(message, every_field_of_every_type_survives_the_wire)
+Test(message, every_field_of_every_type_decodes_to_the_same_value)
 {
 	for (int type = MESSAGE_NONE + 1; type < MESSAGE_TYPES; type++) {
 		union message in = {0}, out;
@@ -101,8 +101,8 @@ Test(message, every_field_of_every_type_survives_the_wire)
 	}
 }
 
-/* A field without a row would be lost without a word.  So the rows of a struct stand as close to
- * one another as their alignment allows, and reach its end. */
+/* A field without a row would not be sent.  So the rows of a struct must be as close to one another
+ * as their alignment allows, and reach its end. */
 #define SIZE(TYPE, name) [MESSAGE_##TYPE] = sizeof(((union message *)0)->name)
 static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(HELLO, hello),
@@ -184,7 +184,7 @@ Test(message, every_field_has_its_row)
 	}
 }
 
-Test(message, values_survive_the_wire)
+Test(message, values_decode_to_the_same_values)
 {
 	struct message_result m = {.job = 7,
 	    .id = {.session = 1ULL << 59, .number = 3},
@@ -212,14 +212,14 @@ Test(message, values_survive_the_wire)
 	buf_reset(&wire);
 	cr_assert(message_encode(MESSAGE_RESULT, &m, &wire));
 	cr_assert(message_decode(buf_str(&wire), &type, &out));
-	cr_assert(out.result.status.is_remote, "the host's own words stay so on the way");
+	cr_assert(out.result.status.is_remote, "text of the host stays marked as such");
 	cr_assert(str_eq(out.result.host, STR("mx1.example.net")));
 	cr_assert_eq(out.result.took_ms, -1);
 	cr_assert(out.result.is_last);
 	buf_clear(&wire);
 }
 
-Test(message, a_status_longer_than_its_room_is_refused)
+Test(message, a_status_that_is_too_long_is_refused)
 {
 	struct message_status m = {.status = smtp_status_make(250, NULL, "ok")};
 	enum message_type type;

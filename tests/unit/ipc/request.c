@@ -1,4 +1,4 @@
-/* Every type of question through every fault: each ends exactly once, and the channel serves the
+/* Every type of request with every fault: each ends exactly once, and the channel works for the
  * next one. */
 #include "ipc/request.h"
 
@@ -124,7 +124,7 @@ half_an_answer_is_an_error(struct setting *s)
 	setting_works_as_ever(s, "half an answer");
 }
 
-/* What cannot be read cannot be answered: the channel ends, and with it the request. */
+/* An answer that cannot be decoded closes the channel, which ends the request. */
 static void
 half_a_question_ends_the_channel(struct setting *s)
 {
@@ -142,7 +142,7 @@ a_lost_descriptor_is_an_error(struct setting *s)
 	setting_works_as_ever(s, "lost descriptor");
 }
 
-/* A row without what belongs to it would look like one that has none. */
+/* A row without its descriptor would look like one that has none. */
 static void
 a_row_s_lost_descriptor_is_an_error(struct setting *s)
 {
@@ -167,7 +167,7 @@ two_descriptors_end_the_channel(struct setting *s)
 }
 
 static void
-an_answer_that_comes_twice_is_heard_once(struct setting *s)
+an_answer_that_comes_twice_counts_once(struct setting *s)
 {
 	one_fault(s, FAULT_DOUBLE, message_question(s->type)->answer, 0);
 	setting_ends_with(s, REQUEST_ANSWERED, "answered twice");
@@ -202,7 +202,7 @@ a_slow_answer_is_waited_for(struct setting *s)
 	setting_ends_with(s, REQUEST_ANSWERED, "slow answer");
 }
 
-/* The peer is stopped: all that wait expire; when it goes on, it serves again. */
+/* The peer is stopped: all open requests expire; when it continues, it answers again. */
 static void
 a_stopped_peer_is_waited_for_no_longer_than_the_deadline(struct setting *s)
 {
@@ -222,7 +222,7 @@ a_stopped_peer_is_waited_for_no_longer_than_the_deadline(struct setting *s)
 	setting_works_as_ever(s, "a stopped peer");
 }
 
-/* Answers in another order than the questions reach those who asked. */
+/* Answers in another order than the requests reach the right owners. */
 static void
 answers_may_overtake(struct setting *s)
 {
@@ -255,7 +255,7 @@ CASE(half_a_question_ends_the_channel)
 CASE(a_lost_descriptor_is_an_error)
 CASE(a_row_s_lost_descriptor_is_an_error)
 CASE(two_descriptors_end_the_channel)
-CASE(an_answer_that_comes_twice_is_heard_once)
+CASE(an_answer_that_comes_twice_counts_once)
 CASE(a_dropped_question_expires)
 CASE(a_dropped_answer_expires)
 CASE(a_slow_answer_is_waited_for)

@@ -1,4 +1,5 @@
-/* request_setting: one that asks, one that answers, and a channel with faults between them. */
+/* request_setting: a role that sends requests, one that answers, and a channel with faults between
+ * them. */
 #ifndef TESTS_UNIT_IPC_REQUEST_SETTING_H
 #define TESTS_UNIT_IPC_REQUEST_SETTING_H
 
@@ -45,7 +46,7 @@ void setting_ask_one(struct setting *s);
 void setting_until(struct setting *s, const unsigned *count, unsigned enough);
 void setting_linger(struct setting *s);
 unsigned setting_descriptors(void);
-/* The end, and that there is no second one; then the same channel answers as ever. */
+/* Checks the end, and that there is no second one; then that the same channel still works. */
 void setting_ends_with(struct setting *s, enum request_end end, const char *fault);
 void setting_works_as_ever(struct setting *s, const char *fault);
 

@@ -1,4 +1,4 @@
-/* Requests, whatever their type: numbers, sizes, dead channels, rows, and owners that go. */
+/* Requests of any type: numbers, sizes, closed channels, rows, and owners that are freed. */
 #include "ipc/request.h"
 
 #include <criterion/criterion.h>
@@ -12,9 +12,9 @@
 #include "support/fault_channel.h"
 #include "unit/ipc/request_setting.h"
 
-/* ---- what is not of a type ---- */
+/* ---- independent of the type ---- */
 
-/* 12 bits of use and a slot made a number once, and it came again after 4,095 others. */
+/* A number once was 12 bits and a slot, and came again after 4,095 others. */
 Test(request, a_number_is_never_used_again, .timeout = 120)
 {
 	struct setting s;
@@ -43,7 +43,7 @@ Test(request, a_number_is_never_used_again, .timeout = 120)
 	setting_tear_down(&s);
 }
 
-/* What cannot be sent at all ends soon, and not from inside the asking call. */
+/* A request that cannot be sent ends soon, and not from inside request_ask. */
 Test(request, too_large_to_be_sent_is_an_error, .timeout = 60)
 {
 	static char body[MESSAGE_BYTES_MAX];
@@ -59,7 +59,7 @@ Test(request, too_large_to_be_sent_is_an_error, .timeout = 60)
 	setting_tear_down(&s);
 }
 
-Test(request, asked_of_a_dead_channel_is_lost, .timeout = 60)
+Test(request, a_request_on_a_closed_channel_is_lost, .timeout = 60)
 {
 	union message zero = {0};
 	struct setting s;
@@ -76,7 +76,7 @@ Test(request, asked_of_a_dead_channel_is_lost, .timeout = 60)
 	setting_tear_down(&s);
 }
 
-/* The answer's descriptor cannot be passed: the question ends all the same. */
+/* The descriptor of the answer cannot be passed: the request still ends. */
 Test(request, an_answer_whose_descriptor_cannot_be_passed_is_an_error, .timeout = 60)
 {
 	struct message_status m = {.status = smtp_status_make(250, "2.0.0", "ok")};
@@ -104,8 +104,9 @@ take_late(int fd, void *arg)
 	taken_late++;
 }
 
-/* Who asked has gone on: what the answer brings is given to whom the owner of the channel named. */
-Test(request, a_descriptor_that_comes_late_is_given_away, .timeout = 60)
+/* The request has ended: the descriptor of its late answer goes to the function of the channel's
+ * owner. */
+Test(request, a_late_descriptor_goes_to_the_channel_owner, .timeout = 60)
 {
 	unsigned before;
 	struct setting s;
@@ -126,7 +127,7 @@ Test(request, a_descriptor_that_comes_late_is_given_away, .timeout = 60)
 	setting_tear_down(&s);
 }
 
-/* Each row gives the next one the whole time. */
+/* Each row restarts the deadline. */
 Test(request, rows_renew_the_deadline, .timeout = 60)
 {
 	struct setting s;
@@ -151,8 +152,8 @@ Test(request, rows_renew_the_deadline, .timeout = 60)
 	setting_tear_down(&s);
 }
 
-/* Who holds it has to go on first; then the deadline begins again.  A loss ends it all the same. */
-Test(request, one_that_is_held_has_no_deadline, .timeout = 60)
+/* The requesting side must go on first; then the deadline starts again.  A loss still ends it. */
+Test(request, a_held_request_has_no_deadline, .timeout = 60)
 {
 	struct timeval pause = {0, 600000};
 	struct setting s;
@@ -183,7 +184,7 @@ Test(request, one_that_is_held_has_no_deadline, .timeout = 60)
 	setting_tear_down(&s);
 }
 
-/* The owner of a request may free the channel from its end. */
+/* The owner of a request may free the channel in the callback of the end. */
 static void
 frees(enum request_end end, const struct channel_packet *p, void *arg)
 {
