@@ -1,4 +1,4 @@
-/* certificate_facts: dates, names and chains, on certificates that are made here. */
+/* certificate_facts: dates, names and chains, with certificates that the test makes. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -73,7 +73,7 @@ Test(certificate_facts, days_as_text)
 	cr_expect_str_eq(certificate_day(INT64_MAX, day), "never");
 }
 
-/* RFC 9525: dNSName alone, letter case aside, a wildcard for one whole label. */
+/* RFC 9525: only dNSName, ignoring case, a wildcard for one whole label. */
 Test(certificate_facts, hostnames)
 {
 	static const struct {

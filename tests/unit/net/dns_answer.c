@@ -1,4 +1,4 @@
-/* dns_answer: packets by hand, whole, cut and changed. */
+/* dns_answer: handmade packets, complete, cut and changed. */
 #include "net/dns_answer.h"
 
 #include <criterion/criterion.h>

@@ -64,7 +64,7 @@ pair_secure(struct pair *p, struct tls_server *server, struct tls_client *client
 	cr_assert(pair_until(p, &p->b.secured, 1));
 }
 
-/* ---- a client by hand ---- */
+/* ---- a handmade client ---- */
 
 static ssize_t
 hand_pull(gnutls_transport_ptr_t arg, void *to, size_t n)

@@ -1,6 +1,6 @@
 /*
- * hand: the certificates of the TLS tests, and a client by hand: GnuTLS on the bare descriptor of
- * a pair, so that old versions and wrong bytes can be tried.
+ * hand: the certificates of the TLS tests, and a handmade client: GnuTLS directly on the descriptor
+ * of a pair, so that old versions and wrong bytes can be tested.
  */
 #ifndef TESTS_NET_HAND_H
 #define TESTS_NET_HAND_H
@@ -9,7 +9,8 @@
 
 #include "pair.h"
 
-/* One authority, three identities, a server, a client that insists and one that does not. */
+/* One authority, three identities, a server, a client that requires verification and one that does
+ * not. */
 struct world {
 	struct authority ca;
 	struct identity ec, rsa, other;
@@ -22,9 +23,9 @@ extern struct world w;
 void world_begin(void);
 void world_finish(void);
 
-/* For a server by hand: the first certificate, with its key. */
+/* For a handmade server: the first certificate, with its key. */
 gnutls_certificate_credentials_t world_credentials(void);
-/* TLS stands on both sides of a pair. */
+/* Establishes TLS on both sides of a pair. */
 void pair_secure(
     struct pair *p, struct tls_server *server, struct tls_client *client, const char *name);
 
@@ -37,13 +38,13 @@ struct hand {
 };
 
 void hand_init(struct hand *h, struct pair *p, const char *priority, const char *name);
-/* The hand is a server with the world's first certificate. */
+/* The handmade side is a server with the world's first certificate. */
 void hand_init_server(struct hand *h, struct pair *p);
 void hand_clear(struct hand *h);
 /* The last result of gnutls_handshake. */
 int hand_shake(struct hand *h);
 ssize_t hand_read(struct hand *h, char *to, size_t n);
-/* Which of the world's certificates the server showed. */
+/* The key type of the server's certificate, and which of the world's certificates it is. */
 gnutls_pk_algorithm_t hand_peer_kind(struct hand *h, const struct identity **who_out);
 
 #endif

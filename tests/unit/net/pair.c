@@ -82,7 +82,7 @@ side_init(struct side *s)
 	buf_init(&s->got, 64 << 20);
 }
 
-/* One callback a turn, so that an event that always makes itself active again does not keep the
+/* One callback in each turn, so that an event that always activates itself again does not keep the
  * loop from its timers. */
 struct event_base *
 pair_base_new(void)
@@ -174,7 +174,7 @@ pair_clear(struct pair *p)
 }
 
 void
-side_say(struct side *s, const char *text)
+side_send(struct side *s, const char *text)
 {
 	stream_write(s->stream, str_of(text));
 	stream_flush(s->stream);
@@ -188,7 +188,7 @@ on_turn_over(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
-/* Until something happened, but not for ever. */
+/* Runs until something happens, but not for ever. */
 static void
 turn(struct pair *p)
 {
@@ -237,8 +237,8 @@ pair_is_quiet(struct pair *p)
 	turn(p);
 	before = calls.turns;
 	turn(p);
-	/* a timer that wakes a little early takes some turns; an event that spins is always active
-	 */
+	/* a timer that fires a little early takes some turns; an event that loops is always
+	 * active */
 	return calls.turns - before <= 50 &&
 	       event_base_get_num_events(p->base, EVENT_BASE_COUNT_ACTIVE) == 0;
 }

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 
-struct heard {
+struct result {
 	struct resolver_answer a;
 	struct resolver_mx mx[RESOLVER_MX_MAX];
 	struct resolver_address addresses[RESOLVER_ADDRESSES_MAX];
@@ -22,9 +22,9 @@ struct heard {
 };
 
 static void
-hear(const struct resolver_answer *a, void *arg)
+on_result(const struct resolver_answer *a, void *arg)
 {
-	struct heard *h = arg;
+	struct result *h = arg;
 
 	h->count++;
 	h->a = *a;
@@ -37,7 +37,7 @@ hear(const struct resolver_answer *a, void *arg)
 }
 
 static void
-wait_for(struct event_base *base, const struct heard *h)
+wait_for(struct event_base *base, const struct result *h)
 {
 	int64_t end = clock_mono_ms() + 15000;
 	struct timeval most = {0, 50000};
@@ -74,7 +74,7 @@ static const char records[] =
 
 static char dir[64], port[8];
 
-/* A port that nobody listens on at this moment. */
+/* A port that no socket uses at this moment. */
 static void
 draw_port(void)
 {
@@ -227,7 +227,7 @@ Test(resolver, outcomes)
 		enum resolver_outcome outcome;
 		bool is_secure;
 		size_t count;
-		const char *first; /* host of the first MX; "": not looked at */
+		const char *first; /* host of the first MX; "": not checked */
 	} rows[] = {
 	    {"example.test", true, RESOLVER_FOUND, true, 3, ""},
 	    {"EXAMPLE.TEST", true, RESOLVER_FOUND, true, 3, ""},
@@ -261,17 +261,17 @@ Test(resolver, outcomes)
 	struct event_base *base = event_base_new();
 	struct resolver *r = open_resolver(base);
 
-	/* twice: what is remembered is answered from inside the library's call, but not from ours
-	 */
+	/* twice: a cached answer comes from inside the call of libunbound, but not from inside
+	 * ours */
 	for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
 		size_t k = i % (sizeof rows / sizeof *rows);
 		struct str name = str_of(rows[k].name);
-		struct heard h = {0};
+		struct result h = {0};
 
 		if (rows[k].mx)
-			resolver_ask_mx(r, name, hear, &h);
+			resolver_ask_mx(r, name, on_result, &h);
 		else
-			resolver_ask_addresses(r, name, hear, &h);
+			resolver_ask_addresses(r, name, on_result, &h);
 		wait_for(base, &h);
 		cr_assert(h.a.outcome == rows[k].outcome, "%s: %d", name.p, (int)h.a.outcome);
 		cr_assert(h.a.is_secure == rows[k].is_secure, "%s", name.p);
@@ -286,16 +286,16 @@ Test(resolver, outcomes)
 	event_base_free(base);
 }
 
-Test(resolver, what_the_answers_hold)
+Test(resolver, content_of_answers)
 {
 	struct event_base *base = event_base_new();
 	struct resolver *r = open_resolver(base);
 	bool first_was[2] = {false, false};
-	struct heard h;
+	struct result h;
 
 	for (int i = 0; i < 64; i++) {
-		h = (struct heard){0};
-		resolver_ask_mx(r, STR("example.test"), hear, &h);
+		h = (struct result){0};
+		resolver_ask_mx(r, STR("example.test"), on_result, &h);
 		wait_for(base, &h);
 		cr_assert(
 		    strcmp(h.mx[2].host, "mx3.example.test") == 0 && h.mx[2].preference == 20);
@@ -303,21 +303,21 @@ Test(resolver, what_the_answers_hold)
 		first_was[h.mx[0].host[2] - '1'] = true;
 	}
 	cr_assert(first_was[0] && first_was[1], "equal preferences take turns");
-	h = (struct heard){0};
-	resolver_ask_mx(r, STR("null.example.test"), hear, &h);
+	h = (struct result){0};
+	resolver_ask_mx(r, STR("null.example.test"), on_result, &h);
 	wait_for(base, &h);
 	cr_assert(h.mx[0].host[0] == '\0' && h.mx[0].preference == 0);
-	h = (struct heard){0};
-	resolver_ask_addresses(r, STR("crowd.example.test"), hear, &h);
+	h = (struct result){0};
+	resolver_ask_addresses(r, STR("crowd.example.test"), on_result, &h);
 	wait_for(base, &h);
 	for (size_t i = 0; i < h.a.count; i++)
 		cr_assert(h.addresses[i].sa.ss_family == (i % 2 ? AF_INET : AF_INET6));
-	h = (struct heard){0};
-	resolver_ask_addresses(r, STR("long.example.test"), hear, &h);
+	h = (struct result){0};
+	resolver_ask_addresses(r, STR("long.example.test"), on_result, &h);
 	wait_for(base, &h);
 	cr_assert(h.a.ttl_s <= 3600);
-	h = (struct heard){0};
-	resolver_ask_addresses(r, STR("zero.example.test"), hear, &h);
+	h = (struct result){0};
+	resolver_ask_addresses(r, STR("zero.example.test"), on_result, &h);
 	wait_for(base, &h);
 	cr_assert(h.a.ttl_s == 1);
 	resolver_free(&r);
@@ -327,16 +327,16 @@ Test(resolver, what_the_answers_hold)
 static struct resolver_answer
 ask_once(struct resolver *r, struct event_base *base, const char *domain)
 {
-	struct heard h = {0};
+	struct result h = {0};
 
-	resolver_ask_mx(r, str_of(domain), hear, &h);
+	resolver_ask_mx(r, str_of(domain), on_result, &h);
 	wait_for(base, &h);
 	return h.a;
 }
 
-Test(resolver, what_dnssec_says)
+Test(resolver, outcomes_of_validation)
 {
-	struct str zone = STR("v4.broken.test"); /* below an anchor, as a zone of the inside is */
+	struct str zone = STR("v4.broken.test"); /* below an anchor, as an internal zone is */
 	struct conf_strs insecure = {&zone, 1};
 	const struct {
 		enum conf_dnssec dnssec;
@@ -385,12 +385,12 @@ is_silent(const struct resolver *r)
 	return s.silent_since_ms != 0;
 }
 
-/* What fails at one server is asked of the next, which cannot say that it does not exist. */
+/* After a failure the next server is asked, whose negative answer does not count. */
 Test(resolver, the_next_server_is_asked_after_a_failure)
 {
 	struct event_base *base = event_base_new();
 	char good[64];
-	/* nobody listens on the first one */
+	/* nothing listens on the first one */
 	struct str servers[] = {STR("127.0.0.1@9"), STR_NULL};
 	struct resolver *r;
 
@@ -411,51 +411,51 @@ Test(resolver, the_next_server_is_asked_after_a_failure)
 Test(resolver, may_be_freed_in_an_answer)
 {
 	struct event_base *base = event_base_new();
-	struct heard h = {.free_in_answer = open_resolver(base)}, never = {0};
+	struct result h = {.free_in_answer = open_resolver(base)}, never = {0};
 
-	resolver_ask_mx(h.free_in_answer, STR("x.elsewhere.example"), hear, &never);
-	resolver_ask_mx(h.free_in_answer, STR("localhost"), hear, &h);
+	resolver_ask_mx(h.free_in_answer, STR("x.elsewhere.example"), on_result, &never);
+	resolver_ask_mx(h.free_in_answer, STR("localhost"), on_result, &h);
 	wait_for(base, &h);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	cr_assert(never.count == 0);
 	event_base_free(base);
 }
 
-Test(resolver_alone, cancelled_queries_find_no_one)
+Test(resolver_alone, cancelled_queries_have_no_callback)
 {
 	struct event_base *base = event_base_new();
-	/* nothing has to be known of a server that is validated in any case */
+	/* a server that is validated in any case needs no check */
 	struct resolver *r = open_resolver_as(base, DNSSEC_REQUIRE, NULL);
-	struct heard never = {0}, last = {0};
+	struct result never = {0}, last = {0};
 	struct resolver_query *open, *known;
 
-	open = resolver_ask_addresses(r, STR("x.example.test"), hear, &never);
-	known = resolver_ask_mx(r, STR("localhost"), hear, &never);
+	open = resolver_ask_addresses(r, STR("x.example.test"), on_result, &never);
+	known = resolver_ask_mx(r, STR("localhost"), on_result, &never);
 	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	never.count = 0;
-	known = resolver_ask_mx(r, STR("localhost"), hear, &never);
+	known = resolver_ask_mx(r, STR("localhost"), on_result, &never);
 	resolver_cancel(&known);
 	resolver_cancel(&open);
 	cr_assert(!open && !known);
-	resolver_ask_mx(r, STR("localhost"), hear, &last);
+	resolver_ask_mx(r, STR("localhost"), on_result, &last);
 	wait_for(base, &last);
 	cr_assert(never.count == 0);
-	resolver_ask_mx(r, STR("y.example.test"), hear, &never);
+	resolver_ask_mx(r, STR("y.example.test"), on_result, &never);
 	resolver_free(&r);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	cr_assert(never.count == 0, "open queries end without an answer");
 	event_base_free(base);
 }
 
-Test(resolver_alone, a_dead_server_is_temporary)
+Test(resolver_alone, a_server_without_an_answer_is_a_temporary_failure)
 {
 	struct event_base *base = event_base_new();
 	struct resolver *r = open_resolver(base);
-	struct heard h = {0};
+	struct result h = {0};
 	int64_t end = clock_mono_ms() + RESOLVER_DEADLINE_MS + 5000;
 	struct timeval most = {0, 100000};
 
-	resolver_ask_addresses(r, STR("x.example.test"), hear, &h);
+	resolver_ask_addresses(r, STR("x.example.test"), on_result, &h);
 	while (h.count == 0 && clock_mono_ms() < end) {
 		event_base_loopexit(base, &most);
 		event_base_loop(base, EVLOOP_ONCE);
@@ -497,7 +497,7 @@ Test(resolver_alone, configurations_that_cannot_work)
 	event_base_free(base);
 }
 
-Test(resolver_alone, an_address_of_a_link)
+Test(resolver_alone, a_link_local_address)
 {
 	struct event_base *base = event_base_new();
 	struct resolver *r = resolver_with(base, STR("fe80::1%1@53"), anchor_text());
@@ -507,7 +507,7 @@ Test(resolver_alone, an_address_of_a_link)
 	event_base_free(base);
 }
 
-/* As people and tools write zone files. */
+/* As administrators and tools write zone files. */
 Test(resolver_alone, anchors_that_are_well_formed)
 {
 	static const char *const good[] = {

@@ -1,4 +1,4 @@
-/* resolver: several servers, of which some do not answer, or not everything. */
+/* resolver: several servers, some of which do not answer, or not everything. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <event2/event.h>
@@ -12,14 +12,14 @@
 
 enum { SERVERS = 2 };
 
-/* A server of this test: it knows one name, and may keep silent. */
+/* A server of the test: it has one name, and may be silent. */
 struct server {
 	int fd;
 	struct event *event;
 	char at[40];             /* ADDRESS@PORT */
-	const char *knows;       /* has an MX of itself, and the address 192.0.2.1 */
-	const char *drops;       /* questions for names that begin so are not answered */
-	enum dns_type drops_type; /* these are not answered */
+	const char *known_name;       /* has an MX record to itself, and the address 192.0.2.1 */
+	const char *dropped_prefix;       /* questions for names that begin so are not answered */
+	enum dns_type dropped_type; /* these are not answered */
 	bool is_silent;
 	unsigned asked, asked_type[64];
 };
@@ -44,7 +44,7 @@ read_name(const unsigned char *packet, char out[256])
 	return at + 5;
 }
 
-/* Adds the one record; 0: it has none of this type. */
+/* Adds the record; 0: the server has none of this type. */
 static size_t
 put_record(unsigned char *to, enum dns_type type)
 {
@@ -76,11 +76,13 @@ on_question(evutil_socket_t fd, short what, void *arg)
 		return;
 	n = read_name(packet, name);
 	type = (enum dns_type)packet[n - 3];
-	is_known = s->knows && strcmp(name, s->knows) == 0;
+	is_known = s->known_name && strcmp(name, s->known_name) == 0;
 	s->asked++;
 	s->asked_type[type % 64]++;
-	if (s->is_silent || (s->drops && strncmp(name, s->drops, strlen(s->drops)) == 0) ||
-	    type == s->drops_type)
+	if (s->is_silent ||
+	    (s->dropped_prefix &&
+	        strncmp(name, s->dropped_prefix, strlen(s->dropped_prefix)) == 0) ||
+	    type == s->dropped_type)
 		return;
 	if (is_known)
 		added = put_record(packet + n, type);
@@ -147,22 +149,22 @@ turn(void)
 	event_base_loop(base, EVLOOP_ONCE);
 }
 
-struct heard {
+struct result {
 	struct resolver_answer a;
 	unsigned count;
 };
 
 static void
-hear(const struct resolver_answer *a, void *arg)
+on_result(const struct resolver_answer *a, void *arg)
 {
-	struct heard *h = arg;
+	struct result *h = arg;
 
 	h->a = *a;
 	h->count++;
 }
 
 static struct resolver_answer
-wait_heard(struct heard *h)
+wait_for_result(struct result *h)
 {
 	int64_t end = clock_mono_ms() + RESOLVER_DEADLINE_MS + 20000;
 
@@ -175,19 +177,19 @@ wait_heard(struct heard *h)
 static struct resolver_answer
 mx(struct resolver *r, const char *name)
 {
-	struct heard h = {.count = 0};
+	struct result h = {.count = 0};
 
-	resolver_ask_mx(r, str_of(name), hear, &h);
-	return wait_heard(&h);
+	resolver_ask_mx(r, str_of(name), on_result, &h);
+	return wait_for_result(&h);
 }
 
 static struct resolver_answer
 addresses(struct resolver *r, const char *name)
 {
-	struct heard h = {.count = 0};
+	struct result h = {.count = 0};
 
-	resolver_ask_addresses(r, str_of(name), hear, &h);
-	return wait_heard(&h);
+	resolver_ask_addresses(r, str_of(name), on_result, &h);
+	return wait_for_result(&h);
 }
 
 static bool
@@ -218,15 +220,15 @@ wait_silent(const struct resolver *r, size_t n, bool wanted)
 	cr_assert_eq(is_silent(r, n), wanted);
 }
 
-/* ---- which server is asked, and believed ---- */
+/* ---- which server is asked, and whose answer is used ---- */
 
-/* The first one knows the inside, the second one is public. */
+/* The first server has the internal names, the second one is public. */
 Test(resolver_servers, one_name_without_an_answer_makes_no_server_silent)
 {
 	struct resolver *r = open_resolver(2);
 
-	servers[0].knows = "inside.test";
-	servers[0].drops = "lame.test";
+	servers[0].known_name = "inside.test";
+	servers[0].dropped_prefix = "lame.test";
 	cr_expect_eq(mx(r, "lame.test").outcome, RESOLVER_FAILED, "the second one cannot know");
 	cr_expect_gt(servers[1].asked, 0);
 	/* the answer to the probe may come a moment later */
@@ -238,24 +240,24 @@ Test(resolver_servers, one_name_without_an_answer_makes_no_server_silent)
 	resolver_free(&r);
 }
 
-/* Nor do many of them, one after the other and together, while nothing else is asked. */
+/* Nor do many of them, in sequence and in parallel, while nothing else is asked. */
 Test(resolver_servers, many_names_without_an_answer_make_no_server_silent)
 {
 	enum { NAMES = 8, ROUNDS = 9 };
 	struct resolver *r = open_resolver(2);
 	char name[30];
 
-	servers[0].knows = "inside.test";
-	servers[0].drops = "lame";
+	servers[0].known_name = "inside.test";
+	servers[0].dropped_prefix = "lame";
 	for (int round = 0; round < ROUNDS; round++) {
-		struct heard h[NAMES] = {{.count = 0}};
+		struct result h[NAMES] = {{.count = 0}};
 
 		for (int i = 0; i < NAMES; i++) {
 			snprintf(name, sizeof name, "lame%d.round%d.test", i, round);
-			resolver_ask_mx(r, str_of(name), hear, &h[i]);
+			resolver_ask_mx(r, str_of(name), on_result, &h[i]);
 		}
 		for (int i = 0; i < NAMES; i++)
-			cr_expect_eq(wait_heard(&h[i]).outcome, RESOLVER_FAILED);
+			cr_expect_eq(wait_for_result(&h[i]).outcome, RESOLVER_FAILED);
 	}
 	for (int i = 0; i < 20; i++)
 		turn();
@@ -263,11 +265,11 @@ Test(resolver_servers, many_names_without_an_answer_make_no_server_silent)
 	resolver_free(&r);
 }
 
-Test(resolver_servers, an_absence_counts_from_the_first_server_alone)
+Test(resolver_servers, a_negative_answer_counts_only_from_the_first_server)
 {
 	struct resolver *r = open_resolver(2);
 
-	servers[1].knows = "outside.test";
+	servers[1].known_name = "outside.test";
 	cr_expect_eq(mx(r, "inside.test").outcome, RESOLVER_NO_NAME);
 	servers[0].is_silent = true;
 	cr_expect_eq(mx(r, "inside2.test").outcome, RESOLVER_FAILED);
@@ -279,12 +281,12 @@ Test(resolver_servers, an_absence_counts_from_the_first_server_alone)
 	resolver_free(&r);
 }
 
-Test(resolver_servers, what_was_found_is_kept_when_the_next_one_is_dead)
+Test(resolver_servers, answers_are_kept_when_the_next_server_is_silent)
 {
 	struct resolver *r = open_resolver(2);
 
-	servers[0].knows = "half.test";
-	servers[0].drops_type = DNS_AAAA;
+	servers[0].known_name = "half.test";
+	servers[0].dropped_type = DNS_AAAA;
 	servers[1].is_silent = true;
 	for (int i = 0; i < 2; i++) {
 		struct resolver_answer a = addresses(r, "half.test");
@@ -298,13 +300,13 @@ Test(resolver_servers, what_was_found_is_kept_when_the_next_one_is_dead)
 	resolver_free(&r);
 }
 
-/* ---- what is known of a server ---- */
+/* ---- the known state of a server ---- */
 
 Test(resolver_servers, a_server_is_silent_until_it_answers_again)
 {
 	struct resolver *r = open_resolver(1);
 
-	servers[0].knows = "known.test";
+	servers[0].known_name = "known.test";
 	cr_expect(!is_asked(r, 0));
 	cr_expect_eq(mx(r, "known.test").outcome, RESOLVER_FOUND);
 	cr_expect(is_asked(r, 0) && !is_silent(r, 0));
@@ -319,13 +321,13 @@ Test(resolver_servers, a_server_is_silent_until_it_answers_again)
 	resolver_free(&r);
 }
 
-Test(resolver_servers, one_that_nobody_listens_at)
+Test(resolver_servers, a_server_with_a_closed_port)
 {
 	struct str names[] = {STR("127.0.0.1@9"), str_of(servers[1].at)};
 	struct resolver *r = resolver_new(&(struct resolver_setup){
 	    .base = base, .servers = names, .server_count = 2, .dnssec = DNSSEC_OFF});
 
-	servers[1].knows = "outside.test";
+	servers[1].known_name = "outside.test";
 	cr_expect_eq(mx(r, "outside.test").outcome, RESOLVER_FOUND);
 	wait_silent(r, 0, true);
 	cr_expect(!is_silent(r, 1));
@@ -343,17 +345,17 @@ take_idle(struct resolver *r, void *arg)
 	resolver_free(&r);
 }
 
-Test(resolver_servers, a_retired_one_is_freed_with_its_last_query)
+Test(resolver_servers, a_retired_resolver_is_freed_with_its_last_query)
 {
 	struct resolver *r = open_resolver(1);
-	struct heard h = {.count = 0};
+	struct result h = {.count = 0};
 	unsigned idle = 0;
 
-	servers[0].knows = "known.test";
-	resolver_ask_mx(r, STR("known.test"), hear, &h);
+	servers[0].known_name = "known.test";
+	resolver_ask_mx(r, STR("known.test"), on_result, &h);
 	resolver_retire(r, take_idle, &idle);
 	cr_expect_eq(idle, 0);
-	cr_expect_eq(wait_heard(&h).outcome, RESOLVER_FOUND, "it is answered all the same");
+	cr_expect_eq(wait_for_result(&h).outcome, RESOLVER_FOUND, "it is answered all the same");
 	for (int i = 0; i < 50 && idle == 0; i++)
 		turn();
 	cr_expect_eq(idle, 1);
@@ -369,15 +371,15 @@ Test(resolver_servers, a_retired_one_is_freed_with_its_last_query)
 Test(resolver_servers, open_queries_can_be_ended)
 {
 	struct resolver *r = open_resolver(1);
-	struct heard h = {.count = 0};
+	struct result h = {.count = 0};
 	int64_t began = clock_mono_ms();
 	unsigned idle = 0;
 
 	servers[0].is_silent = true;
-	resolver_ask_mx(r, STR("known.test"), hear, &h);
+	resolver_ask_mx(r, STR("known.test"), on_result, &h);
 	resolver_retire(r, take_idle, &idle);
 	resolver_expire_queries(r);
-	cr_expect_eq(wait_heard(&h).outcome, RESOLVER_TIMEOUT);
+	cr_expect_eq(wait_for_result(&h).outcome, RESOLVER_TIMEOUT);
 	cr_expect_lt(clock_mono_ms() - began, RESOLVER_DEADLINE_MS / 2);
 	for (int i = 0; i < 50 && idle == 0; i++)
 		turn();

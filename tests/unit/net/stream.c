@@ -28,7 +28,7 @@ Test(stream, bytes_go_both_ways)
 	cr_assert(pair_until_got(&p, &p.b, 9));
 	cr_assert(str_eq(buf_str(&p.b.got), STR("EHLO me\r\n")));
 	cr_assert(p.b.readable == 1, "a group comes as one");
-	side_say(&p.b, "250 ok\r\n");
+	side_send(&p.b, "250 ok\r\n");
 	cr_assert(pair_until_got(&p, &p.a, 8));
 	cr_assert(stream_waiting(p.b.stream) == 0);
 	pair_clear(&p);
@@ -47,7 +47,7 @@ Test(stream, may_be_freed_in_its_callbacks)
 	pair_init(&p);
 	p.b.then = free_me;
 	p.a.frees_at_end = true;
-	side_say(&p.a, "x");
+	side_send(&p.a, "x");
 	cr_assert(pair_until(&p, &p.a.ended, 1));
 	cr_assert(!p.b.stream && !p.a.stream);
 	cr_assert(p.a.why == STREAM_EOF);
@@ -117,10 +117,10 @@ Test(stream, partial_drops_keep_the_rest)
 
 	pair_init(&p);
 	p.b.keeps_input = true;
-	side_say(&p.a, "one two ");
+	side_send(&p.a, "one two ");
 	cr_assert(pair_until(&p, &p.b.readable, 1));
 	stream_drop(p.b.stream, 4);
-	side_say(&p.a, "three");
+	side_send(&p.a, "three");
 	cr_assert(pair_until(&p, &p.b.readable, 2));
 	cr_assert(str_eq(stream_input(p.b.stream), STR("two three")));
 	stream_drop(p.b.stream, 1000);
@@ -173,7 +173,7 @@ Test(stream, deadline_is_absolute_and_movable)
 	stream_deadline(p.b.stream, begin + 20);
 	for (int i = 0; i < 1000; i++)
 		stream_deadline(p.b.stream, begin + 60 + i % 7);
-	side_say(&p.a, "a byte does not help");
+	side_send(&p.a, "a byte does not help");
 	cr_assert(pair_until(&p, &p.b.ended, 1));
 	cr_assert(p.b.why == STREAM_EXPIRED);
 	cr_assert(clock_mono_ms() >= begin + 60);
@@ -191,7 +191,7 @@ say_421(struct stream *s, void *arg)
 	stream_finish(s, 5000);
 }
 
-Test(stream, a_last_word_at_the_deadline)
+Test(stream, a_last_reply_at_the_deadline)
 {
 	struct stream_events events = side_events;
 	struct pair p;
@@ -231,18 +231,18 @@ Test(stream, no_deadline)
 	pair_clear(&p);
 }
 
-Test(stream, finish_delivers_the_last_words)
+Test(stream, finish_sends_the_rest)
 {
 	struct pair p;
 	static char block[1 << 20];
 
 	pair_init(&p);
 	stream_read(p.a.stream, false);
-	side_say(&p.a, "more that nobody reads");
+	side_send(&p.a, "more that nobody reads");
 	stream_write(p.b.stream, str_make(block, sizeof block));
 	stream_write(p.b.stream, STR("221 bye\r\n"));
 	stream_finish(p.b.stream, 5000);
-	side_say(&p.a, "and more");
+	side_send(&p.a, "and more");
 	pair_settle(&p);
 	cr_assert(p.b.ended == 0);
 	stream_read(p.a.stream, true);
@@ -280,7 +280,7 @@ Test(stream, finish_after_the_peer_has_closed)
 	pair_clear(&p);
 }
 
-Test(stream, the_peers_last_words_are_read_before_the_error)
+Test(stream, the_peers_last_input_is_read_before_the_error)
 {
 	struct pair p;
 
@@ -288,7 +288,7 @@ Test(stream, the_peers_last_words_are_read_before_the_error)
 	cr_assert(write(p.a.fd, "421 go away\r\n", 13) == 13);
 	close(p.a.fd);
 	p.a.fd = -1;
-	side_say(&p.b, "EHLO me\r\n");
+	side_send(&p.b, "EHLO me\r\n");
 	cr_assert(p.b.ended == 0);
 	cr_assert(pair_until(&p, &p.b.ended, 1));
 	cr_assert(p.b.got.n == 13, "got %zu", p.b.got.n);
@@ -347,7 +347,7 @@ Test(stream, connects_from_a_source)
 	    &(struct stream_addresses){
 	        (struct sockaddr *)&to, n, (struct sockaddr *)&source, sizeof source},
 	    &side_events, &p.a);
-	side_say(&p.a, "hello");
+	side_send(&p.a, "hello");
 	cr_assert(p.a.connected == 0);
 	cr_assert(pair_until(&p, &p.a.connected, 1));
 	stream_peer(p.a.stream, text, &port);
@@ -406,7 +406,7 @@ Test(stream, no_descriptor_is_an_end_like_any_other)
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	stream_read(p.a.stream, true);
-	side_say(&p.a, "x");
+	side_send(&p.a, "x");
 	cr_assert(pair_until(&p, &p.a.ended, 1));
 	cr_assert(stream_error(p.a.stream) == EMFILE);
 	pair_clear(&p);

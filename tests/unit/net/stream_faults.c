@@ -1,5 +1,5 @@
 /*
- * stream_faults: what a hostile peer does to a stream, and that the loop is quiet afterwards.
+ * stream_faults: attacks of a hostile peer on a stream; the loop must be idle afterwards.
  */
 #include "net/stream.h"
 
@@ -35,7 +35,7 @@ Test(stream_faults, junk_and_a_reset_for_a_client_hello)
 		stream_start_tls_client(p.b.stream, w.lax, "mail.example.com");
 		cr_assert(write(p.a.fd, junk.p, junk.n) == (ssize_t)junk.n);
 		side_reset(&p.a);
-		cr_assert(pair_until(&p, &p.b.ended, 1), "kind %d: the end is not told", kind);
+		cr_assert(pair_until(&p, &p.b.ended, 1), "kind %d: the end is not reported", kind);
 		cr_assert(pair_is_quiet(&p), "kind %d: the loop goes on turning", kind);
 		cr_assert(p.b.ended == 1);
 		cr_assert(p.b.why == STREAM_TLS_FAILED || p.b.why == STREAM_ERROR);
@@ -44,22 +44,22 @@ Test(stream_faults, junk_and_a_reset_for_a_client_hello)
 	}
 }
 
-/* ---- every point of the talk and every act ---- */
+/* ---- every point of the session and every action ---- */
 
 enum {
-	PATIENCE_MS = 30,         /* where nothing else ends the connection */
-	LONG_PATIENCE_MS = 20000, /* where something else must */
+	END_TIMEOUT_MS = 30,         /* when nothing else ends the connection */
+	LONG_TIMEOUT_MS = 20000, /* when something else must end it */
 	STEP_TLS = 2,
 	STEP_DATA = 3,
 };
 
-/* Talks as relay (client) or submission (server) do: one deadline for each step, not moved by bytes
- * that come; a server says a last word when it passes. */
+/* Acts as relay (client) or submission (server) do: one deadline for each step, not extended by
+ * received bytes; a server sends a last reply when it passes. */
 struct owner {
 	struct stream *stream;
 	bool is_server;
 	int step;
-	int patience_ms;
+	int timeout_ms;
 	size_t got; /* bytes of data */
 	unsigned ended;
 	enum stream_end why;
@@ -70,7 +70,7 @@ static void
 owner_say(struct owner *o, const char *text)
 {
 	o->step++;
-	stream_deadline(o->stream, clock_mono_ms() + o->patience_ms);
+	stream_deadline(o->stream, clock_mono_ms() + o->timeout_ms);
 	stream_write(o->stream, str_of(text));
 	stream_flush(o->stream);
 }
@@ -79,7 +79,7 @@ static void
 owner_finish(struct owner *o, const char *text)
 {
 	stream_write(o->stream, str_of(text));
-	stream_finish(o->stream, PATIENCE_MS);
+	stream_finish(o->stream, END_TIMEOUT_MS);
 }
 
 static void
@@ -146,7 +146,7 @@ owner_secured(struct stream *s, void *arg)
 		return;
 	memset(data, 'x', FAULT_DATA_BYTES);
 	memcpy(data + FAULT_DATA_BYTES, ".\r\n", 4);
-	stream_deadline(s, clock_mono_ms() + o->patience_ms);
+	stream_deadline(s, clock_mono_ms() + o->timeout_ms);
 	stream_write(s, str_of(data));
 	stream_flush(s);
 }
@@ -176,13 +176,13 @@ static const struct stream_events server_events = {.readable = owner_readable,
     .ended = owner_ended};
 
 static bool
-waits_for_patience(enum fault_act act)
+needs_end_timeout(enum fault_act act)
 {
 	return act == FAULT_HALF_RECORD || act == FAULT_JUNK || act == FAULT_SILENCE ||
 	       act == FAULT_DRIBBLE || act == FAULT_FLOOD;
 }
 
-/* The reasons that make sense, one bit each. */
+/* The reasons that are plausible, one bit each. */
 static unsigned
 sensible_ends(const struct fault_peer *peer)
 {
@@ -235,7 +235,7 @@ play(struct pair *p, struct fault_peer *peer, struct owner *o)
 	if (o->is_server)
 		owner_say(o, "220 hi\r\n");
 	o->step = 0;
-	stream_deadline(o->stream, clock_mono_ms() + o->patience_ms);
+	stream_deadline(o->stream, clock_mono_ms() + o->timeout_ms);
 	stream_read(o->stream, true);
 	cr_assert(pair_until(p, &o->ended, 1), "%s: no end", what);
 	cr_assert(sensible_ends(peer) >> o->why & 1, "%s: end %d %s", what, o->why, o->text);
@@ -263,7 +263,7 @@ play_all(bool owner_is_server)
 		descriptors = open_descriptors();
 		peer.at = (enum fault_point)(i / FAULT_ACTS);
 		peer.act = (enum fault_act)(i % FAULT_ACTS);
-		o.patience_ms = waits_for_patience(peer.act) ? PATIENCE_MS : LONG_PATIENCE_MS;
+		o.timeout_ms = needs_end_timeout(peer.act) ? END_TIMEOUT_MS : LONG_TIMEOUT_MS;
 		tcp_pair(fds);
 		peer.fd = fds[0];
 		p.a.fd = -1;

@@ -1,6 +1,6 @@
 /*
- * stream_machine: the promises of the machine itself: limits of its own, wake-ups that say
- * something or are not there, and no more calls of the system than the bytes need.
+ * stream_machine: the state machine itself: its own limits, no wake-up without effect, and no more
+ * system calls than needed.
  */
 #include "net/stream.h"
 
@@ -23,7 +23,7 @@ enum { SIGNAL_OF_A_FAULT = SIGABRT };
 enum { SIGNAL_OF_A_FAULT = 0 };
 #endif
 
-Test(stream_machine, a_wake_up_that_does_nothing_ends_the_stream, .signal = SIGNAL_OF_A_FAULT)
+Test(stream_machine, a_wake_up_without_effect_ends_the_stream, .signal = SIGNAL_OF_A_FAULT)
 {
 	struct pair p;
 
@@ -36,19 +36,19 @@ Test(stream_machine, a_wake_up_that_does_nothing_ends_the_stream, .signal = SIGN
 	pair_clear(&p);
 }
 
-Test(stream_machine, a_wake_up_is_taken_back_with_its_reason)
+Test(stream_machine, a_wake_up_is_cancelled_with_its_reason)
 {
 	struct pair p;
 
 	pair_init(&p);
 	stream_read(p.b.stream, false);
-	side_say(&p.a, "one");
+	side_send(&p.a, "one");
 	pair_settle(&p);
 	p.b.keeps_input = true;
 	stream_read(p.b.stream, true);
 	pair_settle(&p);
 	stream_read(p.b.stream, false);
-	side_say(&p.a, "two");
+	side_send(&p.a, "two");
 	pair_settle(&p);
 	for (int i = 0; i < 5; i++) {
 		stream_read(p.b.stream, true);
@@ -134,7 +134,7 @@ Test(stream_machine, an_alert_that_cannot_be_sent_is_not_sent_again)
 	pair_clear(&p);
 }
 
-Test(stream_machine, the_peers_alert_says_more_than_the_failed_send)
+Test(stream_machine, the_peers_alert_is_reported_instead_of_the_failed_send)
 {
 	struct pair p;
 
@@ -150,7 +150,7 @@ Test(stream_machine, the_peers_alert_says_more_than_the_failed_send)
 	pair_clear(&p);
 }
 
-/* ---- the system's calls ---- */
+/* ---- system calls ---- */
 
 static void
 expect_calls_of_rounds(struct pair *p)
@@ -159,9 +159,9 @@ expect_calls_of_rounds(struct pair *p)
 	struct calls before = calls;
 
 	for (unsigned i = 1; i <= ROUNDS; i++) {
-		side_say(&p->a, "NOOP\r\n");
+		side_send(&p->a, "NOOP\r\n");
 		cr_assert(pair_until_got(p, &p->b, 6 * (size_t)i));
-		side_say(&p->b, "250 ok\r\n");
+		side_send(&p->b, "250 ok\r\n");
 		cr_assert(pair_until_got(p, &p->a, 8 * (size_t)i));
 	}
 	cr_assert(calls.recv - before.recv == 2 * ROUNDS, "%u recv", calls.recv - before.recv);
@@ -184,7 +184,7 @@ Test(stream_machine, one_recv_and_one_send_for_each_line_in_tls)
 
 	pair_init(&p);
 	pair_secure(&p, w.server, w.lax, "mail.example.com");
-	side_say(&p.b, "220 hi\r\n"); /* with the ticket */
+	side_send(&p.b, "220 hi\r\n"); /* with the ticket */
 	cr_assert(pair_until_got(&p, &p.a, 8));
 	buf_reset(&p.a.got);
 	expect_calls_of_rounds(&p);

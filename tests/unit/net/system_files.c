@@ -46,8 +46,8 @@ Test(resolv_conf, nameservers)
 	}
 }
 
-/* Each once, and no more than the first ones. */
-Test(resolv_conf, interfaces_that_it_names)
+/* Each once, and only the first ones. */
+Test(resolv_conf, interfaces_in_the_file)
 {
 	struct resolv_conf_links links;
 	struct buf text, out;
@@ -99,7 +99,7 @@ expect(const struct hosts *h, const char *host, const char *addresses)
 	cr_expect_str_eq(text, addresses, "%s: %s", host, text);
 }
 
-Test(hosts, those_that_routes_name)
+Test(hosts, hosts_in_routes)
 {
 	struct conf_route routes[] = {{.via = VIA_SMARTHOST, .host = STR("Mail.Example.Net")},
 	    {.via = VIA_LMTP, .host = STR("other.example.net")},

@@ -1,5 +1,5 @@
 /*
- * tls_after: TLS messages behind the handshake that are no data: tickets, key updates, empty
+ * tls_after: TLS messages after the handshake that carry no data: tickets, key updates, empty
  * records, and floods of them.
  */
 #include <criterion/criterion.h>
@@ -8,7 +8,7 @@
 #include "hand.h"
 #include "net/stream.h"
 
-/* A server or client by hand, and a stream at the other end. */
+/* A handmade server or client, and a stream at the other end. */
 static struct hand h;
 static struct pair p;
 static gnutls_datum_t ticket_key;
@@ -32,7 +32,7 @@ after_finish(void)
 
 TestSuite(tls_after, .init = after_begin, .fini = after_finish, .timeout = 60);
 
-/* The hand is the server, the stream the client. */
+/* The handmade side is the server, the stream the client. */
 static void
 secure_as_server(void)
 {
@@ -58,7 +58,7 @@ hand_say(const char *text)
 }
 
 static void
-expect_heard(const char *text)
+expect_received(const char *text)
 {
 	char got[100] = "";
 	size_t n = 0;
@@ -72,7 +72,7 @@ expect_heard(const char *text)
 	cr_assert(strcmp(got, text) == 0, "%s", got);
 }
 
-/* c11: two tickets behind Finished, and a key update in the middle of a reply. */
+/* c11: two tickets after Finished, and a key update in the middle of a reply. */
 Test(tls_after, tickets_and_a_key_update_in_a_reply)
 {
 	secure_as_server();
@@ -82,8 +82,8 @@ Test(tls_after, tickets_and_a_key_update_in_a_reply)
 	hand_say("0 last\r\n");
 	cr_assert(pair_until_got(&p, &p.b, 20));
 	cr_assert(str_eq(buf_str(&p.b.got), STR("250-first\r\n250 last\r\n")));
-	side_say(&p.b, "QUIT\r\n"); /* behind the key update that was asked for */
-	expect_heard("QUIT\r\n");
+	side_send(&p.b, "QUIT\r\n"); /* after the requested key update */
+	expect_received("QUIT\r\n");
 	cr_assert(p.b.ended == 0);
 }
 
@@ -94,14 +94,14 @@ Test(tls_after, a_key_update_in_a_command)
 	cr_assert(gnutls_session_key_update(h.session, GNUTLS_KU_PEER) == 0);
 	hand_say("OP\r\n");
 	cr_assert(pair_until_got(&p, &p.b, 6));
-	side_say(&p.b, "250 ok\r\n");
-	expect_heard("250 ok\r\n");
+	side_send(&p.b, "250 ok\r\n");
+	expect_received("250 ok\r\n");
 	cr_assert(gnutls_session_key_update(h.session, 0) == 0);
 	hand_say("QUIT\r\n");
 	cr_assert(pair_until_got(&p, &p.b, 12));
 }
 
-/* While a large message waits for the peer to read, the peer's tickets and key updates are taken,
+/* While a large message waits for the peer to read, the peer's tickets and key updates are handled,
  * and the other way round. */
 Test(tls_after, both_directions_wait_for_each_other)
 {
@@ -128,8 +128,8 @@ Test(tls_after, both_directions_wait_for_each_other)
 		n += (size_t)r;
 	}
 	cr_assert(pair_until(&p, &p.b.drained, 1));
-	side_say(&p.b, ".\r\n");
-	expect_heard(".\r\n");
+	side_send(&p.b, ".\r\n");
+	expect_received(".\r\n");
 }
 
 static void
@@ -177,7 +177,7 @@ Test(tls_after, a_flood_of_harmless_alerts)
 	expect_bounded("alerts");
 }
 
-Test(tls_after, plain_bytes_behind_close_notify_are_ignored)
+Test(tls_after, plain_bytes_after_close_notify_are_ignored)
 {
 	secure_as_server();
 	hand_say("221 bye\r\n");

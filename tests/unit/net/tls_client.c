@@ -1,4 +1,4 @@
-/* TLS: our own side as the client, and certificates that cannot be used. */
+/* TLS: our client side, and unusable certificates. */
 #include "net/tls_credentials.h"
 
 #include <criterion/criterion.h>
@@ -75,26 +75,26 @@ Test(tls_client, names_and_trust)
 	cr_assert(!tls_client_new(STR("/etc/ca.pem"), STR("no PEM"), false, why));
 }
 
-Test(tls_client, what_followed_the_220_is_forgotten)
+Test(tls_client, input_after_the_220_is_discarded)
 {
 	struct pair p;
 
 	pair_init(&p);
 	p.a.keeps_input = true;
-	side_say(&p.b, "220 go\r\n250-evil\r\n");
+	side_send(&p.b, "220 go\r\n250-evil\r\n");
 	cr_assert(pair_until(&p, &p.a.readable, 1));
 	pair_secure(&p, w.server, w.strict, "mail.example.com");
 	cr_assert(stream_input(p.a.stream).n == 0);
 	pair_clear(&p);
 }
 
-Test(tls_client, a_server_that_speaks_no_tls)
+Test(tls_client, a_server_without_tls)
 {
 	struct pair p;
 
 	pair_init(&p);
 	stream_start_tls_client(p.a.stream, w.lax, "mail.example.com");
-	side_say(&p.b, "454 TLS not available\r\n");
+	side_send(&p.b, "454 TLS not available\r\n");
 	cr_assert(pair_until(&p, &p.a.ended, 1));
 	cr_assert(p.a.why == STREAM_TLS_FAILED && p.a.got.n == 0);
 	pair_clear(&p);

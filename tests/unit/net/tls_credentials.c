@@ -29,9 +29,9 @@ Test(tls, both_ways)
 	cr_assert(stream_tls_is_verified(p.a.stream));
 	cr_assert(stream_tls_exporter(p.a.stream, one) && stream_tls_exporter(p.b.stream, two));
 	cr_assert(memcmp(one, two, 32) == 0);
-	side_say(&p.a, "EHLO me\r\n");
+	side_send(&p.a, "EHLO me\r\n");
 	cr_assert(pair_until_got(&p, &p.b, 9));
-	side_say(&p.b, "250 ok\r\n");
+	side_send(&p.b, "250 ok\r\n");
 	cr_assert(pair_until_got(&p, &p.a, 8));
 	stream_finish(p.b.stream, 5000);
 	cr_assert(pair_until(&p, &p.a.ended, 1));
@@ -42,9 +42,9 @@ Test(tls, both_ways)
 	pair_clear(&p);
 }
 
-/* ---- a client by hand ---- */
+/* ---- a handmade client ---- */
 
-Test(tls, what_clients_may_ask)
+Test(tls, what_clients_may_request)
 {
 	static const struct {
 		const char *priority, *name;
@@ -150,7 +150,7 @@ Test(tls, exporter_in_1_2)
 	pair_clear(&p);
 }
 
-Test(tls, tickets_hold_across_processes)
+Test(tls, tickets_are_valid_in_other_processes)
 {
 	static const char *const priorities[] = {"NORMAL", "NORMAL:-VERS-TLS1.3"};
 
@@ -165,7 +165,7 @@ Test(tls, tickets_hold_across_processes)
 			stream_start_tls_server(p.b.stream, round ? other : w.server);
 			hand_init(&h, &p, priorities[i], "mail.example.com");
 			cr_assert(hand_shake(&h) == 0);
-			side_say(&p.b, "x");
+			side_send(&p.b, "x");
 			cr_assert(hand_read(&h, &c, 1) == 1);
 			cr_assert(
 			    gnutls_session_is_resumed(h.session) == round, "%s", priorities[i]);
@@ -223,7 +223,7 @@ start_reading(struct side *s)
 		stream_read(s->stream, true);
 }
 
-Test(tls, data_right_behind_the_handshake)
+Test(tls, data_right_after_the_handshake)
 {
 	struct hand h = {0};
 	struct pair p;
@@ -270,7 +270,7 @@ Test(tls, close_notify_is_the_end)
 	pair_clear(&p);
 }
 
-Test(tls, a_cut_is_no_end)
+Test(tls, a_truncated_stream_is_no_orderly_end)
 {
 	struct hand h = {0};
 	struct pair p;
@@ -304,7 +304,7 @@ Test(tls, renegotiation_is_refused)
 	pair_clear(&p);
 }
 
-Test(tls, what_is_no_handshake)
+Test(tls, input_that_is_no_handshake)
 {
 	static const char record[] = "\x16\x03\x01\xff\xff";
 	static const char sslv2[] =
@@ -334,7 +334,7 @@ Test(tls, what_is_no_handshake)
 	}
 }
 
-Test(tls, garbage_behind_a_handshake)
+Test(tls, garbage_after_a_handshake)
 {
 	static char junk[70000];
 	struct hand h = {0};
@@ -352,7 +352,7 @@ Test(tls, garbage_behind_a_handshake)
 	pair_clear(&p);
 }
 
-Test(tls, nothing_said_before_counts_behind)
+Test(tls, plaintext_input_is_discarded_before_tls)
 {
 	struct hand h = {0};
 	struct pair p;
@@ -361,7 +361,7 @@ Test(tls, nothing_said_before_counts_behind)
 	p.b.keeps_input = true;
 	cr_assert(write(p.a.fd, "STARTTLS\r\nMAIL FROM:<evil>\r\n", 28) == 28);
 	cr_assert(pair_until(&p, &p.b.readable, 1));
-	side_say(&p.b, "220 go\r\n");
+	side_send(&p.b, "220 go\r\n");
 	stream_start_tls_server(p.b.stream, w.server);
 	cr_assert(stream_input(p.b.stream).n == 0);
 	cr_assert(read(p.a.fd, (char[8]){0}, 8) == 8);
@@ -449,7 +449,7 @@ Test(tls, memory_of_an_idle_session)
 		cr_assert(hand_shake(&h[i]) == 0);
 		cr_assert(gnutls_record_send(h[i].session, "NOOP\r\n", 6) == 6);
 		cr_assert(pair_until_got(&p[i], &p[i].b, 6));
-		side_say(&p[i].b, "250 ok\r\n");
+		side_send(&p[i].b, "250 ok\r\n");
 		cr_assert(hand_read(&h[i], (char[10]){0}, 10) == 8);
 	}
 	before = mallinfo2().uordblks;

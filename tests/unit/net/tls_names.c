@@ -1,6 +1,6 @@
 /*
- * tls_names: which certificates a client accepts for which name (RFC 9525), what it says in its
- * ClientHello, and which SNI and ALPN a server takes.
+ * tls_names: the certificates that a client accepts for a name (RFC 9525), its ClientHello, and the
+ * SNI and ALPN that a server accepts.
  */
 #include "net/tls_credentials.h"
 
@@ -74,7 +74,7 @@ Test(tls_names, only_subject_alternative_names_count)
 		expect_valid(rows[i].certificate, rows[i].name, rows[i].is_valid);
 }
 
-/* ---- what a client says ---- */
+/* ---- what a client sends ---- */
 
 static bool
 contains(const char *bytes, size_t n, const char *part, size_t part_n)
@@ -118,7 +118,7 @@ Test(tls_names, a_client_offers_no_application_protocol)
 	cr_assert(!contains(hello, n, "smtp", 4) && !contains(hello, n, "http", 4));
 }
 
-/* ---- what a server takes ---- */
+/* ---- what a server accepts ---- */
 
 Test(tls_names, application_protocols)
 {
@@ -167,7 +167,7 @@ Test(tls_names, application_protocols)
 	}
 }
 
-/* Sends the ClientHello with `from` replaced by `to`, which is as long. */
+/* Sends the ClientHello with `from` replaced by `to`, which has the same length. */
 static struct {
 	const char *from, *to;
 } swap;
@@ -188,8 +188,8 @@ push_swapped(gnutls_transport_ptr_t arg, const void *bytes, size_t n)
 }
 
 /* GnuTLS itself refuses names with bytes that no host name has: the colons of an IPv6 address, and
- * the underscore.  Else the server answers; that the handshake fails afterwards is the client's:
- * its transcript differs. */
+ * the underscore.  Otherwise the server answers, and the handshake fails later in the client,
+ * because its transcript differs. */
 Test(tls_names, odd_server_names_get_the_first_certificate)
 {
 	static const char *const names[] = {"deep.example.net", "DEEP.example.NET",
