@@ -11,7 +11,7 @@
 enum {
 	DISK_SPACE_SEGMENT_MAX = 64 << 20,    /* the usual segment size of the spool */
 	DISK_SPACE_SEGMENT_MIN = 2 << 20,     /* the smallest that is chosen: any message fits */
-	DISK_SPACE_SEGMENTS = 16, /* a small file system is divided into as many segments */
+	DISK_SPACE_SEGMENTS = 16,             /* of a small file system */
 	DISK_SPACE_TEXT_BYTES = 240,
 };
 
@@ -21,8 +21,8 @@ struct disk_space {
 	uint64_t free_bytes;             /* free in it */
 	uint64_t idle_bytes;             /* of segments without content: they count as free */
 	uint64_t share_bytes;            /* must stay free (queue.minimum_free) */
-	uint64_t reserve_bytes; /* of the reserve of compaction, as far as it is not allocated */
-	uint64_t segment_bytes;          /* of a new segment, as far as it is not allocated */
+	uint64_t reserve_bytes;          /* missing in the reserve of compaction */
+	uint64_t segment_bytes;          /* missing in a new segment */
 };
 
 /* For a file system of this size: the bytes that must stay free, the bytes that may be used, and

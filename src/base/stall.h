@@ -15,13 +15,13 @@
 
 enum {
 	STALL_LOGGED_MS = 30000,         /* a piece of work that takes longer is logged, */
-	STALL_AGAIN_TIMES = 10, /* and again each time this many times the limit has passed */
+	STALL_AGAIN_TIMES = 10,          /* and again after this many times the limit */
 };
 
 /* All literals. */
 struct stall_thread {
 	const char *owner;               /* "spool": the first word of the log lines */
-	const char *name; /* "writer", also the name of the thread in other programs */
+	const char *name;                /* "writer", also the name for the system */
 	const char *waits;               /* what does not happen meanwhile */
 };
 

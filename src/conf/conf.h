@@ -156,7 +156,7 @@ struct conf {
 		const int64_t *retry_ms;         /* the last one repeats */
 		size_t retry_count;
 		int64_t minimum_free;            /* percent */
-		int64_t site_concurrency; /* connections at once to a destination, default 10 */
+		int64_t site_concurrency;        /* connections to a destination, default 10 */
 		int64_t concurrency;             /* deliveries in all, default 500 */
 	} queue;
 	struct {

@@ -36,8 +36,8 @@ const struct conf_key conf_key_table[] = {
 		"from."},
 	{"postmaster", KEY_TEXT, AT(postmaster), SENDS | CONF_RELAY, .form = FORM_ADDRESS,
 	    .example = "\"postmaster@example.com\"",
-	    .help = "Who gets mail for <postmaster>, and is told of reports that could not be "
-		"delivered to a sender, and of what needs an administrator (notices). Without "
+	    .help = "The address that gets mail for <postmaster>, reports that could not be "
+		"delivered to a sender, and notices about what needs an administrator. Without "
 		"it: postmaster at the first domain."},
 	{"notices", KEY_SWITCH, AT(notices), CONF_MAIN, "true",
 	    .help = "Whether the postmaster gets mail about what needs an administrator: a "
@@ -46,14 +46,14 @@ const struct conf_key conf_key_table[] = {
 		"their limit. About one thing at most one a day, and 30 a day in all."},
 	{"user", KEY_TEXT, AT(user), CONF_MAIN,
 	    .example = "\"sallyport\"", .flags = KEY_RESTART,
-	    .help = "Who the processes become when started as root. Without it: sallyport. "
-		"It must exist, and must be neither nobody nor root."},
+	    .help = "The user that the processes change to when started as root. Without it: "
+		"sallyport. It must exist, and must be neither nobody nor root."},
 	{"node", KEY_NUMBER, AT(node), CONF_ALL, "0", .max = 31, .flags = KEY_RESTART,
 	    .help = "The number of this gateway among several; part of every id."},
 	{"state_directory", KEY_TEXT, AT(state_directory), CONF_AUTH, "\"/var/lib/sallyport\"",
 	    .form = FORM_PATH, .flags = KEY_RESTART,
-	    .help = "Where facts are kept that commands change: accounts and secrets made at "
-		"first start."},
+	    .help = "The directory of the data that commands change: accounts and secrets made "
+		"at first start."},
 	{"run_directory", KEY_TEXT, AT(run_directory), CONF_CONTROL, "\"/run/sallyport\"",
 	    .form = FORM_PATH, .flags = KEY_RESTART,
 	    .help = "Where the socket for the sallyport command is."},
@@ -126,7 +126,7 @@ const struct conf_key conf_key_table[] = {
 	{"submission.processes", KEY_NUMBER, AT(submission.processes), CONF_SUBMISSION, "0",
 	    .max = 32,
 	    .flags = KEY_RESTART,
-	    .help = "How many processes talk to clients. 0: one per core."},
+	    .help = "How many processes serve clients. 0: one per core."},
 	{"submission.idle_timeout", KEY_DURATION, AT(submission.idle_timeout_ms), CONF_SUBMISSION,
 	    "\"5m\"", .min = SECOND, .max = DAY,
 	    .help = "How long a client may take for one command."},
@@ -139,22 +139,22 @@ const struct conf_key conf_key_table[] = {
 	    .help = "How long a client may take for the content of one message."},
 	{"submission.drain_timeout", KEY_DURATION, AT(submission.drain_timeout_ms), CONF_SUBMISSION,
 	    "\"30s\"", .max = HOUR,
-	    .help = "How long an open message may still take when the daemon is told to stop."},
+	    .help = "How long an open message may still take when the daemon is stopped."},
 	{"submission.client_address", KEY_WORD, AT(submission.client_address), CONF_SUBMISSION,
 	    "\"hide\"", .words = client_words,
 	    .help = "Whether the Received field shows the client's address. The log always has "
 		"it."},
 	{"submission.doubled_fields", KEY_WORD, AT(submission.doubled_fields), CONF_SUBMISSION,
 	    "\"refuse\"", .words = doubled_words,
-	    .help = "What becomes of a message in which a header field stands twice that may "
-		"stand once (RFC 5322 section 3.6). refuse: 554, for many receivers refuse "
-		"it as well, and others show the one or the other; pass: it is sent as it "
-		"is. Two From or two Sender fields are refused always."},
+	    .help = "What happens to a message in which a header field occurs twice that may "
+		"occur once (RFC 5322 section 3.6). refuse: 554, because many receivers refuse "
+		"it as well, and others show either of them; pass: it is sent unchanged. Two "
+		"From or two Sender fields are always refused."},
 
 	{"auth.backends", KEY_TEXTS, AT(auth.backends), CONF_AUTH | CONF_SUBMISSION,
 	    "( \"users\" )",
 	    .words = backend_words, .min = 1, .max = 1,
-	    .help = "Who knows the logins. users: the accounts made by \"sallyport user\"."},
+	    .help = "The sources of logins. users: the accounts made by \"sallyport user\"."},
 	{"auth.mechanisms", KEY_TEXTS, AT(auth.mechanisms), CONF_AUTH | CONF_SUBMISSION,
 	    "( \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" )",
 	    .words = mechanism_words,
@@ -187,18 +187,18 @@ const struct conf_key conf_key_table[] = {
 		"proxy or of an office. Blocks made by hand hold there too."},
 	{"auth.iterations", KEY_NUMBER, AT(auth.iterations), CONF_AUTH, "20000", .min = 4096,
 	    .max = 10000000,
-	    .help = "PBKDF2 rounds of new passwords. More makes a stolen account store harder "
-		"to guess, and each login that is not SCRAM dearer."},
+	    .help = "PBKDF2 rounds of new passwords. More rounds make the passwords of a stolen "
+		"account store harder to guess, and each login without SCRAM more expensive."},
 	{"auth.cache", KEY_DURATION, AT(auth.cache_ms), CONF_AUTH, "\"60s\"", .max = HOUR,
-	    .help = "How long a password that was found right is remembered, in memory, under a "
-		"secret of this start. \"0s\": not at all."},
+	    .help = "How long a successful password check is cached, in memory, under a secret "
+		"of this start. \"0s\": not at all."},
 	{"auth.workers", KEY_NUMBER, AT(auth.workers), CONF_AUTH, "2", .min = 1, .max = 24,
 	    .flags = KEY_RESTART,
 	    .help = "Processes that derive keys from passwords, for PLAIN and LOGIN."},
 	{"auth.step_timeout", KEY_DURATION, AT(auth.step_timeout_ms),
 	    CONF_AUTH | CONF_SUBMISSION, "\"20s\"",
 	    .min = SECOND, .max = 10 * MINUTE,
-	    .help = "A worker that takes longer for one check is killed; the client is told 454."},
+	    .help = "A worker that takes longer for one check is killed; the client gets 454."},
 	{"auth.checks_per_network", KEY_NUMBER, AT(auth.checks_per_network), CONF_AUTH, "8",
 	    .min = 1,
 	    .max = 10000,
@@ -206,7 +206,7 @@ const struct conf_key conf_key_table[] = {
 
 	{"limits.message_size", KEY_SIZE, AT(limits.message_size), SENDS, "\"50M\"", .min = 65536,
 	    .max = INT64_C(2) << 30,
-	    .help = "The largest message, as told by the SIZE extension."},
+	    .help = "The largest message, as announced by the SIZE extension."},
 	{"limits.recipients_per_message", KEY_NUMBER, AT(limits.recipients_per_message), SENDS,
 	    "200",
 	    .min = 1, .max = 1000,
@@ -216,11 +216,11 @@ const struct conf_key conf_key_table[] = {
 	    .unit = "recipients",
 	    .example = "\"300 recipients / 1h, 2000 recipients / 1d\"",
 	    .help = "Recipients that one login may write to in a period. Several, joined by "
-		"commas, all hold."},
+		"commas, all apply."},
 	{"limits.users", KEY_LIST, AT(limits.users), CONF_QUEUE, .max = 20000,
 	    .item_bytes = sizeof(struct conf_user_limit),
 	    .example = "( { user = \"erp@example.com\"; per_user = \"5000 recipients / 1h\"; } )",
-	    .help = "Logins for which another limit holds."},
+	    .help = "Logins with a limit of their own."},
 	{"limits.users.user", KEY_TEXT, offsetof(struct conf_user_limit, user), CONF_QUEUE,
 	    .form = FORM_LOGIN, .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"erp@example.com\"",
@@ -254,8 +254,8 @@ const struct conf_key conf_key_table[] = {
 	    CONF_SUBMISSION,
 	    .form = FORM_LOGIN, .flags = KEY_ITEM | KEY_REQUIRED,
 	    .example = "\"helpdesk@example.com\"",
-	    .help = "The login. Without a domain as in limits.users; what several entries give "
-		"a login adds up."},
+	    .help = "The login. Without a domain as in limits.users; a login has the addresses "
+		"of all its entries."},
 	{"sender_policy.send_as.addresses", KEY_TEXTS, offsetof(struct conf_send_as, addresses),
 	    CONF_SUBMISSION, .form = FORM_PATTERN, .flags = KEY_ITEM | KEY_REQUIRED, .min = 1,
 	    .max = 1000,
@@ -280,9 +280,8 @@ const struct conf_key conf_key_table[] = {
 	    .help = "A domain, or *. and a domain for all below it. Without it: every domain."},
 	{"routes.via", KEY_WORD, ROUTE(via), CONF_RELAY, "\"mx\"", .words = via_words,
 	    .flags = KEY_ITEM | KEY_SHOWN,
-	    .help = "mx: to the hosts that DNS names; smarthost: to a provider that sends on "
-		"for us; smtp: to one host (Postfix, Exchange); lmtp: to one host that stores "
-		"(Dovecot)."},
+	    .help = "mx: to the hosts in DNS; smarthost: to a provider that relays it; smtp: to "
+		"one host (Postfix, Exchange); lmtp: to one host that stores (Dovecot)."},
 	{"routes.host", KEY_TEXT, ROUTE(host), CONF_RELAY, .form = FORM_HOST, .flags = KEY_ITEM,
 	    .example = "\"smtp.example.net\"",
 	    .help = "A host name or numeric address; not with mx."},
@@ -292,10 +291,10 @@ const struct conf_key conf_key_table[] = {
 	{"routes.tls", KEY_WORD, ROUTE(tls), CONF_RELAY, "\"opportunistic\"",
 	    .words = route_tls_words,
 	    .flags = KEY_ITEM,
-	    .help = "opportunistic: where offered, whoever it is; none: never; encrypt: always, "
-		"whoever it is; verify: always, with a certificate that names the host "
-		"among its subject alternative names (RFC 9525); "
-		"implicit and starttls: as verify, from the first byte or after STARTTLS."},
+	    .help = "opportunistic: where offered, unverified; none: never; encrypt: always, "
+		"unverified; verify: always, with a certificate that has the host among its "
+		"subject alternative names (RFC 9525); implicit and starttls: as verify, from "
+		"the first byte or after STARTTLS."},
 	{"routes.username", KEY_TEXT, ROUTE(username), CONF_RELAY, .flags = KEY_ITEM,
 	    .example = "\"example\"",
 	    .help = "The login at the smarthost; needs password."},
@@ -320,49 +319,49 @@ const struct conf_key conf_key_table[] = {
 		"the unit."},
 	{"queue.lifetime", KEY_DURATION, AT(queue.lifetime_ms), CONF_QUEUE, "\"5d\"", .min = SECOND,
 	    .max = 60 * DAY,
-	    .help = "How long delivery is tried before the sender is told that it failed. At its "
-		"end a message is tried for the last time, whatever pause was to follow; of "
-		"many for one host that cannot be reached one is tried, for all. It ends "
-		"messages as well that cannot be tried, because what was stored cannot be read or "
-		"is damaged, or because the delivering process does not work; not those that an "
+	    .help = "How long delivery is tried before the sender gets a report of its failure. "
+		"At its end there is a last attempt, even during a pause; of many messages for "
+		"one host that cannot be reached, one is tried for all. It also ends messages "
+		"that cannot be tried, because the stored message cannot be read or is damaged, "
+		"or because the delivering process does not work; but not those that an "
 		"operator holds."},
 	{"queue.delay_warning", KEY_DURATION, AT(queue.delay_warning_ms), CONF_QUEUE, "\"4h\"",
 	    .max = 60 * DAY,
-	    .help = "After how long the sender is told, once per message, that it waits and until "
-		"when it is tried, unless NOTIFY says otherwise. \"0s\": never; so is a time "
-		"not below queue.lifetime."},
+	    .help = "After how long the sender gets a report, once per message, that it is "
+		"delayed and until when it is tried, unless NOTIFY excludes it. \"0s\": never; "
+		"so is a time not below queue.lifetime."},
 	{"queue.retry", KEY_DURATIONS, AT(queue.retry_ms), CONF_QUEUE,
 	    "[ \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\" ]", .min = 1, .max = 100,
 	    .help = "Pauses between attempts. The last one repeats."},
 	{"queue.minimum_free", KEY_PERCENT, AT(queue.minimum_free), CONF_QUEUE, "\"5%\"", .max = 90,
-	    .help = "The share of the file system that must stay free; below it clients hear "
-		"452. Segments of the spool that hold nothing count as free. What is said of "
-		"messages that are there already, and reports, may use half of the share. "
-		"What it leaves must be 32 MiB or more, or the daemon does not start; below "
-		"1 GiB the spool's segments are smaller, a sixteenth of it each, and at least "
-		"2 MiB."},
+	    .help = "The share of the file system that must stay free; below it clients get "
+		"452. Segments of the spool without content count as free. Records about stored "
+		"messages, and reports, may use half of the share. The rest must be 32 MiB or "
+		"more, or the daemon does not start; below 1 GiB the spool's segments are "
+		"smaller, a sixteenth of it each, and at least 2 MiB."},
 	{"queue.site_concurrency", KEY_NUMBER, AT(queue.site_concurrency), CONF_QUEUE | CONF_RELAY,
 	    "10", .min = 1, .max = 10000,
-	    .help = "Connections at once to one site: hosts that share an MX set. A site has one "
-		"until it has answered, and one more for each answer up to this number. A "
-		"site that is silent, away or says 421 has one again."},
+	    .help = "Connections at once to one destination: hosts that share an MX set. A "
+		"destination has one until it has answered, and one more for each answer up to "
+		"this number. A destination that does not answer, cannot be reached or replies "
+		"421 has one again."},
 	{"queue.concurrency", KEY_NUMBER, AT(queue.concurrency), CONF_QUEUE | CONF_RELAY, "500",
 	    .min = 1, .max = 100000,
-	    .help = "Deliveries at once in all. Sites that have not answered, or did not the "
-		"last time, have half of them together. One user alone can use four fifths, "
-		"and a sixth for sites that have not answered; several share. Each may need "
-		"four descriptors; `config check` and the start compare that with the "
+	    .help = "Deliveries at once in all. Destinations that have not answered, or did not "
+		"the last time, have half of them together. One user alone can use four fifths, "
+		"and a sixth for destinations that have not answered; several share. Each may "
+		"need four descriptors; `config check` and the start compare that with the "
 		"limit of open files."},
 
 	{"timeouts.attempt", KEY_DURATION, AT(timeouts.attempt_ms), CONF_QUEUE | CONF_RELAY,
 	    "\"10m\"",
 	    .min = 100, .max = HOUR,
-	    .help = "For one attempt as a whole, over all hosts and addresses that are tried and "
-		"with the questions to DNS, until a host has taken the recipients and waits "
+	    .help = "For one attempt as a whole, over all hosts and addresses that are tried "
+		"and with the DNS queries, until a host has accepted the recipients and waits "
 		"for the content. Then: deferred. No new host is tried after this time."},
 	{"timeouts.connect", KEY_DURATION, AT(timeouts.connect_ms), CONF_RELAY, "\"30s\"",
 	    .min = 100, .max = HOUR,
-	    .help = "Patience with another host: to connect, per address."},
+	    .help = "For another host: to connect, per address."},
 	{"timeouts.greeting", KEY_DURATION, AT(timeouts.greeting_ms), CONF_RELAY, "\"5m\"",
 	    .min = 100, .max = HOUR,
 	    .help = "For its greeting (RFC 5321 section 4.5.3.2)."},
@@ -391,36 +390,36 @@ const struct conf_key conf_key_table[] = {
 	{"dns.resolver", KEY_TEXT, AT(dns.resolver), CONF_RELAY, "\"system\"",
 	    .form = FORM_RESOLVER,
 	    .example = "\"127.0.0.1@53\"",
-	    .help = "Who looks names up. system: the nameservers of dns.resolv_conf, in their "
-		"order. root: this gateway itself, from the root servers. Or one resolver, as "
-		"ADDRESS or ADDRESS@PORT. DNSSEC is validated here in each case. That a name "
-		"does not exist is believed from the first nameserver alone, as the others may "
-		"not know the names of the inside: while it does not answer, mail for such a "
-		"name is deferred and not returned."},
+	    .help = "The resolver of names. system: the nameservers of dns.resolv_conf, in "
+		"their order. root: this gateway itself, from the root servers. Or one "
+		"resolver, as ADDRESS or ADDRESS@PORT. DNSSEC is validated here in each case. "
+		"Only the first nameserver can answer that a name does not exist, as the others "
+		"may not know internal names: while it does not answer, mail for such a name is "
+		"deferred and not returned."},
 	{"dns.resolv_conf", KEY_TEXT, AT(dns.resolv_conf), CONF_RELAY, "\"/etc/resolv.conf\"",
 	    .form = FORM_PATH,
 	    .help = "The file with the system's nameservers (resolv.conf(5)); the first three "
 		"count. Without the file, or without a nameserver in it: 127.0.0.1. When it "
-		"changes, or an interface that it names, it is read again within seconds; "
-		"while it cannot be read, what was read before counts."},
+		"changes, or an interface that it names, it is read again within seconds; while "
+		"it cannot be read, the content read before is used."},
 	{"dns.hosts_file", KEY_TEXT, AT(dns.hosts_file), CONF_RELAY, "\"/etc/hosts\"",
 	    .form = FORM_PATH,
 	    .help = "The file whose addresses (hosts(5)) count for the hosts that routes name, "
-		"before DNS. MX records, the hosts that they name and the domains of "
-		"recipients are looked up in DNS alone. It may have 64 MiB, as only the names "
-		"of routes are kept. When it changes it is read again within seconds; while it "
-		"cannot be read, what was read before counts. A host of a route that has no "
-		"address, neither here nor in DNS, defers its mail. \"/dev/null\": none."},
+		"before DNS. MX records, the hosts that they name and the domains of recipients "
+		"are looked up in DNS alone. It may have 64 MiB, as only the names of routes "
+		"are kept. When it changes it is read again within seconds; while it cannot be "
+		"read, the content read before is used. A host of a route that has no address, "
+		"neither here nor in DNS, defers its mail. \"/dev/null\": none."},
 	{"dns.dnssec", KEY_WORD, AT(dns.dnssec), CONF_RELAY, "\"auto\"", .words = dnssec_words,
-	    .help = "auto: answers are validated if the resolver passes DNSSEC records on; if it "
-		"does not, mail is sent without validation, which the log says. require: such a "
+	    .help = "auto: answers are validated if the resolver passes DNSSEC records on; if "
+		"it does not, mail is sent without validation, which is logged. require: such a "
 		"resolver is an error, and mail that needs DNS is deferred. off: nothing is "
 		"validated."},
 	{"dns.insecure_zones", KEY_TEXTS, AT(dns.insecure_zones), CONF_RELAY, .form = FORM_ZONE,
 	    .max = 1000,
 	    .example = "( \"corp.example.com\" )",
-	    .help = "Zones that are not validated, with all below them: internal ones, which the "
-		"signed zone above knows nothing of."},
+	    .help = "Zones that are not validated, with all below them: internal ones, which "
+		"the signed zone above does not contain."},
 	{"dns.trust_anchor", KEY_TEXT, AT(dns.trust_anchor), CONF_RELAY,
 	    "\"/usr/share/dns/root.key\"",
 	    .form = FORM_PATH,

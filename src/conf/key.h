@@ -64,7 +64,7 @@ struct conf_key {
 	unsigned roles;
 	const char *dflt;         /* NULL: none; of an item: the meaning of zero bytes */
 	const char *example;      /* NULL: the default is an example */
-	int64_t min, max; /* number, percent, duration, size; list: max is the number of items */
+	int64_t min, max;         /* number, percent, duration, size; list: most items */
 	const char *const *words; /* of KEY_WORD; of KEY_TEXTS: the allowed texts, or NULL */
 	const char *unit;         /* the word that a rate may have */
 	size_t item_bytes;

@@ -48,7 +48,7 @@ enum message_type {
 /* ---- main and roles ---- */
 
 struct message_hello { struct str build; };              /* first on every channel, both ways */
-struct message_config { uint32_t generation; }; /* fd: sealed memfd with this role's keys */
+struct message_config { uint32_t generation; };          /* fd: sealed memfd, this role's keys */
 struct message_log { uint8_t addresses; uint64_t secret; }; /* how addresses are shown */
 struct message_peer { uint8_t role; uint8_t index; uint32_t number; }; /* fd: our end */
 struct message_grant {                                   /* fd: what is granted */
@@ -61,7 +61,7 @@ struct message_stop { int64_t drain_ms; };
 struct message_ready { int64_t newest_ms; };             /* queue: newest id time in the spool */
 struct message_stopped { uint8_t unused; };
 struct message_ping { uint32_t number; };    /* requests a sign of life, */
-struct message_pong { uint32_t number; }; /* which the role's loop answers with the same number */
+struct message_pong { uint32_t number; };    /* answered by the role's loop, same number */
 struct message_refused { uint8_t exit_status; struct str text; }; /* why it cannot start */
 /* the channel is lost; number: that of the PEER message that opened it */
 struct message_peer_lost { uint8_t role; uint8_t index; uint32_t number; };

@@ -444,7 +444,7 @@ Test(explain, one_key_in_full)
 	cr_expect(str_eq(buf_str(&b),
 	              STR("limits.per_user\n"
 	                  "Recipients that one login may write to in a period. Several, joined by "
-	                  "commas, all hold.\n\n"
+	                  "commas, all apply.\n\n"
 	                  "type     a rate: a count and a period\n"
 	                  "default  \"300 recipients / 1h\"\n"
 	                  "example  per_user = \"300 recipients / 1h, 2000 recipients / 1d\";\n"
