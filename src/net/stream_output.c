@@ -95,7 +95,7 @@ stream_output_taken(struct stream *s)
 		stream_row(s)->all_sent(s);
 }
 
-/* Frees the sent part when it is half of the buffer. */
+/* Frees the sent part when it is more than half of the buffer. */
 static void
 stream_compact_output(struct stream *s)
 {

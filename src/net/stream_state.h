@@ -143,7 +143,7 @@ bool stream_wants_input(const struct stream *s);
 /* Adds the read event if input is wanted; stream_disarm removes it. */
 void stream_arm(struct stream *s);
 void stream_disarm(struct stream *s);
-/* Reads the socket until there is nothing more or the limit is reached. */
+/* Receives once from the socket, and handles the bytes, the end or the error. */
 void stream_receive(struct stream *s);
 /* The functions of the table for received bytes and the end of the peer. */
 void stream_received_plain(struct stream *s, struct str bytes);
