@@ -10,10 +10,12 @@
 
 #include "base/buf.h"
 
+/* Writes the bytes in base64, with padding. */
 bool encode_base64(struct buf *out, struct str in);
 /* Rejects any foreign character, wrong padding, and trailing bits that are not zero. */
 bool decode_base64(struct buf *out, struct str in) MUST_USE;
 
+/* Writes the bytes in hex. */
 bool encode_hex(struct buf *out, struct str in);
 
 /* RFC 3461 section 4.  Rejects lower-case or incomplete hexchars and bytes that xtext does not

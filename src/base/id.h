@@ -40,6 +40,7 @@ char *msgid_text(struct msgid id, uint32_t recipient, char out[ID_NUMBER_TEXT_BY
 /* Parses all three forms; a missing part is 0. */
 bool msgid_parse(struct str text, struct msgid *out, uint32_t *recipient_out) MUST_USE;
 
+/* Are both the same message? */
 static inline bool
 msgid_eq(struct msgid a, struct msgid b)
 {

@@ -91,6 +91,7 @@ bool char_is_unseen(uint32_t c);
 /* Printable ASCII only, 0x20..0x7e. */
 bool str_is_printable(struct str s);
 
+/* ASCII only, for these three. */
 static inline char
 char_lower(char c)
 {

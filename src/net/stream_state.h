@@ -104,12 +104,14 @@ enum { STREAM_LIMIT_MS = 60 * 1000 };
 
 extern const struct stream_row stream_rows[];
 
+/* The row of the current state. */
 static inline const struct stream_row *
 stream_row(const struct stream *s)
 {
 	return &stream_rows[s->state];
 }
 
+/* The number of input bytes that the owner has not dropped. */
 static inline size_t
 stream_unread(const struct stream *s)
 {

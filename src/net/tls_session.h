@@ -58,6 +58,7 @@ bool tls_session_write(struct tls_session *t, struct str plain) MUST_USE;
 /* Appends close_notify. */
 void tls_session_close_notify(struct tls_session *t);
 
+/* Properties of an established session, as those of stream (net/stream.h). */
 const char *tls_session_version(const struct tls_session *t);
 bool tls_session_has_exporter(const struct tls_session *t);
 bool tls_session_exporter(const struct tls_session *t, unsigned char out[32]) MUST_USE;
