@@ -149,8 +149,10 @@ conf_note_tls_locations(
 
 	for (size_t i = 0; i < c->tls.count; i++) {
 		items[i] = c->tls.item[i];
-		items[i].certificate_place = conf_tls_location(c, tree, source, i, "certificate");
-		items[i].private_key_place = conf_tls_location(c, tree, source, i, "private_key");
+		items[i].certificate_location =
+		    conf_tls_location(c, tree, source, i, "certificate");
+		items[i].private_key_location =
+		    conf_tls_location(c, tree, source, i, "private_key");
 	}
 	c->tls.item = items;
 }

@@ -60,8 +60,8 @@ struct conf_tls {
 	struct str certificate; /* file names */
 	struct str private_key;
 	int64_t minimum; /* enum conf_tls_minimum */
-	struct str certificate_place; /* "FILE:LINE" of the key, for messages; */
-	struct str private_key_place; /* empty: not read from a file */
+	struct str certificate_location; /* "FILE:LINE" of the key, for messages; */
+	struct str private_key_location; /* empty: not read from a file */
 };
 struct conf_domain {
 	struct str name;

@@ -250,7 +250,7 @@ static void
 tls_files_add_key_finding(const struct tls_files_listing *t, size_t i, const char *text)
 {
 	struct tls_files_finding finding = {.kind = TLS_FILES_FAULT, .index = i,
-	    .place = t->conf->tls.item[i].private_key_place, .key = "tls.private_key",
+	    .place = t->conf->tls.item[i].private_key_location, .key = "tls.private_key",
 	    .text = text};
 
 	if (text[0])
@@ -264,7 +264,7 @@ tls_files_certificate_findings(const struct tls_files_listing *t, size_t i,
 	const struct conf_tls *item = &t->conf->tls.item[i];
 	char text[NAME_SHOWN_MAX + CERTIFICATE_NAMES_BYTES];
 	struct tls_files_finding finding = {.kind = kind, .index = i,
-	    .place = item->certificate_place, .key = "tls.certificate", .text = text};
+	    .place = item->certificate_location, .key = "tls.certificate", .text = text};
 	va_list args;
 	int n;
 
@@ -340,7 +340,7 @@ tls_files_each_finding(const struct conf *c, const struct tls_files *f, int64_t 
 
 		if (fault.n)
 			on_finding(&(struct tls_files_finding){TLS_FILES_FAULT, i,
-			         c->tls.item[i].certificate_place, "tls.certificate",
+			         c->tls.item[i].certificate_location, "tls.certificate",
 			         p->certificate_fault},
 			    arg);
 		tls_files_add_key_finding(&t, i, p->key_fault);

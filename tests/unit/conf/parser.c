@@ -531,10 +531,10 @@ expect_places(const char *file, size_t index, const char *certificate, const cha
 	conf_report_init(&r);
 	c = conf_read_file(file, CONF_SECRETS_LEAVE, &r);
 	cr_assert(c && c->tls.count > index, "%.*s", STR_ARG(buf_str(&r.text)));
-	cr_expect(str_iends(c->tls.item[index].certificate_place, str_of(certificate)), "%.*s",
-		  STR_ARG(c->tls.item[index].certificate_place));
-	cr_expect(str_iends(c->tls.item[index].private_key_place, str_of(private_key)), "%.*s",
-		  STR_ARG(c->tls.item[index].private_key_place));
+	cr_expect(str_iends(c->tls.item[index].certificate_location, str_of(certificate)), "%.*s",
+		  STR_ARG(c->tls.item[index].certificate_location));
+	cr_expect(str_iends(c->tls.item[index].private_key_location, str_of(private_key)), "%.*s",
+		  STR_ARG(c->tls.item[index].private_key_location));
 	conf_drop(&c);
 	conf_report_clear(&r);
 }
