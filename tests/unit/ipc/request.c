@@ -57,7 +57,7 @@ is_refused(struct setting *s)
 }
 
 static void
-expires_and_the_late_answer_finds_no_one(struct setting *s)
+expires_and_the_late_answer_is_ignored(struct setting *s)
 {
 	unsigned before = setting_descriptors();
 
@@ -86,7 +86,7 @@ ends_with_its_peer(struct setting *s)
 }
 
 static void
-cancelled_hears_nothing(struct setting *s)
+a_cancelled_request_has_no_callback(struct setting *s)
 {
 	setting_ask_one(s);
 	request_cancel(&s->request);
@@ -117,7 +117,7 @@ another_type_is_an_error(struct setting *s)
 }
 
 static void
-half_an_answer_is_an_error(struct setting *s)
+an_incomplete_answer_is_an_error(struct setting *s)
 {
 	one_fault(s, FAULT_TRUNCATE, message_question(s->type)->answer, 0);
 	setting_ends_with(s, REQUEST_ERROR, "half an answer");
@@ -126,7 +126,7 @@ half_an_answer_is_an_error(struct setting *s)
 
 /* An answer that cannot be decoded closes the channel, which ends the request. */
 static void
-half_a_question_ends_the_channel(struct setting *s)
+an_incomplete_request_ends_the_channel(struct setting *s)
 {
 	one_fault(s, FAULT_TRUNCATE, s->type, 0);
 	setting_ends_with(s, REQUEST_LOST, "half a question");
@@ -178,7 +178,7 @@ an_answer_that_comes_twice_counts_once(struct setting *s)
 }
 
 static void
-a_dropped_question_expires(struct setting *s)
+a_dropped_request_expires(struct setting *s)
 {
 	clock_shorten_timeouts(1000);
 	one_fault(s, FAULT_DROP, s->type, 0);
@@ -224,7 +224,7 @@ a_stopped_peer_is_waited_for_no_longer_than_the_deadline(struct setting *s)
 
 /* Answers in another order than the requests reach the right owners. */
 static void
-answers_may_overtake(struct setting *s)
+answers_may_come_in_another_order(struct setting *s)
 {
 	struct fault f = {
 	    .type = message_question(s->type)->answer, .kind = FAULT_REORDER, .count = 1};
@@ -246,18 +246,18 @@ answers_may_overtake(struct setting *s)
 	}
 CASE(is_answered)
 CASE(is_refused)
-CASE(expires_and_the_late_answer_finds_no_one)
+CASE(expires_and_the_late_answer_is_ignored)
 CASE(ends_with_its_peer)
-CASE(cancelled_hears_nothing)
+CASE(a_cancelled_request_has_no_callback)
 CASE(another_type_is_an_error)
-CASE(half_an_answer_is_an_error)
-CASE(half_a_question_ends_the_channel)
+CASE(an_incomplete_answer_is_an_error)
+CASE(an_incomplete_request_ends_the_channel)
 CASE(a_lost_descriptor_is_an_error)
 CASE(a_row_s_lost_descriptor_is_an_error)
 CASE(two_descriptors_end_the_channel)
 CASE(an_answer_that_comes_twice_counts_once)
-CASE(a_dropped_question_expires)
+CASE(a_dropped_request_expires)
 CASE(a_dropped_answer_expires)
 CASE(a_slow_answer_is_waited_for)
 CASE(a_stopped_peer_is_waited_for_no_longer_than_the_deadline)
-CASE(answers_may_overtake)
+CASE(answers_may_come_in_another_order)

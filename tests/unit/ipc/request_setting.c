@@ -15,7 +15,7 @@ setting_answer(struct setting *s, uint64_t call)
 }
 
 static void
-other_hears(struct channel *c, const struct channel_packet *p, void *arg)
+other_on_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	struct setting *s = arg;
 
@@ -29,7 +29,7 @@ other_hears(struct channel *c, const struct channel_packet *p, void *arg)
 }
 
 static void
-asker_hears(struct channel *c, const struct channel_packet *p, void *arg)
+asker_on_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
 	(void)c;
 	(void)p;
@@ -78,8 +78,8 @@ join(struct setting *s)
 	int ends[2];
 
 	s->between = fault_channel_new(ends);
-	s->asker.channel = channel_new(s->base, ends[0], asker_hears, asker_lost, s);
-	s->other.channel = channel_new(s->base, ends[1], other_hears, other_lost, s);
+	s->asker.channel = channel_new(s->base, ends[0], asker_on_packet, asker_lost, s);
+	s->other.channel = channel_new(s->base, ends[1], other_on_packet, other_lost, s);
 }
 
 void

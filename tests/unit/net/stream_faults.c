@@ -67,7 +67,7 @@ struct owner {
 };
 
 static void
-owner_say(struct owner *o, const char *text)
+owner_send(struct owner *o, const char *text)
 {
 	o->step++;
 	stream_deadline(o->stream, clock_mono_ms() + o->timeout_ms);
@@ -83,29 +83,29 @@ owner_finish(struct owner *o, const char *text)
 }
 
 static void
-client_hears(struct owner *o)
+client_receives(struct owner *o)
 {
-	static const char *const says[] = {"EHLO\r\n", "STARTTLS\r\n", ""};
+	static const char *const texts[] = {"EHLO\r\n", "STARTTLS\r\n", ""};
 
 	if (o->step == STEP_DATA) {
 		owner_finish(o, "QUIT\r\n");
 		return;
 	}
-	owner_say(o, says[o->step]);
+	owner_send(o, texts[o->step]);
 	if (o->step == STEP_TLS + 1)
 		stream_start_tls_client(o->stream, w.lax, "mail.example.com");
 }
 
 static void
-server_hears(struct owner *o)
+server_receives(struct owner *o)
 {
-	static const char *const says[] = {"250 ok\r\n", "220 go\r\n"};
+	static const char *const texts[] = {"250 ok\r\n", "220 go\r\n"};
 
 	if (o->step == STEP_DATA) {
 		owner_finish(o, "221 bye\r\n");
 		return;
 	}
-	owner_say(o, says[o->step]);
+	owner_send(o, texts[o->step]);
 	if (o->step == STEP_TLS)
 		stream_start_tls_server(o->stream, w.server);
 }
@@ -121,7 +121,7 @@ owner_readable(struct stream *s, void *arg)
 		o->got += in.n;
 		stream_drop(s, in.n);
 		if (o->got >= FAULT_DATA_BYTES + 3)
-			owner_say(o, "250 taken\r\n");
+			owner_send(o, "250 taken\r\n");
 		return;
 	}
 	while ((n = str_find(in, '\n')) < in.n) {
@@ -129,9 +129,9 @@ owner_readable(struct stream *s, void *arg)
 
 		stream_drop(s, n + 1);
 		if (is_last && o->is_server)
-			server_hears(o);
+			server_receives(o);
 		else if (is_last)
-			client_hears(o);
+			client_receives(o);
 		in = stream_input(s);
 	}
 }
@@ -233,7 +233,7 @@ play(struct pair *p, struct fault_peer *peer, struct owner *o)
 	    fault_point_names[peer->at]);
 	fault_peer_begin(peer);
 	if (o->is_server)
-		owner_say(o, "220 hi\r\n");
+		owner_send(o, "220 hi\r\n");
 	o->step = 0;
 	stream_deadline(o->stream, clock_mono_ms() + o->timeout_ms);
 	stream_read(o->stream, true);

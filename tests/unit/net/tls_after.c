@@ -52,7 +52,7 @@ secure_as_client(void)
 }
 
 static void
-hand_say(const char *text)
+hand_send(const char *text)
 {
 	cr_assert(gnutls_record_send(h.session, text, strlen(text)) == (ssize_t)strlen(text));
 }
@@ -77,9 +77,9 @@ Test(tls_after, tickets_and_a_key_update_in_a_reply)
 {
 	secure_as_server();
 	cr_assert(gnutls_session_ticket_send(h.session, 2, 0) == 0);
-	hand_say("250-first\r\n25");
+	hand_send("250-first\r\n25");
 	cr_assert(gnutls_session_key_update(h.session, GNUTLS_KU_PEER) == 0);
-	hand_say("0 last\r\n");
+	hand_send("0 last\r\n");
 	cr_assert(pair_until_got(&p, &p.b, 20));
 	cr_assert(str_eq(buf_str(&p.b.got), STR("250-first\r\n250 last\r\n")));
 	side_send(&p.b, "QUIT\r\n"); /* after the requested key update */
@@ -90,14 +90,14 @@ Test(tls_after, tickets_and_a_key_update_in_a_reply)
 Test(tls_after, a_key_update_in_a_command)
 {
 	secure_as_client();
-	hand_say("NO");
+	hand_send("NO");
 	cr_assert(gnutls_session_key_update(h.session, GNUTLS_KU_PEER) == 0);
-	hand_say("OP\r\n");
+	hand_send("OP\r\n");
 	cr_assert(pair_until_got(&p, &p.b, 6));
 	side_send(&p.b, "250 ok\r\n");
 	expect_received("250 ok\r\n");
 	cr_assert(gnutls_session_key_update(h.session, 0) == 0);
-	hand_say("QUIT\r\n");
+	hand_send("QUIT\r\n");
 	cr_assert(pair_until_got(&p, &p.b, 12));
 }
 
@@ -117,7 +117,7 @@ Test(tls_after, both_directions_wait_for_each_other)
 	for (int i = 0; i < 3; i++) {
 		cr_assert(gnutls_session_ticket_send(h.session, 1, 0) == 0);
 		cr_assert(gnutls_session_key_update(h.session, GNUTLS_KU_PEER) == 0);
-		hand_say("250-wait\r\n");
+		hand_send("250-wait\r\n");
 		pair_settle(&p);
 	}
 	cr_assert(pair_until_got(&p, &p.b, 30));
@@ -180,7 +180,7 @@ Test(tls_after, a_flood_of_harmless_alerts)
 Test(tls_after, plain_bytes_after_close_notify_are_ignored)
 {
 	secure_as_server();
-	hand_say("221 bye\r\n");
+	hand_send("221 bye\r\n");
 	gnutls_bye(h.session, GNUTLS_SHUT_WR);
 	cr_assert(write(p.a.fd, "250 evil\r\n", 10) == 10);
 	cr_assert(pair_until(&p, &p.b.ended, 1));
