@@ -9,10 +9,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/id.h"
+#include "mail/envelope_options.h"
 
-enum envelope_body { BODY_7BIT, BODY_8BITMIME };
-enum envelope_return { RETURN_UNSET, RETURN_FULL, RETURN_HEADERS };
-enum envelope_notify { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
 enum envelope_kind {
 	ENVELOPE_MESSAGE,
 	ENVELOPE_REPORT, /* made by the queue; null sender */

@@ -6,7 +6,7 @@
 #ifndef MAIL_SMTP_COMMAND_H
 #define MAIL_SMTP_COMMAND_H
 
-#include "mail/envelope.h"
+#include "mail/envelope_options.h"
 #include "mail/mail_address.h"
 #include "mail/smtp_status.h"
 
