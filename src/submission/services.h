@@ -7,7 +7,7 @@
 
 #include "submission/session.h"
 
-/* arg: struct smtpd_connection */
+/* arg: struct smtpd_connection. The role gives them to the session of each of its connections. */
 extern const struct session_services services_of_smtpd_connection;
 
 #endif

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/stream.h"
-#include "submission/services.h"
 #include "submission/session.h"
 
 enum {
@@ -236,7 +235,7 @@ smtpd_connection_new(struct submission *submission, const struct smtpd_connectio
 {
 	struct smtpd_connection *c = MEM_NEW(struct smtpd_connection);
 	struct session_setup setup = {
-	    .services = &services_of_smtpd_connection,
+	    .services = submission->services,
 	    .arg = c,
 	    .conf = submission->role->conf,
 	    .port = (uint16_t)listen->port,

@@ -12,6 +12,7 @@
 #include "submission/account_recheck.h"
 #include "submission/certificates.h"
 #include "submission/listener.h"
+#include "submission/services.h"
 #include "submission/smtpd_connection.h"
 
 enum { LAST_REPLY_S = 2 };
@@ -88,6 +89,7 @@ submission_of(struct role *r)
 	submission->base = r->base;
 	submission->signer = signer_new(submission_signer_lost, submission);
 	submission->tokens = limit_tokens_new(r->base);
+	submission->services = &services_of_smtpd_connection;
 	submission->spare_fd = -1;
 	for (size_t i = 0; i < SUBMISSION_LISTENERS; i++)
 		submission->listeners[i].fd = -1;

@@ -18,6 +18,7 @@
 enum { SUBMISSION_LISTENERS = 64, SUBMISSION_CERTIFICATES = 64 };
 
 struct smtpd_connection;
+struct session_services;
 struct recheck;
 
 struct listener {
@@ -36,6 +37,7 @@ struct certificates_entry {
 
 struct submission {
 	struct role *role;
+	const struct session_services *services; /* of the session of each connection */
 	struct event_base *base;
 	struct channel *auth, *queue; /* NULL: not connected */
 	struct role_peer auth_peer, queue_peer, keys_peer;
