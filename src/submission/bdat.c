@@ -6,7 +6,6 @@
 
 #include "mail/smtp_command.h"
 #include "submission/content.h"
-#include "submission/content_commit.h"
 #include "submission/smtpd_transaction.h"
 
 static enum session_step
@@ -18,6 +17,8 @@ refuse_malformed_bdat(struct session *s, const struct smtp_status *status)
 	return session_refuse(s, "data", "bdat", status);
 }
 
+static session_chunk_fn on_bdat_chunk_end;
+
 enum session_step
 bdat_command(struct session *s, struct str args)
 {
@@ -28,12 +29,13 @@ bdat_command(struct session *s, struct str args)
 	if (status.code != 250)
 		return refuse_malformed_bdat(s, &status);
 	if (!c->is_chunked)
-		content_begin(s, true);
+		content_begin(s, on_bdat_chunk_end);
+	c->is_chunked = true;
 	c->chunk_left = bdat.size;
 	c->is_last = bdat.is_last;
 	c->is_chunk_complete = bdat.size == 0;
 	session_enter(s, STATE_BDAT);
-	return c->is_chunk_complete ? bdat_end(s) : SESSION_NEXT;
+	return c->is_chunk_complete ? on_bdat_chunk_end(s) : SESSION_NEXT;
 }
 
 enum session_step
@@ -55,15 +57,17 @@ bdat_read(struct session *s, struct str in, size_t *used_out)
 	return content_continue(s, before);
 }
 
-enum session_step
-bdat_end(struct session *s)
+static enum session_step
+on_bdat_chunk_end(struct session *s)
 {
 	struct content *c = &s->content;
 	unsigned long long total = c->total_bytes;
 	struct smtp_status status;
 
+	if (!c->fault && c->is_last && crlf_check_end(&c->check))
+		content_fail_bare(s);
 	if (c->fault || c->is_last)
-		return content_commit_begin(s);
+		return content_end(s);
 	/* a message may have as many chunks as it needs */
 	if (c->has_octets)
 		s->idle_commands = 0;

@@ -10,7 +10,5 @@
 session_verb_fn bdat_command, bdat_discard_command;
 /* Read the octets of such a chunk. */
 session_read_fn bdat_read, bdat_read_discarded;
-/* All octets of the chunk have been read. */
-enum session_step bdat_end(struct session *s);
 
 #endif

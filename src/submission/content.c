@@ -7,39 +7,26 @@
 #include "submission/content.h"
 
 #include "mail/header.h"
-#include "submission/bdat.h"
 #include "submission/content_commit.h"
 #include "submission/smtpd_transaction.h"
 
 enum {
-	/* the decoder may keep a few bytes of one block and return them with the next */
-	HELD_BACK = 64,
 	WRITING_LONGEST_MS =
 	    180000, /* a client does not wait longer (RFC 5321 section 4.5.3.2.5) */
 };
 
 void
-content_clear(struct session *s)
+content_begin(struct session *s, session_chunk_fn *on_chunk_end)
 {
-	struct content *c = &s->content;
-
-	buf_clear(&c->bytes);
-	*c = (struct content){0};
-	buf_init(&c->bytes, MESSAGE_CONTENT_MAX + HELD_BACK);
-	dot_init(&c->dot);
-}
-
-void
-content_begin(struct session *s, bool is_chunked)
-{
-	content_clear(s);
-	s->content.is_chunked = is_chunked;
+	smtpd_transaction_clear_content(s);
+	s->content.on_chunk_end = on_chunk_end;
 	s->message_deadline_ms =
 	    s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
 }
 
-void
-content_fail(struct session *s, const char *reason, const struct smtp_status *status)
+/* The message will be refused for this fault; from now on its content is discarded. */
+static void
+fail_content(struct session *s, const char *reason, const struct smtp_status *status)
 {
 	struct content *c = &s->content;
 
@@ -57,22 +44,7 @@ content_fail_bare(struct session *s)
 {
 	struct smtp_status bare = smtp_status_make(550, "5.6.11", "Bare CR or LF in message");
 
-	content_fail(s, "bare_line_end", &bare);
-}
-
-enum session_step
-content_data(struct session *s, struct str args)
-{
-	struct smtp_status status = smtp_status_make(354, NULL, "End data with <CR><LF>.<CR><LF>");
-
-	if (args.n > 0) {
-		status = smtp_status_make(501, "5.5.4", "No parameters allowed");
-		return session_refuse(s, "command", "parameters", &status);
-	}
-	content_begin(s, false);
-	s->content.is_last = true;
-	session_enter(s, STATE_DATA);
-	return session_reply(s, &status);
+	fail_content(s, "bare_line_end", &bare);
 }
 
 /* ---- input ---- */
@@ -86,17 +58,6 @@ content_room(const struct session *s)
 		return SIZE_MAX;
 	/* one byte more than a packet holds shows that the content needs a file */
 	return MESSAGE_CONTENT_MAX + 1 > c->bytes.n ? MESSAGE_CONTENT_MAX + 1 - c->bytes.n : 1;
-}
-
-enum session_step
-content_read(struct session *s, struct str in, size_t *used_out)
-{
-	struct content *c = &s->content;
-	size_t before = c->bytes.n;
-
-	c->is_chunk_complete =
-	    dot_take(&c->dot, str_upto(in, content_room(s)), &c->bytes, used_out);
-	return content_continue(s, before);
 }
 
 /* Searches the end of the header in new bytes only. */
@@ -122,7 +83,7 @@ find_content_body(struct session *s)
 		return;
 	status =
 	    smtp_status_make(552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
-	content_fail(s, "header_too_large", &status);
+	fail_content(s, "header_too_large", &status);
 }
 
 static void
@@ -136,7 +97,7 @@ check_content_octets(struct session *s)
 	if (!faults || s->content.fault)
 		return;
 	nul = smtp_status_make(550, "5.6.0", "NUL in message");
-	content_fail(s, "nul", &nul);
+	fail_content(s, "nul", &nul);
 }
 
 /* Takes the part of the new bytes that is body. */
@@ -164,7 +125,7 @@ check_new_content(struct session *s, size_t before)
 	if (c->total_bytes > s->conf->limits.message_size) {
 		large = smtp_status_make(552, "5.3.4", "Message is larger than %llu bytes",
 		    (unsigned long long)s->conf->limits.message_size);
-		content_fail(s, "too_large", &large);
+		fail_content(s, "too_large", &large);
 		return;
 	}
 	if (!c->has_8bit_body)
@@ -186,8 +147,10 @@ write_content_buffer(struct session *s)
 	buf_reset(&c->bytes);
 }
 
-bool
-content_flush(struct session *s)
+/* True: all of the content is where the queue can commit it; otherwise the rest is being written to
+ * the file. */
+static bool
+flush_content(struct session *s)
 {
 	struct content *c = &s->content;
 
@@ -201,7 +164,7 @@ static void
 fail_content_file(struct session *s, const struct smtp_status *status)
 {
 	s->content.is_writing = false;
-	content_fail(s, "storage", status);
+	fail_content(s, "storage", status);
 	smtpd_transaction_release(s);
 }
 
@@ -222,8 +185,9 @@ content_written(struct session *s, const struct smtp_status *fault)
 		fail_content_file(s, fault);
 }
 
-enum session_step
-content_wait(struct session *s)
+/* No input is taken until a write has ended. */
+static enum session_step
+wait_for_content_write(struct session *s)
 {
 	s->state_before = s->state;
 	s->content.wait_began_ms = s->services->mono_ms(s->arg);
@@ -231,12 +195,21 @@ content_wait(struct session *s)
 	return SESSION_WAIT;
 }
 
-static enum session_step
-end_content_chunk(struct session *s)
+enum session_step
+content_end(struct session *s)
 {
-	if (s->content.is_chunked)
-		return bdat_end(s);
+	/* the reader has done its part, and is not called again after the wait */
+	s->content.on_chunk_end = content_end;
+	if (!s->content.fault && !flush_content(s))
+		return wait_for_content_write(s);
 	return content_commit_begin(s);
+}
+
+/* Continues with what the reader does when a chunk is complete; before that, with more input. */
+static enum session_step
+end_chunk_if_complete(struct session *s)
+{
+	return s->content.is_chunk_complete ? s->content.on_chunk_end(s) : SESSION_NEXT;
 }
 
 static enum session_step
@@ -245,22 +218,15 @@ on_spool_file_opened(struct session *s, const struct smtp_status *answer)
 	struct content *c = &s->content;
 
 	if (!smtp_status_is_ok(answer)) {
-		content_fail(s, "storage", answer);
-		return c->is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
+		fail_content(s, "storage", answer);
+		return end_chunk_if_complete(s);
 	}
 	c->in_file = true;
 	c->header =
 	    arena_str(&s->transaction.arena, str_upto(buf_str(&c->bytes), c->body_offset - 2));
 	buf_drop(&c->bytes, c->body_offset);
 	write_content_buffer(s);
-	return c->is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
-}
-
-struct smtp_status
-content_file_unavailable(void)
-{
-	return smtp_status_make(
-	    451, "4.3.0", "Large messages cannot be stored now, try again later");
+	return end_chunk_if_complete(s);
 }
 
 static enum session_step
@@ -269,17 +235,17 @@ ask_spool_file(struct session *s)
 	struct message_spool_file m = {
 	    s->id, s->number, s->content.total_bytes, buf_str(&s->user)};
 	uint64_t announced = s->transaction.announced_bytes;
-	struct smtp_status status = content_file_unavailable();
+	struct smtp_status status = smtpd_transaction_file_unavailable();
 
 	m.size_hint = announced > m.size_hint ? announced : m.size_hint;
 	if (!s->services->may_open_file(s->arg)) {
-		content_fail(s, "storage", &status);
-		return s->content.is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
+		fail_content(s, "storage", &status);
+		return end_chunk_if_complete(s);
 	}
 	if (!s->services->open_file(s->arg, &m)) {
 		status = session_queue_lost();
-		content_fail(s, "queue_away", &status);
-		return s->content.is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
+		fail_content(s, "queue_away", &status);
+		return end_chunk_if_complete(s);
 	}
 	s->transaction.has_file = true;
 	s->on_answer = on_spool_file_opened;
@@ -296,10 +262,10 @@ continue_with_buffer(struct session *s)
 	if (is_full && !c->in_file)
 		return ask_spool_file(s);
 	if (is_full && c->is_writing)
-		return content_wait(s);
+		return wait_for_content_write(s);
 	if (is_full)
 		write_content_buffer(s);
-	return c->is_chunk_complete ? end_content_chunk(s) : SESSION_NEXT;
+	return end_chunk_if_complete(s);
 }
 
 enum session_step

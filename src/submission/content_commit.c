@@ -8,7 +8,6 @@
 #include "mail/header.h"
 #include "mail/rewrite.h"
 #include "policy/sender_rules.h"
-#include "submission/content.h"
 #include "submission/smtpd_transaction.h"
 
 enum { HEADER_OUT_MAX = HEADER_BYTES_MAX + 8192 };
@@ -225,15 +224,6 @@ split_draft(struct session *s, struct content_draft *d)
 	d->body = c->body_offset > 0 ? str_from(all, c->body_offset) : STR_NULL;
 }
 
-static void
-finish_content_check(struct session *s)
-{
-	struct content *c = &s->content;
-
-	if (c->is_chunked && !c->fault && crlf_check_end(&c->check))
-		content_fail_bare(s);
-}
-
 enum session_step
 content_commit_begin(struct session *s)
 {
@@ -241,11 +231,8 @@ content_commit_begin(struct session *s)
 	enum session_step step;
 	struct smtp_status status;
 
-	finish_content_check(s);
 	if (s->content.fault)
 		return refuse_content(s, s->content.fault_reason, s->content.fault, STR_NULL);
-	if (!content_flush(s))
-		return content_wait(s);
 	split_draft(s, &d);
 	msgid_text(session_message_id(s), 0, d.id);
 	buf_init(&d.out, HEADER_OUT_MAX);

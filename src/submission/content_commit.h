@@ -7,8 +7,8 @@
 
 #include "submission/session_internal.h"
 
-/* The content is complete, or has a fault: asks the queue, or refuses the message, which ends the
- * transaction. */
+/* The content is complete and where the queue can commit it, or it has a fault and all of it was
+ * discarded: asks the queue, or refuses the message, which ends the transaction. */
 enum session_step content_commit_begin(struct session *s);
 
 #endif

@@ -13,6 +13,7 @@
 #include "submission/content.h"
 #include "submission/hello.h"
 #include "submission/smtpd_auth.h"
+#include "submission/smtpd_data.h"
 #include "submission/smtpd_line.h"
 #include "submission/smtpd_transaction.h"
 
@@ -45,7 +46,7 @@ static const struct session_verb verbs[] = {
     {"RCPT",     AT(STATE_MAIL) | AT(STATE_RCPT), smtpd_transaction_rcpt, NULL},
     {"RCPT",     AT(STATE_LOGGED_IN),         NULL, "MAIL comes first"},
     {"RCPT",     AT(STATE_BDAT_NEXT),          NULL, "the content of a message has begun"},
-    {"DATA",     AT(STATE_RCPT),           content_data, NULL},
+    {"DATA",     AT(STATE_RCPT),           smtpd_data_command, NULL},
     {"DATA",     AT(STATE_LOGGED_IN),         NULL, "MAIL comes first"},
     {"DATA",     AT(STATE_MAIL),          NULL, "RCPT comes first"},
     {"DATA",     AT(STATE_BDAT_NEXT),          NULL, "DATA and BDAT do not mix"},
@@ -109,7 +110,7 @@ static const struct {
     [STATE_LOGGED_IN] = {smtpd_line_read, TIMEOUT_COMMAND, NULL},
     [STATE_MAIL] = {smtpd_line_read, TIMEOUT_COMMAND, NULL},
     [STATE_RCPT] = {smtpd_line_read, TIMEOUT_COMMAND, NULL},
-    [STATE_DATA] = {content_read, TIMEOUT_MESSAGE, NULL},
+    [STATE_DATA] = {smtpd_data_read, TIMEOUT_MESSAGE, NULL},
     [STATE_BDAT] = {bdat_read, TIMEOUT_MESSAGE, NULL},
     [STATE_BDAT_NEXT] = {smtpd_line_read, TIMEOUT_BDAT_NEXT, NULL},
     [STATE_WRITING] = {read_nothing, TIMEOUT_WRITING, NULL},

@@ -1,6 +1,7 @@
 /*
  * session_internal: the state of a session, shared by session.c and the files of its commands
- * (hello, smtpd_auth, smtpd_transaction, content, bdat, smtpd_line) and not used elsewhere.
+ * (hello, smtpd_auth, smtpd_transaction, smtpd_data, bdat, content, content_commit, smtpd_line) and
+ * not used elsewhere.
  */
 #ifndef SUBMISSION_SESSION_INTERNAL_H
 #define SUBMISSION_SESSION_INTERNAL_H
@@ -34,6 +35,8 @@ enum session_state {
 typedef enum session_step session_verb_fn(struct session *s, struct str args);
 /* Handles the answer of the queue. */
 typedef enum session_step session_answer_fn(struct session *s, const struct smtp_status *answer);
+/* Continues when all octets of a chunk have been taken. */
+typedef enum session_step session_chunk_fn(struct session *s);
 /* Takes bytes from the front of `in`; *used_out: how many. */
 typedef enum session_step session_read_fn(struct session *s, struct str in, size_t *used_out);
 
@@ -65,6 +68,7 @@ struct content {
 	uint64_t total_bytes;
 	uint64_t file_bytes;
 	uint64_t chunk_left;
+	session_chunk_fn *on_chunk_end; /* of the reader, DATA or BDAT */
 	struct dot dot;
 	struct crlf_check check;
 	bool is_chunked;

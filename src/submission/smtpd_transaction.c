@@ -6,14 +6,26 @@
 
 #include "mail/smtp_command.h"
 #include "policy/sender_rules.h"
-#include "submission/content.h"
 
 enum {
 	TRANSACTION_MAX = 8 << 20,
 	ENVELOPE_FIXED = 4096, /* all fields but the recipients, with a reserve */
 	ENVELOPE_PER_RECIPIENT = 32,
 	PENDING_MAX = 2 * SMTP_COMMAND_LINE_MAX,
+	/* the decoder may keep a few bytes of one block and return them with the next */
+	HELD_BACK = 64,
 };
+
+void
+smtpd_transaction_clear_content(struct session *s)
+{
+	struct content *c = &s->content;
+
+	buf_clear(&c->bytes);
+	*c = (struct content){0};
+	buf_init(&c->bytes, MESSAGE_CONTENT_MAX + HELD_BACK);
+	dot_init(&c->dot);
+}
 
 void
 smtpd_transaction_init(struct session *s)
@@ -22,7 +34,14 @@ smtpd_transaction_init(struct session *s)
 	buf_init(&s->transaction.recipients,
 	    ENVELOPE_RECIPIENTS_MAX * sizeof(struct envelope_recipient));
 	buf_init(&s->transaction.pending_recipient, PENDING_MAX);
-	content_clear(s);
+	smtpd_transaction_clear_content(s);
+}
+
+struct smtp_status
+smtpd_transaction_file_unavailable(void)
+{
+	return smtp_status_make(
+	    451, "4.3.0", "Large messages cannot be stored now, try again later");
 }
 
 void
@@ -51,7 +70,7 @@ smtpd_transaction_forget(struct session *s)
 	*t = (struct smtpd_transaction){.arena = t->arena,
 	    .recipients = t->recipients,
 	    .pending_recipient = t->pending_recipient};
-	content_clear(s);
+	smtpd_transaction_clear_content(s);
 }
 
 void
@@ -132,7 +151,7 @@ message_can_be_stored(struct session *s, const struct smtp_command_mail *mail,
 		detail_out->room = room;
 		*why_out = smtp_status_no_room(size);
 	} else if (size > MESSAGE_CONTENT_MAX && !s->services->may_open_file(s->arg)) {
-		*why_out = content_file_unavailable();
+		*why_out = smtpd_transaction_file_unavailable();
 	} else {
 		return true;
 	}
