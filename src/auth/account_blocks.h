@@ -5,7 +5,7 @@
 #ifndef AUTH_ACCOUNT_BLOCKS_H
 #define AUTH_ACCOUNT_BLOCKS_H
 
-#include "auth/broker.h"
+#include "auth/broker_state.h"
 
 /* Adds one value "blocked" for each block, at most eight: "everywhere, by root since … until …:
  * why". Blocks of networks are included if the last successful login came from that network, or if

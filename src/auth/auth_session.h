@@ -1,12 +1,11 @@
 /*
- * auth_session: one client's AUTH exchange in the broker, from its start to the answer: the claimed
- * identity, the lookup in the cache, the check of the proof, the count of failures, the log line.
- * Submission names a session by its id; one session is answered over one channel.
+ * auth_session: the state of one client's AUTH exchange in the broker, and its life. auth_exchange
+ * runs the steps of the exchange; auth_result answers them, and guesses counts failures.
  */
 #ifndef AUTH_AUTH_SESSION_H
 #define AUTH_AUTH_SESSION_H
 
-#include "auth/broker.h"
+#include "auth/broker_state.h"
 
 enum { AUTH_SESSION_MAX = 32768, AUTH_SESSION_AGE_MAX_MS = 300000 };
 
@@ -61,28 +60,26 @@ struct auth_session {
 	struct message_auth_answer answer; /* sent after the delay */
 };
 
-/* Each of the two requests is answered with AUTH_ANSWER on `channel`, perhaps later. */
-void auth_session_start(
-    struct broker *b, struct channel *channel, uint64_t call, const struct message_auth_start *m);
-void auth_session_step(
-    struct broker *b, struct channel *channel, uint64_t call, const struct message_auth_step *m);
-/* The client cancelled, or its connection is closed: ends the session without an answer. */
-void auth_session_cancel(
-    struct broker *b, struct channel *channel, const struct message_auth_cancel *m);
-
-/* `test auth`: checks the values user and password like a login, without the cache and without
- * counting; answers with rows. */
-void auth_session_test(struct broker *b, struct channel *channel, uint64_t call, struct str values);
-
+/* A session that is to answer this request; auth_session_end frees it. */
+struct auth_session *auth_session_new(
+    struct broker *b, struct channel *channel, uint64_t call, uint64_t id);
+/* From now on auth_session_find finds the session by its id. */
+void auth_session_add(struct auth_session *s);
+/* The session of this id on this channel (NULL: on any); NULL: there is none. */
+struct auth_session *auth_session_find(
+    const struct broker *b, const struct channel *channel, uint64_t id);
+/* Ends and frees the session; its request is refused if it was not answered. */
+void auth_session_end(struct auth_session *s);
 /* Ends all sessions of a channel that is lost, without an answer; NULL: all sessions. */
 void auth_session_drop_all(struct broker *b, const struct channel *channel);
 /* Ends the sessions whose client has not answered for AUTH_SESSION_AGE_MAX_MS. */
 void auth_session_sweep(struct broker *b);
 
+/* The configuration that is now valid for the session. */
+const struct conf *auth_session_conf(const struct auth_session *s);
 /* The password that the client sent; empty: the mechanism sends none. */
 struct str auth_session_password(const struct auth_session *s);
-/* For auth_result.c: frees the session; and the configuration that is now valid for it. */
-void auth_session_end(struct auth_session *s);
-const struct conf *auth_session_conf(const struct auth_session *s);
+/* Stores a copy of the text in place of the former bytes, which are wiped. */
+void auth_session_keep(struct auth_session_bytes *bytes, struct str from);
 
 #endif

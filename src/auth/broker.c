@@ -2,15 +2,15 @@
  * broker: the role that decides logins. It is the only writer of the account store; it has the
  * cache of right passwords and the counts of failures; workers do for it what blocks.
  */
-#include "auth/broker.h"
-
 #include <stdio.h>
 #include <unistd.h>
 
 #include "auth/account_blocks.h"
 #include "auth/auth.h"
+#include "auth/auth_exchange.h"
 #include "auth/auth_session.h"
 #include "auth/broker_blocklist.h"
+#include "auth/broker_store.h"
 #include "auth/user_admin.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -221,7 +221,7 @@ broker_on_control_packet(struct channel *c, const struct channel_packet *p, void
 		log_error("auth: unexpected %s from control", message_name(p->type));
 		channel_refuse(c, p->call);
 	} else if (str_eq(m->verb, STR("test.auth")))
-		auth_session_test(b, c, p->call, m->values);
+		auth_exchange_test(b, c, p->call, m->values);
 	else if (user_admin_is_verb(m->verb))
 		broker_run_user_verb(b, &r, m);
 	else if (broker_blocklist_is_verb(m->verb))
@@ -251,13 +251,13 @@ broker_on_submission_packet(struct channel *c, const struct channel_packet *p, v
 	switch (p->type) {
 	case MESSAGE_AUTH_START:
 		metrics_work_id("auth", (struct msgid){p->message->auth_start.session, 0});
-		auth_session_start(b, c, p->call, &p->message->auth_start);
+		auth_exchange_start(b, c, p->call, &p->message->auth_start);
 		break;
 	case MESSAGE_AUTH_STEP:
-		auth_session_step(b, c, p->call, &p->message->auth_step);
+		auth_exchange_step(b, c, p->call, &p->message->auth_step);
 		break;
 	case MESSAGE_AUTH_CANCEL:
-		auth_session_cancel(b, c, &p->message->auth_cancel);
+		auth_exchange_cancel(b, c, &p->message->auth_cancel);
 		break;
 	case MESSAGE_AUTH_USERS_ASK:
 		broker_answer_gone_users(b, c, p->call, p->message->auth_users_ask.users);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "auth/account_blocks.h"
+#include "auth/broker_store.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

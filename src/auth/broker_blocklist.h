@@ -5,7 +5,7 @@
 #ifndef AUTH_BROKER_BLOCKLIST_H
 #define AUTH_BROKER_BLOCKLIST_H
 
-#include "auth/broker.h"
+#include "auth/broker_state.h"
 #include "auth/user_admin.h"
 
 /* Called at the start and at intervals. While the file cannot be read completely, the broker

@@ -2,12 +2,13 @@
  * broker_store: the account store in the broker: it is opened, used, closed when it fails, opened
  * again a second later, and replaced when another file is in its place.
  */
+#include "auth/broker_store.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "auth/account_names.h"
-#include "auth/broker.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

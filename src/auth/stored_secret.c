@@ -3,6 +3,7 @@
  */
 #include "auth/stored_secret.h"
 
+#include "auth/broker_store.h"
 #include "base/mem.h"
 #include "conf/login_name.h"
 

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auth/broker.h"
+#include "auth/broker_store.h"
 #include "base/metrics.h"
 #include "unit/auth/rig.h"
 
