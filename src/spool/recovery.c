@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "spool/damaged_headers.h"
+#include "spool/pool_header.h"
 #include "spool/recovery_absent.h"
 #include "spool/recovery_bodies.h"
 #include "spool/recovery_log.h"

@@ -6,7 +6,7 @@
 #ifndef SPOOL_SEGMENT_MAKER_H
 #define SPOOL_SEGMENT_MAKER_H
 
-#include "spool/segment_pool.h"
+#include "spool/segment_pool_types.h"
 
 /* Creates an empty file; -1 with errno. */
 int segment_maker_begin(struct segment_pool *p) MUST_USE;

@@ -265,6 +265,24 @@ segment_pool_take(struct segment_pool *p, enum segment_purpose purpose)
 	return s;
 }
 
+static uint64_t
+segment_pool_list_bytes(const struct segment *s)
+{
+	uint64_t bytes = 0;
+
+	for (; s; s = s->next)
+		bytes += s->bytes;
+	return bytes;
+}
+
+uint64_t
+segment_pool_idle_bytes(const struct segment_pool *p)
+{
+	return (p->ready ? p->ready->bytes : 0) + (p->reserve ? p->reserve->bytes : 0) +
+	    segment_pool_list_bytes(p->free) + segment_pool_list_bytes(p->other_sizes) +
+	    segment_pool_list_bytes(p->returned);
+}
+
 bool
 segment_pool_is_ready(const struct segment_pool *p)
 {

@@ -9,24 +9,6 @@
 #include "base/disk_space.h"
 #include "base/log.h"
 
-static uint64_t
-segment_space_list_bytes(const struct segment *s)
-{
-	uint64_t bytes = 0;
-
-	for (; s; s = s->next)
-		bytes += s->bytes;
-	return bytes;
-}
-
-uint64_t
-segment_pool_idle_bytes(const struct segment_pool *p)
-{
-	return (p->ready ? p->ready->bytes : 0) + (p->reserve ? p->reserve->bytes : 0) +
-	    segment_space_list_bytes(p->free) + segment_space_list_bytes(p->other_sizes) +
-	    segment_space_list_bytes(p->returned);
-}
-
 uint64_t
 segment_space_share_bytes(const struct segment_pool *p, uint64_t all)
 {

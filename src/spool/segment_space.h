@@ -6,7 +6,7 @@
 #ifndef SPOOL_SEGMENT_SPACE_H
 #define SPOOL_SEGMENT_SPACE_H
 
-#include "spool/segment_pool.h"
+#include "spool/segment_pool_types.h"
 
 struct segment_space {
 	uint64_t have;                   /* free bytes of the disk */
