@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "spool/segment_pool.h"
+
 /* The bytes of the active segment that messages may not use while no other segment is ready.  They
  * are enough for the entries about the messages of the oldest segment that must be written before
  * that segment is free.  Reports may use half of this reserve; statuses, holds and notes all but a

@@ -7,7 +7,7 @@
 #ifndef SPOOL_ACTIVE_SEGMENT_H
 #define SPOOL_ACTIVE_SEGMENT_H
 
-#include "spool/writer.h"
+#include "spool/writer_types.h"
 
 enum { ACTIVE_SEGMENT_SEAL_BYTES = 128 };      /* the first frame of a segment */
 

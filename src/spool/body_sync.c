@@ -11,7 +11,10 @@
 #include "base/clock.h"
 #include "base/crlf_check.h"
 #include "base/mem.h"
+#include "spool/spool_names.h"
 #include "spool/spool_threads.h"
+#include "spool/writer.h"
+#include "spool/writer_queues.h"
 
 enum { BODY_SYNC_PIECE_BYTES = 1 << 20 };
 
@@ -95,7 +98,7 @@ body_sync_store(struct body_sync *b, struct batch *single)
 {
 	struct batch_commit *c = &single->commits[0];
 	struct fsio *io = b->writer->io;
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 
 	if (body_sync_write_back(b, c) != 0)
 		return -1;
@@ -103,7 +106,7 @@ body_sync_store(struct body_sync *b, struct batch *single)
 	if (io->ops->sync_data(io, c->fd) != 0 || body_sync_fill_sums(b, single) != 0)
 		return -1;
 	stall_begin(&b->stall, "name the body's file", c->id);
-	if (io->ops->name(io, c->fd, writer_body_name(c->id, name)) != 0)
+	if (io->ops->name(io, c->fd, spool_names_body(c->id, name)) != 0)
 		return -1;
 	c->is_named = true;
 	return io->ops->sync_directory(io);
@@ -137,11 +140,11 @@ body_sync_make_durable(struct body_sync *b, struct batch *single)
 {
 	struct batch_commit *c = &single->commits[0];
 	struct fsio *io = b->writer->io;
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 
 	body_sync_try(b, single);
 	if (c->error) {
-		if (c->is_named && io->ops->unlink(io, writer_body_name(c->id, name)) != 0)
+		if (c->is_named && io->ops->unlink(io, spool_names_body(c->id, name)) != 0)
 			writer_remove_body(b->writer, c->id);
 		c->is_named = false;
 	}

@@ -9,7 +9,7 @@
 #ifndef SPOOL_BODY_SYNC_H
 #define SPOOL_BODY_SYNC_H
 
-#include "spool/writer.h"
+#include "spool/writer_types.h"
 
 struct body_sync {
 	struct spool_writer *writer;

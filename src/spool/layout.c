@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "spool/active_segment.h"
+#include "spool/segment_pool.h"
 #include "spool/writer_background.h"
+#include "spool/writer_queues.h"
 
 /* The body of a message without a record is removed.  As long as a start could find the record, the
  * body must stay, so that the start finds both. */

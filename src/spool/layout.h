@@ -6,7 +6,7 @@
 #ifndef SPOOL_LAYOUT_H
 #define SPOOL_LAYOUT_H
 
-#include "spool/writer.h"
+#include "spool/writer_types.h"
 
 /* Gives each commit its result.  The commits of a run are handed back before the next run begins,
  * so that what was durable in time is answered in time.  Takes over the batch. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "spool/spool_internal.h"
+#include "spool/spool_names.h"
 
 enum {
 	LOST_RECORD_HEAD_BYTES = 512,
@@ -34,8 +35,8 @@ struct lost_record_task {
 	uint32_t header_bytes;
 	uint64_t body_bytes;
 	bool in_file;
-	char name[WRITER_FILE_NAME_BYTES]; /* of the file */
-	char body_name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES]; /* of the file */
+	char body_name[SPOOL_NAMES_BYTES];
 	/* used by the thread only */
 	unsigned step;
 	char *bytes;                     /* of the record, as far as they can be read */
@@ -159,12 +160,12 @@ lost_record_write_file(struct fsio *io, struct lost_record_task *l)
 static enum lost_record_step
 lost_record_link_body(struct fsio *io, struct lost_record_task *l)
 {
-	char from[WRITER_FILE_NAME_BYTES];
+	char from[SPOOL_NAMES_BYTES];
 	int fd, error, result;
 
 	if (!l->in_file)
 		return LOST_RECORD_STEP_DONE;
-	fd = io->ops->open(io, writer_body_name(l->id, from), O_RDONLY);
+	fd = io->ops->open(io, spool_names_body(l->id, from), O_RDONLY);
 	if (fd < 0)
 		return errno == ENOENT ? LOST_RECORD_STEP_DONE : LOST_RECORD_STEP_FAILED;
 	result = io->ops->name(io, fd, l->body_name);
@@ -360,8 +361,8 @@ lost_record_new(struct stored_message *i, int reported_error)
 	l->body_bytes = i->body_bytes;
 	l->in_file = i->in_file;
 	l->has_no_content = i->is_lost;
-	writer_set_aside_name(i->id, l->name);
-	writer_set_aside_body_name(i->id, l->body_name);
+	spool_names_aside(i->id, l->name);
+	spool_names_aside_body(i->id, l->body_name);
 	return l;
 }
 

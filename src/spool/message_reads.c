@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "spool/spool_fault.h"
 #include "spool/spool_internal.h"
+#include "spool/spool_names.h"
 
 static struct spool_read_task *
 spool_read_task_new(struct msgid id)
@@ -49,8 +50,8 @@ spool_reads_init(struct spool_reads *all)
 static int
 spool_read_task_open_body(struct fsio *io, struct spool_read_task *task)
 {
-	char name[WRITER_FILE_NAME_BYTES];
-	int fd = io->ops->open(io, writer_body_name(task->id, name), O_RDONLY), error = 0;
+	char name[SPOOL_NAMES_BYTES];
+	int fd = io->ops->open(io, spool_names_body(task->id, name), O_RDONLY), error = 0;
 	off_t bytes;
 
 	if (fd < 0)
@@ -214,13 +215,13 @@ spool_is_reading(const struct spool_reading *r)
 static void
 spool_read_task_log_error(const struct spool_read_task *task)
 {
-	char id[ID_NUMBER_TEXT_BYTES], name[WRITER_FILE_NAME_BYTES];
+	char id[ID_NUMBER_TEXT_BYTES], name[SPOOL_NAMES_BYTES];
 	const char *text = spool_fault_text(task->error), *wrong = spool_fault_of_body(task->error);
 
 	msgid_text(task->id, 0, id);
 	if (task->is_of_body)
 		log_error("spool: message %s: the body file %s %s%s", id,
-		    writer_body_name(task->id, name), wrong ? wrong : "cannot be opened now: ",
+		    spool_names_body(task->id, name), wrong ? wrong : "cannot be opened now: ",
 		    wrong ? "" : text);
 	else
 		log_error("spool: message %s %s: %s, offset %u: %s%s", id,

@@ -20,6 +20,7 @@
 #include "spool/recovery_report.h"
 #include "spool/replay.h"
 #include "spool/segment_chain.h"
+#include "spool/segment_pool.h"
 #include "spool/stale_segments.h"
 
 /* A file with a name of ours that is not a usable segment; it is renamed when all else is read. */

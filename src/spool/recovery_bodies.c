@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "spool/replay.h"
 #include "spool/spool_fault.h"
+#include "spool/spool_names.h"
 
 enum { RECOVERY_LOST_BYTES = 300 };
 
@@ -187,11 +188,11 @@ static const char *
 recovery_bodies_find_lost(struct spool *s, struct recovery_bodies *b, struct stored_message *i,
     struct recovery_bodies_fault *f, int *error_out)
 {
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 	bool is_other;
 	int error;
 
-	writer_body_name(i->id, name);
+	spool_names_body(i->id, name);
 	snprintf(f->name, sizeof f->name, "%s.lost", name);
 	error = recovery_bodies_check_lost(s, i, f);
 	is_other = error == EBADMSG && !f->is_record;
@@ -211,7 +212,7 @@ static int
 recovery_bodies_check_one(struct spool *s, struct recovery_bodies *b, struct stored_message *i)
 {
 	struct recovery_bodies_fault f = {.offset = 0};
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 	bool is_missing;
 	const char *wrong;
 	int error;
@@ -219,7 +220,7 @@ recovery_bodies_check_one(struct spool *s, struct recovery_bodies *b, struct sto
 
 	metrics_work_id("recover: body file", i->id);
 	metrics_progress();
-	listed = map_remove(b->files, str_of(writer_body_name(i->id, name)));
+	listed = map_remove(b->files, str_of(spool_names_body(i->id, name)));
 	mem_free(listed);
 	snprintf(f.name, sizeof f.name, "%s", name);
 	wrong = recovery_bodies_inspect(s, i, name, &is_missing, &error);

@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "spool/lost_messages.h"
 #include "spool/segment_chain.h"
+#include "spool/segment_pool.h"
 #include "spool/spool_fault.h"
 #include "spool/stale_segments.h"
 

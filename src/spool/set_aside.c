@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "spool/lost_messages.h"
+#include "spool/spool_names.h"
 
 enum { SET_ASIDE_NAME_BYTES = 64, SET_ASIDE_HEAD_BYTES = 400 };
 
@@ -58,11 +59,11 @@ set_aside_write_file(
 static int
 set_aside_rename_body(struct spool *s, struct stored_message *i)
 {
-	char from[WRITER_FILE_NAME_BYTES], to[SET_ASIDE_NAME_BYTES];
+	char from[SPOOL_NAMES_BYTES], to[SET_ASIDE_NAME_BYTES];
 
 	if (!i->in_file)
 		return 0;
-	snprintf(to, sizeof to, "%s.aside", writer_body_name(i->id, from));
+	snprintf(to, sizeof to, "%s.aside", spool_names_body(i->id, from));
 	if (s->io->ops->rename(s->io, from, to) != 0 && errno != ENOENT)
 		return -1;
 	i->in_file = false;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "spool/writer.h"
+#include "spool/spool_names.h"
 
 const char *
 spool_fault_text(int error)
@@ -45,11 +45,11 @@ const char *
 spool_fault_held_reason(struct msgid id, int error, char out[SPOOL_FAULT_HELD_REASON_BYTES])
 {
 	const char *wrong = spool_fault_of_body(error);
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 
 	if (wrong)
 		snprintf(out, SPOOL_FAULT_HELD_REASON_BYTES, "damaged: the body file %s %s",
-		    writer_body_name(id, name), wrong);
+		    spool_names_body(id, name), wrong);
 	else
 		snprintf(out, SPOOL_FAULT_HELD_REASON_BYTES,
 		    "damaged: what was stored of it is not whole");

@@ -12,6 +12,7 @@
 #include "spool/message_reads.h"
 #include "spool/spool_index.h"
 #include "spool/writer.h"
+#include "spool/writer_queues.h"
 
 struct spool {
 	struct spool_options options;

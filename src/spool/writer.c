@@ -1,52 +1,23 @@
 /*
- * writer: the thread, its queues, and the background work between batches.
+ * writer: the thread, and its work between batches.
  */
 #include "spool/writer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "spool/active_segment.h"
 #include "spool/layout.h"
+#include "spool/segment_pool.h"
 #include "spool/segment_space.h"
 #include "spool/spool_threads.h"
 #include "spool/writer_background.h"
 
 enum { WRITER_SPACE_EVERY_MS = 1000, WRITER_SPACE_SHORT_MS = 100 };
-
-char *
-writer_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
-{
-	char text[ID_TEXT_BYTES];
-
-	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.body", id_text(id.session, text), id.number);
-	return out;
-}
-
-char *
-writer_set_aside_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
-{
-	char text[ID_TEXT_BYTES];
-
-	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.aside", id_text(id.session, text), id.number);
-	return out;
-}
-
-char *
-writer_set_aside_body_name(struct msgid id, char out[WRITER_FILE_NAME_BYTES])
-{
-	char text[ID_TEXT_BYTES];
-
-	snprintf(out, WRITER_FILE_NAME_BYTES, "%s-%u.body.aside", id_text(id.session, text),
-	    id.number);
-	return out;
-}
 
 void
 writer_init(struct spool_writer *w, struct fsio *io, bool is_thread)
@@ -124,15 +95,6 @@ writer_work(struct spool_writer *w)
 	active_segment_publish(w);
 	stall_end(&w->stall);
 	pthread_mutex_lock(&w->lock);
-}
-
-void
-writer_add_done(struct spool_writer *w, struct batch *b)
-{
-	pthread_mutex_lock(&w->lock);
-	STAILQ_INSERT_TAIL(&w->done, b, link);
-	pthread_mutex_unlock(&w->lock);
-	eventfd_write(w->event_fd, 1);
 }
 
 static bool
@@ -330,79 +292,4 @@ writer_await_start(struct spool_writer *w)
 {
 	pthread_mutex_lock(&w->start);
 	pthread_mutex_unlock(&w->start);
-}
-
-void
-writer_lock(struct spool_writer *w)
-{
-	pthread_mutex_lock(&w->lock);
-}
-
-/* Wakes the thread only if it sleeps: after a write it checks for new work by itself. */
-void
-writer_unlock(struct spool_writer *w)
-{
-	bool wake = w->is_waiting &&
-	    (!STAILQ_EMPTY(&w->jobs) || w->filling->is_urgent || w->filling->count == 1);
-
-	pthread_mutex_unlock(&w->lock);
-	if (wake)
-		pthread_cond_signal(&w->wake);
-}
-
-void
-writer_take_done(struct spool_writer *w, struct batch_list *list)
-{
-	eventfd_t count;
-
-	eventfd_read(w->event_fd, &count);
-	pthread_mutex_lock(&w->lock);
-	STAILQ_CONCAT(list, &w->done);
-	pthread_mutex_unlock(&w->lock);
-}
-
-void
-writer_reuse(struct spool_writer *w, struct batch *b)
-{
-	struct batch *first;
-
-	batch_reset(b);
-	pthread_mutex_lock(&w->lock);
-	/* one waits and one is filled: any other came from a batch that was divided */
-	first = STAILQ_FIRST(&w->spare);
-	if (!first || !STAILQ_NEXT(first, link)) {
-		STAILQ_INSERT_HEAD(&w->spare, b, link);
-		b = NULL;
-	}
-	pthread_mutex_unlock(&w->lock);
-	batch_free(&b);
-}
-
-static void
-writer_add_job(struct spool_writer *w, struct writer_job job)
-{
-	struct writer_job *j = MEM_NEW(struct writer_job);
-
-	*j = job;
-	writer_lock(w);
-	STAILQ_INSERT_TAIL(&w->jobs, j, link);
-	writer_unlock(w);
-}
-
-void
-writer_free_segment(struct spool_writer *w, struct segment *s, uint64_t oldest)
-{
-	writer_add_job(w, (struct writer_job){.segment = s, .oldest = oldest});
-}
-
-void
-writer_remove_body(struct spool_writer *w, struct msgid id)
-{
-	writer_add_job(w, (struct writer_job){.id = id});
-}
-
-void
-writer_remove_set_aside(struct spool_writer *w, struct msgid id)
-{
-	writer_add_job(w, (struct writer_job){.id = id, .is_set_aside = true});
 }

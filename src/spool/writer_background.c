@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "spool/segment_pool.h"
+#include "spool/spool_names.h"
 
 enum { WRITER_BACKGROUND_MS = 100 }; /* a new batch waits no longer than this and one call */
 
@@ -23,10 +25,10 @@ writer_background_unlink(struct spool_writer *w, const char *name)
 static int
 writer_background_unlink_aside(struct spool_writer *w, struct msgid id)
 {
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 
-	if (writer_background_unlink(w, writer_set_aside_name(id, name)) != 0 ||
-	    writer_background_unlink(w, writer_set_aside_body_name(id, name)) != 0)
+	if (writer_background_unlink(w, spool_names_aside(id, name)) != 0 ||
+	    writer_background_unlink(w, spool_names_aside_body(id, name)) != 0)
 		return -1;
 	return w->io->ops->sync_directory(w->io);
 }
@@ -34,25 +36,25 @@ writer_background_unlink_aside(struct spool_writer *w, struct msgid id)
 static int
 writer_background_unlink_of(struct spool_writer *w, const struct writer_job *j)
 {
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 
 	stall_begin(&w->stall, "remove the body", j->id);
 	if (j->is_set_aside)
 		return writer_background_unlink_aside(w, j->id);
-	return writer_background_unlink(w, writer_body_name(j->id, name));
+	return writer_background_unlink(w, spool_names_body(j->id, name));
 }
 
 static void
 writer_background_failed(struct spool_writer *w, struct writer_job *j)
 {
-	char name[WRITER_FILE_NAME_BYTES], what[2 * WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES], what[2 * SPOOL_NAMES_BYTES];
 	struct disk_retry *t = &w->removal_retry;
 	int error = errno;
 
 	if (j->is_set_aside)
-		writer_set_aside_name(j->id, name);
+		spool_names_aside(j->id, name);
 	else
-		writer_body_name(j->id, name);
+		spool_names_body(j->id, name);
 	snprintf(what, sizeof what, "cannot remove %s, it is tried again", name);
 	errno = error;
 	disk_retry_log(t, what);

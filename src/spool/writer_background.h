@@ -6,16 +6,7 @@
 #ifndef SPOOL_WRITER_BACKGROUND_H
 #define SPOOL_WRITER_BACKGROUND_H
 
-#include "spool/writer.h"
-
-struct writer_job {
-	STAILQ_ENTRY(writer_job) link;
-	struct segment *segment;         /* to be freed; NULL: a file is to be removed */
-	/* for a segment: generation of the oldest one that is left */
-	uint64_t oldest;
-	struct msgid id;
-	bool is_set_aside;               /* the files that were set aside of it, else its body */
-};
+#include "spool/writer_types.h"
 
 /* Does the waiting jobs, and those whose retry is due: at least one of them, and no more than the
  * next batch may wait for. */

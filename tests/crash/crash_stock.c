@@ -8,6 +8,7 @@
 
 #include "cases.h"
 #include "model.h"
+#include "spool/segment_pool.h"
 #include "spool/spool_internal.h"
 
 enum { PIECES = 4, LARGE = PIECES << 20 };

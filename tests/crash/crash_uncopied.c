@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "kept_rig.h"
+#include "spool/segment_pool.h"
 
 enum kept_reason {
 	KEPT_NO_ROOM,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "spool/spool_names.h"
 
 bool
 missing_open(struct model *m, bool accept_damage)
@@ -87,10 +88,10 @@ static bool
 missing_body(struct model *m, const struct stored_message *i)
 {
 	struct fsio *io = simdisk_io(m->disk);
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 	struct fsio_file file;
 
-	return i->in_file && io->ops->inspect(io, writer_body_name(i->id, name), &file) != 0;
+	return i->in_file && io->ops->inspect(io, spool_names_body(i->id, name), &file) != 0;
 }
 
 /* Messages that are on hold and have no body are reported at each start, whoever held them

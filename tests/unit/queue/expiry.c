@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "rig.h"
-#include "spool/writer.h"
+#include "spool/spool_names.h"
 
 /* the next attempt would be in an hour */
 #define SHORT "retry = [ \"1h\" ]; lifetime = \"1s\";"
@@ -127,13 +127,13 @@ no_descriptors(struct rig *r)
 static void
 damaged_body(struct rig *r)
 {
-	char name[WRITER_FILE_NAME_BYTES], path[128];
+	char name[SPOOL_NAMES_BYTES], path[128];
 
 	rig_begin(r, SHORT);
 	rig_relay(r, false);
 	put_body(r);
 	put(r);
-	snprintf(path, sizeof path, "%s/%s", r->directory, writer_body_name(rig_id(1), name));
+	snprintf(path, sizeof path, "%s/%s", r->directory, spool_names_body(rig_id(1), name));
 	cr_assert_eq(truncate(path, 1000), 0);
 	rig_caught_up(r);
 	expect_report(r, true);
@@ -144,13 +144,13 @@ damaged_body(struct rig *r)
 static void
 damaged_body_at_a_start(struct rig *r)
 {
-	char name[WRITER_FILE_NAME_BYTES], path[128];
+	char name[SPOOL_NAMES_BYTES], path[128];
 
 	rig_begin(r, SHORT);
 	put_body(r);
 	put(r);
 	rig_kill(r);
-	snprintf(path, sizeof path, "%s/%s", r->directory, writer_body_name(rig_id(1), name));
+	snprintf(path, sizeof path, "%s/%s", r->directory, spool_names_body(rig_id(1), name));
 	cr_assert_eq(truncate(path, 1000), 0);
 	rig_start(r);
 	rig_relay(r, true);

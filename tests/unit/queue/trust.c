@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "rig.h"
-#include "spool/writer.h"
+#include "spool/spool_names.h"
 
 /* an attempt may take half a second, and relay is given 55 ms more to end it */
 #define HASTY(retry) \
@@ -102,7 +102,7 @@ put_file(struct rig *r)
 Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 {
 	static struct rig r;
-	char name[WRITER_FILE_NAME_BYTES], path[128];
+	char name[SPOOL_NAMES_BYTES], path[128];
 	int fd;
 
 	rig_begin(&r, rig_quick);
@@ -112,7 +112,7 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 	rig_job(&r, 1);
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_assert_eq(r.row_count, 0, "its bytes are what was stored");
-	snprintf(path, sizeof path, "%s/%s", r.directory, writer_body_name(rig_id(1), name));
+	snprintf(path, sizeof path, "%s/%s", r.directory, spool_names_body(rig_id(1), name));
 	fd = open(path, O_WRONLY);
 	cr_assert_eq(pwrite(fd, "Y", 1, 1150000), 1); /* not in the first piece that is read */
 	close(fd);
@@ -315,12 +315,12 @@ Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 	static char block[RIG_FD_BODY];
 	struct msgid id = rig_id(1);
 	struct message_spool_file m = {id.session, id.number, RIG_FD_BODY, STR_NULL};
-	char name[WRITER_FILE_NAME_BYTES], path[128];
+	char name[SPOOL_NAMES_BYTES], path[128];
 	const char *user = "alice@example.com";
 	int fd;
 
 	rig_begin(&r, rig_slow);
-	snprintf(path, sizeof path, "%s/%s", r.directory, writer_body_name(id, name));
+	snprintf(path, sizeof path, "%s/%s", r.directory, spool_names_body(id, name));
 	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
 	cr_assert_geq(fd, 0, "the name of the body is taken");
 	close(fd);

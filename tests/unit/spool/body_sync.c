@@ -8,7 +8,7 @@
 
 #include "base/block_sums.h"
 #include "rig.h"
-#include "spool/writer.h"
+#include "spool/spool_names.h"
 
 enum { BODY_BYTES = 300000, PIECES_BODY_BYTES = 3500000, ALONE_BYTES = 4096 };
 
@@ -333,14 +333,14 @@ Test(body_sync, late_bodies_are_not_stored)
 static void
 close_with_a_lost_body(char path[128], char lost[160])
 {
-	char name[WRITER_FILE_NAME_BYTES];
+	char name[SPOOL_NAMES_BYTES];
 	int answer;
 
 	append_large(&answer);
 	rig_until(&answer);
 	cr_assert_eq(answer, 0);
 	spool_close(&rig.spool);
-	snprintf(path, 128, "%s/%s", rig.directory, writer_body_name(rig_id(1), name));
+	snprintf(path, 128, "%s/%s", rig.directory, spool_names_body(rig_id(1), name));
 	snprintf(lost, 160, "%s.lost", path);
 	cr_assert_eq(rename(path, lost), 0);
 }
