@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "spool/lost_messages.h"
+#include "spool/replay_refuse.h"
 #include "spool/segment_chain.h"
 
 enum { DAMAGED_HEADERS_BYTES_MAX = 1 << 30, DAMAGED_HEADERS_PIECE_BYTES = 1 << 20 };

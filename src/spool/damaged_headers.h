@@ -7,7 +7,7 @@
 #ifndef SPOOL_DAMAGED_HEADERS_H
 #define SPOOL_DAMAGED_HEADERS_H
 
-#include "spool/replay.h"
+#include "spool/replay_types.h"
 
 /* An open file that may be a segment; its header was found to be bad. */
 struct damaged_header {

@@ -7,7 +7,7 @@
 #ifndef SPOOL_LOST_MESSAGES_H
 #define SPOOL_LOST_MESSAGES_H
 
-#include "spool/replay.h"
+#include "spool/replay_types.h"
 
 /* The bytes of the segment are damaged from `from` to the end of `bytes`: its messages are
  * remembered, as far as the remains of their frames show them. */

@@ -19,6 +19,7 @@
 #include "spool/recovery_log.h"
 #include "spool/recovery_report.h"
 #include "spool/replay.h"
+#include "spool/replay_refuse.h"
 #include "spool/segment_chain.h"
 #include "spool/segment_pool.h"
 #include "spool/stale_segments.h"

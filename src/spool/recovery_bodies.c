@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "spool/replay.h"
+#include "spool/replay_refuse.h"
 #include "spool/spool_fault.h"
 #include "spool/spool_names.h"
 

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "spool/lost_messages.h"
+#include "spool/replay.h"
+#include "spool/replay_refuse.h"
 #include "spool/segment_chain.h"
 #include "spool/stale_segments.h"
 
@@ -35,7 +37,7 @@ recovery_log_each(struct replay *r, struct segment **segments, size_t count, boo
 	for (size_t i = 0; i < count; i++) {
 		struct segment *g = segments[i];
 
-		if (replay_is_read(&r->ends[i]) != is_read)
+		if (segment_chain_is_read(&r->ends[i]) != is_read)
 			continue;
 		segments[i] = NULL;
 		if ((is_read ? replay_segment(r, g, i) : stale_segments_check(r, g, &r->ends[i])) !=

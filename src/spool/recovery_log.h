@@ -6,7 +6,7 @@
 #ifndef SPOOL_RECOVERY_LOG_H
 #define SPOOL_RECOVERY_LOG_H
 
-#include "spool/replay.h"
+#include "spool/replay_types.h"
 
 /* The segments are sorted by generation; each is moved into the index or the pool, and its place
  * becomes NULL.  -1 with errno, logged: the start is refused.  *is_whole_out: no segment can be

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "spool/replay.h"
+#include "spool/replay_refuse.h"
 #include "spool/set_aside.h"
 #include "spool/spool_fault.h"
 

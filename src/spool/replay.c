@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "spool/lost_messages.h"
+#include "spool/replay_refuse.h"
 #include "spool/segment_chain.h"
 #include "spool/segment_pool.h"
 #include "spool/spool_fault.h"
@@ -98,12 +99,6 @@ replay_find_ends(struct replay *r, struct segment *const *segments, size_t count
 			newest_freed = end->own_seal.generation;
 	}
 	return 0;
-}
-
-bool
-replay_is_read(const struct replay_end *end)
-{
-	return end->kind == REPLAY_OPEN || end->kind == REPLAY_SEALED;
 }
 
 /* ---- frames ---- */

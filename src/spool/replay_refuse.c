@@ -1,12 +1,13 @@
 /*
- * replay_refuse: the log lines of a start that is refused: the reason, and what the operator can
- * do.
+ * replay_refuse: each line states the reason, and what the operator can do.
  */
+#include "spool/replay_refuse.h"
+
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/log.h"
-#include "spool/replay.h"
+#include "spool/segment.h"
 #include "spool/spool_fault.h"
 
 int

@@ -92,12 +92,18 @@ segment_chain_check_generations(struct segment *const *segments, size_t count)
 	return is_twice ? -1 : 0;
 }
 
+bool
+segment_chain_is_read(const struct replay_end *end)
+{
+	return end->kind == REPLAY_OPEN || end->kind == REPLAY_SEALED;
+}
+
 /* The index of the next older segment that has frames; count: there is none. */
 static size_t
 segment_chain_previous(const struct replay *r, size_t number, size_t count)
 {
 	while (number-- > 0)
-		if (replay_is_read(&r->ends[number]) && r->ends[number].state != SEAL_NONE)
+		if (segment_chain_is_read(&r->ends[number]) && r->ends[number].state != SEAL_NONE)
 			return number;
 	return count;
 }

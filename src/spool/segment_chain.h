@@ -7,7 +7,7 @@
 #ifndef SPOOL_SEGMENT_CHAIN_H
 #define SPOOL_SEGMENT_CHAIN_H
 
-#include "spool/replay.h"
+#include "spool/replay_types.h"
 
 /* Merges the mark in a segment's header into that of the replay. */
 void segment_chain_merge_mark(
@@ -15,6 +15,8 @@ void segment_chain_merge_mark(
 /* The segments are sorted by generation.  -1 with EEXIST, logged: two have the same one, and it is
  * not known which of them belongs to the log. */
 int segment_chain_check_generations(struct segment *const *segments, size_t count) MUST_USE;
+/* Is the segment a part of the log, so that its frames are read? */
+bool segment_chain_is_read(const struct replay_end *end);
 /* Does the mark show that this generation is not needed any more? */
 bool segment_chain_is_freed(const struct replay *r, uint64_t generation);
 /*

@@ -14,7 +14,7 @@
 #include "spool/compaction.h"
 #include "spool/completion.h"
 #include "spool/recovery.h"
-#include "spool/replay.h"
+#include "spool/replay_refuse.h"
 #include "spool/spool_threads.h"
 
 /* ---- opening and closing ---- */

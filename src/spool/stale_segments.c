@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "spool/lost_messages.h"
+#include "spool/replay_refuse.h"
 #include "spool/segment_pool.h"
 
 enum { STALE_SEGMENTS_PIECE_BYTES = 1 << 20 };

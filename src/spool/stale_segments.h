@@ -6,7 +6,7 @@
 #ifndef SPOOL_STALE_SEGMENTS_H
 #define SPOOL_STALE_SEGMENTS_H
 
-#include "spool/replay.h"
+#include "spool/replay_types.h"
 
 /* To be called when the log is read.  Moves g to the pool.  -1 with errno, logged: it could not be
  * read. */
