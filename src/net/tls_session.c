@@ -12,7 +12,7 @@
 #include "net/peer_certificate.h"
 
 enum {
-	UNREAD_MAX = 1 << 20,
+	FED_BYTES_MAX = 1 << 20,
 	WARNINGS_MAX = 8, /* more warning alerts than this end the session, */
 	/* and so do tickets, key updates and empty records without data between them */
 	EMPTY_RECORDS_MAX = 64,
@@ -99,7 +99,7 @@ tls_session_new(gnutls_session_t session, struct buf *out)
 	t->session = session;
 	t->out = out;
 	t->text = "";
-	buf_init(&t->unread, UNREAD_MAX);
+	buf_init(&t->unread, FED_BYTES_MAX);
 	gnutls_transport_set_ptr(session, t);
 	gnutls_transport_set_pull_function(session, tls_session_pull);
 	gnutls_transport_set_vec_push_function(session, tls_session_push);
