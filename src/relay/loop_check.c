@@ -2,8 +2,8 @@
  * loop_check: detects an MX that is this host, whatever name or address it was found by (RFC 5321
  * section 5.1): such a host greets with our own host name.
  */
-#include "relay/phases.h"
 #include "relay/reason.h"
+#include "relay/smtp_client_internal.h"
 
 bool
 smtp_client_detects_loop(struct smtp_client *c, const struct smtp_status *greeting)

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "relay/phases.h"
 #include "relay/reason.h"
+#include "relay/smtp_client_internal.h"
 
 enum { OUTPUT_MAX = 2 << 20, FIRST_EXPECTED = 8, LINE_MAX_BYTES = 12288, ANSWER_BYTES = 160 };
 

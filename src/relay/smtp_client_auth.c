@@ -5,8 +5,8 @@
  */
 #include "base/encode.h"
 #include "base/mem.h"
-#include "relay/phases.h"
 #include "relay/reason.h"
+#include "relay/smtp_client_internal.h"
 
 enum smtp_client_step
 smtp_client_auth_begin(struct smtp_client *c)

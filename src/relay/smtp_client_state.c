@@ -1,7 +1,7 @@
 /*
  * smtp_client_state: queries about an SMTP client that are allowed at any time.
  */
-#include "relay/phases.h"
+#include "relay/smtp_client_internal.h"
 
 struct buf *
 smtp_client_output(struct smtp_client *c)

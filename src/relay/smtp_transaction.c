@@ -3,7 +3,7 @@
  * BDAT, the content, and one reply for all recipients (SMTP) or for each accepted one (LMTP).  What
  * the host cannot take (smtp_transaction_fit.c) is refused before any command is sent.
  */
-#include "relay/phases.h"
+#include "relay/smtp_client_internal.h"
 
 #include "base/mem.h"
 #include "mail/dot.h"

@@ -3,8 +3,8 @@
  * announced.
  */
 #include "mail/smtp_command.h"
-#include "relay/phases.h"
 #include "relay/reason.h"
+#include "relay/smtp_client_internal.h"
 
 static bool
 smtp_transaction_has(const struct smtp_client *c, enum smtp_extension e)

@@ -1,12 +1,13 @@
 /*
- * phases: the internal interface of the SMTP client: what the session (smtp_client.c) and the
- * transaction (smtp_transaction.c, MAIL to the final dot) share.  Each phase has a row in a table:
- * the timeout of its reply, the function that sends its command, the function that handles the
- * reply.  Replies are expected in the order of the commands.  Without PIPELINING no more than one
- * reply is expected at a time.
+ * smtp_client_internal: the state of the SMTP client, and what its files call of one another: the
+ * session (smtp_client.c), its login (smtp_client_auth.c), the check for a loop (loop_check.c), the
+ * queries (smtp_client_state.c), and the transaction, MAIL to the final dot (smtp_transaction.c,
+ * smtp_transaction_fit.c).  Each phase has a row in a table: the timeout of its reply, the function
+ * that sends its command, the function that handles the reply.  Replies are expected in the order
+ * of the commands.  Without PIPELINING no more than one reply is expected at a time.
  */
-#ifndef RELAY_PHASES_H
-#define RELAY_PHASES_H
+#ifndef RELAY_SMTP_CLIENT_INTERNAL_H
+#define RELAY_SMTP_CLIENT_INTERNAL_H
 
 #include "relay/smtp_client.h"
 #include "relay/smtp_sasl.h"
