@@ -11,6 +11,7 @@
 #include "main/liveness.h"
 #include "main/notices.h"
 #include "main/resources_system.h"
+#include "main/resources_tls.h"
 #include "main/watch_files.h"
 #include "main/watch_spool.h"
 #include "submission/client_counts.h"

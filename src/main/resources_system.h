@@ -8,7 +8,7 @@
 #ifndef MAIN_RESOURCES_SYSTEM_H
 #define MAIN_RESOURCES_SYSTEM_H
 
-#include "main/resources.h"
+#include "main/resources_types.h"
 
 enum { RESOURCES_SYSTEM_TEXT_BYTES = 400 };
 

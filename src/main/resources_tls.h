@@ -5,7 +5,7 @@
 #ifndef MAIN_RESOURCES_TLS_H
 #define MAIN_RESOURCES_TLS_H
 
-#include "main/resources.h"
+#include "main/resources_types.h"
 
 /* Seals a memory file: its content and size can no longer be changed.  -1 with errno. */
 int resources_seal(int fd) MUST_USE;
@@ -19,5 +19,8 @@ int resources_tls_copy(int fd) MUST_USE;
  * resources_new. */
 bool resources_tls_check(
     struct resources *o, const struct resources *before, struct resources_refusal *out) MUST_USE;
+
+/* True if there is a usable certificate with its key.  Without one no client can log in. */
+bool resources_has_certificate(const struct resources *resources);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "main/notices.h"
+#include "main/resources.h"
 #include "main/resources_system.h"
 #include "main/supervise.h"
 

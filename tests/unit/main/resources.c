@@ -14,6 +14,7 @@
 
 #include "main/port_holder.h"
 #include "main/resources.h"
+#include "main/resources_tls.h"
 #include "rig.h"
 
 static struct rig r;

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "main/resources.h"
 #include "main/resources_system.h"
 #include "rig.h"
 

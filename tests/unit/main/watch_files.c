@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "main/notices.h"
+#include "main/resources.h"
 #include "main/resources_system.h"
 #include "main/watch_files.h"
 #include "rig.h"
