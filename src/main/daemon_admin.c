@@ -15,10 +15,10 @@
 #include "main/daemon_status.h"
 #include "main/notices.h"
 #include "main/os.h"
+#include "main/renewal.h"
 #include "main/resources.h"
 #include "main/running_config.h"
 #include "main/socket_access.h"
-#include "main/supervise.h"
 #include "main/systemd_notify.h"
 #include "main/watch_files.h"
 
@@ -80,7 +80,7 @@ daemon_admin_apply_config(
 	os_use_log(new_conf, d->log_secret, &resources->log);
 	daemon_admin_add_findings(new_conf, resources, text);
 	watch_files_certificates_changed(d);
-	supervise_reload(d);
+	renewal_send_config(d);
 	resources_shut_listeners(old_resources, resources);
 	resources_free(&old_resources);
 	conf_drop(&old_conf);

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "main/instance.h"
 #include "main/liveness.h"
 #include "main/notices.h"
-#include "main/resources_system.h"
 #include "main/resources_tls.h"
 #include "main/watch_files.h"
 #include "main/watch_spool.h"
@@ -37,23 +37,11 @@ daemon_status_state(const struct instance *i, const char *trouble)
 	return i->state == INSTANCE_READY && trouble[0] ? "failing" : names[i->state];
 }
 
-const char *
-daemon_status_trouble_of_work(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
-{
-	char file[RESOURCES_SYSTEM_TEXT_BYTES];
-
-	metrics_read_trouble(i->region, out);
-	if (i->kind == ROLE_RELAY && !out[0])
-		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s",
-		    resources_system_trouble(i->daemon->resources, file));
-	return out;
-}
-
 /* A moved spool has priority over its possible consequences. */
 static const char *
 daemon_status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
 {
-	(void)daemon_status_trouble_of_work(i, out);
+	(void)instance_trouble(i, out);
 	if (i->kind == ROLE_QUEUE && watch_spool_trouble(i->daemon)[0])
 		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s", watch_spool_trouble(i->daemon));
 	return out;

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/instance.h"
 #include "main/notices.h"
-#include "main/supervise.h"
 #include "main/systemd_notify.h"
 
 struct liveness {
@@ -237,7 +237,7 @@ liveness_abandon(struct instance *i, const char *what_follows)
 		*slot = i->pid;
 	i->pid = 0;
 	i->daemon->ended_early += i->daemon->stage >= 0;
-	supervise_instance_gone(i);
+	instance_release(i);
 	return true;
 }
 
@@ -263,9 +263,10 @@ liveness_abandoned_ended(struct daemon *d, pid_t pid)
 static void
 liveness_replace(struct instance *i)
 {
-	if (i->daemon->liveness->now_ms - i->abort_sent_ms >= LIVENESS_ABANDON_MS)
-		(void)!liveness_abandon(i, "another process takes its place, and its clients get "
-					 "no reply until the disk answers");
+	if (i->daemon->liveness->now_ms - i->abort_sent_ms >= LIVENESS_ABANDON_MS &&
+	    liveness_abandon(i, "another process takes its place, and its clients get no reply "
+				"until the disk answers"))
+		instance_plan_restart(i);
 }
 
 static void

@@ -54,8 +54,9 @@ void liveness_pong(struct instance *i, uint32_t number);
 int64_t liveness_silent_ms(const struct instance *i);
 /* True if the instance exceeds the usual time, so that `status` shows it. */
 bool liveness_is_overdue(const struct instance *i);
-/* Abandons a process that SIGKILL did not end: the instance counts as ended, and a line is logged
- * that ends with what_follows.  False: it cannot be replaced, which is logged once. */
+/* Abandons a process that SIGKILL did not end: the instance is released (instance_release), and a
+ * line is logged that ends with what_follows; what follows is up to the caller.  False: it cannot
+ * be replaced, which is logged once. */
 bool liveness_abandon(struct instance *i, const char *what_follows) MUST_USE;
 /* An abandoned process has ended; false: pid is not one of those. */
 bool liveness_abandoned_ended(struct daemon *d, pid_t pid);

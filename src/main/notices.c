@@ -12,7 +12,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "main/daemon_status.h"
+#include "main/instance.h"
 #include "main/notices_list.h"
 #include "main/state_file.h"
 
@@ -303,7 +303,7 @@ notices_check_instance(struct daemon *d, struct notices_trouble *t, const struct
 	int64_t now_ms = clock_ms();
 
 	if (i->state == INSTANCE_READY)
-		(void)daemon_status_trouble_of_work(i, text);
+		(void)instance_trouble(i, text);
 	if (text[0] && (!t->since_ms || t->since_ms > now_ms))
 		t->since_ms = now_ms;
 	if (t->since_ms && now_ms - t->since_ms >= NOTICES_STEADY_MS)

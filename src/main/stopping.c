@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "main/liveness.h"
 #include "main/spawn.h"
-#include "main/supervise.h"
 #include "main/systemd_notify.h"
 
 /* The order follows the mail: the role that receives it ends first, the roles that answer requests
@@ -80,8 +79,10 @@ stopping_role_ended(struct daemon *d)
 static void
 stopping_end_instance(struct instance *i)
 {
-	if (i->is_killed && liveness_abandon(i, "the stop goes on without it"))
+	if (i->is_killed && liveness_abandon(i, "the stop goes on without it")) {
+		stopping_role_ended(i->daemon);
 		return;
+	}
 	if (!i->is_killed)
 		log_warn("%s %u does not stop in time", role_name(i->kind), i->index);
 	i->is_killed = true;

@@ -15,10 +15,10 @@
 #include "base/mem.h"
 #include "main/daemon_admin.h"
 #include "main/grants.h"
+#include "main/instance.h"
 #include "main/liveness.h"
 #include "main/notices.h"
 #include "main/os.h"
-#include "main/restart_backoff.h"
 #include "main/role_links.h"
 #include "main/spawn.h"
 #include "main/stopping.h"
@@ -30,7 +30,6 @@ enum {
 };
 
 static void supervise_start_instance(struct instance *i);
-static void supervise_force_restart(struct instance *i, const char *why);
 
 /* ---- starting ---- */
 
@@ -53,7 +52,7 @@ supervise_send_start(struct instance *i)
 	i->is_start_sent = true;
 	liveness_note_sign(i);
 	if (channel_send(i->channel, MESSAGE_START, &m, -1) != 0)
-		supervise_force_restart(i, "START could not be sent");
+		instance_force_restart(i, "START could not be sent");
 }
 
 static void
@@ -163,41 +162,17 @@ supervise_restart_timer_fired(evutil_socket_t fd, short what, void *arg)
 		supervise_start_instance(i);
 }
 
+/* Another process replaces it, or the next stage of the stop begins. */
 static void
-supervise_plan_restart(struct instance *i)
-{
-	struct timeval tv;
-
-	if (clock_mono_ms() - i->started_ms > RESTART_BACKOFF_STEADY_MS)
-		i->failures = 0;
-	tv = restart_backoff_timeval(i->failures++);
-	i->restarts++;
-	event_add(i->restart_timer, &tv);
-}
-
-static void
-supervise_return_slot(struct instance *i)
-{
-	if (i->slot < 0)
-		return;
-	client_counts_wipe(i->daemon->clients_fd, (unsigned)i->slot);
-	instance_slots_return(&i->daemon->slots, i->slot, clock_mono_ms());
-	i->slot = -1;
-}
-
-void
 supervise_instance_gone(struct instance *i)
 {
 	struct daemon *d = i->daemon;
 
-	channel_free(&i->channel);
-	metrics_unmap(&i->region);
-	i->state = INSTANCE_DOWN;
-	supervise_return_slot(i);
+	instance_release(i);
 	if (d->stage >= 0)
 		stopping_role_ended(d);
 	else
-		supervise_plan_restart(i);
+		instance_plan_restart(i);
 }
 
 /* True if the start failed before the daemon was ready once, and another attempt would not help. */
@@ -280,14 +255,6 @@ supervise_channel_lost(struct channel *c, void *arg)
 	supervise_instance_gone(i);
 }
 
-/* The process has less than it needs: it is killed, and started again. */
-static void
-supervise_force_restart(struct instance *i, const char *why)
-{
-	log_error("%s %u: %s: it is started again", role_name(i->kind), i->index, why);
-	spawn_kill(i);
-}
-
 /* Only submission creates ids and counts clients. */
 static bool
 supervise_take_slot(struct instance *i)
@@ -326,7 +293,7 @@ supervise_send_grants(struct instance *i, int region_fd)
 
 	role_links_make(i);
 	if (!ok || !grants_give(i))
-		supervise_force_restart(i, "it cannot be given what it needs");
+		instance_force_restart(i, "it cannot be given what it needs");
 	else if (supervise_may_start(i))
 		supervise_send_start(i);
 }
@@ -354,9 +321,8 @@ supervise_start_instance(struct instance *i)
 		    channel_new(i->daemon->base, fd, supervise_receive, supervise_channel_lost, i);
 		supervise_send_grants(i, region_fd);
 	} else {
-		metrics_unmap(&i->region);
-		supervise_return_slot(i);
-		supervise_plan_restart(i);
+		instance_release(i);
+		instance_plan_restart(i);
 	}
 	if (region_fd >= 0)
 		close(region_fd);
@@ -389,50 +355,6 @@ supervise_start(struct daemon *d)
 	supervise_add_instances(d, ROLE_SUBMISSION, d->submission_count);
 	for (unsigned n = 0; n < d->instance_count; n++)
 		supervise_start_instance(&d->instances[n]);
-}
-
-static bool
-supervise_renew(struct instance *i)
-{
-	return grants_give_log(i) && grants_give_files(i) && grants_give_help_desk(i) &&
-	    grants_give_config(i) && grants_give_listeners(i);
-}
-
-void
-supervise_reload(struct daemon *d)
-{
-	for (unsigned n = 0; n < d->instance_count; n++)
-		if (d->instances[n].channel && !supervise_renew(&d->instances[n]))
-			supervise_force_restart(
-			    &d->instances[n], "the new configuration could not be sent");
-	supervise_renew_certificates(d);
-}
-
-void
-supervise_renew_certificates(struct daemon *d)
-{
-	static const enum role_kind order[] = {ROLE_KEYS, ROLE_SUBMISSION};
-
-	for (size_t o = 0; o < sizeof order / sizeof *order; o++)
-		for (unsigned n = 0; n < d->instance_count; n++) {
-			struct instance *i = &d->instances[n];
-
-			if (i->kind == order[o] && i->channel && !grants_give_certificates(i))
-				supervise_force_restart(
-				    i, "the new certificates could not be sent");
-		}
-}
-
-void
-supervise_renew_files(struct daemon *d)
-{
-	for (unsigned n = 0; n < d->instance_count; n++) {
-		struct instance *i = &d->instances[n];
-
-		if (i->kind == ROLE_RELAY && i->channel &&
-		    (!grants_give_files(i) || !grants_give_config(i)))
-			supervise_force_restart(i, "the changed files could not be sent");
-	}
 }
 
 void

@@ -13,9 +13,9 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "main/notices.h"
+#include "main/renewal.h"
 #include "main/resources.h"
 #include "main/resources_system.h"
-#include "main/supervise.h"
 
 enum { CHECK_EVERY_S = 2, RETRY_EVERY_MS = 60 * 1000, LOG_EVERY_MS = 24 * 60 * 60 * 1000,
 	NOTICE_PATH_BYTES = 4200 };
@@ -249,7 +249,7 @@ watch_files_apply(struct watch_files *w, uint64_t now)
 	w->last_refusal.pairs = 0;
 	if (resources_renew_certificates(w->daemon->resources, &w->last_refusal)) {
 		log_info("certificate files changed: loading them");
-		supervise_renew_certificates(w->daemon);
+		renewal_send_certificates(w->daemon);
 		w->applied = now;
 		w->log_due_ms = 0;
 		watch_files_forget_refusal(w);
@@ -311,7 +311,7 @@ watch_files_check_system(struct watch_files *w)
 		return;
 	w->system_retry_at_ms = clock_mono_ms() + RETRY_EVERY_MS;
 	if (resources_system_renew(w->daemon->resources))
-		supervise_renew_files(w->daemon);
+		renewal_send_files(w->daemon);
 	/* else the next check tries again */
 	if (!resources_system_is_postponed(w->daemon->resources))
 		w->system_applied = now;
