@@ -171,13 +171,13 @@ struct message_room {
 struct message_destination_ask { struct str domain; };
 struct message_destination {
 	struct str domain;
-	struct str site;     /* what to schedule by; empty: could not be found, see status */
+	struct str destination; /* the name to schedule by; empty: not found, see status */
 	uint32_t ttl_s;
-	struct smtp_status status; /* when site is empty: 4xx or 5xx for every recipient there */
+	struct smtp_status status; /* when it is empty: 4xx or 5xx for every recipient there */
 };
 struct message_deliver {     /* fd: the body file when body_in_file */
-	uint64_t job;
-	struct str site;
+	uint64_t attempt_id;
+	struct str destination;
 	struct str domain;
 	struct str envelope; /* complete; only recipients listed below are to be tried */
 	struct str numbers;  /* recipient numbers, 4 bytes little endian each */
@@ -186,13 +186,13 @@ struct message_deliver {     /* fd: the body file when body_in_file */
 	struct str body;
 	struct str sums;     /* of the body file (base/block_sums); empty: not known */
 	uint32_t attempt;    /* 1 first */
-	uint64_t ticket;     /* to be shown with what is said of the job */
+	uint64_t ticket;     /* to be shown with every answer about the attempt */
 };
 /* Relay ends it, with results for all that have none.  is_forced: its time is over.  Else the
  * operator holds or deleted it: a host that has the whole message is waited for. */
-struct message_cancel { uint64_t job; bool is_forced; };
+struct message_cancel { uint64_t attempt_id; bool is_forced; };
 struct message_result {      /* one recipient's; kept by relay until RESULT_STORED */
-	uint64_t job, ticket;
+	uint64_t attempt_id, ticket;
 	struct msgid id;
 	uint32_t recipient;
 	struct smtp_status status;    /* 2xx sent, 4xx deferred, 5xx failed */
@@ -204,16 +204,17 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	struct str tls;          /* see smtp_connection_tls; empty: no host was reached */
 	uint16_t route;          /* of conf->routes, from 1; 0: the built-in one, or unknown */
 	int64_t took_ms;
-	bool is_last;            /* of this job */
+	bool is_last;            /* of this attempt */
 	bool dsn_passed_on;      /* the next hop takes over the DSN duties */
 	bool is_delivered;       /* the host stores it itself (LMTP) and does not relay it */
 	bool was_ready;          /* a session with a host came as far as MAIL */
 };
-struct message_result_stored { uint64_t job; uint32_t recipient; struct msgid id; };
-/* a new queue asks for old results and running jobs; answer, after them: CAUGHT_UP */
+struct message_result_stored { uint64_t attempt_id; uint32_t recipient; struct msgid id; };
+/* a new queue asks for old results and running attempts; answer, after them: CAUGHT_UP */
 struct message_running_ask { uint8_t unused; };
-struct message_running { uint64_t job, ticket; struct msgid id; struct str numbers, site; };
-struct message_caught_up { uint8_t unused; }; /* all old results and running jobs are told */
+struct message_running { uint64_t attempt_id, ticket;
+	struct msgid id; struct str numbers, destination; };
+struct message_caught_up { uint8_t unused; }; /* all old results and running attempts are sent */
 
 #include "ipc/message_notice.h"
 #include "ipc/message_operator.h"

@@ -23,7 +23,7 @@ union message {
 	struct message_lease_recall lease_recall; struct message_room room;
 	struct message_release release; struct message_spool_file spool_file;
 	struct message_commit commit; struct message_status status;
-	struct message_destination_ask site_ask; struct message_destination site;
+	struct message_destination_ask destination_ask; struct message_destination destination;
 	struct message_deliver deliver;
 	struct message_cancel cancel; struct message_result result;
 	struct message_result_stored result_stored; struct message_running running;

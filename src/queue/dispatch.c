@@ -221,7 +221,7 @@ send_attempt(struct dispatch_attempt *job, const struct spool_content *content)
 	struct queue *q = job->queue;
 	struct delivery *s = job->shipment;
 	struct schedule_info info;
-	struct message_deliver m = {.job = job->number,
+	struct message_deliver m = {.attempt_id = job->number,
 	    .domain = delivery_domain(s),
 	    .envelope = content->envelope,
 	    .header = content->header,
@@ -236,7 +236,7 @@ send_attempt(struct dispatch_attempt *job, const struct spool_content *content)
 	buf_init(&numbers, NUMBERS_BYTES_MAX);
 	list_numbers(job, &numbers);
 	schedule_explain(q->schedule, &s->parcel, &info);
-	m.site = info.site;
+	m.destination = info.site;
 	m.numbers = buf_str(&numbers);
 	ok = q->relay && channel_send(q->relay->channel, MESSAGE_DELIVER, &m, content->fd) == 0;
 	buf_clear(&numbers);
@@ -329,8 +329,8 @@ dispatch_destination_answered(enum request_end end, const struct channel_packet 
 	struct schedule_answer answer;
 
 	if (end == REQUEST_ANSWERED) {
-		m = &p->message->site;
-		answer = (struct schedule_answer){m->site, &m->status, m->ttl_s};
+		m = &p->message->destination;
+		answer = (struct schedule_answer){m->destination, &m->status, m->ttl_s};
 		schedule_answered(q->schedule, domain, &answer, clock_ms());
 	} else if (end != REQUEST_LOST) {
 		destination_unanswered(ask, end);
@@ -421,14 +421,14 @@ dispatch_relay_running(struct queue *q, const struct message_running *m)
 	char id[ID_NUMBER_TEXT_BYTES];
 	struct dispatch_attempt *job;
 
-	if (!s || !ticket_is_right(q, m->job, s, m->ticket)) {
+	if (!s || !ticket_is_right(q, m->attempt_id, s, m->ticket)) {
 		log_warn("relay reports a delivery of message %s that it was not given: ignored",
 		    msgid_text(m->id, 0, id));
 		return;
 	}
-	if (s->job || s->open == 0 || q->is_caught_up || dispatch_attempt_find(q, m->job))
+	if (s->job || s->open == 0 || q->is_caught_up || dispatch_attempt_find(q, m->attempt_id))
 		return;
-	job = dispatch_attempt_new(q, m->job, s);
+	job = dispatch_attempt_new(q, m->attempt_id, s);
 	job->is_sent = true;
 	for (size_t i = 0; i < m->numbers.n / 4; i++) {
 		a = queued_message_recipient(e, recipient_number_at(m->numbers, i));
@@ -438,7 +438,7 @@ dispatch_relay_running(struct queue *q, const struct message_running *m)
 		job->expected++;
 	}
 	schedule_remove(q->schedule, &s->parcel);
-	schedule_running(q->schedule, &s->parcel, delivery_domain(s), m->site);
+	schedule_running(q->schedule, &s->parcel, delivery_domain(s), m->destination);
 }
 
 void

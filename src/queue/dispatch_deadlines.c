@@ -98,7 +98,7 @@ static void
 dispatch_deadline_send_cancel(const struct dispatch_attempt *job, bool is_forced)
 {
 	struct queue *q = job->queue;
-	struct message_cancel m = {.job = job->number, .is_forced = is_forced};
+	struct message_cancel m = {.attempt_id = job->number, .is_forced = is_forced};
 
 	if (q->relay)
 		(void)!channel_send(q->relay->channel, MESSAGE_CANCEL, &m, -1);

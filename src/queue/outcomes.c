@@ -112,7 +112,7 @@ record_outcome(struct outcome_decision *j)
 	    .next_ms = j->next_ms,
 	    .marks = j->marks,
 	    .from_relay = j->from_relay,
-	    .job = m->job};
+	    .job = m->attempt_id};
 
 	d.address = m->address;
 	d.at_ms = j->attempt_ms;
@@ -215,9 +215,9 @@ is_of_lost_attempt(const struct queue *q, struct queued_message *e, const struct
 {
 	const struct delivery *s = delivery_of_recipient(e, m->recipient);
 
-	return (!q->is_caught_up || s->late_job == m->job) &&
+	return (!q->is_caught_up || s->late_job == m->attempt_id) &&
 	       !e->addressees[m->recipient - 1].is_expected &&
-	       ticket_is_right(q, m->job, s, m->ticket);
+	       ticket_is_right(q, m->attempt_id, s, m->ticket);
 }
 
 /* Not believed; relay is to forget it. */
@@ -232,7 +232,7 @@ refuse_outcome(struct queue *q, const struct message_result *m)
 	    STR("relay reports a result of a delivery that it was not given: it is ignored"));
 	log_num(&l, "code", m->status.code);
 	log_end(&l);
-	status_updates_acknowledge(q, m->job, m->id, m->recipient);
+	status_updates_acknowledge(q, m->attempt_id, m->id, m->recipient);
 }
 
 /* what: without "damaged: ". */
@@ -295,7 +295,7 @@ take_attempt_outcome(struct queue *q, struct dispatch_attempt *job, const struct
 	if (is_undecided(a))
 		decide_and_record_outcome(&j);
 	else
-		status_updates_acknowledge(q, m->job, m->id, m->recipient);
+		status_updates_acknowledge(q, m->attempt_id, m->id, m->recipient);
 	if (outcome_is_damaged(m) && !e->is_held)
 		body_recheck_begin(q, e);
 	if (m->is_last || job->expected == 0)
@@ -312,7 +312,7 @@ take_late_outcome(struct queue *q, struct queued_message *e, const struct messag
 	    .queue = q, .entry = e, .number = m->recipient, .result = m, .from_relay = true};
 
 	if (!is_undecided(a)) {
-		status_updates_acknowledge(q, m->job, m->id, m->recipient); /* told again */
+		status_updates_acknowledge(q, m->attempt_id, m->id, m->recipient); /* told again */
 		return;
 	}
 	if (!is_of_lost_attempt(q, e, m)) {
@@ -338,7 +338,7 @@ attempt_not_understood(struct dispatch_attempt *job, const struct message_result
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 
-	status_updates_acknowledge(job->queue, m->job, m->id, m->recipient);
+	status_updates_acknowledge(job->queue, m->attempt_id, m->id, m->recipient);
 	if (!m->is_last)
 		return;
 	if (outcome_is_relay_stopping(m)) {
@@ -346,7 +346,7 @@ attempt_not_understood(struct dispatch_attempt *job, const struct message_result
 		return;
 	}
 	log_error("relay could not read job %llu of message %s: %s; it is tried again later",
-	    (unsigned long long)m->job, msgid_text(m->id, 0, id), m->status.text);
+	    (unsigned long long)m->attempt_id, msgid_text(m->id, 0, id), m->status.text);
 	if (job->shipment)
 		job->shipment->unanswered_ms = clock_ms();
 	job->is_deferred = true;
@@ -359,7 +359,7 @@ take_deleted_outcome(struct queue *q, struct dispatch_attempt *job, const struct
 {
 	if (job->is_deleted && smtp_status_is_ok(&m->status))
 		outcome_log_deleted(m);
-	status_updates_acknowledge(q, m->job, m->id, m->recipient);
+	status_updates_acknowledge(q, m->attempt_id, m->id, m->recipient);
 	if (m->is_last)
 		dispatch_attempt_end(job);
 }
@@ -369,7 +369,7 @@ static void
 take_unknown_outcome(struct queue *q, const struct message_result *m)
 {
 	outcome_log_unknown(m);
-	status_updates_acknowledge(q, m->job, m->id, m->recipient);
+	status_updates_acknowledge(q, m->attempt_id, m->id, m->recipient);
 }
 
 /* Believed is only what the job was sent for and did not tell yet.  The message may be gone. */
@@ -378,7 +378,7 @@ outcomes_handle(struct queue *q, const struct message_result *m)
 {
 	struct queued_message *e = queued_find(&q->book, m->id);
 	struct queued_recipient *a = e ? queued_message_recipient(e, m->recipient) : NULL;
-	struct dispatch_attempt *job = dispatch_attempt_find(q, m->job);
+	struct dispatch_attempt *job = dispatch_attempt_find(q, m->attempt_id);
 
 	metrics_work_id("result", m->id);
 	if (job && !job->is_sent)

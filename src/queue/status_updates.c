@@ -21,7 +21,7 @@ struct status_update_write {
 void
 status_updates_acknowledge(struct queue *q, uint64_t job, struct msgid id, uint32_t number)
 {
-	struct message_result_stored m = {.job = job, .recipient = number, .id = id};
+	struct message_result_stored m = {.attempt_id = job, .recipient = number, .id = id};
 
 	if (q->relay)
 		(void)!channel_send(q->relay->channel, MESSAGE_RESULT_STORED, &m, -1);

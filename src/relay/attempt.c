@@ -69,7 +69,7 @@ attempt_report_result(
 {
 	char address[INET6_ADDRSTRLEN_];
 	struct message_result m = {
-	    .job = attempt->deliver.job,
+	    .attempt_id = attempt->deliver.attempt_id,
 	    .ticket = attempt->deliver.ticket,
 	    .id = attempt->envelope.id,
 	    .recipient = number,
@@ -418,12 +418,12 @@ attempts_report_running(struct attempt_context *context, struct channel *queue)
 
 	LIST_FOREACH(attempt, &context->attempts, link)
 	{
-		struct message_running m = {.job = attempt->deliver.job,
+		struct message_running m = {.attempt_id = attempt->deliver.attempt_id,
 		    .ticket = attempt->deliver.ticket,
 		    .id = attempt->envelope.id,
 		    .numbers = str_make((const char *)attempt->numbers,
 		        attempt->source.count * sizeof *attempt->numbers),
-		    .site = attempt->deliver.site};
+		    .destination = attempt->deliver.destination};
 
 		if (channel_send(queue, MESSAGE_RUNNING, &m, -1) != 0)
 			return false;
@@ -447,7 +447,7 @@ attempts_cancel(struct attempt_context *context, uint64_t attempt_id, bool is_fo
 
 	LIST_FOREACH(attempt, &context->attempts, link)
 	{
-		if (attempt->deliver.job != attempt_id)
+		if (attempt->deliver.attempt_id != attempt_id)
 			continue;
 		if (is_forced)
 			abort_late_attempt(attempt, &s);

@@ -17,7 +17,7 @@ static void
 copy_message(struct attempt *attempt, const struct message_deliver *m)
 {
 	attempt->deliver = *m;
-	attempt->deliver.site = arena_str(&attempt->arena, m->site);
+	attempt->deliver.destination = arena_str(&attempt->arena, m->destination);
 	attempt->deliver.domain = arena_str(&attempt->arena, m->domain);
 	attempt->deliver.envelope = arena_str(&attempt->arena, m->envelope);
 	attempt->deliver.numbers = arena_str(&attempt->arena, m->numbers);
@@ -96,7 +96,7 @@ refuse_unreadable_attempt(struct attempt *attempt)
 	log_error(
 	    "relay: attempt %llu of the queue cannot be read%s; the queue tries its recipients "
 	    "again later",
-	    (unsigned long long)attempt->deliver.job,
+	    (unsigned long long)attempt->deliver.attempt_id,
 	    attempt->deliver.body_in_file && !attempt->body.file
 	        ? ", the file of its body could not be passed: too many open files (EMFILE), raise "
 	          "their limit (LimitNOFILE)"
@@ -114,7 +114,7 @@ new_attempt_file(struct attempt_context *context, struct msgid id, int fd)
 void
 attempt_decline(struct attempt_context *context, const struct message_deliver *m, int fd)
 {
-	struct message_result r = {.job = m->job,
+	struct message_result r = {.attempt_id = m->attempt_id,
 	    .ticket = m->ticket,
 	    .status = smtp_status_make(
 	        451, "4.3.2", "the sending system is stopping, the message is tried again later"),

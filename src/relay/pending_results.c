@@ -62,8 +62,8 @@ pending_results_add(
 {
 	struct pending_result_key key;
 
-	mem_free(map_put(pending->results, make_result_key(&key, m->job, m->id, m->recipient),
-	    new_pending_result(m)));
+	mem_free(map_put(pending->results,
+	    make_result_key(&key, m->attempt_id, m->id, m->recipient), new_pending_result(m)));
 	/* a queue whose channel is full is treated as lost: its successor gets all results */
 	if (queue)
 		(void)!channel_send(queue, MESSAGE_RESULT, m, -1);
@@ -74,7 +74,8 @@ pending_results_stored(struct pending_results *pending, const struct message_res
 {
 	struct pending_result_key key;
 
-	mem_free(map_remove(pending->results, make_result_key(&key, m->job, m->id, m->recipient)));
+	mem_free(map_remove(
+	    pending->results, make_result_key(&key, m->attempt_id, m->id, m->recipient)));
 }
 
 struct pending_results_repeat {

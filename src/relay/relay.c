@@ -53,7 +53,7 @@ answer_destination(
 {
 	struct message_destination m = {
 	    .domain = domain,
-	    .site = str_of(destination->resolved.name),
+	    .destination = str_of(destination->resolved.name),
 	    .ttl_s = destination->resolved.ttl_s,
 	    .status = destination->resolved.status,
 	};
@@ -130,7 +130,7 @@ on_relay_queue_packet(struct channel *c, const struct channel_packet *p, void *a
 		report_to_queue(r, p->call);
 		break;
 	case MESSAGE_DESTINATION_ASK:
-		handle_destination_query(r, p->call, p->message->site_ask.domain);
+		handle_destination_query(r, p->call, p->message->destination_ask.domain);
 		break;
 	case MESSAGE_DELIVER:
 		if (r->role->is_stopping)
@@ -140,7 +140,8 @@ on_relay_queue_packet(struct channel *c, const struct channel_packet *p, void *a
 		fd = -1;
 		break;
 	case MESSAGE_CANCEL:
-		attempts_cancel(&r->context, p->message->cancel.job, p->message->cancel.is_forced);
+		attempts_cancel(
+		    &r->context, p->message->cancel.attempt_id, p->message->cancel.is_forced);
 		break;
 	case MESSAGE_RESULT_STORED:
 		pending_results_stored(r->context.results, &p->message->result_stored);

@@ -143,8 +143,8 @@ static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(COMMIT, commit),
     SIZE(STATUS, status),
     SIZE(ROOM, room),
-    SIZE(DESTINATION_ASK, site_ask),
-    SIZE(DESTINATION, site),
+    SIZE(DESTINATION_ASK, destination_ask),
+    SIZE(DESTINATION, destination),
     SIZE(DELIVER, deliver),
     SIZE(CANCEL, cancel),
     SIZE(RESULT, result),
@@ -186,7 +186,7 @@ Test(message, every_field_has_its_row)
 
 Test(message, values_decode_to_the_same_values)
 {
-	struct message_result m = {.job = 7,
+	struct message_result m = {.attempt_id = 7,
 	    .id = {.session = 1ULL << 59, .number = 3},
 	    .recipient = 2,
 	    .status = smtp_status_make(451, "4.7.1", "Greylisted"),

@@ -7,8 +7,8 @@
 static void
 answer_site(struct rig *r, const struct channel_packet *p)
 {
-	struct str domain = p->message->site_ask.domain;
-	struct message_destination m = {.domain = domain, .site = domain, .ttl_s = 300};
+	struct str domain = p->message->destination_ask.domain;
+	struct message_destination m = {.domain = domain, .destination = domain, .ttl_s = 300};
 
 	r->asked++;
 	if (r->refuses_sites) {
@@ -21,7 +21,7 @@ answer_site(struct rig *r, const struct channel_packet *p)
 		return;
 	}
 	if (str_starts(domain, STR("nx."))) {
-		m.site = STR_NULL;
+		m.destination = STR_NULL;
 		m.status = smtp_status_make(550, "5.1.2", "No such domain");
 	}
 	cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_DESTINATION, &m, -1), 0);
@@ -38,7 +38,7 @@ take_job(struct rig *r, const struct channel_packet *p)
 	cr_assert_lt(r->job_count, RIG_JOBS_MAX);
 	arena_init(&arena, 1 << 20);
 	cr_assert(envelope_decode(m->envelope, &arena, &e));
-	*job = (struct rig_job){.number = m->job,
+	*job = (struct rig_job){.number = m->attempt_id,
 	    .ticket = m->ticket,
 	    .id = e.id,
 	    .attempt = m->attempt,
@@ -73,7 +73,7 @@ static void
 take_cancel(struct rig *r, const struct message_cancel *m)
 {
 	r->cancels++;
-	r->cancelled = m->job;
+	r->cancelled = m->attempt_id;
 	r->is_forced = m->is_forced;
 }
 
@@ -146,7 +146,7 @@ rig_reports(const struct rig *r)
 void
 rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason)
 {
-	struct message_result m = {.job = job->number,
+	struct message_result m = {.attempt_id = job->number,
 	    .ticket = job->ticket,
 	    .id = job->id,
 	    .recipient = job->numbers[n],

@@ -112,11 +112,11 @@ Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 	rig_wait(&r, 100);
 	cr_assert_eq(r.job_count, 3, "nothing before CAUGHT_UP");
 	rig_result(&r, &r.jobs[0], 0, 250, "none");
-	running = (struct message_running){.job = r.jobs[1].number,
+	running = (struct message_running){.attempt_id = r.jobs[1].number,
 	    .ticket = r.jobs[1].ticket,
 	    .id = r.jobs[1].id,
 	    .numbers = str_make((const char *)&one, 4),
-	    .site = STR("example.org")};
+	    .destination = STR("example.org")};
 	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);

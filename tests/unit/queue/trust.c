@@ -247,7 +247,7 @@ Test(trust, results_and_running_after_a_restart, .timeout = 60)
 	static struct rig r;
 	struct rig_job forged;
 	uint32_t one = 1;
-	struct message_running running = {.site = STR("example.org"),
+	struct message_running running = {.destination = STR("example.org"),
 	    .numbers = str_make((const char *)&one, sizeof one)};
 
 	open_with(&r, rig_slow, TO("a@example.net"));
@@ -263,7 +263,7 @@ Test(trust, results_and_running_after_a_restart, .timeout = 60)
 	forged = r.jobs[1];
 	forged.ticket++;
 	rig_result(&r, &forged, 0, 250, "none");
-	running.job = r.jobs[0].number;
+	running.attempt_id = r.jobs[0].number;
 	running.ticket = r.jobs[0].ticket;
 	running.id = rig_id(2);
 	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);

@@ -53,7 +53,7 @@ Test(relay_attempts, an_unreadable_one_has_results_for_all_recipients)
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct message_deliver m = {.job = i + 1,
+		struct message_deliver m = {.attempt_id = i + 1,
 		    .domain = STR("host.test"),
 		    .numbers = cases[i].numbers,
 		    .envelope = STR("\377\377\377"),
@@ -254,7 +254,7 @@ Test(relay_attempts, one_is_cancelled, .timeout = 60)
 	static const char *const reasons[] = {"timeout", "lost"};
 
 	for (size_t i = 0; i < 2; i++) {
-		struct message_cancel m = {.job = 77, .is_forced = true};
+		struct message_cancel m = {.attempt_id = 77, .is_forced = true};
 		struct rig *r;
 
 		open_slow_host(&hosts[i], silent_at[i], 0);
@@ -266,7 +266,7 @@ Test(relay_attempts, one_is_cancelled, .timeout = 60)
 		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &m, -1), 0);
 		rig_idle(r, 100);
 		cr_assert_eq(r->result_count, 0);
-		m.job = 1;
+		m.attempt_id = 1;
 		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &m, -1), 0);
 		cr_assert(rig_wait(r, 2), "silent at %s", silent_at[i]);
 		for (size_t k = 0; k < 2; k++)
@@ -284,7 +284,7 @@ Test(relay_attempts, one_is_cancelled_by_the_operator, .timeout = 60)
 	static const char *const silent_at[] = {"EHLO", "RCPT", "DATA"};
 
 	for (size_t i = 0; i < 3; i++) {
-		struct message_cancel m = {.job = 1};
+		struct message_cancel m = {.attempt_id = 1};
 		struct rig *r;
 
 		open_slow_host(&hosts[i], silent_at[i], 0);
@@ -306,7 +306,7 @@ Test(relay_attempts, one_is_cancelled_by_the_operator, .timeout = 60)
 Test(relay_attempts, a_cancelled_one_waits_for_the_final_reply, .timeout = 60)
 {
 	static struct slow_host host = {.dot_ms = 2000};
-	struct message_cancel m = {.job = 1};
+	struct message_cancel m = {.attempt_id = 1};
 	struct rig *r;
 
 	open_slow_host(&host, "none", 0);

@@ -35,7 +35,7 @@ record_result(struct rig *r, const struct message_result *m)
 	if (r->result_count == RIG_RESULTS_MAX)
 		return;
 	*to = (struct rig_result){.status = m->status,
-	    .attempt_id = m->job,
+	    .attempt_id = m->attempt_id,
 	    .id = m->id,
 	    .recipient = m->recipient,
 	    .port = m->port,
@@ -349,8 +349,8 @@ body_file(size_t bytes)
 static void
 send_deliver(struct rig *r, const struct rig_mail *mail, struct envelope *e, int fd)
 {
-	struct message_deliver m = {.job = mail->attempt_id,
-	    .site = STR("site"),
+	struct message_deliver m = {.attempt_id = mail->attempt_id,
+	    .destination = STR("site"),
 	    .attempt = 1,
 	    .domain = str_of(mail->domain),
 	    .body_in_file = mail->file_bytes > 0,
@@ -399,7 +399,7 @@ rig_send(struct rig *r, const struct message_deliver *m)
 void
 rig_stored(struct rig *r, size_t index)
 {
-	struct message_result_stored m = {.job = r->results[index].attempt_id,
+	struct message_result_stored m = {.attempt_id = r->results[index].attempt_id,
 	    .recipient = r->results[index].recipient,
 	    .id = r->results[index].id};
 
@@ -415,8 +415,8 @@ got_destination(enum request_end end, const struct channel_packet *p, void *arg)
 	r->has_destination = true;
 	if (!p)
 		return;
-	copy_text(r->destination, sizeof r->destination, p->message->site.site);
-	r->destination_status = p->message->site.status;
+	copy_text(r->destination, sizeof r->destination, p->message->destination.destination);
+	r->destination_status = p->message->destination.status;
 }
 
 void

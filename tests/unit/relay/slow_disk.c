@@ -61,7 +61,7 @@ Test(relay_slow_disk, files_that_wait_to_be_closed_are_limited, .timeout = 60)
 
 	disk_is_stalled = true;
 	for (uint64_t attempt_id = 1; attempt_id <= ATTEMPTS; attempt_id++) {
-		struct message_cancel cancel = {.job = attempt_id};
+		struct message_cancel cancel = {.attempt_id = attempt_id};
 
 		deliver_large(r, attempt_id, false);
 		cr_assert_eq(channel_send(r->queue, MESSAGE_CANCEL, &cancel, -1), 0);
@@ -263,7 +263,7 @@ Test(relay_slow_disk, one_is_cancelled, .timeout = 60)
 	for (unsigned has_facts = 0; has_facts < 2; has_facts++) {
 		static struct host host;
 		struct rig *r = rig_against(&host, "body = \"60s\";");
-		struct message_cancel m = {.job = 1, .is_forced = true};
+		struct message_cancel m = {.attempt_id = 1, .is_forced = true};
 
 		disk_is_stalled = true;
 		deliver_large(r, 1, has_facts);
