@@ -1,6 +1,7 @@
 /*
- * admin: verbs are a table.  An errand walks the book with a cursor that moves on when its entry
- * goes; what it changes is stored before it says that it is done.
+ * admin: the table of commands, the walk of each over the queued messages, and its answer.  The
+ * walk keeps a cursor that moves on when its message is removed.  A change is stored before the
+ * answer reports it.
  */
 #include "queue/admin.h"
 
@@ -26,27 +27,27 @@ enum {
 	MESSAGES_PER_TURN = 200,
 	ADMIN_COMMAND_BYTES_MAX = 1 << 20,
 	ADMIN_COMMANDS_MAX = 64,
-	SHOWS_MAX = 32,           /* of them: a disk that stands still leaves room for others */
-	SHOW_READ_MS = 20 * 1000, /* then that is told; less than control's patience */
+	SHOWS_MAX = 32, /* of them: the others stay possible when the disk does not answer */
+	SHOW_READ_MS = 20 * 1000, /* then the command fails; shorter than the timeout of control */
 };
 
 /* ---- answers ---- */
 
 static void
-send_admin_row(struct admin_command *errand, struct buf *values, int fd)
+send_admin_row(struct admin_command *command, struct buf *values, int fd)
 {
 	struct message_admin_row m = {.values = buf_str(values)};
 
-	if (admin_flow_count_row(errand, m.values.n))
+	if (admin_flow_count_row(command, m.values.n))
 		(void)!channel_answer(
-		    errand->peer->channel, errand->call, MESSAGE_ADMIN_ROW, &m, fd);
+		    command->peer->channel, command->call, MESSAGE_ADMIN_ROW, &m, fd);
 	buf_clear(values);
 }
 
 void
-admin_command_send_row(struct admin_command *errand, struct buf *values)
+admin_command_send_row(struct admin_command *command, struct buf *values)
 {
-	send_admin_row(errand, values, -1);
+	send_admin_row(command, values, -1);
 }
 
 static void
@@ -59,101 +60,101 @@ send_admin_done(struct queue_peer *peer, uint64_t call, uint8_t exit_code, const
 }
 
 void
-admin_command_changed(struct admin_command *errand, struct msgid id)
+admin_command_changed(struct admin_command *command, struct msgid id)
 {
 	char text[ID_NUMBER_TEXT_BYTES];
 	struct buf values;
 
-	if (errand->changed < ADMIN_COMMAND_IDS_TOLD)
-		errand->first[errand->changed] = id;
-	errand->changed++;
+	if (command->changed < ADMIN_COMMAND_IDS_LOGGED)
+		command->first_ids[command->changed] = id;
+	command->changed++;
 	buf_init(&values, ADMIN_ROW_BYTES_MAX);
 	message_values_add(&values, "id", str_of(msgid_text(id, 0, text)));
-	admin_command_send_row(errand, &values);
+	admin_command_send_row(command, &values);
 }
 
 /* ---- verbs ---- */
 
 static void
-list_queued_message(struct admin_command *errand, struct queued_message *e)
+list_queued_message(struct admin_command *command, struct queued_message *e)
 {
 	struct buf values;
 
 	buf_init(&values, ADMIN_ROW_BYTES_MAX);
-	admin_format_message(errand->queue, e, &values);
-	admin_command_send_row(errand, &values);
+	admin_format_message(command->queue, e, &values);
+	admin_command_send_row(command, &values);
 }
 
-/* A large body is a file, which the tool is given to read.  Only of one message, so that those that
- * a tool does not take are few. */
+/* A large body is a file, whose descriptor is sent to the tool.  Only for a command about one
+ * message, so that few descriptors wait for a tool that does not read. */
 static void
-send_admin_body(struct admin_command *errand, const struct spool_content *content)
+send_admin_body(struct admin_command *command, const struct spool_content *content)
 {
-	bool is_alone = errand->filter.id_count == 1 && !errand->filter.has_sessions;
+	bool is_alone = command->filter.id_count == 1 && !command->filter.has_sessions;
 	struct buf values;
 
 	buf_init(&values, ADMIN_ROW_BODY_BYTES_MAX);
 	admin_format_body(content, &values);
-	send_admin_row(errand, &values, is_alone ? content->fd : -1);
+	send_admin_row(command, &values, is_alone ? content->fd : -1);
 }
 
 static void
 admin_message_read(const struct spool_content *content, int error, void *arg)
 {
-	struct admin_command *errand = arg;
+	struct admin_command *command = arg;
 	struct buf values;
 
 	if (!content) {
-		errand->error = error;
+		command->error = error;
 	} else {
 		buf_init(&values, ADMIN_ROW_BYTES_MAX);
 		admin_format_envelope(content, &values);
-		admin_command_send_row(errand, &values);
-		if (errand->wants_body)
-			send_admin_body(errand, content);
+		admin_command_send_row(command, &values);
+		if (command->wants_body)
+			send_admin_body(command, content);
 	}
-	queue_wake_admin(errand->queue);
+	queue_wake_admin(command->queue);
 }
 
 static void
-show_queued_message(struct admin_command *errand, struct queued_message *e)
+show_queued_message(struct admin_command *command, struct queued_message *e)
 {
 	struct buf values;
 
-	list_queued_message(errand, e);
-	for (uint32_t i = 1; i <= e->addressee_count; i++) {
+	list_queued_message(command, e);
+	for (uint32_t i = 1; i <= e->recipient_count; i++) {
 		buf_init(&values, ADMIN_ROW_BYTES_MAX);
-		admin_format_recipient(errand->queue, e, i, &values);
-		admin_command_send_row(errand, &values);
+		admin_format_recipient(command->queue, e, i, &values);
+		admin_command_send_row(command, &values);
 	}
-	errand->read_until_ms = clock_mono_ms() + clock_timeout_ms(SHOW_READ_MS);
-	spool_read(errand->queue->spool, &errand->reading, e->id, admin_message_read, errand);
+	command->read_until_ms = clock_mono_ms() + clock_timeout_ms(SHOW_READ_MS);
+	spool_read(command->queue->spool, &command->reading, e->id, admin_message_read, command);
 }
 
 static void
-admin_command_send_total(struct admin_command *errand)
+admin_command_send_total(struct admin_command *command)
 {
 	struct buf values;
 
 	buf_init(&values, ADMIN_ROW_BYTES_MAX);
-	admin_format_total(errand, &values);
-	admin_command_send_row(errand, &values);
+	admin_format_total(command, &values);
+	admin_command_send_row(command, &values);
 }
 
 static void
-count_held(struct admin_command *errand, struct queued_message *e)
+count_held(struct admin_command *command, struct queued_message *e)
 {
-	errand->held += e->is_held;
+	command->held += e->is_held;
 }
 
 static void
-send_admin_user(struct admin_command *errand)
+send_admin_user(struct admin_command *command)
 {
 	struct buf values;
 
 	buf_init(&values, ADMIN_ROW_BYTES_MAX);
-	admin_format_user(errand, &values);
-	admin_command_send_row(errand, &values);
+	admin_format_user(command, &values);
+	admin_command_send_row(command, &values);
 }
 
 static const struct admin_verb verbs[] = {
@@ -173,63 +174,64 @@ static const struct admin_verb verbs[] = {
 /* ---- walking ---- */
 
 static void
-apply_admin_verb(struct admin_command *errand, struct queued_message *e)
+apply_admin_verb(struct admin_command *command, struct queued_message *e)
 {
-	if (!admin_filter_fits(&errand->filter, errand->queue->schedule, e, clock_ms()))
+	if (!admin_filter_fits(&command->filter, command->queue->schedule, e, clock_ms()))
 		return;
-	errand->matched++;
-	if (errand->verb->would && !errand->verb->would(errand, e)) {
-		errand->held += e->is_held;
+	command->matched++;
+	if (command->verb->would && !command->verb->would(command, e)) {
+		command->held += e->is_held;
 		return;
 	}
-	if (errand->verb->would && errand->is_dry_run)
-		admin_command_changed(errand, e->id);
+	if (command->verb->would && command->is_dry_run)
+		admin_command_changed(command, e->id);
 	else
-		errand->verb->fn(errand, e);
+		command->verb->fn(command, e);
 }
 
-/* The cursor has moved on before the entry can go. */
+/* The cursor moves on before the verb can remove the message. */
 static void
-step_admin_command(struct admin_command *errand)
+step_admin_command(struct admin_command *command)
 {
-	struct admin_filter *f = &errand->filter;
+	struct admin_filter *f = &command->filter;
 	struct queued_message *e;
 
 	if (f->id_count && !f->has_sessions) {
-		e = queued_find(&errand->queue->book, f->ids[errand->next_id++]);
-		errand->is_walked = errand->next_id == f->id_count;
+		e = queued_find(&command->queue->queued, f->ids[command->next_id++]);
+		command->is_walked = command->next_id == f->id_count;
 	} else {
-		e = errand->next;
-		errand->next = e ? TAILQ_NEXT(e, link) : NULL;
-		errand->is_walked = errand->next == NULL;
+		e = command->next;
+		command->next = e ? TAILQ_NEXT(e, link) : NULL;
+		command->is_walked = command->next == NULL;
 	}
 	if (e)
-		apply_admin_verb(errand, e);
+		apply_admin_verb(command, e);
 }
 
 static void
-free_admin_command(struct admin_command *errand)
+free_admin_command(struct admin_command *command)
 {
-	spool_read_cancel(&errand->reading);
-	suspended_hold_command_ended(errand);
-	TAILQ_REMOVE(&errand->queue->errands, errand, link);
-	arena_clear(&errand->arena);
-	mem_free(errand);
+	spool_read_cancel(&command->reading);
+	suspended_hold_command_ended(command);
+	TAILQ_REMOVE(&command->queue->admin_commands, command, link);
+	arena_clear(&command->arena);
+	mem_free(command);
 }
 
-/* What was really done, and how many that fit stay as they were. */
+/* How many messages were changed, and how many match and stay as they were. */
 static void
-admin_command_count_text(const struct admin_command *errand, char *out, size_t size)
+admin_command_count_text(const struct admin_command *command, char *out, size_t size)
 {
-	size_t same = errand->matched - errand->changed - errand->failed;
-	const char *why_not = errand->held_for.n ? "not held, or for another reason"
-						 : errand->verb->why_not;
-	int n = snprintf(out, size, "%zu message%s%s", errand->changed,
-	    errand->changed == 1 ? "" : "s", errand->is_dry_run ? " would be changed" : " changed");
+	size_t same = command->matched - command->changed - command->failed;
+	const char *why_not = command->held_for.n ? "not held, or for another reason"
+						 : command->verb->why_not;
+	int n = snprintf(out, size, "%zu message%s%s", command->changed,
+	    command->changed == 1 ? "" : "s",
+	    command->is_dry_run ? " would be changed" : " changed");
 
-	if (errand->damaged)
+	if (command->damaged)
 		n += snprintf(out + n, size - (size_t)n, "; %zu held because of damage: tried now, "
-		    "and held again when the damage is still there", errand->damaged);
+		    "and held again when the damage is still there", command->damaged);
 	if (same)
 		snprintf(out + n, size - (size_t)n, "; %zu not changed: %s\n", same,
 		    why_not);
@@ -238,117 +240,117 @@ admin_command_count_text(const struct admin_command *errand, char *out, size_t s
 }
 
 static void
-finish_admin_command(struct admin_command *errand)
+finish_admin_command(struct admin_command *command)
 {
 	char text[256] = "";
 	uint8_t exit_code = 0;
 
-	if (errand->verb->would && !errand->is_dry_run)
-		admin_command_log(errand);
-	suspended_hold_alert(errand);
-	if (errand->verb->end)
-		errand->verb->end(errand);
-	if (errand->verb->would)
-		admin_command_count_text(errand, text, sizeof text);
-	if (errand->is_late) {
+	if (command->verb->would && !command->is_dry_run)
+		admin_command_log(command);
+	suspended_hold_alert(command);
+	if (command->verb->end)
+		command->verb->end(command);
+	if (command->verb->would)
+		admin_command_count_text(command, text, sizeof text);
+	if (command->is_late) {
 		exit_code = EXIT_LATER;
 		snprintf(text, sizeof text, "the message could not be read within %d s: the disk "
 		    "of the spool does not answer; try again later\n", SHOW_READ_MS / 1000);
-	} else if (errand->error && errand->verb->would) {
+	} else if (command->error && command->verb->would) {
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "%zu of %zu messages stay as they were, because the "
-		    "spool could not store the change: %s\n", errand->failed,
-		    errand->changed + errand->failed, strerror(errand->error));
-	} else if (errand->is_coming_lost) {
+		    "spool could not store the change: %s\n", command->failed,
+		    command->changed + command->failed, strerror(command->error));
+	} else if (command->is_suspended_hold_refused) {
 		exit_code = EXIT_LATER;
 		snprintf(text, sizeof text, "%s", suspended_hold_too_many);
-	} else if (errand->error == ENOENT ||
-		   (errand->filter.id_count && errand->matched == 0)) {
+	} else if (command->error == ENOENT ||
+		   (command->filter.id_count && command->matched == 0)) {
 		exit_code = EXIT_NO_MESSAGE;
 		snprintf(text, sizeof text, "no such message in the queue: it may be finished; "
 		    "see the log for its id\n");
-	} else if (errand->error) {
+	} else if (command->error) {
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "the message cannot be read: %s\n",
-		    spool_fault_text(errand->error));
+		    spool_fault_text(command->error));
 	}
-	send_admin_done(errand->peer, errand->call, exit_code, text);
-	free_admin_command(errand);
+	send_admin_done(command->peer, command->call, exit_code, text);
+	free_admin_command(command);
 }
 
 /* True: it waits for the spool or for its client. */
 static bool
-walk_queued_messages(struct admin_command *errand)
+walk_queued_messages(struct admin_command *command)
 {
-	if (admin_changes_wait_for_others(errand))
+	if (admin_changes_wait_for_others(command))
 		return true;
-	for (int i = 0; i < MESSAGES_PER_TURN && !errand->is_walked; i++) {
-		if (!admin_flow_can_send(errand))
+	for (int i = 0; i < MESSAGES_PER_TURN && !command->is_walked; i++) {
+		if (!admin_flow_can_send(command))
 			return false;
-		if (spool_is_reading(&errand->reading) || !admin_flow_has_window(errand))
+		if (spool_is_reading(&command->reading) || !admin_flow_has_window(command))
 			return true;
-		step_admin_command(errand);
+		step_admin_command(command);
 	}
-	return errand->is_walked;
+	return command->is_walked;
 }
 
-/* Nobody waits for it any more, or it took too long. */
+/* Ends the read of a message that has no client any more, or that takes too long. */
 static void
-check_reading(struct admin_command *errand)
+check_reading(struct admin_command *command)
 {
-	bool is_lost = (!errand->peer || errand->is_gone) && !errand->verb->would;
+	bool is_lost = (!command->peer || command->is_client_gone) && !command->verb->would;
 
-	errand->is_late |= spool_is_reading(&errand->reading) &&
-			   clock_mono_ms() >= errand->read_until_ms;
-	if (!is_lost && !errand->is_late)
+	command->is_late |= spool_is_reading(&command->reading) &&
+			   clock_mono_ms() >= command->read_until_ms;
+	if (!is_lost && !command->is_late)
 		return;
-	errand->is_walked = true;
-	spool_read_cancel(&errand->reading);
+	command->is_walked = true;
+	spool_read_cancel(&command->reading);
 }
 
-/* What waits for a read is looked at again at its end. */
+/* A command that waits for a read is looked at again when the time for the read is over. */
 static void
 arm_read_timeout(struct queue *q)
 {
-	const struct admin_command *errand;
+	const struct admin_command *command;
 	int64_t first_ms = INT64_MAX, ms;
 	struct timeval tv;
 
-	TAILQ_FOREACH(errand, &q->errands, link)
-		if (spool_is_reading(&errand->reading) && errand->read_until_ms < first_ms)
-			first_ms = errand->read_until_ms;
-	if (first_ms == INT64_MAX || evtimer_pending(q->errand_event, NULL))
+	TAILQ_FOREACH(command, &q->admin_commands, link)
+		if (spool_is_reading(&command->reading) && command->read_until_ms < first_ms)
+			first_ms = command->read_until_ms;
+	if (first_ms == INT64_MAX || evtimer_pending(q->admin_event, NULL))
 		return;
 	ms = first_ms - clock_mono_ms();
 	ms = ms > 0 ? ms : 0;
 	tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-	evtimer_add(q->errand_event, &tv);
+	evtimer_add(q->admin_event, &tv);
 }
 
-/* For the spool: to store what it changed, or what it is to hold; or to read. */
+/* It waits for the spool: for a change or a hold that is being stored, or for a read. */
 static bool
-is_waiting(const struct admin_command *errand)
+is_waiting(const struct admin_command *command)
 {
-	return errand->unstored || spool_is_reading(&errand->reading) ||
-	       (errand->coming &&
-	           (intake_is_awaited(errand) || suspended_hold_is_unstored(errand->queue)));
+	return command->unstored || spool_is_reading(&command->reading) ||
+	       (command->suspended_hold &&
+	           (intake_is_awaited(command) || suspended_hold_is_unstored(command->queue)));
 }
 
 void
 queue_admin_continue(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
-	struct admin_command *errand = TAILQ_FIRST(&q->errands), *after;
+	struct admin_command *command = TAILQ_FIRST(&q->admin_commands), *after;
 	bool all_wait = true;
 
 	(void)fd;
 	(void)what;
-	for (; errand; errand = after) {
-		after = TAILQ_NEXT(errand, link);
-		check_reading(errand);
-		all_wait &= walk_queued_messages(errand);
-		if (errand->is_walked && !is_waiting(errand))
-			finish_admin_command(errand);
+	for (; command; command = after) {
+		after = TAILQ_NEXT(command, link);
+		check_reading(command);
+		all_wait &= walk_queued_messages(command);
+		if (command->is_walked && !is_waiting(command))
+			finish_admin_command(command);
 	}
 	if (!all_wait)
 		queue_wake_admin(q);
@@ -359,14 +361,14 @@ queue_admin_continue(evutil_socket_t fd, short what, void *arg)
 void
 queue_admin_message_gone(struct queue *q, struct queued_message *e)
 {
-	struct admin_command *errand;
+	struct admin_command *command;
 
-	TAILQ_FOREACH(errand, &q->errands, link)
-		if (errand->next == e)
-			errand->next = TAILQ_NEXT(e, link);
+	TAILQ_FOREACH(command, &q->admin_commands, link)
+		if (command->next == e)
+			command->next = TAILQ_NEXT(e, link);
 }
 
-/* ---- beginnings ---- */
+/* ---- start of a command ---- */
 
 static const struct admin_verb *
 find_admin_verb(struct str name)
@@ -391,60 +393,60 @@ send_queue_status(struct queue_peer *peer, uint64_t call)
 	send_admin_done(peer, call, 0, "");
 }
 
-/* Of this verb; NULL: all. */
+/* Commands with this verb; NULL: all. */
 static size_t
 count_admin_commands(const struct queue *q, const struct admin_verb *verb)
 {
-	const struct admin_command *errand;
+	const struct admin_command *command;
 	size_t n = 0;
 
-	TAILQ_FOREACH(errand, &q->errands, link)
-		n += !verb || errand->verb == verb;
+	TAILQ_FOREACH(command, &q->admin_commands, link)
+		n += !verb || command->verb == verb;
 	return n;
 }
 
-/* Whom a filter means, see login_name.h. */
+/* The other name of the user that the filter names, see login_name.h. */
 static void
-complete_filter_user(const struct queue *q, struct admin_command *errand)
+complete_filter_user(const struct queue *q, struct admin_command *command)
 {
-	struct admin_filter *f = &errand->filter;
+	struct admin_filter *f = &command->filter;
 	char room[LOGIN_NAME_BYTES];
 
 	f->other_user =
-	    arena_str(&errand->arena, login_name_other(q->role->conf, f->user, room));
+	    arena_str(&command->arena, login_name_other(q->role->conf, f->user, room));
 }
 
 static void
 begin_admin_command(struct queue_peer *peer, uint64_t call, const struct message_admin *m,
     const struct admin_verb *verb)
 {
-	struct admin_command *errand = MEM_NEW(struct admin_command);
+	struct admin_command *command = MEM_NEW(struct admin_command);
 	struct queue *q = peer->queue;
 	const char *why = "too much";
 
-	*errand = (struct admin_command){.queue = q, .peer = peer, .call = call, .verb = verb};
-	arena_init(&errand->arena, ADMIN_COMMAND_BYTES_MAX);
-	TAILQ_INSERT_TAIL(&q->errands, errand, link);
-	if (!admin_filter_parse(m->values, &errand->arena, &errand->filter, &why)) {
+	*command = (struct admin_command){.queue = q, .peer = peer, .call = call, .verb = verb};
+	arena_init(&command->arena, ADMIN_COMMAND_BYTES_MAX);
+	TAILQ_INSERT_TAIL(&q->admin_commands, command, link);
+	if (!admin_filter_parse(m->values, &command->arena, &command->filter, &why)) {
 		send_admin_done(peer, call, EXIT_USAGE, why);
-		free_admin_command(errand);
+		free_admin_command(command);
 		return;
 	}
-	complete_filter_user(q, errand);
-	errand->by = arena_str(&errand->arena, m->by);
-	errand->claim =
-	    arena_str(&errand->arena, str_upto(m->claimed_name, MESSAGE_CLAIMED_NAME_MAX));
-	errand->reason = arena_str(&errand->arena, message_values_get(m->values, "reason"));
-	if (errand->reason.n > SPOOL_DETAIL_MAX)
-		errand->reason.n = SPOOL_DETAIL_MAX;
-	errand->held_for = arena_str(&errand->arena, message_values_get(m->values, "held_for"));
-	errand->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
-	errand->wants_body = message_values_get(m->values, "body").n != 0;
-	errand->next = TAILQ_FIRST(&q->book.entries);
+	complete_filter_user(q, command);
+	command->by = arena_str(&command->arena, m->by);
+	command->claimed_name =
+	    arena_str(&command->arena, str_upto(m->claimed_name, MESSAGE_CLAIMED_NAME_MAX));
+	command->reason = arena_str(&command->arena, message_values_get(m->values, "reason"));
+	if (command->reason.n > SPOOL_DETAIL_MAX)
+		command->reason.n = SPOOL_DETAIL_MAX;
+	command->held_for = arena_str(&command->arena, message_values_get(m->values, "held_for"));
+	command->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
+	command->wants_body = message_values_get(m->values, "body").n != 0;
+	command->next = TAILQ_FIRST(&q->queued.messages);
 	if (verb->fn == admin_changes_release)
-		suspended_hold_remove(errand);
+		suspended_hold_remove(command);
 	if (verb->fn == admin_changes_hold && message_values_get(m->values, "coming").n)
-		suspended_hold_add(errand);
+		suspended_hold_add(command);
 	queue_wake_admin(q);
 }
 
@@ -474,25 +476,25 @@ queue_admin_handle_packet(struct queue_peer *peer, const struct channel_packet *
 void
 queue_admin_peer_lost(struct queue_peer *peer)
 {
-	struct admin_command *errand;
+	struct admin_command *command;
 
-	TAILQ_FOREACH(errand, &peer->queue->errands, link)
-		if (errand->peer == peer)
-			errand->peer = NULL;
+	TAILQ_FOREACH(command, &peer->queue->admin_commands, link)
+		if (command->peer == peer)
+			command->peer = NULL;
 }
 
 void
 queue_admin_clear(struct queue *q)
 {
-	struct admin_command *errand;
+	struct admin_command *command;
 
-	while ((errand = TAILQ_FIRST(&q->errands))) {
-		TAILQ_REMOVE(&q->errands, errand, link);
-		spool_read_cancel(&errand->reading);
-		suspended_hold_command_ended(errand);
-		admin_changes_forget(errand);
-		arena_clear(&errand->arena);
-		mem_free(errand);
+	while ((command = TAILQ_FIRST(&q->admin_commands))) {
+		TAILQ_REMOVE(&q->admin_commands, command, link);
+		spool_read_cancel(&command->reading);
+		suspended_hold_command_ended(command);
+		admin_changes_forget(command);
+		arena_clear(&command->arena);
+		mem_free(command);
 	}
 	suspended_hold_clear(q);
 }

@@ -1,6 +1,7 @@
 /*
- * admin: what the operator asks of the queue: list, show, retry, hold, release, delete, status.
- * Long errands go on piece by piece, so that mail does not wait for them.
+ * admin: the operator's commands on the queue: list, show, retry, hold, release, delete, status.  A
+ * long command runs in parts on the event loop, so that mail does not wait for it.  All functions
+ * are called from the loop of the queue role.
  */
 #ifndef QUEUE_ADMIN_H
 #define QUEUE_ADMIN_H
@@ -9,9 +10,9 @@
 
 void queue_admin_handle_packet(struct queue_peer *peer, const struct channel_packet *p);
 void queue_admin_peer_lost(struct queue_peer *peer);
-/* The entry is about to leave the book. */
+/* The message is about to be removed from the queue. */
 void queue_admin_message_gone(struct queue *q, struct queued_message *e);
-/* Timer callback: the next piece. */
+/* Timer callback: runs the next part of each command. */
 void queue_admin_continue(evutil_socket_t fd, short what, void *arg);
 void queue_admin_clear(struct queue *q);
 

@@ -11,13 +11,13 @@
 #include "queue/dispatch_deadlines.h"
 #include "queue/reports.h"
 
-/* What is done to the message once the change is durable; error: it is not, and stays undone.
- * False: there was nothing left to change.  The entry may be gone afterwards. */
-typedef bool admin_change_fn(struct admin_command *errand, struct queued_message *e, int error);
+/* Changes the message when the change is durable; error: it is not durable, and the message stays
+ * as it was.  False: there was nothing left to change.  The message may be freed afterwards. */
+typedef bool admin_change_fn(struct admin_command *command, struct queued_message *e, int error);
 
 struct admin_change {
 	LIST_ENTRY(admin_change) link;
-	struct admin_command *errand;
+	struct admin_command *command;
 	struct msgid id;
 	admin_change_fn *apply;
 };
@@ -33,113 +33,114 @@ static void
 admin_change_stored(int error, void *arg)
 {
 	struct admin_change *c = arg;
-	struct admin_command *errand = c->errand;
-	struct queued_message *e = queued_find(&errand->queue->book, c->id);
-	bool is_changed = e && c->apply(errand, e, error);
+	struct admin_command *command = c->command;
+	struct queued_message *e = queued_find(&command->queue->queued, c->id);
+	bool is_changed = e && c->apply(command, e, error);
 
-	errand->unstored--;
+	command->unstored--;
 	if (is_changed)
-		admin_command_changed(errand, c->id);
+		admin_command_changed(command, c->id);
 	else if (error && error != ENOENT) {
-		errand->error = error;
-		errand->failed++;
+		command->error = error;
+		command->failed++;
 	}
 	admin_change_free(c);
-	queue_wake_admin(errand->queue);
+	queue_wake_admin(command->queue);
 }
 
 /* False: it could not be appended. */
 static bool
-admin_change_store(struct admin_command *errand, struct queued_message *e,
+admin_change_store(struct admin_command *command, struct queued_message *e,
     const struct spool_batch *entries, admin_change_fn *apply)
 {
 	struct admin_change *c = MEM_NEW(struct admin_change);
 	struct spool_batch batch = *entries;
 
-	*c = (struct admin_change){.errand = errand, .id = e->id, .apply = apply};
-	LIST_INSERT_HEAD(&errand->changes, c, link);
+	*c = (struct admin_change){.command = command, .id = e->id, .apply = apply};
+	LIST_INSERT_HEAD(&command->changes, c, link);
 	batch.urgency = SPOOL_NOW;
 	batch.fn = admin_change_stored;
 	batch.arg = c;
-	if (spool_append(errand->queue->spool, &batch) == 0) {
-		errand->unstored++;
+	if (spool_append(command->queue->spool, &batch) == 0) {
+		command->unstored++;
 		return true;
 	}
-	/* ENOENT: the spool knows of no recipient that is left */
+	/* ENOENT: the spool has no open recipient of it any more */
 	if (errno != ENOENT) {
-		errand->error = errno;
-		errand->failed++;
+		command->error = errno;
+		command->failed++;
 	}
 	admin_change_free(c);
 	return false;
 }
 
 void
-admin_changes_forget(struct admin_command *errand)
+admin_changes_forget(struct admin_command *command)
 {
 	struct admin_change *c;
 
-	while ((c = LIST_FIRST(&errand->changes)))
+	while ((c = LIST_FIRST(&command->changes)))
 		admin_change_free(c);
 }
 
 /* ---- hold and release ---- */
 
-/* Relay ends what is not on the way as a whole yet; what comes back stays. */
+/* Relay ends each attempt whose host does not have the whole message yet; what is still open then
+ * stays in the queue, held. */
 static bool
-admin_change_apply_hold(struct admin_command *errand, struct queued_message *e, int error)
+admin_change_apply_hold(struct admin_command *command, struct queued_message *e, int error)
 {
-	errand->held += !error && e->is_held;
+	command->held += !error && e->is_held;
 	if (error || e->is_held)
 		return false;
-	queued_message_hold(&errand->queue->book, e, true);
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (e->shipments[i].job)
-			dispatch_deadline_cancel(e->shipments[i].job);
+	queued_message_hold(&command->queue->queued, e, true);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (e->deliveries[i].attempt)
+			dispatch_deadline_cancel(e->deliveries[i].attempt);
 		else
-			schedule_remove(errand->queue->schedule, &e->shipments[i].parcel);
+			schedule_remove(command->queue->schedule, &e->deliveries[i].sched);
 	return true;
 }
 
-/* As `queue retry` does: who releases it wants to see what becomes of it. */
+/* As `queue retry` does: an operator who releases a message wants to see the result at once. */
 static void
-admin_change_retry_now(struct queue *q, struct delivery *s)
+admin_change_retry_now(struct queue *q, struct delivery *delivery)
 {
 	int64_t now = clock_ms();
 
-	queue_schedule(q, s, now);
-	schedule_retry_now(q->schedule, &s->parcel, now);
+	queue_schedule(q, delivery, now);
+	schedule_retry_now(q->schedule, &delivery->sched, now);
 }
 
 static bool
-admin_change_apply_release(struct admin_command *errand, struct queued_message *e, int error)
+admin_change_apply_release(struct admin_command *command, struct queued_message *e, int error)
 {
 	if (error || !e->is_held)
 		return false;
-	errand->damaged += e->is_damaged;
-	queued_message_hold(&errand->queue->book, e, false);
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (!e->shipments[i].job)
-			admin_change_retry_now(errand->queue, &e->shipments[i]);
+	command->damaged += e->is_damaged;
+	queued_message_hold(&command->queue->queued, e, false);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (!e->deliveries[i].attempt)
+			admin_change_retry_now(command->queue, &e->deliveries[i]);
 	return true;
 }
 
 static const struct str admin_change_who = STR("operator"), admin_change_colon = STR(": ");
 
 struct str
-admin_changes_hold_why(const struct admin_command *errand, struct buf *room)
+admin_changes_hold_why(const struct admin_command *command, struct buf *room)
 {
 	size_t most = SPOOL_DETAIL_MAX - admin_change_who.n - admin_change_colon.n;
 
 	buf_adds(room, admin_change_who);
-	if (errand->reason.n) {
+	if (command->reason.n) {
 		buf_adds(room, admin_change_colon);
-		buf_adds(room, str_upto(errand->reason, most));
+		buf_adds(room, str_upto(command->reason, most));
 	}
 	return buf_str(room);
 }
 
-/* What stands behind this beginning; false: it begins otherwise. */
+/* Removes this beginning from *text; false: it begins otherwise. */
 static bool
 admin_change_skip_prefix(struct str *text, struct str beginning)
 {
@@ -150,27 +151,27 @@ admin_change_skip_prefix(struct str *text, struct str beginning)
 }
 
 bool
-admin_changes_is_held_for(const struct admin_command *errand, struct str why)
+admin_changes_is_held_for(const struct admin_command *command, struct str why)
 {
 	return admin_change_skip_prefix(&why, admin_change_who) &&
 	       admin_change_skip_prefix(&why, admin_change_colon) &&
-	       admin_change_skip_prefix(&why, errand->held_for) &&
+	       admin_change_skip_prefix(&why, command->held_for) &&
 	       (why.n == 0 || str_starts(why, admin_change_colon));
 }
 
 static bool
-admin_change_is_held_for(const struct admin_command *errand, const struct queued_message *e)
+admin_change_is_held_for(const struct admin_command *command, const struct queued_message *e)
 {
 	struct spool_message m;
 
-	return spool_find(errand->queue->spool, e->id, &m) &&
-	    admin_changes_is_held_for(errand, m.held_why);
+	return spool_find(command->queue->spool, e->id, &m) &&
+	    admin_changes_is_held_for(command, m.held_why);
 }
 
 /* False: it could not be appended. */
 static bool
 store_hold(
-    struct admin_command *errand, struct queued_message *e, bool is_held, admin_change_fn *apply)
+    struct admin_command *command, struct queued_message *e, bool is_held, admin_change_fn *apply)
 {
 	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
 	struct spool_batch batch = {.entries = &entry, .count = 1};
@@ -180,79 +181,80 @@ store_hold(
 	buf_init(&why, SPOOL_DETAIL_MAX);
 	entry.hold.is_held = is_held;
 	if (is_held)
-		entry.hold.why = admin_changes_hold_why(errand, &why);
-	is_appended = admin_change_store(errand, e, &batch, apply);
+		entry.hold.why = admin_changes_hold_why(command, &why);
+	is_appended = admin_change_store(command, e, &batch, apply);
 	buf_clear(&why);
 	return is_appended;
 }
 
 bool
-admin_changes_would_hold(const struct admin_command *errand, const struct queued_message *e)
+admin_changes_would_hold(const struct admin_command *command, const struct queued_message *e)
 {
-	(void)errand;
+	(void)command;
 	return !e->is_held;
 }
 
 bool
-admin_changes_would_release(const struct admin_command *errand, const struct queued_message *e)
+admin_changes_would_release(const struct admin_command *command, const struct queued_message *e)
 {
-	return e->is_held && (errand->held_for.n == 0 || admin_change_is_held_for(errand, e));
+	return e->is_held && (command->held_for.n == 0 || admin_change_is_held_for(command, e));
 }
 
 void
-admin_changes_hold(struct admin_command *errand, struct queued_message *e)
+admin_changes_hold(struct admin_command *command, struct queued_message *e)
 {
-	(void)store_hold(errand, e, true, admin_change_apply_hold);
+	(void)store_hold(command, e, true, admin_change_apply_hold);
 }
 
 void
-admin_changes_release(struct admin_command *errand, struct queued_message *e)
+admin_changes_release(struct admin_command *command, struct queued_message *e)
 {
-	(void)store_hold(errand, e, false, admin_change_apply_release);
+	(void)store_hold(command, e, false, admin_change_apply_release);
 }
 
-/* It is delivered after all, and who asked hears that it is not held. */
+/* The hold failed: the message is delivered, and the command counts it as failed. */
 static void
 admin_change_schedule(struct queue *q, struct queued_message *e)
 {
-	for (size_t i = 0; i < e->shipment_count; i++)
-		queue_schedule(q, &e->shipments[i], e->shipments[i].parcel.due_ms);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		queue_schedule(q, &e->deliveries[i], e->deliveries[i].sched.due_ms);
 	queue_wake(q);
 }
 
 static bool
-admin_change_apply_new_hold(struct admin_command *errand, struct queued_message *e, int error)
+admin_change_apply_new_hold(struct admin_command *command, struct queued_message *e, int error)
 {
 	if (error)
-		admin_change_schedule(errand->queue, e);
-	return admin_change_apply_hold(errand, e, error);
+		admin_change_schedule(command->queue, e);
+	return admin_change_apply_hold(command, e, error);
 }
 
 void
-admin_changes_hold_new(struct admin_command *errand, struct queued_message *e)
+admin_changes_hold_new(struct admin_command *command, struct queued_message *e)
 {
-	queued_message_hold(&errand->queue->book, e, false);
-	if (!store_hold(errand, e, true, admin_change_apply_new_hold))
-		admin_change_schedule(errand->queue, e);
+	queued_message_hold(&command->queue->queued, e, false);
+	if (!store_hold(command, e, true, admin_change_apply_new_hold))
+		admin_change_schedule(command->queue, e);
 }
 
 static bool
-change_is_of_holds(const struct admin_command *errand)
+change_is_of_holds(const struct admin_command *command)
 {
-	return errand->verb->fn == admin_changes_hold || errand->verb->fn == admin_changes_release;
+	return command->verb->fn == admin_changes_hold ||
+	       command->verb->fn == admin_changes_release;
 }
 
 bool
-admin_changes_wait_for_others(const struct admin_command *errand)
+admin_changes_wait_for_others(const struct admin_command *command)
 {
 	const struct admin_command *earlier;
 
-	if (!change_is_of_holds(errand))
+	if (!change_is_of_holds(command))
 		return false;
-	TAILQ_FOREACH(earlier, &errand->queue->errands, link) {
-		if (earlier == errand)
+	TAILQ_FOREACH(earlier, &command->queue->admin_commands, link) {
+		if (earlier == command)
 			return false;
-		if (earlier->unstored && earlier->verb != errand->verb &&
+		if (earlier->unstored && earlier->verb != command->verb &&
 		    change_is_of_holds(earlier))
 			return true;
 	}
@@ -262,41 +264,42 @@ admin_changes_wait_for_others(const struct admin_command *errand)
 /* ---- retry ---- */
 
 bool
-admin_changes_would_retry(const struct admin_command *errand, const struct queued_message *e)
+admin_changes_would_retry(const struct admin_command *command, const struct queued_message *e)
 {
-	(void)errand;
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (schedule_may_retry_now(&e->shipments[i].parcel))
+	(void)command;
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (schedule_may_retry_now(&e->deliveries[i].sched))
 			return true;
 	return false;
 }
 
 void
-admin_changes_retry(struct admin_command *errand, struct queued_message *e)
+admin_changes_retry(struct admin_command *command, struct queued_message *e)
 {
-	for (size_t i = 0; i < e->shipment_count; i++)
-		schedule_retry_now(errand->queue->schedule, &e->shipments[i].parcel, clock_ms());
-	admin_command_changed(errand, e->id);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		schedule_retry_now(command->queue->schedule, &e->deliveries[i].sched, clock_ms());
+	admin_command_changed(command, e->id);
 }
 
 /* ---- delete ---- */
 
-/* An open recipient fails; one about which a report is owed keeps its end, and nobody is told. */
+/* An open recipient fails.  One about which a report is owed keeps its outcome, and no report is
+ * sent. */
 static struct spool_recipient
 deletion_of(const struct queued_message *e, uint32_t number)
 {
-	const struct queued_recipient *a = &e->addressees[number - 1];
+	const struct queued_recipient *recipient = &e->recipients[number - 1];
 	struct spool_recipient r = {.number = number, .is_settled = true};
 
-	r.outcome = a->is_owed ? (enum spool_outcome)a->outcome : SPOOL_FAILED;
-	r.marks = a->is_owed ? a->marks : MARK_DELETED;
+	r.outcome = recipient->is_owed ? (enum spool_outcome)recipient->outcome : SPOOL_FAILED;
+	r.marks = recipient->is_owed ? recipient->marks : MARK_DELETED;
 	return r;
 }
 
 static bool
-is_unsettled(const struct queued_recipient *a)
+is_unsettled(const struct queued_recipient *recipient)
 {
-	return a->is_owed || queued_recipient_is_open(a);
+	return recipient->is_owed || queued_recipient_is_open(recipient);
 }
 
 static size_t
@@ -304,8 +307,8 @@ list_deletions(const struct queued_message *e, struct spool_entry *to)
 {
 	size_t count = 0;
 
-	for (uint32_t i = 0; i < e->addressee_count; i++) {
-		if (!is_unsettled(&e->addressees[i]))
+	for (uint32_t i = 0; i < e->recipient_count; i++) {
+		if (!is_unsettled(&e->recipients[i]))
 			continue;
 		to[count] = (struct spool_entry){.kind = SPOOL_STATUS, .id = e->id};
 		to[count].status = deletion_of(e, i + 1);
@@ -314,7 +317,7 @@ list_deletions(const struct queued_message *e, struct spool_entry *to)
 	return count;
 }
 
-/* ---- what the log says of it ---- */
+/* ---- log lines of a deletion ---- */
 
 static void
 log_unreported(const struct queued_message *e)
@@ -333,7 +336,7 @@ log_unreported(const struct queued_message *e)
 	log_end(&l);
 }
 
-/* Relay has it at this moment. */
+/* An attempt for this recipient is running in relay. */
 static void
 log_under_way(const struct queued_message *e, uint32_t number)
 {
@@ -348,25 +351,25 @@ log_under_way(const struct queued_message *e, uint32_t number)
 	log_end(&l);
 }
 
-/* Recipients that came to an end meanwhile keep it. */
+/* Recipients that have been settled meanwhile keep their outcome. */
 static void
 delete_recipients(struct queue *q, struct queued_message *e)
 {
-	for (uint32_t i = 1; i <= e->addressee_count; i++) {
+	for (uint32_t i = 1; i <= e->recipient_count; i++) {
 		struct spool_recipient r = deletion_of(e, i);
 
-		if (!is_unsettled(&e->addressees[i - 1]))
+		if (!is_unsettled(&e->recipients[i - 1]))
 			continue;
-		if (e->addressees[i - 1].is_expected)
+		if (e->recipients[i - 1].is_expected)
 			log_under_way(e, i);
-		queued_recipient_set_outcome(&q->book, e, i, r.outcome, (uint8_t)r.marks);
+		queued_recipient_set_outcome(&q->queued, e, i, r.outcome, (uint8_t)r.marks);
 	}
 }
 
 static bool
-admin_change_apply_delete(struct admin_command *errand, struct queued_message *e, int error)
+admin_change_apply_delete(struct admin_command *command, struct queued_message *e, int error)
 {
-	struct queue *q = errand->queue;
+	struct queue *q = command->queue;
 
 	if (error) {
 		e->is_deleting = false;
@@ -375,32 +378,32 @@ admin_change_apply_delete(struct admin_command *errand, struct queued_message *e
 	}
 	log_unreported(e);
 	delete_recipients(q, e);
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (e->shipments[i].job) {
-			e->shipments[i].job->is_deleted = true;
-			dispatch_deadline_cancel(e->shipments[i].job);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (e->deliveries[i].attempt) {
+			e->deliveries[i].attempt->is_deleted = true;
+			dispatch_deadline_cancel(e->deliveries[i].attempt);
 		} else {
-			schedule_remove(q->schedule, &e->shipments[i].parcel);
+			schedule_remove(q->schedule, &e->deliveries[i].sched);
 		}
 	queue_finish_message(q, e);
 	return true;
 }
 
 bool
-admin_changes_would_delete(const struct admin_command *errand, const struct queued_message *e)
+admin_changes_would_delete(const struct admin_command *command, const struct queued_message *e)
 {
-	(void)errand;
+	(void)command;
 	return e->open > 0;
 }
 
 void
-admin_changes_delete(struct admin_command *errand, struct queued_message *e)
+admin_changes_delete(struct admin_command *command, struct queued_message *e)
 {
-	struct spool_entry *entries = mem_new(e->addressee_count * sizeof *entries);
+	struct spool_entry *entries = mem_new(e->recipient_count * sizeof *entries);
 	struct spool_batch batch = {.entries = entries};
 
 	batch.count = list_deletions(e, entries);
-	if (batch.count && admin_change_store(errand, e, &batch, admin_change_apply_delete))
+	if (batch.count && admin_change_store(command, e, &batch, admin_change_apply_delete))
 		e->is_deleting = true;
 	mem_free(entries);
 }

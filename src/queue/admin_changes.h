@@ -1,36 +1,38 @@
 /*
- * admin_changes: hold, release and delete, and retry, which stores nothing.  A change is appended
- * to the spool first; only when it is durable the queue itself changes, and the operator hears the
- * id. What could not be stored leaves the message as it was, and is counted in errand->failed.
+ * admin_changes: hold, release, delete, and retry, which stores nothing.  A change is appended to
+ * the spool first.  Only when it is durable the queue is changed and the operator gets the id of
+ * the message.  When it cannot be stored the message stays as it was and is counted in
+ * command->failed.  The message may be freed by each of these functions, at once or later.
  */
 #ifndef QUEUE_ADMIN_CHANGES_H
 #define QUEUE_ADMIN_CHANGES_H
 
 #include "queue/admin_command.h"
 
-void admin_changes_retry(struct admin_command *errand, struct queued_message *e);
-void admin_changes_hold(struct admin_command *errand, struct queued_message *e);
-/* A message that was stored a moment ago, in the book as one that is held: nothing of it is
- * scheduled unless its hold cannot be stored. */
-void admin_changes_hold_new(struct admin_command *errand, struct queued_message *e);
-/* "operator: phished": never to be taken for a hold because of damage. */
-struct str admin_changes_hold_why(const struct admin_command *errand, struct buf *room);
-/* Every hold of it, or one for errand->held_for: the operator's with this reason, or with one that
- * begins so and goes on behind a colon. */
-void admin_changes_release(struct admin_command *errand, struct queued_message *e);
-/* Of why it is, or will be, held: is that errand->held_for? */
-bool admin_changes_is_held_for(const struct admin_command *errand, struct str why);
-/* Nothing of it is owed any more afterwards, no report either. */
-void admin_changes_delete(struct admin_command *errand, struct queued_message *e);
-bool admin_changes_would_retry(const struct admin_command *errand, const struct queued_message *e);
-bool admin_changes_would_hold(const struct admin_command *errand, const struct queued_message *e);
+void admin_changes_retry(struct admin_command *command, struct queued_message *e);
+void admin_changes_hold(struct admin_command *command, struct queued_message *e);
+/* For a message that was stored a moment ago and is queued as held: none of its deliveries is
+ * scheduled unless the hold cannot be stored. */
+void admin_changes_hold_new(struct admin_command *command, struct queued_message *e);
+/* "operator: phished"; it can never be confused with a hold because of damage. */
+struct str admin_changes_hold_why(const struct admin_command *command, struct buf *room);
+/* Ends every hold, or with command->held_for only the operator's holds with this reason, or with a
+ * reason that begins so and goes on after a colon. */
+void admin_changes_release(struct admin_command *command, struct queued_message *e);
+/* why: the reason of a hold.  Is it command->held_for? */
+bool admin_changes_is_held_for(const struct admin_command *command, struct str why);
+/* Settles every recipient; no report is owed any more afterwards. */
+void admin_changes_delete(struct admin_command *command, struct queued_message *e);
+bool admin_changes_would_retry(const struct admin_command *command, const struct queued_message *e);
+bool admin_changes_would_hold(const struct admin_command *command, const struct queued_message *e);
 bool admin_changes_would_release(
-    const struct admin_command *errand, const struct queued_message *e);
-bool admin_changes_would_delete(const struct admin_command *errand, const struct queued_message *e);
-/* A hold behind a release, or the other way round, looks at no message until what the other one
- * changed is stored: the last command counts. */
-bool admin_changes_wait_for_others(const struct admin_command *errand);
-/* The queue ends: nothing more will become durable. */
-void admin_changes_forget(struct admin_command *errand);
+    const struct admin_command *command, const struct queued_message *e);
+bool admin_changes_would_delete(
+    const struct admin_command *command, const struct queued_message *e);
+/* True: an earlier hold or release of the other kind is not durable yet.  The command looks at no
+ * message until it is, so that the last command decides. */
+bool admin_changes_wait_for_others(const struct admin_command *command);
+/* For the end of the queue role: no change becomes durable any more. */
+void admin_changes_forget(struct admin_command *command);
 
 #endif

@@ -7,7 +7,7 @@
 
 enum { IDS_MAX = 10000 };
 
-/* "90s", "15m", "2h", "5d".  A bare number could mean any of them, so it is refused. */
+/* "90s", "15m", "2h", "5d". A number without a unit is ambiguous and is refused. */
 static bool
 parse_age(struct str s, int64_t *ms_out)
 {
@@ -104,11 +104,11 @@ admin_filter_state(const struct schedule *s, const struct queued_message *e, int
 {
 	if (e->is_held)
 		return "held";
-	for (size_t i = 0; i < e->shipment_count; i++) {
-		const struct sched_delivery *p = &e->shipments[i].parcel;
+	for (size_t i = 0; i < e->delivery_count; i++) {
+		const struct sched_delivery *p = &e->deliveries[i].sched;
 		struct schedule_info info;
 
-		if (e->shipments[i].open == 0 || p->state == DELIVERY_IDLE)
+		if (e->deliveries[i].open == 0 || p->state == DELIVERY_IDLE)
 			continue;
 		schedule_explain(s, p, &info);
 		if (info.next_ms <= now_ms)
@@ -120,8 +120,8 @@ admin_filter_state(const struct schedule *s, const struct queued_message *e, int
 static bool
 has_recipient(const struct queued_message *e, struct str address)
 {
-	for (uint32_t i = 1; i <= e->addressee_count; i++)
-		if (queued_recipient_is_open(&e->addressees[i - 1]) &&
+	for (uint32_t i = 1; i <= e->recipient_count; i++)
+		if (queued_recipient_is_open(&e->recipients[i - 1]) &&
 		    str_ieq(queued_message_address(e, i), address))
 			return true;
 	return false;
@@ -130,8 +130,8 @@ has_recipient(const struct queued_message *e, struct str address)
 static bool
 has_domain(const struct queued_message *e, struct str domain)
 {
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (e->shipments[i].open && str_ieq(delivery_domain(&e->shipments[i]), domain))
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (e->deliveries[i].open && str_ieq(delivery_domain(&e->deliveries[i]), domain))
 			return true;
 	return false;
 }
@@ -144,7 +144,7 @@ admin_filter_is_narrow(const struct admin_filter *f)
 	return f->from.n || f->to.n || f->domain.n || is_of_others || f->older_ms || f->id_count;
 }
 
-/* A value without "@" means everyone there, as in `--to example.net`. */
+/* A value without "@" means all recipients of that domain, as in `--to example.net`. */
 static bool
 fits_to(const struct queued_message *e, struct str to)
 {

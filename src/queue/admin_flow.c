@@ -6,36 +6,37 @@
 enum { ADMIN_FLOW_CONTROL_MAX = 1 << 20 };
 
 bool
-admin_flow_can_send(const struct admin_command *errand)
+admin_flow_can_send(const struct admin_command *command)
 {
-	return !errand->peer || channel_waiting(errand->peer->channel) <= ADMIN_FLOW_CONTROL_MAX;
+	return !command->peer || channel_waiting(command->peer->channel) <= ADMIN_FLOW_CONTROL_MAX;
 }
 
 bool
-admin_flow_has_window(const struct admin_command *errand)
+admin_flow_has_window(const struct admin_command *command)
 {
-	return !errand->peer || errand->is_gone || errand->untaken_bytes < MESSAGE_ROWS_WINDOW;
+	return !command->peer || command->is_client_gone ||
+	       command->untaken_bytes < MESSAGE_ROWS_WINDOW;
 }
 
 bool
-admin_flow_count_row(struct admin_command *errand, size_t row_bytes)
+admin_flow_count_row(struct admin_command *command, size_t row_bytes)
 {
-	errand->untaken_bytes += row_bytes;
-	return errand->peer && !errand->is_gone;
+	command->untaken_bytes += row_bytes;
+	return command->peer && !command->is_client_gone;
 }
 
-/* One whose client is gone ends, or goes on without rows when it changes messages. */
+/* A command without a client ends, or goes on without rows when it changes messages. */
 void
 admin_flow_rows_taken(struct queue_peer *peer, const struct channel_packet *p)
 {
 	const struct message_admin_taken *m = &p->message->admin_taken;
-	struct admin_command *errand;
+	struct admin_command *command;
 
-	TAILQ_FOREACH(errand, &peer->queue->errands, link)
-		if (errand->peer == peer && errand->call == p->call) {
-			errand->untaken_bytes -=
-			    m->bytes < errand->untaken_bytes ? m->bytes : errand->untaken_bytes;
-			errand->is_gone |= m->is_gone;
+	TAILQ_FOREACH(command, &peer->queue->admin_commands, link)
+		if (command->peer == peer && command->call == p->call) {
+			command->untaken_bytes -=
+			    m->bytes < command->untaken_bytes ? m->bytes : command->untaken_bytes;
+			command->is_client_gone |= m->is_gone;
 			queue_wake_admin(peer->queue);
 			return;
 		}

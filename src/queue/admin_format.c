@@ -43,24 +43,24 @@ add_status(struct buf *out, const struct smtp_status *s)
 	add_row_text(out, "reply_by", s->is_remote ? "host" : "here");
 }
 
-/* What has come to its end for this recipient is not held any more. */
+/* A recipient that is settled is not held any more. */
 static bool
 is_held_for(const struct queued_message *e, uint32_t number)
 {
-	return e->is_held && queued_recipient_is_open(&e->addressees[number - 1]);
+	return e->is_held && queued_recipient_is_open(&e->recipients[number - 1]);
 }
 
-/* The last attempt came to no host, for what is stored could not be read. */
+/* The last attempt was not begun, because the stored message could not be read. */
 static bool
 is_unreadable_for(const struct queued_message *e, uint32_t number)
 {
-	const struct queued_recipient *a = &e->addressees[number - 1];
+	const struct queued_recipient *recipient = &e->recipients[number - 1];
 
-	return queued_recipient_is_open(a) && !e->is_held &&
-	       e->shipments[a->shipment].unreadable > 0;
+	return queued_recipient_is_open(recipient) && !e->is_held &&
+	       e->deliveries[recipient->delivery].unreadable > 0;
 }
 
-/* Why it is held, or what the last attempt came to. */
+/* The reason of the hold, or of the last attempt. */
 static void
 add_reason(struct queue *q, const struct queued_message *e, uint32_t number, struct str reason,
     struct buf *out)
@@ -71,13 +71,13 @@ add_reason(struct queue *q, const struct queued_message *e, uint32_t number, str
 		message_values_add(out, "reason", reason);
 	else if (spool_find(q->spool, e->id, &m) && m.held_why.n)
 		message_values_add(out, "reason", m.held_why);
-	else if (e->is_damaged) /* it is not stored yet */
+	else if (e->is_damaged) /* the hold is not stored yet */
 		add_row_text(out, "reason", "damaged");
 	else
 		add_row_text(out, "reason", "operator");
 }
 
-/* When and where the last attempt was, as far as there was one. */
+/* Time and host of the last attempt, if there was one. */
 static void
 add_attempt(const struct last_attempt *d, struct buf *out)
 {
@@ -109,27 +109,28 @@ add_reply(struct queue *q, const struct queued_message *e, uint32_t number,
 		add_status(out, &d.status);
 	else
 		add_row_text(out, "reply", "");
-	/* not tried itself: another message found its site away */
+	/* not tried itself: an attempt for another message found the destination unreachable */
 	if (!is_known && info->status)
 		d.reason = STR("site_away");
 	add_reason(q, e, number, d.reason, out);
-	message_values_add(out, "site", info->site);
+	message_values_add(out, "site", info->destination);
 	add_attempt(&d, out);
 }
 
-/* The open recipient that is tried first. */
+/* The open recipient that is tried first; 0: none. */
 static uint32_t
 first_open_recipient(const struct queued_message *e)
 {
 	uint32_t best = 0;
 	int64_t due = INT64_MAX;
 
-	for (uint32_t i = 1; i <= e->addressee_count; i++) {
-		const struct queued_recipient *a = &e->addressees[i - 1];
+	for (uint32_t i = 1; i <= e->recipient_count; i++) {
+		const struct queued_recipient *recipient = &e->recipients[i - 1];
 
-		if (!queued_recipient_is_open(a) || e->shipments[a->shipment].parcel.due_ms >= due)
+		if (!queued_recipient_is_open(recipient) ||
+		    e->deliveries[recipient->delivery].sched.due_ms >= due)
 			continue;
-		due = e->shipments[a->shipment].parcel.due_ms;
+		due = e->deliveries[recipient->delivery].sched.due_ms;
 		best = i;
 	}
 	return best;
@@ -151,7 +152,7 @@ static void
 add_tries(const struct queued_message *e, uint32_t number, struct buf *out)
 {
 	message_values_add_number(
-	    out, "tries", e->shipments[e->addressees[number - 1].shipment].parcel.tries);
+	    out, "tries", e->deliveries[e->recipients[number - 1].delivery].sched.tries);
 }
 
 static void
@@ -162,7 +163,7 @@ add_progress(struct queue *q, const struct queued_message *e, uint32_t number, s
 	if (number == 0)
 		return;
 	schedule_explain(
-	    q->schedule, &e->shipments[e->addressees[number - 1].shipment].parcel, &info);
+	    q->schedule, &e->deliveries[e->recipients[number - 1].delivery].sched, &info);
 	add_tries(e, number, out);
 	add_row_next(e, number, &info, out);
 	add_reply(q, e, number, &info, out);
@@ -183,8 +184,8 @@ admin_format_message(struct queue *q, const struct queued_message *e, struct buf
 	add_seconds(out, "age_s", now - e->arrival_ms);
 	message_values_add_number(out, "recipients", e->open);
 	add_progress(q, e, first_open_recipient(e), out);
-	for (uint32_t i = 1; i <= e->addressee_count; i++)
-		if (queued_recipient_is_open(&e->addressees[i - 1]))
+	for (uint32_t i = 1; i <= e->recipient_count; i++)
+		if (queued_recipient_is_open(&e->recipients[i - 1]))
 			message_values_add(out, "to", queued_message_address(e, i));
 }
 
@@ -221,15 +222,15 @@ admin_format_body(const struct spool_content *content, struct buf *out)
 }
 
 static const char *
-recipient_state_text(const struct queued_message *e, const struct queued_recipient *a)
+recipient_state_text(const struct queued_message *e, const struct queued_recipient *recipient)
 {
-	if (a->outcome == SPOOL_FAILED)
-		return a->marks & MARK_EXPIRED ? "expired" : "failed";
-	if (a->outcome == SPOOL_DONE)
+	if (recipient->outcome == SPOOL_FAILED)
+		return recipient->marks & MARK_EXPIRED ? "expired" : "failed";
+	if (recipient->outcome == SPOOL_DONE)
 		return "sent";
 	if (e->is_held)
 		return "held";
-	return a->outcome == SPOOL_DEFERRED ? "deferred" : "active";
+	return recipient->outcome == SPOOL_DEFERRED ? "deferred" : "active";
 }
 
 void
@@ -241,24 +242,24 @@ admin_format_recipient(
 	add_row_text(out, "row", "recipient");
 	add_row_text(out, "id", msgid_text(e->id, number, id));
 	message_values_add(out, "to", queued_message_address(e, number));
-	add_row_text(out, "state", recipient_state_text(e, &e->addressees[number - 1]));
+	add_row_text(out, "state", recipient_state_text(e, &e->recipients[number - 1]));
 	add_progress(q, e, number, out);
 }
 
 void
-admin_format_total(const struct admin_command *errand, struct buf *out)
+admin_format_total(const struct admin_command *command, struct buf *out)
 {
 	add_row_text(out, "row", "total");
-	message_values_add_number(out, "changed", errand->changed);
+	message_values_add_number(out, "changed", command->changed);
 	message_values_add_number(
-	    out, "unchanged", errand->matched - errand->changed - errand->failed);
-	message_values_add_number(out, "failed", errand->failed);
-	if (errand->is_coming_lost)
+	    out, "unchanged", command->matched - command->changed - command->failed);
+	message_values_add_number(out, "failed", command->failed);
+	if (command->is_suspended_hold_refused)
 		add_row_text(out, "coming", "not held");
-	add_row_text(out, "dry_run", errand->is_dry_run ? "yes" : "no");
+	add_row_text(out, "dry_run", command->is_dry_run ? "yes" : "no");
 }
 
-/* As accounts bear it. */
+/* In lower case, as account names are stored. */
 static struct str
 canonical(struct str name, char *room, size_t size)
 {
@@ -282,27 +283,27 @@ add_rate(struct buf *out, const struct conf_rate *rate, uint64_t used)
 }
 
 void
-admin_format_user(const struct admin_command *errand, struct buf *out)
+admin_format_user(const struct admin_command *command, struct buf *out)
 {
-	const struct conf *conf = errand->queue->role->conf;
+	const struct conf *conf = command->queue->role->conf;
 	char room[ENVELOPE_TEXT_MAX];
-	struct str user = canonical(errand->filter.account, room, sizeof room);
+	struct str user = canonical(command->filter.account, room, sizeof room);
 	const struct conf_rates *rates = limits_of_user(conf, user);
 	struct limits_use use;
 
-	rate_limits_look(errand->queue->buckets, user, rates, &use);
+	rate_limits_look(command->queue->rate_limits, user, rates, &use);
 	for (size_t i = 0; i < use.count; i++)
 		add_rate(out, &rates->rate[i], use.used[i]);
 	add_row_text(out, "limit_source",
 	    rates == &conf->limits.per_user ? "limits.per_user" : "limits.users");
-	message_values_add_number(out, "limit_lent", leases_count(errand->queue, user));
+	message_values_add_number(out, "limit_lent", leases_count(command->queue, user));
 	if (use.wait_ms >= 0)
 		add_seconds(out, "limit_wait_s", use.wait_ms + 999);
-	message_values_add_number(out, "queued", errand->matched);
-	message_values_add_number(out, "queued_held", errand->held);
+	message_values_add_number(out, "queued", command->matched);
+	message_values_add_number(out, "queued_held", command->held);
 }
 
-/* What a thread of the spool is at, for how long: "upkeep_s". */
+/* For how long each thread of the spool has been busy with one task: "upkeep_s". */
 static void
 add_threads(struct spool *s, struct buf *out)
 {
@@ -320,22 +321,22 @@ admin_format_status(struct queue *q, struct buf *out)
 	struct schedule_totals totals;
 	struct spool_stats stats;
 	struct disk_space space;
-	int64_t now = clock_ms(), oldest = queued_oldest_ms(&q->book);
+	int64_t now = clock_ms(), oldest = queued_oldest_ms(&q->queued);
 
 	schedule_count(q->schedule, &totals);
 	spool_stats(q->spool, &stats);
 	spool_space(q->spool, &space);
 	add_row_text(out, "row", "queue");
-	message_values_add_number(out, "messages", map_count(q->book.by_id));
-	message_values_add_number(out, "recipients", q->book.recipients);
+	message_values_add_number(out, "messages", map_count(q->queued.by_id));
+	message_values_add_number(out, "recipients", q->queued.recipients);
 	message_values_add_number(
 	    out, "active", totals.asking + totals.ready + totals.running - totals.delayed);
 	message_values_add_number(out, "deferred", totals.waiting + totals.delayed);
-	message_values_add_number(out, "held", q->book.held);
+	message_values_add_number(out, "held", q->queued.held);
 	add_seconds(out, "oldest_s", oldest < now ? now - oldest : 0);
 	message_values_add_number(out, "running", totals.running);
-	message_values_add_number(out, "sites", totals.sites);
-	message_values_add_number(out, "bytes", q->book.bytes);
+	message_values_add_number(out, "sites", totals.destinations);
+	message_values_add_number(out, "bytes", q->queued.bytes);
 	message_values_add_number(out, "set_aside", stats.set_aside);
 	message_values_add_number(out, "unremoved", stats.unremoved);
 	message_values_add_number(out, "damages", stats.quarantined + stats.known_damages);

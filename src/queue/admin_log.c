@@ -1,13 +1,13 @@
 /*
- * admin_log: see the header.  Each condition has a key of its own, so that addresses are shown as
- * log.addresses says.
+ * admin_log: see the header.  Each condition has its own key, so that addresses are shown as
+ * log.addresses requires.
  */
 #include "queue/admin_log.h"
 
 #include "base/log.h"
 #include "ipc/operator_log.h"
 
-enum { IDS_BYTES = ADMIN_COMMAND_IDS_TOLD * ID_NUMBER_TEXT_BYTES + 64 };
+enum { IDS_BYTES = ADMIN_COMMAND_IDS_LOGGED * ID_NUMBER_TEXT_BYTES + 64 };
 
 static void
 log_filter(struct log_line *l, const struct admin_filter *f)
@@ -38,35 +38,36 @@ log_filter(struct log_line *l, const struct admin_filter *f)
 }
 
 static void
-log_ids(struct log_line *l, const struct admin_command *errand)
+log_ids(struct log_line *l, const struct admin_command *command)
 {
 	char id[ID_NUMBER_TEXT_BYTES];
 	struct buf ids;
 
 	buf_init(&ids, IDS_BYTES);
-	for (size_t i = 0; i < errand->changed && i < ADMIN_COMMAND_IDS_TOLD; i++)
-		buf_addf(&ids, "%s%s", i ? " " : "", msgid_text(errand->first[i], 0, id));
-	if (errand->changed > ADMIN_COMMAND_IDS_TOLD)
-		buf_addf(&ids, " and %zu more", errand->changed - ADMIN_COMMAND_IDS_TOLD);
+	for (size_t i = 0; i < command->changed && i < ADMIN_COMMAND_IDS_LOGGED; i++)
+		buf_addf(&ids, "%s%s", i ? " " : "", msgid_text(command->first_ids[i], 0, id));
+	if (command->changed > ADMIN_COMMAND_IDS_LOGGED)
+		buf_addf(&ids, " and %zu more", command->changed - ADMIN_COMMAND_IDS_LOGGED);
 	log_quoted(l, "ids", buf_str(&ids));
 	buf_clear(&ids);
 }
 
 void
-admin_command_log(const struct admin_command *errand)
+admin_command_log(const struct admin_command *command)
 {
-	const struct message_admin m = {
-	    .verb = str_of(errand->verb->name), .by = errand->by, .claimed_name = errand->claim};
+	const struct message_admin m = {.verb = str_of(command->verb->name),
+	    .by = command->by,
+	    .claimed_name = command->claimed_name};
 	struct log_line l;
 
 	operator_log_begin(&l, &m);
-	log_num(&l, "count", errand->changed);
-	if (errand->failed)
-		log_num(&l, "failed", errand->failed);
-	log_filter(&l, &errand->filter);
-	if (errand->held_for.n)
-		log_quoted(&l, "filter_held_for", errand->held_for);
-	log_ids(&l, errand);
-	log_quoted(&l, "reason", errand->reason);
+	log_num(&l, "count", command->changed);
+	if (command->failed)
+		log_num(&l, "failed", command->failed);
+	log_filter(&l, &command->filter);
+	if (command->held_for.n)
+		log_quoted(&l, "filter_held_for", command->held_for);
+	log_ids(&l, command);
+	log_quoted(&l, "reason", command->reason);
 	log_end(&l);
 }

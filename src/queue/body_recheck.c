@@ -28,12 +28,12 @@ body_recheck_free(struct body_recheck *c)
 	mem_free(c);
 }
 
-/* result 0: it fits; a finding of the body: it does not; else it could not be read. */
+/* result 0: the body is right; an error of the body: it is damaged; else it could not be read. */
 static void
 body_recheck_end(struct body_recheck *c, int result)
 {
 	struct queue *q = c->queue;
-	struct queued_message *e = queued_find(&q->book, c->id);
+	struct queued_message *e = queued_find(&q->queued, c->id);
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	msgid_text(c->id, 0, id);
@@ -60,7 +60,7 @@ body_recheck_got(const struct spool_content *content, int error, void *arg)
 	struct body_recheck *c = arg;
 	int fd = -1;
 
-	/* content's own is closed after this call */
+	/* the descriptor of content is closed after this call */
 	if (!error) {
 		fd = fcntl(content->fd, F_DUPFD_CLOEXEC, 0);
 		error = errno;
@@ -77,13 +77,13 @@ body_recheck_begin(struct queue *q, const struct queued_message *e)
 	struct body_recheck *c;
 	unsigned count = 0;
 
-	LIST_FOREACH(c, &q->rereads, link)
+	LIST_FOREACH(c, &q->body_rechecks, link)
 		if (msgid_eq(c->id, e->id) || ++count >= CHECKS_MAX)
 			return;
 	c = MEM_NEW(struct body_recheck);
 	c->queue = q;
 	c->id = e->id;
-	LIST_INSERT_HEAD(&q->rereads, c, link);
+	LIST_INSERT_HEAD(&q->body_rechecks, c, link);
 	spool_read(q->spool, &c->reading, e->id, body_recheck_got, c);
 }
 
@@ -92,6 +92,6 @@ body_recheck_clear(struct queue *q)
 {
 	struct body_recheck *c;
 
-	while ((c = LIST_FIRST(&q->rereads)))
+	while ((c = LIST_FIRST(&q->body_rechecks)))
 		body_recheck_free(c);
 }

@@ -1,15 +1,15 @@
 /*
- * body_recheck: relay says that a body's file is not what was stored.  It may have read it wrong:
- * the queue reads it as well, in a thread, and its answer counts.
+ * body_recheck: relay reports that the file of a body is not what was stored.  The error may be in
+ * its own read: the queue reads the file as well, in a thread, and its result decides.
  */
 #ifndef QUEUE_BODY_RECHECK_H
 #define QUEUE_BODY_RECHECK_H
 
 #include "queue/queue_internal.h"
 
-/* The message is held when a block does not fit here either; else it is tried again in its turn. */
+/* Holds the message when the queue finds a damaged block too; else it is tried again as usual. */
 void body_recheck_begin(struct queue *q, const struct queued_message *e);
-/* The spool answers no one any more. */
+/* The spool calls no callback any more. */
 void body_recheck_clear(struct queue *q);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * domains: slots.  A site stands in `open` exactly when it has a lane that is not parked,
- * has room in its window and is not paused; every function that changes one of these ends in
- * `refresh_destination`.  A lane is parked when its turn comes and its user holds its share; it
- * comes back when the user may begin again, one lane at a time, so that an act costs the logarithm
- * of what is queued, on average over many.
+ * destinations: slots.  A destination is in `open` exactly when it has a user queue that is not
+ * parked, has room in its window and is not paused; every function that changes one of these ends
+ * with `refresh_destination`. A user queue is parked when its turn comes and its user has used up
+ * the user's share.  It comes back when the user may begin again, one user queue at a time, so that
+ * a step costs the logarithm of what is queued, on average over many.
  */
 #include "queue/destinations.h"
 
@@ -15,8 +15,10 @@ enum { TURN_BITS = 40, PART_SCALE = 1024, DESTINATION_FACTOR = 4 };
 void
 sched_destinations_init(struct sched_destinations *all, struct timers *timers, uint8_t timer_kind)
 {
-	*all = (struct sched_destinations){
-	    .by_name = map_new(), .lanes = map_new(), .timers = timers, .timer_kind = timer_kind};
+	*all = (struct sched_destinations){.by_name = map_new(),
+	    .user_queues = map_new(),
+	    .timers = timers,
+	    .timer_kind = timer_kind};
 	sched_shares_init(&all->shares);
 	for (int kind = 0; kind < SCHED_SHARE_KINDS; kind++)
 		timers_init(&all->open[kind]);
@@ -25,13 +27,13 @@ sched_destinations_init(struct sched_destinations *all, struct timers *timers, u
 static void
 free_sched_destination(struct str key, void *value, void *arg)
 {
-	struct sched_destination *site = value;
+	struct sched_destination *destination = value;
 
 	(void)key;
 	(void)arg;
-	mem_free((char *)site->name.p);
-	mem_free(site->status);
-	mem_free(site);
+	mem_free((char *)destination->name.p);
+	mem_free(destination->status);
+	mem_free(destination);
 }
 
 void
@@ -39,7 +41,7 @@ sched_destinations_clear(struct sched_destinations *all)
 {
 	map_each(all->by_name, free_sched_destination, NULL);
 	map_free(&all->by_name);
-	map_free_all(&all->lanes);
+	map_free_all(&all->user_queues);
 	sched_shares_clear(&all->shares);
 	for (int kind = 0; kind < SCHED_SHARE_KINDS; kind++)
 		timers_clear(&all->open[kind]);
@@ -53,7 +55,7 @@ unproven_slots(const struct sched_destinations *all)
 	return all->concurrency > 1 ? all->concurrency / 2 : 1;
 }
 
-/* Slots that a site of this kind may still take. */
+/* Slots that a destination of this kind may still use. */
 static uint32_t
 free_slots(const struct sched_destinations *all, enum sched_share_kind kind)
 {
@@ -68,28 +70,29 @@ free_slots(const struct sched_destinations *all, enum sched_share_kind kind)
 	return left < left_unproven ? left : left_unproven;
 }
 
-/* The smaller the part of its window that it holds, the sooner. */
+/* The smaller the used part of its window, the earlier. */
 static int64_t
-destination_rank(const struct sched_destination *site)
+destination_rank(const struct sched_destination *destination)
 {
-	int64_t part = (int64_t)site->running * PART_SCALE / site->window;
+	int64_t part = (int64_t)destination->running * PART_SCALE / destination->window;
 
-	return part << TURN_BITS | (int64_t)site->turn;
+	return part << TURN_BITS | (int64_t)destination->turn;
 }
 
 static void
-refresh_destination(struct sched_destinations *all, struct sched_destination *site)
+refresh_destination(struct sched_destinations *all, struct sched_destination *destination)
 {
-	bool may = !TAILQ_EMPTY(&site->lanes) && site->running < site->window &&
-	           !sched_destinations_is_paused(site);
-	enum sched_share_kind kind = sched_destination_kind(site);
+	bool may = !TAILQ_EMPTY(&destination->user_queues) &&
+	           destination->running < destination->window &&
+	           !sched_destinations_is_paused(destination);
+	enum sched_share_kind kind = sched_destination_kind(destination);
 
-	if (site->order.place && (!may || site->order.kind != kind))
-		timers_remove(&all->open[site->order.kind], &site->order);
+	if (destination->order.place && (!may || destination->order.kind != kind))
+		timers_remove(&all->open[destination->order.kind], &destination->order);
 	if (!may)
 		return;
-	site->order.kind = (uint8_t)kind;
-	timers_set(&all->open[kind], &site->order, destination_rank(site));
+	destination->order.kind = (uint8_t)kind;
+	timers_set(&all->open[kind], &destination->order, destination_rank(destination));
 }
 
 static struct sched_destination *
@@ -103,30 +106,31 @@ first_open_destination(const struct sched_destinations *all, enum sched_share_ki
 }
 
 static bool
-destination_may_begin(const struct sched_destinations *all, const struct sched_destination *site)
+destination_may_begin(
+    const struct sched_destinations *all, const struct sched_destination *destination)
 {
-	uint64_t left = free_slots(all, sched_destination_kind(site));
+	uint64_t left = free_slots(all, sched_destination_kind(destination));
 
-	if (left == 0 || site->running == 0)
+	if (left == 0 || destination->running == 0)
 		return left > 0;
-	return (uint64_t)site->running * all->concurrency <
-	       DESTINATION_FACTOR * left * site->window;
+	return (uint64_t)destination->running * all->concurrency <
+	       DESTINATION_FACTOR * left * destination->window;
 }
 
-/* When the first of its kind may not begin, no other may. */
+/* When the first destination of a kind may not begin, no other of that kind may. */
 static struct sched_destination *
 next_open_destination(const struct sched_destinations *all)
 {
 	struct sched_destination *best = NULL;
 
 	for (int kind = 0; kind < SCHED_SHARE_KINDS; kind++) {
-		struct sched_destination *site =
+		struct sched_destination *destination =
 		    first_open_destination(all, (enum sched_share_kind)kind);
 
-		if (!site || !destination_may_begin(all, site))
+		if (!destination || !destination_may_begin(all, destination))
 			continue;
-		if (!best || site->order.at_ms < best->order.at_ms)
-			best = site;
+		if (!best || destination->order.at_ms < best->order.at_ms)
+			best = destination;
 	}
 	return best;
 }
@@ -134,12 +138,12 @@ next_open_destination(const struct sched_destinations *all)
 static struct user_queue *
 next_parked_queue(const struct sched_destinations *all)
 {
-	struct user_queue *lane = NULL;
+	struct user_queue *user_queue = NULL;
 
-	for (int kind = 0; kind < SCHED_SHARE_KINDS && !lane; kind++)
-		lane = sched_shares_next_parked(&all->shares, (enum sched_share_kind)kind,
+	for (int kind = 0; kind < SCHED_SHARE_KINDS && !user_queue; kind++)
+		user_queue = sched_shares_next_parked(&all->shares, (enum sched_share_kind)kind,
 		    free_slots(all, (enum sched_share_kind)kind));
-	return lane;
+	return user_queue;
 }
 
 bool
@@ -148,42 +152,43 @@ sched_destinations_may_take(const struct sched_destinations *all)
 	return next_open_destination(all) || next_parked_queue(all);
 }
 
-/* ---- sites ---- */
+/* ---- destinations ---- */
 
 static void
-free_destination_if_unused(struct sched_destinations *all, struct sched_destination *site)
+free_destination_if_unused(struct sched_destinations *all, struct sched_destination *destination)
 {
-	if (site->references || site->ready || site->running || sched_destinations_is_paused(site))
+	if (destination->references || destination->ready || destination->running ||
+	    sched_destinations_is_paused(destination))
 		return;
-	map_remove(all->by_name, site->name);
-	free_sched_destination(site->name, site, NULL);
+	map_remove(all->by_name, destination->name);
+	free_sched_destination(destination->name, destination, NULL);
 }
 
 struct sched_destination *
 sched_destinations_ref(struct sched_destinations *all, struct str name)
 {
-	struct sched_destination *site = map_get(all->by_name, name);
+	struct sched_destination *destination = map_get(all->by_name, name);
 
-	if (!site) {
-		site = MEM_NEW(struct sched_destination);
-		site->timer.kind = all->timer_kind;
-		site->name = str_make(mem_text(name.p, name.n), name.n);
-		site->window = 1;
-		site->turn = ++all->turn;
-		TAILQ_INIT(&site->lanes);
-		TAILQ_INIT(&site->parked);
-		map_put(all->by_name, site->name, site);
+	if (!destination) {
+		destination = MEM_NEW(struct sched_destination);
+		destination->timer.kind = all->timer_kind;
+		destination->name = str_make(mem_text(name.p, name.n), name.n);
+		destination->window = 1;
+		destination->turn = ++all->turn;
+		TAILQ_INIT(&destination->user_queues);
+		TAILQ_INIT(&destination->parked);
+		map_put(all->by_name, destination->name, destination);
 	}
-	site->references++;
-	return site;
+	destination->references++;
+	return destination;
 }
 
 void
-sched_destinations_unref(struct sched_destinations *all, struct sched_destination **site)
+sched_destinations_unref(struct sched_destinations *all, struct sched_destination **destination)
 {
-	struct sched_destination *s = *site;
+	struct sched_destination *s = *destination;
 
-	*site = NULL;
+	*destination = NULL;
 	if (!s)
 		return;
 	s->references--;
@@ -193,13 +198,13 @@ sched_destinations_unref(struct sched_destinations *all, struct sched_destinatio
 static void
 limit_destination_window(struct str key, void *value, void *arg)
 {
-	struct sched_destination *site = value;
+	struct sched_destination *destination = value;
 	struct sched_destinations *all = arg;
 
 	(void)key;
-	if (site->window > all->site_concurrency)
-		site->window = all->site_concurrency;
-	refresh_destination(all, site);
+	if (destination->window > all->site_concurrency)
+		destination->window = all->site_concurrency;
+	refresh_destination(all, destination);
 }
 
 void
@@ -211,46 +216,46 @@ sched_destinations_configure(
 	map_each(all->by_name, limit_destination_window, all);
 }
 
-/* ---- lanes ---- */
+/* ---- user queues ---- */
 
 static void
 count_paused(struct sched_destinations *all, int64_t change)
 {
 	all->ready_paused += (size_t)change;
-	/* one that went below zero is huge */
+	/* a value below zero has wrapped around */
 	if (all->ready_paused > all->ready)
 		die("sites: more is counted at paused sites than is ready");
 }
 
-/* The one place where a pause begins and ends, so that the count cannot go wrong. */
+/* The only place where a pause begins and ends, so that the count stays right. */
 static void
-set_paused(struct sched_destinations *all, struct sched_destination *site, bool is_paused)
+set_paused(struct sched_destinations *all, struct sched_destination *destination, bool is_paused)
 {
-	if (site->is_paused == is_paused)
+	if (destination->is_paused == is_paused)
 		return;
-	site->is_paused = is_paused;
-	count_paused(all, is_paused ? (int64_t)site->ready : -(int64_t)site->ready);
+	destination->is_paused = is_paused;
+	count_paused(all, is_paused ? (int64_t)destination->ready : -(int64_t)destination->ready);
 }
 
 void
 sched_destinations_push(
-    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p)
+    struct sched_destinations *all, struct sched_destination *destination, struct sched_delivery *p)
 {
-	p->site = site;
-	user_queue_add(all, site, p);
-	site->ready++;
+	p->destination = destination;
+	user_queue_add(all, destination, p);
+	destination->ready++;
 	all->ready++;
-	count_paused(all, sched_destinations_is_paused(site));
-	refresh_destination(all, site);
+	count_paused(all, sched_destinations_is_paused(destination));
+	refresh_destination(all, destination);
 }
 
-/* Not ready any more. */
+/* Removes it from the ready deliveries. */
 static void
 destination_unready(struct sched_destinations *all, struct sched_delivery *p)
 {
-	if (sched_destinations_is_paused(p->site))
+	if (sched_destinations_is_paused(p->destination))
 		count_paused(all, -1);
-	p->site->ready--;
+	p->destination->ready--;
 	all->ready--;
 	user_queue_remove(all, p);
 }
@@ -258,69 +263,69 @@ destination_unready(struct sched_destinations *all, struct sched_delivery *p)
 void
 sched_destinations_pull(struct sched_destinations *all, struct sched_delivery *p)
 {
-	struct sched_destination *site = p->site;
+	struct sched_destination *destination = p->destination;
 
 	destination_unready(all, p);
-	p->site = NULL;
-	refresh_destination(all, site);
-	free_destination_if_unused(all, site);
+	p->destination = NULL;
+	refresh_destination(all, destination);
+	free_destination_if_unused(all, destination);
 }
 
 /* ---- running ---- */
 
 static void
-begin_at_destination(struct sched_destinations *all, struct sched_destination *site)
+begin_at_destination(struct sched_destinations *all, struct sched_destination *destination)
 {
-	struct user_queue *lane = TAILQ_FIRST(&site->lanes);
-	struct sched_delivery *p = lane->first;
+	struct user_queue *user_queue = TAILQ_FIRST(&destination->user_queues);
+	struct sched_delivery *p = user_queue->first;
 
-	TAILQ_REMOVE(&site->lanes, lane, link);
-	TAILQ_INSERT_TAIL(&site->lanes, lane, link);
-	site->turn = ++all->turn;
+	TAILQ_REMOVE(&destination->user_queues, user_queue, link);
+	TAILQ_INSERT_TAIL(&destination->user_queues, user_queue, link);
+	destination->turn = ++all->turn;
 	destination_unready(all, p);
-	sched_destinations_begin(all, site, p);
+	sched_destinations_begin(all, destination, p);
 }
 
 static void
-unpark_user_queue(struct sched_destinations *all, struct user_queue *lane)
+unpark_user_queue(struct sched_destinations *all, struct user_queue *user_queue)
 {
-	user_queue_unpark(all, lane);
-	refresh_destination(all, lane->site);
+	user_queue_unpark(all, user_queue);
+	refresh_destination(all, user_queue->destination);
 }
 
 struct sched_delivery *
 sched_destinations_take(struct sched_destinations *all)
 {
 	for (;;) {
-		struct user_queue *parked = next_parked_queue(all), *lane;
-		struct sched_destination *site;
+		struct user_queue *parked = next_parked_queue(all), *user_queue;
+		struct sched_destination *destination;
 		struct sched_delivery *p;
 
 		if (parked)
 			unpark_user_queue(all, parked);
-		site = next_open_destination(all);
-		if (!site && !parked)
+		destination = next_open_destination(all);
+		if (!destination && !parked)
 			return NULL;
-		if (!site)
+		if (!destination)
 			continue;
-		lane = TAILQ_FIRST(&site->lanes);
-		if (sched_share_may_begin(lane->share, sched_destination_kind(site),
-		        free_slots(all, sched_destination_kind(site)))) {
-			p = lane->first;
-			begin_at_destination(all, site);
+		user_queue = TAILQ_FIRST(&destination->user_queues);
+		if (sched_share_may_begin(user_queue->share, sched_destination_kind(destination),
+		        free_slots(all, sched_destination_kind(destination)))) {
+			p = user_queue->first;
+			begin_at_destination(all, destination);
 			return p;
 		}
-		user_queue_park(all, lane);
-		refresh_destination(all, site);
+		user_queue_park(all, user_queue);
+		refresh_destination(all, destination);
 	}
 }
 
 static void
-count_running(struct sched_destinations *all, const struct sched_destination *site,
+count_running(struct sched_destinations *all, const struct sched_destination *destination,
     struct sched_delivery *p, int change)
 {
 	sched_share_count(&all->shares, p->share, SCHED_SHARE_PROVEN, change);
-	if (site->is_proven)
+	if (destination->is_proven)
 		return;
 	sched_share_count(&all->shares, p->share, SCHED_SHARE_UNPROVEN, change);
 	all->running_unproven += (size_t)change;
@@ -328,114 +333,114 @@ count_running(struct sched_destinations *all, const struct sched_destination *si
 
 void
 sched_destinations_begin(
-    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p)
+    struct sched_destinations *all, struct sched_destination *destination, struct sched_delivery *p)
 {
-	p->site = site;
+	p->destination = destination;
 	p->share = sched_share_ref(&all->shares, p->user);
 	p->previous = NULL;
-	p->next = site->first;
+	p->next = destination->first;
 	if (p->next)
 		p->next->previous = p;
-	site->first = p;
-	site->running++;
+	destination->first = p;
+	destination->running++;
 	all->running++;
-	count_running(all, site, p, 1);
-	refresh_destination(all, site);
+	count_running(all, destination, p, 1);
+	refresh_destination(all, destination);
 }
 
 void
 sched_destinations_end(struct sched_destinations *all, struct sched_delivery *p)
 {
-	struct sched_destination *site = p->site;
+	struct sched_destination *destination = p->destination;
 
-	count_running(all, site, p, -1);
+	count_running(all, destination, p, -1);
 	sched_share_unref(&all->shares, p->share);
 	if (p->previous)
 		p->previous->next = p->next;
 	else
-		site->first = p->next;
+		destination->first = p->next;
 	if (p->next)
 		p->next->previous = p->previous;
-	p->site = NULL;
+	p->destination = NULL;
 	p->share = NULL;
 	p->next = p->previous = NULL;
-	site->running--;
+	destination->running--;
 	all->running--;
-	refresh_destination(all, site);
-	free_destination_if_unused(all, site);
+	refresh_destination(all, destination);
+	free_destination_if_unused(all, destination);
 }
 
-/* ---- what is known of a site ---- */
+/* ---- what is known of a destination ---- */
 
-/* What runs there counts as the other kind from now on, and lanes that waited for the share of the
- * old kind are looked at again. */
+/* Running deliveries count as the other kind from now on, and user queues that waited for a share
+ * of the old kind are checked again. */
 static void
 set_destination_proven(
-    struct sched_destinations *all, struct sched_destination *site, bool is_proven)
+    struct sched_destinations *all, struct sched_destination *destination, bool is_proven)
 {
 	int change = is_proven ? -1 : 1;
-	struct user_queue *lane;
+	struct user_queue *user_queue;
 
-	if (site->is_proven == is_proven)
+	if (destination->is_proven == is_proven)
 		return;
-	site->is_proven = is_proven;
-	for (struct sched_delivery *p = site->first; p; p = p->next) {
+	destination->is_proven = is_proven;
+	for (struct sched_delivery *p = destination->first; p; p = p->next) {
 		sched_share_count(&all->shares, p->share, SCHED_SHARE_UNPROVEN, change);
 		all->running_unproven += (size_t)change;
 	}
-	while ((lane = TAILQ_FIRST(&site->parked)))
-		unpark_user_queue(all, lane);
+	while ((user_queue = TAILQ_FIRST(&destination->parked)))
+		unpark_user_queue(all, user_queue);
 }
 
 void
-sched_destinations_answered(struct sched_destinations *all, struct sched_destination *site)
+sched_destinations_answered(struct sched_destinations *all, struct sched_destination *destination)
 {
-	bool is_new = !site->is_proven && site->failures == 0;
+	bool is_new = !destination->is_proven && destination->failures == 0;
 
-	set_destination_proven(all, site, true);
-	site->failures = 0;
-	site->window = is_new ? SCHEDULE_WINDOW_START : site->window + 1;
-	if (site->window > all->site_concurrency)
-		site->window = all->site_concurrency;
-	mem_free(site->status);
-	site->status = NULL;
-	sched_destinations_resume(all, site);
+	set_destination_proven(all, destination, true);
+	destination->failures = 0;
+	destination->window = is_new ? SCHEDULE_WINDOW_START : destination->window + 1;
+	if (destination->window > all->site_concurrency)
+		destination->window = all->site_concurrency;
+	mem_free(destination->status);
+	destination->status = NULL;
+	sched_destinations_resume(all, destination);
 }
 
 void
-sched_destinations_back_off(struct sched_destinations *all, struct sched_destination *site)
+sched_destinations_back_off(struct sched_destinations *all, struct sched_destination *destination)
 {
-	site->window = 1;
-	site->failures++;
-	set_destination_proven(all, site, false);
-	refresh_destination(all, site);
+	destination->window = 1;
+	destination->failures++;
+	set_destination_proven(all, destination, false);
+	refresh_destination(all, destination);
 }
 
 void
-sched_destinations_pause(struct sched_destinations *all, struct sched_destination *site,
+sched_destinations_pause(struct sched_destinations *all, struct sched_destination *destination,
     const struct smtp_status *status, int64_t until_ms)
 {
-	set_paused(all, site, true);
-	if (status && !site->status)
-		site->status = MEM_NEW(struct smtp_status);
+	set_paused(all, destination, true);
+	if (status && !destination->status)
+		destination->status = MEM_NEW(struct smtp_status);
 	if (status)
-		*site->status = *status;
-	timers_set(all->timers, &site->timer, until_ms);
-	sched_destinations_back_off(all, site);
+		*destination->status = *status;
+	timers_set(all->timers, &destination->timer, until_ms);
+	sched_destinations_back_off(all, destination);
 }
 
 void
-sched_destinations_resume(struct sched_destinations *all, struct sched_destination *site)
+sched_destinations_resume(struct sched_destinations *all, struct sched_destination *destination)
 {
-	set_paused(all, site, false);
-	timers_remove(all->timers, &site->timer);
-	refresh_destination(all, site);
-	free_destination_if_unused(all, site);
+	set_paused(all, destination, false);
+	timers_remove(all->timers, &destination->timer);
+	refresh_destination(all, destination);
+	free_destination_if_unused(all, destination);
 }
 
 void
 sched_destinations_retry_now(struct sched_destinations *all, struct sched_delivery *p)
 {
 	user_queue_put_first(all, p);
-	sched_destinations_resume(all, p->site);
+	sched_destinations_resume(all, p->destination);
 }

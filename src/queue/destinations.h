@@ -1,19 +1,20 @@
 /*
- * domains: the lanes in front of each site, for schedule.c, and which of them may begin.
+ * destinations: the user queues of each destination, for schedule.c, and which of them may begin.
  *
  * The rule.  Of the `concurrency` slots
- * - a site holds at most its window.  It has one slot until it has answered, then
- *   SCHEDULE_WINDOW_START, and one more for each answer up to `site_concurrency`.  A site that
- *   cannot be reached is paused and then has one slot; so has one that fell silent or answered 421;
- * - all sites that are not proven (have not answered, or did not the last time) hold together at
- *   most half;
- * - a site that holds some may have another only while the part of its window that it holds is
- *   less than 4 times the part of all slots that is free: many slow sites leave room;
- * - a user may begin another delivery at a proven site while it holds less than 4 times what is
- *   free (alone: four fifths), and at one that is not proven while it holds there less than half
- *   of what is free of their half (alone: a third of it).
- * Among what may begin, the site that holds the smallest part of its window comes first, then the
- * one whose turn is longest ago; within a site its users take turns.
+ * - a destination uses at most its window.  It has one slot until it has answered, then
+ *   SCHEDULE_WINDOW_START, and one more for each answer up to `site_concurrency`. A destination
+ *   that cannot be reached is paused and then has one slot; so has one that stopped answering or
+ *   answered 421;
+ * - all destinations that are not proven (have not answered, or did not the last time) use together
+ *   at most half;
+ * - a destination that uses some may use another only while the used part of its window is less
+ *   than 4 times the part of all slots that is free: many slow destinations leave room;
+ * - a user may begin another delivery at a proven destination while the user has fewer than 4 times
+ *   the free slots (alone: four fifths), and at one that is not proven while the user has there
+ *   fewer than half of the free slots of their half (alone: a third of it).
+ * Among those that may begin, the destination with the smallest used part of its window is first,
+ * then the one whose turn is longest ago; within a destination its users take turns.
  */
 #ifndef QUEUE_DESTINATIONS_H
 #define QUEUE_DESTINATIONS_H
@@ -23,35 +24,36 @@
 #include "queue/shares.h"
 
 struct sched_destination {
-	struct timer timer; /* paused: until then */
-	struct timer order; /* set: in all->open[order.kind], it may begin a parcel */
+	struct timer timer; /* set while it is paused */
+	struct timer order; /* set: in all->open[order.kind], it may begin a delivery */
 	struct str name;
-	struct user_queue_list lanes;  /* that may begin, the next one first */
-	struct user_queue_list parked; /* whose users hold their share */
+	struct user_queue_list user_queues;  /* that may begin, the next one first */
+	struct user_queue_list parked; /* whose users have used up their share */
 	struct sched_delivery *first;      /* running */
-	struct smtp_status *status;     /* why it is away */
-	int64_t found_ms;          /* when it was found away the last time */
+	struct smtp_status *status;     /* of the last failure; or NULL */
+	int64_t found_ms;          /* when it was found unreachable the last time */
 	uint64_t turn;
 	uint32_t ready, running;
-	uint32_t window;     /* how many may run */
+	uint32_t window;     /* how many deliveries may run */
 	uint32_t failures;   /* in a row */
-	uint32_t references; /* destinations */
+	uint32_t references; /* from domains */
 	bool is_proven;      /* it answered the last time */
-	bool is_paused;      /* nothing begins there */
+	bool is_paused;      /* no delivery begins */
 };
 
 struct sched_destinations {
 	struct map *by_name;
-	struct map *lanes; /* by site and user */
+	struct map *user_queues; /* by destination and user */
 	struct sched_shares shares;
-	struct timers open[SCHED_SHARE_KINDS]; /* those that may begin; least held first */
+	/* destinations that may begin; the smallest rank first */
+	struct timers open[SCHED_SHARE_KINDS];
 	struct timers *timers;
 	uint64_t turn;
 	uint32_t concurrency, site_concurrency;
 	uint8_t timer_kind;
 	size_t ready, running;
 	size_t running_unproven;
-	size_t ready_paused; /* of ready: at sites that are paused */
+	size_t ready_paused; /* of ready: at paused destinations */
 };
 
 void sched_destinations_init(
@@ -60,39 +62,43 @@ void sched_destinations_clear(struct sched_destinations *all);
 void sched_destinations_configure(
     struct sched_destinations *all, uint32_t concurrency, uint32_t site_concurrency);
 
-/* Finds or makes it; a reference is the caller's. */
+/* Finds or creates it; the caller owns one reference. */
 struct sched_destination *sched_destinations_ref(struct sched_destinations *all, struct str name);
-void sched_destinations_unref(struct sched_destinations *all, struct sched_destination **site);
+void sched_destinations_unref(
+    struct sched_destinations *all, struct sched_destination **destination);
 
-/* At the end of its user's lane. */
-void sched_destinations_push(
-    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p);
-/* Out of the lane again. */
+/* Adds a ready delivery at the end of the user queue of its user. */
+void sched_destinations_push(struct sched_destinations *all, struct sched_destination *destination,
+    struct sched_delivery *p);
+/* Removes it from its user queue. */
 void sched_destinations_pull(struct sched_destinations *all, struct sched_delivery *p);
-/* The next one of the next site, now counted as running; NULL: none may run. */
+/* The next delivery of the next destination, counted as running now; NULL: none may run. */
 struct sched_delivery *sched_destinations_take(struct sched_destinations *all);
-/* False: sched_destinations_take has nothing until something is told. */
+/* False: sched_destinations_take returns NULL until the schedule is changed. */
 bool sched_destinations_may_take(const struct sched_destinations *all);
-/* Counts one that is running without having been in a lane. */
-void sched_destinations_begin(
-    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p);
-/* One less is running. */
+/* Counts a running delivery that was not in a user queue. */
+void sched_destinations_begin(struct sched_destinations *all, struct sched_destination *destination,
+    struct sched_delivery *p);
+/* The delivery is not running any more. */
 void sched_destinations_end(struct sched_destinations *all, struct sched_delivery *p);
-/* It answered: it is proven, and more may run next time. */
-void sched_destinations_answered(struct sched_destinations *all, struct sched_destination *site);
-/* It fell silent, or wants less: one may run, and it is not proven. */
-void sched_destinations_back_off(struct sched_destinations *all, struct sched_destination *site);
-/* It does not answer: nothing runs until then, afterwards one. */
-void sched_destinations_pause(struct sched_destinations *all, struct sched_destination *site,
+/* It answered: it is proven, and one more delivery may run. */
+void sched_destinations_answered(
+    struct sched_destinations *all, struct sched_destination *destination);
+/* It stopped answering, or refuses more: one delivery may run, and it is not proven. */
+void sched_destinations_back_off(
+    struct sched_destinations *all, struct sched_destination *destination);
+/* It does not answer: no delivery begins until until_ms, then one. */
+void sched_destinations_pause(struct sched_destinations *all, struct sched_destination *destination,
     const struct smtp_status *status, int64_t until_ms);
-void sched_destinations_resume(struct sched_destinations *all, struct sched_destination *site);
-/* Its site's pause ends, and it comes before all others there. */
+void sched_destinations_resume(
+    struct sched_destinations *all, struct sched_destination *destination);
+/* Ends the pause of its destination; the delivery is the next one there. */
 void sched_destinations_retry_now(struct sched_destinations *all, struct sched_delivery *p);
 
 static inline bool
-sched_destinations_is_paused(const struct sched_destination *site)
+sched_destinations_is_paused(const struct sched_destination *destination)
 {
-	return site->is_paused;
+	return destination->is_paused;
 }
 
 #endif

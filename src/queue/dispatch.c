@@ -17,15 +17,15 @@
 enum {
 	STEPS_PER_TURN = 128,
 	ATTEMPTS_READING_MAX = 64,       /* deliveries whose message is being read */
-	RELAY_WAITING_MAX = 8 << 20, /* bytes that relay has not taken: enough for now */
+	RELAY_WAITING_MAX = 8 << 20, /* bytes that relay has not read; no delivery begins above */
 	NUMBERS_BYTES_MAX = 4 * SPOOL_RECIPIENTS_MAX,
 };
 
 void
 dispatch_init(struct queue *q)
 {
-	q->jobs = map_new();
-	q->last_job = (uint64_t)clock_ms() << 20;
+	q->attempts = map_new();
+	q->last_attempt_id = (uint64_t)clock_ms() << 20;
 }
 
 static struct str
@@ -37,124 +37,124 @@ dispatch_attempt_key(const uint64_t *number)
 struct dispatch_attempt *
 dispatch_attempt_find(const struct queue *q, uint64_t number)
 {
-	return map_get(q->jobs, dispatch_attempt_key(&number));
+	return map_get(q->attempts, dispatch_attempt_key(&number));
 }
 
 static struct dispatch_attempt *
-dispatch_attempt_new(struct queue *q, uint64_t number, struct delivery *s)
+dispatch_attempt_new(struct queue *q, uint64_t number, struct delivery *delivery)
 {
-	struct dispatch_attempt *job = MEM_NEW(struct dispatch_attempt);
+	struct dispatch_attempt *attempt = MEM_NEW(struct dispatch_attempt);
 
-	job->number = number;
-	job->queue = q;
-	job->id = s->entry->id;
-	job->shipment = s;
-	s->job = job;
-	map_put(q->jobs, dispatch_attempt_key(&job->number), job);
-	dispatch_deadline_begin(job);
-	return job;
+	attempt->number = number;
+	attempt->queue = q;
+	attempt->id = delivery->message->id;
+	attempt->delivery = delivery;
+	delivery->attempt = attempt;
+	map_put(q->attempts, dispatch_attempt_key(&attempt->number), attempt);
+	dispatch_deadline_begin(attempt);
+	return attempt;
 }
 
-/* The next deliveries may be begun. */
+/* Further deliveries may begin. */
 static void
-dispatch_attempt_read_done(struct dispatch_attempt *job)
+dispatch_attempt_read_done(struct dispatch_attempt *attempt)
 {
-	if (job->queue->reading_jobs-- == ATTEMPTS_READING_MAX)
-		queue_wake(job->queue);
+	if (attempt->queue->reading_attempts-- == ATTEMPTS_READING_MAX)
+		queue_wake(attempt->queue);
 }
 
 static void
-dispatch_attempt_free(struct dispatch_attempt *job)
+dispatch_attempt_free(struct dispatch_attempt *attempt)
 {
-	dispatch_deadline_end(job);
-	map_remove(job->queue->jobs, dispatch_attempt_key(&job->number));
-	if (spool_is_reading(&job->reading)) {
-		spool_read_cancel(&job->reading);
-		dispatch_attempt_read_done(job);
+	dispatch_deadline_end(attempt);
+	map_remove(attempt->queue->attempts, dispatch_attempt_key(&attempt->number));
+	if (spool_is_reading(&attempt->reading)) {
+		spool_read_cancel(&attempt->reading);
+		dispatch_attempt_read_done(attempt);
 	}
-	if (job->shipment)
-		job->shipment->job = NULL;
-	mem_free(job);
+	if (attempt->delivery)
+		attempt->delivery->attempt = NULL;
+	mem_free(attempt);
 }
 
 void
-dispatch_detach_delivery(struct delivery *s)
+dispatch_detach_delivery(struct delivery *delivery)
 {
-	if (!s->job)
+	if (!delivery->attempt)
 		return;
-	s->job->shipment = NULL;
-	s->job = NULL;
+	delivery->attempt->delivery = NULL;
+	delivery->attempt = NULL;
 }
 
-/* ---- an end ---- */
+/* ---- end of an attempt ---- */
 
 static void
-clear_expected_results(struct delivery *s)
+clear_expected_results(struct delivery *delivery)
 {
-	struct queued_message *e = s->entry;
+	struct queued_message *e = delivery->message;
 
-	for (uint32_t i = 0; i < e->addressee_count; i++)
-		if (&e->shipments[e->addressees[i].shipment] == s)
-			e->addressees[i].is_expected = false;
+	for (uint32_t i = 0; i < e->recipient_count; i++)
+		if (&e->deliveries[e->recipients[i].delivery] == delivery)
+			e->recipients[i].is_expected = false;
 }
 
 static int64_t
-next_due(
-    const struct queue *q, struct delivery *s, const struct dispatch_attempt *job, int64_t now_ms)
+next_due(const struct queue *q, struct delivery *delivery, const struct dispatch_attempt *attempt,
+    int64_t now_ms)
 {
-	struct lifetime_attempt j = {.expires_ms = s->parcel.expires_ms,
-	    .pause_ms = schedule_backoff_ms(q->schedule, s->pauses),
-	    .pauses = s->pauses,
-	    .is_deferred = job->is_deferred,
-	    .is_tried = job->is_tried};
+	struct lifetime_attempt j = {.expires_ms = delivery->sched.expires_ms,
+	    .pause_ms = schedule_backoff_ms(q->schedule, delivery->pauses),
+	    .pauses = delivery->pauses,
+	    .is_deferred = attempt->is_deferred,
+	    .is_tried = attempt->is_tried};
 
-	if (now_ms < j.expires_ms || job->is_deferred || job->is_tried)
-		s->put_backs = 0;
-	else if (s->put_backs < UINT8_MAX)
-		s->put_backs++;
-	j.put_backs = s->put_backs;
+	if (now_ms < j.expires_ms || attempt->is_deferred || attempt->is_tried)
+		delivery->requeues = 0;
+	else if (delivery->requeues < UINT8_MAX)
+		delivery->requeues++;
+	j.requeues = delivery->requeues;
 	return lifetime_after_attempt_ms(&j, now_ms);
 }
 
-/* Back into the schedule with what is still open. */
+/* Returns the delivery to the schedule with its open recipients. */
 static void
-return_to_schedule(struct dispatch_attempt *job, enum schedule_outcome outcome)
+return_to_schedule(struct dispatch_attempt *attempt, enum schedule_outcome outcome)
 {
-	struct queue *q = job->queue;
-	struct delivery *s = job->shipment;
+	struct queue *q = attempt->queue;
+	struct delivery *delivery = attempt->delivery;
 	int64_t now = clock_ms();
 
-	clear_expected_results(s);
-	s->job = NULL;
-	job->shipment = NULL;
-	schedule_finished(
-	    q->schedule, &s->parcel, outcome, job->status.code ? &job->status : NULL, now);
-	s->pauses = (uint16_t)(s->pauses + job->is_tried);
-	s->parcel.tries = (uint16_t)(s->parcel.tries + job->is_connected);
-	queue_schedule(q, s, next_due(q, s, job, now));
+	clear_expected_results(delivery);
+	delivery->attempt = NULL;
+	attempt->delivery = NULL;
+	schedule_finished(q->schedule, &delivery->sched, outcome,
+	    attempt->status.code ? &attempt->status : NULL, now);
+	delivery->pauses = (uint16_t)(delivery->pauses + attempt->is_tried);
+	delivery->sched.tries = (uint16_t)(delivery->sched.tries + attempt->is_connected);
+	queue_schedule(q, delivery, next_due(q, delivery, attempt, now));
 }
 
 static enum schedule_outcome
-dispatch_attempt_outcome(const struct dispatch_attempt *job)
+dispatch_attempt_outcome(const struct dispatch_attempt *attempt)
 {
-	if (job->is_busy)
+	if (attempt->is_busy)
 		return SCHEDULE_BUSY;
-	if (job->is_reached)
+	if (attempt->is_reached)
 		return SCHEDULE_REACHED;
-	if (job->is_away)
+	if (attempt->is_unreachable)
 		return SCHEDULE_UNREACHABLE;
-	return job->is_silent ? SCHEDULE_SILENT : SCHEDULE_UNKNOWN;
+	return attempt->is_silent ? SCHEDULE_SILENT : SCHEDULE_UNKNOWN;
 }
 
 void
-dispatch_attempt_end(struct dispatch_attempt *job)
+dispatch_attempt_end(struct dispatch_attempt *attempt)
 {
-	struct queue *q = job->queue;
-	struct queued_message *e = job->shipment ? job->shipment->entry : NULL;
+	struct queue *q = attempt->queue;
+	struct queued_message *e = attempt->delivery ? attempt->delivery->message : NULL;
 
 	if (e)
-		return_to_schedule(job, dispatch_attempt_outcome(job));
-	dispatch_attempt_free(job);
+		return_to_schedule(attempt, dispatch_attempt_outcome(attempt));
+	dispatch_attempt_free(attempt);
 	if (e) {
 		reports_check(q, e);
 		queue_finish_message(q, e);
@@ -164,79 +164,80 @@ dispatch_attempt_end(struct dispatch_attempt *job)
 }
 
 void
-dispatch_attempt_give_up(struct dispatch_attempt *job)
+dispatch_attempt_give_up(struct dispatch_attempt *attempt)
 {
-	if (!job->shipment) {
-		dispatch_attempt_free(job);
+	if (!attempt->delivery) {
+		dispatch_attempt_free(attempt);
 		return;
 	}
-	if (job->is_sent) {
-		job->shipment->late_job = job->number;
-		job->shipment->unanswered_ms = clock_ms();
-	} else if (job->shipment->unreadable < UINT8_MAX) {
-		job->shipment->unreadable++;
+	if (attempt->is_sent) {
+		attempt->delivery->late_attempt_id = attempt->number;
+		attempt->delivery->unanswered_ms = clock_ms();
+	} else if (attempt->delivery->unreadable < UINT8_MAX) {
+		attempt->delivery->unreadable++;
 	}
-	job->is_tried |= job->is_sent;
-	job->is_connected |= job->is_sent;
-	job->is_deferred = true;
-	dispatch_attempt_end(job);
+	attempt->is_tried |= attempt->is_sent;
+	attempt->is_connected |= attempt->is_sent;
+	attempt->is_deferred = true;
+	dispatch_attempt_end(attempt);
 }
 
-/* Nothing was said of it to any host: that is no attempt. */
+/* No host was contacted for it, so it does not count as an attempt. */
 void
-dispatch_attempt_requeue(struct dispatch_attempt *job, const char *why)
+dispatch_attempt_requeue(struct dispatch_attempt *attempt, const char *why)
 {
-	dispatch_log_open(job, LOG_INFO, "put_back", why);
-	dispatch_attempt_end(job);
+	dispatch_log_open(attempt, LOG_INFO, "put_back", why);
+	dispatch_attempt_end(attempt);
 }
 
 /* ---- to relay ---- */
 
 static bool
-is_wanted(const struct delivery *s, const struct queued_recipient *a)
+is_wanted(const struct delivery *delivery, const struct queued_recipient *recipient)
 {
-	return &s->entry->shipments[a->shipment] == s && queued_recipient_is_open(a);
+	return &delivery->message->deliveries[recipient->delivery] == delivery &&
+	       queued_recipient_is_open(recipient);
 }
 
 static void
-list_numbers(struct dispatch_attempt *job, struct buf *out)
+list_numbers(struct dispatch_attempt *attempt, struct buf *out)
 {
-	struct delivery *s = job->shipment;
+	struct delivery *delivery = attempt->delivery;
 
-	for (uint32_t i = 0; i < s->entry->addressee_count; i++) {
-		struct queued_recipient *a = &s->entry->addressees[i];
+	for (uint32_t i = 0; i < delivery->message->recipient_count; i++) {
+		struct queued_recipient *recipient = &delivery->message->recipients[i];
 		uint32_t number = i + 1;
 
-		if (!is_wanted(s, a))
+		if (!is_wanted(delivery, recipient))
 			continue;
 		buf_add(out, &number, sizeof number);
-		a->is_expected = true;
-		job->expected++;
+		recipient->is_expected = true;
+		attempt->expected++;
 	}
 }
 
 static bool
-send_attempt(struct dispatch_attempt *job, const struct spool_content *content)
+send_attempt(struct dispatch_attempt *attempt, const struct spool_content *content)
 {
-	struct queue *q = job->queue;
-	struct delivery *s = job->shipment;
+	struct queue *q = attempt->queue;
+	struct delivery *delivery = attempt->delivery;
 	struct schedule_info info;
-	struct message_deliver m = {.attempt_id = job->number,
-	    .domain = delivery_domain(s),
+	struct message_deliver m = {.attempt_id = attempt->number,
+	    .domain = delivery_domain(delivery),
 	    .envelope = content->envelope,
 	    .header = content->header,
 	    .body_in_file = content->fd >= 0,
 	    .body = content->body,
 	    .sums = content->sums,
-	    .attempt = s->parcel.tries + 1u,
-	    .ticket = ticket_of(q, job->number, s)};
+	    .attempt = delivery->sched.tries + 1u,
+	    .ticket = ticket_of(q, attempt->number, delivery)};
 	struct buf numbers;
 	bool ok;
 
 	buf_init(&numbers, NUMBERS_BYTES_MAX);
-	list_numbers(job, &numbers);
-	schedule_explain(q->schedule, &s->parcel, &info);
-	m.destination = info.site;
+	list_numbers(attempt, &numbers);
+	schedule_explain(q->schedule, &delivery->sched, &info);
+	m.destination = info.destination;
 	m.numbers = buf_str(&numbers);
 	ok = q->relay && channel_send(q->relay->channel, MESSAGE_DELIVER, &m, content->fd) == 0;
 	buf_clear(&numbers);
@@ -244,55 +245,56 @@ send_attempt(struct dispatch_attempt *job, const struct spool_content *content)
 }
 
 static void
-dispatch_attempt_mark_sent(struct dispatch_attempt *job)
+dispatch_attempt_mark_sent(struct dispatch_attempt *attempt)
 {
-	job->is_sent = true;
-	job->shipment->unreadable = 0;
+	attempt->is_sent = true;
+	attempt->delivery->unreadable = 0;
 }
 
 static void
 dispatch_message_read(const struct spool_content *content, int error, void *arg)
 {
-	struct dispatch_attempt *job = arg;
+	struct dispatch_attempt *attempt = arg;
 
-	dispatch_attempt_read_done(job);
-	if (!job->shipment || job->shipment->open == 0 || job->shipment->entry->is_held)
-		dispatch_attempt_end(job);
-	else if (error || job->shipment->entry->is_being_lost)
-		outcomes_unreadable(job, error);
-	else if (send_attempt(job, content))
-		dispatch_attempt_mark_sent(job);
+	dispatch_attempt_read_done(attempt);
+	if (!attempt->delivery || attempt->delivery->open == 0 ||
+	    attempt->delivery->message->is_held)
+		dispatch_attempt_end(attempt);
+	else if (error || attempt->delivery->message->is_loss_unstored)
+		outcomes_unreadable(attempt, error);
+	else if (send_attempt(attempt, content))
+		dispatch_attempt_mark_sent(attempt);
 	else
-		dispatch_attempt_requeue(job, "relay_away");
+		dispatch_attempt_requeue(attempt, "relay_away");
 }
 
 static void
-expire_overdue_delivery(struct queue *q, struct delivery *s, int64_t now_ms)
+expire_overdue_delivery(struct queue *q, struct delivery *delivery, int64_t now_ms)
 {
 	struct smtp_status status = smtp_status_make(451, "4.3.0", "No delivery attempt ended");
 	struct schedule_step step = {.act = SCHEDULE_EXPIRE, .status = &status};
 
-	schedule_finished(q->schedule, &s->parcel, SCHEDULE_UNKNOWN, NULL, now_ms);
-	outcomes_unsent(q, s, &step);
+	schedule_finished(q->schedule, &delivery->sched, SCHEDULE_UNKNOWN, NULL, now_ms);
+	outcomes_unsent(q, delivery, &step);
 }
 
 static void
-begin_delivery(struct queue *q, struct delivery *s)
+begin_delivery(struct queue *q, struct delivery *delivery)
 {
 	int64_t now = clock_ms();
-	struct dispatch_attempt *job;
+	struct dispatch_attempt *attempt;
 
-	if (!lifetime_may_begin(s->parcel.expires_ms, s->unanswered_ms, now)) {
-		expire_overdue_delivery(q, s, now);
+	if (!lifetime_may_begin(delivery->sched.expires_ms, delivery->unanswered_ms, now)) {
+		expire_overdue_delivery(q, delivery, now);
 		return;
 	}
-	job = dispatch_attempt_new(q, ++q->last_job, s);
-	metrics_work_id("read for delivery", job->id);
-	q->reading_jobs++;
-	spool_read(q->spool, &job->reading, job->id, dispatch_message_read, job);
+	attempt = dispatch_attempt_new(q, ++q->last_attempt_id, delivery);
+	metrics_work_id("read for delivery", attempt->id);
+	q->reading_attempts++;
+	spool_read(q->spool, &attempt->reading, attempt->id, dispatch_message_read, attempt);
 }
 
-/* ---- sites ---- */
+/* ---- destinations ---- */
 
 struct dispatch_destination_query {
 	LIST_ENTRY(dispatch_destination_query) link;
@@ -302,29 +304,29 @@ struct dispatch_destination_query {
 	char domain[];
 };
 
-/* A domain that was asked for in vain is asked for again later, as after a failure of DNS. */
+/* A domain whose query failed is asked for again later, as after a failure of DNS. */
 static void
-destination_unanswered(const struct dispatch_destination_query *ask, enum request_end end)
+destination_unanswered(const struct dispatch_destination_query *query, enum request_end end)
 {
-	struct str domain = str_make(ask->domain, ask->n);
-	struct queue *q = ask->queue;
+	struct str domain = str_make(query->domain, query->n);
+	struct queue *q = query->queue;
 	struct smtp_status status =
 	    smtp_status_make(451, "4.4.3", "The route could not be found in time");
 	struct schedule_answer answer = {STR_NULL, &status, 0};
 	char text[REQUEST_TEXT_BYTES];
 
 	log_warn("no route to %.*s is known, it is asked for again later: %s", STR_ARG(domain),
-	    request_text("relay", &ask->request, end, text));
+	    request_text("relay", &query->request, end, text));
 	schedule_answered(q->schedule, domain, &answer, clock_ms());
 }
 
-/* A relay that is lost answers none: dispatch_relay_lost has all of them asked again. */
+/* When relay is lost no query is answered: dispatch_relay_lost repeats all of them. */
 static void
 dispatch_destination_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
-	struct dispatch_destination_query *ask = arg;
-	struct queue *q = ask->queue;
-	struct str domain = str_make(ask->domain, ask->n);
+	struct dispatch_destination_query *query = arg;
+	struct queue *q = query->queue;
+	struct str domain = str_make(query->domain, query->n);
 	const struct message_destination *m;
 	struct schedule_answer answer;
 
@@ -333,25 +335,25 @@ dispatch_destination_answered(enum request_end end, const struct channel_packet 
 		answer = (struct schedule_answer){m->destination, &m->status, m->ttl_s};
 		schedule_answered(q->schedule, domain, &answer, clock_ms());
 	} else if (end != REQUEST_LOST) {
-		destination_unanswered(ask, end);
+		destination_unanswered(query, end);
 	}
 	queue_wake(q);
-	LIST_REMOVE(ask, link);
-	mem_free(ask);
+	LIST_REMOVE(query, link);
+	mem_free(query);
 }
 
 static void
 ask_destination(struct queue *q, struct str domain)
 {
 	struct message_destination_ask m = {.domain = domain};
-	struct dispatch_destination_query *ask = mem_new(sizeof *ask + domain.n);
+	struct dispatch_destination_query *query = mem_new(sizeof *query + domain.n);
 
-	ask->queue = q;
-	ask->n = domain.n;
-	memcpy(ask->domain, domain.p, domain.n);
-	LIST_INSERT_HEAD(&q->questions, ask, link);
-	request_init(&ask->request, dispatch_destination_answered, ask);
-	request_ask(&ask->request, q->relay->channel, MESSAGE_DESTINATION_ASK, &m);
+	query->queue = q;
+	query->n = domain.n;
+	memcpy(query->domain, domain.p, domain.n);
+	LIST_INSERT_HEAD(&q->destination_queries, query, link);
+	request_init(&query->request, dispatch_destination_answered, query);
+	request_ask(&query->request, q->relay->channel, MESSAGE_DESTINATION_ASK, &m);
 }
 
 static void
@@ -362,12 +364,12 @@ do_schedule_step(struct queue *q, const struct schedule_step *step)
 		ask_destination(q, step->domain);
 		break;
 	case SCHEDULE_DELIVER:
-		begin_delivery(q, (struct delivery *)step->parcel);
+		begin_delivery(q, (struct delivery *)step->delivery);
 		break;
 	case SCHEDULE_REFUSE:
 	case SCHEDULE_DEFER:
 	case SCHEDULE_EXPIRE:
-		outcomes_unsent(q, (struct delivery *)step->parcel, step);
+		outcomes_unsent(q, (struct delivery *)step->delivery, step);
 		break;
 	case SCHEDULE_NOTHING:
 		break;
@@ -378,7 +380,7 @@ static bool
 may_schedule(struct queue *q)
 {
 	return q->relay && q->is_caught_up && q->tickets.is_durable && !q->is_stopping &&
-	       q->reading_jobs < ATTEMPTS_READING_MAX &&
+	       q->reading_attempts < ATTEMPTS_READING_MAX &&
 	       channel_waiting(q->relay->channel) <= RELAY_WAITING_MAX &&
 	       schedule_wake_ms(q->schedule) <= clock_ms() && storage_check_may_deliver(q);
 }
@@ -399,7 +401,7 @@ dispatch_run_schedule(struct queue *q)
 	return false;
 }
 
-/* ---- relay's beginning and end ---- */
+/* ---- start and loss of relay ---- */
 
 static uint32_t
 recipient_number_at(struct str numbers, size_t i)
@@ -413,32 +415,33 @@ recipient_number_at(struct str numbers, size_t i)
 void
 dispatch_relay_running(struct queue *q, const struct message_running *m)
 {
-	struct queued_message *e = queued_find(&q->book, m->id);
-	struct queued_recipient *a =
+	struct queued_message *e = queued_find(&q->queued, m->id);
+	struct queued_recipient *recipient =
 	    e && m->numbers.n >= 4 ? queued_message_recipient(e, recipient_number_at(m->numbers, 0))
 	                           : NULL;
-	struct delivery *s = a ? &e->shipments[a->shipment] : NULL;
+	struct delivery *delivery = recipient ? &e->deliveries[recipient->delivery] : NULL;
 	char id[ID_NUMBER_TEXT_BYTES];
-	struct dispatch_attempt *job;
+	struct dispatch_attempt *attempt;
 
-	if (!s || !ticket_is_right(q, m->attempt_id, s, m->ticket)) {
+	if (!delivery || !ticket_is_right(q, m->attempt_id, delivery, m->ticket)) {
 		log_warn("relay reports a delivery of message %s that it was not given: ignored",
 		    msgid_text(m->id, 0, id));
 		return;
 	}
-	if (s->job || s->open == 0 || q->is_caught_up || dispatch_attempt_find(q, m->attempt_id))
+	if (delivery->attempt || delivery->open == 0 || q->is_caught_up ||
+	    dispatch_attempt_find(q, m->attempt_id))
 		return;
-	job = dispatch_attempt_new(q, m->attempt_id, s);
-	job->is_sent = true;
+	attempt = dispatch_attempt_new(q, m->attempt_id, delivery);
+	attempt->is_sent = true;
 	for (size_t i = 0; i < m->numbers.n / 4; i++) {
-		a = queued_message_recipient(e, recipient_number_at(m->numbers, i));
-		if (!a || a->is_expected || !is_wanted(s, a))
+		recipient = queued_message_recipient(e, recipient_number_at(m->numbers, i));
+		if (!recipient || recipient->is_expected || !is_wanted(delivery, recipient))
 			continue;
-		a->is_expected = true;
-		job->expected++;
+		recipient->is_expected = true;
+		attempt->expected++;
 	}
-	schedule_remove(q->schedule, &s->parcel);
-	schedule_running(q->schedule, &s->parcel, delivery_domain(s), m->destination);
+	schedule_remove(q->schedule, &delivery->sched);
+	schedule_running(q->schedule, &delivery->sched, delivery_domain(delivery), m->destination);
 }
 
 void
@@ -453,42 +456,42 @@ dispatch_relay_caught_up(struct queue *q)
 static void
 lose_relay_attempt(struct str key, void *value, void *arg)
 {
-	struct dispatch_attempt *job = value;
+	struct dispatch_attempt *attempt = value;
 
 	(void)key;
 	(void)arg;
-	if (!job->shipment && job->is_sent)
-		dispatch_attempt_free(job);
-	else if (job->is_sent) {
-		job->shipment->unanswered_ms = clock_ms();
-		job->is_tried = job->is_connected = true;
-		dispatch_log_open(job, LOG_WARNING, "unknown", "relay_lost");
-		dispatch_attempt_end(job);
+	if (!attempt->delivery && attempt->is_sent)
+		dispatch_attempt_free(attempt);
+	else if (attempt->is_sent) {
+		attempt->delivery->unanswered_ms = clock_ms();
+		attempt->is_tried = attempt->is_connected = true;
+		dispatch_log_open(attempt, LOG_WARNING, "unknown", "relay_lost");
+		dispatch_attempt_end(attempt);
 	}
 }
 
-/* Those whose content is being read are not with relay yet: they will notice that it is away. */
+/* Attempts whose message is being read are not in relay yet; they end when the read is done. */
 void
 dispatch_relay_lost(struct queue *q)
 {
 	q->is_caught_up = false;
-	map_each(q->jobs, lose_relay_attempt, NULL);
+	map_each(q->attempts, lose_relay_attempt, NULL);
 	schedule_relay_lost(q->schedule);
 }
 
-/* ---- our own end ---- */
+/* ---- end of the role ---- */
 
 void
 dispatch_clear(struct queue *q)
 {
-	struct dispatch_destination_query *ask;
+	struct dispatch_destination_query *query;
 
-	while ((ask = LIST_FIRST(&q->questions))) {
-		request_cancel(&ask->request);
-		LIST_REMOVE(ask, link);
-		mem_free(ask);
+	while ((query = LIST_FIRST(&q->destination_queries))) {
+		request_cancel(&query->request);
+		LIST_REMOVE(query, link);
+		mem_free(query);
 	}
-	if (!q->jobs)
+	if (!q->attempts)
 		return;
-	map_free_all(&q->jobs);
+	map_free_all(&q->attempts);
 }

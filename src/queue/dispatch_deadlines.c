@@ -1,6 +1,6 @@
 /*
- * dispatch_deadlines: a heap of the jobs by the moment at which something must be done about them,
- * and one event for the first of them.
+ * dispatch_deadlines: a heap of the attempts, ordered by the time of their next deadline, and one
+ * event for the first of them.
  */
 #include "queue/dispatch_deadlines.h"
 
@@ -22,11 +22,11 @@ first_due_attempt(const struct queue *q)
 static void
 arm_attempt_timer(struct queue *q)
 {
-	const struct dispatch_attempt *job = first_due_attempt(q);
-	int64_t ms = job ? job->deadline.at_ms - clock_mono_ms() : 0;
+	const struct dispatch_attempt *attempt = first_due_attempt(q);
+	int64_t ms = attempt ? attempt->deadline.at_ms - clock_mono_ms() : 0;
 	struct timeval tv = {0};
 
-	if (!job) {
+	if (!attempt) {
 		evtimer_del(q->deadline_event);
 		return;
 	}
@@ -38,110 +38,111 @@ arm_attempt_timer(struct queue *q)
 }
 
 static void
-dispatch_deadline_set(struct dispatch_attempt *job, int64_t at_ms)
+dispatch_deadline_set(struct dispatch_attempt *attempt, int64_t at_ms)
 {
-	struct queue *q = job->queue;
+	struct queue *q = attempt->queue;
 
-	timers_set(&q->deadlines, &job->deadline, at_ms);
-	if (first_due_attempt(q) == job)
+	timers_set(&q->deadlines, &attempt->deadline, at_ms);
+	if (first_due_attempt(q) == attempt)
 		arm_attempt_timer(q);
 }
 
 void
-dispatch_deadline_end(struct dispatch_attempt *job)
+dispatch_deadline_end(struct dispatch_attempt *attempt)
 {
-	struct queue *q = job->queue;
-	bool is_first = first_due_attempt(q) == job;
+	struct queue *q = attempt->queue;
+	bool is_first = first_due_attempt(q) == attempt;
 
-	timers_remove(&q->deadlines, &job->deadline);
+	timers_remove(&q->deadlines, &attempt->deadline);
 	if (is_first)
 		arm_attempt_timer(q);
 }
 
 void
-dispatch_deadline_begin(struct dispatch_attempt *job)
+dispatch_deadline_begin(struct dispatch_attempt *attempt)
 {
-	struct queued_message *e = job->shipment->entry;
+	struct queued_message *e = attempt->delivery->message;
 
-	job->began_ms = clock_mono_ms();
-	job->grace_ms = timeouts_grace_ms(job->queue->role->conf, e->bytes);
+	attempt->began_ms = clock_mono_ms();
+	attempt->grace_ms = timeouts_grace_ms(attempt->queue->role->conf, e->bytes);
 	dispatch_deadline_set(
-	    job, job->began_ms + timeouts_attempt_ms(job->queue->role->conf, e->bytes));
+	    attempt, attempt->began_ms + timeouts_attempt_ms(attempt->queue->role->conf, e->bytes));
 }
 
 void
-dispatch_deadline_renew(struct dispatch_attempt *job)
+dispatch_deadline_renew(struct dispatch_attempt *attempt)
 {
-	struct queue *q = job->queue;
+	struct queue *q = attempt->queue;
 
-	if (!job->is_cancelled && job->shipment)
-		dispatch_deadline_set(job, clock_mono_ms() +
-		        timeouts_attempt_ms(q->role->conf, job->shipment->entry->bytes));
+	if (!attempt->is_cancelled && attempt->delivery)
+		dispatch_deadline_set(attempt, clock_mono_ms() +
+		        timeouts_attempt_ms(q->role->conf, attempt->delivery->message->bytes));
 }
 
 static void
-log_late_attempt(const struct dispatch_attempt *job, const char *text)
+log_late_attempt(const struct dispatch_attempt *attempt, const char *text)
 {
 	struct log_line l;
 
 	log_begin(&l, LOG_WARNING, "deliver");
-	log_id(&l, job->id, 0);
+	log_id(&l, attempt->id, 0);
 	log_str(&l, "status", STR("unknown"));
 	log_str(&l, "reason", STR("timeout"));
-	log_seconds(&l, "took", clock_mono_ms() - job->began_ms);
+	log_seconds(&l, "took", clock_mono_ms() - attempt->began_ms);
 	log_quoted(&l, "text", str_of(text));
 	log_end(&l);
 }
 
-/* Relay answers with results for all recipients that have none. */
+/* Relay answers with a result for each recipient that has none. */
 static void
-dispatch_deadline_send_cancel(const struct dispatch_attempt *job, bool is_forced)
+dispatch_deadline_send_cancel(const struct dispatch_attempt *attempt, bool is_forced)
 {
-	struct queue *q = job->queue;
-	struct message_cancel m = {.attempt_id = job->number, .is_forced = is_forced};
+	struct queue *q = attempt->queue;
+	struct message_cancel m = {.attempt_id = attempt->number, .is_forced = is_forced};
 
 	if (q->relay)
 		(void)!channel_send(q->relay->channel, MESSAGE_CANCEL, &m, -1);
 }
 
 void
-dispatch_deadline_cancel(struct dispatch_attempt *job)
+dispatch_deadline_cancel(struct dispatch_attempt *attempt)
 {
-	if (job->is_sent && !job->is_cancelled)
-		dispatch_deadline_send_cancel(job, false);
+	if (attempt->is_sent && !attempt->is_cancelled)
+		dispatch_deadline_send_cancel(attempt, false);
 }
 
 static void
-cancel_late_attempt(struct dispatch_attempt *job)
+cancel_late_attempt(struct dispatch_attempt *attempt)
 {
-	log_late_attempt(job, "the attempt takes too long, relay is told to end it");
-	job->is_cancelled = true;
-	dispatch_deadline_set(job, clock_mono_ms() + job->grace_ms);
-	dispatch_deadline_send_cancel(job, true);
+	log_late_attempt(attempt, "the attempt takes too long, relay is told to end it");
+	attempt->is_cancelled = true;
+	dispatch_deadline_set(attempt, clock_mono_ms() + attempt->grace_ms);
+	dispatch_deadline_send_cancel(attempt, true);
 }
 
 static void
-dispatch_deadline_passed(struct dispatch_attempt *job)
+dispatch_deadline_passed(struct dispatch_attempt *attempt)
 {
-	if (job->is_sent && !job->is_cancelled) {
-		cancel_late_attempt(job);
+	if (attempt->is_sent && !attempt->is_cancelled) {
+		cancel_late_attempt(attempt);
 		return;
 	}
-	log_late_attempt(job, job->is_sent ? "relay did not end the attempt, it is made again later"
-	                           : "the message could not be read in time");
-	dispatch_attempt_give_up(job);
+	log_late_attempt(attempt, attempt->is_sent
+	                              ? "relay did not end the attempt, it is made again later"
+	                              : "the message could not be read in time");
+	dispatch_attempt_give_up(attempt);
 }
 
 static void
 dispatch_deadline_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
-	struct dispatch_attempt *job;
+	struct dispatch_attempt *attempt;
 
 	(void)fd;
 	(void)what;
-	while ((job = first_due_attempt(q)) && job->deadline.at_ms <= clock_mono_ms())
-		dispatch_deadline_passed(job);
+	while ((attempt = first_due_attempt(q)) && attempt->deadline.at_ms <= clock_mono_ms())
+		dispatch_deadline_passed(attempt);
 	arm_attempt_timer(q);
 }
 

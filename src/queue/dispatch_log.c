@@ -7,18 +7,19 @@
 
 void
 dispatch_log_open(
-    const struct dispatch_attempt *job, int priority, const char *status, const char *reason)
+    const struct dispatch_attempt *attempt, int priority, const char *status, const char *reason)
 {
-	const struct queued_message *e = job->shipment ? job->shipment->entry : NULL;
+	const struct queued_message *e = attempt->delivery ? attempt->delivery->message : NULL;
 	struct log_line l;
 
-	for (uint32_t i = 0; e && i < e->addressee_count; i++) {
-		const struct queued_recipient *a = &e->addressees[i];
+	for (uint32_t i = 0; e && i < e->recipient_count; i++) {
+		const struct queued_recipient *recipient = &e->recipients[i];
 
-		if (&e->shipments[a->shipment] != job->shipment || !queued_recipient_is_open(a))
+		if (&e->deliveries[recipient->delivery] != attempt->delivery ||
+		    !queued_recipient_is_open(recipient))
 			continue;
 		log_begin(&l, priority, "deliver");
-		log_id(&l, job->id, i + 1);
+		log_id(&l, attempt->id, i + 1);
 		log_str(&l, "status", str_of(status));
 		log_str(&l, "reason", str_of(reason));
 		log_addr(&l, "to", queued_message_address(e, i + 1));

@@ -1,13 +1,13 @@
 /*
- * dispatch_log: what the log says of a delivery that ended without results.
+ * dispatch_log: log lines about an attempt that ended without results.
  */
 #ifndef QUEUE_DISPATCH_LOG_H
 #define QUEUE_DISPATCH_LOG_H
 
 #include "queue/dispatch.h"
 
-/* A line for each of its recipients that is still open. */
+/* A line for each of its open recipients. */
 void dispatch_log_open(
-    const struct dispatch_attempt *job, int priority, const char *status, const char *reason);
+    const struct dispatch_attempt *attempt, int priority, const char *status, const char *reason);
 
 #endif

@@ -19,10 +19,12 @@ free_sched_domain(struct str key, void *value, void *arg)
 
 void
 sched_domains_init(struct sched_domains *all, struct timers *timers,
-    struct sched_destinations *sites, uint8_t timer_kind)
+    struct sched_destinations *destinations, uint8_t timer_kind)
 {
-	*all = (struct sched_domains){
-	    .by_name = map_new(), .timers = timers, .sites = sites, .timer_kind = timer_kind};
+	*all = (struct sched_domains){.by_name = map_new(),
+	    .timers = timers,
+	    .destinations = destinations,
+	    .timer_kind = timer_kind};
 	sched_lookups_init(&all->lookups);
 }
 
@@ -85,7 +87,7 @@ static void
 count_delayed(struct sched_domains *all, int64_t change)
 {
 	all->delayed += (size_t)change;
-	/* one that went below zero is huge */
+	/* a value below zero has wrapped around */
 	if (all->delayed > all->asking)
 		die("destinations: more is counted as delayed than asks");
 }
@@ -94,7 +96,7 @@ void
 sched_domains_delay(struct sched_domains *all, struct sched_domain *d)
 {
 	d->state = SCHED_DOMAIN_DELAYED;
-	d->has_news = true;
+	d->is_failure_unreported = true;
 	count_delayed(all, d->asking);
 }
 
@@ -104,7 +106,7 @@ sched_domains_forget_answer(struct sched_domains *all, struct sched_domain *d)
 	if (d->state == SCHED_DOMAIN_DELAYED)
 		count_delayed(all, -(int64_t)d->asking);
 	timers_remove(all->timers, &d->timer);
-	sched_destinations_unref(all->sites, &d->site);
+	sched_destinations_unref(all->destinations, &d->destination);
 	sched_lookup_end(&all->lookups, &d->lookup);
 	d->state = SCHED_DOMAIN_UNKNOWN;
 }
@@ -154,7 +156,7 @@ sched_domains_next_lookup(struct sched_domains *all)
 			d->state = SCHED_DOMAIN_ASKED;
 			return d;
 		}
-		/* nobody wants it any more */
+		/* no delivery needs it any more */
 		sched_lookup_end(&all->lookups, l);
 		sched_domains_free_if_unused(all, d);
 	}
@@ -164,7 +166,7 @@ sched_domains_next_lookup(struct sched_domains *all)
 void
 sched_domains_push(struct sched_domains *all, struct sched_delivery *p)
 {
-	struct sched_domain *d = p->destination;
+	struct sched_domain *d = p->domain;
 
 	p->state = DELIVERY_ASKING;
 	p->next = NULL;
@@ -177,14 +179,14 @@ sched_domains_push(struct sched_domains *all, struct sched_delivery *p)
 	d->asking++;
 	all->asking++;
 	count_delayed(all, d->state == SCHED_DOMAIN_DELAYED);
-	if (d->lookup.line)
+	if (d->lookup.queue)
 		sched_lookup_wait(&all->lookups, &d->lookup, p->user);
 }
 
 void
 sched_domains_pull(struct sched_domains *all, struct sched_delivery *p)
 {
-	struct sched_domain *d = p->destination;
+	struct sched_domain *d = p->domain;
 
 	if (p->previous)
 		p->previous->next = p->next;

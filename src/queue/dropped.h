@@ -1,12 +1,13 @@
 /*
- * dropped: the last word about what reached neither its recipient nor somebody who could be told.
+ * dropped: the log line about failed recipients of which no person is informed.
  */
 #ifndef QUEUE_DROPPED_H
 #define QUEUE_DROPPED_H
 
 #include "queue/queued.h"
 
-/* The entry has come to its end: a line, if recipients failed and nobody is told of it. */
+/* Called when the message leaves the queue: writes a line when recipients failed and no report
+ * about them is sent. */
 void dropped_log(const struct queued_message *e);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * dsn: the three parts of a report, each made apart so that the boundary can be one that occurs in
- * none of them: words for people, fields for programs, and what was sent.
+ * dsn: composes the three parts of a report, each in its own buffer, so that a boundary can be
+ * chosen that occurs in none of them: text for people, fields for programs, and the original
+ * message.
  */
 #include "queue/dsn.h"
 
@@ -13,11 +14,11 @@
 #include "queue/dsn_text.h"
 
 enum {
-	PART_MAX = 131072,   /* one inline message */
-	TELL_MAX = 56 << 10, /* what is said of recipients may take, both parts together */
+	PART_MAX = 131072, /* one inline message */
+	RECIPIENTS_TEXT_MAX = 56 << 10, /* bytes about recipients, both parts together */
 	ITEM_OVERHEAD = 1200,
 	BOUNDARY_BYTES = 80,
-	/* a number of a report: its kind and first recipient, then the message's number */
+	/* number of a report: its kind and first recipient, then the number of the message */
 	DELAYED_FROM = ENVELOPE_RECIPIENTS_MAX,
 	ABOUT_REPORT_FROM = 2 * ENVELOPE_RECIPIENTS_MAX,
 };
@@ -33,7 +34,7 @@ struct dsn_parts {
 	char boundary[BOUNDARY_BYTES];
 };
 
-/* ---- wishes ---- */
+/* ---- conditions ---- */
 
 bool
 dsn_is_about_report(struct msgid id)
@@ -102,7 +103,7 @@ dsn_occurs(const struct dsn_parts *p, struct str text)
 	return false;
 }
 
-/* Others know the id, and could have written it into what is quoted. */
+/* Others know the id and could have put it into the quoted message. */
 static void
 dsn_choose_boundary(struct dsn_parts *p, const char *id)
 {
@@ -151,7 +152,7 @@ dsn_join_parts(struct dsn_parts *p, struct buf *out)
 
 /* ---- the header ---- */
 
-/* Only when it is harmless: one msg-id and nothing else. */
+/* Only when it is one msg-id and nothing else. */
 static void
 dsn_add_references(struct dsn_writer *w)
 {
@@ -206,7 +207,7 @@ dsn_item_bytes(const struct dsn_writer *w, const struct dsn_item *item)
 	       2 * dsn_width(w, item->host);
 }
 
-/* How many of the items surely fit. */
+/* How many of the items certainly fit. */
 static size_t
 dsn_count_that_fits(const struct dsn_writer *w)
 {
@@ -214,7 +215,7 @@ dsn_count_that_fits(const struct dsn_writer *w)
 
 	for (i = 0; i < w->d->count; i++) {
 		bytes += dsn_item_bytes(w, &w->d->items[i]);
-		if (i && bytes > TELL_MAX)
+		if (i && bytes > RECIPIENTS_TEXT_MAX)
 			break;
 	}
 	return i;

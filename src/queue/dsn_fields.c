@@ -1,6 +1,7 @@
 /*
- * dsn_fields: the fields of the message, then a block of fields per recipient.  Only what a host
- * said is a diagnostic of type smtp (RFC 3464 section 2.3.6); what we found has a type of our own.
+ * dsn_fields: the fields of the message, then a block of fields for each recipient.  Only the text
+ * of a host is a diagnostic of type smtp (RFC 3464 section 2.3.6); a status of this system has the
+ * type x-sallyport.
  */
 #include "queue/dsn_fields.h"
 
@@ -54,8 +55,8 @@ dsn_field_orcpt(struct dsn_writer *w, struct str orcpt)
 	buf_clear(&plain);
 }
 
-/* Its class is that of the action.  Time that ran out over temporary failures is 4.4.7 (RFC 3463
- * section 3.5), so that programs tell it from a refusal. */
+/* The class is that of the action.  Expiry after temporary failures is 4.4.7 (RFC 3463 section
+ * 3.5), so that programs can distinguish it from a refusal. */
 static void
 dsn_field_status(struct dsn_writer *w, const struct dsn_item *item)
 {
@@ -70,7 +71,7 @@ dsn_field_status(struct dsn_writer *w, const struct dsn_item *item)
 		buf_addf(w->out, "Status: %c.0.0\r\n", classes[item->action]);
 }
 
-/* A host without a name is told by its address (RFC 5321 section 4.1.3). */
+/* A host without a name is given by its address (RFC 5321 section 4.1.3). */
 static void
 dsn_field_remote(struct dsn_writer *w, const struct dsn_item *item)
 {

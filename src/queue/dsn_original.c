@@ -1,7 +1,7 @@
 /*
- * dsn_original: a message with 8-bit bytes or with lines that are too long is not converted: its
- * structure and signatures would break.  Its header is returned instead, with the words beyond
- * ASCII as encoded words (RFC 2047), and the text for people says so.
+ * dsn_original: a message with 8-bit bytes or with lines that are too long is not converted,
+ * because that would break its structure and signatures.  Its header is returned instead, with the
+ * words beyond ASCII as encoded words (RFC 2047), and the text for people mentions it.
  */
 #include "queue/dsn_original.h"
 
@@ -11,10 +11,10 @@
 enum {
 	BASE64_LINE = 57,
 	WORD_BYTES = 45, /* one encoded word: 75 characters at most */
-	ENCODED_MAX = 72 << 10, /* of a report; what it says of recipients stands at its front */
+	ENCODED_MAX = 72 << 10, /* of a report; its text about recipients is at its beginning */
 };
 
-/* May it stand in a report as it is? */
+/* Can it be part of the report without a change? */
 static bool
 dsn_is_fit(const struct dsn_writer *w, struct str text)
 {
@@ -27,7 +27,7 @@ dsn_is_fit(const struct dsn_writer *w, struct str text)
 
 		if (line.n > HEADER_LINE_MAX + 1)
 			return false;
-		/* the last line may lack its end */
+		/* the last line may have no line end */
 		if (text.p ? end + 1 != line.n : end != line.n)
 			return false;
 	}
@@ -43,7 +43,7 @@ dsn_some_failed(const struct dsn_writer *w)
 	return false;
 }
 
-/* RET speaks of failures; all else returns the header only (RFC 3461 section 4.3). */
+/* RET is about failures; all other reports return the header only (RFC 3461 section 4.3). */
 enum dsn_original
 dsn_original_form(const struct dsn_writer *w, bool *is_unfit_out)
 {
@@ -64,7 +64,7 @@ dsn_original_form(const struct dsn_writer *w, bool *is_unfit_out)
 
 /* ---- the header alone ---- */
 
-/* Length of the longest piece that makes one encoded word, cut between characters. */
+/* Length of the longest beginning that fits one encoded word, cut between characters. */
 static size_t
 dsn_encoded_bytes(struct str text)
 {
@@ -126,7 +126,7 @@ dsn_has_controls(struct str line)
 	return false;
 }
 
-/* One line of it, without its end. */
+/* One header line, without its line end. */
 static void
 dsn_header_line(struct dsn_writer *w, struct str line)
 {
@@ -151,7 +151,7 @@ dsn_header_line(struct dsn_writer *w, struct str line)
 	buf_addz(w->out, "\r\n");
 }
 
-/* Whole lines, as many as may be returned. */
+/* Whole lines, up to the maximum. */
 static void
 dsn_header_lines(struct dsn_writer *w)
 {

@@ -1,6 +1,6 @@
 /*
- * dsn_text: what happened to which recipient, who said so, and what the sender can do.  Words of a
- * host are told as such; what no host said is told as ours.
+ * dsn_text: which recipient failed, which host answered what, and what the sender can do.  The text
+ * distinguishes answers of a host from what this system found.
  */
 #include "queue/dsn_text.h"
 
@@ -10,14 +10,14 @@
 
 #define INDENT "    "
 
-/* ---- what can be done ---- */
+/* ---- advice ---- */
 
 struct dsn_advice {
 	uint8_t subject, detail; /* RFC 3463; 0: any of that subject */
 	const char *text;
 };
 
-/* The first that fits a failure's enhanced code. */
+/* The first entry that matches the enhanced code of a failure. */
 static const struct dsn_advice dsn_advices[] = {
     {1, 0, "Check the address for typing errors, or ask the recipient for the right one."},
     {2, 2, "The recipient's mailbox is full. Tell the recipient in another way, or try later."},
@@ -93,7 +93,7 @@ dsn_text_reason(struct dsn_writer *w, const struct dsn_item *item)
 	buf_addz(w->out, "\r\n");
 }
 
-/* Another message's attempt kept it waiting. */
+/* No attempt was made; an attempt for another message kept it waiting. */
 static void
 dsn_text_untried(struct dsn_writer *w, const struct dsn_item *item)
 {

@@ -6,8 +6,8 @@
 
 #include "queue/dsn_write.h"
 
-/* is_whole: the message is attached, else its header, or nothing; is_unfit: because its body cannot
- * travel everywhere. */
+/* is_whole: the message is attached, else its header, or nothing; is_unfit: the body is left out
+ * because not every host accepts it. */
 struct dsn_text {
 	bool is_whole, is_unfit;
 };

@@ -7,9 +7,8 @@
 
 enum { CHARACTER_BYTES = 16 };
 
-/* One character off the front of *rest, in the form in which it may stand in the report; returns
- * its length.  is_typed: in an address of type utf-8, where "+", "=", "\" and blanks are escaped.
- */
+/* Takes one character from *rest and writes the form that may be in the report; returns its length.
+ * is_typed: in an address of type utf-8, where "+", "=", "\" and blanks are escaped. */
 static size_t
 dsn_next_character(
     const struct dsn_writer *w, struct str *rest, bool is_typed, char out[CHARACTER_BYTES])
@@ -24,7 +23,7 @@ dsn_next_character(
 	*rest = str_from(*rest, is_wide ? n : 1);
 	for (size_t i = 1; is_wide && i < n; i++)
 		value = value << 6 | ((unsigned char)s.p[i] & 0x3f);
-	/* U+0080 to U+009F steer terminals as ESC does */
+	/* U+0080 to U+009F control terminals as ESC does */
 	if (is_wide ? value < 0xa0 : c < 0x20 || c > 0x7e)
 		return (size_t)snprintf(out, CHARACTER_BYTES, "?");
 	if (is_escaped)
@@ -43,7 +42,7 @@ dsn_width(const struct dsn_writer *w, struct str text)
 	return n;
 }
 
-/* As much as fits into `max` columns; false: not all. */
+/* Writes as much as fits into `max` columns; false: not all. */
 static bool
 dsn_write_some(struct dsn_writer *w, struct str text, bool is_typed, size_t max)
 {
@@ -72,7 +71,7 @@ dsn_is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* A word that is longer than a line is broken; returns the column behind it. */
+/* Breaks a word that is longer than a line; returns the column behind it. */
 static size_t
 dsn_write_word(struct dsn_writer *w, struct str word, size_t column, const char *indent)
 {
@@ -91,8 +90,8 @@ dsn_write_word(struct dsn_writer *w, struct str word, size_t column, const char 
 	return column;
 }
 
-/* No line begins with a stranger's word (RFC 5322 section 2.2.3: a folded line begins with a
- * blank), and none consists of blanks alone. */
+/* No line begins with a word of another system (RFC 5322 section 2.2.3: a folded line begins with a
+ * blank), and none consists only of blanks. */
 void
 dsn_write_words(struct dsn_writer *w, struct str text, size_t column, const char *indent)
 {

@@ -35,30 +35,30 @@ expiry_arm(struct queue *q)
 /* ---- one message ---- */
 
 static bool
-expiry_is_now(const struct queue *q, const struct delivery *s, int64_t now_ms)
+expiry_is_now(const struct queue *q, const struct delivery *delivery, int64_t now_ms)
 {
-	const struct sched_delivery *p = &s->parcel;
+	const struct sched_delivery *p = &delivery->sched;
 	int64_t mono_ms = clock_mono_ms();
 	struct lifetime_wait w = {.expires_ms = p->expires_ms,
 	    .due_ms = p->due_ms,
 	    .lifetime_ms = q->role->conf->queue.lifetime_ms,
-	    .served_ms = q->is_caught_up ? mono_ms - q->caught_up_ms : -1,
-	    .away_ms = mono_ms - q->away_since_ms,
-	    .is_held = s->entry->is_held,
-	    .is_held_by_operator = queued_message_is_operator_held(s->entry),
-	    .is_unreadable = s->unreadable > 0,
+	    .relay_ready_ms = q->is_caught_up ? mono_ms - q->caught_up_ms : -1,
+	    .relay_absent_ms = mono_ms - q->relay_absent_since_ms,
+	    .is_held = delivery->message->is_held,
+	    .is_held_by_operator = queued_message_is_operator_held(delivery->message),
+	    .is_unreadable = delivery->unreadable > 0,
 	    .is_in_line = p->state == DELIVERY_ASKING || p->state == DELIVERY_READY,
-	    .is_running = s->job != NULL};
+	    .is_running = delivery->attempt != NULL};
 
 	return lifetime_ends_untried(&w, now_ms);
 }
 
 static struct smtp_status
-expiry_status(const struct queue *q, const struct delivery *s)
+expiry_status(const struct queue *q, const struct delivery *delivery)
 {
-	if (s->entry->is_damaged)
+	if (delivery->message->is_damaged)
 		return smtp_status_make(451, "4.3.0", "The stored message was damaged");
-	if (s->unreadable)
+	if (delivery->unreadable)
 		return smtp_status_make(
 		    451, "4.3.0", "The stored message could not be read in time");
 	if (!q->is_caught_up)
@@ -67,28 +67,28 @@ expiry_status(const struct queue *q, const struct delivery *s)
 	return smtp_status_make(451, "4.4.7", "No delivery attempt ended in time");
 }
 
-/* NULL: nothing of it is open, or the message is gone. */
+/* A delivery that ends now.  NULL: none does, or the message is removed. */
 static struct delivery *
 expiry_next(struct queue *q, struct msgid id, int64_t now_ms)
 {
-	struct queued_message *e = queued_find(&q->book, id);
+	struct queued_message *e = queued_find(&q->queued, id);
 
-	for (size_t i = 0; e && i < e->shipment_count; i++)
-		if (e->shipments[i].open && expiry_is_now(q, &e->shipments[i], now_ms))
-			return &e->shipments[i];
+	for (size_t i = 0; e && i < e->delivery_count; i++)
+		if (e->deliveries[i].open && expiry_is_now(q, &e->deliveries[i], now_ms))
+			return &e->deliveries[i];
 	return NULL;
 }
 
 static bool
 expiry_has_open(const struct queued_message *e)
 {
-	for (size_t i = 0; i < e->shipment_count; i++)
-		if (e->shipments[i].open)
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (e->deliveries[i].open)
 			return true;
 	return false;
 }
 
-/* What is left of it is looked at again: soon, at most once in a minute. */
+/* Deliveries that are still open are checked again soon, at most once in a minute. */
 static void
 expiry_again(struct queue *q, struct queued_message *e, int64_t now_ms)
 {
@@ -104,16 +104,16 @@ static void
 expiry_end(struct queue *q, struct queued_message *e, int64_t now_ms)
 {
 	struct msgid id = e->id;
-	size_t count = e->shipment_count;
-	struct delivery *s;
+	size_t count = e->delivery_count;
+	struct delivery *delivery;
 
-	while (count-- > 0 && (s = expiry_next(q, id, now_ms))) {
-		struct smtp_status status = expiry_status(q, s);
+	while (count-- > 0 && (delivery = expiry_next(q, id, now_ms))) {
+		struct smtp_status status = expiry_status(q, delivery);
 
-		schedule_remove(q->schedule, &s->parcel);
-		outcomes_expire(q, s, &status);
+		schedule_remove(q->schedule, &delivery->sched);
+		outcomes_expire(q, delivery, &status);
 	}
-	e = queued_find(&q->book, id);
+	e = queued_find(&q->queued, id);
 	if (e && expiry_has_open(e))
 		expiry_again(q, e, now_ms);
 }
@@ -159,14 +159,14 @@ expiry_message_removed(struct queue *q, struct queued_message *e)
 void
 expiry_relay_lost(struct queue *q)
 {
-	q->away_since_ms = clock_mono_ms();
+	q->relay_absent_since_ms = clock_mono_ms();
 }
 
 void
 expiry_init(struct queue *q, struct event_base *base)
 {
 	timers_init(&q->expiries);
-	q->away_since_ms = clock_mono_ms();
+	q->relay_absent_since_ms = clock_mono_ms();
 	q->expiry_event = evtimer_new(base, expiry_on_time, q);
 }
 

@@ -1,7 +1,8 @@
 /*
- * expiry: the end of messages that get no attempt.  What is tried ends by the result of an attempt
- * after its time; what is not tried any more, for whatever reason, ends here, and its sender is
- * told.  What an operator holds does not end.  lifetime.h says when.
+ * expiry: ends messages that get no further attempt.  A message with attempts ends by the result of
+ * the first attempt after its time.  A message without attempts, for whatever reason, ends here,
+ * and its sender gets a report.  A message that the operator holds does not end. lifetime.h has the
+ * rules.
  */
 #ifndef QUEUE_EXPIRY_H
 #define QUEUE_EXPIRY_H
@@ -12,7 +13,7 @@ struct event_base;
 
 void expiry_init(struct queue *q, struct event_base *base);
 void expiry_clear(struct queue *q);
-/* Into the book, out of it; its lifetime has changed. */
+/* The message was queued, or its lifetime was changed; and it leaves the queue. */
 void expiry_message_added(struct queue *q, struct queued_message *e);
 void expiry_message_removed(struct queue *q, struct queued_message *e);
 void expiry_relay_lost(struct queue *q);

@@ -29,9 +29,9 @@ enum {
 struct intake_pending {
 	LIST_ENTRY(intake_pending) link;
 	struct queue *queue;
-	struct queue_peer *peer; /* NULL: lost */
+	struct queue_peer *peer; /* NULL: its channel is lost */
 	uint64_t call;
-	struct queued_message *entry;
+	struct queued_message *message;
 	struct str header_from;
 	struct str message_id;
 };
@@ -60,7 +60,7 @@ intake_no_room(int error)
 static void
 log_accept(const struct intake_pending *p)
 {
-	const struct queued_message *e = p->entry;
+	const struct queued_message *e = p->message;
 	struct log_line l;
 
 	log_begin(&l, LOG_INFO, "accept");
@@ -68,7 +68,7 @@ log_accept(const struct intake_pending *p)
 	log_user(&l, "user", e->user->name);
 	log_addr(&l, "from", queued_message_sender(e));
 	log_addr(&l, "header_from", p->header_from);
-	log_num(&l, "rcpts", e->addressee_count);
+	log_num(&l, "rcpts", e->recipient_count);
 	log_num(&l, "bytes", e->bytes);
 	if (p->message_id.n)
 		log_addr(&l, "msgid", p->message_id);
@@ -79,13 +79,13 @@ static void
 free_pending(struct intake_pending *p)
 {
 	LIST_REMOVE(p, link);
-	queued_message_free(&p->queue->book, &p->entry);
+	queued_message_free(&p->queue->queued, &p->message);
 	mem_free((char *)p->header_from.p);
 	mem_free((char *)p->message_id.p);
 	mem_free(p);
 }
 
-/* Who asked is not told of a success that comes later than this. */
+/* The client is not told of a success that comes later than this. */
 _Static_assert(SPOOL_MESSAGE_WAIT_MS + 20000 <= MESSAGE_COMMIT_MS, "told 451, and stored");
 
 static const char *
@@ -107,25 +107,26 @@ intake_message_stored(int error, void *arg)
 	struct smtp_status s;
 
 	if (error) {
-		msgid_text(p->entry->id, 0, id);
+		msgid_text(p->message->id, 0, id);
 		log_error("spool: message %s is not stored: %s", id, intake_error_text(error));
 		s = intake_no_room(error);
 	} else {
-		s = smtp_status_make(250, "2.0.0", "Queued as %s", msgid_text(p->entry->id, 0, id));
+		s = smtp_status_make(
+		    250, "2.0.0", "Queued as %s", msgid_text(p->message->id, 0, id));
 		log_accept(p);
 	}
 	answer_commit(p->peer, p->call, &s);
 	if (!error) {
-		leases_spend(q, p->peer, p->entry->user->name, p->entry->addressee_count);
-		suspended_hold_message_stored(q, p->entry);
-		p->entry = NULL;
+		leases_spend(q, p->peer, p->message->user->name, p->message->recipient_count);
+		suspended_hold_message_stored(q, p->message);
+		p->message = NULL;
 	}
 	free_pending(p);
-	if (!TAILQ_EMPTY(&q->errands))
+	if (!TAILQ_EMPTY(&q->admin_commands))
 		queue_wake_admin(q);
 }
 
-/* Relay sends as much of the file as the envelope says. */
+/* Relay sends as many bytes of the file as the envelope says. */
 static bool
 intake_file_is_whole(const struct intake_file *r, uint64_t body_bytes)
 {
@@ -134,13 +135,13 @@ intake_file_is_whole(const struct intake_file *r, uint64_t body_bytes)
 	return spool_file_bytes(r->peer->queue->spool, r->fd, &bytes) == 0 && bytes == body_bytes;
 }
 
-/* Ids start above the newest one in the spool: one of a far time would leave none to the others. */
+/* New ids start above the newest one in the spool: an id of the far future would leave none. */
 static bool
 intake_is_time(struct queue *q, int64_t ms)
 {
 	int64_t now = clock_ms();
 
-	/* a clock that was set back gave ids of the time before */
+	/* before the clock was set back it gave ids of that time */
 	if (now > q->newest_ms)
 		q->newest_ms = now;
 	return ms >= 0 && ms < TIME_MAX_MS && ms <= q->newest_ms + DAY_MS;
@@ -156,7 +157,7 @@ intake_check_times(const struct queue_peer *peer, const struct envelope *e)
 		log_error(
 		    "submission %u: message %s is refused: its time is more than a day ahead; "
 		    "if the clock was set back, restart sallyportd",
-		    peer->who.index, msgid_text(e->id, 0, id));
+		    peer->role.index, msgid_text(e->id, 0, id));
 		return smtp_status_make(
 		    451, "4.3.0", "The clock of this server is not right, try again later");
 	}
@@ -184,8 +185,8 @@ check_commit(const struct message_commit *m, const struct envelope *e, const str
 	return smtp_status_make(250, "2.0.0", "Ok");
 }
 
-/* Submission has checked the same; a submission process that was taken over has not.  A body in a
- * file is checked by the spool. */
+/* Submission has checked the same, but a submission process that an attacker controls has not.  A
+ * body in a file is checked by the spool. */
 static struct smtp_status
 check_content(const struct queue_peer *peer, const struct message_commit *m, struct msgid msgid)
 {
@@ -196,7 +197,7 @@ check_content(const struct queue_peer *peer, const struct message_commit *m, str
 	if (!header_is_sendable(m->header, &fault)) {
 		log_error("submission %u: message %s is refused: its header is not valid: %s, "
 		          "field \"%.*s\"",
-		    peer->who.index, msgid_text(msgid, 0, id), fault.why, STR_ARG(fault.name));
+		    peer->role.index, msgid_text(msgid, 0, id), fault.why, STR_ARG(fault.name));
 		if (fault.name.n == 0)
 			return smtp_status_make(554, "5.6.0", "Header is not valid: %s", fault.why);
 		return smtp_status_make(554, "5.6.0", "Header field %.*s is not valid: %s",
@@ -206,7 +207,7 @@ check_content(const struct queue_peer *peer, const struct message_commit *m, str
 	if (crlf_check_end(&body)) {
 		log_error(
 		    "submission %u: message %s is refused: its body has a bare CR or LF, or NUL",
-		    peer->who.index, msgid_text(msgid, 0, id));
+		    peer->role.index, msgid_text(msgid, 0, id));
 		return smtp_status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
 	}
 	return smtp_status_make(250, "2.0.0", "Ok");
@@ -216,23 +217,23 @@ static int
 append_intake_message(struct queue_peer *peer, struct intake_pending *p,
     const struct message_commit *m, struct intake_file *r)
 {
-	struct spool_entry entries[2] = {{.kind = SPOOL_MESSAGE, .id = p->entry->id},
-	    {.kind = SPOOL_HOLD, .id = p->entry->id}}, *entry = &entries[0];
+	struct spool_entry entries[2] = {{.kind = SPOOL_MESSAGE, .id = p->message->id},
+	    {.kind = SPOOL_HOLD, .id = p->message->id}}, *entry = &entries[0];
 	struct spool_batch batch = {.entries = entries,
 	    .count = 1,
 	    .urgency = SPOOL_NOW,
 	    .fn = intake_message_stored,
 	    .arg = p};
 
-	entry->message.recipient_count = p->entry->addressee_count;
+	entry->message.recipient_count = p->message->recipient_count;
 	entry->message.envelope = m->envelope;
 	entry->message.header = m->header;
 	entry->message.body = m->body;
 	entry->message.in_file = m->in_file;
 	entry->message.fd = m->in_file ? r->fd : -1;
-	entries[1].hold.why = suspended_hold_reason(p->queue, p->entry);
-	entries[1].hold.is_held = p->entry->is_held = entries[1].hold.why.n != 0;
-	batch.count += p->entry->is_held;
+	entries[1].hold.why = suspended_hold_reason(p->queue, p->message);
+	entries[1].hold.is_held = p->message->is_held = entries[1].hold.why.n != 0;
+	batch.count += p->message->is_held;
 	if (spool_append(peer->queue->spool, &batch) != 0)
 		return errno;
 	if (m->in_file)
@@ -246,7 +247,7 @@ copy_intake_text(struct str s)
 	return str_make(mem_text(s.p, s.n), s.n);
 }
 
-/* What stands between < and > in the first Message-ID field, when it is on one line. */
+/* The text between < and > in the first Message-ID field, when it is on one line. */
 static struct str
 message_id_of_header(struct str header)
 {
@@ -282,11 +283,11 @@ take_intake_message(struct queue_peer *peer, uint64_t call, const struct message
 	p->queue = q;
 	p->peer = peer;
 	p->call = call;
-	p->entry = queued_message_new(
-	    &q->book, e, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
+	p->message = queued_message_new(
+	    &q->queued, e, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 	p->header_from = copy_intake_text(e->header_from);
 	p->message_id = copy_intake_text(message_id_of_header(m->header));
-	LIST_INSERT_HEAD(&q->pendings, p, link);
+	LIST_INSERT_HEAD(&q->pending_messages, p, link);
 	error = append_intake_message(peer, p, m, r);
 	if (error == 0) {
 		if (r)
@@ -301,7 +302,7 @@ take_intake_message(struct queue_peer *peer, uint64_t call, const struct message
 	return intake_no_room(error);
 }
 
-/* A status is for now; code 0: the answer comes when the message is durable. */
+/* A status is answered at once; code 0: the answer comes when the message is durable. */
 static void
 handle_commit(struct queue_peer *peer, uint64_t call, const struct message_commit *m)
 {
@@ -317,7 +318,7 @@ handle_commit(struct queue_peer *peer, uint64_t call, const struct message_commi
 		s = smtp_status_make(554, "5.3.0", "Internal error: the envelope cannot be read");
 		log_error("submission %u: a message is refused: its envelope cannot be read or "
 		          "breaks the grammar",
-		    peer->who.index);
+		    peer->role.index);
 	} else {
 		metrics_work_id("commit", e.id);
 		s = take_intake_message(peer, call, m, &e);
@@ -347,7 +348,7 @@ intake_handle_packet(struct queue_peer *peer, const struct channel_packet *p)
 		handle_commit(peer, p->call, &p->message->commit);
 		break;
 	default:
-		log_error("submission %u: unexpected %s", peer->who.index, message_name(p->type));
+		log_error("submission %u: unexpected %s", peer->role.index, message_name(p->type));
 		channel_refuse(peer->channel, p->call);
 	}
 }
@@ -360,18 +361,18 @@ intake_peer_lost(struct queue_peer *peer)
 	struct intake_pending *p;
 
 	intake_files_close(peer->queue, peer);
-	LIST_FOREACH(p, &peer->queue->pendings, link)
+	LIST_FOREACH(p, &peer->queue->pending_messages, link)
 		if (p->peer == peer)
 			p->peer = NULL;
 }
 
 bool
-intake_is_awaited(const struct admin_command *errand)
+intake_is_awaited(const struct admin_command *command)
 {
 	const struct intake_pending *p;
 
-	LIST_FOREACH(p, &errand->queue->pendings, link)
-		if (suspended_hold_is_awaited(errand, p->entry))
+	LIST_FOREACH(p, &command->queue->pending_messages, link)
+		if (suspended_hold_is_awaited(command, p->message))
 			return true;
 	return false;
 }
@@ -380,7 +381,7 @@ void
 intake_init(struct queue *q)
 {
 	intake_files_init(q);
-	LIST_INIT(&q->pendings);
+	LIST_INIT(&q->pending_messages);
 }
 
 void
@@ -392,7 +393,7 @@ intake_clear(struct queue *q)
 		return;
 	intake_files_close(q, NULL);
 	map_free(&q->files);
-	size_reservations_clear(&q->promises);
-	while ((p = LIST_FIRST(&q->pendings)))
+	size_reservations_clear(&q->size_reservations);
+	while ((p = LIST_FIRST(&q->pending_messages)))
 		free_pending(p);
 }

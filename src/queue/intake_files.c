@@ -15,8 +15,9 @@ enum {
 	KEY_BYTES = 12,
 	INTAKE_FILES_MAX = 100000,
 	PEER_FILES_MAX = 4096,
-	PEER_FILES_SHARE = 32,           /* and at most that part of the descriptors we may have */
-	INTAKE_FILE_WAIT_MS = 10 * 1000, /* less than submission's patience, MESSAGE_LEASE_MS */
+	PEER_FILES_SHARE = 32, /* and at most this part of the process's descriptors */
+	INTAKE_FILE_WAIT_MS =
+	    10 * 1000, /* shorter than the timeout of submission, MESSAGE_LEASE_MS */
 };
 
 static struct str
@@ -60,14 +61,15 @@ intake_file_ensure(struct queue_peer *peer, struct msgid id)
 	return r;
 }
 
-/* ---- what is promised ---- */
+/* ---- reservations ---- */
 
 static void
-intake_file_count(struct intake_file *r, struct str user, uint64_t said)
+intake_file_count(struct intake_file *r, struct str user, uint64_t declared)
 {
 	r->is_counted = true;
 	r->peer->file_count++;
-	size_reservation_begin(&r->peer->queue->promises, &r->promise, user, said, clock_mono_ms());
+	size_reservation_begin(
+	    &r->peer->queue->size_reservations, &r->reservation, user, declared, clock_mono_ms());
 }
 
 static void
@@ -77,7 +79,7 @@ intake_file_uncount(struct intake_file *r)
 		return;
 	r->is_counted = false;
 	r->peer->file_count--;
-	size_reservation_end(&r->peer->queue->promises, &r->promise);
+	size_reservation_end(&r->peer->queue->size_reservations, &r->reservation);
 }
 
 void
@@ -101,7 +103,7 @@ intake_file_close(struct intake_file *r)
 	mem_free(r);
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static void
 intake_file_answer(struct intake_file *r, uint64_t call, int error)
@@ -125,14 +127,14 @@ intake_file_arrived(int fd, int error, void *arg)
 	intake_file_answer(r, r->call, error);
 }
 
-/* 0, and it has one or waits for one; else an errno. */
+/* 0: it has a descriptor or waits for one; else an errno. */
 static int
 intake_file_open(struct intake_file *r, uint64_t call, const struct message_spool_file *m)
 {
 	struct queue *q = r->peer->queue;
-	uint64_t said = m->size_hint < FRAME_BODY_MAX ? m->size_hint : FRAME_BODY_MAX;
-	int error =
-	    spool_admits_bodies(q->spool, size_reservations_before(&q->promises, m->user) + said);
+	uint64_t declared = m->size_hint < FRAME_BODY_MAX ? m->size_hint : FRAME_BODY_MAX;
+	int error = spool_admits_bodies(
+	    q->spool, size_reservations_before(&q->size_reservations, m->user) + declared);
 
 	if (r->peer->file_count >= q->peer_files_max)
 		return EAGAIN;
@@ -141,7 +143,7 @@ intake_file_open(struct intake_file *r, uint64_t call, const struct message_spoo
 	r->fd = spool_file(q->spool);
 	if (r->fd < 0 && errno != EAGAIN)
 		return errno;
-	intake_file_count(r, m->user, said);
+	intake_file_count(r, m->user, declared);
 	if (r->fd >= 0)
 		return 0;
 	r->call = call;
@@ -165,7 +167,7 @@ intake_files_request(struct queue_peer *peer, uint64_t call, const struct messag
 	struct intake_file *r = intake_file_ensure(peer, (struct msgid){m->session, m->number});
 	int error = spool_admits(q->spool);
 
-	/* a second question of the same message while the first waits: it asks for one file */
+	/* a second request for the same message while the first waits is an error */
 	if (!error && (!r || r->late_ms))
 		error = EAGAIN;
 	if (!error && r->fd < 0)
@@ -194,7 +196,7 @@ intake_file_check(struct str key, void *value, void *arg)
 	const int64_t *now = arg;
 
 	(void)key;
-	size_reservation_shrink(&r->peer->queue->promises, &r->promise, *now);
+	size_reservation_shrink(&r->peer->queue->size_reservations, &r->reservation, *now);
 	if (!r->late_ms || r->late_ms > *now)
 		return;
 	spool_file_cancel(&r->wait);
@@ -236,5 +238,5 @@ intake_files_init(struct queue *q)
 	if (limit.rlim_cur / PEER_FILES_SHARE < PEER_FILES_MAX)
 		q->peer_files_max = (unsigned)(limit.rlim_cur / PEER_FILES_SHARE);
 	q->files = map_new();
-	size_reservations_init(&q->promises);
+	size_reservations_init(&q->size_reservations);
 }

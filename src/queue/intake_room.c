@@ -14,18 +14,18 @@
 #include "spool/spool_threads.h"
 
 static bool
-intake_room_is_told(const struct queue_peer *peer, const struct message_room *m)
+intake_room_is_sent(const struct queue_peer *peer, const struct message_room *m)
 {
-	return peer->is_room_told && peer->room.file_bytes == m->file_bytes &&
+	return peer->is_room_sent && peer->room.file_bytes == m->file_bytes &&
 	       peer->room.is_full == m->is_full && peer->room.is_failing == m->is_failing;
 }
 
 static void
-intake_room_tell(struct queue_peer *peer, const struct message_room *m)
+intake_room_send(struct queue_peer *peer, const struct message_room *m)
 {
-	if (peer->who.kind != ROLE_SUBMISSION || !peer->channel || intake_room_is_told(peer, m))
+	if (peer->role.kind != ROLE_SUBMISSION || !peer->channel || intake_room_is_sent(peer, m))
 		return;
-	peer->is_room_told = channel_send(peer->channel, MESSAGE_ROOM, m, -1) == 0;
+	peer->is_room_sent = channel_send(peer->channel, MESSAGE_ROOM, m, -1) == 0;
 	peer->room = *m;
 }
 
@@ -40,32 +40,32 @@ intake_room_log(struct queue *q, const char *what)
 	    what, disk_space_format(&s, text), what);
 }
 
-/* Room that is there for a moment, until the next message, is not told. */
+/* Logs a change; space that appears only for a moment, until the next message, is not logged. */
 static void
-intake_room_tell_log(struct queue *q, struct intake_room_told *t, bool is_out, const char *what)
+intake_room_log_change(struct queue *q, struct intake_room_logged *t, bool is_out, const char *what)
 {
 	int64_t now_ms = clock_mono_ms();
 
 	if (is_out) {
 		t->last_ms = now_ms;
-		if (!t->is_told)
+		if (!t->is_logged)
 			intake_room_log(q, what);
-		t->is_told = true;
-	} else if (t->is_told && now_ms - t->last_ms >= INTAKE_ROOM_STEADY_MS) {
-		t->is_told = false;
+		t->is_logged = true;
+	} else if (t->is_logged && now_ms - t->last_ms >= INTAKE_ROOM_STEADY_MS) {
+		t->is_logged = false;
 		log_warn("there is room for mail%s again", what);
 	}
 }
 
-/* Where there is no room at all, that is told alone. */
+/* When there is no room at all, only that is logged. */
 static void
-intake_room_tell_logs(struct queue *q, const struct message_room *m)
+intake_room_log_changes(struct queue *q, const struct message_room *m)
 {
 	bool is_large_out = m->file_bytes <= MESSAGE_CONTENT_MAX;
 
-	intake_room_tell_log(q, &q->full, m->is_full, "");
-	if (!m->is_full || q->full_of_large.is_told)
-		intake_room_tell_log(q, &q->full_of_large, is_large_out, " above 128 KiB");
+	intake_room_log_change(q, &q->no_room, m->is_full, "");
+	if (!m->is_full || q->no_room_for_large.is_logged)
+		intake_room_log_change(q, &q->no_room_for_large, is_large_out, " above 128 KiB");
 }
 
 /* For `sallyport status`. */
@@ -75,7 +75,7 @@ intake_room_show_trouble(struct queue *q, int error, const struct message_room *
 	char text[METRICS_TROUBLE_BYTES] = "";
 
 	if (spool_stall_text(q->spool, text, sizeof text))
-		; /* rather than what comes of it */
+		; /* the cause is shown, not its consequence */
 	else if (fsio_is_full(error))
 		snprintf(text, sizeof text,
 		    "no room on the disk: messages are answered with 452 until there is");
@@ -102,15 +102,16 @@ intake_room_on_time(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	m.is_failing = error && !m.is_full && error != EAGAIN;
-	size_reservations_see_room(&q->promises, bytes);
-	/* where the disk does not say, who asks for a file hears why */
+	size_reservations_see_room(&q->size_reservations, bytes);
+	/* when the free space is not known, a request for a file gets the error */
 	if (bytes < UINT64_MAX)
-		bytes = bytes > q->promises.counted ? bytes - q->promises.counted : 0;
+		bytes =
+		    bytes > q->size_reservations.counted ? bytes - q->size_reservations.counted : 0;
 	m.file_bytes = bytes < FRAME_BODY_MAX ? bytes : UINT64_MAX;
-	intake_room_tell_logs(q, &m);
+	intake_room_log_changes(q, &m);
 	intake_room_show_trouble(q, m.is_failing || m.is_full ? error : 0, &m);
 	LIST_FOREACH(peer, &q->peers, link)
-		intake_room_tell(peer, &m);
+		intake_room_send(peer, &m);
 }
 
 void

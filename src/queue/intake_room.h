@@ -1,9 +1,8 @@
 /*
- * intake_room: submission is told how large a message the spool can take now, so that a client that
- * says a larger SIZE hears it at MAIL.  It is looked at every second and told when it has changed;
- * what is said at MAIL promises nothing: the file of a body asks again when it begins.  That there
- * is no room at all is shown by `sallyport status`, and the log has a line, and one when it is
- * over.
+ * intake_room: reports to submission how large a message the spool can take now, so that a client
+ * with a larger SIZE gets an error at MAIL. The space is checked every second and sent when it has
+ * changed.  It is no reservation: the file of a body is checked again when it begins.  A full disk
+ * is shown by `sallyport status`, and its begin and end are logged.
  */
 #ifndef QUEUE_INTAKE_ROOM_H
 #define QUEUE_INTAKE_ROOM_H
@@ -12,10 +11,10 @@
 
 enum {
 	INTAKE_ROOM_CHECK_MS = 1000,
-	INTAKE_ROOM_STEADY_MS = 5000,           /* then the log has it that there is room again */
+	INTAKE_ROOM_STEADY_MS = 5000,           /* so long there must be room until it is logged */
 };
 
-/* The spool is open. */
+/* Called when the spool is open. */
 void intake_room_begin(struct queue *q);
 void intake_room_clear(struct queue *q);
 

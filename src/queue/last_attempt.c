@@ -1,7 +1,7 @@
 /*
- * last_attempt: fixed head (code, class, subject, detail, time), then four texts with a length byte
- * each, then a byte of flags and the time of another message's attempt.  Version 0.1.0 wrote
- * neither: of its statuses nobody knows who said them.
+ * last_attempt: a fixed head (code, class, subject, detail, time), then four texts with a length
+ * byte each, then a byte of flags and the time of an attempt for another message.  Version 0.1.0
+ * wrote neither of the last two: it is unknown whether its statuses came from a host.
  */
 #include "queue/last_attempt.h"
 
@@ -25,18 +25,18 @@ encode_attempt_text(struct buf *out, struct str s, size_t max)
 }
 
 void
-last_attempt_encode(const struct last_attempt *d, struct buf *out)
+last_attempt_encode(const struct last_attempt *attempt, struct buf *out)
 {
-	const struct smtp_status *s = &d->status;
-	struct last_attempt_head head = {d->at_ms, s->code, s->class, s->subject, s->detail};
+	const struct smtp_status *s = &attempt->status;
+	struct last_attempt_head head = {attempt->at_ms, s->code, s->class, s->subject, s->detail};
 
 	buf_add(out, &head, sizeof head);
-	encode_attempt_text(out, d->reason, REASON_MAX);
-	encode_attempt_text(out, d->address, ADDRESS_MAX_BYTES);
-	encode_attempt_text(out, d->host, HOST_MAX);
+	encode_attempt_text(out, attempt->reason, REASON_MAX);
+	encode_attempt_text(out, attempt->address, ADDRESS_MAX_BYTES);
+	encode_attempt_text(out, attempt->host, HOST_MAX);
 	encode_attempt_text(out, str_of(s->text), SMTP_STATUS_TEXT_BYTES - 1);
 	buf_addc(out, s->is_remote ? FLAG_REMOTE : 0);
-	buf_add(out, &d->found_ms, sizeof d->found_ms);
+	buf_add(out, &attempt->found_ms, sizeof attempt->found_ms);
 }
 
 static struct str

@@ -13,12 +13,12 @@
 
 enum {
 	LEASE_USER_MAX = 1024,
-	LEASE_NEAR_PART = 4,  /* a quarter of the limit or less is left: near */
-	LEASE_SPARE_PART = 8, /* so much of what is left is lent beyond what is wanted */
-	LEASE_TELL_MS = 24 * 60 * 60 * 1000,
+	LEASE_NEAR_PART = 4,  /* near the limit: a quarter of it or less is free */
+	LEASE_SPARE_PART = 8, /* so much of what is free is lent beyond what is wanted */
+	LEASE_ALERT_MS = 24 * 60 * 60 * 1000,
 };
 
-/* What one process holds of one user's tokens. */
+/* The tokens of one user that one process has. */
 struct lease {
 	uint64_t tokens;
 	bool is_recalled;
@@ -50,7 +50,7 @@ lease_give_back(struct queue *q, struct str user, struct lease *l, uint64_t toke
 	l->tokens -= tokens;
 	if (tokens)
 		rate_limits_give_back(
-		    q->buckets, user, limits_of_user(q->role->conf, user), tokens);
+		    q->rate_limits, user, limits_of_user(q->role->conf, user), tokens);
 }
 
 static void
@@ -88,20 +88,20 @@ lease_over_limit(const struct conf_rates *rates, int64_t retry_ms)
 	return smtp_status_make(450, "4.7.1", "Your sending limit%s is reached%s", limit, when);
 }
 
-/* Main was told in the last day. */
+/* An alert was sent to main in the last day; else remembers that one is sent now. */
 static bool
-lease_is_told(struct queue *q, struct str user)
+lease_alert_is_sent(struct queue *q, struct str user)
 {
 	uint64_t hash = map_hash(user);
 	int64_t now_ms = clock_mono_ms();
 
-	for (size_t i = 0; i < LIMITED_TOLD_MAX; i++)
-		if (q->limited[i].at_ms && q->limited[i].hash == hash &&
-		    now_ms - q->limited[i].at_ms < LEASE_TELL_MS)
+	for (size_t i = 0; i < LIMIT_ALERTS_MAX; i++)
+		if (q->limit_alerts[i].at_ms && q->limit_alerts[i].hash == hash &&
+		    now_ms - q->limit_alerts[i].at_ms < LEASE_ALERT_MS)
 			return true;
-	q->limited[q->next_limited].hash = hash;
-	q->limited[q->next_limited].at_ms = now_ms;
-	q->next_limited = (q->next_limited + 1) % LIMITED_TOLD_MAX;
+	q->limit_alerts[q->next_limit_alert].hash = hash;
+	q->limit_alerts[q->next_limit_alert].at_ms = now_ms;
+	q->next_limit_alert = (q->next_limit_alert + 1) % LIMIT_ALERTS_MAX;
 	return false;
 }
 
@@ -110,12 +110,12 @@ lease_alert(struct queue *q, struct str user, const struct smtp_status *s)
 {
 	char code[SMTP_STATUS_ENHANCED_BYTES];
 
-	if (!lease_is_told(q, user))
+	if (!lease_alert_is_sent(q, user))
 		role_alert(q->role, NOTICE_LIMIT, user, "login %.*s hears %u %s %s", STR_ARG(user),
 		    s->code, smtp_status_enhanced(s, code), s->text);
 }
 
-/* The rule that holds for the user, with those of its rates that are used up. */
+/* The rule that applies to the user, with those of its rates that are used up. */
 static void
 lease_name_limit(struct queue *q, struct str user, struct buf *out)
 {
@@ -123,7 +123,7 @@ lease_name_limit(struct queue *q, struct str user, struct buf *out)
 	const struct conf_rates *rates = limits_of_user(conf, user);
 	struct limits_use use;
 
-	rate_limits_look(q->buckets, user, rates, &use);
+	rate_limits_look(q->rate_limits, user, rates, &use);
 	buf_addz(out, rates == &conf->limits.per_user ? "limits.per_user:" : "limits.users:");
 	for (size_t i = 0; i < use.count; i++) {
 		if (use.used[i] < rates->rate[i].count)
@@ -151,15 +151,15 @@ lease_recall_others(struct queue_peer *asking, struct str user)
 	}
 }
 
-/* How many to lend: more than wanted only while much is left. */
+/* How many tokens to lend: more than wanted only while many are free. */
 static uint64_t
 lease_amount(
     struct queue_peer *peer, struct str user, const struct conf_rates *rates, uint64_t wanted)
 {
-	uint64_t spare = rate_limits_spare(peer->queue->buckets, user, rates);
+	uint64_t spare = rate_limits_spare(peer->queue->rate_limits, user, rates);
 	uint64_t more = spare / LEASE_SPARE_PART;
 
-	if (rate_limits_is_near(peer->queue->buckets, user, rates, LEASE_NEAR_PART)) {
+	if (rate_limits_is_near(peer->queue->rate_limits, user, rates, LEASE_NEAR_PART)) {
 		lease_recall_others(peer, user);
 		more = 0;
 	}
@@ -189,7 +189,7 @@ lease_lend(struct queue_peer *peer, const struct message_lease_ask *m, uint32_t 
 	l = lease_of(peer, m->user);
 	if (!l)
 		return intake_no_room(EAGAIN);
-	retry_ms = rate_limits_take(q->buckets, m->user, rates, amount);
+	retry_ms = rate_limits_take(q->rate_limits, m->user, rates, amount);
 	if (retry_ms) {
 		struct smtp_status s = lease_over_limit(rates, retry_ms);
 
@@ -263,8 +263,8 @@ leases_spend(struct queue *q, struct queue_peer *peer, struct str user, uint64_t
 	}
 	if (l)
 		l->tokens = 0;
-	spare = rate_limits_spare(q->buckets, user, rates);
+	spare = rate_limits_spare(q->rate_limits, user, rates);
 	if (spare > count - lent)
 		spare = count - lent;
-	(void)!rate_limits_take(q->buckets, user, rates, spare);
+	(void)!rate_limits_take(q->rate_limits, user, rates, spare);
 }

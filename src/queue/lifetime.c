@@ -43,17 +43,17 @@ lifetime_due_ms(int64_t expires_ms, int64_t due_ms, int64_t now_ms)
 	return lifetime_earlier(due_ms, lifetime_later(expires_ms, now_ms));
 }
 
-/* Soon when nothing is known of it, but not again and again: a message could be what ends relay.
- * What is put back at its end was not tried, and has its last attempt left. */
+/* Soon, when nothing is known of the attempt, but not again and again: the message could be what
+ * crashes relay.  A last attempt that relay did not begin does not count as made. */
 int64_t
-lifetime_after_attempt_ms(const struct lifetime_attempt *j, int64_t now_ms)
+lifetime_after_attempt_ms(const struct lifetime_attempt *a, int64_t now_ms)
 {
-	bool is_last = now_ms >= j->expires_ms;
-	bool is_soon = !j->is_deferred && j->pauses <= 1;
+	bool is_last = now_ms >= a->expires_ms;
+	bool is_soon = !a->is_deferred && a->pauses <= 1;
 
 	if (is_last)
-		is_soon = !j->is_deferred && !j->is_tried && j->put_backs <= LIFETIME_REQUEUES_MAX;
-	return lifetime_next_ms(j->expires_ms, is_soon ? LIFETIME_SOON_MS : j->pause_ms, now_ms);
+		is_soon = !a->is_deferred && !a->is_tried && a->requeues <= LIFETIME_REQUEUES_MAX;
+	return lifetime_next_ms(a->expires_ms, is_soon ? LIFETIME_SOON_MS : a->pause_ms, now_ms);
 }
 
 bool
@@ -75,32 +75,32 @@ lifetime_bounded_ms(int64_t lifetime_ms, int64_t patience_ms)
 	return lifetime_earlier(lifetime_ms, patience_ms);
 }
 
-/* Relay may still tell of an attempt. */
+/* Relay may still send the result of an attempt. */
 static bool
-lifetime_may_hear(const struct lifetime_wait *w)
+lifetime_may_get_result(const struct lifetime_wait *w)
 {
-	return w->served_ms < 0 &&
-	       w->away_ms < lifetime_bounded_ms(w->lifetime_ms, LIFETIME_AWAY_MS);
+	return w->relay_ready_ms < 0 &&
+	       w->relay_absent_ms < lifetime_bounded_ms(w->lifetime_ms, LIFETIME_RELAY_ABSENT_MS);
 }
 
-/* Patience for its last attempt begins when it has expired, is due, and relay takes jobs: it may
- * have been released since, or relay or the queue was away. */
+/* The wait for the last attempt begins when the message has expired, is due, and relay takes
+ * attempts: a hold may have ended since then, or relay or the queue may have been restarted. */
 static bool
 lifetime_has_patience(const struct lifetime_wait *w, int64_t now_ms)
 {
 	int64_t patience_ms = lifetime_bounded_ms(w->lifetime_ms, LIFETIME_PATIENCE_MS);
 
 	return now_ms < lifetime_later(w->due_ms, w->expires_ms) + patience_ms ||
-	       w->served_ms < patience_ms;
+	       w->relay_ready_ms < patience_ms;
 }
 
 bool
 lifetime_ends_untried(const struct lifetime_wait *w, int64_t now_ms)
 {
 	if (!lifetime_is_over(w->expires_ms, w->is_held_by_operator, now_ms) ||
-	    lifetime_may_hear(w) || w->is_running)
+	    lifetime_may_get_result(w) || w->is_running)
 		return false;
-	if (w->is_held || w->served_ms < 0 || w->is_unreadable ||
+	if (w->is_held || w->relay_ready_ms < 0 || w->is_unreadable ||
 	    !lifetime_has_patience(w, now_ms))
 		return true;
 	return !w->is_in_line && w->due_ms > now_ms + LIFETIME_SOON_MS;

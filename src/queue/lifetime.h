@@ -1,21 +1,22 @@
 /*
- * lifetime: when a message is tried next, and when it comes to its end (pure: times are passed in,
- * as milliseconds of the wall clock unless said otherwise).  No other file decides that.
+ * lifetime: when a message is tried next, and when it ends (pure: times are passed in, as
+ * milliseconds of the wall clock unless stated otherwise).  No other file decides that.
  *
  * - A message expires queue.lifetime after it was accepted, or at the sender's own limit when that
- *   comes first.  A reload counts anew from the same moment.
+ *   comes first.  A reload counts again from the same moment.
  * - A temporary failure before that defers it: the next attempt is due after a pause, or when it
- *   expires, whatever comes first.  An attempt whose failure is known when the message has expired,
- *   or later, is the last one.  A message that has expired and was not tried since then has one
- *   attempt left, whatever made it late: a site that is away, a shorter lifetime, a hold, an end of
- *   the queue or of relay.
- * - What keeps a site or a domain waiting counts as that last attempt when it was found out not
- *   long before the end, so that thousands that expire together cost one connection.
- * - A last attempt that cannot be made is waited for with patience, then the message ends without.
- * - What an operator holds does not end, and is not warned of.
+ *   expires, whichever comes first.  An attempt whose failure is known at or after the expiry is
+ *   the last one.  A message that has expired and was not tried since then has one attempt left,
+ *   whatever delayed it: an unreachable destination, a shorter lifetime, a hold, an end of the
+ *   queue or of relay.
+ * - A failure that keeps a destination or a domain waiting counts as that last attempt when it was
+ *   found not long before the expiry, so that thousands that expire together cost one connection.
+ * - A last attempt that cannot be made is waited for during a limited time, then the message ends
+ *   without it.
+ * - A message that the operator holds does not end, and its sender gets no delay report.
  *
  * When the clock is set back, all that is counted from a stored time moves with it: nothing ends
- * early, and what was found out at a time that is yet to come counts for nothing.
+ * early, and a failure with a time in the future is ignored.
  */
 #ifndef QUEUE_LIFETIME_H
 #define QUEUE_LIFETIME_H
@@ -24,70 +25,72 @@
 #include <stdint.h>
 
 enum {
-	LIFETIME_SOON_MS = 5000,            /* after an attempt of which nothing is known */
-	LIFETIME_SLACK_MS = 2000,           /* beyond its time, for the last attempt to begin */
-	LIFETIME_PATIENCE_MS = 3600 * 1000, /* more, for one that is about to begin */
-	LIFETIME_AWAY_MS = 600 * 1000,      /* for a relay that is away, and may have results */
-	LIFETIME_FINDING_MS = 30 * 1000,    /* before its time: a finding is its last attempt */
-	LIFETIME_REQUEUES_MAX = 3,         /* last attempts that were given out and not begun */
+	LIFETIME_SOON_MS = 5000,            /* after an attempt without any result */
+	LIFETIME_SLACK_MS = 2000,           /* after the expiry, for the last attempt to begin */
+	LIFETIME_PATIENCE_MS = 3600 * 1000, /* more, for an attempt that is about to begin */
+	LIFETIME_RELAY_ABSENT_MS =
+	    600 * 1000, /* for a relay without a channel, which may have results */
+	LIFETIME_FINDING_MS =
+	    30 * 1000,             /* before the expiry: a failure counts as the last attempt */
+	LIFETIME_REQUEUES_MAX = 3, /* last attempts that relay was given and did not begin */
 };
 
 /* deliver_by_ms: the sender's own limit; 0: none. */
 int64_t lifetime_expires_ms(int64_t accepted_ms, int64_t lifetime_ms, int64_t deliver_by_ms);
 
-/* Is a temporary failure that is known now the end?  So a failed attempt that ends now, or a
- * finding of now, was the last one. */
+/* Does a temporary failure that is known now end the message?  Then an attempt that fails now was
+ * the last one. */
 bool lifetime_is_over(int64_t expires_ms, bool is_held_by_operator, int64_t now_ms);
 
-/* After a failure that is known now, and was not the end: when the next attempt is due. */
+/* When the next attempt is due, after a failure that is known now and was not the end. */
 int64_t lifetime_next_ms(int64_t expires_ms, int64_t pause_ms, int64_t now_ms);
 
-/* The same for one that waits for due_ms already, when it begins to wait again (after a start) or
- * when its lifetime was changed. */
+/* The same for a delivery that is due at due_ms, after a start or a change of its lifetime. */
 int64_t lifetime_due_ms(int64_t expires_ms, int64_t due_ms, int64_t now_ms);
 
-/* After a job without results: it was not begun, or nobody knows what became of it. */
+/* After an attempt without results: relay did not begin it, or its result is not known. */
 struct lifetime_attempt {
 	int64_t expires_ms;
-	int64_t pause_ms;   /* that is its turn after a failure */
-	unsigned pauses;    /* how many it had */
-	unsigned put_backs; /* since it expired: jobs that ended before relay began them, whatever
-	                       the reason; that no relay is there is one, and a hold another */
+	int64_t pause_ms;   /* the next pause after a failure */
+	unsigned pauses;    /* how many there were */
+	/* since the expiry: attempts that ended before relay began them, for any reason: that relay
+	 * is lost, or a hold */
+	unsigned requeues;
 	bool is_deferred;   /* a failure is known */
 	bool is_tried;      /* it may have reached a host */
 };
-int64_t lifetime_after_attempt_ms(const struct lifetime_attempt *j, int64_t now_ms);
+int64_t lifetime_after_attempt_ms(const struct lifetime_attempt *a, int64_t now_ms);
 
-/* It is about to be handed to relay.  unanswered_ms: when its attempt before this one ended without
- * a result, as relay ended or was silent; 0: it had one.  False: that was its last attempt, and it
- * is over, for no result might ever end it. */
+/* Before it is handed to relay. unanswered_ms: when its previous attempt ended without a result,
+ * because relay ended or did not answer; 0: it had a result.  False: that was the last attempt, and
+ * the message ends, because no result might ever end it. */
 bool lifetime_may_begin(int64_t expires_ms, int64_t unanswered_ms, int64_t now_ms);
 
-/* Is what was found out then, of the site or domain that it has waited for since since_ms, its last
- * attempt? */
+/* Does a failure of the destination or domain, found at found_ms, count as the last attempt of a
+ * delivery that has waited since since_ms? */
 bool lifetime_finding_counts(
     int64_t expires_ms, int64_t since_ms, int64_t found_ms, int64_t now_ms);
 
-/* One that waits, when its time is over by the slack. */
+/* A delivery that waits, LIFETIME_SLACK_MS after its expiry. */
 struct lifetime_wait {
 	int64_t expires_ms;
 	int64_t due_ms;       /* of its next attempt */
-	int64_t lifetime_ms;  /* queue.lifetime: no patience is longer */
-	int64_t served_ms;    /* for how long relay has taken jobs; -1: it does not */
-	int64_t away_ms;      /* then: for how long it has not */
+	int64_t lifetime_ms;  /* queue.lifetime: no wait is longer */
+	int64_t relay_ready_ms;    /* for how long relay has taken attempts; -1: it does not */
+	int64_t relay_absent_ms;      /* then: for how long it has not */
 	bool is_held;         /* by an operator, or because it is damaged */
 	bool is_held_by_operator;
-	bool is_unreadable;   /* the last time */
-	bool is_in_line;      /* due, and waiting for a site or a slot */
-	bool is_running;      /* with relay, or being read for it */
+	bool is_unreadable;   /* the last read failed */
+	bool is_in_line;      /* due, and waiting for a destination or a slot */
+	bool is_running;      /* in relay, or being read for it */
 };
 /* True: it ends now, without another attempt. */
 bool lifetime_ends_untried(const struct lifetime_wait *w, int64_t now_ms);
-/* A patience, which is queue.lifetime at most: where messages live for seconds, nothing waits for
- * an hour. */
+/* patience_ms, but at most queue.lifetime: where messages live for seconds, no wait takes an hour.
+ */
 int64_t lifetime_bounded_ms(int64_t lifetime_ms, int64_t patience_ms);
 
-/* When the sender is told that it waits; INT64_MAX: never. */
+/* When the delay report is due; INT64_MAX: never. */
 int64_t lifetime_warning_ms(int64_t accepted_ms, int64_t after_ms, int64_t expires_ms);
 
 #endif

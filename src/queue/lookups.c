@@ -17,14 +17,14 @@ struct sched_lookup_queue {
 void
 sched_lookups_init(struct sched_lookups *all)
 {
-	*all = (struct sched_lookups){.lines = map_new()};
+	*all = (struct sched_lookups){.queues = map_new()};
 	timers_init(&all->order);
 }
 
 void
 sched_lookups_clear(struct sched_lookups *all)
 {
-	map_free_all(&all->lines);
+	map_free_all(&all->queues);
 	timers_clear(&all->order);
 }
 
@@ -37,87 +37,87 @@ sched_lookup_queue_key(const void *const *user)
 static struct sched_lookup_queue *
 sched_lookup_queue_ensure(struct sched_lookups *all, const void *user)
 {
-	struct sched_lookup_queue *line = map_get(all->lines, sched_lookup_queue_key(&user));
+	struct sched_lookup_queue *queue = map_get(all->queues, sched_lookup_queue_key(&user));
 
-	if (line)
-		return line;
-	line = MEM_NEW(struct sched_lookup_queue);
-	line->user = user;
-	TAILQ_INIT(&line->waiting);
-	map_put(all->lines, sched_lookup_queue_key(&user), line);
-	return line;
+	if (queue)
+		return queue;
+	queue = MEM_NEW(struct sched_lookup_queue);
+	queue->user = user;
+	TAILQ_INIT(&queue->waiting);
+	map_put(all->queues, sched_lookup_queue_key(&user), queue);
+	return queue;
 }
 
-/* Into its place in the order, after each change; away when there is nothing of it. */
+/* Sets its place in the order after each change; frees it when it is empty. */
 static void
-sched_lookup_queue_refresh(struct sched_lookups *all, struct sched_lookup_queue *line)
+sched_lookup_queue_refresh(struct sched_lookups *all, struct sched_lookup_queue *queue)
 {
-	if (line->waiting_count) {
-		timers_set(&all->order, &line->order,
-		    (int64_t)line->open << TURN_BITS | (int64_t)++all->turn);
+	if (queue->waiting_count) {
+		timers_set(&all->order, &queue->order,
+		    (int64_t)queue->open << TURN_BITS | (int64_t)++all->turn);
 		return;
 	}
-	if (line->order.place)
-		timers_remove(&all->order, &line->order);
-	if (line->open)
+	if (queue->order.place)
+		timers_remove(&all->order, &queue->order);
+	if (queue->open)
 		return;
-	map_remove(all->lines, sched_lookup_queue_key(&line->user));
-	mem_free(line);
+	map_remove(all->queues, sched_lookup_queue_key(&queue->user));
+	mem_free(queue);
 }
 
 static void
 sched_lookup_join(
-    struct sched_lookups *all, struct sched_lookup *l, struct sched_lookup_queue *line)
+    struct sched_lookups *all, struct sched_lookup *l, struct sched_lookup_queue *queue)
 {
-	l->line = line;
-	TAILQ_INSERT_TAIL(&line->waiting, l, link);
-	line->waiting_count++;
-	sched_lookup_queue_refresh(all, line);
+	l->queue = queue;
+	TAILQ_INSERT_TAIL(&queue->waiting, l, link);
+	queue->waiting_count++;
+	sched_lookup_queue_refresh(all, queue);
 }
 
 void
 sched_lookup_end(struct sched_lookups *all, struct sched_lookup *l)
 {
-	struct sched_lookup_queue *line = l->line;
+	struct sched_lookup_queue *queue = l->queue;
 
-	if (!line)
+	if (!queue)
 		return;
-	l->line = NULL;
+	l->queue = NULL;
 	if (l->is_open) {
 		l->is_open = false;
-		line->open--;
+		queue->open--;
 		all->open--;
 	} else {
-		TAILQ_REMOVE(&line->waiting, l, link);
-		line->waiting_count--;
+		TAILQ_REMOVE(&queue->waiting, l, link);
+		queue->waiting_count--;
 	}
-	sched_lookup_queue_refresh(all, line);
+	sched_lookup_queue_refresh(all, queue);
 }
 
 void
 sched_lookup_wait(struct sched_lookups *all, struct sched_lookup *l, const void *user)
 {
-	struct sched_lookup_queue *line;
+	struct sched_lookup_queue *queue;
 
-	if (l->is_open || (l->line && l->line->user == user))
+	if (l->is_open || (l->queue && l->queue->user == user))
 		return;
-	line = sched_lookup_queue_ensure(all, user);
-	if (l->line && line->waiting_count >= l->line->waiting_count) {
-		sched_lookup_queue_refresh(all, line);
+	queue = sched_lookup_queue_ensure(all, user);
+	if (l->queue && queue->waiting_count >= l->queue->waiting_count) {
+		sched_lookup_queue_refresh(all, queue);
 		return;
 	}
 	sched_lookup_end(all, l);
-	sched_lookup_join(all, l, line);
+	sched_lookup_join(all, l, queue);
 }
 
-/* The first line holds least: when it may not, none may. */
+/* The first queue has the fewest open lookups: when it may not open one, no other may. */
 static struct sched_lookup_queue *
 sched_lookups_next_queue(const struct sched_lookups *all)
 {
 	struct timer *first = timers_first(&all->order);
-	struct sched_lookup_queue *line = (struct sched_lookup_queue *)first;
+	struct sched_lookup_queue *queue = (struct sched_lookup_queue *)first;
 
-	return line && line->open * PART < SCHED_LOOKUPS_MAX - all->open ? line : NULL;
+	return queue && queue->open * PART < SCHED_LOOKUPS_MAX - all->open ? queue : NULL;
 }
 
 bool
@@ -129,17 +129,17 @@ sched_lookups_may_take(const struct sched_lookups *all)
 struct sched_lookup *
 sched_lookups_take(struct sched_lookups *all)
 {
-	struct sched_lookup_queue *line = sched_lookups_next_queue(all);
+	struct sched_lookup_queue *queue = sched_lookups_next_queue(all);
 	struct sched_lookup *l;
 
-	if (!line)
+	if (!queue)
 		return NULL;
-	l = TAILQ_FIRST(&line->waiting);
-	TAILQ_REMOVE(&line->waiting, l, link);
-	line->waiting_count--;
+	l = TAILQ_FIRST(&queue->waiting);
+	TAILQ_REMOVE(&queue->waiting, l, link);
+	queue->waiting_count--;
 	l->is_open = true;
-	line->open++;
+	queue->open++;
 	all->open++;
-	sched_lookup_queue_refresh(all, line);
+	sched_lookup_queue_refresh(all, queue);
 	return l;
 }

@@ -1,6 +1,6 @@
 /*
- * notice_mail: see the header.  The envelope is that of a report: null sender, no login.  What its
- * number says beside that is in dsn.h.
+ * notice_mail: see the header.  The envelope is that of a report: null sender, no login. dsn.h
+ * explains its number.
  */
 #include "queue/notice_mail.h"
 

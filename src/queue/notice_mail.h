@@ -1,7 +1,7 @@
 /*
- * notice_mail: a mail to the postmaster about something that needs an administrator.  Pure: words
- * go in, a message comes out.  It is 7-bit with short lines, as a report is; whatever is not
- * printable in the words is made so, and the words of strangers, which are indented, begin no line.
+ * notice_mail: a mail to the postmaster about something that needs an administrator.  Pure: text
+ * goes in, a message comes out.  It is 7-bit with short lines, as a report is; characters that are
+ * not printable are replaced, and text of other systems, which is indented, never begins a line.
  */
 #ifndef QUEUE_NOTICE_MAIL_H
 #define QUEUE_NOTICE_MAIL_H
@@ -11,16 +11,16 @@
 enum { NOTICE_BODY_MAX = 112 << 10, NOTICE_HEADER_MAX = 8 << 10 };
 
 struct notice_mail_content {
-	uint64_t id;        /* of which the message's is made */
-	struct str subject; /* without the host's name, which is put in front */
-	struct str text;    /* lines that end in \n; a blank in front: indented, also where it is
-	                     * folded */
+	uint64_t id;        /* from which the id of the message is made */
+	struct str subject; /* without the host name, which is put in front */
+	/* lines that end in \n; a line that begins with a blank is indented and folded */
+	struct str text;
 	struct str hostname, postmaster;
 	int64_t now_ms;
 };
 
 struct notice_mail {
-	struct envelope envelope; /* strings point into the notice and into this */
+	struct envelope envelope; /* strings point into the content and into this struct */
 	struct envelope_recipient recipient;
 	char from[320];
 	struct buf header, body;

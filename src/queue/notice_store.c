@@ -1,7 +1,7 @@
 /*
- * notice_store: see the header.  A notice that is asked for again becomes no second message: not
- * while it is on its way into the spool, which may take longer than main waits, nor when it is
- * there, nor when it was delivered meanwhile.
+ * notice_store: see the header.  A repeated request for a notice creates no second message: not
+ * while the notice is being stored, which may take longer than main waits, nor when it is queued,
+ * nor when it was delivered meanwhile.
  */
 #include "queue/notice_store.h"
 
@@ -19,7 +19,7 @@ struct notice_store_write {
 	LIST_ENTRY(notice_store_write) link;
 	struct queue *queue;
 	uint64_t call;
-	struct queued_message *entry;
+	struct queued_message *message;
 	char *kind;
 };
 
@@ -35,7 +35,7 @@ static void
 notice_store_free(struct notice_store_write *n)
 {
 	LIST_REMOVE(n, link);
-	queued_message_free(&n->queue->book, &n->entry);
+	queued_message_free(&n->queue->queued, &n->message);
 	mem_free(n->kind);
 	mem_free(n);
 }
@@ -46,9 +46,9 @@ notice_store_log(const struct notice_store_write *n)
 	struct log_line l;
 
 	log_begin(&l, LOG_INFO, "notice");
-	log_id(&l, n->entry->id, 0);
+	log_id(&l, n->message->id, 0);
 	log_str(&l, "kind", str_of(n->kind));
-	log_addr(&l, "to", queued_message_address(n->entry, 1));
+	log_addr(&l, "to", queued_message_address(n->message, 1));
 	log_end(&l);
 }
 
@@ -63,12 +63,12 @@ notice_store_stored(int error, void *arg)
 		notice_store_answer(q, n->call, intake_no_room(error));
 	} else {
 		notice_store_log(n);
-		q->stored_notices[q->next_stored_notice++ % NOTICES_STORED_MAX] = n->entry->id;
+		q->stored_notices[q->next_stored_notice++ % NOTICES_STORED_MAX] = n->message->id;
 		notice_store_answer(q, n->call,
 		    smtp_status_make(
-		        250, "2.0.0", "Queued as %s", msgid_text(n->entry->id, 0, id)));
-		queue_add_message(q, n->entry);
-		n->entry = NULL;
+		        250, "2.0.0", "Queued as %s", msgid_text(n->message->id, 0, id)));
+		queue_add_message(q, n->message);
+		n->message = NULL;
 	}
 	notice_store_free(n);
 	queue_check_stopped(q);
@@ -105,8 +105,8 @@ notice_store_put(struct queue *q, uint64_t call, struct str kind, const struct n
 	n->queue = q;
 	n->call = call;
 	n->kind = mem_text(kind.p, kind.n < NOTICE_KIND_BYTES ? kind.n : NOTICE_KIND_BYTES);
-	n->entry = queued_message_new(&q->book, &mail->envelope, q->role->conf->queue.lifetime_ms,
-	    q->role->conf->hostname);
+	n->message = queued_message_new(
+	    &q->queued, &mail->envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 	LIST_INSERT_HEAD(&q->notices, n, link);
 	error = notice_store_append(n, mail);
 	if (error)
@@ -120,7 +120,7 @@ notice_store_under_way(const struct queue *q, struct msgid id)
 	struct notice_store_write *n;
 
 	LIST_FOREACH(n, &q->notices, link)
-		if (msgid_eq(n->entry->id, id))
+		if (msgid_eq(n->message->id, id))
 			return n;
 	return NULL;
 }
@@ -144,8 +144,8 @@ notice_store_refusal(int error)
 	return intake_no_room(error);
 }
 
-/* 0: the answer comes later.  One that is under way answers the last question: main may have given
- * up the former one. */
+/* 0: the answer comes later.  A notice that is being stored answers only the latest request: main
+ * may have given up the former one. */
 static int
 notice_store_try(
     struct queue *q, uint64_t call, struct str kind, const struct notice_mail *mail)

@@ -1,16 +1,15 @@
 /*
- * notice_store: mail to the postmaster that main asks for.  The answer is given when the message is
- * durable: the same promise as to a client.  Whether something is told, and how often, main
- * decides.
+ * notice_store: mail to the postmaster, requested by main.  The answer is sent when the message is
+ * durable, as for a client.  Main decides which notices are sent, and how often.
  */
 #ifndef QUEUE_NOTICE_STORE_H
 #define QUEUE_NOTICE_STORE_H
 
 #include "queue/queue_internal.h"
 
-/* What main says beside what all roles hear. */
+/* Handles the messages of main that are only for the queue. */
 void notice_store_handle_packet(struct role *r, const struct channel_packet *p);
-/* The spool is told nothing of those that are under way: it is closed. */
+/* For the end of the role: the spool is closed and calls no callback any more. */
 void notice_store_clear(struct queue *q);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * outcome_kind: what a result of relay tells about the attempt, beside its status.  For results.c.
+ * outcome_kind: what a result of relay means for the attempt, beside its status.  For outcomes.c.
  */
 #ifndef QUEUE_OUTCOME_KIND_H
 #define QUEUE_OUTCOME_KIND_H
 
 #include "ipc/message.h"
 
-/* RFC 5321 section 3.8: the host wants no more for now. */
+/* RFC 5321 section 3.8: the host accepts no more for now. */
 static inline bool
 outcome_is_busy(const struct message_result *m)
 {
@@ -26,7 +26,7 @@ outcome_is_local(const struct message_result *m)
 	return str_eq(m->reason, STR("local")) || outcome_is_damaged(m);
 }
 
-/* The next pause is longer for it: the failure is neither that of a busy host nor one of ours. */
+/* The next pause is longer: the failure is neither that of a busy host nor a local one. */
 static inline bool
 outcome_is_tried(const struct message_result *m)
 {

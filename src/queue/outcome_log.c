@@ -13,7 +13,7 @@ outcome_log_other_side(struct log_line *l, const struct message_result *m)
 	char mx[MX_BYTES];
 
 	snprintf(mx, sizeof mx, "%.*s[%.*s]:%u", STR_ARG(m->host), STR_ARG(m->address), m->port);
-	/* a host that was given no address to connect to has its name alone */
+	/* a host without an address to connect to is logged by its name */
 	log_str(l, "mx", m->address.n ? str_of(mx) : m->host);
 	log_str(l, "src", m->source);
 	log_str(l, "tls", m->tls);

@@ -1,5 +1,6 @@
 /*
- * outcomes: what became of an attempt, recipient by recipient: state, record, log line, failure.
+ * outcomes: the result of an attempt for each recipient: its state, the stored status, the log
+ * line, and what follows from a failure.  Each of these functions may remove and free the message.
  */
 #ifndef QUEUE_OUTCOMES_H
 #define QUEUE_OUTCOMES_H
@@ -7,18 +8,18 @@
 #include "queue/dispatch.h"
 #include "queue/queue_internal.h"
 
-/* From relay; told twice, it counts once and is acknowledged twice. */
+/* A result from relay.  A repetition counts once and is acknowledged again. */
 void outcomes_handle(struct queue *q, const struct message_result *m);
-/* The schedule gave the shipment up, or defers it, without an attempt. */
-void outcomes_unsent(struct queue *q, struct delivery *s, const struct schedule_step *step);
-/* Its time is over, and no attempt came to an end. */
-void outcomes_expire(struct queue *q, struct delivery *s, const struct smtp_status *status);
-/* Its body is proven to be damaged, by the error that spool_fault_held_reason takes: no later read
- * can bring it back.  It stays, held, until the operator decides or its time is over. */
+/* The schedule ended or deferred the delivery without an attempt. */
+void outcomes_unsent(struct queue *q, struct delivery *delivery, const struct schedule_step *step);
+/* The delivery has expired without a completed attempt. */
+void outcomes_expire(struct queue *q, struct delivery *delivery, const struct smtp_status *status);
+/* The body is confirmed to be damaged; error is for spool_fault_held_reason.  No later read can
+ * succeed, so the message is held until the operator decides or it expires. */
 void outcomes_hold_damaged(struct queue *q, struct queued_message *e, int error);
-/* The spool cannot read it now: it is tried again, later each time. */
-void outcomes_wait_for_content(struct queue *q, struct delivery *s, int error);
-/* The spool could not read the job's message, or its end is being stored: it is not sent. */
-void outcomes_unreadable(struct dispatch_attempt *job, int error);
+/* The spool cannot read the message now: it is tried again, with growing pauses. */
+void outcomes_wait_for_content(struct queue *q, struct delivery *delivery, int error);
+/* The spool could not read the message, or its end is being stored: it is not sent. */
+void outcomes_unreadable(struct dispatch_attempt *attempt, int error);
 
 #endif

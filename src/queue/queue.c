@@ -1,6 +1,6 @@
 /*
- * queue: the role's glue: the spool's descriptor, the peers' channels and the timers on one loop,
- * and the acts that more than one part needs.
+ * queue: the queue role: the descriptor of the spool, the channels of the peers and the timers on
+ * one event loop, and functions that several parts need.
  */
 #include "queue/queue.h"
 
@@ -30,7 +30,7 @@
 #include "queue/ticket_key.h"
 #include "spool/spool_threads.h"
 
-enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ERRAND_MS = 1,
+enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ADMIN_MS = 1,
 	WATCH_S = 1 };
 
 static void
@@ -41,18 +41,18 @@ arm_queue_event(struct event *event, int64_t ms)
 	evtimer_add(event, &tv);
 }
 
-/* ---- acts ---- */
+/* ---- shared functions ---- */
 
 void
 queue_wake(struct queue *q)
 {
-	arm_queue_event(q->pump_event, 0);
+	arm_queue_event(q->schedule_event, 0);
 }
 
 void
 queue_wake_admin(struct queue *q)
 {
-	arm_queue_event(q->errand_event, ERRAND_MS);
+	arm_queue_event(q->admin_event, ADMIN_MS);
 }
 
 void
@@ -63,20 +63,21 @@ queue_retry_later(struct queue *q)
 }
 
 void
-queue_schedule(struct queue *q, struct delivery *s, int64_t due_ms)
+queue_schedule(struct queue *q, struct delivery *delivery, int64_t due_ms)
 {
-	s->parcel.due_ms = due_ms;
-	if (s->open == 0 || s->entry->is_held || s->parcel.state != DELIVERY_IDLE)
+	delivery->sched.due_ms = due_ms;
+	if (delivery->open == 0 || delivery->message->is_held ||
+	    delivery->sched.state != DELIVERY_IDLE)
 		return;
-	schedule_add(q->schedule, &s->parcel, delivery_domain(s), clock_ms());
+	schedule_add(q->schedule, &delivery->sched, delivery_domain(delivery), clock_ms());
 }
 
 void
 queue_add_message(struct queue *q, struct queued_message *e)
 {
-	queued_add(&q->book, e);
-	for (size_t i = 0; i < e->shipment_count; i++)
-		queue_schedule(q, &e->shipments[i], e->shipments[i].parcel.due_ms);
+	queued_add(&q->queued, e);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		queue_schedule(q, &e->deliveries[i], e->deliveries[i].sched.due_ms);
 	reports_message_added(q, e);
 	expiry_message_added(q, e);
 	queue_wake(q);
@@ -106,14 +107,14 @@ queue_finish_message(struct queue *q, struct queued_message *e)
 		return;
 	log_done(e);
 	dropped_log(e);
-	for (size_t i = 0; i < e->shipment_count; i++) {
-		schedule_remove(q->schedule, &e->shipments[i].parcel);
-		dispatch_detach_delivery(&e->shipments[i]);
+	for (size_t i = 0; i < e->delivery_count; i++) {
+		schedule_remove(q->schedule, &e->deliveries[i].sched);
+		dispatch_detach_delivery(&e->deliveries[i]);
 	}
 	queue_admin_message_gone(q, e);
 	reports_message_removed(q, e);
 	expiry_message_removed(q, e);
-	queued_remove(&q->book, &e);
+	queued_remove(&q->queued, &e);
 }
 
 /* ---- events ---- */
@@ -135,10 +136,10 @@ on_schedule_event(evutil_socket_t fd, short what, void *arg)
 	wake = schedule_wake_ms(q->schedule) - clock_ms();
 	if (wake < BUSY_MS)
 		wake = BUSY_MS;
-	arm_queue_event(q->pump_event, wake < WAKE_MAX_MS ? wake : WAKE_MAX_MS);
+	arm_queue_event(q->schedule_event, wake < WAKE_MAX_MS ? wake : WAKE_MAX_MS);
 }
 
-/* A quiet spool has nothing to answer, and still something to try again. */
+/* Without new completions the spool has no event, but may have something to try again. */
 static void
 queue_arm_spool(struct queue *q)
 {
@@ -188,7 +189,7 @@ on_save(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	rate_limits_save(q->buckets, save_part, q);
+	rate_limits_save(q->rate_limits, save_part, q);
 	arm_queue_event(q->save_event, SAVE_MS);
 }
 
@@ -200,7 +201,7 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	spool_watch(q->spool);
-	/* a thread of it may have failed to wake the loop */
+	/* a thread of the spool may have failed to wake the loop */
 	spool_dispatch(q->spool);
 	queue_arm_spool(q);
 	intake_files_check(q);
@@ -219,7 +220,7 @@ limits_use_saved(int error, void *arg)
 	role_stopped(q->role);
 }
 
-/* What is durable together with the last snapshot includes everything before it. */
+/* This write is durable after the last snapshot and everything before it. */
 static void
 save_and_stop(struct queue *q)
 {
@@ -231,7 +232,7 @@ save_and_stop(struct queue *q)
 		return;
 	q->is_saved = true;
 	status_updates_retry(q);
-	rate_limits_save(q->buckets, save_part, q);
+	rate_limits_save(q->rate_limits, save_part, q);
 	if (spool_append(q->spool, &batch) != 0)
 		limits_use_saved(errno, q);
 }
@@ -244,11 +245,11 @@ queue_check_stopped(struct queue *q)
 	if (!q->is_stopping || q->is_saved)
 		return;
 	LIST_FOREACH(peer, &q->peers, link)
-		if (peer->who.kind == ROLE_SUBMISSION)
+		if (peer->role.kind == ROLE_SUBMISSION)
 			return;
-	if (q->relay && map_count(q->jobs))
+	if (q->relay && map_count(q->attempts))
 		return;
-	if (LIST_EMPTY(&q->pendings) && LIST_EMPTY(&q->notices) && reports_are_idle(q))
+	if (LIST_EMPTY(&q->pending_messages) && LIST_EMPTY(&q->notices) && reports_are_idle(q))
 		save_and_stop(q);
 }
 
@@ -284,7 +285,7 @@ limits_from(const struct conf *c)
 	};
 }
 
-/* The spool and the peers may come in any order: the state is made at the first of them. */
+/* The spool and the peers may arrive in any order: the first of them creates the state. */
 static struct queue *
 ensure_queue_state(struct role *r)
 {
@@ -296,34 +297,34 @@ ensure_queue_state(struct role *r)
 	q->role = r;
 	q->spool_directory = -1;
 	LIST_INIT(&q->peers);
-	LIST_INIT(&q->questions);
-	LIST_INIT(&q->damages);
+	LIST_INIT(&q->destination_queries);
+	LIST_INIT(&q->lost_contents);
 	LIST_INIT(&q->notices);
-	LIST_INIT(&q->rereads);
-	TAILQ_INIT(&q->late_records);
-	TAILQ_INIT(&q->errands);
-	queued_init(&q->book);
+	LIST_INIT(&q->body_rechecks);
+	TAILQ_INIT(&q->late_updates);
+	TAILQ_INIT(&q->admin_commands);
+	queued_init(&q->queued);
 	dispatch_init(q);
 	dispatch_deadlines_init(q);
 	expiry_init(q, r->base);
 	intake_init(q);
 	reports_init(q, r->base);
-	q->buckets = rate_limits_new();
-	q->pump_event = evtimer_new(r->base, on_schedule_event, q);
+	q->rate_limits = rate_limits_new();
+	q->schedule_event = evtimer_new(r->base, on_schedule_event, q);
 	q->spool_timer = evtimer_new(r->base, on_spool, q);
 	q->retry_event = evtimer_new(r->base, on_retry, q);
 	q->save_event = evtimer_new(r->base, on_save, q);
 	q->stop_event = evtimer_new(r->base, on_stop, q);
-	q->errand_event = evtimer_new(r->base, queue_admin_continue, q);
+	q->admin_event = evtimer_new(r->base, queue_admin_continue, q);
 	q->watch_event = event_new(r->base, -1, EV_PERSIST, on_watch, q);
 	r->state = q;
 	return q;
 }
 
 static void
-add_queue_peer(struct role *r, struct role_peer who, int fd)
+add_queue_peer(struct role *r, struct role_peer role, int fd)
 {
-	queue_peers_add(ensure_queue_state(r), who, fd);
+	queue_peers_add(ensure_queue_state(r), role, fd);
 }
 
 static void
@@ -378,13 +379,13 @@ start_queue_role(struct role *r)
 	return 0;
 }
 
-/* queue.lifetime is another one. */
+/* queue.lifetime has changed. */
 static void
 queue_update_lifetime(struct queue *q, struct queued_message *e)
 {
 	queued_message_set_lifetime(e, q->role->conf->queue.lifetime_ms);
-	for (size_t i = 0; i < e->shipment_count; i++)
-		schedule_expiry_changed(q->schedule, &e->shipments[i].parcel, clock_ms());
+	for (size_t i = 0; i < e->delivery_count; i++)
+		schedule_expiry_changed(q->schedule, &e->deliveries[i].sched, clock_ms());
 	expiry_message_added(q, e);
 }
 
@@ -398,7 +399,7 @@ reload_queue_conf(struct role *r, const struct conf *before)
 	schedule_configure(q->schedule, &limits);
 	spool_set_minimum_free(q->spool, (uint32_t)r->conf->queue.minimum_free);
 	if (before->queue.lifetime_ms != r->conf->queue.lifetime_ms)
-		TAILQ_FOREACH(e, &q->book.entries, link)
+		TAILQ_FOREACH(e, &q->queued.messages, link)
 			queue_update_lifetime(q, e);
 	reports_configure(q);
 	queue_wake(q);
@@ -415,8 +416,8 @@ newest_ms(struct role *r)
 static void
 free_events(struct queue *q)
 {
-	struct event *events[] = {q->spool_event, q->spool_timer, q->pump_event, q->retry_event,
-	    q->save_event, q->stop_event, q->errand_event, q->watch_event};
+	struct event *events[] = {q->spool_event, q->spool_timer, q->schedule_event, q->retry_event,
+	    q->save_event, q->stop_event, q->admin_event, q->watch_event};
 
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
@@ -430,7 +431,7 @@ end_queue_role(struct role *r)
 
 	if (!q)
 		return;
-	/* files belong to peers */
+	/* peers own files */
 	body_recheck_clear(q);
 	if (q->spool)
 		intake_clear(q);
@@ -447,9 +448,9 @@ end_queue_role(struct role *r)
 	lost_content_clear(q);
 	storage_check_end(q);
 	status_updates_clear(q);
-	queued_clear(&q->book);
+	queued_clear(&q->queued);
 	schedule_free(&q->schedule);
-	rate_limits_free(&q->buckets);
+	rate_limits_free(&q->rate_limits);
 	free_events(q);
 	mem_free(q);
 	r->state = NULL;

@@ -1,5 +1,5 @@
 /*
- * queue: the role; see ipc/role.h for its life.
+ * queue: the queue role; see ipc/role.h for the calls.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H

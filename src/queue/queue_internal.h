@@ -1,6 +1,7 @@
 /*
- * queue_internal: the queue role's state, shared by its parts: intake (from submission), jobs and
- * results (to and from relay), reports, admin (the operator).
+ * queue_internal: the state of the queue role, shared by its parts: intake (from submission),
+ * attempts and outcomes (to and from relay), reports, admin (the operator).  Everything here
+ * belongs to the event loop of the role.
  */
 #ifndef QUEUE_QUEUE_INTERNAL_H
 #define QUEUE_QUEUE_INTERNAL_H
@@ -25,25 +26,25 @@ struct lost_content;
 struct body_recheck;
 struct notice_store_write;
 
-enum { LIMITED_TOLD_MAX = 256 }; /* logins at their limit that main was told of in a day */
-enum { NOTICES_STORED_MAX = 16 }; /* notices of which it is remembered that they were stored */
+enum { LIMIT_ALERTS_MAX = 256 }; /* logins at their limit for which an alert was sent in a day */
+enum { NOTICES_STORED_MAX = 16 }; /* notices that are known to be stored */
 
 struct queue_peer {
 	LIST_ENTRY(queue_peer) link;
 	struct queue *queue;
-	struct role_peer who;
+	struct role_peer role;
 	struct channel *channel; /* NULL: the role has not started yet, see fd */
 	int fd;
-	unsigned file_count;   /* submission: bodies that are being written */
-	struct map *leases;    /* submission: tokens that it was lent, by user */
-	struct message_room room; /* submission: what it was told last */
-	bool is_room_told;
-	struct request running; /* relay: what the queue before us left with it */
+	unsigned file_count;   /* submission: files for bodies */
+	struct map *leases;    /* submission: the tokens that it was lent, by user */
+	struct message_room room; /* submission: what was sent last */
+	bool is_room_sent;
+	struct request running; /* relay: for the attempts of an earlier queue process */
 };
 
-/* The log was told that there is no room, and it was so last then (monotonic). */
-struct intake_room_told {
-	bool is_told;
+/* That there is no room is logged once; last_ms (monotonic): when it was so last. */
+struct intake_room_logged {
+	bool is_logged;
 	int64_t last_ms;
 };
 
@@ -52,69 +53,76 @@ struct queue {
 	struct spool *spool;
 	struct fsio *io;
 	int spool_directory;
-	bool accept_damage; /* of the spool, at this start */
+	bool accept_damage; /* of the spool, only at this start */
 	struct sandbox_path paths[1];
 	struct event *spool_event;
-	struct event *spool_timer; /* the spool tries again what it could not read */
-	struct event *pump_event;  /* steps of the schedule */
-	struct event *retry_event; /* records that could not be stored */
-	struct event *save_event;  /* limit snapshot */
+	struct event *spool_timer; /* for what the spool tries again */
+	struct event *schedule_event;  /* runs the schedule */
+	struct event *retry_event; /* status updates that could not be stored */
+	struct event *save_event;  /* of the use of the limits */
 	struct event *stop_event;
-	struct event *errand_event;
+	struct event *admin_event;
 	struct event *deadline_event;
 	struct event *room_event;
-	struct event *watch_event; /* of the spool's threads */
-	struct queued_messages book;
+	struct event *watch_event; /* checks the threads of the spool */
+	struct queued_messages queued;
 	struct schedule *schedule;
-	struct rate_limits *buckets;
+	struct rate_limits *rate_limits;
 	LIST_HEAD(, queue_peer) peers;
 	struct queue_peer *relay;
-	bool is_caught_up; /* relay told what the queue before us left with it */
-	struct map *jobs;
-	unsigned reading_jobs;   /* those whose message is being read */
-	struct timers deadlines; /* of jobs */
-	struct timers expiries;  /* of entries */
+	bool is_caught_up; /* relay has sent the results and attempts that an earlier queue process
+	                      left */
+	struct map *attempts;
+	unsigned reading_attempts;   /* whose message is being read */
+	struct timers deadlines; /* of attempts */
+	struct timers expiries;  /* of messages */
 	struct event *expiry_event;
-	int64_t away_since_ms;   /* monotonic: relay was lost, or we began */
-	int64_t caught_up_ms;    /* monotonic: since then relay takes jobs */
+	int64_t relay_absent_since_ms; /* monotonic: when the channel was lost, or this process
+	                                  started */
+	int64_t caught_up_ms;    /* monotonic: when relay could take attempts */
 	struct tickets tickets;
-	LIST_HEAD(, dispatch_destination_query) questions; /* to relay, not answered yet */
-	uint64_t last_job;
-	struct map *files; /* bodies that submission is writing */
-	struct size_reservations promises; /* what they will have, as far as clients said */
+	/* sent to relay, not answered yet */
+	LIST_HEAD(, dispatch_destination_query) destination_queries;
+	uint64_t last_attempt_id;
+	struct map *files; /* into which submission writes bodies */
+	struct size_reservations size_reservations; /* for these files, as declared by clients */
 	unsigned peer_files_max;
-	struct intake_room_told full, full_of_large; /* for any mail; for bodies in files */
-	int64_t newest_ms; /* of the ids in the spool at the start, and of the clock since */
-	struct { uint64_t hash; int64_t at_ms; } limited[LIMITED_TOLD_MAX]; /* logins; monotonic */
-	unsigned next_limited;
-	LIST_HEAD(, intake_pending) pendings;
-	TAILQ_HEAD(, status_update_write) late_records;
-	struct storage_check storing;
+	/* for any mail; for bodies in files */
+	struct intake_room_logged no_room, no_room_for_large;
+	int64_t newest_ms; /* of the ids in the spool at the start, later of the clock */
+	struct {
+		uint64_t hash;
+		int64_t at_ms;
+	} limit_alerts[LIMIT_ALERTS_MAX]; /* by login; monotonic */
+	unsigned next_limit_alert;
+	LIST_HEAD(, intake_pending) pending_messages;
+	TAILQ_HEAD(, status_update_write) late_updates;
+	struct storage_check storage_check;
 	struct reports *reports;
-	LIST_HEAD(, notice_store_write) notices; /* on their way into the spool */
+	LIST_HEAD(, notice_store_write) notices; /* being stored */
 	struct msgid stored_notices[NOTICES_STORED_MAX]; /* the last ones */
 	size_t next_stored_notice;
-	LIST_HEAD(, body_recheck) rereads;
-	LIST_HEAD(, lost_content)
-	damages; /* messages whose end is being stored, their content is lost */
-	TAILQ_HEAD(, admin_command) errands;
-	LIST_HEAD(, suspended_hold) comings; /* users of whom what comes is held */
+	LIST_HEAD(, body_recheck) body_rechecks;
+	LIST_HEAD(, lost_content) lost_contents; /* messages whose end is being stored */
+	TAILQ_HEAD(, admin_command) admin_commands;
+	/* of suspended users, for mail that is stored later */
+	LIST_HEAD(, suspended_hold) suspended_holds;
 	bool is_stopping;
 	bool is_saved;
 };
 
-/* The loop looks at the schedule soon. */
+/* Runs the schedule soon. */
 void queue_wake(struct queue *q);
-/* A new entry, durable: into the book and the schedule. */
+/* Queues and schedules a message that is durable. */
 void queue_add_message(struct queue *q, struct queued_message *e);
-/* (Re)enters the schedule when something of it is open and it is not held. */
-void queue_schedule(struct queue *q, struct delivery *s, int64_t due_ms);
-/* Nothing is open any more: "done", out of the book. */
+/* Schedules the delivery for due_ms when it has an open recipient and is not held. */
+void queue_schedule(struct queue *q, struct delivery *delivery, int64_t due_ms);
+/* When no recipient is open: logs "done", removes and frees the message. */
 void queue_finish_message(struct queue *q, struct queued_message *e);
-/* Errands of the operator go on soon. */
+/* Runs the commands of the operator soon. */
 void queue_wake_admin(struct queue *q);
 void queue_retry_later(struct queue *q);
-/* While stopping: is everything settled that we wait for? */
+/* When the role stops: ends it if nothing has to be waited for. */
 void queue_check_stopped(struct queue *q);
 
 #endif

@@ -44,9 +44,9 @@ queue_peer_packet(struct channel *c, const struct channel_packet *p, void *arg)
 		return;
 	if (p->is_fd_lost)
 		channel_refuse(c, p->call);
-	else if (peer->who.kind == ROLE_SUBMISSION)
+	else if (peer->role.kind == ROLE_SUBMISSION)
 		intake_handle_packet(peer, p);
-	else if (peer->who.kind == ROLE_RELAY)
+	else if (peer->role.kind == ROLE_RELAY)
 		handle_relay_packet(peer, p);
 	else if (p->type == MESSAGE_ADMIN)
 		queue_admin_handle_packet(peer, p);
@@ -73,24 +73,24 @@ queue_peer_lost(struct channel *c, void *arg)
 	struct queue_peer *peer = arg;
 	struct queue *q = peer->queue;
 
-	if (peer->who.kind == ROLE_SUBMISSION)
+	if (peer->role.kind == ROLE_SUBMISSION)
 		intake_peer_lost(peer);
-	if (peer->who.kind == ROLE_CONTROL)
+	if (peer->role.kind == ROLE_CONTROL)
 		queue_admin_peer_lost(peer);
 	if (peer == q->relay) {
 		q->relay = NULL;
 		dispatch_relay_lost(q);
 		expiry_relay_lost(q);
 	}
-	/* c NULL: a new channel to the same peer is here already */
+	/* c NULL: a new channel to the same peer exists already */
 	if (c)
-		role_peer_lost(q->role, peer->who);
+		role_peer_lost(q->role, peer->role);
 	free_queue_peer(peer);
 	queue_check_stopped(q);
 }
 
-/* Until relay has told what it holds, nothing may be scheduled; one that does not tell is given
- * up, as if it were lost. */
+/* Before relay has sent its attempts nothing may be scheduled.  When it does not answer, its
+ * channel is closed, as if it were lost. */
 static void
 relay_running_answered(enum request_end end, const struct channel_packet *p, void *arg)
 {
@@ -106,7 +106,7 @@ relay_running_answered(enum request_end end, const struct channel_packet *p, voi
 		return; /* queue_peer_lost follows */
 	log_error("running deliveries are not known: %s; the channel to it is given up",
 	    request_text("relay", &peer->running, end, text));
-	role_peer_lost(peer->queue->role, peer->who);
+	role_peer_lost(peer->queue->role, peer->role);
 	channel_end(&peer->channel);
 	queue_peer_lost(NULL, peer);
 }
@@ -125,7 +125,7 @@ open_peer_channel(struct queue_peer *peer)
 	peer->channel =
 	    channel_new(q->role->base, peer->fd, queue_peer_packet, queue_peer_lost, peer);
 	peer->fd = -1;
-	if (peer->who.kind != ROLE_RELAY)
+	if (peer->role.kind != ROLE_RELAY)
 		return;
 	q->relay = peer;
 	request_init(&peer->running, relay_running_answered, peer);
@@ -133,7 +133,7 @@ open_peer_channel(struct queue_peer *peer)
 	    &(struct message_running_ask){0});
 }
 
-/* The new one came before the end of the old one was seen. */
+/* The new channel arrived before the end of the old one was seen. */
 static void
 queue_peers_drop_former(const struct queue_peer *latest)
 {
@@ -141,31 +141,31 @@ queue_peers_drop_former(const struct queue_peer *latest)
 
 	for (peer = LIST_FIRST(&latest->queue->peers); peer; peer = next) {
 		next = LIST_NEXT(peer, link);
-		if (peer == latest || peer->who.kind != latest->who.kind ||
-		    peer->who.index != latest->who.index)
+		if (peer == latest || peer->role.kind != latest->role.kind ||
+		    peer->role.index != latest->role.index)
 			continue;
 		channel_end(&peer->channel);
 		if (peer->fd < 0)
 			queue_peer_lost(NULL, peer);
 		else
-			free_queue_peer(peer); /* nobody has heard it */
+			free_queue_peer(peer); /* it has no channel yet */
 	}
 }
 
 void
-queue_peers_add(struct queue *q, struct role_peer who, int fd)
+queue_peers_add(struct queue *q, struct role_peer role, int fd)
 {
 	struct queue_peer *peer;
 
-	if (!is_accepted_role(who.kind) || fd < 0) {
+	if (!is_accepted_role(role.kind) || fd < 0) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
 	peer = MEM_NEW(struct queue_peer);
-	*peer = (struct queue_peer){.queue = q, .who = who, .fd = fd};
+	*peer = (struct queue_peer){.queue = q, .role = role, .fd = fd};
 	LIST_INSERT_HEAD(&q->peers, peer, link);
-	if (who.kind == ROLE_SUBMISSION)
+	if (role.kind == ROLE_SUBMISSION)
 		leases_init(peer);
 	queue_peers_drop_former(peer);
 	if (q->spool)

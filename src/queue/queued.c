@@ -8,7 +8,7 @@
 
 enum { ID_KEY_BYTES = 12, DOMAINS_BYTES_MAX = 4 << 20 };
 
-/* struct msgid has padding, a key must not. */
+/* struct msgid has padding, which a key must not have. */
 static struct str
 id_key(struct msgid id, char room[ID_KEY_BYTES])
 {
@@ -18,61 +18,61 @@ id_key(struct msgid id, char room[ID_KEY_BYTES])
 }
 
 void
-queued_init(struct queued_messages *b)
+queued_init(struct queued_messages *queued)
 {
-	*b = (struct queued_messages){.by_id = map_new(), .users = map_new()};
-	TAILQ_INIT(&b->entries);
-	timers_init(&b->by_age);
+	*queued = (struct queued_messages){.by_id = map_new(), .users = map_new()};
+	TAILQ_INIT(&queued->messages);
+	timers_init(&queued->by_age);
 }
 
 void
-queued_clear(struct queued_messages *b)
+queued_clear(struct queued_messages *queued)
 {
 	struct queued_message *e;
 
-	while ((e = TAILQ_FIRST(&b->entries)))
-		queued_remove(b, &e);
-	map_free(&b->by_id);
-	map_free(&b->users);
-	timers_clear(&b->by_age);
+	while ((e = TAILQ_FIRST(&queued->messages)))
+		queued_remove(queued, &e);
+	map_free(&queued->by_id);
+	map_free(&queued->users);
+	timers_clear(&queued->by_age);
 }
 
 /* ---- users ---- */
 
 static struct queued_user *
-ref_queued_user(struct queued_messages *b, struct str name)
+ref_queued_user(struct queued_messages *queued, struct str name)
 {
-	struct queued_user *u = map_get(b->users, name);
+	struct queued_user *u = map_get(queued->users, name);
 
 	if (!u) {
 		u = MEM_NEW(struct queued_user);
 		u->name = str_make(mem_text(name.p, name.n), name.n);
-		map_put(b->users, u->name, u);
+		map_put(queued->users, u->name, u);
 	}
 	u->references++;
 	return u;
 }
 
 static void
-unref_queued_user(struct queued_messages *b, struct queued_user *u)
+unref_queued_user(struct queued_messages *queued, struct queued_user *u)
 {
 	if (--u->references)
 		return;
-	map_remove(b->users, u->name);
+	map_remove(queued->users, u->name);
 	mem_free((char *)u->name.p);
 	mem_free(u);
 }
 
-/* ---- making an entry ---- */
+/* ---- creating a message ---- */
 
 struct queued_plan {
-	struct str *domains; /* different ones */
-	uint16_t *of;        /* recipient -> domain */
+	struct str *domains; /* without duplicates */
+	uint16_t *of;        /* of each recipient, the index of its domain */
 	size_t count;
 	size_t text_bytes;
 };
 
-/* What DNS makes of letters beyond ASCII is relay's matter. */
+/* Relay converts letters beyond ASCII for DNS. */
 static struct str
 address_domain(struct str address, struct str hostname, struct arena *arena)
 {
@@ -124,8 +124,8 @@ void
 queued_message_set_lifetime(struct queued_message *e, int64_t lifetime_ms)
 {
 	e->expires_ms = lifetime_expires_ms(e->arrival_ms, lifetime_ms, e->deliver_by_ms);
-	for (uint16_t i = 0; i < e->shipment_count; i++)
-		e->shipments[i].parcel.expires_ms = e->expires_ms;
+	for (uint16_t i = 0; i < e->delivery_count; i++)
+		e->deliveries[i].sched.expires_ms = e->expires_ms;
 }
 
 static void
@@ -133,13 +133,13 @@ fill_deliveries(struct queued_message *to, const struct queued_plan *p, const st
     uint32_t *used)
 {
 	for (size_t i = 0; i < p->count; i++) {
-		struct delivery *s = &to->shipments[i];
+		struct delivery *delivery = &to->deliveries[i];
 
-		s->entry = to;
-		s->domain_at = append_queued_text(to, used, p->domains[i]);
-		s->domain_n = (uint16_t)p->domains[i].n;
-		s->parcel.user = to->user;
-		s->parcel.due_ms =
+		delivery->message = to;
+		delivery->domain_at = append_queued_text(to, used, p->domains[i]);
+		delivery->domain_n = (uint16_t)p->domains[i].n;
+		delivery->sched.user = to->user;
+		delivery->sched.due_ms =
 		    e->hold_until_ms > e->arrival_ms ? e->hold_until_ms : e->arrival_ms;
 	}
 }
@@ -149,34 +149,35 @@ fill_recipients(struct queued_message *to, const struct queued_plan *p, const st
     uint32_t *used)
 {
 	for (uint32_t i = 0; i < e->recipient_count; i++) {
-		struct queued_recipient *a = &to->addressees[i];
+		struct queued_recipient *recipient = &to->recipients[i];
 
-		a->at = append_queued_text(to, used, e->recipients[i].address);
-		a->n = (uint16_t)e->recipients[i].address.n;
-		a->outcome = SPOOL_WAITING;
-		a->notify = (uint8_t)(e->recipients[i].notify & 15);
-		a->shipment = p->of[i];
-		to->shipments[p->of[i]].open++;
+		recipient->at = append_queued_text(to, used, e->recipients[i].address);
+		recipient->n = (uint16_t)e->recipients[i].address.n;
+		recipient->outcome = SPOOL_WAITING;
+		recipient->notify = (uint8_t)(e->recipients[i].notify & 15);
+		recipient->delivery = p->of[i];
+		to->deliveries[p->of[i]].open++;
 	}
 }
 
 static struct queued_message *
-allocate_queued_message(const struct queued_plan *p, uint32_t recipients)
+allocate_queued_message(const struct queued_plan *p, uint32_t recipient_count)
 {
-	size_t shipments = p->count * sizeof(struct delivery);
-	size_t addressees = recipients * sizeof(struct queued_recipient);
-	struct queued_message *e = mem_new(sizeof *e + shipments + addressees + p->text_bytes);
+	size_t delivery_bytes = p->count * sizeof(struct delivery);
+	size_t recipient_bytes = recipient_count * sizeof(struct queued_recipient);
+	struct queued_message *e =
+	    mem_new(sizeof *e + delivery_bytes + recipient_bytes + p->text_bytes);
 
-	e->shipments = (struct delivery *)(e + 1);
-	e->addressees = (struct queued_recipient *)((char *)e->shipments + shipments);
-	e->text = (char *)e->addressees + addressees;
-	e->shipment_count = (uint16_t)p->count;
-	e->addressee_count = recipients;
+	e->deliveries = (struct delivery *)(e + 1);
+	e->recipients = (struct queued_recipient *)((char *)e->deliveries + delivery_bytes);
+	e->text = (char *)e->recipients + recipient_bytes;
+	e->delivery_count = (uint16_t)p->count;
+	e->recipient_count = recipient_count;
 	return e;
 }
 
 struct queued_message *
-queued_message_new(struct queued_messages *b, const struct envelope *from, int64_t lifetime_ms,
+queued_message_new(struct queued_messages *queued, const struct envelope *from, int64_t lifetime_ms,
     struct str hostname)
 {
 	struct queued_plan plan = {0};
@@ -191,7 +192,7 @@ queued_message_new(struct queued_messages *b, const struct envelope *from, int64
 	e->arrival_ms = from->arrival_ms;
 	e->deliver_by_ms = from->deliver_by_ms;
 	e->bytes = from->header_bytes + from->body_bytes;
-	e->user = ref_queued_user(b, from->user);
+	e->user = ref_queued_user(queued, from->user);
 	e->is_report = from->kind == ENVELOPE_REPORT;
 	e->open = (uint16_t)from->recipient_count;
 	e->sender_n = (uint16_t)from->sender.n;
@@ -204,68 +205,68 @@ queued_message_new(struct queued_messages *b, const struct envelope *from, int64
 }
 
 void
-queued_message_free(struct queued_messages *b, struct queued_message **e)
+queued_message_free(struct queued_messages *queued, struct queued_message **e)
 {
 	if (!*e)
 		return;
-	unref_queued_user(b, (*e)->user);
+	unref_queued_user(queued, (*e)->user);
 	mem_free(*e);
 	*e = NULL;
 }
 
-/* ---- the book ---- */
+/* ---- all messages ---- */
 
 void
-queued_add(struct queued_messages *b, struct queued_message *e)
+queued_add(struct queued_messages *queued, struct queued_message *e)
 {
 	char room[ID_KEY_BYTES];
 
-	map_put(b->by_id, id_key(e->id, room), e);
-	TAILQ_INSERT_TAIL(&b->entries, e, link);
-	timers_set(&b->by_age, &e->arrival, e->arrival_ms);
-	e->is_booked = true;
-	b->held += e->is_held;
-	b->bytes += e->bytes;
-	b->recipients += e->open;
+	map_put(queued->by_id, id_key(e->id, room), e);
+	TAILQ_INSERT_TAIL(&queued->messages, e, link);
+	timers_set(&queued->by_age, &e->arrival, e->arrival_ms);
+	e->is_queued = true;
+	queued->held += e->is_held;
+	queued->bytes += e->bytes;
+	queued->recipients += e->open;
 }
 
 void
-queued_remove(struct queued_messages *b, struct queued_message **e)
+queued_remove(struct queued_messages *queued, struct queued_message **e)
 {
 	char room[ID_KEY_BYTES];
 
-	map_remove(b->by_id, id_key((*e)->id, room));
-	TAILQ_REMOVE(&b->entries, *e, link);
-	timers_remove(&b->by_age, &(*e)->arrival);
-	b->held -= (*e)->is_held;
-	b->bytes -= (*e)->bytes;
-	b->recipients -= (*e)->open;
-	queued_message_free(b, e);
+	map_remove(queued->by_id, id_key((*e)->id, room));
+	TAILQ_REMOVE(&queued->messages, *e, link);
+	timers_remove(&queued->by_age, &(*e)->arrival);
+	queued->held -= (*e)->is_held;
+	queued->bytes -= (*e)->bytes;
+	queued->recipients -= (*e)->open;
+	queued_message_free(queued, e);
 }
 
 struct queued_message *
-queued_find(const struct queued_messages *b, struct msgid id)
+queued_find(const struct queued_messages *queued, struct msgid id)
 {
 	char room[ID_KEY_BYTES];
 
-	return map_get(b->by_id, id_key(id, room));
+	return map_get(queued->by_id, id_key(id, room));
 }
 
 void
-queued_message_hold(struct queued_messages *b, struct queued_message *e, bool is_held)
+queued_message_hold(struct queued_messages *queued, struct queued_message *e, bool is_held)
 {
-	if (e->is_booked) {
-		b->held -= e->is_held;
-		b->held += is_held;
+	if (e->is_queued) {
+		queued->held -= e->is_held;
+		queued->held += is_held;
 	}
 	e->is_held = is_held;
 	e->is_damaged &= is_held;
 }
 
 int64_t
-queued_oldest_ms(const struct queued_messages *b)
+queued_oldest_ms(const struct queued_messages *queued)
 {
-	const struct timer *first = timers_first(&b->by_age);
+	const struct timer *first = timers_first(&queued->by_age);
 
 	return first ? first->at_ms : INT64_MAX;
 }
@@ -287,35 +288,35 @@ void
 queued_recipient_owe_report(
     struct queued_message *e, uint32_t number, enum spool_outcome outcome, uint8_t marks)
 {
-	struct queued_recipient *a = &e->addressees[number - 1];
+	struct queued_recipient *recipient = &e->recipients[number - 1];
 
-	if (!a->is_owed) {
-		e->shipments[a->shipment].open--;
+	if (!recipient->is_owed) {
+		e->deliveries[recipient->delivery].open--;
 		e->owed++;
 	}
-	a->is_owed = true;
-	a->outcome = (uint8_t)outcome;
-	a->marks = marks | (a->marks & MARK_WARNED);
+	recipient->is_owed = true;
+	recipient->outcome = (uint8_t)outcome;
+	recipient->marks = marks | (recipient->marks & MARK_WARNED);
 }
 
 void
-queued_recipient_set_outcome(struct queued_messages *b, struct queued_message *e, uint32_t number,
-    enum spool_outcome outcome, uint8_t marks)
+queued_recipient_set_outcome(struct queued_messages *queued, struct queued_message *e,
+    uint32_t number, enum spool_outcome outcome, uint8_t marks)
 {
-	struct queued_recipient *a = &e->addressees[number - 1];
+	struct queued_recipient *recipient = &e->recipients[number - 1];
 	bool ends = outcome == SPOOL_DONE || outcome == SPOOL_FAILED;
 
-	if (ends && !a->is_owed)
-		e->shipments[a->shipment].open--;
-	e->owed = (uint16_t)(e->owed - a->is_owed);
-	a->is_owed = false;
-	a->outcome = (uint8_t)outcome;
-	a->marks = marks | (a->marks & MARK_WARNED);
+	if (ends && !recipient->is_owed)
+		e->deliveries[recipient->delivery].open--;
+	e->owed = (uint16_t)(e->owed - recipient->is_owed);
+	recipient->is_owed = false;
+	recipient->outcome = (uint8_t)outcome;
+	recipient->marks = marks | (recipient->marks & MARK_WARNED);
 	if (!ends)
 		return;
 	e->open--;
-	if (e->is_booked)
-		b->recipients--;
+	if (e->is_queued)
+		queued->recipients--;
 	count_recipient_outcome(e, outcome, marks);
 }
 
@@ -329,11 +330,11 @@ queued_message_envelope(
 	out->sender = queued_message_sender(from);
 	out->deliver_by_ms = from->deliver_by_ms;
 	out->body_bytes = from->bytes;
-	out->recipient_count = from->addressee_count;
-	out->recipients = ARENA_ARRAY(arena, struct envelope_recipient, from->addressee_count);
-	for (uint32_t i = 0; i < from->addressee_count; i++) {
+	out->recipient_count = from->recipient_count;
+	out->recipients = ARENA_ARRAY(arena, struct envelope_recipient, from->recipient_count);
+	for (uint32_t i = 0; i < from->recipient_count; i++) {
 		out->recipients[i].address = queued_message_address(from, i + 1);
-		out->recipients[i].notify = from->addressees[i].notify;
+		out->recipients[i].notify = from->recipients[i].notify;
 	}
 }
 
@@ -346,13 +347,13 @@ queued_message_sender(const struct queued_message *e)
 struct str
 queued_message_address(const struct queued_message *e, uint32_t number)
 {
-	const struct queued_recipient *a = &e->addressees[number - 1];
+	const struct queued_recipient *recipient = &e->recipients[number - 1];
 
-	return str_make(e->text + a->at, a->n);
+	return str_make(e->text + recipient->at, recipient->n);
 }
 
 struct str
-delivery_domain(const struct delivery *s)
+delivery_domain(const struct delivery *delivery)
 {
-	return str_make(s->entry->text + s->domain_at, s->domain_n);
+	return str_make(delivery->message->text + delivery->domain_at, delivery->domain_n);
 }

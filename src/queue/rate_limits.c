@@ -1,5 +1,5 @@
 /*
- * rate_limits: see the header.  The part of a user is the same in every start.
+ * rate_limits: see the header.  A user is in the same part in every process.
  */
 #include "queue/rate_limits.h"
 
@@ -25,34 +25,35 @@ struct rate_limits {
 struct rate_limits *
 rate_limits_new(void)
 {
-	struct rate_limits *b = MEM_NEW(struct rate_limits);
+	struct rate_limits *all = MEM_NEW(struct rate_limits);
 
 	for (size_t i = 0; i < PARTS; i++)
-		b->parts[i].limits = limits_new();
-	return b;
+		all->parts[i].limits = limits_new();
+	return all;
 }
 
 void
-rate_limits_free(struct rate_limits **b)
+rate_limits_free(struct rate_limits **all)
 {
-	if (!*b)
+	if (!*all)
 		return;
 	for (size_t i = 0; i < PARTS; i++)
-		limits_free(&(*b)->parts[i].limits);
-	mem_free(*b);
-	*b = NULL;
+		limits_free(&(*all)->parts[i].limits);
+	mem_free(*all);
+	*all = NULL;
 }
 
 static struct rate_limits_part *
-part_of(struct rate_limits *b, struct str user)
+part_of(struct rate_limits *all, struct str user)
 {
-	return &b->parts[crc32c(0, user.p, user.n) % PARTS];
+	return &all->parts[crc32c(0, user.p, user.n) % PARTS];
 }
 
 int64_t
-rate_limits_take(struct rate_limits *b, struct str user, const struct conf_rates *rates, uint64_t n)
+rate_limits_take(
+    struct rate_limits *all, struct str user, const struct conf_rates *rates, uint64_t n)
 {
-	struct rate_limits_part *part = part_of(b, user);
+	struct rate_limits_part *part = part_of(all, user);
 	int64_t retry_ms = limits_take(part->limits, user, rates, n, clock_ms());
 
 	if (retry_ms == 0)
@@ -62,9 +63,9 @@ rate_limits_take(struct rate_limits *b, struct str user, const struct conf_rates
 
 void
 rate_limits_give_back(
-    struct rate_limits *b, struct str user, const struct conf_rates *rates, uint64_t n)
+    struct rate_limits *all, struct str user, const struct conf_rates *rates, uint64_t n)
 {
-	struct rate_limits_part *part = part_of(b, user);
+	struct rate_limits_part *part = part_of(all, user);
 
 	limits_give_back(part->limits, user, rates, n);
 	part->is_changed = true;
@@ -72,22 +73,22 @@ rate_limits_give_back(
 
 bool
 rate_limits_is_near(
-    struct rate_limits *b, struct str user, const struct conf_rates *rates, unsigned part)
+    struct rate_limits *all, struct str user, const struct conf_rates *rates, unsigned part)
 {
-	return limits_is_near(part_of(b, user)->limits, user, rates, part, clock_ms());
+	return limits_is_near(part_of(all, user)->limits, user, rates, part, clock_ms());
 }
 
 uint64_t
-rate_limits_spare(struct rate_limits *b, struct str user, const struct conf_rates *rates)
+rate_limits_spare(struct rate_limits *all, struct str user, const struct conf_rates *rates)
 {
-	return limits_spare(part_of(b, user)->limits, user, rates, clock_ms());
+	return limits_spare(part_of(all, user)->limits, user, rates, clock_ms());
 }
 
 void
-rate_limits_look(struct rate_limits *b, struct str user, const struct conf_rates *rates,
+rate_limits_look(struct rate_limits *all, struct str user, const struct conf_rates *rates,
     struct limits_use *out)
 {
-	limits_get_use(part_of(b, user)->limits, user, rates, clock_ms(), out);
+	limits_get_use(part_of(all, user)->limits, user, rates, clock_ms(), out);
 }
 
 static struct str
@@ -98,25 +99,25 @@ part_name(size_t i, char room[NAME_BYTES])
 }
 
 bool
-rate_limits_load(struct rate_limits *b, struct str name, struct str value)
+rate_limits_load(struct rate_limits *all, struct str name, struct str value)
 {
 	char room[NAME_BYTES];
 
 	for (size_t i = 0; i < PARTS; i++)
 		if (str_eq(name, part_name(i, room)))
-			return limits_load(b->parts[i].limits, value);
+			return limits_load(all->parts[i].limits, value);
 	return false;
 }
 
 void
-rate_limits_save(struct rate_limits *b, rate_limits_fn *fn, void *arg)
+rate_limits_save(struct rate_limits *all, rate_limits_fn *fn, void *arg)
 {
 	char room[NAME_BYTES];
 	struct buf value;
 
 	buf_init(&value, SPOOL_NOTE_MAX);
 	for (size_t i = 0; i < PARTS; i++) {
-		struct rate_limits_part *part = &b->parts[i];
+		struct rate_limits_part *part = &all->parts[i];
 
 		if (!part->is_changed)
 			continue;

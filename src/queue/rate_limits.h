@@ -1,6 +1,6 @@
 /*
- * rate_limits: the limits of all users (policy/limits), in parts, so that a snapshot writes only
- * what changed and each part fits a note of the spool.
+ * rate_limits: the use of the sending limits by all users (policy/limits), in parts: a snapshot
+ * writes only the parts that have changed, and each part fits a note of the spool.
  */
 #ifndef QUEUE_RATE_LIMITS_H
 #define QUEUE_RATE_LIMITS_H
@@ -10,24 +10,25 @@
 struct rate_limits;
 
 struct rate_limits *rate_limits_new(void);
-void rate_limits_free(struct rate_limits **b);
+void rate_limits_free(struct rate_limits **all);
 /* As limits_take, limits_give_back, limits_is_near and limits_spare. */
 int64_t rate_limits_take(
-    struct rate_limits *b, struct str user, const struct conf_rates *rates, uint64_t n) MUST_USE;
+    struct rate_limits *all, struct str user, const struct conf_rates *rates, uint64_t n) MUST_USE;
 void rate_limits_give_back(
-    struct rate_limits *b, struct str user, const struct conf_rates *rates, uint64_t n);
+    struct rate_limits *all, struct str user, const struct conf_rates *rates, uint64_t n);
 
 bool rate_limits_is_near(
-    struct rate_limits *b, struct str user, const struct conf_rates *rates, unsigned part);
-uint64_t rate_limits_spare(struct rate_limits *b, struct str user, const struct conf_rates *rates);
+    struct rate_limits *all, struct str user, const struct conf_rates *rates, unsigned part);
+uint64_t rate_limits_spare(
+    struct rate_limits *all, struct str user, const struct conf_rates *rates);
 /* As limits_get_use. */
-void rate_limits_look(struct rate_limits *b, struct str user, const struct conf_rates *rates,
+void rate_limits_look(struct rate_limits *all, struct str user, const struct conf_rates *rates,
     struct limits_use *out);
 
-/* A note of the spool; false: not ours, or damaged. */
-bool rate_limits_load(struct rate_limits *b, struct str name, struct str value);
-/* Calls fn for each part that changed since; false from fn: it stays changed. */
+/* Reads a note of the spool; false: its name is another, or it is damaged. */
+bool rate_limits_load(struct rate_limits *all, struct str name, struct str value);
+/* Calls fn for each part that has changed since; false from fn: it still counts as changed. */
 typedef bool rate_limits_fn(struct str name, struct str value, void *arg);
-void rate_limits_save(struct rate_limits *b, rate_limits_fn *fn, void *arg);
+void rate_limits_save(struct rate_limits *all, rate_limits_fn *fn, void *arg);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * reports: those whose round is over are made in that order, a bounded number at a time.  One whose
- * message cannot be read waits by itself, and the others go on.  A report that cannot be stored
- * waits in one line with all others; the first of the line is tried, at growing pauses, and without
- * reading anything while the spool has no room; each success brings two more.
+ * reports: see the header.  Reports whose round is over are made in that order, a bounded number at
+ * a time.  When the message of one cannot be read, only that one waits.  Reports that cannot be
+ * stored wait in a queue of their own; only the first of it is tried, with growing pauses, and
+ * nothing is read while the spool has no room; each success starts two more.
  */
 #include "queue/reports.h"
 
@@ -25,7 +25,7 @@ reports_arm(struct event *event, int64_t ms)
 	evtimer_add(event, &tv);
 }
 
-/* ---- who is told ---- */
+/* ---- conditions ---- */
 
 static bool
 report_is_wanted(const struct queued_message *e, uint32_t number, enum dsn_action action)
@@ -33,7 +33,7 @@ report_is_wanted(const struct queued_message *e, uint32_t number, enum dsn_actio
 	struct dsn_conditions w = {.id = e->id,
 	    .kind = e->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE,
 	    .has_sender = e->sender_n > 0,
-	    .notify = e->addressees[number - 1].notify};
+	    .notify = e->recipients[number - 1].notify};
 
 	return dsn_is_wanted(&w, action);
 }
@@ -51,9 +51,9 @@ reports_is_owed(const struct queued_message *e, uint32_t number, enum spool_outc
 bool
 reports_is_warned_of(const struct queued_message *e, uint32_t number)
 {
-	const struct queued_recipient *a = &e->addressees[number - 1];
+	const struct queued_recipient *recipient = &e->recipients[number - 1];
 
-	return queued_recipient_is_open(a) && !(a->marks & MARK_WARNED) &&
+	return queued_recipient_is_open(recipient) && !(recipient->marks & MARK_WARNED) &&
 	       report_is_wanted(e, number, DSN_DELAYED);
 }
 
@@ -97,27 +97,27 @@ report_free(struct report *r, struct queued_message *e)
 	spool_read_cancel(&r->reading);
 	if (e)
 		e->report = NULL;
-	queued_message_free(&r->queue->book, &r->entry);
+	queued_message_free(&r->queue->queued, &r->queued_report);
 	mem_free(r->numbers);
 	mem_free(r);
 }
 
-/* ---- a round ---- */
+/* ---- rounds ---- */
 
-/* Something of it is with relay, or due and not kept waiting by the pause of its site. */
+/* An attempt is running, or a delivery is due and its destination is not paused. */
 static bool
 report_has_more(const struct queue *q, const struct queued_message *e)
 {
 	int64_t now = clock_ms();
 
-	for (size_t i = 0; i < e->shipment_count; i++) {
-		const struct delivery *s = &e->shipments[i];
+	for (size_t i = 0; i < e->delivery_count; i++) {
+		const struct delivery *delivery = &e->deliveries[i];
 		struct schedule_info info;
 
-		schedule_explain(q->schedule, &s->parcel, &info);
-		if (s->job || (s->open && info.next_ms <= now &&
-				  (s->parcel.state == DELIVERY_ASKING ||
-				      s->parcel.state == DELIVERY_READY)))
+		schedule_explain(q->schedule, &delivery->sched, &info);
+		if (delivery->attempt || (delivery->open && info.next_ms <= now &&
+				  (delivery->sched.state == DELIVERY_ASKING ||
+				      delivery->sched.state == DELIVERY_READY)))
 			return true;
 	}
 	return false;
@@ -140,7 +140,7 @@ report_is_round_over(const struct report *r, const struct queued_message *e)
 	       clock_mono_ms() >= r->since_ms + REPORTS_ROUND_MS;
 }
 
-/* In their order; while one waits that could not be stored, only that one is tried. */
+/* Begins reports in order; while reports wait that could not be stored, only those are tried. */
 static void
 reports_begin_ready(struct queue *q)
 {
@@ -190,7 +190,7 @@ reports_on_round(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	while ((r = TAILQ_FIRST(&q->reports->of_state[REPORT_ROUND]))) {
-		struct queued_message *e = queued_find(&q->book, r->id);
+		struct queued_message *e = queued_find(&q->queued, r->id);
 
 		if (now < r->since_ms + REPORTS_ROUND_MS)
 			break;
@@ -203,7 +203,7 @@ reports_on_round(evutil_socket_t fd, short what, void *arg)
 	report_arm_round(q->reports);
 }
 
-/* ---- stored, or not ---- */
+/* ---- the result of a store ---- */
 
 static void
 reports_begin_late(struct queue *q, unsigned count)
@@ -270,7 +270,7 @@ report_be_late(struct report *r, int error)
 	report_log_late(r, all->pause_ms, error);
 }
 
-/* One ended, or waits: the next ones. */
+/* One has ended or waits: begins the next ones. */
 static void
 reports_go_on(struct queue *q)
 {
@@ -287,9 +287,9 @@ report_log(const struct report *r)
 	struct log_line l;
 
 	log_begin(&l, LOG_INFO, "report");
-	log_id(&l, r->entry->id, 0);
+	log_id(&l, r->queued_report->id, 0);
 	log_str(&l, "about", str_of(msgid_text(r->id, 0, about)));
-	log_addr(&l, "to", queued_message_address(r->entry, 1));
+	log_addr(&l, "to", queued_message_address(r->queued_report, 1));
 	log_num(&l, "rcpts", r->count);
 	if (r->is_warning)
 		log_str(&l, "action", STR("delayed"));
@@ -300,17 +300,17 @@ static void
 report_settle(struct report *r, struct queued_message *e)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		struct queued_recipient *a = &e->addressees[r->numbers[i] - 1];
+		struct queued_recipient *recipient = &e->recipients[r->numbers[i] - 1];
 
 		if (r->is_warning)
-			a->marks |= MARK_WARNED;
-		else if (a->is_owed)
-			queued_recipient_set_outcome(&r->queue->book, e, r->numbers[i],
-			    (enum spool_outcome)a->outcome, a->marks);
+			recipient->marks |= MARK_WARNED;
+		else if (recipient->is_owed)
+			queued_recipient_set_outcome(&r->queue->queued, e, r->numbers[i],
+			    (enum spool_outcome)recipient->outcome, recipient->marks);
 	}
 }
 
-/* It may owe more: what had no room, and what came in between. */
+/* The message may owe more: recipients for whom there was no room, or that ended meanwhile. */
 static void
 report_go_on(struct report *r, struct queued_message *e)
 {
@@ -330,28 +330,28 @@ void
 reports_stored(struct report *r, int error)
 {
 	struct queue *q = r->queue;
-	struct queued_message *e = queued_find(&q->book, r->id);
+	struct queued_message *e = queued_find(&q->queued, r->id);
 
 	if (error == ENOENT)
-		error = 0; /* the spool has lost it: nothing can be stored of it any more */
+		error = 0; /* the spool has lost the message: nothing can be stored for it */
 	if (fsio_is_full(error) && e && e->is_report && !r->is_given_up) {
 		r->is_given_up = true;
-		queued_message_free(&q->book, &r->entry);
+		queued_message_free(&q->queued, &r->queued_report);
 		report_begin(r);
 		return;
 	}
 	if (error && error != ECANCELED && e) {
-		queued_message_free(&q->book, &r->entry);
+		queued_message_free(&q->queued, &r->queued_report);
 		report_be_late(r, error);
 		reports_go_on(q);
 		return;
 	}
 	if (!error && e)
 		report_settle(r, e);
-	if (!error && r->entry) {
+	if (!error && r->queued_report) {
 		report_log(r);
-		queue_add_message(q, r->entry);
-		r->entry = NULL;
+		queue_add_message(q, r->queued_report);
+		r->queued_report = NULL;
 	}
 	report_go_on(r, e);
 	if (q->reports->pause_ms && !error) {
@@ -410,7 +410,7 @@ reports_unread(struct report *r, int error)
 	reports_go_on(q);
 }
 
-/* ---- the book ---- */
+/* ---- the queue ---- */
 
 void
 reports_message_added(struct queue *q, struct queued_message *e)
@@ -419,7 +419,7 @@ reports_message_added(struct queue *q, struct queued_message *e)
 	reports_check(q, e);
 }
 
-/* One that is being stored goes on and finds no entry. */
+/* A report that is being stored goes on, and then finds no message. */
 void
 reports_message_removed(struct queue *q, struct queued_message *e)
 {
@@ -436,7 +436,7 @@ reports_check_all(struct queue *q)
 
 	for (size_t i = 0; i < 2; i++)
 		for (r = TAILQ_FIRST(&q->reports->of_state[states[i]]); r; r = after) {
-			struct queued_message *e = queued_find(&q->book, r->id);
+			struct queued_message *e = queued_find(&q->queued, r->id);
 
 			after = TAILQ_NEXT(r, link);
 			if (e)
@@ -449,7 +449,7 @@ reports_configure(struct queue *q)
 {
 	struct queued_message *e;
 
-	TAILQ_FOREACH(e, &q->book.entries, link)
+	TAILQ_FOREACH(e, &q->queued.messages, link)
 		reports_set_warning(q, e);
 }
 
@@ -488,7 +488,7 @@ reports_clear(struct queue *q)
 		return;
 	for (size_t i = 0; i <= REPORT_LATE; i++)
 		while ((r = TAILQ_FIRST(&all->of_state[i])))
-			report_free(r, queued_find(&q->book, r->id));
+			report_free(r, queued_find(&q->queued, r->id));
 	event_free(all->round_event);
 	event_free(all->late_event);
 	event_free(all->warning_event);

@@ -1,5 +1,5 @@
 /*
- * reports_delays: when the sender of a message that waits is to be told of it.
+ * reports_delays: when the delay report of a message is due.
  */
 #include "base/clock.h"
 #include "queue/lifetime.h"
@@ -27,7 +27,7 @@ report_arm_warnings(struct queue *q)
 static bool
 report_may_warn(const struct queued_message *e)
 {
-	for (uint32_t i = 1; i <= e->addressee_count; i++)
+	for (uint32_t i = 1; i <= e->recipient_count; i++)
 		if (reports_is_warned_of(e, i))
 			return true;
 	return false;
@@ -48,7 +48,7 @@ reports_set_warning(struct queue *q, struct queued_message *e)
 		report_arm_warnings(q);
 }
 
-/* Not when its time is over: what becomes of it is told soon. */
+/* Not after the expiry: a report about the end follows soon. */
 static void
 report_warn(struct queue *q, struct queued_message *e, int64_t now_ms)
 {

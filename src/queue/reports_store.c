@@ -1,5 +1,6 @@
 /*
- * reports_store: one report: read the message, compose, append in one batch with the statuses.
+ * reports_store: makes one report: reads the message, composes, and appends the report in one batch
+ * with the statuses.
  */
 #include <errno.h>
 
@@ -13,11 +14,11 @@
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20, STORE_ARENA_MAX = 4 << 20 };
 
-/* All that one batch is made of. */
+/* Everything for one batch. */
 struct report_batch {
 	struct report *report;
-	struct queued_message *entry;
-	struct spool_message stored; /* what the spool knows of the recipients */
+	struct queued_message *message;
+	struct spool_message stored; /* the stored states of the recipients */
 	struct dsn dsn;
 	struct dsn_report composed;
 	struct buf envelope;
@@ -26,42 +27,42 @@ struct report_batch {
 	struct arena arena;
 };
 
-/* ---- what is told ---- */
+/* ---- contents ---- */
 
 static enum dsn_action
-report_action(const struct report *r, const struct queued_recipient *a)
+report_action(const struct report *r, const struct queued_recipient *recipient)
 {
 	if (r->is_warning)
 		return DSN_DELAYED;
-	if (a->outcome == SPOOL_FAILED)
+	if (recipient->outcome == SPOOL_FAILED)
 		return DSN_FAILED;
-	return a->marks & MARK_FINAL ? DSN_DELIVERED : DSN_RELAYED;
+	return recipient->marks & MARK_FINAL ? DSN_DELIVERED : DSN_RELAYED;
 }
 
 static void
 report_list(struct report_batch *b)
 {
 	struct report *r = b->report;
-	struct queued_message *e = b->entry;
+	struct queued_message *e = b->message;
 	size_t n = 0;
 
 	r->is_warning = e->owed == 0;
-	r->numbers = mem_grow(r->numbers, e->addressee_count * sizeof *r->numbers);
-	for (uint32_t i = 1; i <= e->addressee_count; i++)
-		if (r->is_warning ? reports_is_warned_of(e, i) : e->addressees[i - 1].is_owed)
+	r->numbers = mem_grow(r->numbers, e->recipient_count * sizeof *r->numbers);
+	for (uint32_t i = 1; i <= e->recipient_count; i++)
+		if (r->is_warning ? reports_is_warned_of(e, i) : e->recipients[i - 1].is_owed)
 			r->numbers[n++] = i;
 	r->count = n;
 }
 
-/* What another message's attempt found of its site, as `queue list` says it. */
+/* The failure of the destination that an attempt for another message found, as in `queue list`. */
 static void
 report_explain_wait(
-    const struct report_batch *b, const struct queued_recipient *a, struct dsn_item *item)
+    const struct report_batch *b, const struct queued_recipient *recipient, struct dsn_item *item)
 {
 	struct schedule_info info;
 
-	schedule_explain(b->report->queue->schedule, &b->entry->shipments[a->shipment].parcel,
-	    &info);
+	schedule_explain(
+	    b->report->queue->schedule, &b->message->deliveries[recipient->delivery].sched, &info);
 	if (!info.status)
 		return;
 	item->status = *info.status;
@@ -72,20 +73,20 @@ report_explain_wait(
 static struct dsn_item
 report_item(const struct report_batch *b, uint32_t number)
 {
-	const struct queued_recipient *a = &b->entry->addressees[number - 1];
-	struct dsn_item item = {.number = number, .action = report_action(b->report, a)};
+	const struct queued_recipient *recipient = &b->message->recipients[number - 1];
+	struct dsn_item item = {.number = number, .action = report_action(b->report, recipient)};
 	struct last_attempt d = {0};
 
 	if (b->stored.recipients)
 		last_attempt_decode(b->stored.recipients[number - 1].detail, &d);
 	item.status = d.status;
-	item.is_expired = item.action == DSN_FAILED && (a->marks & MARK_EXPIRED);
+	item.is_expired = item.action == DSN_FAILED && (recipient->marks & MARK_EXPIRED);
 	item.host = d.host;
 	item.address = d.address;
 	item.at_ms = d.at_ms;
 	item.found_ms = d.found_ms;
 	if (item.action == DSN_DELAYED)
-		report_explain_wait(b, a, &item);
+		report_explain_wait(b, recipient, &item);
 	return item;
 }
 
@@ -105,8 +106,8 @@ report_fill(struct report_batch *b, const struct envelope *e, const struct spool
 	    .hostname = c->hostname,
 	    .postmaster = c->postmaster,
 	    .now_ms = clock_ms(),
-	    .retry_until_ms = b->entry->expires_ms};
-	/* of one that was lost nothing is there that could be returned */
+	    .retry_until_ms = b->message->expires_ms};
+	/* nothing is left of a lost message that could be returned */
 	if (!content || content->header.n == 0)
 		return;
 	d->header = content->header;
@@ -130,17 +131,17 @@ report_add_message(struct report_batch *b)
 	entry->message.envelope = buf_str(&b->envelope);
 	entry->message.header = buf_str(&b->composed.header);
 	entry->message.body = buf_str(&b->composed.body);
-	b->report->entry = queued_message_new(&q->book, &b->composed.envelope,
+	b->report->queued_report = queued_message_new(&q->queued, &b->composed.envelope,
 	    q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 }
 
-/* The recipient's whole state as it is stored, and what the report changes of it. */
+/* The whole stored state of the recipient, with the change by the report. */
 static void
 report_add_status(struct report_batch *b, uint32_t number)
 {
 	struct spool_entry *entry = &b->entries[b->count++];
 
-	*entry = (struct spool_entry){.kind = SPOOL_STATUS, .id = b->entry->id};
+	*entry = (struct spool_entry){.kind = SPOOL_STATUS, .id = b->message->id};
 	if (b->stored.recipients)
 		entry->status = b->stored.recipients[number - 1];
 	entry->status.number = number;
@@ -171,11 +172,11 @@ report_append(struct report_batch *b, bool with_message)
 	batch.count = b->count;
 	if (spool_append(r->queue->spool, &batch) == 0)
 		return 0;
-	queued_message_free(&r->queue->book, &r->entry);
+	queued_message_free(&r->queue->queued, &r->queued_report);
 	return errno;
 }
 
-/* ---- what is not told ---- */
+/* ---- dropped reports ---- */
 
 static void
 report_log_dropped(const struct report_batch *b, int error)
@@ -190,8 +191,8 @@ report_log_dropped(const struct report_batch *b, int error)
 	log_end(&l);
 }
 
-/* A report that is there already was told before.  One that can never be stored is given up, and on
- * a full disk the one to the postmaster about a report: else they would keep the disk full. */
+/* A report that exists already was queued before.  A report that can never be stored is dropped; on
+ * a full disk the report about a report is dropped too, because it would keep the disk full. */
 static bool
 report_is_hopeless(int error)
 {
@@ -216,17 +217,17 @@ report_put(struct report_batch *b)
 	return error;
 }
 
-/* 0: appended, or there was nothing to tell (*is_done_out). */
+/* 0: appended, or nothing to report (*is_done_out). */
 static int
 report_store(struct report *r, const struct envelope *e, const struct spool_content *content,
     bool *is_done_out)
 {
-	struct report_batch b = {.report = r, .entry = queued_find(&r->queue->book, r->id)};
+	struct report_batch b = {.report = r, .message = queued_find(&r->queue->queued, r->id)};
 	int error = 0;
 
 	report_list(&b);
 	if (r->is_warning)
-		b.entry->is_warning_due = false;
+		b.message->is_warning_due = false;
 	*is_done_out = r->count == 0;
 	if (r->count == 0)
 		return 0;
@@ -236,7 +237,7 @@ report_store(struct report *r, const struct envelope *e, const struct spool_cont
 	report_fill(&b, e, content);
 	error = report_put(&b);
 	if (error && r->is_warning)
-		b.entry->is_warning_due = true;
+		b.message->is_warning_due = true;
 	arena_clear(&b.arena);
 	return error;
 }
@@ -270,7 +271,7 @@ static void
 report_got_content(const struct spool_content *content, int error, void *arg)
 {
 	struct report *r = arg;
-	struct queued_message *e = queued_find(&r->queue->book, r->id);
+	struct queued_message *e = queued_find(&r->queue->queued, r->id);
 
 	r->count = 0;
 	if (!e)

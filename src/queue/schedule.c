@@ -1,8 +1,8 @@
 /*
- * schedule: parcels and the domains they are for.  A parcel has one timer: its due time while it
- * waits, afterwards the end of its life, at which the pause of its site or domain ends for it, and
- * after that the time at which it is given up.  What must be told to the owner stands in `todo`, a
- * list of domains, and comes out one step at a time.
+ * schedule: deliveries and their domains.  A delivery has one timer: its due time while it waits,
+ * then its expiry, at which the pause of its destination or domain ends for it, and then the time
+ * at which it is given up.  Steps for the owner are found by `todo`, a list of domains, and
+ * returned one at a time.
  */
 #include "queue/schedule.h"
 
@@ -22,8 +22,8 @@ enum {
 struct schedule {
 	struct schedule_limits limits;
 	struct timers timers;
-	struct sched_destinations sites;
-	struct sched_domains destinations;
+	struct sched_destinations destinations;
+	struct sched_domains domains;
 	size_t waiting;
 };
 
@@ -33,8 +33,8 @@ schedule_new(const struct schedule_limits *limits)
 	struct schedule *s = MEM_NEW(struct schedule);
 
 	timers_init(&s->timers);
-	sched_destinations_init(&s->sites, &s->timers, TIMER_DESTINATION);
-	sched_domains_init(&s->destinations, &s->timers, &s->sites, TIMER_DOMAIN);
+	sched_destinations_init(&s->destinations, &s->timers, TIMER_DESTINATION);
+	sched_domains_init(&s->domains, &s->timers, &s->destinations, TIMER_DOMAIN);
 	schedule_configure(s, limits);
 	return s;
 }
@@ -44,8 +44,8 @@ schedule_free(struct schedule **s)
 {
 	if (!*s)
 		return;
-	sched_domains_clear(&(*s)->destinations);
-	sched_destinations_clear(&(*s)->sites);
+	sched_domains_clear(&(*s)->domains);
+	sched_destinations_clear(&(*s)->destinations);
 	timers_clear(&(*s)->timers);
 	mem_free(*s);
 	*s = NULL;
@@ -55,7 +55,8 @@ void
 schedule_configure(struct schedule *s, const struct schedule_limits *limits)
 {
 	s->limits = *limits;
-	sched_destinations_configure(&s->sites, limits->concurrency, limits->site_concurrency);
+	sched_destinations_configure(
+	    &s->destinations, limits->concurrency, limits->site_concurrency);
 }
 
 int64_t
@@ -74,19 +75,19 @@ pause_ms(const struct schedule *s, unsigned failures)
 	return ms < SCHEDULE_PAUSE_MAX_MS ? ms : SCHEDULE_PAUSE_MAX_MS;
 }
 
-/* ---- parcels ---- */
+/* ---- deliveries ---- */
 
 static void
 join_destination(struct schedule *s, struct sched_delivery *p)
 {
 	p->state = DELIVERY_READY;
-	sched_destinations_push(&s->sites, p->destination->site, p);
+	sched_destinations_push(&s->destinations, p->domain->destination, p);
 }
 
 static void
 become_due(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 {
-	struct sched_domain *d = p->destination;
+	struct sched_domain *d = p->domain;
 
 	s->waiting--;
 	timers_set(&s->timers, &p->timer, p->expires_ms > now_ms ? p->expires_ms : now_ms);
@@ -94,9 +95,9 @@ become_due(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 		join_destination(s, p);
 		return;
 	}
-	sched_domains_push(&s->destinations, p);
+	sched_domains_push(&s->domains, p);
 	if (d->state == SCHED_DOMAIN_UNKNOWN || d->state == SCHED_DOMAIN_REFUSED)
-		sched_domains_list(&s->destinations, d);
+		sched_domains_list(&s->domains, d);
 }
 
 static void
@@ -116,8 +117,8 @@ schedule_add(struct schedule *s, struct sched_delivery *p, struct str domain, in
 	p->timer.kind = TIMER_DELIVERY;
 	if (!p->since_ms)
 		p->since_ms = now_ms;
-	p->destination = sched_domains_get(&s->destinations, domain);
-	p->destination->references++;
+	p->domain = sched_domains_get(&s->domains, domain);
+	p->domain->references++;
 	wait_until_due(s, p, now_ms);
 }
 
@@ -130,13 +131,13 @@ leave_schedule_state(struct schedule *s, struct sched_delivery *p)
 		s->waiting--;
 		break;
 	case DELIVERY_ASKING:
-		sched_domains_pull(&s->destinations, p);
+		sched_domains_pull(&s->domains, p);
 		break;
 	case DELIVERY_READY:
-		sched_destinations_pull(&s->sites, p);
+		sched_destinations_pull(&s->destinations, p);
 		break;
 	case DELIVERY_RUNNING:
-		sched_destinations_end(&s->sites, p);
+		sched_destinations_end(&s->destinations, p);
 		break;
 	case DELIVERY_IDLE:
 		break;
@@ -147,14 +148,14 @@ leave_schedule_state(struct schedule *s, struct sched_delivery *p)
 void
 schedule_remove(struct schedule *s, struct sched_delivery *p)
 {
-	struct sched_domain *d = p->destination;
+	struct sched_domain *d = p->domain;
 
 	if (p->state == DELIVERY_IDLE)
 		return;
 	leave_schedule_state(s, p);
-	p->destination = NULL;
+	p->domain = NULL;
 	d->references--;
-	sched_domains_free_if_unused(&s->destinations, d);
+	sched_domains_free_if_unused(&s->domains, d);
 }
 
 void
@@ -178,21 +179,21 @@ schedule_may_retry_now(const struct sched_delivery *p)
 void
 schedule_retry_now(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 {
-	struct sched_domain *d = p->destination;
+	struct sched_domain *d = p->domain;
 
 	if (!schedule_may_retry_now(p))
 		return;
 	if (d->state == SCHED_DOMAIN_DELAYED || d->state == SCHED_DOMAIN_REFUSED) {
-		sched_domains_forget_answer(&s->destinations, d);
-		sched_domains_list(&s->destinations, d);
+		sched_domains_forget_answer(&s->domains, d);
+		sched_domains_list(&s->domains, d);
 	}
 	p->due_ms = now_ms;
 	if (p->state == DELIVERY_WAITING) {
 		s->waiting--;
 		wait_until_due(s, p, now_ms);
 	}
-	if (p->site && sched_destinations_is_paused(p->site))
-		sched_destinations_retry_now(&s->sites, p);
+	if (p->destination && sched_destinations_is_paused(p->destination))
+		sched_destinations_retry_now(&s->destinations, p);
 }
 
 /* ---- answers ---- */
@@ -203,7 +204,7 @@ move_to_destination(struct schedule *s, struct sched_domain *d)
 	while (d->first) {
 		struct sched_delivery *p = d->first;
 
-		sched_domains_pull(&s->destinations, p);
+		sched_domains_pull(&s->domains, p);
 		join_destination(s, p);
 	}
 }
@@ -228,24 +229,24 @@ answered_failure(struct schedule *s, struct sched_domain *d, const struct smtp_s
 	if (smtp_status_is_permanent(status)) {
 		d->state = SCHED_DOMAIN_REFUSED;
 	} else {
-		sched_domains_delay(&s->destinations, d);
+		sched_domains_delay(&s->domains, d);
 		ttl = pause_ms(s, d->failures);
 	}
 	timers_set(&s->timers, &d->timer, now_ms + ttl);
-	sched_domains_list(&s->destinations, d);
+	sched_domains_list(&s->domains, d);
 }
 
 void
 schedule_answered(
     struct schedule *s, struct str domain, const struct schedule_answer *answer, int64_t now_ms)
 {
-	struct sched_domain *d = map_get(s->destinations.by_name, domain);
+	struct sched_domain *d = map_get(s->domains.by_name, domain);
 	int64_t ttl = ttl_ms(answer->ttl_s);
 
 	if (!d)
 		return;
-	sched_domains_forget_answer(&s->destinations, d);
-	if (answer->site.n == 0) {
+	sched_domains_forget_answer(&s->domains, d);
+	if (answer->destination.n == 0) {
 		answered_failure(s, d, answer->status, ttl, now_ms);
 		return;
 	}
@@ -253,42 +254,42 @@ schedule_answered(
 	d->status = NULL;
 	d->failures = 0;
 	d->state = SCHED_DOMAIN_KNOWN;
-	d->site = sched_destinations_ref(&s->sites, answer->site);
+	d->destination = sched_destinations_ref(&s->destinations, answer->destination);
 	timers_set(&s->timers, &d->timer, now_ms + ttl);
 	move_to_destination(s, d);
 }
 
 static void
-destination_unreachable(struct schedule *s, struct sched_destination *site,
+destination_unreachable(struct schedule *s, struct sched_destination *destination,
     const struct smtp_status *status, int64_t now_ms)
 {
-	site->found_ms = now_ms;
-	if (!sched_destinations_is_paused(site))
-		sched_destinations_pause(
-		    &s->sites, site, status, now_ms + pause_ms(s, site->failures + 1));
+	destination->found_ms = now_ms;
+	if (!sched_destinations_is_paused(destination))
+		sched_destinations_pause(&s->destinations, destination, status,
+		    now_ms + pause_ms(s, destination->failures + 1));
 }
 
 void
 schedule_finished(struct schedule *s, struct sched_delivery *p, enum schedule_outcome outcome,
     const struct smtp_status *status, int64_t now_ms)
 {
-	struct sched_destination *site = p->site;
+	struct sched_destination *destination = p->destination;
 
 	switch (outcome) {
 	case SCHEDULE_REACHED:
-		sched_destinations_answered(&s->sites, site);
+		sched_destinations_answered(&s->destinations, destination);
 		break;
 	case SCHEDULE_UNREACHABLE:
-		destination_unreachable(s, site, status, now_ms);
+		destination_unreachable(s, destination, status, now_ms);
 		break;
 	case SCHEDULE_BUSY:
-		if (site->failures)
-			destination_unreachable(s, site, status, now_ms);
+		if (destination->failures)
+			destination_unreachable(s, destination, status, now_ms);
 		else
-			sched_destinations_back_off(&s->sites, site);
+			sched_destinations_back_off(&s->destinations, destination);
 		break;
 	case SCHEDULE_SILENT:
-		sched_destinations_back_off(&s->sites, site);
+		sched_destinations_back_off(&s->destinations, destination);
 		break;
 	case SCHEDULE_UNKNOWN:
 		break;
@@ -297,22 +298,23 @@ schedule_finished(struct schedule *s, struct sched_delivery *p, enum schedule_ou
 }
 
 void
-schedule_running(struct schedule *s, struct sched_delivery *p, struct str domain, struct str site)
+schedule_running(
+    struct schedule *s, struct sched_delivery *p, struct str domain, struct str destination)
 {
-	struct sched_destination *at = sched_destinations_ref(&s->sites, site);
+	struct sched_destination *at = sched_destinations_ref(&s->destinations, destination);
 
 	p->timer.kind = TIMER_DELIVERY;
-	p->destination = sched_domains_get(&s->destinations, domain);
-	p->destination->references++;
+	p->domain = sched_domains_get(&s->domains, domain);
+	p->domain->references++;
 	p->state = DELIVERY_RUNNING;
-	sched_destinations_begin(&s->sites, at, p);
-	sched_destinations_unref(&s->sites, &at);
+	sched_destinations_begin(&s->destinations, at, p);
+	sched_destinations_unref(&s->destinations, &at);
 }
 
 void
 schedule_relay_lost(struct schedule *s)
 {
-	sched_domains_ask_again(&s->destinations);
+	sched_domains_ask_again(&s->domains);
 }
 
 /* ---- steps ---- */
@@ -321,27 +323,27 @@ static void
 fill_schedule_step(struct schedule_step *out, enum schedule_act act, struct sched_delivery *p,
     const struct sched_domain *d)
 {
-	*out = (struct schedule_step){.act = act, .parcel = p, .domain = d->name};
+	*out = (struct schedule_step){.act = act, .delivery = p, .domain = d->name};
 	out->status = d->status;
 }
 
-/* Hands the parcel back for good.  Its domain is listed, so that its name is still valid for the
- * caller and it is looked at again if nothing else needs it. */
+/* Returns the delivery to its owner for good.  Its domain is listed, so that its name stays valid
+ * for the caller and the domain is freed later if nothing else needs it. */
 static void
 return_delivery(
     struct schedule *s, struct sched_delivery *p, enum schedule_act act, struct schedule_step *out)
 {
-	fill_schedule_step(out, act, p, p->destination);
-	out->found_ms = p->destination->found_ms;
-	if (p->site) {
-		out->site = p->site->name;
-		out->status = p->site->status;
-		out->found_ms = p->site->found_ms;
+	fill_schedule_step(out, act, p, p->domain);
+	out->found_ms = p->domain->found_ms;
+	if (p->destination) {
+		out->destination = p->destination->name;
+		out->status = p->destination->status;
+		out->found_ms = p->destination->found_ms;
 	}
-	p->destination->references--;
-	sched_domains_list(&s->destinations, p->destination);
+	p->domain->references--;
+	sched_domains_list(&s->domains, p->domain);
 	leave_schedule_state(s, p);
-	p->destination = NULL;
+	p->domain = NULL;
 }
 
 static bool
@@ -350,7 +352,8 @@ finding_counts(const struct sched_delivery *p, int64_t found_ms, int64_t now_ms)
 	return lifetime_finding_counts(p->expires_ms, p->since_ms, found_ms, now_ms);
 }
 
-/* However old it is, its site is tried before it is given up.  True: it must be given up. */
+/* However old a delivery is, its destination is tried before it is given up.  True: give it up now.
+ */
 static bool
 delivery_timer_fired(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 {
@@ -358,19 +361,19 @@ delivery_timer_fired(struct schedule *s, struct sched_delivery *p, int64_t now_m
 		become_due(s, p, now_ms);
 		return false;
 	}
-	if (!lifetime_is_over(p->expires_ms, false, now_ms)) { /* it was given more time */
+	if (!lifetime_is_over(p->expires_ms, false, now_ms)) { /* its lifetime was made longer */
 		timers_set(&s->timers, &p->timer, p->expires_ms);
 		return false;
 	}
 	timers_set(&s->timers, &p->timer, now_ms + EXPIRY_GRACE_MS);
-	if (p->state == DELIVERY_READY && sched_destinations_is_paused(p->site)) {
-		if (finding_counts(p, p->site->found_ms, now_ms))
-			return true;
-		sched_destinations_retry_now(&s->sites, p);
-	} else if (p->state == DELIVERY_ASKING && p->destination->state == SCHED_DOMAIN_DELAYED) {
+	if (p->state == DELIVERY_READY && sched_destinations_is_paused(p->destination)) {
 		if (finding_counts(p, p->destination->found_ms, now_ms))
 			return true;
-		sched_domains_ask(&s->destinations, p->destination);
+		sched_destinations_retry_now(&s->destinations, p);
+	} else if (p->state == DELIVERY_ASKING && p->domain->state == SCHED_DOMAIN_DELAYED) {
+		if (finding_counts(p, p->domain->found_ms, now_ms))
+			return true;
+		sched_domains_ask(&s->domains, p->domain);
 	}
 	return false;
 }
@@ -384,10 +387,10 @@ time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 		timers_remove(&s->timers, t);
 		switch ((enum timer_kind)t->kind) {
 		case TIMER_DESTINATION:
-			sched_destinations_resume(&s->sites, (struct sched_destination *)t);
+			sched_destinations_resume(&s->destinations, (struct sched_destination *)t);
 			break;
 		case TIMER_DOMAIN:
-			sched_domains_ask(&s->destinations, (struct sched_domain *)t);
+			sched_domains_ask(&s->domains, (struct sched_domain *)t);
 			break;
 		case TIMER_DELIVERY:
 			if (!delivery_timer_fired(s, (struct sched_delivery *)t, now_ms))
@@ -399,8 +402,7 @@ time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	return false;
 }
 
-/* One thing to say about the first domain in todo; when there is nothing more, it leaves the list.
- */
+/* One step for the first domain in todo; without one, the domain leaves the list. */
 static bool
 domain_step(struct schedule *s, struct sched_domain *d, struct schedule_step *out)
 {
@@ -408,15 +410,15 @@ domain_step(struct schedule *s, struct sched_domain *d, struct schedule_step *ou
 		return_delivery(s, d->first, SCHEDULE_REFUSE, out);
 		return true;
 	}
-	if (d->first && d->state == SCHED_DOMAIN_DELAYED && d->has_news) {
-		d->has_news = false;
+	if (d->first && d->state == SCHED_DOMAIN_DELAYED && d->is_failure_unreported) {
+		d->is_failure_unreported = false;
 		return_delivery(s, d->first, SCHEDULE_DEFER, out);
 		return true;
 	}
-	sched_domains_unlist_first(&s->destinations);
+	sched_domains_unlist_first(&s->domains);
 	if (d->first && d->state == SCHED_DOMAIN_UNKNOWN)
-		sched_domains_look_up(&s->destinations, d);
-	sched_domains_free_if_unused(&s->destinations, d);
+		sched_domains_look_up(&s->domains, d);
+	sched_domains_free_if_unused(&s->domains, d);
 	return false;
 }
 
@@ -429,17 +431,17 @@ schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	*out = (struct schedule_step){.act = SCHEDULE_NOTHING};
 	if (time_step(s, now_ms, out))
 		return;
-	while (s->destinations.todo)
-		if (domain_step(s, s->destinations.todo, out))
+	while (s->domains.todo)
+		if (domain_step(s, s->domains.todo, out))
 			return;
-	if ((d = sched_domains_next_lookup(&s->destinations)))
+	if ((d = sched_domains_next_lookup(&s->domains)))
 		fill_schedule_step(out, SCHEDULE_RESOLVE, NULL, d);
-	if (d || !(p = sched_destinations_take(&s->sites)))
+	if (d || !(p = sched_destinations_take(&s->destinations)))
 		return;
 	timers_remove(&s->timers, &p->timer);
 	p->state = DELIVERY_RUNNING;
-	fill_schedule_step(out, SCHEDULE_DELIVER, p, p->destination);
-	out->site = p->site->name;
+	fill_schedule_step(out, SCHEDULE_DELIVER, p, p->domain);
+	out->destination = p->destination->name;
 }
 
 int64_t
@@ -447,22 +449,22 @@ schedule_wake_ms(const struct schedule *s)
 {
 	const struct timer *first = timers_first(&s->timers);
 
-	if (s->destinations.todo || sched_lookups_may_take(&s->destinations.lookups) ||
-	    sched_destinations_may_take(&s->sites))
+	if (s->domains.todo || sched_lookups_may_take(&s->domains.lookups) ||
+	    sched_destinations_may_take(&s->destinations))
 		return 0;
 	return first ? first->at_ms : INT64_MAX;
 }
 
-/* ---- questions ---- */
+/* ---- counts ---- */
 
 void
 schedule_count(const struct schedule *s, struct schedule_totals *out)
 {
-	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->destinations.asking};
-	out->ready = s->sites.ready;
-	out->running = s->sites.running;
-	out->delayed = s->destinations.delayed + s->sites.ready_paused;
-	out->running_unproven = s->sites.running_unproven;
-	out->sites = map_count(s->sites.by_name);
+	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->domains.asking};
+	out->ready = s->destinations.ready;
+	out->running = s->destinations.running;
+	out->delayed = s->domains.delayed + s->destinations.ready_paused;
+	out->running_unproven = s->destinations.running_unproven;
 	out->destinations = map_count(s->destinations.by_name);
+	out->domains = map_count(s->domains.by_name);
 }

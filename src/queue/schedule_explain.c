@@ -16,28 +16,28 @@ void
 schedule_explain(
     const struct schedule *s, const struct sched_delivery *p, struct schedule_info *out)
 {
-	const struct sched_domain *d = p->destination;
-	const struct sched_destination *site = p->site;
+	const struct sched_domain *d = p->domain;
+	const struct sched_destination *destination = p->destination;
 
 	(void)s;
 	*out = (struct schedule_info){0};
 	if (!d)
 		return;
-	if (!site)
-		site = d->site;
+	if (!destination)
+		destination = d->destination;
 	out->domain = d->name;
-	if (site)
-		out->site = site->name;
+	if (destination)
+		out->destination = destination->name;
 	if (p->state == DELIVERY_WAITING) {
 		out->next_ms = p->due_ms;
 	} else if (p->state == DELIVERY_ASKING && d->state == SCHED_DOMAIN_DELAYED) {
 		out->next_ms = earlier_ms(&d->timer, &p->timer);
 		out->status = d->status;
 		out->found_ms = d->found_ms;
-	} else if (p->state == DELIVERY_READY && site->status) {
-		if (sched_destinations_is_paused(site))
-			out->next_ms = earlier_ms(&site->timer, &p->timer);
-		out->status = site->status;
-		out->found_ms = site->found_ms;
+	} else if (p->state == DELIVERY_READY && destination->status) {
+		if (sched_destinations_is_paused(destination))
+			out->next_ms = earlier_ms(&destination->timer, &p->timer);
+		out->status = destination->status;
+		out->found_ms = destination->found_ms;
 	}
 }

@@ -1,7 +1,7 @@
 /*
- * shares: see the header.  The order of the users whose lanes wait is a heap with the number of
- * slots that a user holds in front and its turn behind, so that the user who holds least is first,
- * and when that one may not begin, no other may.
+ * shares: see the header.  Users whose user queues are parked are ordered in a heap by the number
+ * of slots that they use, then by turn.  The user with the fewest is first; when that user may not
+ * begin, no other may.
  */
 #include "queue/shares.h"
 

@@ -7,7 +7,7 @@
 
 struct size_reservations_user {
 	struct str name;                 /* owned */
-	uint64_t left;                   /* of all its promises */
+	uint64_t remaining;                   /* of all its reservations */
 	unsigned count;
 };
 
@@ -28,7 +28,7 @@ size_reservations_counted(const struct size_reservations *p, const struct size_r
 {
 	uint64_t part = p->room / SIZE_RESERVATIONS_PART;
 
-	return u->left < part ? u->left : part;
+	return u->remaining < part ? u->remaining : part;
 }
 
 static void
@@ -53,23 +53,24 @@ size_reservations_before(const struct size_reservations *p, struct str user)
 {
 	const struct size_reservations_user *u = map_get(p->users, user);
 
-	return u ? p->counted - size_reservations_counted(p, u) + u->left : p->counted;
+	return u ? p->counted - size_reservations_counted(p, u) + u->remaining : p->counted;
 }
 
 static void
-size_reservation_change(struct size_reservations *p, struct size_reservation *one, uint64_t left)
+size_reservation_change(
+    struct size_reservations *p, struct size_reservation *reservation, uint64_t remaining)
 {
-	struct size_reservations_user *u = one->user;
+	struct size_reservations_user *u = reservation->user;
 
 	p->counted -= size_reservations_counted(p, u);
-	u->left = u->left - one->left + left;
-	one->left = left;
+	u->remaining = u->remaining - reservation->remaining + remaining;
+	reservation->remaining = remaining;
 	p->counted += size_reservations_counted(p, u);
 }
 
 void
-size_reservation_begin(struct size_reservations *p, struct size_reservation *one, struct str user,
-    uint64_t bytes, int64_t now_ms)
+size_reservation_begin(struct size_reservations *p, struct size_reservation *reservation,
+    struct str user, uint64_t bytes, int64_t now_ms)
 {
 	struct size_reservations_user *u = map_get(p->users, user);
 
@@ -79,30 +80,32 @@ size_reservation_begin(struct size_reservations *p, struct size_reservation *one
 		map_put(p->users, u->name, u);
 	}
 	u->count++;
-	*one = (struct size_reservation){.user = u, .said = bytes, .since_ms = now_ms};
-	size_reservation_change(p, one, bytes);
+	*reservation = (struct size_reservation){.user = u, .declared = bytes, .since_ms = now_ms};
+	size_reservation_change(p, reservation, bytes);
 }
 
 void
-size_reservation_shrink(struct size_reservations *p, struct size_reservation *one, int64_t now_ms)
+size_reservation_shrink(
+    struct size_reservations *p, struct size_reservation *reservation, int64_t now_ms)
 {
-	uint64_t come;
+	uint64_t received;
 
-	if (!one->user || one->left == 0 || now_ms < one->since_ms)
+	if (!reservation->user || reservation->remaining == 0 || now_ms < reservation->since_ms)
 		return;
-	come = (uint64_t)(now_ms - one->since_ms) * SIZE_RESERVATIONS_RATE / 1000;
-	size_reservation_change(p, one, one->said > come ? one->said - come : 0);
+	received = (uint64_t)(now_ms - reservation->since_ms) * SIZE_RESERVATIONS_RATE / 1000;
+	size_reservation_change(p, reservation,
+	    reservation->declared > received ? reservation->declared - received : 0);
 }
 
 void
-size_reservation_end(struct size_reservations *p, struct size_reservation *one)
+size_reservation_end(struct size_reservations *p, struct size_reservation *reservation)
 {
-	struct size_reservations_user *u = one->user;
+	struct size_reservations_user *u = reservation->user;
 
 	if (!u)
 		return;
-	size_reservation_change(p, one, 0);
-	one->user = NULL;
+	size_reservation_change(p, reservation, 0);
+	reservation->user = NULL;
 	if (--u->count > 0)
 		return;
 	map_remove(p->users, u->name);

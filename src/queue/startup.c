@@ -16,28 +16,29 @@ enum {
 	DESCRIBED_RECIPIENTS_MAX = 3,
 };
 
-/* A parcel's recipients were tried together; where a crash came between their records, the later
- * one holds. */
+/* The recipients of a delivery were tried together; when a crash came between their updates, the
+ * later due time applies. */
 static void
 restore_recipient_state(struct queue *q, struct queued_message *e, const struct spool_recipient *r)
 {
-	struct sched_delivery *p = &e->shipments[e->addressees[r->number - 1].shipment].parcel;
+	struct sched_delivery *p = &e->deliveries[e->recipients[r->number - 1].delivery].sched;
 	int64_t due_ms = lifetime_due_ms(p->expires_ms, r->next_ms, clock_ms());
 
 	if (r->is_settled) {
-		queued_recipient_set_outcome(&q->book, e, r->number, r->outcome, (uint8_t)r->marks);
+		queued_recipient_set_outcome(
+		    &q->queued, e, r->number, r->outcome, (uint8_t)r->marks);
 		return;
 	}
 	if (r->outcome == SPOOL_DONE || r->outcome == SPOOL_FAILED) {
 		queued_recipient_owe_report(e, r->number, r->outcome, (uint8_t)r->marks);
 		return;
 	}
-	e->addressees[r->number - 1].marks = (uint8_t)r->marks;
+	e->recipients[r->number - 1].marks = (uint8_t)r->marks;
 	if (r->outcome == SPOOL_DEFERRED)
-		e->addressees[r->number - 1].outcome = SPOOL_DEFERRED;
+		e->recipients[r->number - 1].outcome = SPOOL_DEFERRED;
 	if (r->attempts > p->tries)
 		p->tries = (uint16_t)r->attempts;
-	e->shipments[e->addressees[r->number - 1].shipment].pauses = p->tries;
+	e->deliveries[e->recipients[r->number - 1].delivery].pauses = p->tries;
 	if (due_ms > p->due_ms)
 		p->due_ms = due_ms;
 }
@@ -57,7 +58,7 @@ restore_queued_message(const struct spool_message *m, void *arg)
 		return false;
 	}
 	e = queued_message_new(
-	    &q->book, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
+	    &q->queued, &envelope, q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 	arena_clear(&arena);
 	e->is_held = m->is_held;
 	e->is_damaged = m->is_held && str_starts(m->held_why, STR("damaged"));
@@ -65,7 +66,7 @@ restore_queued_message(const struct spool_message *m, void *arg)
 		if (queued_message_recipient(e, m->recipients[i].number))
 			restore_recipient_state(q, e, &m->recipients[i]);
 	if (e->open == 0)
-		queued_message_free(&q->book, &e);
+		queued_message_free(&q->queued, &e);
 	else
 		queue_add_message(q, e);
 	return true;
@@ -78,7 +79,7 @@ restore_note(struct str name, struct str value, void *arg)
 
 	if (str_eq(name, STR(TICKETS_NOTE)) && !tickets_load(&q->tickets, value))
 		log_warn("spool: the key of the tickets cannot be read; there will be a new one");
-	if (str_starts(name, STR("limits.")) && !rate_limits_load(q->buckets, name, value))
+	if (str_starts(name, STR("limits.")) && !rate_limits_load(q->rate_limits, name, value))
 		log_warn("spool: the stored use of the sending limits cannot be read: the counts "
 		         "of some "
 		         "users start at 0");
@@ -100,16 +101,16 @@ log_spool_open(const struct queue *q)
 
 	spool_stats(q->spool, &stats);
 	log_begin(&l, stats.quarantined ? LOG_ERR : LOG_INFO, "spool open");
-	log_num(&l, "messages", map_count(q->book.by_id));
-	log_num(&l, "rcpts", q->book.recipients);
-	log_num(&l, "bytes", q->book.bytes);
+	log_num(&l, "messages", map_count(q->queued.by_id));
+	log_num(&l, "rcpts", q->queued.recipients);
+	log_num(&l, "bytes", q->queued.bytes);
 	log_num(&l, "segments", stats.segments);
 	log_num(&l, "damages", stats.quarantined);
 	log_num(&l, "set_aside", stats.set_aside);
 	log_end(&l);
 }
 
-/* As sallyport config check does, which knows the numbers before the daemon starts. */
+/* The same check as in sallyport config check, which knows the sizes before the daemon starts. */
 static int
 startup_check_disk(struct queue *q)
 {
@@ -147,7 +148,7 @@ startup_error_text(int error)
 	return spool_fault_text(error);
 }
 
-/* Of what is left of a lost message: " from <sender> to <recipient>, ...". */
+/* Describes a lost message by what is left: " from <sender> to <recipient>, ...". */
 static void
 describe_lost_envelope(struct str envelope, struct buf *out, void *arg)
 {

@@ -1,6 +1,6 @@
 /*
- * status_updates: see the header.  A record that could not be stored waits; when the recipient has
- * moved on by then, the newer record speaks for it.
+ * status_updates: see the header.  An update that could not be stored is stored again later.  When
+ * the recipient has a newer state by then, the newer update replaces it.
  */
 #include "queue/status_updates.h"
 
@@ -12,80 +12,81 @@
 struct status_update_write {
 	TAILQ_ENTRY(status_update_write) link;
 	struct queue *queue;
-	struct status_update result;
+	struct status_update update;
 	size_t detail_n;
 	char detail[SPOOL_DETAIL_MAX];
 	bool is_late;
 };
 
 void
-status_updates_acknowledge(struct queue *q, uint64_t job, struct msgid id, uint32_t number)
+status_updates_acknowledge(struct queue *q, uint64_t attempt_id, struct msgid id, uint32_t number)
 {
-	struct message_result_stored m = {.attempt_id = job, .recipient = number, .id = id};
+	struct message_result_stored m = {.attempt_id = attempt_id, .recipient = number, .id = id};
 
 	if (q->relay)
 		(void)!channel_send(q->relay->channel, MESSAGE_RESULT_STORED, &m, -1);
 }
 
 static void
-finish_status_update(struct status_update_write *r)
+finish_status_update(struct status_update_write *w)
 {
-	struct queue *q = r->queue;
-	struct queued_message *e = queued_find(&q->book, r->result.id);
+	struct queue *q = w->queue;
+	struct queued_message *e = queued_find(&q->queued, w->update.id);
 
-	if (r->result.from_relay)
-		status_updates_acknowledge(q, r->result.job, r->result.id, r->result.number);
-	if (r->is_late)
+	if (w->update.from_relay)
+		status_updates_acknowledge(q, w->update.attempt_id, w->update.id, w->update.number);
+	if (w->is_late)
 		storage_check_drop_late(q);
-	mem_free(r);
+	mem_free(w);
 	if (e) {
 		e->unstored--;
 		reports_check(q, e);
 	}
 }
 
-/* A warning may have been stored since this record was made. */
+/* A delay report may have been stored since this update was made. */
 static uint8_t
-status_update_marks(const struct status_update_write *r)
+status_update_marks(const struct status_update_write *w)
 {
-	struct queued_message *e = queued_find(&r->queue->book, r->result.id);
-	struct queued_recipient *a = e ? queued_message_recipient(e, r->result.number) : NULL;
+	struct queued_message *e = queued_find(&w->queue->queued, w->update.id);
+	struct queued_recipient *recipient =
+	    e ? queued_message_recipient(e, w->update.number) : NULL;
 
-	return r->result.marks | (uint8_t)(a ? a->marks & MARK_WARNED : 0);
+	return w->update.marks | (uint8_t)(recipient ? recipient->marks & MARK_WARNED : 0);
 }
 
 static void
-delay_status_update(struct status_update_write *r, int error)
+delay_status_update(struct status_update_write *w, int error)
 {
-	if (!r->is_late)
+	if (!w->is_late)
 		storage_check_add_late(
-		    r->queue, r->result.id, r->result.number, r->result.outcome, error);
-	r->is_late = true;
-	TAILQ_INSERT_TAIL(&r->queue->late_records, r, link);
-	queue_retry_later(r->queue);
+		    w->queue, w->update.id, w->update.number, w->update.outcome, error);
+	w->is_late = true;
+	TAILQ_INSERT_TAIL(&w->queue->late_updates, w, link);
+	queue_retry_later(w->queue);
 }
 
 static void
 status_update_stored(int error, void *arg)
 {
-	struct status_update_write *r = arg;
+	struct status_update_write *w = arg;
 
 	if (error && error != ENOENT)
-		delay_status_update(r, error);
+		delay_status_update(w, error);
 	else
-		finish_status_update(r);
+		finish_status_update(w);
 }
 
 static void
-append_status_update(struct status_update_write *r)
+append_status_update(struct status_update_write *w)
 {
-	const struct status_update *from = &r->result;
+	const struct status_update *from = &w->update;
 	struct spool_entry entry = {.kind = SPOOL_STATUS, .id = from->id};
 	struct spool_batch batch = {.entries = &entry,
 	    .count = 1,
 	    .urgency = SPOOL_LAZY,
 	    .fn = status_update_stored,
-	    .arg = r};
+	    .arg = w};
 
 	entry.status = (struct spool_recipient){
 	    .number = from->number,
@@ -94,35 +95,35 @@ append_status_update(struct status_update_write *r)
 		!from->is_owed && (from->outcome == SPOOL_DONE || from->outcome == SPOOL_FAILED),
 	    .attempts = from->attempts,
 	    .next_ms = from->next_ms,
-	    .marks = status_update_marks(r),
-	    .detail = str_make(r->detail, r->detail_n),
+	    .marks = status_update_marks(w),
+	    .detail = str_make(w->detail, w->detail_n),
 	};
-	if (spool_append(r->queue->spool, &batch) == 0)
+	if (spool_append(w->queue->spool, &batch) == 0)
 		return;
 	if (errno == ENOENT)
-		finish_status_update(r);
+		finish_status_update(w);
 	else
-		delay_status_update(r, errno);
+		delay_status_update(w, errno);
 }
 
 void
 status_updates_put(
-    struct queue *q, const struct status_update *result, const struct last_attempt *d)
+    struct queue *q, const struct status_update *update, const struct last_attempt *d)
 {
-	struct status_update_write *r = MEM_NEW(struct status_update_write);
-	struct queued_message *e = queued_find(&q->book, result->id);
+	struct status_update_write *w = MEM_NEW(struct status_update_write);
+	struct queued_message *e = queued_find(&q->queued, update->id);
 	struct buf detail;
 
 	buf_init(&detail, SPOOL_DETAIL_MAX);
 	last_attempt_encode(d, &detail);
-	r->queue = q;
-	r->result = *result;
-	r->detail_n = detail.n;
-	memcpy(r->detail, detail.p, detail.n);
+	w->queue = q;
+	w->update = *update;
+	w->detail_n = detail.n;
+	memcpy(w->detail, detail.p, detail.n);
 	buf_clear(&detail);
 	if (e)
 		e->unstored++;
-	append_status_update(r);
+	append_status_update(w);
 }
 
 bool
@@ -138,40 +139,41 @@ status_updates_last_attempt(
 }
 
 static bool
-is_superseded(const struct status_update_write *r)
+is_superseded(const struct status_update_write *w)
 {
-	struct queued_message *e = queued_find(&r->queue->book, r->result.id);
-	struct queued_recipient *a = e ? queued_message_recipient(e, r->result.number) : NULL;
+	struct queued_message *e = queued_find(&w->queue->queued, w->update.id);
+	struct queued_recipient *recipient =
+	    e ? queued_message_recipient(e, w->update.number) : NULL;
 
-	if (!a || r->result.outcome != SPOOL_DEFERRED)
+	if (!recipient || w->update.outcome != SPOOL_DEFERRED)
 		return false;
-	return a->outcome != r->result.outcome ||
-	       e->shipments[a->shipment].parcel.tries > r->result.attempts;
+	return recipient->outcome != w->update.outcome ||
+	       e->deliveries[recipient->delivery].sched.tries > w->update.attempts;
 }
 
 void
 status_updates_retry(struct queue *q)
 {
 	TAILQ_HEAD(, status_update_write) now = TAILQ_HEAD_INITIALIZER(now);
-	struct status_update_write *r;
+	struct status_update_write *w;
 
-	TAILQ_CONCAT(&now, &q->late_records, link);
-	while ((r = TAILQ_FIRST(&now))) {
-		TAILQ_REMOVE(&now, r, link);
-		if (is_superseded(r))
-			finish_status_update(r);
+	TAILQ_CONCAT(&now, &q->late_updates, link);
+	while ((w = TAILQ_FIRST(&now))) {
+		TAILQ_REMOVE(&now, w, link);
+		if (is_superseded(w))
+			finish_status_update(w);
 		else
-			append_status_update(r);
+			append_status_update(w);
 	}
 }
 
 void
 status_updates_clear(struct queue *q)
 {
-	struct status_update_write *r;
+	struct status_update_write *w;
 
-	while ((r = TAILQ_FIRST(&q->late_records))) {
-		TAILQ_REMOVE(&q->late_records, r, link);
-		mem_free(r);
+	while ((w = TAILQ_FIRST(&q->late_updates))) {
+		TAILQ_REMOVE(&q->late_updates, w, link);
+		mem_free(w);
 	}
 }

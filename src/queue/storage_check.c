@@ -13,7 +13,7 @@
 static void
 storage_check_failed(struct queue *q, int error)
 {
-	struct disk_retry *t = &q->storing.trouble;
+	struct disk_retry *t = &q->storage_check.retry;
 
 	errno = error;
 	disk_retry_log(t, "deliveries wait, for what becomes of them cannot be stored");
@@ -26,7 +26,7 @@ storage_check_answered(int error, void *arg)
 {
 	struct queue *q = arg;
 
-	q->storing.is_asked = false;
+	q->storage_check.is_asked = false;
 	if (error)
 		storage_check_failed(q, error);
 	else
@@ -43,9 +43,9 @@ storage_check_ask(struct queue *q)
 	    .fn = storage_check_answered,
 	    .arg = q};
 
-	if (q->storing.is_asked || disk_retry_is_pausing(&q->storing.trouble))
+	if (q->storage_check.is_asked || disk_retry_is_pausing(&q->storage_check.retry))
 		return;
-	q->storing.is_asked = true;
+	q->storage_check.is_asked = true;
 	if (spool_append(q->spool, &batch) != 0)
 		storage_check_answered(errno, q);
 }
@@ -55,14 +55,14 @@ storage_check_may_deliver(struct queue *q)
 {
 	int64_t stored_ms = completion_stored_ms(q->spool);
 
-	/* those are tried again by their owner, and prove enough */
-	if (q->storing.late)
+	/* the owner of the updates stores them again, and their success is proof enough */
+	if (q->storage_check.late_count)
 		return false;
 	if (!stored_ms || clock_mono_ms() - stored_ms > STORAGE_CHECK_FRESH_MS) {
 		storage_check_ask(q);
 		return false;
 	}
-	disk_retry_end(&q->storing.trouble, "deliveries begin");
+	disk_retry_end(&q->storage_check.retry, "deliveries begin");
 	return true;
 }
 
@@ -74,37 +74,37 @@ storage_check_add_late(
 	    [SPOOL_DONE] = "sent",
 	    [SPOOL_DEFERRED] = "deferred",
 	    [SPOOL_FAILED] = "failed"};
-	struct storage_check *s = &q->storing;
+	struct storage_check *s = &q->storage_check;
 	char text[ID_NUMBER_TEXT_BYTES];
 
 	storage_check_failed(q, error);
-	s->late++;
-	s->told++;
-	if (s->told <= STORAGE_CHECK_TOLD_MAX)
+	s->late_count++;
+	s->logged_count++;
+	if (s->logged_count <= STORAGE_CHECK_LOGGED_MAX)
 		log_warn("spool: the status of %s (%s) could not be stored: %s; a restart before "
 			 "it is may send it again", msgid_text(id, number, text), words[outcome],
 		    strerror(error));
-	else if (s->told == STORAGE_CHECK_TOLD_MAX + 1)
+	else if (s->logged_count == STORAGE_CHECK_LOGGED_MAX + 1)
 		log_warn("spool: more statuses that were not stored are only counted");
 }
 
 void
 storage_check_drop_late(struct queue *q)
 {
-	struct storage_check *s = &q->storing;
+	struct storage_check *s = &q->storage_check;
 
-	if (--s->late)
+	if (--s->late_count)
 		return;
-	if (s->told > STORAGE_CHECK_TOLD_MAX)
-		log_warn("spool: %u statuses were stored late", s->told);
-	s->told = 0;
+	if (s->logged_count > STORAGE_CHECK_LOGGED_MAX)
+		log_warn("spool: %u statuses were stored late", s->logged_count);
+	s->logged_count = 0;
 	queue_wake(q);
 }
 
 void
 storage_check_end(struct queue *q)
 {
-	if (q->storing.late)
+	if (q->storage_check.late_count)
 		log_error("spool: %u statuses were not stored: mail that was sent may be sent "
-			  "again after the next start", q->storing.late);
+			  "again after the next start", q->storage_check.late_count);
 }

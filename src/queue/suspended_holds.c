@@ -12,13 +12,13 @@
 #include "conf/login_name.h"
 #include "queue/admin_changes.h"
 
-enum { COMING_TEXT_BYTES = 2048 };
+enum { ALERT_TEXT_BYTES = 2048 };
 
 struct suspended_hold {
 	LIST_ENTRY(suspended_hold) link;
-	struct admin_command *errand; /* NULL: it has ended */
+	struct admin_command *command; /* NULL: it has ended */
 	struct str account, why;
-	int64_t at_ms;    /* of the newest session that can be meant */
+	int64_t at_ms;    /* of the newest session that is included */
 	int64_t until_ms; /* monotonic */
 };
 
@@ -34,35 +34,35 @@ suspended_hold_copy(struct str s)
 }
 
 static void
-suspended_hold_free(struct suspended_hold *c)
+suspended_hold_free(struct suspended_hold *hold)
 {
-	if (c->errand)
-		c->errand->coming = NULL;
-	LIST_REMOVE(c, link);
-	mem_free((char *)c->account.p);
-	mem_free((char *)c->why.p);
-	mem_free(c);
+	if (hold->command)
+		hold->command->suspended_hold = NULL;
+	LIST_REMOVE(hold, link);
+	mem_free((char *)hold->account.p);
+	mem_free((char *)hold->why.p);
+	mem_free(hold);
 }
 
-/* Those that are over go; how many are left. */
+/* Frees those that are over; returns how many are left. */
 static size_t
 suspended_hold_count(struct queue *q)
 {
-	struct suspended_hold *c, *after;
+	struct suspended_hold *hold, *after;
 	size_t count = 0;
 
-	for (c = LIST_FIRST(&q->comings); c; c = after) {
-		after = LIST_NEXT(c, link);
-		if (c->errand || clock_mono_ms() < c->until_ms)
+	for (hold = LIST_FIRST(&q->suspended_holds); hold; hold = after) {
+		after = LIST_NEXT(hold, link);
+		if (hold->command || clock_mono_ms() < hold->until_ms)
 			count++;
 		else
-			suspended_hold_free(c);
+			suspended_hold_free(hold);
 	}
 	return count;
 }
 
-/* Those of an account that are older than this one, which holds in their place; those whose
- * commands are under way go at the end of these.  The latest time that they say. */
+/* Frees the holds of an account that are older than this one, which replaces them; a hold whose
+ * command is running stays until the end of that command.  Returns the latest at_ms among them. */
 static int64_t
 suspended_hold_replace(struct suspended_hold *older, struct str account)
 {
@@ -74,114 +74,114 @@ suspended_hold_replace(struct suspended_hold *older, struct str account)
 		if (!str_ieq(older->account, account))
 			continue;
 		at_ms = older->at_ms > at_ms ? older->at_ms : at_ms;
-		if (!older->errand)
+		if (!older->command)
 			suspended_hold_free(older);
 	}
 	return at_ms;
 }
 
 void
-suspended_hold_add(struct admin_command *errand)
+suspended_hold_add(struct admin_command *command)
 {
-	struct queue *q = errand->queue;
-	struct str account = errand->filter.account;
+	struct queue *q = command->queue;
+	struct str account = command->filter.account;
 	int64_t now = clock_ms(), former;
-	struct suspended_hold *c;
+	struct suspended_hold *hold;
 	struct buf why;
 
-	if (account.n == 0 || errand->is_dry_run)
+	if (account.n == 0 || command->is_dry_run)
 		return;
-	former = suspended_hold_replace(LIST_FIRST(&q->comings), account);
-	errand->is_coming_lost = suspended_hold_count(q) >= SUSPENDED_HOLD_MAX;
-	if (errand->is_coming_lost)
+	former = suspended_hold_replace(LIST_FIRST(&q->suspended_holds), account);
+	command->is_suspended_hold_refused = suspended_hold_count(q) >= SUSPENDED_HOLD_MAX;
+	if (command->is_suspended_hold_refused)
 		return;
-	c = MEM_NEW(struct suspended_hold);
+	hold = MEM_NEW(struct suspended_hold);
 	buf_init(&why, SPOOL_DETAIL_MAX);
-	c->errand = errand;
-	c->account = suspended_hold_copy(account);
-	c->why = suspended_hold_copy(admin_changes_hold_why(errand, &why));
-	/* after a clock that was set back, ids go on above the newest one */
-	c->at_ms = now > q->newest_ms ? now : q->newest_ms;
-	c->at_ms = former > c->at_ms ? former : c->at_ms;
-	c->until_ms = clock_mono_ms() + SUSPENDED_HOLD_MS;
-	LIST_INSERT_HEAD(&q->comings, c, link);
-	errand->coming = c;
+	hold->command = command;
+	hold->account = suspended_hold_copy(account);
+	hold->why = suspended_hold_copy(admin_changes_hold_why(command, &why));
+	/* after the clock was set back, ids continue above the newest one */
+	hold->at_ms = now > q->newest_ms ? now : q->newest_ms;
+	hold->at_ms = former > hold->at_ms ? former : hold->at_ms;
+	hold->until_ms = clock_mono_ms() + SUSPENDED_HOLD_MS;
+	LIST_INSERT_HEAD(&q->suspended_holds, hold, link);
+	command->suspended_hold = hold;
 	buf_clear(&why);
 }
 
 static bool
-coming_is_released(const struct suspended_hold *c, const struct admin_command *errand)
+suspended_hold_is_released(const struct suspended_hold *hold, const struct admin_command *command)
 {
-	const struct admin_filter *f = &errand->filter;
+	const struct admin_filter *f = &command->filter;
 
-	return (str_ieq(c->account, f->account) || str_ieq(c->account, f->user) ||
-		   str_ieq(c->account, f->other_user)) &&
-	    (errand->held_for.n == 0 || admin_changes_is_held_for(errand, c->why));
+	return (str_ieq(hold->account, f->account) || str_ieq(hold->account, f->user) ||
+		   str_ieq(hold->account, f->other_user)) &&
+	    (command->held_for.n == 0 || admin_changes_is_held_for(command, hold->why));
 }
 
 void
-suspended_hold_remove(const struct admin_command *errand)
+suspended_hold_remove(const struct admin_command *command)
 {
-	struct queue *q = errand->queue;
-	struct suspended_hold *c, *after;
+	struct queue *q = command->queue;
+	struct suspended_hold *hold, *after;
 
-	if (errand->is_dry_run || admin_filter_is_narrow(&errand->filter))
+	if (command->is_dry_run || admin_filter_is_narrow(&command->filter))
 		return;
-	for (c = LIST_FIRST(&q->comings); c; c = after) {
-		after = LIST_NEXT(c, link);
-		if (coming_is_released(c, errand))
-			suspended_hold_free(c);
+	for (hold = LIST_FIRST(&q->suspended_holds); hold; hold = after) {
+		after = LIST_NEXT(hold, link);
+		if (suspended_hold_is_released(hold, command))
+			suspended_hold_free(hold);
 	}
 }
 
 static void
-coming_add_unheld(const struct admin_command *errand, struct buf *out)
+suspended_hold_add_unheld(const struct admin_command *command, struct buf *out)
 {
-	if (errand->failed)
+	if (command->failed)
 		buf_addf(out,
-		    ", %zu %s not, because the spool could not store it: %s", errand->failed,
-		    errand->failed == 1 ? "is" : "are", strerror(errand->error));
-	if (errand->is_coming_lost)
+		    ", %zu %s not, because the spool could not store it: %s", command->failed,
+		    command->failed == 1 ? "is" : "are", strerror(command->error));
+	if (command->is_suspended_hold_refused)
 		buf_addz(out,
 		    ", but not what was being stored, or came from its sessions later: too many "
 		    "users were suspended at the same time");
 }
 
 void
-suspended_hold_alert(const struct admin_command *errand)
+suspended_hold_alert(const struct admin_command *command)
 {
-	struct str account = errand->filter.account;
-	size_t held = errand->held + errand->changed;
+	struct str account = command->filter.account;
+	size_t held = command->held + command->changed;
 	char object[LOGIN_NAME_BYTES + 64];
 	struct buf text;
 
-	if (!errand->coming && !errand->is_coming_lost)
+	if (!command->suspended_hold && !command->is_suspended_hold_refused)
 		return;
 	snprintf(object, sizeof object, "queued mail of %.*s%s%s", STR_ARG(account),
-	    errand->failed ? ", not stored" : "",
-	    errand->is_coming_lost ? ", and not what comes" : "");
-	buf_init(&text, COMING_TEXT_BYTES);
+	    command->failed ? ", not stored" : "",
+	    command->is_suspended_hold_refused ? ", and not what comes" : "");
+	buf_init(&text, ALERT_TEXT_BYTES);
 	buf_addf(&text, "%zu queued message%s of login %.*s %s held", held, held == 1 ? "" : "s",
 	    STR_ARG(account), held == 1 ? "is" : "are");
-	coming_add_unheld(errand, &text);
-	buf_addf(&text, " (user suspend --hold), by %.*s%s%.*s", STR_ARG(errand->by),
-	    errand->claim.n ? " for " : "", STR_ARG(errand->claim));
-	role_alert(errand->queue->role, NOTICE_ACCESS, str_of(object), "%.*s",
+	suspended_hold_add_unheld(command, &text);
+	buf_addf(&text, " (user suspend --hold), by %.*s%s%.*s", STR_ARG(command->by),
+	    command->claimed_name.n ? " for " : "", STR_ARG(command->claimed_name));
+	role_alert(command->queue->role, NOTICE_ACCESS, str_of(object), "%.*s",
 	    STR_ARG(buf_str(&text)));
 	buf_clear(&text);
 }
 
 void
-suspended_hold_command_ended(struct admin_command *errand)
+suspended_hold_command_ended(struct admin_command *command)
 {
-	struct suspended_hold *c = errand->coming, *newer;
+	struct suspended_hold *hold = command->suspended_hold, *newer;
 
-	errand->coming = NULL;
-	if (!c)
+	command->suspended_hold = NULL;
+	if (!hold)
 		return;
-	c->errand = NULL;
-	newer = LIST_FIRST(&errand->queue->comings);
-	while (newer != c && !str_ieq(newer->account, c->account))
+	hold->command = NULL;
+	newer = LIST_FIRST(&command->queue->suspended_holds);
+	while (newer != hold && !str_ieq(newer->account, hold->account))
 		newer = LIST_NEXT(newer, link);
 	(void)suspended_hold_replace(LIST_NEXT(newer, link), newer->account);
 }
@@ -189,45 +189,45 @@ suspended_hold_command_ended(struct admin_command *errand)
 void
 suspended_hold_clear(struct queue *q)
 {
-	struct suspended_hold *c;
+	struct suspended_hold *hold;
 
-	while ((c = LIST_FIRST(&q->comings)))
-		suspended_hold_free(c);
+	while ((hold = LIST_FIRST(&q->suspended_holds)))
+		suspended_hold_free(hold);
 }
 
 /* ---- messages ---- */
 
 static bool
-suspended_hold_fits(const struct suspended_hold *c, const struct queued_message *e)
+suspended_hold_fits(const struct suspended_hold *hold, const struct queued_message *e)
 {
-	return id_ms(e->id.session) <= c->at_ms && str_ieq(c->account, e->user->name);
+	return id_ms(e->id.session) <= hold->at_ms && str_ieq(hold->account, e->user->name);
 }
 
 static struct suspended_hold *
 suspended_hold_find(struct queue *q, const struct queued_message *e)
 {
-	struct suspended_hold *c;
+	struct suspended_hold *hold;
 
 	if (suspended_hold_count(q) == 0)
 		return NULL;
-	LIST_FOREACH(c, &q->comings, link)
-		if (suspended_hold_fits(c, e))
-			return c;
+	LIST_FOREACH(hold, &q->suspended_holds, link)
+		if (suspended_hold_fits(hold, e))
+			return hold;
 	return NULL;
 }
 
 struct str
 suspended_hold_reason(struct queue *q, const struct queued_message *e)
 {
-	const struct suspended_hold *c = suspended_hold_find(q, e);
+	const struct suspended_hold *hold = suspended_hold_find(q, e);
 
-	return c ? c->why : STR_NULL;
+	return hold ? hold->why : STR_NULL;
 }
 
 bool
-suspended_hold_is_awaited(const struct admin_command *errand, const struct queued_message *e)
+suspended_hold_is_awaited(const struct admin_command *command, const struct queued_message *e)
 {
-	return errand->coming && suspended_hold_fits(errand->coming, e);
+	return command->suspended_hold && suspended_hold_fits(command->suspended_hold, e);
 }
 
 static void
@@ -242,30 +242,30 @@ suspended_hold_log(const struct queued_message *e)
 void
 suspended_hold_message_stored(struct queue *q, struct queued_message *e)
 {
-	struct suspended_hold *c = suspended_hold_find(q, e);
-	struct admin_command *errand = c ? c->errand : NULL;
+	struct suspended_hold *hold = suspended_hold_find(q, e);
+	struct admin_command *command = hold ? hold->command : NULL;
 	bool is_stored_held = e->is_held;
 
-	if (errand)
-		errand->matched++;
+	if (command)
+		command->matched++;
 	if (is_stored_held)
 		suspended_hold_log(e);
-	/* nothing of it is scheduled before its hold is durable */
-	e->is_held |= errand != NULL;
+	/* none of its deliveries is scheduled before the hold is durable */
+	e->is_held |= command != NULL;
 	queue_add_message(q, e);
-	if (errand && is_stored_held)
-		admin_command_changed(errand, e->id);
-	else if (errand)
-		admin_changes_hold_new(errand, e);
+	if (command && is_stored_held)
+		admin_command_changed(command, e->id);
+	else if (command)
+		admin_changes_hold_new(command, e);
 }
 
 bool
 suspended_hold_is_unstored(const struct queue *q)
 {
-	const struct admin_command *errand;
+	const struct admin_command *command;
 
-	TAILQ_FOREACH(errand, &q->errands, link)
-		if (errand->coming && errand->unstored)
+	TAILQ_FOREACH(command, &q->admin_commands, link)
+		if (command->suspended_hold && command->unstored)
 			return true;
 	return false;
 }

@@ -1,11 +1,13 @@
 /*
- * suspended_holds: a user was suspended with --hold: what the sessions of before have handed over,
- * or still hand over, is held too.  What is on its way into the spool at the command is held when
- * it is stored, and the command ends after that; what comes later is stored together with its hold.
+ * suspended_holds: a user was suspended with --hold: mail that its earlier sessions have handed
+ * over, or still hand over, is held too.  A message that is being stored at the time of the command
+ * is held when it is stored, and the command ends after that; a later message is stored together
+ * with its hold.
  *
- * The sessions end when submission hears of the suspension, so this is for a while and in memory: a
- * queue that is started again has lost all channels, and with them all that was under way.  It
- * counts for sessions that began before the command; those after a `user resume` are others.
+ * The sessions end when submission learns of the suspension, so a hold lasts only for a limited
+ * time and is kept in memory: a queue process that is started again has lost all channels, and with
+ * them all such messages.  A hold applies to sessions that began before the command; sessions after
+ * a `user resume` are not included.
  */
 #ifndef QUEUE_SUSPENDED_HOLDS_H
 #define QUEUE_SUSPENDED_HOLDS_H
@@ -16,31 +18,32 @@ struct suspended_hold;
 
 enum {
 	SUSPENDED_HOLD_MAX = 64,
-	/* longer than submission waits for its longest answer (MESSAGE_COMMIT_MS) */
+	/* longer than the longest wait of submission for an answer (MESSAGE_COMMIT_MS) */
 	SUSPENDED_HOLD_MS = 10 * 60 * 1000,
 };
 
-/* The errand's account, if it names one and is no dry run, in the place of what there is of the
- * same.  There is no room: is_coming_lost; suspended_hold_too_many says so. */
-void suspended_hold_add(struct admin_command *errand);
+/* Adds a hold for the account of the command, if it names one and is no dry run; it replaces an
+ * older hold of the account.  Without room: is_suspended_hold_refused, and suspended_hold_too_many
+ * is the answer. */
+void suspended_hold_add(struct admin_command *command);
 extern const char suspended_hold_too_many[];
-/* Of a release of all mail that is held of an account, or user, or of all that is held for a reason
- * which is the one here: what is to come may go again too. */
-void suspended_hold_remove(const struct admin_command *errand);
-/* At the errand's end: the notice of a suspended user says how much of its mail is held now, by
- * whatever command, and what is not.  Main hears of the same object once in a day, so each of these
- * ends has its own. */
-void suspended_hold_alert(const struct admin_command *errand);
-void suspended_hold_command_ended(struct admin_command *errand);
+/* Called for a release.  When it covers all held mail of an account or user, or all mail that is
+ * held for the reason of a hold, that hold is removed: later mail is not held any more. */
+void suspended_hold_remove(const struct admin_command *command);
+/* At the end of the command: an alert with the number of messages of the suspended user that are
+ * held now, by any command, and with those that are not.  Main sends a notice about the same object
+ * only once a day, so each of these cases has its own object. */
+void suspended_hold_alert(const struct admin_command *command);
+void suspended_hold_command_ended(struct admin_command *command);
 void suspended_hold_clear(struct queue *q);
 
-/* Is this message to be held?  Then why; else none. */
+/* The reason for which this message must be held; or an empty string. */
 struct str suspended_hold_reason(struct queue *q, const struct queued_message *e);
-/* Does the errand wait for it? */
-bool suspended_hold_is_awaited(const struct admin_command *errand, const struct queued_message *e);
-/* Of a message that was stored, with the hold or without: into the book. */
+/* Does the command wait for this message? */
+bool suspended_hold_is_awaited(const struct admin_command *command, const struct queued_message *e);
+/* A message was stored, with the hold or without: queues it. */
 void suspended_hold_message_stored(struct queue *q, struct queued_message *e);
-/* Another errand's hold of such a message is not stored yet. */
+/* The hold of such a message, by any command, is not stored yet. */
 bool suspended_hold_is_unstored(const struct queue *q);
 
 #endif

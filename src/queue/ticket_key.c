@@ -8,18 +8,18 @@
 #include "base/log.h"
 
 uint64_t
-ticket_of(const struct queue *q, uint64_t number, const struct delivery *s)
+ticket_of(const struct queue *q, uint64_t number, const struct delivery *delivery)
 {
-	uint32_t place = (uint32_t)(s - s->entry->shipments);
+	uint32_t place = (uint32_t)(delivery - delivery->message->deliveries);
 
-	return ticket_make(&q->tickets, number, s->entry->id, place);
+	return ticket_make(&q->tickets, number, delivery->message->id, place);
 }
 
 bool
 ticket_is_right(
-    const struct queue *q, uint64_t number, const struct delivery *s, uint64_t ticket)
+    const struct queue *q, uint64_t number, const struct delivery *delivery, uint64_t ticket)
 {
-	return ticket_of(q, number, s) == ticket;
+	return ticket_of(q, number, delivery) == ticket;
 }
 
 static void
@@ -36,7 +36,8 @@ ticket_key_stored(int error, void *arg)
 	queue_wake(q);
 }
 
-/* Without it nothing is handed out: a queue after this one would not believe relay. */
+/* Without a stored key no attempt begins: a later queue process could not check the tickets of
+ * relay. */
 void
 ticket_key_store(struct queue *q)
 {

@@ -1,5 +1,5 @@
 /*
- * tickets: HMAC-SHA256, cut to 64 bits: a forger has one guess for each line in the log.
+ * tickets: HMAC-SHA256, cut to 64 bits.  Each wrong guess writes a line to the log.
  */
 #include "queue/tickets.h"
 
@@ -30,9 +30,9 @@ tickets_ensure(struct tickets *t)
 }
 
 uint64_t
-ticket_make(const struct tickets *t, uint64_t job, struct msgid id, uint32_t place)
+ticket_make(const struct tickets *t, uint64_t attempt_id, struct msgid id, uint32_t place)
 {
-	uint64_t words[4] = {job, id.session, id.number, place};
+	uint64_t words[4] = {attempt_id, id.session, id.number, place};
 	unsigned char mac[MAC_BYTES];
 	uint64_t ticket;
 

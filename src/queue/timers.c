@@ -1,5 +1,5 @@
 /*
- * timers: a binary heap whose members know their place.
+ * timers: a binary heap; each timer stores its place in it.
  */
 #include "queue/timers.h"
 
@@ -49,7 +49,7 @@ sift_timer_down(struct timers *h, struct timer *t, size_t place)
 	place_timer(h, t, place);
 }
 
-/* Where it belongs, seen from a place that is free. */
+/* Moves a timer from a free place to the place where it belongs. */
 static void
 sift_timer(struct timers *h, struct timer *t, size_t place)
 {

@@ -1,6 +1,6 @@
 /*
- * timers: a heap of moments, embedded in the things that wait.  The earliest is found at once;
- * setting, moving and removing cost the logarithm of how many wait.
+ * timers: a heap of times, embedded in the structs that wait.  The earliest is found at once;
+ * setting, moving and removing cost the logarithm of the number of timers.
  */
 #ifndef QUEUE_TIMERS_H
 #define QUEUE_TIMERS_H
@@ -12,7 +12,7 @@
 struct timer {
 	int64_t at_ms;
 	uint32_t place; /* from 1 in the heap; 0: not set */
-	uint8_t kind;   /* the owner's: what it is embedded in */
+	uint8_t kind;   /* of the struct that it is embedded in; for the owner */
 };
 
 struct timers {

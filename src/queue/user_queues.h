@@ -1,6 +1,7 @@
 /*
- * user_queues: one user's parcels that are ready at one site, in the order of their coming.  A lane
- * is in its site's list `lanes`, or parked while its user holds its share.  For destinations.c.
+ * user_queues: the ready deliveries of one user at one destination, in order of arrival.  A user
+ * queue is in the list `user_queues` of its destination, or in `parked` while its user has used up
+ * its share.  For destinations.c.
  */
 #ifndef QUEUE_USER_QUEUES_H
 #define QUEUE_USER_QUEUES_H
@@ -8,9 +9,9 @@
 #include "queue/destinations.h"
 
 struct user_queue {
-	TAILQ_ENTRY(user_queue) link;    /* site->lanes or site->parked */
+	TAILQ_ENTRY(user_queue) link;    /* destination->user_queues or destination->parked */
 	TAILQ_ENTRY(user_queue) waiting; /* share->parked[kind] */
-	struct sched_destination *site;
+	struct sched_destination *destination;
 	struct sched_share *share;
 	struct sched_delivery *first, *last;
 	uint8_t kind; /* enum sched_share_kind, while it is parked */
@@ -18,21 +19,21 @@ struct user_queue {
 };
 
 static inline enum sched_share_kind
-sched_destination_kind(const struct sched_destination *site)
+sched_destination_kind(const struct sched_destination *destination)
 {
-	return site->is_proven ? SCHED_SHARE_PROVEN : SCHED_SHARE_UNPROVEN;
+	return destination->is_proven ? SCHED_SHARE_PROVEN : SCHED_SHARE_UNPROVEN;
 }
 
-/* At the end of its user's lane, which is made when there is none. */
-void user_queue_add(
-    struct sched_destinations *all, struct sched_destination *site, struct sched_delivery *p);
-/* Out of its lane, which ends when it is empty. */
+/* Adds it at the end of its user queue, which is created when there is none. */
+void user_queue_add(struct sched_destinations *all, struct sched_destination *destination,
+    struct sched_delivery *p);
+/* Removes it from its user queue, which is freed when it is empty. */
 void user_queue_remove(struct sched_destinations *all, struct sched_delivery *p);
-/* Its user holds its share of what its site counts for. */
-void user_queue_park(struct sched_destinations *all, struct user_queue *lane);
-/* To the head of its lane, and that to the head of its site's lanes. */
+/* The user has used up its share of the kind of slots that the destination counts for. */
+void user_queue_park(struct sched_destinations *all, struct user_queue *user_queue);
+/* Moves it to the head of its user queue, and that to the head of the destination's user queues. */
 void user_queue_put_first(struct sched_destinations *all, struct sched_delivery *p);
-/* To the end of its site's lanes again. */
-void user_queue_unpark(struct sched_destinations *all, struct user_queue *lane);
+/* Moves it to the end of the destination's user queues again. */
+void user_queue_unpark(struct sched_destinations *all, struct user_queue *user_queue);
 
 #endif

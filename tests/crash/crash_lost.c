@@ -329,7 +329,7 @@ lost_release(struct lost_test *t, struct queued_messages *b, struct queued_messa
 static void
 lost_expect_held(struct lost_test *t, const struct queued_message *e, unsigned told)
 {
-	if (!e->is_unlosable || !e->is_held || !lost_item(t)->is_held)
+	if (!e->is_envelope_too_large || !e->is_held || !lost_item(t)->is_held)
 		model_broken(&t->m, "it is not held");
 	if (cases_told("its list of recipients is too large") != told)
 		model_broken(&t->m, "told %u times, not %u",
@@ -347,8 +347,8 @@ a_list_that_is_too_large(void)
 	struct queued_message *e;
 	size_t said;
 
-	queued_init(&q.book);
-	e = lost_entry(&q.book, t->id);
+	queued_init(&q.queued);
+	e = lost_entry(&q.queued, t->id);
 	lost_content_init(&q);
 	lost_flip(t);
 	model_churn(&t->m, 300);
@@ -369,12 +369,12 @@ a_list_that_is_too_large(void)
 		if (cases_logged() != said)
 			model_broken(&t->m, "told again: %zu bytes of log, then %zu", said,
 			    cases_logged());
-		lost_release(t, &q.book, e);
+		lost_release(t, &q.queued, e);
 		lost_age(t, 0);
 		lost_turns(t, 4);
 	}
 	lost_expect_held(t, e, 3);
-	queued_clear(&q.book);
+	queued_clear(&q.queued);
 	return lost_end(t);
 }
 

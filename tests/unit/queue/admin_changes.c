@@ -24,32 +24,33 @@ left(struct rig *r)
 }
 
 static void
-begin_with_job(struct rig *r)
+begin_with_attempt(struct rig *r)
 {
 	rig_begin(r, rig_slow);
 	rig_relay(r, true);
 	cr_assert_eq(rig_commit(r, rig_id(1), alice, TO("bob@example.net")).code, 250);
-	rig_job(r, 0);
+	rig_attempt(r, 0);
 }
 
 /* The host took it, then it was deleted, then the queue was started again: relay tells the new one,
  * which does not know it, and forgets it: the log has it. */
-Test(changes, a_result_of_what_was_deleted_before_a_start_is_logged, .timeout = 60)
+Test(admin_changes, a_result_of_what_was_deleted_before_a_start_is_logged, .timeout = 60)
 {
 	static struct rig r;
 	char id[ID_NUMBER_TEXT_BYTES], field[64];
 	int log;
 
-	begin_with_job(&r);
+	begin_with_attempt(&r);
 	rig_admin(&r, "queue.delete", all);
 	rig_kill(&r);
 	log = rig_keep_log();
 	rig_start(&r);
 	rig_relay(&r, false);
-	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_results(&r, &r.attempts[0], 250, "none");
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);
-	snprintf(field, sizeof field, "id=%s", msgid_text(r.jobs[0].id, r.jobs[0].numbers[0], id));
+	snprintf(field, sizeof field, "id=%s",
+	    msgid_text(r.attempts[0].id, r.attempts[0].numbers[0], id));
 	cr_expect(rig_has_line(log, "result unknown", field), "%s", rig_logged(log));
 	cr_expect(rig_has_line(log, "result unknown", "code=250"), "%s", rig_logged(log));
 	cr_expect(rig_has_line(log, "result unknown", "status=sent"), "%s", rig_logged(log));
@@ -58,18 +59,18 @@ Test(changes, a_result_of_what_was_deleted_before_a_start_is_logged, .timeout = 
 
 /* The host did not take it: whoever looks for mail that went out although it was deleted must not
  * find this. */
-Test(changes, a_failure_of_what_was_deleted_before_a_start_is_not_sent, .timeout = 60)
+Test(admin_changes, a_failure_of_what_was_deleted_before_a_start_is_not_sent, .timeout = 60)
 {
 	static struct rig r;
 	int log;
 
-	begin_with_job(&r);
+	begin_with_attempt(&r);
 	rig_admin(&r, "queue.delete", all);
 	rig_kill(&r);
 	log = rig_keep_log();
 	rig_start(&r);
 	rig_relay(&r, false);
-	rig_results(&r, &r.jobs[0], 550, "mailbox");
+	rig_results(&r, &r.attempts[0], 550, "mailbox");
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);
 	cr_expect(rig_has_line(log, "result unknown", "code=550"), "%s", rig_logged(log));
@@ -78,16 +79,16 @@ Test(changes, a_failure_of_what_was_deleted_before_a_start_is_not_sent, .timeout
 }
 
 /* The recipient failed, and the report waits until relay has told what it holds. */
-Test(changes, deletes_what_only_owes_a_report, .timeout = 60)
+Test(admin_changes, deletes_what_only_owes_a_report, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
 
-	begin_with_job(&r);
+	begin_with_attempt(&r);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, false);
-	rig_results(&r, &r.jobs[0], 550, "mailbox");
+	rig_results(&r, &r.attempts[0], 550, "mailbox");
 	rig_until(&r, &r.stored, 1);
 	says(&r, "queue.delete", all, "1 message changed\n");
 	cr_expect_eq(r.row_count, 1);
@@ -95,7 +96,7 @@ Test(changes, deletes_what_only_owes_a_report, .timeout = 60)
 	cr_expect(rig_has_line(log, "report id=", "status=dropped"));
 	rig_caught_up(&r);
 	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("eva@example.net")).code, 250);
-	cr_expect_eq(rig_job(&r, 1)->kind, ENVELOPE_MESSAGE, "no report");
+	cr_expect_eq(rig_attempt(&r, 1)->kind, ENVELOPE_MESSAGE, "no report");
 	says(&r, "queue.delete", all, "1 message changed\n");
 	rig_kill(&r);
 	rig_start(&r);
@@ -104,7 +105,7 @@ Test(changes, deletes_what_only_owes_a_report, .timeout = 60)
 }
 
 /* What counts is what was changed. */
-Test(changes, are_counted_as_they_are_made, .timeout = 60)
+Test(admin_changes, are_counted_as_they_are_made, .timeout = 60)
 {
 	static struct rig r;
 	char id[ID_NUMBER_TEXT_BYTES];
@@ -113,9 +114,9 @@ Test(changes, are_counted_as_they_are_made, .timeout = 60)
 	rig_relay(&r, true);
 	for (unsigned i = 1; i <= 3; i++)
 		cr_assert_eq(rig_commit(&r, rig_id(i), alice, TO("bob@example.net")).code, 250);
-	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
-	rig_results(&r, rig_job(&r, 1), 451, "greylisted");
-	rig_results(&r, rig_job(&r, 2), 451, "greylisted");
+	rig_results(&r, rig_attempt(&r, 0), 451, "greylisted");
+	rig_results(&r, rig_attempt(&r, 1), 451, "greylisted");
+	rig_results(&r, rig_attempt(&r, 2), 451, "greylisted");
 	rig_until(&r, &r.stored, 3);
 	msgid_text(rig_id(1), 0, id);
 	says(&r, "queue.release", all, "0 messages changed; 3 not changed: not held\n");
@@ -129,7 +130,7 @@ Test(changes, are_counted_as_they_are_made, .timeout = 60)
 	    "try\n");
 	cr_expect_eq(r.row_count, 0);
 	says(&r, "queue.release", WITH("id", id), "1 message changed\n");
-	rig_job(&r, 3);
+	rig_attempt(&r, 3);
 	says(&r, "queue.retry", WITH("id", id),
 	    "0 messages changed; 1 not changed: held, under way, or with no recipient left to "
 	    "try\n");
@@ -140,33 +141,33 @@ Test(changes, are_counted_as_they_are_made, .timeout = 60)
 	rig_end(&r);
 }
 
-Test(changes, deletes_what_is_with_relay, .timeout = 60)
+Test(admin_changes, deletes_what_is_with_relay, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
 
-	begin_with_job(&r);
+	begin_with_attempt(&r);
 	says(&r, "queue.delete", all, "1 message changed\n");
 	rig_until(&r, &r.cancels, 1);
-	cr_expect(r.cancelled == r.jobs[0].number && !r.is_forced);
+	cr_expect(r.cancelled == r.attempts[0].number && !r.is_forced);
 	cr_expect(rig_has_line(log, "deliver id=", "status=deleted"));
 	/* the host had it already */
-	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_results(&r, &r.attempts[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	cr_expect(rig_has_line(log, "status=sent", "reason=deleted"));
 	cr_expect_eq(left(&r), 0);
 	rig_end(&r);
 }
 
-Test(changes, deletes_what_relay_then_ends, .timeout = 60)
+Test(admin_changes, deletes_what_relay_then_ends, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
 
-	begin_with_job(&r);
+	begin_with_attempt(&r);
 	says(&r, "queue.delete", all, "1 message changed\n");
 	rig_until(&r, &r.cancels, 1);
-	rig_results(&r, &r.jobs[0], 451, "local");
+	rig_results(&r, &r.attempts[0], 451, "local");
 	rig_until(&r, &r.stored, 1);
 	cr_expect_not(rig_has_line(log, "status=sent", ""));
 	cr_expect_not(rig_has_line(log, "status=deferred", ""));
@@ -175,29 +176,29 @@ Test(changes, deletes_what_relay_then_ends, .timeout = 60)
 }
 
 /* It is no attempt, and none is made before the release. */
-Test(changes, holds_what_is_with_relay, .timeout = 60)
+Test(admin_changes, holds_what_is_with_relay, .timeout = 60)
 {
 	static struct rig r;
 
-	begin_with_job(&r);
+	begin_with_attempt(&r);
 	says(&r, "queue.hold", all, "1 message changed\n");
 	rig_until(&r, &r.cancels, 1);
-	cr_expect(r.cancelled == r.jobs[0].number && !r.is_forced);
-	rig_results(&r, &r.jobs[0], 451, "local");
+	cr_expect(r.cancelled == r.attempts[0].number && !r.is_forced);
+	rig_results(&r, &r.attempts[0], 451, "local");
 	rig_until(&r, &r.stored, 1);
 	rig_wait(&r, 100);
-	cr_expect_eq(r.job_count, 1);
+	cr_expect_eq(r.attempt_count, 1);
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_expect_eq(r.row_count, 1);
 	says(&r, "queue.release", all, "1 message changed\n");
-	cr_expect_eq(rig_job(&r, 1)->attempt, 1);
-	rig_results(&r, rig_job(&r, 1), 250, "none");
+	cr_expect_eq(rig_attempt(&r, 1)->attempt, 1);
+	rig_results(&r, rig_attempt(&r, 1), 250, "none");
 	rig_until(&r, &r.stored, 2);
 	cr_expect_eq(left(&r), 0);
 	rig_end(&r);
 }
 
-Test(changes, hold_release_delete, .timeout = 60)
+Test(admin_changes, hold_release_delete, .timeout = 60)
 {
 	static struct rig r;
 	char id[ID_NUMBER_TEXT_BYTES];
@@ -223,9 +224,9 @@ Test(changes, hold_release_delete, .timeout = 60)
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, true);
-	rig_until(&r, &r.job_count, 2);
+	rig_until(&r, &r.attempt_count, 2);
 	rig_wait(&r, 100);
-	cr_assert_eq(r.job_count, 2, "held messages stay");
+	cr_assert_eq(r.attempt_count, 2, "held messages stay");
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_assert_eq(r.row_count, 3);
 	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("alice@example.com")));
@@ -237,7 +238,7 @@ Test(changes, hold_release_delete, .timeout = 60)
 	rig_admin(&r, "queue.release", WITH("id", msgid_text(rig_id(0), 0, id)));
 	cr_assert_eq(r.row_count, 1);
 	cr_assert_str_eq(r.done_text, "1 message changed\n", "that is no damage");
-	rig_until(&r, &r.job_count, 3);
+	rig_until(&r, &r.attempt_count, 3);
 	rig_admin(&r, "queue.delete", WITH("user", "alice@example.com", "state", "held"));
 	cr_assert_eq(r.row_count, 2);
 	rig_kill(&r);
@@ -259,37 +260,37 @@ Test(changes, hold_release_delete, .timeout = 60)
 	rig_end(&r);
 }
 
-Test(changes, retry_now, .timeout = 60)
+Test(admin_changes, retry_now, .timeout = 60)
 {
 	static struct rig r;
 
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_job(&r, 0);
-	rig_results(&r, &r.jobs[0], 451, "connect");
+	rig_attempt(&r, 0);
+	rig_results(&r, &r.attempts[0], 451, "connect");
 	rig_until(&r, &r.stored, 1);
 	rig_admin(&r, "queue.retry", WITH("domain", "example.net"));
 	cr_assert_eq(r.row_count, 1);
-	rig_job(&r, 1);
-	cr_assert_eq(r.jobs[1].attempt, 2);
+	rig_attempt(&r, 1);
+	cr_assert_eq(r.attempts[1].attempt, 2);
 	rig_end(&r);
 }
 
 /* Not only when it was due before it was held. */
-Test(changes, a_release_tries_at_once, .timeout = 60)
+Test(admin_changes, a_release_tries_at_once, .timeout = 60)
 {
 	static struct rig r;
 
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_results(&r, rig_job(&r, 0), 451, "connect");
+	rig_results(&r, rig_attempt(&r, 0), 451, "connect");
 	rig_until(&r, &r.stored, 1);
 	rig_admin(&r, "queue.hold", WITH("domain", "example.net"));
 	rig_admin(&r, "queue.release", WITH("domain", "example.net"));
 	cr_assert_eq(r.row_count, 1);
-	cr_assert_eq(rig_job(&r, 1)->attempt, 2);
+	cr_assert_eq(rig_attempt(&r, 1)->attempt, 2);
 	rig_end(&r);
 }
 
@@ -301,7 +302,7 @@ one_after_the_other(struct rig *r, const char *first, const char *second)
 
 	strcpy(r->disk->unwritten, "marked@example.net");
 	rig_commit_soon(r, rig_id(2), alice, TO("marked@example.net"));
-	for (int i = 0; i < 1000 && !r->disk->unwritten_stood; i++)
+	for (int i = 0; i < 1000 && !r->disk->unwritten_blocked; i++)
 		rig_wait(r, 10);
 	rig_admin_soon(r, first, WITH("to", "a@example.net"));
 	rig_admin_soon(r, second, WITH("to", "a@example.net"));
@@ -317,7 +318,7 @@ one_after_the_other(struct rig *r, const char *first, const char *second)
 
 /* What is released while its hold is on its way to the disk is not held in the end, and the other
  * way round. */
-Test(changes, the_last_one_of_a_hold_and_a_release_counts, .timeout = 60)
+Test(admin_changes, the_last_one_of_a_hold_and_a_release_counts, .timeout = 60)
 {
 	static struct rig r;
 
@@ -335,7 +336,7 @@ Test(changes, the_last_one_of_a_hold_and_a_release_counts, .timeout = 60)
 }
 
 /* Those that were held for another reason stay held, however alike the reasons begin. */
-Test(changes, a_release_of_what_was_held_for_a_reason_leaves_others, .timeout = 60)
+Test(admin_changes, a_release_of_what_was_held_for_a_reason_leaves_others, .timeout = 60)
 {
 	static const char *const reasons[] = {"user suspended", "user suspended: phished",
 	    "user suspended twice", "evidence: user suspended", ""};

@@ -7,9 +7,9 @@ static const int64_t start_ms = INT64_C(1795000000000);
 static const int64_t retry_ms[] = {1000};
 
 struct room {
-	struct queued_messages book;
+	struct queued_messages queued;
 	struct schedule *schedule;
-	struct queued_message *entry;
+	struct queued_message *message;
 	struct arena arena;
 	const char *why;
 };
@@ -28,17 +28,17 @@ room_open(struct room *r)
 	    .recipient_count = 2};
 
 	arena_init(&r->arena, 1 << 20);
-	queued_init(&r->book);
+	queued_init(&r->queued);
 	r->schedule = schedule_new(&limits);
-	r->entry = queued_message_new(&r->book, &e, 432000000, STR("gw.test"));
-	queued_add(&r->book, r->entry);
+	r->message = queued_message_new(&r->queued, &e, 432000000, STR("gw.test"));
+	queued_add(&r->queued, r->message);
 }
 
 static void
 room_close(struct room *r)
 {
 	schedule_free(&r->schedule);
-	queued_clear(&r->book);
+	queued_clear(&r->queued);
 	arena_clear(&r->arena);
 }
 
@@ -61,10 +61,10 @@ fits(struct room *r, const char *key, const char *value)
 	struct admin_filter f;
 
 	cr_assert(parse(r, key, value, &f), "%s=%s: %s", key, value, r->why);
-	return admin_filter_fits(&f, r->schedule, r->entry, start_ms + 100000);
+	return admin_filter_fits(&f, r->schedule, r->message, start_ms + 100000);
 }
 
-Test(filter, each_condition)
+Test(admin_filter, each_condition)
 {
 	struct room r;
 	static const struct {
@@ -83,18 +83,18 @@ Test(filter, each_condition)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		cr_assert_eq(fits(&r, cases[i].key, cases[i].value), cases[i].fits, "%s=%s",
 		    cases[i].key, cases[i].value);
-	queued_message_hold(&r.book, r.entry, true);
+	queued_message_hold(&r.queued, r.message, true);
 	cr_assert(fits(&r, "state", "held"));
 	room_close(&r);
 }
 
 /* Recipients that are settled are not meant any more. */
-Test(filter, settled_recipients_do_not_count)
+Test(admin_filter, settled_recipients_do_not_count)
 {
 	struct room r;
 
 	room_open(&r);
-	queued_recipient_set_outcome(&r.book, r.entry, 1, SPOOL_DONE, 0);
+	queued_recipient_set_outcome(&r.queued, r.message, 1, SPOOL_DONE, 0);
 	cr_assert_not(fits(&r, "to", "bob@example.net"));
 	cr_assert_not(fits(&r, "domain", "example.net"));
 	cr_assert(fits(&r, "domain", "example.org"));
@@ -102,7 +102,7 @@ Test(filter, settled_recipients_do_not_count)
 }
 
 /* The id of a session, alone or among those of messages. */
-Test(filter, sessions)
+Test(admin_filter, sessions)
 {
 	struct room r;
 	struct admin_filter f;
@@ -111,36 +111,36 @@ Test(filter, sessions)
 
 	room_open(&r);
 	cr_assert(parse(&r, "id", msgid_text((struct msgid){7, 0}, 0, id), &f));
-	cr_assert(f.has_sessions && admin_filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_assert(f.has_sessions && admin_filter_fits(&f, r.schedule, r.message, start_ms));
 	cr_assert(parse(&r, "id", msgid_text((struct msgid){8, 0}, 0, id), &f));
-	cr_assert_not(admin_filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_assert_not(admin_filter_fits(&f, r.schedule, r.message, start_ms));
 	cr_assert(parse(&r, "id", msgid_text((struct msgid){7, 1}, 0, id), &f));
 	cr_assert_not(f.has_sessions);
 	buf_init(&values, 1024);
 	message_values_add(&values, "id", str_of(msgid_text((struct msgid){8, 0}, 0, id)));
 	message_values_add(&values, "id", str_of(msgid_text((struct msgid){7, 2}, 0, id)));
 	cr_assert(admin_filter_parse(buf_str(&values), &r.arena, &f, &r.why));
-	cr_assert_not(admin_filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_assert_not(admin_filter_fits(&f, r.schedule, r.message, start_ms));
 	buf_clear(&values);
 	room_close(&r);
 }
 
-Test(filter, states_follow_the_schedule)
+Test(admin_filter, states_follow_the_schedule)
 {
 	struct room r;
 	struct sched_delivery *p;
 
 	room_open(&r);
-	p = &r.entry->shipments[0].parcel;
+	p = &r.message->deliveries[0].sched;
 	p->due_ms = start_ms + 200000;
 	schedule_add(r.schedule, p, STR("example.net"), start_ms);
-	cr_assert_str_eq(admin_filter_state(r.schedule, r.entry, start_ms), "deferred");
-	cr_assert_str_eq(admin_filter_state(r.schedule, r.entry, start_ms + 200000), "active");
+	cr_assert_str_eq(admin_filter_state(r.schedule, r.message, start_ms), "deferred");
+	cr_assert_str_eq(admin_filter_state(r.schedule, r.message, start_ms + 200000), "active");
 	schedule_remove(r.schedule, p);
 	room_close(&r);
 }
 
-Test(filter, what_is_refused)
+Test(admin_filter, what_is_refused)
 {
 	struct room r;
 	struct admin_filter f;
@@ -160,7 +160,7 @@ Test(filter, what_is_refused)
 }
 
 /* A condition without a value is a variable of a script that was not set, not "all messages". */
-Test(filter, an_empty_value_is_an_error)
+Test(admin_filter, an_empty_value_is_an_error)
 {
 	static const char *const keys[] = {
 	    "user", "account", "from", "to", "domain", "state", "older", "id"};
@@ -174,15 +174,15 @@ Test(filter, an_empty_value_is_an_error)
 	room_close(&r);
 }
 
-Test(filter, a_user_without_a_domain)
+Test(admin_filter, a_user_without_a_domain)
 {
 	struct admin_filter f;
 	struct room r;
 
 	room_open(&r);
 	cr_assert(parse(&r, "user", "alice", &f));
-	cr_expect_not(admin_filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_expect_not(admin_filter_fits(&f, r.schedule, r.message, start_ms));
 	f.other_user = STR("alice@example.com");
-	cr_expect(admin_filter_fits(&f, r.schedule, r.entry, start_ms));
+	cr_expect(admin_filter_fits(&f, r.schedule, r.message, start_ms));
 	room_close(&r);
 }

@@ -20,7 +20,7 @@ check_row(struct rig *r, unsigned row, const struct expected *expected)
 }
 
 /* A message with one recipient that was sent, one deferred and one running. */
-Test(rows, a_message_and_its_recipients, .timeout = 60)
+Test(admin_format, a_message_and_its_recipients, .timeout = 60)
 {
 	static struct rig r;
 	static const struct expected message[] = {{"user", "alice@example.com"},
@@ -44,11 +44,11 @@ Test(rows, a_message_and_its_recipients, .timeout = 60)
 	                 TO("a@example.net", "b@example.net", "c@example.org"))
 	                 .code,
 	    250);
-	rig_job(&r, 1);
+	rig_attempt(&r, 1);
 	for (unsigned i = 0; i < 2; i++)
-		if (r.jobs[i].count == 2) {
-			rig_result(&r, &r.jobs[i], 0, 250, "none");
-			rig_result(&r, &r.jobs[i], 1, 451, "greylisted");
+		if (r.attempts[i].count == 2) {
+			rig_result(&r, &r.attempts[i], 0, 250, "none");
+			rig_result(&r, &r.attempts[i], 1, 451, "greylisted");
 		}
 	rig_until(&r, &r.stored, 2);
 	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(1), 0, id)));
@@ -74,7 +74,7 @@ Test(rows, a_message_and_its_recipients, .timeout = 60)
 }
 
 /* The counters of `status` agree with what the rows say, in each state. */
-Test(rows, status_counts, .timeout = 60)
+Test(admin_format, status_counts, .timeout = 60)
 {
 	static struct rig r;
 	static const char *const keys[] = {"messages", "active", "deferred", "held", "running"};
@@ -83,8 +83,8 @@ Test(rows, status_counts, .timeout = 60)
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_job(&r, 0);
-	rig_results(&r, &r.jobs[0], 451, "greylisted");
+	rig_attempt(&r, 0);
+	rig_results(&r, &r.attempts[0], 451, "greylisted");
 	rig_until(&r, &r.stored, 1);
 	for (unsigned i = 2; i < 5; i++)
 		cr_assert_eq(
@@ -92,17 +92,17 @@ Test(rows, status_counts, .timeout = 60)
 		        TO(i < 4 ? "a@example.org" : "b@example.edu"))
 		        .code,
 		    250);
-	rig_job(&r, 2);
+	rig_attempt(&r, 2);
 	rig_admin(&r, "queue.hold", WITH("domain", "example.edu"));
-	rig_results(&r, &r.jobs[2], 451, "greylisted");
-	rig_results(&r, &r.jobs[1], 451, "connect");
+	rig_results(&r, &r.attempts[2], 451, "greylisted");
+	rig_results(&r, &r.attempts[1], 451, "connect");
 	rig_until(&r, &r.stored, 3);
 	rig_admin(&r, "queue.status", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "held"), STR("1")));
 	cr_assert(str_eq(rig_row(&r, 0, "deferred"), STR("3")), "one waits for its site");
 	cr_assert(str_eq(rig_row(&r, 0, "active"), STR("0")));
 	rig_admin(&r, "queue.retry", WITH("domain", "example.org"));
-	rig_job(&r, 3);
+	rig_attempt(&r, 3);
 	rig_admin(&r, "queue.status", rig_nothing);
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		cr_assert(str_eq(rig_row(&r, 0, keys[i]), str_of(expected[i])), "%s", keys[i]);

@@ -10,7 +10,7 @@ static const struct smtp_status away = {.code = 451, .class = 4, .text = "away"}
 struct room {
 	struct timers timers;
 	struct sched_destinations all;
-	struct sched_destination *site[3];
+	struct sched_destination *destination[3];
 };
 
 static void
@@ -22,26 +22,26 @@ room_open(struct room *r)
 	sched_destinations_init(&r->all, &r->timers, 1);
 	sched_destinations_configure(&r->all, SLOTS, WINDOW);
 	for (int i = 0; i < 3; i++)
-		r->site[i] = sched_destinations_ref(&r->all, str_of(names[i]));
+		r->destination[i] = sched_destinations_ref(&r->all, str_of(names[i]));
 }
 
 static void
 room_close(struct room *r)
 {
 	for (int i = 0; i < 3; i++)
-		sched_destinations_unref(&r->all, &r->site[i]);
+		sched_destinations_unref(&r->all, &r->destination[i]);
 	sched_destinations_clear(&r->all);
 	timers_clear(&r->timers);
 }
 
 static void
-push(struct room *r, int site, struct sched_delivery *p, int user)
+push(struct room *r, int destination, struct sched_delivery *p, int user)
 {
 	p->user = &users[user];
-	sched_destinations_push(&r->all, r->site[site], p);
+	sched_destinations_push(&r->all, r->destination[destination], p);
 }
 
-Test(sites, an_unproven_one_has_one_slot)
+Test(destinations, an_unproven_one_has_one_slot)
 {
 	struct room r;
 	struct sched_delivery p[3] = {0};
@@ -54,7 +54,7 @@ Test(sites, an_unproven_one_has_one_slot)
 	cr_assert_null(sched_destinations_take(&r.all));
 	cr_assert_not(sched_destinations_may_take(&r.all));
 	cr_assert_eq(r.all.running_unproven, 1);
-	sched_destinations_answered(&r.all, r.site[0]);
+	sched_destinations_answered(&r.all, r.destination[0]);
 	cr_assert_eq(r.all.running_unproven, 0, "what runs there counts as proven now");
 	cr_assert_eq(sched_destinations_take(&r.all), &p[1]);
 	cr_assert_eq(sched_destinations_take(&r.all), &p[2]);
@@ -64,7 +64,7 @@ Test(sites, an_unproven_one_has_one_slot)
 	room_close(&r);
 }
 
-Test(sites, users_and_sites_take_turns)
+Test(destinations, users_and_sites_take_turns)
 {
 	struct room r;
 	struct sched_delivery p[6] = {0};
@@ -72,7 +72,7 @@ Test(sites, users_and_sites_take_turns)
 
 	room_open(&r);
 	for (int i = 0; i < 2; i++)
-		sched_destinations_answered(&r.all, r.site[i]);
+		sched_destinations_answered(&r.all, r.destination[i]);
 	for (int i = 0; i < 4; i++)
 		push(&r, 0, &p[i], i == 3);
 	push(&r, 1, &p[4], 0);
@@ -91,27 +91,27 @@ Test(sites, users_and_sites_take_turns)
 }
 
 /* In a pause nothing begins, and what waits is counted; afterwards one. */
-Test(sites, a_pause)
+Test(destinations, a_pause)
 {
 	struct room r;
 	struct sched_delivery p[3] = {0};
 
 	room_open(&r);
-	sched_destinations_answered(&r.all, r.site[0]);
+	sched_destinations_answered(&r.all, r.destination[0]);
 	for (int i = 0; i < 3; i++)
 		push(&r, 0, &p[i], 0);
 	cr_assert_eq(sched_destinations_take(&r.all), &p[0]);
-	sched_destinations_pause(&r.all, r.site[0], &away, 1000);
+	sched_destinations_pause(&r.all, r.destination[0], &away, 1000);
 	cr_assert_eq(r.all.ready_paused, 2);
 	cr_assert_eq(r.all.running_unproven, 1);
-	cr_assert_eq(r.site[0]->status->code, 451);
+	cr_assert_eq(r.destination[0]->status->code, 451);
 	sched_destinations_end(&r.all, &p[0]);
 	cr_assert_null(sched_destinations_take(&r.all));
 	sched_destinations_pull(&r.all, &p[2]);
 	cr_assert_eq(r.all.ready_paused, 1);
 	push(&r, 0, &p[0], 1);
 	cr_assert_eq(r.all.ready_paused, 2);
-	sched_destinations_resume(&r.all, r.site[0]);
+	sched_destinations_resume(&r.all, r.destination[0]);
 	cr_assert_eq(r.all.ready_paused, 0);
 	cr_assert_eq(sched_destinations_take(&r.all), &p[1]);
 	cr_assert_null(sched_destinations_take(&r.all));
@@ -120,8 +120,8 @@ Test(sites, a_pause)
 	room_close(&r);
 }
 
-/* A lane whose user holds its share waits, and comes back when slots are free again. */
-Test(sites, a_parked_lane_comes_back)
+/* A user queue whose user holds its share waits, and comes back when slots are free again. */
+Test(destinations, a_parked_lane_comes_back)
 {
 	struct room r;
 	struct sched_delivery p[3] = {0};
@@ -140,12 +140,12 @@ Test(sites, a_parked_lane_comes_back)
 	cr_assert_eq(sched_destinations_take(&r.all), &p[2]);
 	sched_destinations_end(&r.all, &p[2]);
 	cr_assert_eq(map_count(r.all.shares.by_user), 0);
-	cr_assert_eq(map_count(r.all.lanes), 0);
+	cr_assert_eq(map_count(r.all.user_queues), 0);
 	room_close(&r);
 }
 
 /* Beyond the limit, as relay may tell after a restart of the queue; and a smaller limit. */
-Test(sites, more_than_the_limit_run)
+Test(destinations, more_than_the_limit_run)
 {
 	struct room r;
 	struct sched_delivery p[5] = {0};
@@ -154,7 +154,7 @@ Test(sites, more_than_the_limit_run)
 	sched_destinations_configure(&r.all, 2, WINDOW);
 	for (int i = 0; i < 4; i++) {
 		p[i].user = &users[i];
-		sched_destinations_begin(&r.all, r.site[0], &p[i]);
+		sched_destinations_begin(&r.all, r.destination[0], &p[i]);
 	}
 	push(&r, 1, &p[4], 0);
 	cr_assert_null(sched_destinations_take(&r.all));

@@ -4,7 +4,7 @@
 
 struct room {
 	struct timers timers;
-	struct sched_destinations sites;
+	struct sched_destinations destinations;
 	struct sched_domains all;
 };
 
@@ -12,20 +12,20 @@ static void
 room_open(struct room *r)
 {
 	timers_init(&r->timers);
-	sched_destinations_init(&r->sites, &r->timers, 1);
-	sched_destinations_configure(&r->sites, 10, 10);
-	sched_domains_init(&r->all, &r->timers, &r->sites, 2);
+	sched_destinations_init(&r->destinations, &r->timers, 1);
+	sched_destinations_configure(&r->destinations, 10, 10);
+	sched_domains_init(&r->all, &r->timers, &r->destinations, 2);
 }
 
 static void
 room_close(struct room *r)
 {
 	sched_domains_clear(&r->all);
-	sched_destinations_clear(&r->sites);
+	sched_destinations_clear(&r->destinations);
 	timers_clear(&r->timers);
 }
 
-Test(destinations, one_for_each_name)
+Test(domains, one_for_each_name)
 {
 	struct room r;
 	struct sched_domain *a;
@@ -38,8 +38,8 @@ Test(destinations, one_for_each_name)
 	room_close(&r);
 }
 
-/* Parcels wait in the order of their coming, wherever one leaves. */
-Test(destinations, parcels_wait_in_order)
+/* Deliveries wait in the order of their coming, wherever one leaves. */
+Test(domains, parcels_wait_in_order)
 {
 	struct room r;
 	struct sched_delivery p[4] = {0};
@@ -48,7 +48,7 @@ Test(destinations, parcels_wait_in_order)
 	room_open(&r);
 	d = sched_domains_get(&r.all, STR("a.test"));
 	for (int i = 0; i < 4; i++) {
-		p[i].destination = d;
+		p[i].domain = d;
 		sched_domains_push(&r.all, &p[i]);
 		cr_assert_eq(p[i].state, DELIVERY_ASKING);
 	}
@@ -65,7 +65,7 @@ Test(destinations, parcels_wait_in_order)
 	room_close(&r);
 }
 
-Test(destinations, are_listed_once_and_come_in_order)
+Test(domains, are_listed_once_and_come_in_order)
 {
 	struct room r;
 	struct sched_domain *a, *b;
@@ -87,7 +87,7 @@ Test(destinations, are_listed_once_and_come_in_order)
 }
 
 /* How many wait for a domain that is delayed is known at any time. */
-Test(destinations, delayed_ones_are_counted)
+Test(domains, delayed_ones_are_counted)
 {
 	struct room r;
 	struct sched_delivery p[3] = {0};
@@ -96,13 +96,13 @@ Test(destinations, delayed_ones_are_counted)
 	room_open(&r);
 	d = sched_domains_get(&r.all, STR("a.test"));
 	for (int i = 0; i < 3; i++) {
-		p[i].destination = d;
+		p[i].domain = d;
 		if (i == 2)
 			sched_domains_delay(&r.all, d);
 		sched_domains_push(&r.all, &p[i]);
 	}
 	cr_assert_eq(r.all.delayed, 3);
-	cr_assert(d->has_news);
+	cr_assert(d->is_failure_unreported);
 	sched_domains_pull(&r.all, &p[0]);
 	cr_assert_eq(r.all.delayed, 2);
 	sched_domains_forget_answer(&r.all, d);
@@ -113,8 +113,8 @@ Test(destinations, delayed_ones_are_counted)
 	room_close(&r);
 }
 
-/* What is known, listed or referred to is kept; the rest goes, and lets its site go. */
-Test(destinations, go_when_nothing_needs_them)
+/* What is known, listed or referred to is kept; the rest goes, and lets its destination go. */
+Test(domains, go_when_nothing_needs_them)
 {
 	struct room r;
 	struct sched_domain *d;
@@ -125,11 +125,11 @@ Test(destinations, go_when_nothing_needs_them)
 	sched_domains_free_if_unused(&r.all, d);
 	d->references = 0;
 	d->state = SCHED_DOMAIN_KNOWN;
-	d->site = sched_destinations_ref(&r.sites, STR("mx"));
+	d->destination = sched_destinations_ref(&r.destinations, STR("mx"));
 	sched_domains_free_if_unused(&r.all, d);
 	cr_assert_eq(map_count(r.all.by_name), 1);
 	sched_domains_forget_answer(&r.all, d);
-	cr_assert_eq(map_count(r.sites.by_name), 0);
+	cr_assert_eq(map_count(r.destinations.by_name), 0);
 	sched_domains_free_if_unused(&r.all, d);
 	cr_assert_eq(map_count(r.all.by_name), 0);
 	room_close(&r);

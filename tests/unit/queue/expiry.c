@@ -36,24 +36,24 @@ put(struct rig *r)
 	    250);
 }
 
-/* Jobs of the message are not understood or not answered; the first report is looked at. */
+/* Attempts of the message are not understood or not answered; the first report is looked at. */
 static void
 expect_report(struct rig *r, bool is_understood)
 {
 	unsigned i;
 
-	for (i = 0; i < 20 && rig_job(r, i)->kind == ENVELOPE_MESSAGE; i++) {
-		struct rig_job job = r->jobs[i];
+	for (i = 0; i < 20 && rig_attempt(r, i)->kind == ENVELOPE_MESSAGE; i++) {
+		struct rig_attempt attempt = r->attempts[i];
 
-		job.id = (struct msgid){0};
+		attempt.id = (struct msgid){0};
 		if (!is_understood)
-			rig_results(r, &job, 451, "local");
+			rig_results(r, &attempt, 451, "local");
 	}
 	cr_assert_lt(i, 20, "tried again and again");
-	cr_assert(strstr(r->jobs[i].body, "Final-Recipient: rfc822;a@example.net\r\n"));
-	cr_assert(strstr(r->jobs[i].body, "Final-Recipient: rfc822;b@two.example\r\n"));
-	cr_assert(strstr(r->jobs[i].body, "Action: failed\r\n"), "%s", r->jobs[i].body);
-	rig_results(r, &r->jobs[i], 250, "none");
+	cr_assert(strstr(r->attempts[i].body, "Final-Recipient: rfc822;a@example.net\r\n"));
+	cr_assert(strstr(r->attempts[i].body, "Final-Recipient: rfc822;b@two.example\r\n"));
+	cr_assert(strstr(r->attempts[i].body, "Action: failed\r\n"), "%s", r->attempts[i].body);
+	rig_results(r, &r->attempts[i], 250, "none");
 	rig_wait(r, 200);
 	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 0);
@@ -68,7 +68,7 @@ no_relay(struct rig *r)
 	rig_wait(r, 4000);
 	rig_relay(r, true);
 	expect_report(r, true);
-	cr_assert_eq(r->jobs[0].kind, ENVELOPE_REPORT, "its time was over before");
+	cr_assert_eq(r->attempts[0].kind, ENVELOPE_REPORT, "its time was over before");
 }
 
 static void
@@ -77,12 +77,12 @@ relay_ends_and_stays_away(struct rig *r)
 	rig_begin(r, SHORT);
 	rig_relay(r, true);
 	put(r);
-	rig_job(r, 1);
+	rig_attempt(r, 1);
 	rig_relay_gone(r);
 	rig_wait(r, 4000);
 	rig_relay(r, true);
 	expect_report(r, true);
-	cr_assert_eq(r->jobs[2].kind, ENVELOPE_REPORT, "its time was over before");
+	cr_assert_eq(r->attempts[2].kind, ENVELOPE_REPORT, "its time was over before");
 }
 
 static void
@@ -120,8 +120,8 @@ no_descriptors(struct rig *r)
 	/* the report's header is read with the body's file */
 	cr_assert_eq(prlimit(r->pid, RLIMIT_NOFILE, &before, NULL), 0);
 	expect_report(r, true);
-	cr_assert_eq(r->jobs[0].kind, ENVELOPE_REPORT);
-	cr_assert(strstr(r->jobs[0].body, "could not be read"), "%s", r->jobs[0].body);
+	cr_assert_eq(r->attempts[0].kind, ENVELOPE_REPORT);
+	cr_assert(strstr(r->attempts[0].body, "could not be read"), "%s", r->attempts[0].body);
 }
 
 static void
@@ -137,7 +137,7 @@ damaged_body(struct rig *r)
 	cr_assert_eq(truncate(path, 1000), 0);
 	rig_caught_up(r);
 	expect_report(r, true);
-	cr_assert(strstr(r->jobs[0].body, "damaged"), "%s", r->jobs[0].body);
+	cr_assert(strstr(r->attempts[0].body, "damaged"), "%s", r->attempts[0].body);
 }
 
 /* The same after a start, which holds it. */
@@ -197,12 +197,12 @@ Test(expiry, not_of_what_the_operator_holds, .timeout = 60)
 	rig_admin(&r, "queue.hold", rig_nothing);
 	rig_relay(&r, true);
 	rig_wait(&r, 4000);
-	cr_assert_eq(r.job_count, 0);
+	cr_assert_eq(r.attempt_count, 0);
 	rig_admin(&r, "queue.release", rig_nothing);
-	cr_assert_eq(rig_job(&r, 0)->kind, ENVELOPE_MESSAGE);
-	rig_results(&r, &r.jobs[0], 451, "greylisted");
-	rig_results(&r, rig_job(&r, 1), 451, "greylisted");
-	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_REPORT);
+	cr_assert_eq(rig_attempt(&r, 0)->kind, ENVELOPE_MESSAGE);
+	rig_results(&r, &r.attempts[0], 451, "greylisted");
+	rig_results(&r, rig_attempt(&r, 1), 451, "greylisted");
+	cr_assert_eq(rig_attempt(&r, 2)->kind, ENVELOPE_REPORT);
 	rig_end(&r);
 }
 
@@ -215,15 +215,15 @@ Test(expiry, not_of_what_is_held_while_it_is_tried, .timeout = 60)
 	rig_begin(&r, SHORT);
 	rig_relay(&r, true);
 	put(&r);
-	rig_job(&r, 1);
+	rig_attempt(&r, 1);
 	rig_admin(&r, "queue.hold", rig_nothing);
 	rig_wait(&r, 1500);
-	rig_results(&r, &r.jobs[0], 451, "local");
-	rig_results(&r, &r.jobs[1], 451, "local");
+	rig_results(&r, &r.attempts[0], 451, "local");
+	rig_results(&r, &r.attempts[1], 451, "local");
 	rig_wait(&r, 2000);
-	cr_assert_eq(r.job_count, 2, "no report");
+	cr_assert_eq(r.attempt_count, 2, "no report");
 	rig_admin(&r, "queue.release", rig_nothing);
-	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_MESSAGE);
+	cr_assert_eq(rig_attempt(&r, 2)->kind, ENVELOPE_MESSAGE);
 	rig_end(&r);
 }
 
@@ -236,12 +236,12 @@ Test(expiry, not_without_its_last_attempt_after_one_without_result, .timeout = 6
 	rig_begin(&r, LESS_SHORT);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_job(&r, 0);
+	rig_attempt(&r, 0);
 	rig_relay_gone(&r);
 	rig_wait(&r, 50);
 	rig_relay(&r, true);
-	cr_expect_eq(rig_job(&r, 1)->kind, ENVELOPE_MESSAGE, "its last attempt");
-	rig_results(&r, &r.jobs[1], 250, "none");
+	cr_expect_eq(rig_attempt(&r, 1)->kind, ENVELOPE_MESSAGE, "its last attempt");
+	rig_results(&r, &r.attempts[1], 250, "none");
 	rig_wait(&r, 200);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_expect_eq(r.row_count, 0);
@@ -252,9 +252,10 @@ Test(expiry, not_without_its_last_attempt_after_one_without_result, .timeout = 6
 static void
 expect_last_attempt(struct rig *r)
 {
-	cr_assert_eq(rig_job(r, 1)->kind, ENVELOPE_MESSAGE, "it ended without its last attempt");
-	rig_results(r, &r->jobs[1], 451, "greylisted");
-	cr_assert_eq(rig_job(r, 2)->kind, ENVELOPE_REPORT);
+	cr_assert_eq(
+	    rig_attempt(r, 1)->kind, ENVELOPE_MESSAGE, "it ended without its last attempt");
+	rig_results(r, &r->attempts[1], 451, "greylisted");
+	cr_assert_eq(rig_attempt(r, 2)->kind, ENVELOPE_REPORT);
 	rig_end(r);
 }
 
@@ -265,7 +266,7 @@ begin_with_long_pause(struct rig *r)
 	rig_relay(r, true);
 	cr_assert_eq(
 	    rig_commit(r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_results(r, rig_job(r, 0), 451, "greylisted");
+	rig_results(r, rig_attempt(r, 0), 451, "greylisted");
 	rig_until(r, &r->stored, 1);
 }
 
@@ -295,18 +296,19 @@ Test(expiry, a_shorter_life_after_a_start_has_its_last_attempt, .timeout = 60)
 Test(expiry, a_last_attempt_that_was_put_back_is_made, .timeout = 60)
 {
 	static struct rig r;
-	struct rig_job job;
+	struct rig_attempt attempt;
 
 	rig_begin(&r, LESS_SHORT);
 	rig_relay(&r, true);
 	cr_assert_eq(
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
-	job = *rig_job(&r, 1);
-	job.id = (struct msgid){0};
-	job.numbers[0] = 0;
-	rig_results(&r, &job, 451, "stopping");
-	cr_assert_eq(rig_job(&r, 2)->kind, ENVELOPE_MESSAGE, "it ended without its last attempt");
+	rig_results(&r, rig_attempt(&r, 0), 451, "greylisted");
+	attempt = *rig_attempt(&r, 1);
+	attempt.id = (struct msgid){0};
+	attempt.numbers[0] = 0;
+	rig_results(&r, &attempt, 451, "stopping");
+	cr_assert_eq(
+	    rig_attempt(&r, 2)->kind, ENVELOPE_MESSAGE, "it ended without its last attempt");
 	rig_end(&r);
 }
 
@@ -314,19 +316,19 @@ Test(expiry, a_last_attempt_that_was_put_back_is_made, .timeout = 60)
 Test(expiry, a_last_attempt_is_not_put_back_for_ever, .timeout = 60)
 {
 	static struct rig r;
-	struct rig_job job;
+	struct rig_attempt attempt;
 	unsigned i;
 
 	rig_begin(&r, SHORT);
 	rig_relay(&r, true);
 	cr_assert_eq(
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
-	for (i = 1; i < 10 && rig_job(&r, i)->kind == ENVELOPE_MESSAGE; i++) {
-		job = r.jobs[i];
-		job.id = (struct msgid){0};
-		job.numbers[0] = 0;
-		rig_results(&r, &job, 451, "stopping");
+	rig_results(&r, rig_attempt(&r, 0), 451, "greylisted");
+	for (i = 1; i < 10 && rig_attempt(&r, i)->kind == ENVELOPE_MESSAGE; i++) {
+		attempt = r.attempts[i];
+		attempt.id = (struct msgid){0};
+		attempt.numbers[0] = 0;
+		rig_results(&r, &attempt, 451, "stopping");
 	}
 	cr_assert_lt(i, 10);
 	rig_end(&r);
@@ -344,9 +346,9 @@ Test(expiry, no_warning_after_the_end, .timeout = 60)
 	rig_wait(&r, 5000);
 	rig_start(&r);
 	rig_relay(&r, true);
-	cr_assert_eq(rig_job(&r, 0)->kind, ENVELOPE_MESSAGE);
+	cr_assert_eq(rig_attempt(&r, 0)->kind, ENVELOPE_MESSAGE);
 	rig_wait(&r, 16500); /* a round is over */
-	cr_assert_eq(r.job_count, 1, "it was told of");
-	rig_results(&r, &r.jobs[0], 250, "none");
+	cr_assert_eq(r.attempt_count, 1, "it was told of");
+	rig_results(&r, &r.attempts[0], 250, "none");
 	rig_end(&r);
 }

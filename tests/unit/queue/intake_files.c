@@ -24,7 +24,7 @@ ask_now(unsigned n, unsigned code)
 
 	rig_ask_file(&rig, &m);
 	cr_assert_eq(
-	    rig.verdict.code, code, "file %u: %u %s", n, rig.verdict.code, rig.verdict.text);
+	    rig.answer.code, code, "file %u: %u %s", n, rig.answer.code, rig.answer.text);
 	cr_assert_eq(rig.fd >= 0, code == 250);
 	/* what is committed next has no file */
 	if (rig.fd >= 0)
@@ -65,11 +65,11 @@ others_go_on(unsigned first)
 Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
 {
 	int64_t began = clock_mono_ms();
-	unsigned verdicts;
+	unsigned answers;
 
 	rig_begin(&rig, rig_slow);
 	use_up();
-	verdicts = rig.verdicts;
+	answers = rig.answers;
 	ask_soon(1);
 	others_go_on(100);
 	/* the same question again */
@@ -77,10 +77,10 @@ Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
 	rig_wait(&rig, 1200);
 	rig_admin(&rig, "queue.status", rig_nothing);
 	cr_expect_not(str_eq(rig_row(&rig, 0, "files_s"), STR("0")));
-	verdicts = rig.verdicts;
-	rig_until(&rig, &rig.verdicts, verdicts + 1);
-	cr_expect_eq(rig.verdict.code, 451);
-	cr_expect(rig.verdict.class == 4 && rig.verdict.subject == 3, "%s", rig.verdict.text);
+	answers = rig.answers;
+	rig_until(&rig, &rig.answers, answers + 1);
+	cr_expect_eq(rig.answer.code, 451);
+	cr_expect(rig.answer.class == 4 && rig.answer.subject == 3, "%s", rig.answer.text);
 	cr_expect_lt(clock_mono_ms() - began, MESSAGE_LEASE_MS);
 	others_go_on(200);
 	rig.disk->opens_nothing = false;
@@ -91,25 +91,25 @@ Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
 
 Test(intake_files, questions_that_wait_are_all_answered, .timeout = 60)
 {
-	unsigned verdicts;
+	unsigned answers;
 
 	rig_begin(&rig, rig_slow);
 	use_up();
-	verdicts = rig.verdicts;
+	answers = rig.answers;
 	for (unsigned n = 1; n <= 30; n++)
 		ask_soon(n);
 	others_go_on(100);
-	cr_assert_eq(rig.verdicts, verdicts + 20);
+	cr_assert_eq(rig.answers, answers + 20);
 	rig.disk->opens_nothing = false;
-	rig_until(&rig, &rig.verdicts, verdicts + 50);
-	cr_expect_eq(rig.verdict.code, 250);
+	rig_until(&rig, &rig.answers, answers + 50);
+	cr_expect_eq(rig.answer.code, 250);
 	rig_end(&rig);
 }
 
 /* Released, or their process is gone, while they wait: nothing is left of them. */
 Test(intake_files, questions_whose_asker_goes, .timeout = 60)
 {
-	unsigned before, verdicts;
+	unsigned before, answers;
 
 	rig_begin(&rig, rig_slow);
 	others_go_on(100);
@@ -117,13 +117,13 @@ Test(intake_files, questions_whose_asker_goes, .timeout = 60)
 	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		rig_release(&rig, rig_id(900 + n));
 	before = rig_descriptors(&rig);
-	verdicts = rig.verdicts;
+	answers = rig.answers;
 	for (unsigned n = 1; n <= 10; n++)
 		ask_soon(n);
 	for (unsigned n = 1; n <= 10; n++)
 		rig_release(&rig, rig_id(n));
 	others_go_on(200);
-	cr_expect_eq(rig.verdicts, verdicts + 20);
+	cr_expect_eq(rig.answers, answers + 20);
 	for (unsigned n = 11; n <= 20; n++)
 		ask_soon(n);
 	rig_admin(&rig, "queue.status", rig_nothing);

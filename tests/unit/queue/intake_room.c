@@ -6,7 +6,7 @@
 #include "rig.h"
 
 /* Below the configured free share: told at RCPT already, and at the latest at the end of data. */
-Test(room, disk_too_full, .timeout = 60)
+Test(intake_room, disk_too_full, .timeout = 60)
 {
 	static struct rig r;
 	struct msgid id = rig_id(1);
@@ -15,14 +15,14 @@ Test(room, disk_too_full, .timeout = 60)
 	rig_begin(&r, "retry = [ \"1h\" ]; minimum_free = \"90%\";");
 	cr_assert_eq(rig_lease(&r, "alice@example.com", 1).code, 452);
 	rig_ask_file(&r, &m);
-	cr_assert_eq(r.verdict.code, 452);
+	cr_assert_eq(r.answer.code, 452);
 	cr_assert_eq(r.fd, -1);
 	cr_assert_eq(rig_commit(&r, id, "alice@example.com", TO("bob@example.net")).code, 452);
 	rig_end(&r);
 }
 
 /* A reload says anew how much must stay free, to messages from then on. */
-Test(room, the_share_follows_a_reload, .timeout = 60)
+Test(intake_room, the_share_follows_a_reload, .timeout = 60)
 {
 	static struct rig r;
 
@@ -37,7 +37,7 @@ Test(room, the_share_follows_a_reload, .timeout = 60)
 
 /* Submission knows what there is room for, at once, when it changes, and on a new channel; the log
  * has one line that there is none, and one when there is again. */
-Test(room, intake_room_is_told, .timeout = 60)
+Test(intake_room, intake_room_is_sent, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -68,7 +68,7 @@ Test(room, intake_room_is_told, .timeout = 60)
 
 /* Room for small messages alone, in segments that are there: the log has a line of its own, and one
  * when it is over. */
-Test(room, no_room_for_large_bodies_is_told, .timeout = 60)
+Test(intake_room, no_room_for_large_bodies_is_told, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -91,7 +91,7 @@ Test(room, no_room_for_large_bodies_is_told, .timeout = 60)
 
 /* A file system that does not say how much is free keeps nobody waiting who wants something else.
  */
-Test(room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
+Test(intake_room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
 {
 	static struct rig r;
 
@@ -109,7 +109,7 @@ Test(room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
 
 /* One that became read-only is not a full one: who asks is answered with 451 before it sends its
  * message, the log tells the reason, and not once for each message. */
-Test(room, a_disk_that_became_read_only, .timeout = 60)
+Test(intake_room, a_disk_that_became_read_only, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -140,7 +140,7 @@ Test(room, a_disk_that_became_read_only, .timeout = 60)
 	rig_end(&r);
 }
 
-enum { ROOM_SMALL_DISK = 464 << 20, ROOM_SAID = 50000000 };
+enum { ROOM_SMALL_DISK = 464 << 20, ROOM_DECLARED = 50000000 };
 
 /* A disk of 464 MiB: 75 % of it may be used. */
 static void
@@ -163,18 +163,18 @@ room_ask(struct rig *r, unsigned n, const char *user, uint64_t bytes)
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
-	return r->verdict.code;
+	return r->answer.code;
 }
 
 /* Seven sessions of one user say 50 MB each, and send nothing more. */
-Test(room, the_promises_of_one_user_leave_room_to_others, .timeout = 60)
+Test(intake_room, the_promises_of_one_user_leave_room_to_others, .timeout = 60)
 {
 	static struct rig r;
 
 	room_begin_small(&r);
 	for (unsigned n = 1; n <= 7; n++)
-		cr_assert_eq(room_ask(&r, n, "mallory@example.com", ROOM_SAID), 250);
-	cr_expect_eq(room_ask(&r, 8, "mallory@example.com", ROOM_SAID), 452);
+		cr_assert_eq(room_ask(&r, n, "mallory@example.com", ROOM_DECLARED), 250);
+	cr_expect_eq(room_ask(&r, 8, "mallory@example.com", ROOM_DECLARED), 452);
 	/* at MAIL too */
 	rig_wait(&r, 2500);
 	cr_expect_gt(r.room.file_bytes, 100000000);
@@ -185,7 +185,7 @@ Test(room, the_promises_of_one_user_leave_room_to_others, .timeout = 60)
 }
 
 /* The bytes that were said do not come: after some time the room is not kept for them. */
-Test(room, a_promise_falls_with_time, .timeout = 60)
+Test(intake_room, a_promise_falls_with_time, .timeout = 60)
 {
 	static struct rig r;
 	unsigned n = 1;
@@ -195,20 +195,20 @@ Test(room, a_promise_falls_with_time, .timeout = 60)
 		n++;
 	cr_expect_gt(n, 100);
 	rig_wait(&r, 10500);
-	cr_expect_eq(room_ask(&r, n + 1, "alice@example.com", ROOM_SAID), 250);
+	cr_expect_eq(room_ask(&r, n + 1, "alice@example.com", ROOM_DECLARED), 250);
 	rig_end(&r);
 }
 
 /* A promise ends with its message. */
-Test(room, a_promise_ends_with_its_message, .timeout = 60)
+Test(intake_room, a_promise_ends_with_its_message, .timeout = 60)
 {
 	static struct rig r;
 
 	room_begin_small(&r);
 	for (unsigned n = 1; n <= 7; n++)
-		cr_assert_eq(room_ask(&r, n, "alice@example.com", ROOM_SAID), 250);
-	cr_expect_eq(room_ask(&r, 8, "alice@example.com", ROOM_SAID), 452);
+		cr_assert_eq(room_ask(&r, n, "alice@example.com", ROOM_DECLARED), 250);
+	cr_expect_eq(room_ask(&r, 8, "alice@example.com", ROOM_DECLARED), 452);
 	rig_release(&r, rig_id(3));
-	cr_expect_eq(room_ask(&r, 9, "alice@example.com", ROOM_SAID), 250);
+	cr_expect_eq(room_ask(&r, 9, "alice@example.com", ROOM_DECLARED), 250);
 	rig_end(&r);
 }

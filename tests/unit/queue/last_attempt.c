@@ -22,7 +22,7 @@ round_trip(const struct smtp_status *status, struct last_attempt *out, struct bu
 	last_attempt_decode(buf_str(bytes), out);
 }
 
-Test(queue_detail, knows_who_said_it)
+Test(last_attempt, knows_who_said_it)
 {
 	struct smtp_status theirs = smtp_status_remote(550, STR("5.1.1 no such user"));
 	struct smtp_status ours = smtp_status_make(451, "4.4.1", "connection refused");
@@ -42,7 +42,7 @@ Test(queue_detail, knows_who_said_it)
 }
 
 /* Without the byte of flags and the time at its end; then without the time. */
-Test(queue_detail, of_version_0_1_0)
+Test(last_attempt, of_version_0_1_0)
 {
 	struct smtp_status theirs = smtp_status_remote(550, STR("5.1.1 no such user"));
 	struct buf bytes;
@@ -60,7 +60,7 @@ Test(queue_detail, of_version_0_1_0)
 	buf_clear(&bytes);
 }
 
-Test(queue_detail, the_longest_fits)
+Test(last_attempt, the_longest_fits)
 {
 	char text[600];
 	struct last_attempt d = {.reason = str_make(text, 599),

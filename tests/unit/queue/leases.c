@@ -41,7 +41,7 @@ Test(leases, shrink_near_the_limit, .timeout = 60)
 		cr_assert_eq(rig_lease(&r, user, 1).code, 250);
 	for (int left = 0; rig_lease(&r, user, 1).code == 250; left++)
 		cr_assert_lt(left, 25, "a quarter of the limit is lent one by one");
-	cr_assert_eq(r.verdict.code, 450);
+	cr_assert_eq(r.answer.code, 450);
 	cr_assert_eq(rig_lease(&r, user, 0).code, 554);
 	cr_assert_eq(rig_lease(&r, "", 1).code, 554);
 	rig_end(&r);

@@ -82,7 +82,7 @@ Test(lifetime, a_job_without_results)
 {
 	static const struct {
 		const char *what;
-		struct lifetime_attempt job;
+		struct lifetime_attempt attempt;
 		int64_t now, after;
 	} rows[] = {
 	    {"put back", {.pause_ms = H}, H, 5 * S},
@@ -93,18 +93,18 @@ Test(lifetime, a_job_without_results)
 	    {"put back just before the end", {.pause_ms = H}, END - S, S},
 	    {"given up just before the end", {.pause_ms = H, .is_deferred = true}, END - S, S},
 	    {"a last attempt, not begun: it is left", {.pause_ms = H, .pauses = 9}, END, 5 * S},
-	    {"not begun for a third time", {.pause_ms = H, .put_backs = 3}, END, 5 * S},
-	    {"but not for ever", {.pause_ms = H, .put_backs = 4}, END, H},
+	    {"not begun for a third time", {.pause_ms = H, .requeues = 3}, END, 5 * S},
+	    {"but not for ever", {.pause_ms = H, .requeues = 4}, END, H},
 	    {"a last attempt whose end nobody knows", {.pause_ms = H, .is_tried = true}, END, H},
 	    {"a last attempt that was given up",
 		{.pause_ms = H, .is_tried = true, .is_deferred = true}, END + MIN, H},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		struct lifetime_attempt job = rows[i].job;
+		struct lifetime_attempt attempt = rows[i].attempt;
 
-		job.expires_ms = END;
-		cr_expect_eq(lifetime_after_attempt_ms(&job, rows[i].now),
+		attempt.expires_ms = END;
+		cr_expect_eq(lifetime_after_attempt_ms(&attempt, rows[i].now),
 		    rows[i].now + rows[i].after, "%s", rows[i].what);
 	}
 }
@@ -154,7 +154,7 @@ Test(lifetime, a_finding)
 		    rows[i].counts, "%s", rows[i].what);
 }
 
-/* Fields that are not given: it is due since the end, and relay has taken jobs for long. */
+/* Fields that are not given: it is due since the end, and relay has taken attempts for long. */
 static const struct untried {
 	const char *what;
 	struct lifetime_wait wait;
@@ -172,19 +172,21 @@ static const struct untried {
     {"released long after its end", {.due_ms = DAYS(9), .is_in_line = true}, DAYS(9) + H - 1,
 	false},
     {"and an hour passed", {.due_ms = DAYS(9), .is_in_line = true}, DAYS(9) + H, true},
-    {"the queue was down", {.served_ms = MIN, .is_in_line = true}, DAYS(9), false},
+    {"the queue was down", {.relay_ready_ms = MIN, .is_in_line = true}, DAYS(9), false},
     {"short lives have short patience", {.lifetime_ms = S, .is_in_line = true}, END + S, true},
     {"held by an operator", {.is_held = true, .is_held_by_operator = true}, DAYS(9), false},
     {"held as it is damaged", {.is_held = true}, END, true},
     {"damaged, but its time is not over", {.is_held = true}, END - 1, false},
     {"unreadable", {.is_unreadable = true}, END, true},
-    {"relay is away, it may have a result", {.served_ms = -1, .away_ms = 10 * MIN - 1}, END, false},
-    {"relay is away for long", {.served_ms = -1, .away_ms = 10 * MIN}, END, true},
-    {"relay is away for long, its time is not over", {.served_ms = -1, .away_ms = DAYS(3)}, END - 1,
-	false},
-    {"relay is away, short lives", {.lifetime_ms = S, .served_ms = -1, .away_ms = S}, END, true},
+    {"relay is away, it may have a result", {.relay_ready_ms = -1, .relay_absent_ms = 10 * MIN - 1},
+	END, false},
+    {"relay is away for long", {.relay_ready_ms = -1, .relay_absent_ms = 10 * MIN}, END, true},
+    {"relay is away for long, its time is not over",
+	{.relay_ready_ms = -1, .relay_absent_ms = DAYS(3)}, END - 1, false},
+    {"relay is away, short lives", {.lifetime_ms = S, .relay_ready_ms = -1, .relay_absent_ms = S},
+	END, true},
     {"relay was lost, its attempt counts as running",
-	{.is_running = true, .served_ms = -1, .away_ms = DAYS(3)}, END, false},
+	{.is_running = true, .relay_ready_ms = -1, .relay_absent_ms = DAYS(3)}, END, false},
     {"the clock was set back", {.due_ms = DAYS(3), .is_in_line = true}, -DAYS(9), false},
 };
 
@@ -196,7 +198,7 @@ Test(lifetime, without_an_attempt)
 		w.expires_ms = END;
 		w.due_ms = w.due_ms ? w.due_ms : END;
 		w.lifetime_ms = w.lifetime_ms ? w.lifetime_ms : END;
-		w.served_ms = w.served_ms ? w.served_ms : DAYS(1);
+		w.relay_ready_ms = w.relay_ready_ms ? w.relay_ready_ms : DAYS(1);
 		cr_expect_eq(lifetime_ends_untried(&w, untried[i].now), untried[i].ends, "%s",
 		    untried[i].what);
 	}

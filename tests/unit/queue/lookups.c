@@ -12,7 +12,7 @@ static const int64_t now = 1000000000, retry_ms[] = {60000};
 static const struct schedule_limits limits = {
     .concurrency = 100, .site_concurrency = 20, .retry_ms = retry_ms, .retry_count = 1};
 static struct schedule *s;
-static struct sched_delivery parcels[MANY + 10];
+static struct sched_delivery deliveries[MANY + 10];
 static char asked[MANY + 10][DOMAIN_BYTES];
 static size_t asked_count;
 
@@ -20,7 +20,7 @@ static void
 begin(void)
 {
 	s = schedule_new(&limits);
-	memset(parcels, 0, sizeof parcels);
+	memset(deliveries, 0, sizeof deliveries);
 	asked_count = 0;
 }
 
@@ -35,10 +35,10 @@ TestSuite(lookups, .init = begin, .fini = end);
 static void
 add(size_t i, const char *user, const char *domain)
 {
-	parcels[i].user = user;
-	parcels[i].due_ms = now;
-	parcels[i].expires_ms = now + 1000000;
-	schedule_add(s, &parcels[i], str_of(domain), now);
+	deliveries[i].user = user;
+	deliveries[i].due_ms = now;
+	deliveries[i].expires_ms = now + 1000000;
+	schedule_add(s, &deliveries[i], str_of(domain), now);
 }
 
 /* All that may be asked now; nothing else is to be done.  Returns how many. */
@@ -127,7 +127,7 @@ Test(lookups, what_nobody_wants_is_not_asked)
 	add_many(0, MANY, "alice");
 	ask();
 	for (size_t i = 0; i < MANY; i++)
-		schedule_remove(s, &parcels[i]);
+		schedule_remove(s, &deliveries[i]);
 	cr_expect_eq(schedule_wake_ms(s), INT64_MAX);
 	/* they are open until they are answered */
 	add_many(0, 5, "alice");

@@ -36,12 +36,12 @@ damage_wait_for(struct rig *r, const atomic_uint *count, unsigned enough)
 static void
 damage_expect_report(struct rig *r)
 {
-	cr_assert_eq(rig_job(r, 0)->kind, ENVELOPE_REPORT);
-	rig_results(r, &r->jobs[0], 250, "none");
+	cr_assert_eq(rig_attempt(r, 0)->kind, ENVELOPE_REPORT);
+	rig_results(r, &r->attempts[0], 250, "none");
 	rig_until(r, &r->stored, 1);
 	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 0);
-	cr_assert_eq(r->job_count, 1);
+	cr_assert_eq(r->attempt_count, 1);
 	rig_until(r, &r->alerts, 1);
 	cr_expect_eq(r->alert_kind, NOTICE_MESSAGES, "main is told");
 	cr_expect(strstr(r->alert, " is lost: what was stored of it is damaged"), "%s", r->alert);
@@ -50,14 +50,14 @@ damage_expect_report(struct rig *r)
 
 /* Memory, a bus or a mirror gave it wrong twice; the third read, which is to prove the damage, is
  * right: it is delivered, and not held. */
-Test(damage, a_sound_message_is_not_held, .timeout = 60)
+Test(lost_content, a_sound_message_is_not_held, .timeout = 60)
 {
 	static struct rig r;
 
 	lost_content_begin(&r, one, 2);
 	rig_relay(&r, true);
-	cr_assert_neq(rig_job(&r, 0)->kind, ENVELOPE_REPORT);
-	rig_results(&r, &r.jobs[0], 250, "none");
+	cr_assert_neq(rig_attempt(&r, 0)->kind, ENVELOPE_REPORT);
+	rig_results(&r, &r.attempts[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_expect_eq(r.alerts, 0);
@@ -66,7 +66,7 @@ Test(damage, a_sound_message_is_not_held, .timeout = 60)
 }
 
 /* Its end is being stored when it can be read again: it is not delivered and told as failed. */
-Test(damage, what_is_being_lost_is_not_sent, .timeout = 60)
+Test(lost_content, what_is_being_lost_is_not_sent, .timeout = 60)
 {
 	static const char *const two[] = {"marked@one.example", "b@two.example", NULL};
 	static struct rig r;
@@ -75,13 +75,13 @@ Test(damage, what_is_being_lost_is_not_sent, .timeout = 60)
 	lost_content_begin(&r, two, 1000);
 	strcpy(r.disk->unwritten, "marked@one.example");
 	rig_relay(&r, true);
-	damage_wait_for(&r, &r.disk->unwritten_stood, 1);
+	damage_wait_for(&r, &r.disk->unwritten_blocked, 1);
 	r.disk->wrong_reads = 0;
 	before = r.disk->reads_asked;
 	rig_admin(&r, "queue.retry", rig_nothing);
 	damage_wait_for(&r, &r.disk->reads_asked, before + 1);
 	rig_wait(&r, 500);
-	cr_assert_eq(r.job_count, 0, "it was sent");
+	cr_assert_eq(r.attempt_count, 0, "it was sent");
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
 	damage_expect_report(&r);
 	rig_end(&r);
@@ -89,7 +89,7 @@ Test(damage, what_is_being_lost_is_not_sent, .timeout = 60)
 
 /* The record without content cannot be written: it is not lost, which is told, and it is tried
  * again. */
-Test(damage, an_end_that_cannot_be_stored, .timeout = 60)
+Test(lost_content, an_end_that_cannot_be_stored, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -101,7 +101,7 @@ Test(damage, an_end_that_cannot_be_stored, .timeout = 60)
 	for (int n = 0; n < 1000 && r.disk->failing_writes > 0; n++)
 		rig_wait(&r, 20);
 	rig_wait(&r, 300);
-	cr_assert_eq(r.job_count, 0);
+	cr_assert_eq(r.attempt_count, 0);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	cr_expect(rig_has_line(log, "its end cannot be stored: Input/output error", "queue delete"),
@@ -112,7 +112,7 @@ Test(damage, an_end_that_cannot_be_stored, .timeout = 60)
 }
 
 /* More than are put aside at once, found by deliveries: the others come again. */
-Test(damage, many_at_once, .timeout = 60)
+Test(lost_content, many_at_once, .timeout = 60)
 {
 	static struct rig r;
 	char to[32];
@@ -126,15 +126,15 @@ Test(damage, many_at_once, .timeout = 60)
 	strcpy(r.disk->wrong, in_the_body);
 	strcpy(r.disk->stuck, in_the_body);
 	r.disk->wrong_reads = 1000;
-	r.disk->let_through = 2 * MANY;
+	r.disk->reads_allowed = 2 * MANY;
 	rig_relay(&r, true);
-	damage_wait_for(&r, &r.disk->stood, 1);
+	damage_wait_for(&r, &r.disk->reads_blocked, 1);
 	damage_wait_for(&r, &r.disk->reads_asked, 2 * MANY);
 	rig_wait(&r, 500);
 	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
 	for (unsigned n = 0; n < MANY; n++) {
-		cr_assert_eq(rig_job(&r, n)->kind, ENVELOPE_REPORT);
-		rig_results(&r, &r.jobs[n], 250, "none");
+		cr_assert_eq(rig_attempt(&r, n)->kind, ENVELOPE_REPORT);
+		rig_results(&r, &r.attempts[n], 250, "none");
 	}
 	rig_until(&r, &r.stored, MANY);
 	rig_admin(&r, "queue.list", rig_nothing);

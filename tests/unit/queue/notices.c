@@ -114,17 +114,17 @@ Test(notice_mail, numbers_of_their_own)
 /* ---- the role ---- */
 
 static void
-got_verdict(enum request_end end, const struct channel_packet *p, void *arg)
+got_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
 	r->end = end;
-	r->verdict = p ? p->message->status.status : (struct smtp_status){0};
-	r->verdicts++;
+	r->answer = p ? p->message->status.status : (struct smtp_status){0};
+	r->answers++;
 }
 
 static void
-got_answer(enum request_end end, const struct channel_packet *p, void *arg)
+got_answer_code(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	unsigned *code = arg;
 
@@ -137,17 +137,17 @@ ask_soon(struct rig *r, uint64_t id, const char *text)
 	struct message_notice m = {.notice = id, .kind = STR("spool"), .subject = STR("Subject"),
 	    .text = str_of(text)};
 
-	(void)ask_pooled(r->main, MESSAGE_NOTICE, &m, got_verdict, r);
+	(void)ask_pooled(r->main, MESSAGE_NOTICE, &m, got_answer, r);
 }
 
 static unsigned
 ask_for(struct rig *r, uint64_t id, const char *text)
 {
-	unsigned before = r->verdicts;
+	unsigned before = r->answers;
 
 	ask_soon(r, id, text);
-	rig_until(r, &r->verdicts, before + 1);
-	return r->verdict.code;
+	rig_until(r, &r->answers, before + 1);
+	return r->answer.code;
 }
 
 static const uint64_t one = UINT64_C(1795000000000) << 18;
@@ -166,11 +166,11 @@ Test(notices, stored_listed_delivered, .timeout = 60)
 	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("")));
 	cr_assert(str_eq(rig_row(&r, 0, "from"), STR("<>")));
 	rig_relay(&r, true);
-	cr_assert_str_eq(rig_job(&r, 0)->to, "postmaster@example.com");
-	cr_assert_eq(r.jobs[0].kind, ENVELOPE_REPORT);
-	cr_assert_str_eq(r.jobs[0].sender, "");
-	cr_assert(strstr(r.jobs[0].body, "text\r\n"));
-	rig_results(&r, &r.jobs[0], 250, "none");
+	cr_assert_str_eq(rig_attempt(&r, 0)->to, "postmaster@example.com");
+	cr_assert_eq(r.attempts[0].kind, ENVELOPE_REPORT);
+	cr_assert_str_eq(r.attempts[0].sender, "");
+	cr_assert(strstr(r.attempts[0].body, "text\r\n"));
+	rig_results(&r, &r.attempts[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_check_empty(&r);
 	rig_end(&r);
@@ -184,10 +184,10 @@ Test(notices, a_failed_one_is_told_to_nobody, .timeout = 60)
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	cr_assert_eq(ask_for(&r, one, "text\n"), 250);
-	rig_results(&r, rig_job(&r, 0), 550, "mailbox");
+	rig_results(&r, rig_attempt(&r, 0), 550, "mailbox");
 	rig_until(&r, &r.stored, 1);
 	rig_wait(&r, 200);
-	cr_assert_eq(r.job_count, 1);
+	cr_assert_eq(r.attempt_count, 1);
 	cr_assert(rig_has_line(log, "notice id=", "status=dropped"));
 	rig_check_empty(&r);
 	rig_end(&r);
@@ -204,10 +204,10 @@ Test(notices, asked_twice_stored_once, .timeout = 60)
 
 	rig_begin(&r, rig_slow);
 	strcpy(r.disk->unwritten, "marked");
-	(void)ask_pooled(r.main, MESSAGE_NOTICE, &m, got_answer, &former);
-	while (r.disk->unwritten_stood == 0)
+	(void)ask_pooled(r.main, MESSAGE_NOTICE, &m, got_answer_code, &former);
+	while (r.disk->unwritten_blocked == 0)
 		rig_wait(&r, 10);
-	(void)ask_pooled(r.main, MESSAGE_NOTICE, &m, got_answer, &latter);
+	(void)ask_pooled(r.main, MESSAGE_NOTICE, &m, got_answer_code, &latter);
 	rig_until(&r, &former, 1);
 	cr_assert_eq(former, 451, "not 250 before it is durable");
 	cr_assert_eq(latter, 0, "it waits");
@@ -218,7 +218,7 @@ Test(notices, asked_twice_stored_once, .timeout = 60)
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	rig_relay(&r, true);
-	rig_results(&r, rig_job(&r, 0), 250, "none");
+	rig_results(&r, rig_attempt(&r, 0), 250, "none");
 	rig_until(&r, &r.stored, 1);
 	cr_assert_eq(ask_for(&r, one, "marked\n"), 250, "it was there");
 	rig_check_empty(&r);
@@ -239,7 +239,7 @@ Test(notices, killed_before_and_after_it_is_durable, .timeout = 120)
 	cr_assert_eq(ask_for(&r, one, "first\n"), 250);
 	strcpy(r.disk->unwritten, "second");
 	ask_soon(&r, one + 1, "second\n");
-	while (r.disk->unwritten_stood == 0)
+	while (r.disk->unwritten_blocked == 0)
 		rig_wait(&r, 10);
 	rig_kill(&r);
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
@@ -250,10 +250,10 @@ Test(notices, killed_before_and_after_it_is_durable, .timeout = 120)
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, true);
-	rig_results(&r, rig_job(&r, 0), 250, "none");
-	rig_results(&r, rig_job(&r, 1), 250, "none");
+	rig_results(&r, rig_attempt(&r, 0), 250, "none");
+	rig_results(&r, rig_attempt(&r, 1), 250, "none");
 	rig_until(&r, &r.stored, 2);
-	cr_assert_neq(r.jobs[0].id.session, r.jobs[1].id.session);
+	cr_assert_neq(r.attempts[0].id.session, r.attempts[1].id.session);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_check_empty(&r);
@@ -271,7 +271,7 @@ Test(notices, a_disk_that_cannot_be_written, .timeout = 60)
 	r.disk->is_read_only = false;
 	for (unsigned n = 0; n < 100 && ask_for(&r, one, "text\n") != 250; n++)
 		rig_wait(&r, 100);
-	cr_assert_eq(r.verdict.code, 250);
+	cr_assert_eq(r.answer.code, 250);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	rig_end(&r);
@@ -296,8 +296,8 @@ Test(notices, what_main_never_asks, .timeout = 60)
 
 	rig_begin(&r, rig_slow);
 	(void)ask_pooled(
-	    r.main, MESSAGE_LEASE_ASK, &(struct message_lease_ask){STR("a"), 1}, got_verdict, &r);
-	rig_until(&r, &r.verdicts, 1);
+	    r.main, MESSAGE_LEASE_ASK, &(struct message_lease_ask){STR("a"), 1}, got_answer, &r);
+	rig_until(&r, &r.answers, 1);
 	cr_assert_eq(r.end, REQUEST_ERROR);
 	cr_assert_eq(ask_for(&r, one, "text\n"), 250);
 	rig_end(&r);

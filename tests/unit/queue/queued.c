@@ -24,17 +24,17 @@ make(struct queued_messages *b, uint64_t number, int64_t arrival_ms, const char 
 
 #define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-Test(book, an_entry_has_one_shipment_for_each_domain)
+Test(queued, an_entry_has_one_shipment_for_each_domain)
 {
 	struct queued_messages b;
 	struct queued_message *e;
 
 	queued_init(&b);
 	e = make(&b, 1, start_ms, TO("a@One.test", "b@two.test", "c@one.TEST", "postmaster"));
-	cr_assert_eq(e->shipment_count, 3);
-	cr_assert(str_eq(delivery_domain(&e->shipments[0]), STR("one.test")));
-	cr_assert(str_eq(delivery_domain(&e->shipments[2]), STR("gw.test")));
-	cr_assert_eq(e->shipments[0].open, 2);
+	cr_assert_eq(e->delivery_count, 3);
+	cr_assert(str_eq(delivery_domain(&e->deliveries[0]), STR("one.test")));
+	cr_assert(str_eq(delivery_domain(&e->deliveries[2]), STR("gw.test")));
+	cr_assert_eq(e->deliveries[0].open, 2);
 	cr_assert(str_eq(queued_message_address(e, 1), STR("a@One.test")), "as it was given");
 	cr_assert(str_eq(queued_message_sender(e), STR("news@example.com")));
 	cr_assert_eq(e->expires_ms, start_ms + 1000);
@@ -46,7 +46,7 @@ Test(book, an_entry_has_one_shipment_for_each_domain)
 	queued_clear(&b);
 }
 
-Test(book, counts)
+Test(queued, counts)
 {
 	struct queued_messages b;
 	struct queued_message *e[3];
@@ -78,7 +78,7 @@ Test(book, counts)
 }
 
 /* Held before it is added, as after a start. */
-Test(book, held_at_the_start)
+Test(queued, held_at_the_start)
 {
 	struct queued_messages b;
 	struct queued_message *e;
@@ -92,7 +92,7 @@ Test(book, held_at_the_start)
 	queued_clear(&b);
 }
 
-Test(book, recipients_are_settled)
+Test(queued, recipients_are_settled)
 {
 	struct queued_messages b;
 	struct queued_message *e;
@@ -109,7 +109,7 @@ Test(book, recipients_are_settled)
 	queued_recipient_set_outcome(&b, e, 4, SPOOL_FAILED, 0);
 	cr_assert_eq(e->open, 0);
 	cr_assert_eq(b.recipients, 0);
-	cr_assert_eq(e->shipments[0].open, 0);
+	cr_assert_eq(e->deliveries[0].open, 0);
 	cr_assert_eq(e->sent, 1);
 	cr_assert_eq(e->expired, 1);
 	cr_assert_eq(e->deleted, 1);

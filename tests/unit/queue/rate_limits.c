@@ -22,7 +22,7 @@ save(struct str name, struct str value, void *arg)
 	return !s->refuses;
 }
 
-Test(buckets, take_give_back_and_the_limit)
+Test(rate_limits, take_give_back_and_the_limit)
 {
 	struct rate_limits *b = rate_limits_new();
 
@@ -37,7 +37,7 @@ Test(buckets, take_give_back_and_the_limit)
 }
 
 /* Only what changed is written, and again when it could not be. */
-Test(buckets, save_what_changed)
+Test(rate_limits, save_what_changed)
 {
 	struct rate_limits *b = rate_limits_new();
 	struct saved s = {.refuses = true};
@@ -55,7 +55,7 @@ Test(buckets, save_what_changed)
 	rate_limits_free(&b);
 }
 
-Test(buckets, survive_a_restart)
+Test(rate_limits, survive_a_restart)
 {
 	struct rate_limits *b = rate_limits_new();
 	struct saved s = {.into = rate_limits_new()};
@@ -73,7 +73,7 @@ Test(buckets, survive_a_restart)
 	rate_limits_free(&s.into);
 }
 
-Test(buckets, notes_of_others_and_damaged_ones)
+Test(rate_limits, notes_of_others_and_damaged_ones)
 {
 	struct rate_limits *b = rate_limits_new();
 

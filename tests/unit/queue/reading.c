@@ -14,16 +14,16 @@ static const char slow[] = "retry = [ \"1h\" ]; concurrency = 4000;";
 
 /* All domains are known before the message comes, so that its deliveries are wanted together. */
 static void
-learn_sites(struct rig *r, char names[DOMAINS][32])
+learn_destinations(struct rig *r, char names[DOMAINS][32])
 {
 	for (unsigned i = 0; i < DOMAINS; i++) {
 		snprintf(names[i], sizeof names[i], "a@d%u.example", i);
 		rig_commit_soon(r, rig_id(1000 + i), "alice@example.com",
 		    (const char *const[]){names[i], NULL});
 	}
-	rig_until(r, &r->job_count, DOMAINS);
+	rig_until(r, &r->attempt_count, DOMAINS);
 	for (unsigned i = 0; i < DOMAINS; i++)
-		rig_results(r, &r->jobs[i], 250, "none");
+		rig_results(r, &r->attempts[i], 250, "none");
 	rig_until(r, &r->stored, DOMAINS);
 }
 
@@ -37,12 +37,12 @@ Test(reading, once_for_all_domains, .timeout = 60)
 
 	rig_begin(&r, slow);
 	rig_relay(&r, true);
-	learn_sites(&r, names);
+	learn_destinations(&r, names);
 	for (unsigned i = 0; i < DOMAINS; i++)
 		to[i] = names[i];
 	before = r.disk->reads;
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", to).code, 250);
-	rig_until(&r, &r.job_count, 2 * DOMAINS);
+	rig_until(&r, &r.attempt_count, 2 * DOMAINS);
 	cr_assert_eq(r.disk->reads - before, 1, "%u reads", r.disk->reads - before);
 	rig_end(&r);
 }
@@ -56,7 +56,7 @@ Test(reading, a_disk_that_stands_still, .timeout = 60)
 
 	rig_begin(&r, slow);
 	rig_relay(&r, true);
-	r.disk->is_shut = true;
+	r.disk->blocks_reads = true;
 	for (unsigned i = 0; i < 300; i++) {
 		snprintf(to, sizeof to, "a@d%u.example", i);
 		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com",
@@ -65,13 +65,13 @@ Test(reading, a_disk_that_stands_still, .timeout = 60)
 	rig_until(&r, &r.asked, 64);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 300);
-	cr_assert_eq(r.job_count, 0);
+	cr_assert_eq(r.attempt_count, 0);
 	cr_assert_leq(r.disk->reads_asked, 64);
-	r.disk->is_shut = false;
-	rig_until(&r, &r.job_count, 300);
+	r.disk->blocks_reads = false;
+	rig_until(&r, &r.attempt_count, 300);
 	for (unsigned i = 0; i < 300; i++)
 		for (unsigned k = 0; k < i; k++)
-			cr_assert_not(msgid_eq(r.jobs[i].id, r.jobs[k].id));
+			cr_assert_not(msgid_eq(r.attempts[i].id, r.attempts[k].id));
 	rig_end(&r);
 }
 
@@ -83,15 +83,15 @@ Test(reading, a_command_whose_peer_goes, .timeout = 60)
 	rig_begin(&r, slow);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
 			 (const char *const[]){"a@one.example", NULL}).code, 250);
-	r.disk->is_shut = true;
+	r.disk->blocks_reads = true;
 	rig_admin_soon(&r, "queue.show", rig_nothing);
 	rig_wait(&r, 200);
 	cr_assert_eq(r.dones, 0);
 	rig_control_gone(&r);
 	rig_wait(&r, 100);
-	r.disk->is_shut = false;
+	r.disk->blocks_reads = false;
 	rig_relay(&r, true);
-	rig_job(&r, 0);
+	rig_attempt(&r, 0);
 	rig_end(&r);
 }
 
@@ -106,7 +106,7 @@ Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
 	rig_begin(&r, slow);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
 			 (const char *const[]){"a@one.example", NULL}).code, 250);
-	r.disk->is_shut = true;
+	r.disk->blocks_reads = true;
 	for (int i = 0; i < SHOWS; i++)
 		rig_admin_soon(&r, "queue.show", rig_nothing);
 	rig_until(&r, &r.dones, SHOWS - SHOWS_AT_ONCE);
@@ -120,12 +120,12 @@ Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
 	rig_until(&r, &r.dones, SHOWS + 2);
 	cr_expect_eq(r.done.exit_code, 75);
 	cr_expect(strstr(r.done_text, "does not answer"), "%s", r.done_text);
-	r.disk->is_shut = false;
+	r.disk->blocks_reads = false;
 	rig_admin(&r, "queue.show", rig_nothing);
 	cr_expect_eq(r.done.exit_code, 0, "%s", r.done_text);
 	rig_admin(&r, "queue.release", rig_nothing);
 	rig_relay(&r, true);
-	rig_job(&r, 0);
+	rig_attempt(&r, 0);
 	clock_shorten_timeouts(1);
 	rig_end(&r);
 }
@@ -133,12 +133,12 @@ Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
 static void
 commit_hopeless(struct rig *r, unsigned from, unsigned count)
 {
-	unsigned before = r->verdicts;
+	unsigned before = r->answers;
 
 	for (unsigned i = from; i < from + count; i++)
 		rig_commit_soon(r, rig_id(i), "alice@example.com",
 		    (const char *const[]){"a@nx.example.org", NULL});
-	rig_until(r, &r->verdicts, before + count);
+	rig_until(r, &r->answers, before + count);
 }
 
 /* P1: reports owed at a start are made a bounded number at a time, and all are made. */
@@ -148,27 +148,27 @@ Test(reading, many_reports_owed_at_a_start, .timeout = 120)
 
 	rig_begin(&r, slow);
 	rig_relay(&r, true);
-	r.disk->is_shut = true;
+	r.disk->blocks_reads = true;
 	for (unsigned n = 0; n < OWED; n += OWED_ROUND)
 		commit_hopeless(&r, n, OWED_ROUND);
 	rig_wait(&r, 500);
 	cr_assert_leq(r.disk->reads_asked, REPORTS_AT_ONCE);
 	rig_kill(&r);
-	r.disk->is_shut = false;
+	r.disk->blocks_reads = false;
 	rig_start(&r);
-	r.disk->is_shut = true;
+	r.disk->blocks_reads = true;
 	r.disk->reads_asked = 0;
 	rig_relay(&r, true);
 	rig_until(&r, &r.running_asked, 2);
 	rig_wait(&r, 500);
 	cr_assert_geq(r.disk->reads_asked, 1);
 	cr_assert_leq(r.disk->reads_asked, REPORTS_AT_ONCE, "%u at once", r.disk->reads_asked);
-	r.disk->is_shut = false;
+	r.disk->blocks_reads = false;
 	for (unsigned i = 0; i < OWED; i++) {
-		const struct rig_job *job = rig_job(&r, i);
+		const struct rig_attempt *attempt = rig_attempt(&r, i);
 
-		cr_assert_eq(job->kind, ENVELOPE_REPORT);
-		rig_results(&r, job, 250, "none");
+		cr_assert_eq(attempt->kind, ENVELOPE_REPORT);
+		rig_results(&r, attempt, 250, "none");
 	}
 	rig_until(&r, &r.stored, OWED);
 	rig_admin(&r, "queue.list", rig_nothing);
@@ -186,20 +186,20 @@ Test(reading, a_report_that_waits_for_its_message_alone, .timeout = 60)
 	strcpy(r.disk->unreadable, "bad@example.com");
 	cr_assert_eq(rig_commit(&r, rig_id(0), "bad@example.com",
 			 (const char *const[]){"a@nx.example.org", NULL}).code, 250);
-	rig_until(&r, &r.verdicts, 1);
+	rig_until(&r, &r.answers, 1);
 	while (r.disk->reads_asked == 0)
 		rig_wait(&r, 20);
 	commit_hopeless(&r, 1, 10);
 	for (unsigned i = 0; i < 10; i++) {
-		cr_assert_str_eq(rig_job(&r, i)->to, "alice@example.com");
-		rig_results(&r, &r.jobs[i], 250, "none");
+		cr_assert_str_eq(rig_attempt(&r, i)->to, "alice@example.com");
+		rig_results(&r, &r.attempts[i], 250, "none");
 	}
 	rig_until(&r, &r.stored, 10);
 	cr_assert_leq(r.disk->reads_asked, 10 + 10 + 2, "others were tried again");
 	memset(r.disk->unreadable, 0, sizeof r.disk->unreadable);
-	rig_job(&r, 10);
-	cr_assert_str_eq(r.jobs[10].to, "bad@example.com");
-	cr_assert(strstr(r.jobs[10].body, "Hello, world"), "with its content");
+	rig_attempt(&r, 10);
+	cr_assert_str_eq(r.attempts[10].to, "bad@example.com");
+	cr_assert(strstr(r.attempts[10].body, "Hello, world"), "with its content");
 	rig_end(&r);
 }
 
@@ -209,22 +209,22 @@ Test(reading, a_report_that_waits_for_its_message_alone, .timeout = 60)
 static void
 others_go_on(struct rig *r)
 {
-	unsigned job = r->job_count, stored = r->stored;
+	unsigned attempt = r->attempt_count, stored = r->stored;
 
 	cr_assert_eq(rig_commit(r, rig_id(50), "bob@example.com",
 			 (const char *const[]){"b@other.example", NULL}).code, 250);
-	rig_results(r, rig_job(r, job), 250, "none");
+	rig_results(r, rig_attempt(r, attempt), 250, "none");
 	rig_until(r, &r->stored, stored + 1);
 	rig_admin(r, "queue.list", rig_nothing);
 	cr_assert_eq(r->row_count, 1);
 }
 
 static void
-wait_stood(struct rig *r)
+wait_blocked(struct rig *r)
 {
-	for (int i = 0; i < 1000 && !r->disk->stood; i++)
+	for (int i = 0; i < 1000 && !r->disk->reads_blocked; i++)
 		rig_wait(r, 20);
-	cr_assert_eq(r->disk->stood, 1);
+	cr_assert_eq(r->disk->reads_blocked, 1);
 }
 
 static void
@@ -253,10 +253,10 @@ begin_loss(struct rig *r)
 	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com",
 			 (const char *const[]){"marked@one.example", NULL}).code, 250);
 	flip(r, "seg-00000001", "marked@one.example", 30);
-	r->disk->let_through = 2;
+	r->disk->reads_allowed = 2;
 	strcpy(r->disk->stuck, "marked@one.example");
 	rig_relay(r, true);
-	wait_stood(r);
+	wait_blocked(r);
 }
 
 /* The message is held up, and nothing else. */
@@ -267,8 +267,8 @@ Test(reading, a_loss_while_the_disk_stands_still, .timeout = 60)
 	begin_loss(&r);
 	others_go_on(&r);
 	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
-	cr_assert_eq(rig_job(&r, 1)->kind, ENVELOPE_REPORT);
-	rig_results(&r, &r.jobs[1], 250, "none");
+	cr_assert_eq(rig_attempt(&r, 1)->kind, ENVELOPE_REPORT);
+	rig_results(&r, &r.attempts[1], 250, "none");
 	rig_until(&r, &r.stored, 2);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
@@ -287,7 +287,7 @@ Test(reading, a_loss_that_is_deleted_meanwhile, .timeout = 60)
 	rig_wait(&r, 500);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
-	cr_assert_eq(r.job_count, 0);
+	cr_assert_eq(r.attempt_count, 0);
 	rig_end(&r);
 }
 
@@ -309,18 +309,18 @@ Test(reading, a_body_that_is_checked_while_the_disk_stands_still, .timeout = 60)
 			 (const char *const[]){"a@one.example", NULL}).code, 250);
 	close(r.fd);
 	r.fd = -1;
-	rig_job(&r, 0);
+	rig_attempt(&r, 0);
 	strcpy(r.disk->stuck, "marked");
-	rig_results(&r, &r.jobs[0], 451, "damaged");
-	wait_stood(&r);
+	rig_results(&r, &r.attempts[0], 451, "damaged");
+	wait_blocked(&r);
 	/* it is tried again meanwhile, in its turn */
-	rig_results(&r, rig_job(&r, 1), 250, "none");
+	rig_results(&r, rig_attempt(&r, 1), 250, "none");
 	rig_until(&r, &r.stored, 2);
 	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com",
 			 (const char *const[]){"a@two.example", NULL}).code, 250);
-	rig_job(&r, 2);
+	rig_attempt(&r, 2);
 	memset(r.disk->stuck, 0, sizeof r.disk->stuck);
-	rig_results(&r, &r.jobs[2], 250, "none");
+	rig_results(&r, &r.attempts[2], 250, "none");
 	rig_until(&r, &r.stored, 3);
 	rig_end(&r);
 }
@@ -335,15 +335,15 @@ Test(reading, a_reason_while_it_cannot_be_read, .timeout = 60)
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
 			 (const char *const[]){"a@one.example", NULL}).code, 250);
-	rig_job(&r, 0);
+	rig_attempt(&r, 0);
 	strcpy(r.disk->unreadable, "alice@example.com");
-	rig_results(&r, &r.jobs[0], 451, "connect");
+	rig_results(&r, &r.attempts[0], 451, "connect");
 	rig_wait(&r, 3000);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("unreadable")));
 	cr_assert(str_eq(rig_row(&r, 0, "reply_by"), STR("here")));
 	memset(r.disk->unreadable, 0, sizeof r.disk->unreadable);
-	rig_results(&r, rig_job(&r, 1), 451, "connect");
+	rig_results(&r, rig_attempt(&r, 1), 451, "connect");
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "reason"), STR("connect")));
 	rig_end(&r);

@@ -15,19 +15,19 @@ commit(struct rig *r, const char *const *to)
 Test(reports, one_per_round, .timeout = 60)
 {
 	static struct rig r;
-	const struct rig_job *report;
+	const struct rig_attempt *report;
 
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example", "b@two.example", "c@nx.example.org", "d@three.example"));
-	rig_until(&r, &r.job_count, 3);
-	rig_results(&r, rig_job_for(&r, "one.example"), 550, "mailbox");
+	rig_until(&r, &r.attempt_count, 3);
+	rig_results(&r, rig_attempt_for(&r, "one.example"), 550, "mailbox");
 	rig_until(&r, &r.stored, 1);
 	rig_wait(&r, 200);
 	cr_assert_eq(rig_reports(&r), 0, "the other domains are still being tried");
-	rig_results(&r, rig_job_for(&r, "two.example"), 551, "mailbox");
-	rig_results(&r, rig_job_for(&r, "three.example"), 250, "none");
-	report = rig_job(&r, 3);
+	rig_results(&r, rig_attempt_for(&r, "two.example"), 551, "mailbox");
+	rig_results(&r, rig_attempt_for(&r, "three.example"), 250, "none");
+	report = rig_attempt(&r, 3);
 	cr_assert_eq(report->kind, ENVELOPE_REPORT);
 	cr_assert(strstr(report->body, "Final-Recipient: rfc822;a@one.example\r\n"));
 	cr_assert(strstr(report->body, "Final-Recipient: rfc822;b@two.example\r\n"));
@@ -48,17 +48,17 @@ Test(reports, a_slow_domain_is_not_waited_for, .timeout = 60)
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example", "b@two.example"));
-	rig_until(&r, &r.job_count, 2);
-	rig_results(&r, rig_job_for(&r, "one.example"), 550, "mailbox");
-	rig_until(&r, &r.job_count, 3);
-	cr_assert_eq(r.jobs[2].kind, ENVELOPE_REPORT);
-	cr_assert_not(strstr(r.jobs[2].body, "two.example"));
-	/* a site that has not answered yet has one slot */
-	rig_results(&r, &r.jobs[2], 250, "none");
-	rig_results(&r, rig_job_for(&r, "two.example"), 550, "mailbox");
-	rig_until(&r, &r.job_count, 4);
-	cr_assert(strstr(r.jobs[3].body, "b@two.example"));
-	cr_assert_not(strstr(r.jobs[3].body, "a@one.example"));
+	rig_until(&r, &r.attempt_count, 2);
+	rig_results(&r, rig_attempt_for(&r, "one.example"), 550, "mailbox");
+	rig_until(&r, &r.attempt_count, 3);
+	cr_assert_eq(r.attempts[2].kind, ENVELOPE_REPORT);
+	cr_assert_not(strstr(r.attempts[2].body, "two.example"));
+	/* a destination that has not answered yet has one slot */
+	rig_results(&r, &r.attempts[2], 250, "none");
+	rig_results(&r, rig_attempt_for(&r, "two.example"), 550, "mailbox");
+	rig_until(&r, &r.attempt_count, 4);
+	cr_assert(strstr(r.attempts[3].body, "b@two.example"));
+	cr_assert_not(strstr(r.attempts[3].body, "a@one.example"));
 	rig_end(&r);
 }
 
@@ -66,23 +66,23 @@ Test(reports, a_slow_domain_is_not_waited_for, .timeout = 60)
 Test(reports, killed_before_the_round_is_over, .timeout = 60)
 {
 	static struct rig r;
-	const struct rig_job *report;
+	const struct rig_attempt *report;
 
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example", "b@two.example"));
-	rig_until(&r, &r.job_count, 2);
-	rig_results(&r, rig_job_for(&r, "one.example"), 550, "mailbox");
+	rig_until(&r, &r.attempt_count, 2);
+	rig_results(&r, rig_attempt_for(&r, "one.example"), 550, "mailbox");
 	rig_until(&r, &r.stored, 1);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, false);
-	rig_results(&r, rig_job_for(&r, "two.example"), 250, "none");
+	rig_results(&r, rig_attempt_for(&r, "two.example"), 250, "none");
 	rig_until(&r, &r.stored, 2);
 	rig_wait(&r, 100);
-	cr_assert_eq(r.job_count, 2, "nothing before relay told what it has");
+	cr_assert_eq(r.attempt_count, 2, "nothing before relay told what it has");
 	rig_caught_up(&r);
-	report = rig_job(&r, 2);
+	report = rig_attempt(&r, 2);
 	cr_assert_eq(report->kind, ENVELOPE_REPORT);
 	cr_assert(strstr(report->body, "Diagnostic-Code: smtp; 550 remote text 550\r\n"));
 	cr_assert(strstr(report->body, "Final-Recipient: rfc822;a@one.example\r\n"));
@@ -103,18 +103,18 @@ Test(reports, none_to_the_null_sender, .timeout = 60)
 	r.notify = NOTIFY_FAILURE | NOTIFY_DELAY | NOTIFY_SUCCESS;
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "", TO("a@one.example", "b@two.example")).code, 250);
-	rig_until(&r, &r.job_count, 2);
-	cr_assert_str_eq(r.jobs[0].sender, "");
-	cr_assert_eq(r.jobs[0].kind, ENVELOPE_MESSAGE);
+	rig_until(&r, &r.attempt_count, 2);
+	cr_assert_str_eq(r.attempts[0].sender, "");
+	cr_assert_eq(r.attempts[0].kind, ENVELOPE_MESSAGE);
 	rig_admin(&r, "queue.list", WITH("from", "<>"));
 	cr_assert_eq(r.row_count, 1);
 	cr_assert(str_eq(rig_row(&r, 0, "from"), STR("<>")));
 	cr_assert(str_eq(rig_row(&r, 0, "user"), STR("alice@example.com")));
-	rig_results(&r, &r.jobs[0], 550, "mailbox");
-	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_results(&r, &r.attempts[0], 550, "mailbox");
+	rig_results(&r, &r.attempts[1], 250, "none");
 	rig_until(&r, &r.stored, 2);
 	rig_wait(&r, 100);
-	cr_assert_eq(r.job_count, 2);
+	cr_assert_eq(r.attempt_count, 2);
 	cr_assert_eq(rig_reports(&r), 0);
 	rig_check_empty(&r);
 	rig_end(&r);
@@ -137,23 +137,23 @@ check_success(const struct success *c)
 	r.is_delivered = c->is_delivered;
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example", "b@two.example"));
-	rig_until(&r, &r.job_count, 2);
-	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_until(&r, &r.attempt_count, 2);
+	rig_results(&r, &r.attempts[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, false);
-	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_results(&r, &r.attempts[1], 250, "none");
 	rig_until(&r, &r.stored, 2);
 	rig_caught_up(&r);
 	if (c->is_reported) {
-		rig_job(&r, 2);
-		cr_assert_eq(r.jobs[2].kind, ENVELOPE_REPORT);
-		cr_assert(strstr(r.jobs[2].body, "Final-Recipient: rfc822;a@one.example\r\n"));
-		cr_assert(strstr(r.jobs[2].body, "Final-Recipient: rfc822;b@two.example\r\n"));
-		cr_assert(strstr(r.jobs[2].body, c->action), "%s", r.jobs[2].body);
-		cr_assert_not(strstr(r.jobs[2].body, "Hello, world"), "its header only");
-		rig_results(&r, &r.jobs[2], 250, "none");
+		rig_attempt(&r, 2);
+		cr_assert_eq(r.attempts[2].kind, ENVELOPE_REPORT);
+		cr_assert(strstr(r.attempts[2].body, "Final-Recipient: rfc822;a@one.example\r\n"));
+		cr_assert(strstr(r.attempts[2].body, "Final-Recipient: rfc822;b@two.example\r\n"));
+		cr_assert(strstr(r.attempts[2].body, c->action), "%s", r.attempts[2].body);
+		cr_assert_not(strstr(r.attempts[2].body, "Hello, world"), "its header only");
+		rig_results(&r, &r.attempts[2], 250, "none");
 		rig_until(&r, &r.stored, 3);
 	}
 	rig_wait(&r, 100);
@@ -191,9 +191,9 @@ Test(reports, of_expiry_without_an_attempt, .timeout = 120)
 		cr_assert_eq(
 		    rig_commit(&r, rig_id(i), "alice@example.com", TO("a@one.example")).code, 250);
 	for (unsigned i = 0; i < 2; i++)
-		rig_results(&r, rig_job(&r, i), 451, "connect");
+		rig_results(&r, rig_attempt(&r, i), 451, "connect");
 	for (unsigned i = 2; i < 5; i++) {
-		const struct rig_job *report = rig_job(&r, i);
+		const struct rig_attempt *report = rig_attempt(&r, i);
 		bool is_untried = !strstr(report->body, "Last-Attempt-Date: ");
 
 		cr_assert_eq(report->kind, ENVELOPE_REPORT);
@@ -219,7 +219,7 @@ Test(reports, that_expire, .timeout = 120)
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example"));
 	for (i = 0; i < 40; i++) {
-		rig_results(&r, rig_job(&r, i), 451, "greylisted");
+		rig_results(&r, rig_attempt(&r, i), 451, "greylisted");
 		rig_admin(&r, "queue.list", rig_nothing);
 		reports = r.row_count;
 		if (reports == 0)
@@ -227,8 +227,8 @@ Test(reports, that_expire, .timeout = 120)
 	}
 	rig_wait(&r, 300);
 	rig_admin(&r, "queue.list", rig_nothing);
-	for (i = 0, reports = 0; i < r.job_count; i++)
-		if (r.jobs[i].kind == ENVELOPE_REPORT && r.jobs[i].attempt == 1)
+	for (i = 0, reports = 0; i < r.attempt_count; i++)
+		if (r.attempts[i].kind == ENVELOPE_REPORT && r.attempts[i].attempt == 1)
 			reports++;
 	cr_assert_eq(reports, 2);
 	rig_end(&r);
@@ -251,11 +251,11 @@ Test(reports, on_a_full_disk, .timeout = 60)
 	    rig_commit(&r, rig_id(COUNT), "alice@example.com", TO("a@one.example")).code, 452);
 	rig_relay(&r, true);
 	for (unsigned i = 0; i < 2 * COUNT; i++) {
-		const struct rig_job *job = rig_job(&r, i);
+		const struct rig_attempt *attempt = rig_attempt(&r, i);
 
-		rig_results(&r, job, job->kind == ENVELOPE_REPORT ? 250 : 550, "none");
-		if (job->kind == ENVELOPE_REPORT)
-			cr_assert_not(strstr(job->body, "Hello, world"), "brief");
+		rig_results(&r, attempt, attempt->kind == ENVELOPE_REPORT ? 250 : 550, "none");
+		if (attempt->kind == ENVELOPE_REPORT)
+			cr_assert_not(strstr(attempt->body, "Hello, world"), "brief");
 	}
 	rig_until(&r, &r.stored, 2 * COUNT);
 	cr_assert_eq(rig_reports(&r), COUNT);
@@ -267,11 +267,11 @@ Test(reports, on_a_full_disk, .timeout = 60)
 static void
 answer_all(struct rig *r, unsigned *answered)
 {
-	for (; *answered < r->job_count; ++*answered) {
-		const struct rig_job *job = &r->jobs[*answered];
-		bool is_good = job->kind == ENVELOPE_REPORT || job->id.session % 2;
+	for (; *answered < r->attempt_count; ++*answered) {
+		const struct rig_attempt *attempt = &r->attempts[*answered];
+		bool is_good = attempt->kind == ENVELOPE_REPORT || attempt->id.session % 2;
 
-		rig_results(r, job, is_good ? 250 : 550, "none");
+		rig_results(r, attempt, is_good ? 250 : 550, "none");
 	}
 }
 
@@ -286,17 +286,17 @@ run_a_moment(struct rig *r, unsigned *answered, unsigned turns)
 		nanosleep(&nap, NULL);
 	}
 	event_base_loop(r->base, EVLOOP_NONBLOCK);
-	*answered = r->job_count;
+	*answered = r->attempt_count;
 }
 
 static unsigned
-count_jobs(const struct rig *r, uint64_t session, bool is_report)
+count_attempts(const struct rig *r, uint64_t session, bool is_report)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < r->job_count; i++)
-		n += r->jobs[i].id.session == session &&
-		     (r->jobs[i].kind == ENVELOPE_REPORT) == is_report;
+	for (unsigned i = 0; i < r->attempt_count; i++)
+		n += r->attempts[i].id.session == session &&
+		     (r->attempts[i].kind == ENVELOPE_REPORT) == is_report;
 	return n;
 }
 
@@ -325,14 +325,14 @@ Test(reports, killed_at_any_moment, .timeout = 180)
 		rig_caught_up(&r);
 	}
 	do {
-		before = r.job_count;
+		before = r.attempt_count;
 		rig_wait(&r, 400);
 		answer_all(&r, &answered);
-	} while (before != r.job_count);
-	cr_assert_gt(r.acked_count, 0);
-	for (unsigned i = 0; i < r.acked_count; i++) {
-		cr_assert_eq(count_jobs(&r, r.acked[i].session, false), 1, "delivered once");
-		cr_assert_eq(count_jobs(&r, r.acked[i].session, true), 1, "told once");
+	} while (before != r.attempt_count);
+	cr_assert_gt(r.accepted_count, 0);
+	for (unsigned i = 0; i < r.accepted_count; i++) {
+		cr_assert_eq(count_attempts(&r, r.accepted[i].session, false), 1, "delivered once");
+		cr_assert_eq(count_attempts(&r, r.accepted[i].session, true), 1, "told once");
 	}
 	rig_check_empty(&r);
 	rig_end(&r);

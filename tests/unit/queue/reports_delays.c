@@ -13,15 +13,15 @@ commit(struct rig *r, const char *const *to)
 Test(reports, of_delay, .timeout = 120)
 {
 	static struct rig r;
-	const struct rig_job *report;
+	const struct rig_attempt *report;
 
 	rig_begin(&r, warned_of);
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example", "b@two.example"));
-	rig_until(&r, &r.job_count, 2);
-	rig_results(&r, rig_job_for(&r, "one.example"), 451, "greylisted");
-	rig_results(&r, rig_job_for(&r, "two.example"), 250, "none");
-	report = rig_job(&r, 2);
+	rig_until(&r, &r.attempt_count, 2);
+	rig_results(&r, rig_attempt_for(&r, "one.example"), 451, "greylisted");
+	rig_results(&r, rig_attempt_for(&r, "two.example"), 250, "none");
+	report = rig_attempt(&r, 2);
 	cr_assert_eq(report->kind, ENVELOPE_REPORT);
 	cr_assert_str_eq(report->to, "alice@example.com");
 	cr_assert(strstr(report->header, "Subject: Delayed mail"));
@@ -38,10 +38,10 @@ Test(reports, of_delay, .timeout = 120)
 	rig_wait(&r, 1500);
 	cr_assert_eq(rig_reports(&r), 1, "told once, over a kill");
 	rig_admin(&r, "queue.retry", rig_nothing);
-	rig_job(&r, 3);
-	cr_assert_str_eq(r.jobs[3].domain, "one.example");
-	rig_results(&r, &r.jobs[3], 550, "mailbox");
-	report = rig_job(&r, 4);
+	rig_attempt(&r, 3);
+	cr_assert_str_eq(r.attempts[3].domain, "one.example");
+	rig_results(&r, &r.attempts[3], 550, "mailbox");
+	report = rig_attempt(&r, 4);
 	cr_assert(strstr(report->body, "Action: failed\r\n"));
 	rig_results(&r, report, 250, "none");
 	rig_until(&r, &r.stored, 5);
@@ -54,15 +54,15 @@ Test(reports, of_delay, .timeout = 120)
 Test(reports, of_delay_behind_another, .timeout = 120)
 {
 	static struct rig r;
-	const struct rig_job *report;
+	const struct rig_attempt *report;
 
 	rig_begin(&r, warned_of);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@one.example")).code, 250);
 	cr_assert_eq(rig_commit(&r, rig_id(2), "bob@example.com", TO("b@one.example")).code, 250);
-	rig_results(&r, rig_job(&r, 0), 451, "connect");
+	rig_results(&r, rig_attempt(&r, 0), 451, "connect");
 	for (unsigned i = 1; i < 3; i++) {
-		report = rig_job(&r, i);
+		report = rig_attempt(&r, i);
 		cr_assert_eq(report->kind, ENVELOPE_REPORT);
 		cr_expect(strstr(report->body, "Status: 4.4.1\r\n"), "%s", report->body);
 		cr_expect(strstr(
@@ -84,10 +84,10 @@ Test(reports, of_delay_once_over_later_tries, .timeout = 120)
 	rig_begin(&r, warned_of);
 	rig_relay(&r, true);
 	commit(&r, TO("a@one.example"));
-	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
-	rig_results(&r, rig_job(&r, 1), 250, "none");
+	rig_results(&r, rig_attempt(&r, 0), 451, "greylisted");
+	rig_results(&r, rig_attempt(&r, 1), 250, "none");
 	rig_admin(&r, "queue.retry", rig_nothing);
-	rig_results(&r, rig_job(&r, 2), 451, "greylisted");
+	rig_results(&r, rig_attempt(&r, 2), 451, "greylisted");
 	rig_until(&r, &r.stored, 3);
 	rig_kill(&r);
 	rig_start(&r);
@@ -119,9 +119,9 @@ Test(reports, of_delay_by_wish, .timeout = 120)
 		rig_relay(&r, true);
 		cr_assert_eq(
 		    rig_commit(&r, rig_id(1), cases[i].sender, TO("a@one.example")).code, 250);
-		rig_results(&r, rig_job(&r, 0), 451, "greylisted");
+		rig_results(&r, rig_attempt(&r, 0), 451, "greylisted");
 		if (cases[i].is_reported)
-			rig_job(&r, 1);
+			rig_attempt(&r, 1);
 		else
 			rig_wait(&r, 1500);
 		cr_assert_eq(rig_reports(&r), cases[i].is_reported, "%zu", i);
@@ -141,7 +141,7 @@ Test(reports, of_delay_turned_off, .timeout = 60)
 		rig_begin(&r, confs[i]);
 		rig_relay(&r, true);
 		commit(&r, TO("a@one.example"));
-		rig_job(&r, 0);
+		rig_attempt(&r, 0);
 		rig_wait(&r, 1500);
 		cr_assert_eq(rig_reports(&r), 0);
 		rig_end(&r);
@@ -158,7 +158,7 @@ Test(reports, of_delay_not_of_what_is_held, .timeout = 60)
 	rig_admin(&r, "queue.hold", rig_nothing);
 	rig_relay(&r, true);
 	rig_wait(&r, 1500);
-	cr_assert_eq(r.job_count, 0);
+	cr_assert_eq(r.attempt_count, 0);
 	rig_end(&r);
 }
 
@@ -168,12 +168,12 @@ count_report_ids(const struct rig *r, uint64_t session)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < r->job_count; i++) {
+	for (unsigned i = 0; i < r->attempt_count; i++) {
 		bool is_new =
-		    r->jobs[i].kind == ENVELOPE_REPORT && r->jobs[i].id.session == session;
+		    r->attempts[i].kind == ENVELOPE_REPORT && r->attempts[i].id.session == session;
 
 		for (unsigned k = 0; k < i && is_new; k++)
-			is_new = !msgid_eq(r->jobs[k].id, r->jobs[i].id);
+			is_new = !msgid_eq(r->attempts[k].id, r->attempts[i].id);
 		n += is_new;
 	}
 	return n;
@@ -194,7 +194,7 @@ Test(reports, of_delay_killed_at_any_moment, .timeout = 180)
 		    rig_commit(&r, rig_id(i), "alice@example.com", TO("a@later.example")).code,
 		    250);
 	for (; answered < COUNT; answered++)
-		rig_results(&r, rig_job(&r, answered), 451, "greylisted");
+		rig_results(&r, rig_attempt(&r, answered), 451, "greylisted");
 	rig_until(&r, &r.stored, COUNT);
 	rig_wait(&r, 900);
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -204,11 +204,11 @@ Test(reports, of_delay_killed_at_any_moment, .timeout = 180)
 		rig_relay(&r, true);
 	}
 	do {
-		before = r.job_count;
-		for (; answered < r.job_count; answered++)
-			rig_results(&r, &r.jobs[answered], 250, "none");
+		before = r.attempt_count;
+		for (; answered < r.attempt_count; answered++)
+			rig_results(&r, &r.attempts[answered], 250, "none");
 		rig_wait(&r, 1200);
-	} while (before != r.job_count);
+	} while (before != r.attempt_count);
 	for (unsigned i = 0; i < COUNT; i++)
 		cr_assert_eq(count_report_ids(&r, rig_id(i).session), 1, "message %u", i);
 	rig_end(&r);

@@ -19,7 +19,7 @@ begin_hurried(struct rig *r)
 	rig_begin(r, rig_quick);
 }
 
-Test(queue_requests, a_relay_that_does_not_tell_what_it_holds_is_given_up, .timeout = 60)
+Test(requests, a_relay_that_does_not_tell_what_it_holds_is_given_up, .timeout = 60)
 {
 	static struct rig r;
 
@@ -29,14 +29,14 @@ Test(queue_requests, a_relay_that_does_not_tell_what_it_holds_is_given_up, .time
 	for (int i = 0; i < 3000 && r.relay; i++)
 		rig_wait(&r, 10);
 	cr_assert_null(r.relay, "the channel was closed");
-	cr_assert_eq(r.job_count, 0, "nothing was scheduled meanwhile");
+	cr_assert_eq(r.attempt_count, 0, "nothing was scheduled meanwhile");
 	rig_relay(&r, true);
-	rig_results(&r, rig_job(&r, 0), 250, "none");
+	rig_results(&r, rig_attempt(&r, 0), 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_end(&r);
 }
 
-Test(queue_requests, an_answer_that_is_none_gives_relay_up_too, .timeout = 60)
+Test(requests, an_answer_that_is_none_gives_relay_up_too, .timeout = 60)
 {
 	static struct rig r;
 
@@ -48,12 +48,12 @@ Test(queue_requests, an_answer_that_is_none_gives_relay_up_too, .timeout = 60)
 	cr_assert_null(r.relay);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 250);
-	rig_job(&r, 0);
+	rig_attempt(&r, 0);
 	rig_end(&r);
 }
 
 /* Relay is stopped: the domain is deferred and asked for again; relay goes on: it is delivered. */
-Test(queue_requests, a_domain_is_not_asked_for_for_ever, .timeout = 60)
+Test(requests, a_domain_is_not_asked_for_for_ever, .timeout = 60)
 {
 	static struct rig r;
 
@@ -68,13 +68,13 @@ Test(queue_requests, a_domain_is_not_asked_for_for_ever, .timeout = 60)
 	cr_assert(str_starts(rig_row(&r, 0, "reply"), STR("451 4.4.3")));
 	cr_assert(str_eq(rig_row(&r, 0, "reply_by"), STR("here")));
 	r.is_silent = false;
-	rig_results(&r, rig_job(&r, 0), 250, "none");
+	rig_results(&r, rig_attempt(&r, 0), 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_end(&r);
 }
 
 /* The answer is of another type, or a refusal: an error, and no silence. */
-Test(queue_requests, a_site_that_is_no_site_is_asked_for_again, .timeout = 60)
+Test(requests, a_site_that_is_no_site_is_asked_for_again, .timeout = 60)
 {
 	static struct rig r;
 
@@ -82,19 +82,19 @@ Test(queue_requests, a_site_that_is_no_site_is_asked_for_again, .timeout = 60)
 		clock_shorten_timeouts(1);
 		rig_begin(&r, rig_quick);
 		rig_relay(&r, true);
-		r.refuses_sites = way == 0;
-		r.mistypes_sites = way == 1;
+		r.refuses_destinations = way == 0;
+		r.sends_wrong_types = way == 1;
 		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("bob@example.net")).code, 250);
 		rig_until(&r, &r.asked, 2);
-		r.refuses_sites = r.mistypes_sites = false;
-		rig_results(&r, rig_job(&r, 0), 250, "none");
+		r.refuses_destinations = r.sends_wrong_types = false;
+		rig_results(&r, rig_attempt(&r, 0), 250, "none");
 		rig_until(&r, &r.stored, 1);
 		rig_end(&r);
 	}
 }
 
 /* A descriptor that was lost on the way is an error of that question; the next one is answered. */
-Test(queue_requests, a_question_whose_descriptor_was_lost_is_refused, .timeout = 60)
+Test(requests, a_question_whose_descriptor_was_lost_is_refused, .timeout = 60)
 {
 	static const struct fault lose = {MESSAGE_COMMIT, FAULT_LOSE_FD, 0, 1};
 	static struct rig r;
@@ -110,7 +110,7 @@ Test(queue_requests, a_question_whose_descriptor_was_lost_is_refused, .timeout =
 }
 
 /* Whoever sends two descriptors loses the channel; the queue serves the others. */
-Test(queue_requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
+Test(requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
 {
 	static const struct fault two = {MESSAGE_LEASE_ASK, FAULT_SECOND_FD, 0, 0};
 	static struct rig r;
@@ -132,7 +132,7 @@ Test(queue_requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
 }
 
 /* One process that accepts mail may hold so many files of the spool, and not all that there are. */
-Test(queue_requests, the_files_of_one_peer_are_bounded, .timeout = 60)
+Test(requests, the_files_of_one_peer_are_bounded, .timeout = 60)
 {
 	static struct rig r;
 	struct rlimit limit;
@@ -147,9 +147,9 @@ Test(queue_requests, the_files_of_one_peer_are_bounded, .timeout = 60)
 		m.session = rig_id(i).session;
 		m.number = 1;
 		rig_ask_file(&r, &m);
-		if (r.verdict.code == 451)
+		if (r.answer.code == 451)
 			break;
-		cr_assert_eq(r.verdict.code, 250);
+		cr_assert_eq(r.answer.code, 250);
 		close(r.fd);
 		r.fd = -1;
 		given++;
@@ -157,20 +157,20 @@ Test(queue_requests, the_files_of_one_peer_are_bounded, .timeout = 60)
 	cr_assert_eq(given, 1024 / 32);
 	rig_release(&r, rig_id(0));
 	rig_ask_file(&r, &m);
-	cr_assert_eq(r.verdict.code, 250, "one was given back");
+	cr_assert_eq(r.answer.code, 250, "one was given back");
 	close(r.fd);
 	r.fd = -1;
 	rig_submission(&r);
 	m.session = rig_id(200).session;
 	rig_ask_file(&r, &m);
-	cr_assert_eq(r.verdict.code, 250, "another process has its own share");
+	cr_assert_eq(r.answer.code, 250, "another process has its own share");
 	close(r.fd);
 	r.fd = -1;
 	rig_end(&r);
 }
 
 /* Control is stopped while rows stream to it: the queue serves the others, and goes on later. */
-Test(queue_requests, a_stopped_reader_holds_nobody_up, .timeout = 60)
+Test(requests, a_stopped_reader_holds_nobody_up, .timeout = 60)
 {
 	static struct rig r;
 
@@ -180,16 +180,16 @@ Test(queue_requests, a_stopped_reader_holds_nobody_up, .timeout = 60)
 	fault_channel_stall(r.between, true);
 	rig_commit_soon(&r, rig_id(1), alice, TO("bob@example.net"));
 	rig_wait(&r, 50);
-	cr_assert_eq(r.verdicts, 0);
+	cr_assert_eq(r.answers, 0);
 	rig_admin(&r, "queue.list", rig_nothing);
 	fault_channel_stall(r.between, false);
-	rig_until(&r, &r.verdicts_ok, 1);
+	rig_until(&r, &r.answers_ok, 1);
 	rig_end(&r);
 }
 
 /* The queue is stopped: who asks hears the deadline; the queue goes on: who asks again is served.
  */
-Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout = 60)
+Test(requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout = 60)
 {
 	static struct rig r;
 
@@ -211,7 +211,7 @@ Test(queue_requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout =
 
 /* Main joins the two anew before the queue has seen the end of the former channel: that one is
  * closed, and a loss is told with the number of the pair that was lost. */
-Test(queue_requests, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
+Test(requests, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
 {
 	static struct rig r;
 	struct channel *former;

@@ -112,7 +112,7 @@ lost(struct channel *c, void *arg)
 	struct channel **all[] = {&r->main, &r->submission, &r->relay, &r->control};
 
 	if (c == r->main)
-		r->is_dead = true;
+		r->is_ended = true;
 	else
 		r->ends_lost++;
 	for (size_t i = 0; i < 4; i++)
@@ -215,7 +215,7 @@ rig_start(struct rig *r)
 		leave(role_run(&queue_role, ROLE_QUEUE, 0, 3, IS_THREAD));
 	}
 	close(ends[1]);
-	r->is_ready = r->is_stopped = r->is_dead = false;
+	r->is_ready = r->is_stopped = r->is_ended = false;
 	r->main = channel_new(r->base, ends[0], from_main, lost, r);
 	send_config(r);
 	send_grant(r);
@@ -289,13 +289,13 @@ remove_directory(const char *name)
 }
 
 static void
-forget_jobs(struct rig *r)
+forget_attempts(struct rig *r)
 {
-	for (unsigned i = 0; i < r->job_count; i++) {
-		mem_free(r->jobs[i].header);
-		mem_free(r->jobs[i].body);
+	for (unsigned i = 0; i < r->attempt_count; i++) {
+		mem_free(r->attempts[i].header);
+		mem_free(r->attempts[i].body);
 	}
-	r->job_count = 0;
+	r->attempt_count = 0;
 }
 
 void
@@ -303,7 +303,7 @@ rig_end(struct rig *r)
 {
 	if (r->pid)
 		rig_stop(r);
-	forget_jobs(r);
+	forget_attempts(r);
 	munmap(r->disk, sizeof *r->disk);
 	rig_disk = r->disk = NULL;
 	remove_directory(r->directory);

@@ -11,7 +11,7 @@
 #include "mail/envelope.h"
 #include "support.h"
 
-enum { RIG_JOBS_MAX = 16384, RIG_STORED_MAX = 16384, RIG_ROWS_MAX = 64, RIG_FD_BODY = 1200000,
+enum { RIG_ATTEMPTS_MAX = 16384, RIG_STORED_MAX = 16384, RIG_ROWS_MAX = 64, RIG_FD_BODY = 1200000,
 	RIG_RECIPIENTS_MAX = 64 };
 
 /* Lists that end in NULL: of recipients, and of pairs of a name and a value. */
@@ -24,17 +24,17 @@ extern const char rig_slow[], rig_quick[];
 
 /* The disk under the queue, as the test wants it; shared with the queue's process. */
 struct rig_disk {
-	atomic_bool is_shut;        /* no read of a message ends */
+	atomic_bool blocks_reads;        /* no read of a message ends */
 	atomic_uint reads_asked;    /* of the spool */
 	atomic_uint reads;          /* of the disk */
 	char unreadable[64];        /* EIO for what holds these words, in the envelope */
 	char stuck[64];             /* reads of what holds these words do not end, but for ... */
-	atomic_int let_through;     /* ... so many */
-	atomic_uint stood;          /* reads that stood still so */
+	atomic_int reads_allowed;     /* ... so many */
+	atomic_uint reads_blocked;          /* reads that stood still so */
 	char wrong[64];             /* what holds these words is read wrong ... */
 	atomic_int wrong_reads;     /* ... so often */
 	char unwritten[64];         /* writes into the log of what holds these words do not end */
-	atomic_uint unwritten_stood; /* those that stood still so */
+	atomic_uint unwritten_blocked; /* those that stood still so */
 	char unwritable[64]; /* EIO when what holds these words is written into the log ... */
 	atomic_int failing_writes;  /* ... so often */
 	atomic_bool opens_nothing;  /* no call that opens a nameless file ends */
@@ -45,7 +45,7 @@ struct rig_disk {
 	atomic_bool is_space_stuck; /* it does not say how much is free */
 };
 
-struct rig_job {
+struct rig_attempt {
 	uint64_t number;
 	uint64_t ticket;
 	struct msgid id;
@@ -69,7 +69,7 @@ struct rig {
 	struct rig_disk *disk;
 	struct channel *main, *submission, *relay, *control;
 	struct fault_channel *between; /* the queue and submission; NULL: nothing */
-	bool is_ready, is_stopped, is_dead;
+	bool is_ready, is_stopped, is_ended;
 	unsigned submission_index; /* which of several, the next one that is given */
 	uint32_t pairs;       /* given so far; the number of the last one */
 	unsigned peers_lost;  /* that the queue told */
@@ -84,13 +84,13 @@ struct rig {
 	/* of all results from now on */
 	bool is_passed_on, is_delivered;
 	/* relay */
-	struct rig_job jobs[RIG_JOBS_MAX];
-	unsigned job_count;
+	struct rig_attempt attempts[RIG_ATTEMPTS_MAX];
+	unsigned attempt_count;
 	uint64_t running_call;
 	unsigned running_asked;
 	bool is_caught_up; /* says so when it is asked */
 	bool is_silent;    /* SITE_ASK is counted, and not answered */
-	bool refuses_sites, mistypes_sites;
+	bool refuses_destinations, sends_wrong_types;
 	unsigned asked;
 	unsigned cancels;
 	uint64_t cancelled; /* the last one */
@@ -98,15 +98,15 @@ struct rig {
 	unsigned stored;
 	struct message_result_stored stored_list[RIG_STORED_MAX];
 	/* submission: the last verdict */
-	struct smtp_status verdict;
+	struct smtp_status answer;
 	enum request_end end;
-	unsigned verdicts, verdicts_ok, recalls;
+	unsigned answers, answers_ok, recalls;
 	uint32_t tokens; /* lent last */
 	char limit[512]; /* that was told last */
 	struct message_room room; /* told last */
 	unsigned rooms;
-	struct msgid acked[RIG_JOBS_MAX]; /* told that they are queued */
-	unsigned acked_count;
+	struct msgid accepted[RIG_ATTEMPTS_MAX]; /* told that they are queued */
+	unsigned accepted_count;
 	int fd;
 	/* control */
 	char rows[RIG_ROWS_MAX][4096];
@@ -114,10 +114,10 @@ struct rig {
 	unsigned row_count;    /* without the total */
 	char total[256];
 	size_t total_bytes;
-	bool is_standing;      /* the next command's rows are not taken */
-	uint64_t standing;     /* nor are those of this one */
-	size_t standing_bytes; /* how much that was */
-	unsigned standing_ended;
+	bool stalls_next;      /* the next command's rows are not taken */
+	uint64_t stalled_call;     /* nor are those of this one */
+	size_t stalled_bytes; /* how much that was */
+	unsigned stalled_ended;
 	struct message_admin_done done;
 	char done_text[256];
 	unsigned dones;
@@ -171,15 +171,16 @@ void rig_ask_file_soon(struct rig *r, const struct message_spool_file *m);
 struct smtp_status rig_ask_commit(struct rig *r, const struct message_commit *m);
 void rig_release(struct rig *r, struct msgid id);
 
-/* A result for the job's n-th recipient. */
+/* A result for the attempt's n-th recipient. */
 void rig_result(
-    struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason);
-void rig_results(struct rig *r, const struct rig_job *job, unsigned code, const char *reason);
-/* The index-th job since the start, waiting for it. */
-const struct rig_job *rig_job(struct rig *r, unsigned index);
+    struct rig *r, const struct rig_attempt *attempt, size_t n, unsigned code, const char *reason);
+void rig_results(
+    struct rig *r, const struct rig_attempt *attempt, unsigned code, const char *reason);
+/* The index-th attempt since the start, waiting for it. */
+const struct rig_attempt *rig_attempt(struct rig *r, unsigned index);
 /* The one for that domain, which is there already. */
-const struct rig_job *rig_job_for(struct rig *r, const char *domain);
-/* How many of the jobs are reports. */
+const struct rig_attempt *rig_attempt_for(struct rig *r, const char *domain);
+/* How many of the attempts are reports. */
 unsigned rig_reports(const struct rig *r);
 
 /* values: pairs that end in NULL.  Waits for the end. */
@@ -187,7 +188,7 @@ void rig_admin(struct rig *r, const char *verb, const char *const *values);
 /* The same without waiting. */
 void rig_admin_soon(struct rig *r, const char *verb, const char *const *values);
 /* Control says that rows of that command were taken, or that its client is gone. */
-void rig_taken(struct rig *r, uint64_t call, size_t bytes, bool is_gone);
+void rig_rows_taken(struct rig *r, uint64_t call, size_t bytes, bool is_gone);
 void rig_control_gone(struct rig *r);
 struct str rig_row(struct rig *r, unsigned row, const char *key);
 /* All of the queue is settled, and stays so over a kill. */

@@ -36,20 +36,20 @@ rig_submission_through(struct rig *r)
 }
 
 static void
-got_verdict(enum request_end end, const struct channel_packet *p, void *arg)
+got_answer(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
 
 	r->end = end;
-	r->verdict = p ? p->message->status.status : (struct smtp_status){0};
+	r->answer = p ? p->message->status.status : (struct smtp_status){0};
 	if (p && p->fd >= 0)
 		r->fd = p->fd;
-	r->verdicts_ok += p && r->verdict.code == 250;
-	if (p && str_starts(str_of(r->verdict.text), STR("Queued as ")) &&
-	    r->acked_count < RIG_JOBS_MAX)
-		r->acked_count += msgid_parse(str_from(str_of(r->verdict.text), 10),
-		    &r->acked[r->acked_count], &(uint32_t){0});
-	r->verdicts++;
+	r->answers_ok += p && r->answer.code == 250;
+	if (p && str_starts(str_of(r->answer.text), STR("Queued as ")) &&
+	    r->accepted_count < RIG_ATTEMPTS_MAX)
+		r->accepted_count += msgid_parse(str_from(str_of(r->answer.text), 10),
+		    &r->accepted[r->accepted_count], &(uint32_t){0});
+	r->answers++;
 }
 
 struct msgid
@@ -86,18 +86,18 @@ rig_commit_soon(struct rig *r, struct msgid id, const char *sender, const char *
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	cr_assert(envelope_encode(&e, &envelope));
 	m.envelope = buf_str(&envelope);
-	(void)ask_pooled(r->submission, MESSAGE_COMMIT, &m, got_verdict, r);
+	(void)ask_pooled(r->submission, MESSAGE_COMMIT, &m, got_answer, r);
 	buf_clear(&envelope);
 }
 
 struct smtp_status
 rig_commit(struct rig *r, struct msgid id, const char *sender, const char *const *to)
 {
-	unsigned before = r->verdicts;
+	unsigned before = r->answers;
 
 	rig_commit_soon(r, id, sender, to);
-	rig_until(r, &r->verdicts, before + 1);
-	return r->verdict;
+	rig_until(r, &r->answers, before + 1);
+	return r->answer;
 }
 
 static void
@@ -106,21 +106,21 @@ got_lease(enum request_end end, const struct channel_packet *p, void *arg)
 	struct rig *r = arg;
 
 	r->end = end;
-	r->verdict = p ? p->message->lease.status : (struct smtp_status){0};
+	r->answer = p ? p->message->lease.status : (struct smtp_status){0};
 	r->tokens = p ? p->message->lease.tokens : 0;
 	snprintf(r->limit, sizeof r->limit, "%.*s", STR_ARG(p ? p->message->lease.limit : STR("")));
-	r->verdicts++;
+	r->answers++;
 }
 
 struct smtp_status
 rig_lease(struct rig *r, const char *user, uint32_t wanted)
 {
 	struct message_lease_ask m = {str_of(user), wanted};
-	unsigned before = r->verdicts;
+	unsigned before = r->answers;
 
 	(void)ask_pooled(r->submission, MESSAGE_LEASE_ASK, &m, got_lease, r);
-	rig_until(r, &r->verdicts, before + 1);
-	return r->verdict;
+	rig_until(r, &r->answers, before + 1);
+	return r->answer;
 }
 
 void
@@ -134,26 +134,26 @@ rig_return(struct rig *r, const char *user, uint32_t tokens, bool is_all)
 void
 rig_ask_file_soon(struct rig *r, const struct message_spool_file *m)
 {
-	(void)ask_pooled(r->submission, MESSAGE_SPOOL_FILE, m, got_verdict, r);
+	(void)ask_pooled(r->submission, MESSAGE_SPOOL_FILE, m, got_answer, r);
 }
 
 void
 rig_ask_file(struct rig *r, const struct message_spool_file *m)
 {
-	unsigned before = r->verdicts;
+	unsigned before = r->answers;
 
 	rig_ask_file_soon(r, m);
-	rig_until(r, &r->verdicts, before + 1);
+	rig_until(r, &r->answers, before + 1);
 }
 
 struct smtp_status
 rig_ask_commit(struct rig *r, const struct message_commit *m)
 {
-	unsigned before = r->verdicts;
+	unsigned before = r->answers;
 
-	(void)ask_pooled(r->submission, MESSAGE_COMMIT, m, got_verdict, r);
-	rig_until(r, &r->verdicts, before + 1);
-	return r->verdict;
+	(void)ask_pooled(r->submission, MESSAGE_COMMIT, m, got_answer, r);
+	rig_until(r, &r->answers, before + 1);
+	return r->answer;
 }
 
 void
@@ -167,7 +167,7 @@ rig_release(struct rig *r, struct msgid id)
 /* ---- as control ---- */
 
 void
-rig_taken(struct rig *r, uint64_t call, size_t bytes, bool is_gone)
+rig_rows_taken(struct rig *r, uint64_t call, size_t bytes, bool is_gone)
 {
 	struct message_admin_taken m = {(uint32_t)bytes, is_gone};
 
@@ -181,11 +181,11 @@ got_row(enum request_end end, const struct channel_packet *p, void *arg)
 	struct str values;
 
 	/* one that stood may never end */
-	cr_assert(p || r->standing, "the queue died of it");
+	cr_assert(p || r->stalled_call, "the queue died of it");
 	if (!p)
 		return;
-	if (end == REQUEST_ANSWERED && p->call == r->standing) {
-		r->standing_ended++;
+	if (end == REQUEST_ANSWERED && p->call == r->stalled_call) {
+		r->stalled_ended++;
 		return;
 	}
 	if (end == REQUEST_ANSWERED) {
@@ -195,16 +195,16 @@ got_row(enum request_end end, const struct channel_packet *p, void *arg)
 		return;
 	}
 	values = p->message->admin_row.values;
-	if (r->is_standing) {
-		r->is_standing = false;
-		r->standing = p->call;
-		r->standing_bytes = 0;
+	if (r->stalls_next) {
+		r->stalls_next = false;
+		r->stalled_call = p->call;
+		r->stalled_bytes = 0;
 	}
-	if (p->call == r->standing) {
-		r->standing_bytes += values.n;
+	if (p->call == r->stalled_call) {
+		r->stalled_bytes += values.n;
 		return;
 	}
-	rig_taken(r, p->call, values.n, false);
+	rig_rows_taken(r, p->call, values.n, false);
 	if (str_eq(message_values_get(values, "row"), STR("total"))) {
 		cr_assert_leq(values.n, sizeof r->total);
 		memcpy(r->total, values.p, values.n);

@@ -24,10 +24,10 @@ rig_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
 	ssize_t got = rig_real->pread(f, fd, p, n, at);
 
 	rig_disk->reads++;
-	while (rig_disk->is_shut)
+	while (rig_disk->blocks_reads)
 		usleep(1000);
-	if (rig_holds(p, got, rig_disk->stuck) && rig_disk->let_through-- <= 0) {
-		rig_disk->stood++;
+	if (rig_holds(p, got, rig_disk->stuck) && rig_disk->reads_allowed-- <= 0) {
+		rig_disk->reads_blocked++;
 		while (rig_holds(p, got, rig_disk->stuck))
 			usleep(1000);
 	}
@@ -92,7 +92,7 @@ rig_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 	if (rig_refuses())
 		return -1;
 	if (rig_writes(fd, v, count, rig_disk->unwritten)) {
-		rig_disk->unwritten_stood++;
+		rig_disk->unwritten_blocked++;
 		while (rig_disk->unwritten[0])
 			usleep(1000);
 	}

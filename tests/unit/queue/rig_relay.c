@@ -5,17 +5,17 @@
 #include "rig_parts.h"
 
 static void
-answer_site(struct rig *r, const struct channel_packet *p)
+answer_destination(struct rig *r, const struct channel_packet *p)
 {
 	struct str domain = p->message->destination_ask.domain;
 	struct message_destination m = {.domain = domain, .destination = domain, .ttl_s = 300};
 
 	r->asked++;
-	if (r->refuses_sites) {
+	if (r->refuses_destinations) {
 		channel_refuse(r->relay, p->call);
 		return;
 	}
-	if (r->mistypes_sites) {
+	if (r->sends_wrong_types) {
 		cr_assert_eq(channel_answer(r->relay, p->call, MESSAGE_STATUS,
 				 &(struct message_status){0}, -1), 0);
 		return;
@@ -28,37 +28,38 @@ answer_site(struct rig *r, const struct channel_packet *p)
 }
 
 static void
-take_job(struct rig *r, const struct channel_packet *p)
+take_attempt(struct rig *r, const struct channel_packet *p)
 {
 	const struct message_deliver *m = &p->message->deliver;
-	struct rig_job *job = &r->jobs[r->job_count];
+	struct rig_attempt *attempt = &r->attempts[r->attempt_count];
 	struct envelope e;
 	struct arena arena;
 
-	cr_assert_lt(r->job_count, RIG_JOBS_MAX);
+	cr_assert_lt(r->attempt_count, RIG_ATTEMPTS_MAX);
 	arena_init(&arena, 1 << 20);
 	cr_assert(envelope_decode(m->envelope, &arena, &e));
-	*job = (struct rig_job){.number = m->attempt_id,
+	*attempt = (struct rig_attempt){.number = m->attempt_id,
 	    .ticket = m->ticket,
 	    .id = e.id,
 	    .attempt = m->attempt,
 	    .kind = e.kind};
-	job->count = m->numbers.n / 4;
-	cr_assert_leq(job->count, 16);
-	memcpy(job->numbers, m->numbers.p, m->numbers.n);
-	rig_copy_text(job->domain, sizeof job->domain, m->domain);
-	rig_copy_text(job->sender, sizeof job->sender, e.sender);
-	rig_copy_text(job->to, sizeof job->to, e.recipients[job->numbers[0] - 1].address);
-	job->header = mem_text(m->header.p, m->header.n);
-	job->body_n = m->body.n;
+	attempt->count = m->numbers.n / 4;
+	cr_assert_leq(attempt->count, 16);
+	memcpy(attempt->numbers, m->numbers.p, m->numbers.n);
+	rig_copy_text(attempt->domain, sizeof attempt->domain, m->domain);
+	rig_copy_text(attempt->sender, sizeof attempt->sender, e.sender);
+	rig_copy_text(
+	    attempt->to, sizeof attempt->to, e.recipients[attempt->numbers[0] - 1].address);
+	attempt->header = mem_text(m->header.p, m->header.n);
+	attempt->body_n = m->body.n;
 	if (m->body_in_file) {
 		cr_assert_geq(p->fd, 0);
-		job->body_n = (size_t)lseek(p->fd, 0, SEEK_END);
+		attempt->body_n = (size_t)lseek(p->fd, 0, SEEK_END);
 		close(p->fd);
 	}
-	job->body = mem_text(m->body.p, m->body.n);
+	attempt->body = mem_text(m->body.p, m->body.n);
 	arena_clear(&arena);
-	r->job_count++;
+	r->attempt_count++;
 }
 
 void
@@ -91,9 +92,9 @@ from_relay_peer(struct channel *c, const struct channel_packet *p, void *arg)
 	} else if (p->type == MESSAGE_DESTINATION_ASK && r->is_silent)
 		r->asked++;
 	else if (p->type == MESSAGE_DESTINATION_ASK)
-		answer_site(r, p);
+		answer_destination(r, p);
 	else if (p->type == MESSAGE_DELIVER)
-		take_job(r, p);
+		take_attempt(r, p);
 	else if (p->type == MESSAGE_CANCEL)
 		take_cancel(r, &p->message->cancel);
 	else if (p->type == MESSAGE_RESULT_STORED && r->stored < RIG_STORED_MAX)
@@ -116,19 +117,19 @@ rig_relay_gone(struct rig *r)
 	channel_free(&r->relay);
 }
 
-const struct rig_job *
-rig_job(struct rig *r, unsigned index)
+const struct rig_attempt *
+rig_attempt(struct rig *r, unsigned index)
 {
-	rig_until(r, &r->job_count, index + 1);
-	return &r->jobs[index];
+	rig_until(r, &r->attempt_count, index + 1);
+	return &r->attempts[index];
 }
 
-const struct rig_job *
-rig_job_for(struct rig *r, const char *domain)
+const struct rig_attempt *
+rig_attempt_for(struct rig *r, const char *domain)
 {
-	for (unsigned i = 0; i < r->job_count; i++)
-		if (strcmp(r->jobs[i].domain, domain) == 0)
-			return &r->jobs[i];
+	for (unsigned i = 0; i < r->attempt_count; i++)
+		if (strcmp(r->attempts[i].domain, domain) == 0)
+			return &r->attempts[i];
 	cr_assert_fail("no job for %s", domain);
 	return NULL;
 }
@@ -138,18 +139,19 @@ rig_reports(const struct rig *r)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < r->job_count; i++)
-		n += r->jobs[i].kind == ENVELOPE_REPORT;
+	for (unsigned i = 0; i < r->attempt_count; i++)
+		n += r->attempts[i].kind == ENVELOPE_REPORT;
 	return n;
 }
 
 void
-rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, const char *reason)
+rig_result(
+    struct rig *r, const struct rig_attempt *attempt, size_t n, unsigned code, const char *reason)
 {
-	struct message_result m = {.attempt_id = job->number,
-	    .ticket = job->ticket,
-	    .id = job->id,
-	    .recipient = job->numbers[n],
+	struct message_result m = {.attempt_id = attempt->number,
+	    .ticket = attempt->ticket,
+	    .id = attempt->id,
+	    .recipient = attempt->numbers[n],
 	    .reason = str_of(reason),
 	    .host = STR("mx.example.net"),
 	    .address = STR("192.0.2.25"),
@@ -163,14 +165,14 @@ rig_result(struct rig *r, const struct rig_job *job, size_t n, unsigned code, co
 		m.status = smtp_status_make(code, "4.4.1", "connection refused");
 	m.dsn_passed_on = r->is_passed_on;
 	m.is_delivered = r->is_delivered;
-	m.is_last = n + 1 == job->count;
+	m.is_last = n + 1 == attempt->count;
 	m.was_ready = strcmp(reason, "connect") != 0;
 	cr_assert_eq(channel_send(r->relay, MESSAGE_RESULT, &m, -1), 0);
 }
 
 void
-rig_results(struct rig *r, const struct rig_job *job, unsigned code, const char *reason)
+rig_results(struct rig *r, const struct rig_attempt *attempt, unsigned code, const char *reason)
 {
-	for (size_t i = 0; i < job->count; i++)
-		rig_result(r, job, i, code, reason);
+	for (size_t i = 0; i < attempt->count; i++)
+		rig_result(r, attempt, i, code, reason);
 }

@@ -9,7 +9,7 @@
 Test(role, commit_deliver_result_stored, .timeout = 60)
 {
 	static struct rig r;
-	const struct rig_job *job;
+	const struct rig_attempt *attempt;
 	struct smtp_status s;
 
 	rig_begin(&r, rig_slow);
@@ -18,12 +18,12 @@ Test(role, commit_deliver_result_stored, .timeout = 60)
 	    &r, rig_id(1), "alice@example.com", TO("bob@Example.NET", "eve@example.net"));
 	cr_assert_eq(s.code, 250, "%u %s", s.code, s.text);
 	cr_assert(strstr(s.text, "Queued as "));
-	job = rig_job(&r, 0);
-	cr_assert_eq(job->count, 2, "one job for both recipients of the domain");
-	cr_assert_str_eq(job->domain, "example.net");
-	cr_assert_str_eq(job->body, "Hello, world\r\n");
-	cr_assert_eq(job->attempt, 1);
-	rig_results(&r, job, 250, "none");
+	attempt = rig_attempt(&r, 0);
+	cr_assert_eq(attempt->count, 2, "one job for both recipients of the domain");
+	cr_assert_str_eq(attempt->domain, "example.net");
+	cr_assert_str_eq(attempt->body, "Hello, world\r\n");
+	cr_assert_eq(attempt->attempt, 1);
+	rig_results(&r, attempt, 250, "none");
 	rig_until(&r, &r.stored, 2);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
@@ -52,8 +52,8 @@ Test(role, large_body_in_a_file, .timeout = 60)
 
 	close(r.fd);
 	cr_assert_eq(s.code, 250, "%s", s.text);
-	cr_assert_eq(rig_job(&r, 0)->body_n, RIG_FD_BODY);
-	rig_results(&r, &r.jobs[0], 250, "none");
+	cr_assert_eq(rig_attempt(&r, 0)->body_n, RIG_FD_BODY);
+	rig_results(&r, &r.attempts[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_end(&r);
 }
@@ -62,7 +62,7 @@ Test(role, large_body_in_a_file, .timeout = 60)
 Test(role, killed_and_started, .timeout = 120)
 {
 	static struct rig r;
-	unsigned jobs = 0;
+	unsigned attempts = 0;
 
 	rig_begin(&r, rig_slow);
 	cr_assert_eq(
@@ -71,18 +71,18 @@ Test(role, killed_and_started, .timeout = 120)
 	rig_start(&r);
 	cr_assert_gt(r.newest_ms, 0);
 	rig_relay(&r, true);
-	rig_job(&r, jobs++);
+	rig_attempt(&r, attempts++);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, true);
-	rig_job(&r, jobs++);
-	rig_result(&r, &r.jobs[1], 0, 451, "greylisted");
+	rig_attempt(&r, attempts++);
+	rig_result(&r, &r.attempts[1], 0, 451, "greylisted");
 	rig_until(&r, &r.stored, 1);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, true);
 	rig_wait(&r, 200);
-	cr_assert_eq(r.job_count, jobs, "the pause survives");
+	cr_assert_eq(r.attempt_count, attempts, "the pause survives");
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 1);
 	cr_assert(str_eq(rig_row(&r, 0, "tries"), STR("1")));
@@ -105,28 +105,29 @@ Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
 	rig_relay(&r, true);
 	for (unsigned i = 0; i < 3; i++)
 		cr_assert_eq(rig_commit(&r, rig_id(i), "alice@example.com", TO(to[i])).code, 250);
-	rig_job(&r, 2);
+	rig_attempt(&r, 2);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, false);
 	rig_wait(&r, 100);
-	cr_assert_eq(r.job_count, 3, "nothing before CAUGHT_UP");
-	rig_result(&r, &r.jobs[0], 0, 250, "none");
-	running = (struct message_running){.attempt_id = r.jobs[1].number,
-	    .ticket = r.jobs[1].ticket,
-	    .id = r.jobs[1].id,
+	cr_assert_eq(r.attempt_count, 3, "nothing before CAUGHT_UP");
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
+	running = (struct message_running){.attempt_id = r.attempts[1].number,
+	    .ticket = r.attempts[1].ticket,
+	    .id = r.attempts[1].id,
 	    .numbers = str_make((const char *)&one, 4),
 	    .destination = STR("example.org")};
 	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);
-	rig_job(&r, 3);
-	cr_assert(msgid_eq(r.jobs[3].id, r.jobs[2].id), "only the one that relay did not know");
-	cr_assert_gt(r.jobs[3].number, r.jobs[2].number);
-	rig_result(&r, &r.jobs[1], 0, 250, "none");
-	rig_result(&r, &r.jobs[3], 0, 250, "none");
+	rig_attempt(&r, 3);
+	cr_assert(
+	    msgid_eq(r.attempts[3].id, r.attempts[2].id), "only the one that relay did not know");
+	cr_assert_gt(r.attempts[3].number, r.attempts[2].number);
+	rig_result(&r, &r.attempts[1], 0, 250, "none");
+	rig_result(&r, &r.attempts[3], 0, 250, "none");
 	rig_until(&r, &r.stored, 3);
-	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
 	rig_until(&r, &r.stored, 4);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
@@ -141,13 +142,13 @@ Test(role, relay_lost_is_tried_again, .timeout = 60)
 	rig_relay(&r, true);
 	cr_assert_eq(
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
-	rig_job(&r, 0);
+	rig_attempt(&r, 0);
 	rig_relay_gone(&r);
 	rig_wait(&r, 50);
 	rig_relay(&r, true);
-	rig_job(&r, 1);
-	cr_assert(msgid_eq(r.jobs[1].id, r.jobs[0].id));
-	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_attempt(&r, 1);
+	cr_assert(msgid_eq(r.attempts[1].id, r.attempts[0].id));
+	rig_results(&r, &r.attempts[1], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_end(&r);
 }
@@ -162,13 +163,13 @@ Test(role, deferred_is_tried_again, .timeout = 60)
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net", "b@example.net"))
 	        .code,
 	    250);
-	rig_job(&r, 0);
-	rig_result(&r, &r.jobs[0], 0, 250, "none");
-	rig_result(&r, &r.jobs[0], 1, 451, "greylisted");
-	rig_job(&r, 1);
-	cr_assert_eq(r.jobs[1].count, 1, "only the one that was deferred");
-	cr_assert_eq(r.jobs[1].numbers[0], 2);
-	cr_assert_eq(r.jobs[1].attempt, 2);
+	rig_attempt(&r, 0);
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
+	rig_result(&r, &r.attempts[0], 1, 451, "greylisted");
+	rig_attempt(&r, 1);
+	cr_assert_eq(r.attempts[1].count, 1, "only the one that was deferred");
+	cr_assert_eq(r.attempts[1].numbers[0], 2);
+	cr_assert_eq(r.attempts[1].attempt, 2);
 	rig_end(&r);
 }
 
@@ -177,7 +178,7 @@ Test(role, deferred_is_tried_again, .timeout = 60)
 Test(role, report_exactly_once, .timeout = 120)
 {
 	static struct rig r;
-	const struct rig_job *report;
+	const struct rig_attempt *report;
 
 	rig_begin(&r, rig_quick);
 	rig_relay(&r, true);
@@ -185,9 +186,9 @@ Test(role, report_exactly_once, .timeout = 120)
 	                 TO("a@example.net", "b@example.net", "c@nx.example.org"))
 	                 .code,
 	    250);
-	rig_until(&r, &r.job_count, 2);
-	cr_assert_str_eq(r.jobs[0].domain, "example.net");
-	report = &r.jobs[1];
+	rig_until(&r, &r.attempt_count, 2);
+	cr_assert_str_eq(r.attempts[0].domain, "example.net");
+	report = &r.attempts[1];
 	cr_assert_eq(report->kind, ENVELOPE_REPORT);
 	cr_assert_str_eq(report->sender, "");
 	cr_assert_str_eq(report->to, "alice@example.com");
@@ -197,37 +198,37 @@ Test(role, report_exactly_once, .timeout = 120)
 
 	rig_start(&r);
 	rig_relay(&r, false);
-	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
-	rig_result(&r, &r.jobs[0], 1, 250, "none");
+	rig_result(&r, &r.attempts[0], 0, 550, "mailbox");
+	rig_result(&r, &r.attempts[0], 1, 250, "none");
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 2);
-	rig_until(&r, &r.job_count, 3);
+	rig_until(&r, &r.attempt_count, 3);
 	rig_wait(&r, 100);
-	cr_assert_eq(r.job_count, 3, "a site that has not answered has one slot");
-	rig_results(&r, &r.jobs[2], 250, "none");
-	rig_until(&r, &r.job_count, 4);
+	cr_assert_eq(r.attempt_count, 3, "a site that has not answered has one slot");
+	rig_results(&r, &r.attempts[2], 250, "none");
+	rig_until(&r, &r.attempt_count, 4);
 	rig_wait(&r, 100);
-	cr_assert_eq(r.job_count, 4, "the report that was not sent yet, and the new one");
+	cr_assert_eq(r.attempt_count, 4, "the report that was not sent yet, and the new one");
 	for (unsigned i = 2; i < 4; i++)
-		cr_assert_eq(r.jobs[i].kind, ENVELOPE_REPORT);
-	cr_assert_not(msgid_eq(r.jobs[2].id, r.jobs[3].id));
+		cr_assert_eq(r.attempts[i].kind, ENVELOPE_REPORT);
+	cr_assert_not(msgid_eq(r.attempts[2].id, r.attempts[3].id));
 	rig_kill(&r);
 
 	rig_start(&r);
 	rig_relay(&r, false);
-	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
-	rig_results(&r, &r.jobs[2], 250, "none");
-	rig_results(&r, &r.jobs[3], 554, "refused");
+	rig_result(&r, &r.attempts[0], 0, 550, "mailbox");
+	rig_results(&r, &r.attempts[2], 250, "none");
+	rig_results(&r, &r.attempts[3], 554, "refused");
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 6);
-	cr_assert_str_eq(rig_job(&r, 4)->to, "postmaster@example.com");
-	cr_assert_eq(r.jobs[4].kind, ENVELOPE_REPORT);
-	cr_assert(strstr(r.jobs[4].body, "Final-Recipient: rfc822;alice@example.com\r\n"));
-	cr_assert(strstr(r.jobs[4].body, "a@example.net"), "the original failure is inside");
-	rig_results(&r, &r.jobs[4], 554, "refused");
+	cr_assert_str_eq(rig_attempt(&r, 4)->to, "postmaster@example.com");
+	cr_assert_eq(r.attempts[4].kind, ENVELOPE_REPORT);
+	cr_assert(strstr(r.attempts[4].body, "Final-Recipient: rfc822;alice@example.com\r\n"));
+	cr_assert(strstr(r.attempts[4].body, "a@example.net"), "the original failure is inside");
+	rig_results(&r, &r.attempts[4], 554, "refused");
 	rig_until(&r, &r.stored, 7);
 	rig_wait(&r, 200);
-	cr_assert_eq(r.job_count, 5,
+	cr_assert_eq(r.attempt_count, 5,
 	    "told again: no report; a report that fails: to the postmaster; that one: to nobody");
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0);
@@ -241,9 +242,9 @@ Test(role, expires, .timeout = 60)
 	rig_begin(&r, "retry = [ \"1s\" ]; lifetime = \"2s\";");
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	for (unsigned i = 0; i < 10 && rig_job(&r, i)->kind == ENVELOPE_MESSAGE; i++)
-		rig_results(&r, &r.jobs[i], 451, "greylisted");
-	cr_assert(strstr(r.jobs[r.job_count - 1].body, "Status: 4.4.7"));
+	for (unsigned i = 0; i < 10 && rig_attempt(&r, i)->kind == ENVELOPE_MESSAGE; i++)
+		rig_results(&r, &r.attempts[i], 451, "greylisted");
+	cr_assert(strstr(r.attempts[r.attempt_count - 1].body, "Status: 4.4.7"));
 	rig_end(&r);
 }
 
@@ -278,14 +279,14 @@ Test(role, many, .timeout = 120)
 	for (unsigned i = 0; i < COUNT; i++)
 		rig_commit_soon(&r, rig_id(i), "alice@example.com", TO("a@example.net"));
 	while (answered < COUNT) {
-		rig_until(&r, &r.job_count, answered + 1);
-		for (; answered < r.job_count; answered++)
-			rig_results(&r, &r.jobs[answered], 250, "none");
+		rig_until(&r, &r.attempt_count, answered + 1);
+		for (; answered < r.attempt_count; answered++)
+			rig_results(&r, &r.attempts[answered], 250, "none");
 	}
 	rig_until(&r, &r.stored, COUNT);
-	rig_until(&r, &r.verdicts_ok, COUNT);
+	rig_until(&r, &r.answers_ok, COUNT);
 	rig_wait(&r, 50);
-	cr_assert_eq(r.job_count, COUNT);
+	cr_assert_eq(r.attempt_count, COUNT);
 	rig_admin(&r, "queue.status", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "messages"), STR("0")));
 	rig_end(&r);
@@ -301,13 +302,13 @@ Test(role, relay_replaced, .timeout = 60)
 	rig_relay(&r, true);
 	cr_assert_eq(
 	    rig_commit(&r, rig_id(1), "alice@example.com", TO("bob@example.net")).code, 250);
-	rig_job(&r, 0);
+	rig_attempt(&r, 0);
 	before = r.relay;
 	rig_relay(&r, true);
 	channel_free(&before);
-	rig_job(&r, 1);
-	cr_assert(msgid_eq(r.jobs[1].id, r.jobs[0].id));
-	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_attempt(&r, 1);
+	cr_assert(msgid_eq(r.attempts[1].id, r.attempts[0].id));
+	rig_results(&r, &r.attempts[1], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	rig_end(&r);
 }
@@ -320,10 +321,10 @@ Test(role, lifetime_follows_a_reload, .timeout = 60)
 	rig_begin(&r, rig_quick);
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_results(&r, rig_job(&r, 0), 451, "greylisted");
+	rig_results(&r, rig_attempt(&r, 0), 451, "greylisted");
 	rig_reload(&r, "retry = [ \"1s\" ]; lifetime = \"1s\";");
-	rig_results(&r, rig_job(&r, 1), 451, "greylisted");
-	cr_assert(strstr(rig_job(&r, 2)->body, "Status: 4.4.7"));
+	rig_results(&r, rig_attempt(&r, 1), 451, "greylisted");
+	cr_assert(strstr(rig_attempt(&r, 2)->body, "Status: 4.4.7"));
 	rig_end(&r);
 }
 
@@ -336,23 +337,23 @@ Test(role, lost_attempts_do_not_outlive_the_message, .timeout = 60)
 	rig_begin(&r, "retry = [ \"1s\" ]; lifetime = \"2s\";");
 	rig_relay(&r, true);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	for (i = 0; i < 6 && rig_job(&r, i)->kind == ENVELOPE_MESSAGE; i++) {
+	for (i = 0; i < 6 && rig_attempt(&r, i)->kind == ENVELOPE_MESSAGE; i++) {
 		rig_relay_gone(&r);
 		rig_wait(&r, 20);
 		rig_relay(&r, true);
 	}
 	cr_assert_lt(i, 6, "tried for ever");
-	cr_assert(strstr(r.jobs[i].body, "Status: 4.4.7"));
+	cr_assert(strstr(r.attempts[i].body, "Status: 4.4.7"));
 	rig_end(&r);
 }
 
 static unsigned
-jobs_of(const struct rig *r, struct msgid id)
+attempts_of(const struct rig *r, struct msgid id)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < r->job_count; i++)
-		n += msgid_eq(r->jobs[i].id, id);
+	for (unsigned i = 0; i < r->attempt_count; i++)
+		n += msgid_eq(r->attempts[i].id, id);
 	return n;
 }
 
@@ -360,8 +361,8 @@ jobs_of(const struct rig *r, struct msgid id)
 static void
 answer_all(struct rig *r, unsigned *answered)
 {
-	for (; *answered < r->job_count; ++*answered)
-		rig_results(r, &r->jobs[*answered], *answered % 5 ? 250 : 550, "none");
+	for (; *answered < r->attempt_count; ++*answered)
+		rig_results(r, &r->attempts[*answered], *answered % 5 ? 250 : 550, "none");
 }
 
 /* Killed at any instant under load, relay keeping its results: nothing acknowledged is lost,
@@ -388,7 +389,7 @@ Test(role, killed_under_load, .timeout = 180)
 		}
 		/* what was handed out and not answered is known to relay only */
 		event_base_loop(r.base, EVLOOP_NONBLOCK);
-		answered = r.job_count;
+		answered = r.attempt_count;
 		rig_kill(&r);
 		rig_start(&r);
 		rig_relay(&r, false);
@@ -398,16 +399,16 @@ Test(role, killed_under_load, .timeout = 180)
 	}
 	before = r.stored;
 	do {
-		before = r.job_count;
+		before = r.attempt_count;
 		rig_wait(&r, 300);
 		answer_all(&r, &answered);
-	} while (before != r.job_count);
+	} while (before != r.attempt_count);
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_assert_eq(r.row_count, 0, "all is settled");
-	for (unsigned i = 0; i < r.acked_count; i++)
-		cr_assert_eq(jobs_of(&r, r.acked[i]), 1, "acknowledged, and delivered once");
-	cr_assert_gt(r.acked_count, 0);
-	for (unsigned i = 0; i < r.job_count; i++)
-		cr_assert_eq(jobs_of(&r, r.jobs[i].id), 1);
+	for (unsigned i = 0; i < r.accepted_count; i++)
+		cr_assert_eq(attempts_of(&r, r.accepted[i]), 1, "acknowledged, and delivered once");
+	cr_assert_gt(r.accepted_count, 0);
+	for (unsigned i = 0; i < r.attempt_count; i++)
+		cr_assert_eq(attempts_of(&r, r.attempts[i].id), 1);
 	rig_end(&r);
 }

@@ -1,4 +1,5 @@
-/* schedule: what is asked for and delivered when, to sites that answer, are away, or are refused.
+/* schedule: what is asked for and delivered when, to destinations that answer, are away, or are
+ * refused.
  */
 #include "base/mem.h"
 #include "schedule_sim.h"
@@ -6,7 +7,7 @@
 static const struct smtp_status no_such_domain = {
     .code = 550, .class = 5, .subject = 1, .detail = 2};
 
-/* Of those that are due, how many wait because their domain or their site is away. */
+/* Of those that are due, how many wait because their domain or their destination is away. */
 static size_t
 delayed(const struct schedule *s)
 {
@@ -19,7 +20,7 @@ delayed(const struct schedule *s)
 Test(schedule, asks_once_and_delivers)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(3);
+	struct sched_delivery *p = sim_deliveries(3);
 	struct sched_delivery *got[10];
 
 	for (int i = 0; i < 3; i++)
@@ -40,7 +41,7 @@ Test(schedule, asks_once_and_delivers)
 Test(schedule, waits_until_due)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(1);
+	struct sched_delivery *p = sim_deliveries(1);
 	struct schedule_step step;
 
 	p->due_ms = sim_start_ms + 1000;
@@ -57,7 +58,7 @@ Test(schedule, window_opens_with_answers)
 {
 	static const size_t expected[] = {1, SCHEDULE_WINDOW_START, 10, 20, 20, 20};
 	struct schedule *s = sim_schedule(500, 20);
-	struct sched_delivery *p = sim_parcels(200);
+	struct sched_delivery *p = sim_deliveries(200);
 	struct sched_delivery *got[200];
 
 	for (int i = 0; i < 200; i++)
@@ -74,11 +75,11 @@ Test(schedule, window_opens_with_answers)
 	mem_free(p);
 }
 
-/* The overall limit holds, and no site gets all of it. */
+/* The overall limit holds, and no destination gets all of it. */
 Test(schedule, concurrency)
 {
 	struct schedule *s = sim_schedule(25, 25);
-	struct sched_delivery *p = sim_parcels(200);
+	struct sched_delivery *p = sim_deliveries(200);
 	struct sched_delivery *got[200];
 	struct schedule_totals totals;
 	size_t n;
@@ -105,24 +106,24 @@ Test(schedule, concurrency)
 	mem_free(p);
 }
 
-/* The site answers, and from then on has more than one slot. */
+/* The destination answers, and from then on has more than one slot. */
 static void
-prove(struct schedule *s, struct sched_delivery *p, const char *site, int64_t now_ms)
+prove(struct schedule *s, struct sched_delivery *p, const char *destination, int64_t now_ms)
 {
 	struct schedule_step step;
 
-	schedule_add(s, p, str_of(site), now_ms);
-	sim_answer(s, site, site, now_ms);
+	schedule_add(s, p, str_of(destination), now_ms);
+	sim_answer(s, destination, destination, now_ms);
 	cr_assert_eq(sim_next(s, now_ms, &step), SCHEDULE_DELIVER);
-	schedule_finished(s, step.parcel, SCHEDULE_REACHED, NULL, now_ms);
+	schedule_finished(s, step.delivery, SCHEDULE_REACHED, NULL, now_ms);
 }
 
-/* A site with one parcel is not behind a site with thousands, nor a user with one behind one with
- * many. */
+/* A destination with one delivery is not behind a destination with thousands, nor a user with one
+ * behind one with many. */
 Test(schedule, fair_between_sites_and_users)
 {
 	struct schedule *s = sim_schedule(4, 20);
-	struct sched_delivery *p = sim_parcels(1004);
+	struct sched_delivery *p = sim_deliveries(1004);
 	struct sched_delivery *got[4];
 	size_t n;
 
@@ -146,7 +147,7 @@ Test(schedule, fair_between_sites_and_users)
 Test(schedule, probes_a_dead_site)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(1000);
+	struct sched_delivery *p = sim_deliveries(1000);
 	struct sched_delivery *got[1000];
 	int64_t now = sim_start_ms;
 	size_t attempts = 0, n;
@@ -156,7 +157,7 @@ Test(schedule, probes_a_dead_site)
 	sim_answer(s, "dead", "dead", now);
 	n = sim_drain(s, now, got, 1000);
 	cr_assert_eq(n, 1, "one before it has ever answered");
-	schedule_finished(s, got[0], SCHEDULE_UNREACHABLE, &sim_away, now);
+	schedule_finished(s, got[0], SCHEDULE_UNREACHABLE, &sim_unreachable, now);
 	for (int probe = 0; probe < 10; probe++) {
 		struct schedule_step step;
 
@@ -168,7 +169,7 @@ Test(schedule, probes_a_dead_site)
 		attempts += n;
 		cr_assert_eq(n, 1, "one probe, not %zu", n);
 		if (probe < 9)
-			schedule_finished(s, got[0], SCHEDULE_UNREACHABLE, &sim_away, now);
+			schedule_finished(s, got[0], SCHEDULE_UNREACHABLE, &sim_unreachable, now);
 	}
 	cr_assert_eq(attempts, 10);
 	schedule_finished(s, got[0], SCHEDULE_REACHED, NULL, now);
@@ -186,7 +187,7 @@ Test(schedule, probes_a_dead_site)
 Test(schedule, site_pause_grows_and_is_capped)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(10);
+	struct sched_delivery *p = sim_deliveries(10);
 	struct schedule_info info;
 	int64_t now = sim_start_ms;
 	static const int64_t expected[] = {5 * MINUTE_MS, 15 * MINUTE_MS, 15 * MINUTE_MS};
@@ -195,13 +196,13 @@ Test(schedule, site_pause_grows_and_is_capped)
 	for (int i = 0; i < 10; i++)
 		schedule_add(s, &p[i], STR("d"), now);
 	schedule_next(s, now, &(struct schedule_step){0});
-	sim_told(s, STR("d"), STR("d"), &sim_sent, now);
+	sim_reported(s, STR("d"), STR("d"), &sim_sent, now);
 	for (int i = 0; i < 3; i++) {
 		size_t n = sim_drain(s, now, got, 10);
 
 		cr_assert_gt(n, 0);
 		for (size_t k = 0; k < n; k++)
-			schedule_finished(s, got[k], SCHEDULE_UNREACHABLE, &sim_away, now);
+			schedule_finished(s, got[k], SCHEDULE_UNREACHABLE, &sim_unreachable, now);
 		schedule_explain(s, &p[9], &info);
 		cr_assert_eq(info.next_ms - now, expected[i], "%d: %lld", i,
 		    (long long)(info.next_ms - now));
@@ -227,7 +228,7 @@ Test(schedule, backoff_list_last_repeats)
 Test(schedule, answers_age)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(3);
+	struct sched_delivery *p = sim_deliveries(3);
 	struct schedule_step step;
 
 	schedule_add(s, &p[0], STR("a"), sim_start_ms);
@@ -236,12 +237,12 @@ Test(schedule, answers_age)
 	schedule_finished(s, &p[0], SCHEDULE_REACHED, NULL, sim_start_ms);
 	schedule_add(s, &p[1], STR("a"), sim_start_ms + 299000);
 	cr_assert_eq(sim_next(s, sim_start_ms + 299000, &step), SCHEDULE_DELIVER, "still known");
-	cr_assert(str_eq(step.site, STR("one")));
+	cr_assert(str_eq(step.destination, STR("one")));
 	cr_assert_eq(sim_next(s, sim_start_ms + 300000, &step), SCHEDULE_NOTHING);
 	schedule_add(s, &p[2], STR("a"), sim_start_ms + 300001);
 	sim_answer(s, "a", "two", sim_start_ms + 300001);
 	cr_assert_eq(sim_next(s, sim_start_ms + 300001, &step), SCHEDULE_DELIVER);
-	cr_assert(str_eq(step.site, STR("two")));
+	cr_assert(str_eq(step.destination, STR("two")));
 	for (int i = 1; i < 3; i++)
 		schedule_finished(s, &p[i], SCHEDULE_REACHED, NULL, sim_start_ms + 300001);
 	schedule_free(&s);
@@ -252,7 +253,7 @@ Test(schedule, answers_age)
 Test(schedule, forgets)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(1000);
+	struct sched_delivery *p = sim_deliveries(1000);
 	struct schedule_totals totals;
 	struct schedule_step step;
 	char name[32];
@@ -265,11 +266,11 @@ Test(schedule, forgets)
 		schedule_finished(s, &p[i], SCHEDULE_REACHED, NULL, sim_start_ms);
 	}
 	schedule_count(s, &totals);
-	cr_assert_eq(totals.destinations, 1000);
+	cr_assert_eq(totals.domains, 1000);
 	cr_assert_eq(sim_next(s, sim_start_ms + 300000, &step), SCHEDULE_NOTHING);
 	schedule_count(s, &totals);
+	cr_assert_eq(totals.domains, 0);
 	cr_assert_eq(totals.destinations, 0);
-	cr_assert_eq(totals.sites, 0);
 	cr_assert_eq(totals.running, 0);
 	schedule_free(&s);
 	mem_free(p);
@@ -278,16 +279,16 @@ Test(schedule, forgets)
 Test(schedule, refused_domain_refuses_all)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(4);
+	struct sched_delivery *p = sim_deliveries(4);
 	struct schedule_step step;
 
 	for (int i = 0; i < 3; i++)
 		schedule_add(s, &p[i], STR("none"), sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_RESOLVE);
-	sim_told(s, STR("none"), STR_NULL, &no_such_domain, sim_start_ms);
+	sim_reported(s, STR("none"), STR_NULL, &no_such_domain, sim_start_ms);
 	for (int i = 0; i < 3; i++) {
 		cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_REFUSE);
-		cr_assert_eq(step.parcel, &p[i]);
+		cr_assert_eq(step.delivery, &p[i]);
 		cr_assert_eq(step.status->code, 550);
 	}
 	schedule_add(s, &p[3], STR("none"), sim_start_ms + 1000);
@@ -298,20 +299,20 @@ Test(schedule, refused_domain_refuses_all)
 	mem_free(p);
 }
 
-/* DNS that is away: one parcel is told, the others wait, all are asked for again together. */
+/* DNS that is away: one delivery is told, the others wait, all are asked for again together. */
 Test(schedule, delayed_domain)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(3);
+	struct sched_delivery *p = sim_deliveries(3);
 	struct schedule_step step;
 	struct schedule_info info;
 
 	for (int i = 0; i < 3; i++)
 		schedule_add(s, &p[i], STR("slow"), sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_RESOLVE);
-	sim_told(s, STR("slow"), STR_NULL, &sim_away, sim_start_ms);
+	sim_reported(s, STR("slow"), STR_NULL, &sim_unreachable, sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_DEFER);
-	cr_assert_eq(step.parcel, &p[0]);
+	cr_assert_eq(step.delivery, &p[0]);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_NOTHING);
 	schedule_explain(s, &p[1], &info);
 	cr_assert_eq(info.next_ms, sim_start_ms + sim_retry_ms[0]);
@@ -325,7 +326,7 @@ Test(schedule, delayed_domain)
 Test(schedule, relay_lost_asks_again)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(2);
+	struct sched_delivery *p = sim_deliveries(2);
 	struct schedule_step step;
 
 	schedule_add(s, &p[0], STR("a"), sim_start_ms);
@@ -345,14 +346,14 @@ Test(schedule, relay_lost_asks_again)
 Test(schedule, hurry_and_remove)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(3);
+	struct sched_delivery *p = sim_deliveries(3);
 	struct sched_delivery *got[3];
 	struct schedule_step step;
 
 	schedule_add(s, &p[0], STR("a"), sim_start_ms);
 	sim_answer(s, "a", "a", sim_start_ms);
 	cr_assert_eq(sim_drain(s, sim_start_ms, got, 3), 1);
-	schedule_finished(s, &p[0], SCHEDULE_UNREACHABLE, &sim_away, sim_start_ms);
+	schedule_finished(s, &p[0], SCHEDULE_UNREACHABLE, &sim_unreachable, sim_start_ms);
 	schedule_add(s, &p[1], STR("a"), sim_start_ms);
 	p[2].due_ms = sim_start_ms + HOUR_MS;
 	schedule_add(s, &p[2], STR("a"), sim_start_ms);
@@ -368,13 +369,14 @@ Test(schedule, hurry_and_remove)
 	mem_free(p);
 }
 
-/* 100,000 parcels at 5,000 sites, each tried up to three times: all come out, and nothing is left.
+/* 100,000 deliveries at 5,000 destinations, each tried up to three times: all come out, and nothing
+ * is left.
  */
 Test(schedule, many, .timeout = 60)
 {
 	enum { COUNT = 100000, SITES = 5000 };
 	struct schedule *s = sim_schedule(500, 10);
-	struct sched_delivery *p = sim_parcels(COUNT);
+	struct sched_delivery *p = sim_deliveries(COUNT);
 	size_t done = 0, steps = 0;
 	int64_t now = sim_start_ms;
 	struct schedule_totals totals;
@@ -396,17 +398,17 @@ Test(schedule, many, .timeout = 60)
 			cr_assert_neq(now, INT64_MAX);
 			break;
 		case SCHEDULE_RESOLVE:
-			sim_told(s, step.domain, step.domain, &sim_sent, now);
+			sim_reported(s, step.domain, step.domain, &sim_sent, now);
 			break;
 		case SCHEDULE_DELIVER:
 			snprintf(domain, sizeof domain, "%.*s", STR_ARG(step.domain));
-			schedule_finished(s, step.parcel, SCHEDULE_REACHED, NULL, now);
-			if (step.parcel->tries++ == 2) {
+			schedule_finished(s, step.delivery, SCHEDULE_REACHED, NULL, now);
+			if (step.delivery->tries++ == 2) {
 				done++;
 				break;
 			}
-			step.parcel->due_ms = now + schedule_backoff_ms(s, step.parcel->tries);
-			schedule_add(s, step.parcel, str_of(domain), now);
+			step.delivery->due_ms = now + schedule_backoff_ms(s, step.delivery->tries);
+			schedule_add(s, step.delivery, str_of(domain), now);
 			break;
 		default:
 			cr_assert_fail("unexpected act");

@@ -1,13 +1,14 @@
-/* schedule: the end of a message's life while its site or its domain is away: its last chance, and
- * what is found out by it for others. */
+/* schedule: the end of a message's life while its destination or its domain is away: its last
+ * chance, and what is found out by it for others. */
 #include "base/mem.h"
 #include "schedule_sim.h"
 
-/* What waits for a site that is away is given up in time; what could be tried is tried first. */
+/* What waits for a destination that is away is given up in time; what could be tried is tried
+ * first. */
 Test(schedule, expiry, .timeout = 60)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(7);
+	struct sched_delivery *p = sim_deliveries(7);
 	struct sched_delivery *got[7];
 	struct schedule_step step;
 	size_t n;
@@ -20,12 +21,12 @@ Test(schedule, expiry, .timeout = 60)
 	sim_answer(s, "d", "d", now);
 	n = sim_drain(s, now, got, 7);
 	for (size_t i = 0; i < n; i++)
-		schedule_finished(s, got[i], SCHEDULE_UNREACHABLE, &sim_away, now);
+		schedule_finished(s, got[i], SCHEDULE_UNREACHABLE, &sim_unreachable, now);
 	schedule_remove(s, &p[1]);
 	schedule_add(s, &p[1], STR("d"), now);
 	cr_assert_eq(sim_next(s, now + 2 * MINUTE_MS, &step), SCHEDULE_DELIVER, "its last chance");
-	cr_assert_eq(step.parcel, &p[1]);
-	schedule_finished(s, &p[1], SCHEDULE_UNREACHABLE, &sim_away, now + 2 * MINUTE_MS);
+	cr_assert_eq(step.delivery, &p[1]);
+	schedule_finished(s, &p[1], SCHEDULE_UNREACHABLE, &sim_unreachable, now + 2 * MINUTE_MS);
 	p[6].expires_ms = sim_start_ms - 1;
 	schedule_add(s, &p[6], STR("other"), now);
 	sim_answer(s, "other", "other", now + 2 * MINUTE_MS);
@@ -35,17 +36,17 @@ Test(schedule, expiry, .timeout = 60)
 	mem_free(p);
 }
 
-/* Parcels at a site that a first one found away at sim_start_ms. */
+/* Deliveries at a destination that a first one found away at sim_start_ms. */
 static struct sched_delivery *
 parcels_behind_a_dead_site(struct schedule *s, size_t count)
 {
-	struct sched_delivery *p = sim_parcels(count + 1);
+	struct sched_delivery *p = sim_deliveries(count + 1);
 	struct schedule_step step;
 
 	schedule_add(s, &p[count], STR("dead"), sim_start_ms);
 	sim_answer(s, "dead", "dead", sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_DELIVER);
-	schedule_finished(s, &p[count], SCHEDULE_UNREACHABLE, &sim_away, sim_start_ms);
+	schedule_finished(s, &p[count], SCHEDULE_UNREACHABLE, &sim_unreachable, sim_start_ms);
 	return p;
 }
 
@@ -56,7 +57,7 @@ struct last_chances {
 
 /* Lets time pass until it has nothing more to do; the host does not answer. */
 static void
-pass_away(struct schedule *s, int64_t until_ms, struct last_chances *out)
+pass_unreachable(struct schedule *s, int64_t until_ms, struct last_chances *out)
 {
 	struct schedule_step step;
 
@@ -68,23 +69,23 @@ pass_away(struct schedule *s, int64_t until_ms, struct last_chances *out)
 		case SCHEDULE_DELIVER:
 			out->probes++;
 			schedule_finished(
-			    s, step.parcel, SCHEDULE_UNREACHABLE, &sim_away, out->now_ms);
+			    s, step.delivery, SCHEDULE_UNREACHABLE, &sim_unreachable, out->now_ms);
 			break;
 		case SCHEDULE_EXPIRE:
 			out->expired++;
-			cr_assert_geq(out->now_ms, step.parcel->expires_ms);
+			cr_assert_geq(out->now_ms, step.delivery->expires_ms);
 			cr_assert_eq(step.status->code, 451);
-			cr_assert_geq(step.found_ms, step.parcel->expires_ms - 30000);
+			cr_assert_geq(step.found_ms, step.delivery->expires_ms - 30000);
 			cr_assert_leq(step.found_ms, out->now_ms);
 			break;
 		default:
 			out->asked++;
-			sim_told(s, STR("dead"), STR("dead"), &sim_sent, out->now_ms);
+			sim_reported(s, STR("dead"), STR("dead"), &sim_sent, out->now_ms);
 		}
 	}
 }
 
-/* A message that came while its site was paused, and whose time ends before the pause. */
+/* A message that came while its destination was paused, and whose time ends before the pause. */
 Test(schedule, a_pause_ends_with_the_life_of_what_waits)
 {
 	struct schedule *s = sim_schedule(100, 10);
@@ -102,16 +103,16 @@ Test(schedule, a_pause_ends_with_the_life_of_what_waits)
 	cr_assert_eq(schedule_wake_ms(s), p[0].expires_ms);
 	cr_assert_eq(sim_next(s, p[0].expires_ms - 1, &step), SCHEDULE_NOTHING);
 	cr_assert_eq(sim_next(s, p[0].expires_ms, &step), SCHEDULE_DELIVER);
-	cr_assert_eq(step.parcel, &p[0], "not one that came before it");
+	cr_assert_eq(step.delivery, &p[0], "not one that came before it");
 	cr_assert_eq(sim_next(s, p[0].expires_ms, &step), SCHEDULE_NOTHING);
 	schedule_finished(s, &p[0], SCHEDULE_REACHED, NULL, p[0].expires_ms);
 	cr_assert_eq(sim_next(s, p[0].expires_ms, &step), SCHEDULE_DELIVER);
-	cr_assert_eq(step.parcel, &p[1], "the site is back");
+	cr_assert_eq(step.delivery, &p[1], "the site is back");
 	schedule_free(&s);
 	mem_free(p);
 }
 
-/* The same for one that waited by itself, and comes to a paused site at its end. */
+/* The same for one that waited by itself, and comes to a paused destination at its end. */
 Test(schedule, a_last_chance_after_a_pause_of_its_own)
 {
 	struct schedule *s = sim_schedule(100, 10);
@@ -121,7 +122,7 @@ Test(schedule, a_last_chance_after_a_pause_of_its_own)
 	p[0].due_ms = p[0].expires_ms = sim_start_ms + 2 * MINUTE_MS;
 	schedule_add(s, &p[0], STR("dead"), sim_start_ms);
 	cr_assert_eq(sim_next(s, p[0].expires_ms, &step), SCHEDULE_DELIVER);
-	cr_assert_eq(step.parcel, &p[0]);
+	cr_assert_eq(step.delivery, &p[0]);
 	schedule_free(&s);
 	mem_free(p);
 }
@@ -139,7 +140,7 @@ Test(schedule, one_last_probe_for_all_that_expire, .timeout = 60)
 		p[i].expires_ms = sim_start_ms + 2 * MINUTE_MS + i;
 		schedule_add(s, &p[i], STR("dead"), sim_start_ms);
 	}
-	pass_away(s, sim_start_ms + 4 * MINUTE_MS, &got);
+	pass_unreachable(s, sim_start_ms + 4 * MINUTE_MS, &got);
 	cr_assert_eq(got.probes, 1, "%zu probes", got.probes);
 	cr_assert_eq(got.expired, COUNT - 1, "%zu", got.expired);
 	schedule_free(&s);
@@ -158,14 +159,14 @@ Test(schedule, last_probes_are_bounded_in_time, .timeout = 60)
 		p[i].expires_ms = sim_start_ms + MINUTE_MS + i * 1000;
 		schedule_add(s, &p[i], STR("dead"), sim_start_ms);
 	}
-	pass_away(s, sim_start_ms + 12 * MINUTE_MS, &got);
+	pass_unreachable(s, sim_start_ms + 12 * MINUTE_MS, &got);
 	cr_assert_leq(got.probes, 21, "%zu probes in 600 s", got.probes);
 	cr_assert_eq(got.expired + got.probes, COUNT, "%zu, %zu", got.expired, got.probes);
 	schedule_free(&s);
 	mem_free(p);
 }
 
-/* The last chance of one finds the site back: all go, and none is given up. */
+/* The last chance of one finds the destination back: all go, and none is given up. */
 Test(schedule, all_go_when_a_last_chance_finds_the_site_back, .timeout = 60)
 {
 	enum { COUNT = 8000 };
@@ -196,14 +197,14 @@ Test(schedule, all_go_when_a_last_chance_finds_the_site_back, .timeout = 60)
 Test(schedule, a_finding_from_the_future_does_not_count)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(2);
+	struct sched_delivery *p = sim_deliveries(2);
 	struct schedule_step step;
 	int64_t wrong_ms = sim_start_ms + 60 * (int64_t)MINUTE_MS;
 
 	schedule_add(s, &p[1], STR("dead"), wrong_ms);
 	sim_answer(s, "dead", "dead", wrong_ms);
 	cr_assert_eq(sim_next(s, wrong_ms, &step), SCHEDULE_DELIVER);
-	schedule_finished(s, &p[1], SCHEDULE_UNREACHABLE, &sim_away, wrong_ms);
+	schedule_finished(s, &p[1], SCHEDULE_UNREACHABLE, &sim_unreachable, wrong_ms);
 	p[0].expires_ms = sim_start_ms + 2 * MINUTE_MS;
 	schedule_add(s, &p[0], STR("dead"), sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_NOTHING);
@@ -229,25 +230,25 @@ Test(schedule, a_shorter_life_ends_a_pause)
 	cr_assert_eq(sim_next(s, sim_start_ms + MINUTE_MS - 1, &step), SCHEDULE_NOTHING);
 	sim_answer(s, "other", "other", sim_start_ms + MINUTE_MS);
 	cr_assert_eq(sim_next(s, sim_start_ms + MINUTE_MS, &step), SCHEDULE_DELIVER);
-	cr_assert_eq(step.parcel, &p[1]);
+	cr_assert_eq(step.delivery, &p[1]);
 	cr_assert_eq(sim_next(s, sim_start_ms + 2 * MINUTE_MS - 1, &step), SCHEDULE_NOTHING);
 	cr_assert_eq(sim_next(s, sim_start_ms + 2 * MINUTE_MS, &step), SCHEDULE_DELIVER);
-	cr_assert_eq(step.parcel, &p[0]);
+	cr_assert_eq(step.delivery, &p[0]);
 	schedule_free(&s);
 	mem_free(p);
 }
 
-/* A domain whose site could not be found is asked for once more, once for all. */
+/* A domain whose destination could not be found is asked for once more, once for all. */
 Test(schedule, a_last_question_for_all_that_expire)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = sim_parcels(10);
+	struct sched_delivery *p = sim_deliveries(10);
 	struct schedule_step step;
 	int64_t end_ms = sim_start_ms + 2 * MINUTE_MS;
 
 	schedule_add(s, &p[9], STR("slow"), sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_RESOLVE);
-	sim_told(s, STR("slow"), STR_NULL, &sim_away, sim_start_ms);
+	sim_reported(s, STR("slow"), STR_NULL, &sim_unreachable, sim_start_ms);
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_DEFER);
 	for (int i = 0; i < 9; i++) {
 		p[i].expires_ms = end_ms;
@@ -257,7 +258,7 @@ Test(schedule, a_last_question_for_all_that_expire)
 	cr_assert_eq(schedule_wake_ms(s), end_ms);
 	cr_assert_eq(sim_next(s, end_ms, &step), SCHEDULE_RESOLVE);
 	cr_assert_eq(sim_next(s, end_ms, &step), SCHEDULE_NOTHING, "asked once");
-	sim_told(s, STR("slow"), STR_NULL, &sim_away, end_ms + 1);
+	sim_reported(s, STR("slow"), STR_NULL, &sim_unreachable, end_ms + 1);
 	cr_assert_eq(sim_next(s, end_ms + 1, &step), SCHEDULE_DEFER);
 	for (int i = 0; i < 8; i++) {
 		cr_assert_eq(sim_next(s, end_ms + MINUTE_MS, &step), SCHEDULE_EXPIRE);
@@ -268,7 +269,7 @@ Test(schedule, a_last_question_for_all_that_expire)
 	mem_free(p);
 }
 
-/* A lifetime that was made longer while the message waited for its site. */
+/* A lifetime that was made longer while the message waited for its destination. */
 Test(schedule, a_longer_life_is_seen_while_the_site_is_away)
 {
 	struct schedule *s = sim_schedule(100, 10);

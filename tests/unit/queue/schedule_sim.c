@@ -6,7 +6,7 @@
 const int64_t sim_start_ms = INT64_C(1795000000000);
 const int64_t sim_retry_ms[3] = {5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS};
 const struct smtp_status sim_sent = {.code = 250, .class = 2, .text = "fine"};
-const struct smtp_status sim_away = {
+const struct smtp_status sim_unreachable = {
     .code = 451, .class = 4, .subject = 4, .detail = 1, .text = "away"};
 const char sim_users[SIM_USERS][8] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"};
 
@@ -19,7 +19,7 @@ sim_schedule(uint32_t concurrency, uint32_t site_concurrency)
 }
 
 struct sched_delivery *
-sim_parcels(size_t count)
+sim_deliveries(size_t count)
 {
 	struct sched_delivery *p = mem_new(count * sizeof *p);
 
@@ -43,22 +43,23 @@ sim_next(struct schedule *s, int64_t now_ms, struct schedule_step *step)
 }
 
 void
-sim_answer(struct schedule *s, const char *domain, const char *site, int64_t now_ms)
+sim_answer(struct schedule *s, const char *domain, const char *destination, int64_t now_ms)
 {
 	struct schedule_step step;
 
 	cr_assert_eq(sim_next(s, now_ms, &step), SCHEDULE_RESOLVE);
 	cr_assert(str_eq(step.domain, str_of(domain)));
 	schedule_answered(s, step.domain,
-	    &(struct schedule_answer){.site = str_of(site), .status = &sim_sent, .ttl_s = 300},
+	    &(struct schedule_answer){
+	        .destination = str_of(destination), .status = &sim_sent, .ttl_s = 300},
 	    now_ms);
 }
 
 void
-sim_told(struct schedule *s, struct str domain, struct str site, const struct smtp_status *status,
-    int64_t now_ms)
+sim_reported(struct schedule *s, struct str domain, struct str destination,
+    const struct smtp_status *status, int64_t now_ms)
 {
-	struct schedule_answer answer = {site, status, 3600};
+	struct schedule_answer answer = {destination, status, 3600};
 
 	schedule_answered(s, domain, &answer, now_ms);
 }
@@ -71,7 +72,7 @@ sim_drain(struct schedule *s, int64_t now_ms, struct sched_delivery **out, size_
 
 	while (sim_next(s, now_ms, &step) == SCHEDULE_DELIVER) {
 		if (n < max)
-			out[n] = step.parcel;
+			out[n] = step.delivery;
 		n++;
 	}
 	cr_assert_eq(step.act, SCHEDULE_NOTHING);

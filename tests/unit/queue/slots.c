@@ -13,7 +13,7 @@ static const char users[USERS_MAX];
 
 /* One delivery, and what becomes of it. */
 struct mail {
-	struct sched_delivery parcel;
+	struct sched_delivery sched;
 	char domain[32];
 	int64_t takes_ms;
 	enum schedule_outcome outcome;
@@ -46,27 +46,27 @@ world_close(struct world *w)
 }
 
 static struct mail *
-world_mail(struct world *w, unsigned user, const char *site, unsigned number)
+world_mail(struct world *w, unsigned user, const char *destination, unsigned number)
 {
 	struct mail *m = &w->mails[w->count++];
 
 	cr_assert_leq(w->count, w->cap);
-	snprintf(m->domain, sizeof m->domain, "%s%u.test", site, number);
-	m->parcel.user = &users[user];
-	m->parcel.due_ms = w->now_ms;
-	m->parcel.expires_ms = w->now_ms + 432000 * (int64_t)SECOND_MS;
+	snprintf(m->domain, sizeof m->domain, "%s%u.test", destination, number);
+	m->sched.user = &users[user];
+	m->sched.due_ms = w->now_ms;
+	m->sched.expires_ms = w->now_ms + 432000 * (int64_t)SECOND_MS;
 	m->takes_ms = 100;
 	m->outcome = SCHEDULE_REACHED;
-	schedule_add(w->s, &m->parcel, str_of(m->domain), w->now_ms);
+	schedule_add(w->s, &m->sched, str_of(m->domain), w->now_ms);
 	return m;
 }
 
 /* Accepts connections and says nothing. */
 static void
-world_silent(struct world *w, unsigned user, const char *site, unsigned count)
+world_silent(struct world *w, unsigned user, const char *destination, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		struct mail *m = world_mail(w, user, site, i);
+		struct mail *m = world_mail(w, user, destination, i);
 
 		m->takes_ms = 300 * SECOND_MS;
 		m->outcome = SCHEDULE_UNREACHABLE;
@@ -82,11 +82,11 @@ world_begin(struct world *w)
 	for (schedule_next(w->s, w->now_ms, &step); step.act != SCHEDULE_NOTHING;
 	     schedule_next(w->s, w->now_ms, &step)) {
 		if (step.act == SCHEDULE_RESOLVE) {
-			struct schedule_answer a = {.site = step.domain, .ttl_s = 3600};
+			struct schedule_answer a = {.destination = step.domain, .ttl_s = 3600};
 
 			schedule_answered(w->s, step.domain, &a, w->now_ms);
 		} else {
-			struct mail *m = (struct mail *)step.parcel;
+			struct mail *m = (struct mail *)step.delivery;
 
 			cr_assert_eq(step.act, SCHEDULE_DELIVER);
 			cr_assert_lt(w->running_count, CONCURRENCY);
@@ -109,7 +109,7 @@ world_end_due(struct world *w)
 			continue;
 		}
 		m->ends_ms = INT64_MAX;
-		schedule_finished(w->s, &m->parcel, m->outcome, &silent, w->now_ms);
+		schedule_finished(w->s, &m->sched, m->outcome, &silent, w->now_ms);
 		w->running[i] = w->running[--w->running_count];
 	}
 }
@@ -129,7 +129,7 @@ world_held(const struct world *w, unsigned user)
 	size_t n = 0;
 
 	for (size_t i = 0; i < w->running_count; i++)
-		n += w->running[i]->parcel.user == &users[user];
+		n += w->running[i]->sched.user == &users[user];
 	return n;
 }
 
@@ -200,7 +200,7 @@ Test(slots, many_users_of_silent_hosts)
 	cr_assert_eq(world_unproven(&w), w.running_count);
 	m = world_mail(&w, 20, "healthy", 1);
 	world_pass(&w, SECOND_MS);
-	cr_assert_eq(m->began_ms - m->parcel.due_ms, 0);
+	cr_assert_eq(m->began_ms - m->sched.due_ms, 0);
 	world_close(&w);
 }
 
@@ -246,12 +246,12 @@ Test(slots, slow_hosts_leave_room)
 		world_mail(&w, 51 + i % 10, "healthy", i % 50);
 	world_pass(&w, SECOND_MS);
 	for (unsigned i = 0; i < 100; i++)
-		cr_assert_leq(m[i].began_ms - m[i].parcel.due_ms, 200);
+		cr_assert_leq(m[i].began_ms - m[i].sched.due_ms, 200);
 	world_close(&w);
 }
 
-/* A user with mail for many sites that answer, alone: four fifths; a second one begins at once, and
- * both come to an end. */
+/* A user with mail for many destinations that answer, alone: four fifths; a second one begins at
+ * once, and both come to an end. */
 Test(slots, a_user_alone_leaves_a_fifth)
 {
 	struct world w;
@@ -322,7 +322,7 @@ crowd_ms(bool has_bad_hosts)
 	world_pass(&w, 60 * SECOND_MS);
 	for (unsigned i = 0; i < MESSAGES; i++) {
 		const struct mail *m = &w.mails[i];
-		int64_t waited = m->began_ms ? m->began_ms - m->parcel.due_ms : INT64_MAX;
+		int64_t waited = m->began_ms ? m->began_ms - m->sched.due_ms : INT64_MAX;
 
 		if (i % HOSTS >= 3 * BAD && waited > worst)
 			worst = waited;

@@ -19,7 +19,7 @@ storing_begin(struct rig *r)
 	for (unsigned n = 0; n < STORING_MAIL; n++) {
 		cr_assert_eq(
 		    rig_commit(r, rig_id(n), "alice@example.com", TO("a@example.net")).code, 250);
-		rig_result(r, rig_job(r, n), 0, 451, "greylisted");
+		rig_result(r, rig_attempt(r, n), 0, 451, "greylisted");
 	}
 	rig_until(r, &r->stored, STORING_MAIL);
 }
@@ -30,12 +30,12 @@ storing_goes_on(struct rig *r)
 {
 	r->disk->is_read_only = false;
 	for (unsigned n = STORING_MAIL; n < 2 * STORING_MAIL; n++)
-		rig_result(r, rig_job(r, n), 0, 250, "none");
+		rig_result(r, rig_attempt(r, n), 0, 250, "none");
 	rig_until(r, &r->stored, 2 * STORING_MAIL);
 }
 
 /* A disk that is known to be read-only, and one that became so since anything was stored. */
-Test(storing, none_is_begun_on_a_disk_that_cannot_be_written, .timeout = 60)
+Test(storage_check, none_is_begun_on_a_disk_that_cannot_be_written, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -45,7 +45,8 @@ Test(storing, none_is_begun_on_a_disk_that_cannot_be_written, .timeout = 60)
 	r.disk->is_read_only = true;
 	rig_admin(&r, "queue.retry", rig_nothing);
 	rig_wait(&r, 2 * STORAGE_CHECK_RETRY_MS + 500);
-	cr_expect_eq(r.job_count, STORING_MAIL, "%u were begun", r.job_count - STORING_MAIL);
+	cr_expect_eq(
+	    r.attempt_count, STORING_MAIL, "%u were begun", r.attempt_count - STORING_MAIL);
 	cr_expect_eq(rig_count_words(log, "deliveries wait"), 1);
 	cr_expect(rig_has_line(log, "deliveries wait", strerror(EROFS)));
 	cr_expect_eq(rig_count_words(log, "deliveries begin again"), 0);
@@ -58,7 +59,7 @@ Test(storing, none_is_begun_on_a_disk_that_cannot_be_written, .timeout = 60)
 }
 
 /* Something was stored a moment ago; then a message was refused, which the disk did not take. */
-Test(storing, none_is_begun_after_a_message_that_could_not_be_written, .timeout = 60)
+Test(storage_check, none_is_begun_after_a_message_that_could_not_be_written, .timeout = 60)
 {
 	static struct rig r;
 
@@ -68,14 +69,15 @@ Test(storing, none_is_begun_after_a_message_that_could_not_be_written, .timeout 
 	    rig_commit(&r, rig_id(99), "alice@example.com", TO("a@example.net")).code, 451);
 	rig_admin(&r, "queue.retry", rig_nothing);
 	rig_wait(&r, 500);
-	cr_expect_eq(r.job_count, STORING_MAIL, "%u were begun", r.job_count - STORING_MAIL);
+	cr_expect_eq(
+	    r.attempt_count, STORING_MAIL, "%u were begun", r.attempt_count - STORING_MAIL);
 	storing_goes_on(&r);
 	rig_check_empty(&r);
 	rig_end(&r);
 }
 
 /* The same, and its body is in a file of its own: the log was not touched. */
-Test(storing, none_is_begun_after_a_body_that_could_not_be_written, .timeout = 60)
+Test(storage_check, none_is_begun_after_a_body_that_could_not_be_written, .timeout = 60)
 {
 	static struct rig r;
 	static char body[RIG_FD_BODY];
@@ -94,14 +96,15 @@ Test(storing, none_is_begun_after_a_body_that_could_not_be_written, .timeout = 6
 	r.fd = -1;
 	rig_admin(&r, "queue.retry", rig_nothing);
 	rig_wait(&r, 500);
-	cr_expect_eq(r.job_count, STORING_MAIL, "%u were begun", r.job_count - STORING_MAIL);
+	cr_expect_eq(
+	    r.attempt_count, STORING_MAIL, "%u were begun", r.attempt_count - STORING_MAIL);
 	storing_goes_on(&r);
 	rig_end(&r);
 }
 
 /* What is under way ends; each status that is not stored has its line, and the next deliveries wait
  * for all of them. */
-Test(storing, a_disk_that_fails_while_some_are_under_way, .timeout = 60)
+Test(storage_check, a_disk_that_fails_while_some_are_under_way, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -109,32 +112,33 @@ Test(storing, a_disk_that_fails_while_some_are_under_way, .timeout = 60)
 
 	storing_begin(&r);
 	rig_admin(&r, "queue.retry", rig_nothing);
-	rig_job(&r, 2 * STORING_MAIL - 1);
+	rig_attempt(&r, 2 * STORING_MAIL - 1);
 	r.disk->is_read_only = true;
 	for (unsigned n = STORING_MAIL; n < 2 * STORING_MAIL; n++)
-		rig_result(&r, &r.jobs[n], 0, n % 2 ? 451 : 250, "none");
+		rig_result(&r, &r.attempts[n], 0, n % 2 ? 451 : 250, "none");
 	rig_wait(&r, 500);
 	rig_admin(&r, "queue.retry", rig_nothing);
 	rig_wait(&r, 2 * STORAGE_CHECK_RETRY_MS + 500);
-	cr_expect_eq(r.job_count, 2 * STORING_MAIL);
+	cr_expect_eq(r.attempt_count, 2 * STORING_MAIL);
 	cr_expect_eq(r.stored, STORING_MAIL);
 	cr_expect_eq(rig_count_words(log, "deliveries wait"), 1);
 	cr_expect_eq(rig_count_words(log, "may send it again"), STORING_MAIL);
 	for (unsigned n = STORING_MAIL; n < 2 * STORING_MAIL; n++)
-		cr_expect(rig_has_line(log, msgid_text(r.jobs[n].id, 1, id), "may send it again"));
+		cr_expect(
+		    rig_has_line(log, msgid_text(r.attempts[n].id, 1, id), "may send it again"));
 	r.disk->is_read_only = false;
 	for (unsigned n = 2 * STORING_MAIL; n < 2 * STORING_MAIL + STORING_MAIL / 2; n++)
-		rig_result(&r, rig_job(&r, n), 0, 250, "none");
+		rig_result(&r, rig_attempt(&r, n), 0, 250, "none");
 	rig_until(&r, &r.stored, 2 * STORING_MAIL + STORING_MAIL / 2);
-	cr_expect_eq(r.job_count, 2 * STORING_MAIL + STORING_MAIL / 2, "one was made twice");
+	cr_expect_eq(r.attempt_count, 2 * STORING_MAIL + STORING_MAIL / 2, "one was made twice");
 	rig_check_empty(&r);
 	rig_end(&r);
 }
 
 /* The lines have a bound, and the end, which does not wait for them, tells how many are lost. */
-Test(storing, statuses_that_were_never_stored, .timeout = 60)
+Test(storage_check, statuses_that_were_never_stored, .timeout = 60)
 {
-	enum { MANY = STORAGE_CHECK_TOLD_MAX + 2 };
+	enum { MANY = STORAGE_CHECK_LOGGED_MAX + 2 };
 	static struct rig r;
 	int log = rig_keep_log();
 	int64_t began;
@@ -145,13 +149,13 @@ Test(storing, statuses_that_were_never_stored, .timeout = 60)
 	for (unsigned n = 0; n < MANY; n++) {
 		snprintf(text, sizeof text, "a@host%u.example.net", n);
 		cr_assert_eq(rig_commit(&r, rig_id(n), "alice@example.com", TO(text)).code, 250);
-		rig_job(&r, n);
+		rig_attempt(&r, n);
 	}
 	r.disk->is_read_only = true;
 	for (unsigned n = 0; n < MANY; n++)
-		rig_result(&r, &r.jobs[n], 0, 250, "none");
+		rig_result(&r, &r.attempts[n], 0, 250, "none");
 	rig_wait(&r, 500);
-	cr_expect_eq(rig_count_words(log, "may send it again"), STORAGE_CHECK_TOLD_MAX);
+	cr_expect_eq(rig_count_words(log, "may send it again"), STORAGE_CHECK_LOGGED_MAX);
 	cr_expect_eq(rig_count_words(log, "only counted"), 1);
 	rig_relay_gone(&r);
 	began = clock_mono_ms();
@@ -162,7 +166,7 @@ Test(storing, statuses_that_were_never_stored, .timeout = 60)
 }
 
 /* A full disk is emptied by delivering. */
-Test(storing, a_full_disk_does_not_keep_deliveries, .timeout = 60)
+Test(storage_check, a_full_disk_does_not_keep_deliveries, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -174,7 +178,7 @@ Test(storing, a_full_disk_does_not_keep_deliveries, .timeout = 60)
 	    rig_commit(&r, rig_id(99), "alice@example.com", TO("a@example.net")).code, 452);
 	rig_admin(&r, "queue.retry", rig_nothing);
 	for (unsigned n = STORING_MAIL; n < 2 * STORING_MAIL; n++)
-		rig_result(&r, rig_job(&r, n), 0, 250, "none");
+		rig_result(&r, rig_attempt(&r, n), 0, 250, "none");
 	rig_until(&r, &r.stored, 2 * STORING_MAIL);
 	cr_expect_eq(rig_count_words(log, "deliveries wait"), 0);
 	rig_end(&r);

@@ -15,20 +15,20 @@ says(struct rig *r, const char *verb, const char *const *values, const char *tex
 }
 
 /* The user's account is suspended while a message of his is on its way to the disk. */
-Test(coming, a_hold_waits_for_what_is_being_stored, .timeout = 60)
+Test(suspended_holds, a_hold_waits_for_what_is_being_stored, .timeout = 60)
 {
 	static struct rig r;
 	struct msgid later = {.number = 1};
-	const char *const coming[] = {
+	const char *const suspended_hold[] = {
 	    "account", alice, "reason", "user suspended", "coming", "yes", NULL};
 
 	rig_begin(&r, rig_slow);
 	rig_relay(&r, true);
 	strcpy(r.disk->unwritten, "marked@example.net");
 	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
-	while (!r.disk->unwritten_stood)
+	while (!r.disk->unwritten_blocked)
 		rig_wait(&r, 10);
-	rig_admin_soon(&r, "queue.hold", coming);
+	rig_admin_soon(&r, "queue.hold", suspended_hold);
 	/* commands are looked at in turn: this one is answered when the hold has been */
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_expect_eq(r.dones, 1, "it waits");
@@ -40,8 +40,8 @@ Test(coming, a_hold_waits_for_what_is_being_stored, .timeout = 60)
 	later.session = (uint64_t)(clock_ms() + 60000) << 18;
 	cr_assert_eq(rig_commit(&r, later, alice, TO("fay@example.net")).code, 250);
 	cr_expect_str_eq(
-	    rig_job(&r, 0)->to, "fay@example.net", "of a session that began after the command");
-	cr_expect_eq(r.job_count, 1);
+	    rig_attempt(&r, 0)->to, "fay@example.net", "of a session that began after the command");
+	cr_expect_eq(r.attempt_count, 1);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, true);
@@ -53,7 +53,7 @@ Test(coming, a_hold_waits_for_what_is_being_stored, .timeout = 60)
 }
 
 /* Who resumes the account gives its mail free, also what is still on its way. */
-Test(coming, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout = 60)
+Test(suspended_holds, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout = 60)
 {
 	static struct rig r;
 
@@ -63,10 +63,10 @@ Test(coming, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout = 60)
 	    "0 messages changed\n");
 	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
 	says(&r, "queue.release", WITH("user", alice), "1 message changed\n");
-	rig_job(&r, 0);
-	rig_results(&r, &r.jobs[0], 250, "none");
+	rig_attempt(&r, 0);
+	rig_results(&r, &r.attempts[0], 250, "none");
 	cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("b@example.net")).code, 250);
-	cr_expect_str_eq(rig_job(&r, 1)->to, "b@example.net");
+	cr_expect_str_eq(rig_attempt(&r, 1)->to, "b@example.net");
 	rig_end(&r);
 }
 
@@ -79,7 +79,7 @@ static const char *const suspended[] = {"user suspended", "user suspended: phish
 
 /* The tool names the state and the reason of what it releases: that is all that the user's
  * suspension held. */
-Test(coming, a_resumed_user_s_mail_to_come_is_not_held, .timeout = 60)
+Test(suspended_holds, a_resumed_user_s_mail_to_come_is_not_held, .timeout = 60)
 {
 	for (size_t i = 0; i < sizeof suspended / sizeof *suspended; i++) {
 		static struct rig r;
@@ -91,8 +91,8 @@ Test(coming, a_resumed_user_s_mail_to_come_is_not_held, .timeout = 60)
 		    "0 messages changed\n");
 		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
 		says(&r, "queue.release", RESUMED, "1 message changed\n");
-		rig_job(&r, 0);
-		rig_results(&r, &r.jobs[0], 250, "none");
+		rig_attempt(&r, 0);
+		rig_results(&r, &r.attempts[0], 250, "none");
 		cr_assert_eq(rig_commit(&r, rig_id(2), alice, TO("b@example.net")).code, 250);
 		rig_admin(&r, "queue.list", WITH("state", "held"));
 		cr_expect_eq(r.row_count, 0, "%s", suspended[i]);
@@ -101,7 +101,7 @@ Test(coming, a_resumed_user_s_mail_to_come_is_not_held, .timeout = 60)
 }
 
 /* The disk stands, and whoever gave the first command hears no more of it. */
-Test(coming, a_resumed_user_s_mail_under_way_is_not_held, .timeout = 60)
+Test(suspended_holds, a_resumed_user_s_mail_under_way_is_not_held, .timeout = 60)
 {
 	static struct rig r;
 
@@ -109,22 +109,22 @@ Test(coming, a_resumed_user_s_mail_under_way_is_not_held, .timeout = 60)
 	rig_relay(&r, true);
 	strcpy(r.disk->unwritten, "marked@example.net");
 	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
-	while (!r.disk->unwritten_stood)
+	while (!r.disk->unwritten_blocked)
 		rig_wait(&r, 10);
 	rig_admin_soon(
 	    &r, "queue.hold", WITH("account", alice, "reason", "user suspended", "coming", "yes"));
 	rig_admin_soon(&r, "queue.release", RESUMED);
 	rig_until(&r, &r.dones, 2);
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
-	rig_until(&r, &r.verdicts, 1);
+	rig_until(&r, &r.answers, 1);
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_expect_eq(r.row_count, 0);
-	cr_expect_str_eq(rig_job(&r, 0)->to, "marked@example.net");
+	cr_expect_str_eq(rig_attempt(&r, 0)->to, "marked@example.net");
 	rig_end(&r);
 }
 
 /* The disk takes the message and not its hold: that is told, and the message is delivered. */
-Test(coming, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 60)
+Test(suspended_holds, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 60)
 {
 	static struct rig r;
 
@@ -132,7 +132,7 @@ Test(coming, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 6
 	rig_relay(&r, true);
 	strcpy(r.disk->unwritten, "marked@example.net");
 	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
-	while (!r.disk->unwritten_stood)
+	while (!r.disk->unwritten_blocked)
 		rig_wait(&r, 10);
 	strcpy(r.disk->unwritable, "operator: no room");
 	r.disk->failing_writes = 1000;
@@ -142,7 +142,7 @@ Test(coming, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 6
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
 	rig_until(&r, &r.dones, 2);
 	cr_expect_eq(r.done.exit_code, 74, "%s", r.done_text);
-	cr_expect_str_eq(rig_job(&r, 0)->to, "marked@example.net");
+	cr_expect_str_eq(rig_attempt(&r, 0)->to, "marked@example.net");
 	rig_end(&r);
 }
 
@@ -155,7 +155,7 @@ static const struct {
 };
 
 /* Who looks what would be released, or releases a part of it, does not resume the user. */
-Test(coming, a_release_of_a_part_leaves_what_a_hold_says_of_mail_to_come, .timeout = 60)
+Test(suspended_holds, a_release_of_a_part_leaves_what_a_hold_says_of_mail_to_come, .timeout = 60)
 {
 	for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++) {
 		static struct rig r;
@@ -174,7 +174,7 @@ Test(coming, a_release_of_a_part_leaves_what_a_hold_says_of_mail_to_come, .timeo
 
 /* More users than are remembered: what is queued is held, and who asked hears that this is not all.
  */
-Test(coming, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 60)
+Test(suspended_holds, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 60)
 {
 	static struct rig r;
 	char account[32];
@@ -209,7 +209,7 @@ Test(coming, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 6
 }
 
 /* Main, which tells the postmaster of a suspended login, hears how much of its mail is held. */
-Test(coming, a_hold_of_a_suspended_user_is_told_to_main, .timeout = 60)
+Test(suspended_holds, a_hold_of_a_suspended_user_is_told_to_main, .timeout = 60)
 {
 	static struct rig r;
 
@@ -229,7 +229,7 @@ Test(coming, a_hold_of_a_suspended_user_is_told_to_main, .timeout = 60)
 }
 
 /* What was held before is held too; who only looks what would be held holds nothing. */
-Test(coming, what_is_held_already_is_told_to_main, .timeout = 60)
+Test(suspended_holds, what_is_held_already_is_told_to_main, .timeout = 60)
 {
 	static struct rig r;
 
@@ -249,7 +249,7 @@ Test(coming, what_is_held_already_is_told_to_main, .timeout = 60)
 }
 
 /* An object that main knows is not told twice in a day: what is held at last is another one. */
-Test(coming, a_hold_that_could_not_be_stored_is_told_to_main, .timeout = 60)
+Test(suspended_holds, a_hold_that_could_not_be_stored_is_told_to_main, .timeout = 60)
 {
 	static struct rig r;
 

@@ -18,7 +18,7 @@ open_with(struct rig *r, const char *conf, const char *const *to)
 	rig_begin(r, conf);
 	rig_relay(r, true);
 	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com", to).code, 250);
-	rig_job(r, 0);
+	rig_attempt(r, 0);
 }
 
 /* How many messages the queue has. */
@@ -35,34 +35,34 @@ Test(trust, relay_never_answers, .timeout = 60)
 
 	open_with(&r, hasty, TO("a@example.net", "b@example.net"));
 	rig_until(&r, &r.cancels, 1);
-	cr_assert(r.cancelled == r.jobs[0].number && r.is_forced);
-	rig_job(&r, 1);
-	cr_assert_eq(r.jobs[1].count, 2, "both are tried again");
-	cr_assert_eq(r.jobs[1].attempt, 2);
-	cr_assert_neq(r.jobs[1].number, r.jobs[0].number);
-	rig_results(&r, &r.jobs[1], 250, "none");
+	cr_assert(r.cancelled == r.attempts[0].number && r.is_forced);
+	rig_attempt(&r, 1);
+	cr_assert_eq(r.attempts[1].count, 2, "both are tried again");
+	cr_assert_eq(r.attempts[1].attempt, 2);
+	cr_assert_neq(r.attempts[1].number, r.attempts[0].number);
+	rig_results(&r, &r.attempts[1], 250, "none");
 	rig_until(&r, &r.stored, 2);
 	cr_assert_eq(left(&r), 0);
 	rig_end(&r);
 }
 
-/* Nothing in the job could be read there, or only its message. */
+/* Nothing in the attempt could be read there, or only its message. */
 Test(trust, relay_cannot_read_the_job, .timeout = 60)
 {
 	static struct rig r;
-	struct rig_job job;
+	struct rig_attempt attempt;
 
 	open_with(&r, rig_quick, TO("a@example.net", "b@example.net"));
-	job = r.jobs[0];
-	job.id = (struct msgid){0};
-	rig_results(&r, &job, 451, "local");
-	cr_assert_eq(rig_job(&r, 1)->attempt, 1, "that was no attempt");
+	attempt = r.attempts[0];
+	attempt.id = (struct msgid){0};
+	rig_results(&r, &attempt, 451, "local");
+	cr_assert_eq(rig_attempt(&r, 1)->attempt, 1, "that was no attempt");
 	cr_assert_eq(r.stored, 2, "relay is to forget it");
-	job = r.jobs[1];
-	job.count = 1;
-	job.numbers[0] = 0;
-	rig_results(&r, &job, 451, "local");
-	cr_assert_eq(rig_job(&r, 2)->count, 2);
+	attempt = r.attempts[1];
+	attempt.count = 1;
+	attempt.numbers[0] = 0;
+	rig_results(&r, &attempt, 451, "local");
+	cr_assert_eq(rig_attempt(&r, 2)->count, 2);
 	rig_end(&r);
 }
 
@@ -70,16 +70,16 @@ Test(trust, relay_cannot_read_the_job, .timeout = 60)
 Test(trust, relay_declines_the_job, .timeout = 60)
 {
 	static struct rig r;
-	struct rig_job job;
+	struct rig_attempt attempt;
 
 	open_with(&r, rig_slow, TO("a@example.net", "b@example.net"));
-	job = r.jobs[0];
-	job.id = (struct msgid){0};
-	job.count = 1;
-	job.numbers[0] = 0;
-	rig_results(&r, &job, 451, "stopping");
-	cr_assert_eq(rig_job(&r, 1)->count, 2);
-	cr_assert_eq(r.jobs[1].attempt, 1, "that was no attempt");
+	attempt = r.attempts[0];
+	attempt.id = (struct msgid){0};
+	attempt.count = 1;
+	attempt.numbers[0] = 0;
+	rig_results(&r, &attempt, 451, "stopping");
+	cr_assert_eq(rig_attempt(&r, 1)->count, 2);
+	cr_assert_eq(r.attempts[1].attempt, 1, "that was no attempt");
 	cr_assert_eq(r.stored, 1, "relay is to forget it");
 	rig_end(&r);
 }
@@ -95,7 +95,7 @@ put_file(struct rig *r)
 	rig_ask_file(r, &m);
 	cr_assert_eq(pwrite(r->fd, body, sizeof body, 0), (ssize_t)sizeof body);
 	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
-	rig_job(r, 0);
+	rig_attempt(r, 0);
 }
 
 /* Relay read a body wrong; the queue reads it as well, and holds it only when that is damaged. */
@@ -108,15 +108,15 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 	rig_begin(&r, rig_quick);
 	rig_relay(&r, true);
 	put_file(&r);
-	rig_results(&r, &r.jobs[0], 451, "damaged");
-	rig_job(&r, 1);
+	rig_results(&r, &r.attempts[0], 451, "damaged");
+	rig_attempt(&r, 1);
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_assert_eq(r.row_count, 0, "its bytes are what was stored");
 	snprintf(path, sizeof path, "%s/%s", r.directory, spool_names_body(rig_id(1), name));
 	fd = open(path, O_WRONLY);
 	cr_assert_eq(pwrite(fd, "Y", 1, 1150000), 1); /* not in the first piece that is read */
 	close(fd);
-	rig_results(&r, &r.jobs[1], 451, "damaged");
+	rig_results(&r, &r.attempts[1], 451, "damaged");
 	for (int i = 0; i < 500; i++) {
 		rig_admin(&r, "queue.list", WITH("state", "held"));
 		if (r.row_count)
@@ -124,7 +124,7 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 		rig_wait(&r, 10);
 	}
 	cr_assert_eq(r.row_count, 1);
-	cr_assert_eq(r.job_count, 2);
+	cr_assert_eq(r.attempt_count, 2);
 	cr_assert(str_starts(rig_row(&r, 0, "reason"), STR("damaged")));
 	rig_admin(&r, "queue.release", WITH("id", msgid_text(rig_id(1), 0, name)));
 	cr_assert(strstr(r.done_text, "1 held because of damage"), "%s", r.done_text);
@@ -137,9 +137,9 @@ Test(trust, relay_ends_what_is_cancelled, .timeout = 60)
 	static struct rig r;
 
 	open_with(&r, hasty_once, TO("a@example.net", "b@example.net"));
-	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
 	rig_until(&r, &r.cancels, 1);
-	rig_result(&r, &r.jobs[0], 1, 451, "timeout");
+	rig_result(&r, &r.attempts[0], 1, 451, "timeout");
 	rig_until(&r, &r.stored, 2);
 	rig_wait(&r, 200);
 	cr_assert_eq(r.cancels, 1);
@@ -149,7 +149,7 @@ Test(trust, relay_ends_what_is_cancelled, .timeout = 60)
 	rig_end(&r);
 }
 
-/* What comes after the job was given up is no reason to deliver again. */
+/* What comes after the attempt was given up is no reason to deliver again. */
 Test(trust, relay_answers_late, .timeout = 60)
 {
 	static struct rig r;
@@ -159,13 +159,13 @@ Test(trust, relay_answers_late, .timeout = 60)
 	rig_wait(&r, 400);
 	cr_assert_eq(left(&r), 1);
 	cr_assert(str_eq(rig_row(&r, 0, "tries"), STR("1")));
-	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
 	rig_until(&r, &r.stored, 1);
 	cr_assert_eq(left(&r), 1);
-	rig_result(&r, &r.jobs[0], 1, 250, "none");
+	rig_result(&r, &r.attempts[0], 1, 250, "none");
 	rig_until(&r, &r.stored, 2);
 	cr_assert_eq(left(&r), 0);
-	cr_assert_eq(r.job_count, 1);
+	cr_assert_eq(r.attempt_count, 1);
 	rig_end(&r);
 }
 
@@ -175,14 +175,14 @@ Test(trust, relay_answers_late_and_the_next_attempt_too, .timeout = 60)
 	static struct rig r;
 
 	open_with(&r, hasty, TO("a@example.net"));
-	rig_job(&r, 1);
-	rig_result(&r, &r.jobs[1], 0, 250, "none");
+	rig_attempt(&r, 1);
+	rig_result(&r, &r.attempts[1], 0, 250, "none");
 	rig_until(&r, &r.stored, 1);
-	rig_result(&r, &r.jobs[0], 0, 550, "mailbox");
+	rig_result(&r, &r.attempts[0], 0, 550, "mailbox");
 	rig_until(&r, &r.stored, 2);
 	rig_wait(&r, 100);
 	cr_assert_eq(left(&r), 0);
-	cr_assert_eq(r.job_count, 2, "no report");
+	cr_assert_eq(r.attempt_count, 2, "no report");
 	rig_end(&r);
 }
 
@@ -191,13 +191,13 @@ Test(trust, relay_answers_twice, .timeout = 60)
 	static struct rig r;
 
 	open_with(&r, rig_slow, TO("a@example.net", "b@example.net"));
-	rig_result(&r, &r.jobs[0], 0, 451, "greylisted");
+	rig_result(&r, &r.attempts[0], 0, 451, "greylisted");
 	rig_until(&r, &r.stored, 1);
-	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
 	rig_until(&r, &r.stored, 2);
-	rig_result(&r, &r.jobs[0], 1, 250, "none");
+	rig_result(&r, &r.attempts[0], 1, 250, "none");
 	rig_until(&r, &r.stored, 3);
-	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
 	rig_until(&r, &r.stored, 4);
 	cr_assert_eq(left(&r), 1, "what was told first holds");
 	cr_assert(str_eq(rig_row(&r, 0, "recipients"), STR("1")));
@@ -205,11 +205,11 @@ Test(trust, relay_answers_twice, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Held messages, other recipients and other jobs: refused, and relay is told to forget them. */
+/* Held messages, other recipients and other attempts: refused, and relay is told to forget them. */
 Test(trust, results_of_what_relay_was_not_given, .timeout = 60)
 {
 	static struct rig r;
-	struct rig_job forged;
+	struct rig_attempt forged;
 
 	rig_begin(&r, rig_slow);
 	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com", TO("a@example.net")).code, 250);
@@ -219,22 +219,22 @@ Test(trust, results_of_what_relay_was_not_given, .timeout = 60)
 	                 .code,
 	    250);
 	rig_relay(&r, true);
-	rig_job(&r, 1);
-	forged = (struct rig_job){.number = 77, .id = rig_id(1), .numbers = {1}, .count = 1};
+	rig_attempt(&r, 1);
+	forged = (struct rig_attempt){.number = 77, .id = rig_id(1), .numbers = {1}, .count = 1};
 	rig_result(&r, &forged, 0, 250, "none");
-	forged.number = r.jobs[0].number;
-	forged.ticket = r.jobs[0].ticket;
+	forged.number = r.attempts[0].number;
+	forged.ticket = r.attempts[0].ticket;
 	rig_result(&r, &forged, 0, 550, "mailbox");
 	rig_until(&r, &r.stored, 2);
-	forged = r.jobs[0];
-	forged.numbers[0] = r.jobs[1].numbers[0];
+	forged = r.attempts[0];
+	forged.numbers[0] = r.attempts[1].numbers[0];
 	rig_result(&r, &forged, 0, 250, "none");
 	forged.id = rig_id(3);
 	rig_result(&r, &forged, 0, 250, "none");
 	rig_until(&r, &r.stored, 4);
 	cr_assert_eq(left(&r), 2, "nothing of it is believed");
-	rig_results(&r, &r.jobs[0], 250, "none");
-	rig_results(&r, &r.jobs[1], 250, "none");
+	rig_results(&r, &r.attempts[0], 250, "none");
+	rig_results(&r, &r.attempts[1], 250, "none");
 	rig_until(&r, &r.stored, 6);
 	cr_assert_eq(left(&r), 1, "the held one");
 	cr_assert(str_eq(rig_row(&r, 0, "state"), STR("held")));
@@ -245,35 +245,35 @@ Test(trust, results_of_what_relay_was_not_given, .timeout = 60)
 Test(trust, results_and_running_after_a_restart, .timeout = 60)
 {
 	static struct rig r;
-	struct rig_job forged;
+	struct rig_attempt forged;
 	uint32_t one = 1;
 	struct message_running running = {.destination = STR("example.org"),
 	    .numbers = str_make((const char *)&one, sizeof one)};
 
 	open_with(&r, rig_slow, TO("a@example.net"));
 	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com", TO("a@example.org")).code, 250);
-	rig_job(&r, 1);
+	rig_attempt(&r, 1);
 	cr_assert_eq(rig_commit(&r, rig_id(3), "alice@example.com", TO("a@example.net")).code, 250);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, false);
-	forged = r.jobs[0];
+	forged = r.attempts[0];
 	forged.id = rig_id(3);
 	rig_result(&r, &forged, 0, 250, "none");
-	forged = r.jobs[1];
+	forged = r.attempts[1];
 	forged.ticket++;
 	rig_result(&r, &forged, 0, 250, "none");
-	running.attempt_id = r.jobs[0].number;
-	running.ticket = r.jobs[0].ticket;
+	running.attempt_id = r.attempts[0].number;
+	running.ticket = r.attempts[0].ticket;
 	running.id = rig_id(2);
 	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);
-	rig_result(&r, &r.jobs[0], 0, 250, "none");
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 3);
-	rig_job(&r, 3);
-	cr_assert_not(msgid_eq(r.jobs[2].id, r.jobs[3].id));
+	rig_attempt(&r, 3);
+	cr_assert_not(msgid_eq(r.attempts[2].id, r.attempts[3].id));
 	for (unsigned i = 2; i < 4; i++)
-		cr_assert_not(msgid_eq(r.jobs[i].id, rig_id(1)), "what was true is believed");
+		cr_assert_not(msgid_eq(r.attempts[i].id, rig_id(1)), "what was true is believed");
 	rig_end(&r);
 }
 
@@ -284,10 +284,10 @@ Test(trust, busy_makes_no_pause_longer, .timeout = 60)
 	static struct rig r;
 
 	open_with(&r, "retry = [ \"1s\", \"1h\" ];", TO("a@example.net"));
-	rig_results(&r, &r.jobs[0], 421, "refused");
-	cr_assert_eq(rig_job(&r, 1)->attempt, 2);
-	rig_results(&r, &r.jobs[1], 451, "greylisted");
-	cr_assert_eq(rig_job(&r, 2)->attempt, 3, "it is the first pause still");
+	rig_results(&r, &r.attempts[0], 421, "refused");
+	cr_assert_eq(rig_attempt(&r, 1)->attempt, 2);
+	rig_results(&r, &r.attempts[1], 451, "greylisted");
+	cr_assert_eq(rig_attempt(&r, 2)->attempt, 3, "it is the first pause still");
 	rig_end(&r);
 }
 
@@ -297,14 +297,14 @@ Test(trust, a_local_failure_makes_no_pause_longer, .timeout = 60)
 	static struct rig r;
 
 	open_with(&r, "retry = [ \"1s\", \"1h\" ];", TO("a@example.net"));
-	rig_results(&r, &r.jobs[0], 451, "greylisted");
-	rig_job(&r, 1);
-	rig_results(&r, &r.jobs[1], 451, "local");
+	rig_results(&r, &r.attempts[0], 451, "greylisted");
+	rig_attempt(&r, 1);
+	rig_results(&r, &r.attempts[1], 451, "local");
 	rig_until(&r, &r.stored, 2);
 	rig_kill(&r);
 	rig_start(&r);
 	rig_relay(&r, true);
-	rig_job(&r, 2);
+	rig_attempt(&r, 2);
 	rig_end(&r);
 }
 
