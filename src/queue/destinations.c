@@ -224,7 +224,7 @@ count_paused(struct sched_destinations *all, int64_t change)
 	all->ready_paused += (size_t)change;
 	/* a value below zero has wrapped around */
 	if (all->ready_paused > all->ready)
-		die("sites: more is counted at paused sites than is ready");
+		die("destinations: more deliveries are counted as paused than are ready");
 }
 
 /* The only place where a pause begins and ends, so that the count stays right. */

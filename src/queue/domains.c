@@ -89,7 +89,7 @@ count_delayed(struct sched_domains *all, int64_t change)
 	all->delayed += (size_t)change;
 	/* a value below zero has wrapped around */
 	if (all->delayed > all->asking)
-		die("destinations: more is counted as delayed than asks");
+		die("domains: more deliveries are counted as delayed than wait");
 }
 
 void

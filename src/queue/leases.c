@@ -111,7 +111,7 @@ lease_alert(struct queue *q, struct str user, const struct smtp_status *s)
 	char code[SMTP_STATUS_ENHANCED_BYTES];
 
 	if (!lease_alert_is_sent(q, user))
-		role_alert(q->role, NOTICE_LIMIT, user, "login %.*s hears %u %s %s", STR_ARG(user),
+		role_alert(q->role, NOTICE_LIMIT, user, "login %.*s gets %u %s %s", STR_ARG(user),
 		    s->code, smtp_status_enhanced(s, code), s->text);
 }
 

@@ -55,7 +55,7 @@ outcome_log_unknown(const struct message_result *m)
 	    "the host has a message that is not in the queue: its delivery was logged before the "
 	    "queue was started again, or it was deleted all the same";
 	static const char other[] =
-	    "relay tells of a message that is not in the queue: it was deleted, or came to its "
+	    "relay reports on a message that is not in the queue: it was deleted, or came to its "
 	    "end, before the queue was started again";
 	bool is_sent = smtp_status_is_ok(&m->status);
 	struct log_line l;

@@ -341,7 +341,7 @@ attempt_not_understood(struct dispatch_attempt *attempt, const struct message_re
 		dispatch_attempt_requeue(attempt, "relay_stops");
 		return;
 	}
-	log_error("relay could not read job %llu of message %s: %s; it is tried again later",
+	log_error("relay could not read attempt %llu of message %s: %s; it is tried again later",
 	    (unsigned long long)m->attempt_id, msgid_text(m->id, 0, id), m->status.text);
 	if (attempt->delivery)
 		attempt->delivery->unanswered_ms = clock_ms();

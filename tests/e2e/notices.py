@@ -194,7 +194,7 @@ def what_is_collected():
                        every=0.5)
     texts = {m["Subject"].split(": ")[1]: " ".join(m.get_content().split()) for m in found}
     assert f"message {held} is held: the body file" in texts["Messages are damaged, held or lost"], texts
-    assert "login mallory@example.com hears 450 4.7.1" in texts["A login has reached its sending limit"], texts
+    assert "login mallory@example.com gets 450 4.7.1" in texts["A login has reached its sending limit"], texts
     access = texts["Logins are suspended or limited"]
     assert "login mallory@example.com was suspended by root" in access and r"it sends spam\x{202E}" in access, access
     assert "0 queued messages of login mallory@example.com are held (user suspend --hold), by root" in access, access

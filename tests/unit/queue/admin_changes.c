@@ -1,5 +1,5 @@
-/* What the operator changes: hold, release, retry and delete, of messages that wait, that are with
- * relay, and that only owe a report.  What is answered is what was done. */
+/* Hold, release, retry and delete by the operator, of messages that wait, that have a running
+ * attempt, and that only owe a report.  The answer reports what was done. */
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -32,9 +32,9 @@ begin_with_attempt(struct rig *r)
 	rig_attempt(r, 0);
 }
 
-/* The host took it, then it was deleted, then the queue was started again: relay tells the new one,
- * which does not know it, and forgets it: the log has it. */
-Test(admin_changes, a_result_of_what_was_deleted_before_a_start_is_logged, .timeout = 60)
+/* The host accepted the message, then it was deleted, then the queue was restarted: relay sends the
+ * result to the new queue, which does not know the message; it is logged and acknowledged. */
+Test(admin_changes, a_result_for_a_deleted_message_after_a_restart_is_logged, .timeout = 60)
 {
 	static struct rig r;
 	char id[ID_NUMBER_TEXT_BYTES], field[64];
@@ -57,9 +57,10 @@ Test(admin_changes, a_result_of_what_was_deleted_before_a_start_is_logged, .time
 	rig_end(&r);
 }
 
-/* The host did not take it: whoever looks for mail that went out although it was deleted must not
- * find this. */
-Test(admin_changes, a_failure_of_what_was_deleted_before_a_start_is_not_sent, .timeout = 60)
+/* The host did not accept it: a search for mail that was sent although it was deleted must not find
+ * this. */
+Test(admin_changes, a_failure_of_a_deleted_message_after_a_restart_is_not_logged_as_sent,
+    .timeout = 60)
 {
 	static struct rig r;
 	int log;
@@ -78,8 +79,8 @@ Test(admin_changes, a_failure_of_what_was_deleted_before_a_start_is_not_sent, .t
 	rig_end(&r);
 }
 
-/* The recipient failed, and the report waits until relay has told what it holds. */
-Test(admin_changes, deletes_what_only_owes_a_report, .timeout = 60)
+/* The recipient failed, and the report waits until relay has sent its old results. */
+Test(admin_changes, deletes_a_message_that_only_owes_a_report, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -104,8 +105,8 @@ Test(admin_changes, deletes_what_only_owes_a_report, .timeout = 60)
 	rig_end(&r);
 }
 
-/* What counts is what was changed. */
-Test(admin_changes, are_counted_as_they_are_made, .timeout = 60)
+/* The count is that of the changed messages. */
+Test(admin_changes, counts_only_messages_that_were_changed, .timeout = 60)
 {
 	static struct rig r;
 	char id[ID_NUMBER_TEXT_BYTES];
@@ -141,7 +142,7 @@ Test(admin_changes, are_counted_as_they_are_made, .timeout = 60)
 	rig_end(&r);
 }
 
-Test(admin_changes, deletes_what_is_with_relay, .timeout = 60)
+Test(admin_changes, deletes_a_message_with_a_running_attempt, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -151,7 +152,7 @@ Test(admin_changes, deletes_what_is_with_relay, .timeout = 60)
 	rig_until(&r, &r.cancels, 1);
 	cr_expect(r.cancelled == r.attempts[0].number && !r.is_forced);
 	cr_expect(rig_has_line(log, "deliver id=", "status=deleted"));
-	/* the host had it already */
+	/* the host has accepted it already */
 	rig_results(&r, &r.attempts[0], 250, "none");
 	rig_until(&r, &r.stored, 1);
 	cr_expect(rig_has_line(log, "status=sent", "reason=deleted"));
@@ -159,7 +160,7 @@ Test(admin_changes, deletes_what_is_with_relay, .timeout = 60)
 	rig_end(&r);
 }
 
-Test(admin_changes, deletes_what_relay_then_ends, .timeout = 60)
+Test(admin_changes, deletes_a_message_whose_attempt_relay_ends, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -175,8 +176,8 @@ Test(admin_changes, deletes_what_relay_then_ends, .timeout = 60)
 	rig_end(&r);
 }
 
-/* It is no attempt, and none is made before the release. */
-Test(admin_changes, holds_what_is_with_relay, .timeout = 60)
+/* It does not count as an attempt, and none is made before the release. */
+Test(admin_changes, holds_a_message_with_a_running_attempt, .timeout = 60)
 {
 	static struct rig r;
 
@@ -277,7 +278,7 @@ Test(admin_changes, retry_now, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Not only when it was due before it was held. */
+/* Also when it was not due before it was held. */
 Test(admin_changes, a_release_tries_at_once, .timeout = 60)
 {
 	static struct rig r;
@@ -294,7 +295,7 @@ Test(admin_changes, a_release_tries_at_once, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The disk stands until both commands were given. */
+/* The disk writes nothing until both commands have been sent. */
 static void
 one_after_the_other(struct rig *r, const char *first, const char *second)
 {
@@ -316,9 +317,9 @@ one_after_the_other(struct rig *r, const char *first, const char *second)
 	rig_admin(r, "queue.list", WITH("state", "held"));
 }
 
-/* What is released while its hold is on its way to the disk is not held in the end, and the other
+/* A message that is released while its hold is being stored is not held in the end, and the other
  * way round. */
-Test(admin_changes, the_last_one_of_a_hold_and_a_release_counts, .timeout = 60)
+Test(admin_changes, the_last_of_a_hold_and_a_release_decides, .timeout = 60)
 {
 	static struct rig r;
 
@@ -335,8 +336,8 @@ Test(admin_changes, the_last_one_of_a_hold_and_a_release_counts, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Those that were held for another reason stay held, however alike the reasons begin. */
-Test(admin_changes, a_release_of_what_was_held_for_a_reason_leaves_others, .timeout = 60)
+/* Messages that are held for another reason stay held, also when the reasons begin alike. */
+Test(admin_changes, a_release_by_reason_leaves_other_holds, .timeout = 60)
 {
 	static const char *const reasons[] = {"user suspended", "user suspended: phished",
 	    "user suspended twice", "evidence: user suspended", ""};

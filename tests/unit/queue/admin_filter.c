@@ -88,8 +88,8 @@ Test(admin_filter, each_condition)
 	room_close(&r);
 }
 
-/* Recipients that are settled are not meant any more. */
-Test(admin_filter, settled_recipients_do_not_count)
+/* Settled recipients do not match any more. */
+Test(admin_filter, settled_recipients_do_not_match)
 {
 	struct room r;
 
@@ -101,7 +101,7 @@ Test(admin_filter, settled_recipients_do_not_count)
 	room_close(&r);
 }
 
-/* The id of a session, alone or among those of messages. */
+/* The id of a session, alone or together with ids of messages. */
 Test(admin_filter, sessions)
 {
 	struct room r;
@@ -159,7 +159,8 @@ Test(admin_filter, what_is_refused)
 	room_close(&r);
 }
 
-/* A condition without a value is a variable of a script that was not set, not "all messages". */
+/* A condition without a value comes from a script whose variable was not set; it does not mean "all
+ * messages". */
 Test(admin_filter, an_empty_value_is_an_error)
 {
 	static const char *const keys[] = {

@@ -1,4 +1,4 @@
-/* How much the queue says of a long answer while the tool's reader stands. */
+/* How much of a long answer the queue sends while the reader of the tool does not read. */
 #include "queue/admin_flow.h"
 
 #include "rig.h"
@@ -6,7 +6,7 @@
 enum { FLOW_MESSAGES = 150, FLOW_RECIPIENTS = 50, FLOW_ONE_MESSAGE = 64 << 10,
 	FLOW_COMMANDS = 40 };
 
-/* Of whose messages `queue show` says more than twice what may be under way. */
+/* The rows of so many messages are more than twice the window. */
 static void
 flow_begin(struct rig *r)
 {
@@ -22,7 +22,7 @@ flow_begin(struct rig *r)
 		cr_assert_eq(rig_commit(r, rig_id(i), "alice@example.com", to).code, 250);
 }
 
-/* Another one walks over all the messages meanwhile. */
+/* Another command walks over all the messages meanwhile. */
 static void
 flow_serve_another(struct rig *r)
 {
@@ -50,7 +50,7 @@ flow_stall(struct rig *r, const char *verb)
 	cr_assert_not(r->stalls_next);
 }
 
-Test(admin_flow, no_more_is_said_than_is_taken, .timeout = 120)
+Test(admin_flow, rows_wait_until_the_tool_has_read, .timeout = 120)
 {
 	static struct rig r;
 	size_t told;
@@ -61,13 +61,13 @@ Test(admin_flow, no_more_is_said_than_is_taken, .timeout = 120)
 	flow_until(&r, MESSAGE_ROWS_WINDOW);
 	told = r.stalled_bytes;
 	cr_assert_lt(told, MESSAGE_ROWS_WINDOW + FLOW_ONE_MESSAGE);
-	/* a part is taken: as much is said again */
+	/* a part is read: as much is sent again */
 	rig_rows_taken(&r, r.stalled_call, told, false);
 	flow_until(&r, told + MESSAGE_ROWS_WINDOW);
 	flow_serve_another(&r);
 	cr_assert_lt(r.stalled_bytes, told + MESSAGE_ROWS_WINDOW + FLOW_ONE_MESSAGE);
 	cr_assert_eq(r.stalled_ended, 0);
-	/* all is taken as it comes: it ends */
+	/* all is read as it comes: the command ends */
 	for (int i = 0; i < 3000 && !r.stalled_ended; i++) {
 		rig_rows_taken(&r, r.stalled_call, r.stalled_bytes - told, false);
 		told = r.stalled_bytes;
@@ -77,8 +77,8 @@ Test(admin_flow, no_more_is_said_than_is_taken, .timeout = 120)
 	rig_end(&r);
 }
 
-/* Nothing is kept of a command whose client is gone: more of them than may be open at once. */
-Test(admin_flow, a_client_that_is_gone_ends_its_command, .timeout = 120)
+/* Nothing is kept of a command whose client is gone: more of them run than may be open at once. */
+Test(admin_flow, a_lost_client_ends_its_command, .timeout = 120)
 {
 	static struct rig r;
 
@@ -87,15 +87,15 @@ Test(admin_flow, a_client_that_is_gone_ends_its_command, .timeout = 120)
 		flow_stall(&r, "queue.show");
 		flow_until(&r, MESSAGE_ROWS_WINDOW);
 		rig_rows_taken(&r, r.stalled_call, 0, true);
-		/* its answer comes behind all rows that were on their way */
+		/* its answer comes behind all rows that were sent before */
 		rig_admin(&r, "queue.status", rig_nothing);
 	}
 	flow_serve_another(&r);
 	rig_end(&r);
 }
 
-/* What was asked for is done, although nobody hears of it any more. */
-Test(admin_flow, changes_go_on_without_their_client, .timeout = 120)
+/* The changes are made, although no client gets the answer. */
+Test(admin_flow, changes_go_on_without_a_client, .timeout = 120)
 {
 	static struct rig r;
 

@@ -1,4 +1,4 @@
-/* What the operator is shown, from a queue that runs. */
+/* The rows for the operator, from a running queue. */
 #include "queue/admin_format.h"
 
 #include "rig.h"
@@ -63,7 +63,7 @@ Test(admin_format, a_message_and_its_recipients, .timeout = 60)
 	cr_assert_eq(r.row_count, 6);
 	cr_assert(str_eq(rig_row(&r, 5, "row"), STR("body")));
 	cr_assert(str_eq(rig_row(&r, 5, "body"), STR("Hello, world\r\n")));
-	/* a hold says nothing of the one that has it */
+	/* a hold does not change the settled recipient */
 	rig_admin(&r, "queue.hold", WITH("id", msgid_text(rig_id(1), 0, id)));
 	rig_admin(&r, "queue.show", WITH("id", msgid_text(rig_id(1), 0, id)));
 	cr_assert(
@@ -73,7 +73,7 @@ Test(admin_format, a_message_and_its_recipients, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The counters of `status` agree with what the rows say, in each state. */
+/* The counters of `status` agree with the rows, in each state. */
 Test(admin_format, status_counts, .timeout = 60)
 {
 	static struct rig r;

@@ -41,7 +41,7 @@ push(struct room *r, int destination, struct sched_delivery *p, int user)
 	sched_destinations_push(&r->all, r->destination[destination], p);
 }
 
-Test(destinations, an_unproven_one_has_one_slot)
+Test(destinations, an_unproven_destination_has_one_slot)
 {
 	struct room r;
 	struct sched_delivery p[3] = {0};
@@ -64,7 +64,7 @@ Test(destinations, an_unproven_one_has_one_slot)
 	room_close(&r);
 }
 
-Test(destinations, users_and_sites_take_turns)
+Test(destinations, users_and_destinations_take_turns)
 {
 	struct room r;
 	struct sched_delivery p[6] = {0};
@@ -90,7 +90,7 @@ Test(destinations, users_and_sites_take_turns)
 	room_close(&r);
 }
 
-/* In a pause nothing begins, and what waits is counted; afterwards one. */
+/* In a pause nothing begins, and what waits is counted; after it one begins. */
 Test(destinations, a_pause)
 {
 	struct room r;
@@ -120,8 +120,8 @@ Test(destinations, a_pause)
 	room_close(&r);
 }
 
-/* A user queue whose user holds its share waits, and comes back when slots are free again. */
-Test(destinations, a_parked_lane_comes_back)
+/* A user queue whose user has used up its share waits, and comes back when slots are free again. */
+Test(destinations, a_parked_user_queue_comes_back)
 {
 	struct room r;
 	struct sched_delivery p[3] = {0};
@@ -144,7 +144,7 @@ Test(destinations, a_parked_lane_comes_back)
 	room_close(&r);
 }
 
-/* Beyond the limit, as relay may tell after a restart of the queue; and a smaller limit. */
+/* More than the limit, as relay may report after a restart of the queue; and a smaller limit. */
 Test(destinations, more_than_the_limit_run)
 {
 	struct room r;

@@ -25,7 +25,7 @@ room_close(struct room *r)
 	timers_clear(&r->timers);
 }
 
-Test(domains, one_for_each_name)
+Test(domains, one_domain_for_each_name)
 {
 	struct room r;
 	struct sched_domain *a;
@@ -38,8 +38,8 @@ Test(domains, one_for_each_name)
 	room_close(&r);
 }
 
-/* Deliveries wait in the order of their coming, wherever one leaves. */
-Test(domains, parcels_wait_in_order)
+/* Deliveries wait in order of arrival, wherever one leaves. */
+Test(domains, deliveries_wait_in_order)
 {
 	struct room r;
 	struct sched_delivery p[4] = {0};
@@ -86,7 +86,7 @@ Test(domains, are_listed_once_and_come_in_order)
 	room_close(&r);
 }
 
-/* How many wait for a domain that is delayed is known at any time. */
+/* The number of deliveries that wait for a delayed domain is always known. */
 Test(domains, delayed_ones_are_counted)
 {
 	struct room r;
@@ -113,8 +113,9 @@ Test(domains, delayed_ones_are_counted)
 	room_close(&r);
 }
 
-/* What is known, listed or referred to is kept; the rest goes, and lets its destination go. */
-Test(domains, go_when_nothing_needs_them)
+/* A domain that is known, listed or referenced is kept; others are freed, with their reference to a
+ * destination. */
+Test(domains, are_freed_when_nothing_needs_them)
 {
 	struct room r;
 	struct sched_domain *d;

@@ -1,4 +1,4 @@
-/* dsn: who is told, and what the report says whatever was said to us. */
+/* dsn: when a report is owed, and what it contains, whatever other hosts have sent. */
 #include "dsn_sample.h"
 
 #include "mail/header.h"
@@ -136,7 +136,7 @@ Test(dsn, expired_and_local)
 	dsn_clear(&r);
 }
 
-/* Who might have the message already is not told to send it again without a word of that. */
+/* The advice to send the message again mentions that it may have arrived already. */
 Test(dsn, may_have_arrived)
 {
 	struct dsn_report r;
@@ -151,8 +151,8 @@ Test(dsn, may_have_arrived)
 	dsn_clear(&r);
 }
 
-/* A thousand recipients with the longest words: several reports, each within bounds, none
- * forgotten. */
+/* A thousand recipients with the longest texts: several reports, each within bounds, with every
+ * recipient. */
 Test(dsn, many_recipients)
 {
 	enum { COUNT = 1000 };
@@ -210,7 +210,7 @@ Test(dsn, original_that_is_lost)
 	dsn_clear(&r);
 }
 
-/* L13: what no host said is told as ours, in words and in fields. */
+/* L13: a status that no host sent is shown as this system's, in the text and in the fields. */
 Test(dsn, our_own_diagnosis)
 {
 	struct dsn_report r;
@@ -230,7 +230,7 @@ Test(dsn, our_own_diagnosis)
 	dsn_clear(&r);
 }
 
-/* An address of a route of our own may have no name. */
+/* A host of a configured route may have no name. */
 Test(dsn, host_without_a_name)
 {
 	struct dsn_report r;
@@ -255,7 +255,7 @@ Test(dsn, host_without_a_name)
 	dsn_clear(&r);
 }
 
-/* Action, status and words agree, whatever the reply code was. */
+/* Action, status and text agree, whatever the reply code was. */
 Test(dsn, actions)
 {
 	static const struct {
@@ -302,7 +302,7 @@ Test(dsn, actions)
 	}
 }
 
-/* One report of a round may tell of both. */
+/* One report of a round may contain both. */
 Test(dsn, failed_and_delivered)
 {
 	struct envelope_recipient two[2] = {{.address = STR("c@d")}, {.address = STR("e@f")}};
@@ -330,7 +330,7 @@ Test(dsn, failed_and_delivered)
 	dsn_clear(&r);
 }
 
-/* A report that fails goes to the postmaster, whole; what fails then goes to no one. */
+/* A report that fails goes to the postmaster, whole; when that one fails, no report is sent. */
 Test(dsn, about_a_report)
 {
 	struct dsn_report first, second;
@@ -362,7 +362,7 @@ Test(dsn, about_a_report)
 	dsn_clear(&second);
 }
 
-/* A report of UTF-8 cannot travel on as it is: the postmaster gets it in base64. */
+/* A UTF-8 report cannot be attached unchanged: the postmaster gets it in base64. */
 Test(dsn, about_a_report_of_utf8)
 {
 	struct dsn_report first, second;
@@ -382,7 +382,7 @@ Test(dsn, about_a_report_of_utf8)
 	dsn_clear(&second);
 }
 
-/* Low on room, little is returned. */
+/* When the disk is nearly full, little is returned. */
 Test(dsn, brief)
 {
 	struct dsn_report r;

@@ -1,11 +1,11 @@
-/* dsn: whatever bytes were said to us, a report is one that may be sent. */
+/* dsn: whatever bytes other hosts have sent, the report may be sent. */
 #include "dsn_sample.h"
 
 #include "mail/header.h"
 #include "support.h"
 
-/* CVE-2020-8794 and its kind: nothing that was said to us begins a line or a field. */
-Test(dsn, hostile_words)
+/* CVE-2020-8794 and similar: no text from outside begins a line or a field. */
+Test(dsn, hostile_text)
 {
 	static const char *const hostile[] = {
 	    "x\r\nFinal-Recipient: rfc822;eve@example.net",
@@ -39,7 +39,7 @@ Test(dsn, hostile_words)
 	}
 }
 
-/* What xtext hides stays harmless, what it cannot hold is left out. */
+/* Encoded text in xtext stays harmless; text that xtext cannot contain is left out. */
 Test(dsn, hostile_xtext)
 {
 	static const struct {
@@ -70,7 +70,7 @@ Test(dsn, hostile_xtext)
 	}
 }
 
-/* An ASCII sender gets a report that any host can carry. */
+/* An ASCII sender gets a report that any host accepts. */
 Test(dsn, utf8_recipient_ascii_sender)
 {
 	struct dsn_report r;
@@ -125,7 +125,7 @@ Test(dsn, eight_bit_body)
 	dsn_clear(&r);
 }
 
-/* A message that contains the boundary that it can foresee. */
+/* A message that contains the boundary that could be predicted. */
 Test(dsn, boundary)
 {
 	struct dsn_report r, again;
@@ -146,8 +146,8 @@ Test(dsn, boundary)
 	dsn_clear(&again);
 }
 
-/* A12: neither recipient nor remote text makes a line that no host would take, and nothing is cut
- * in the middle of a character. */
+/* A12: neither recipient nor remote text makes a line that a host would refuse, and no character is
+ * cut. */
 Test(dsn, long_addresses)
 {
 	struct dsn_report r;
@@ -172,7 +172,7 @@ Test(dsn, long_addresses)
 	dsn_clear(&r);
 }
 
-/* What of a header may be returned, and how. */
+/* Which part of a header is returned, and in which form. */
 Test(dsn, header_of_every_kind)
 {
 	static const struct {
@@ -200,7 +200,7 @@ Test(dsn, header_of_every_kind)
 	}
 }
 
-/* A body that no host need take is not returned; a last line without its end is. */
+/* A body that a host may refuse is not returned; one whose last line has no end is. */
 Test(dsn, bodies_of_every_kind)
 {
 	static char longer[1100];

@@ -1,4 +1,4 @@
-/* dsn_sample: a report's parts, and what holds of every report. */
+/* dsn_sample: the parts of a report, and properties of every report. */
 #include "dsn_sample.h"
 
 #include "mail/header.h"

@@ -1,5 +1,5 @@
-/* expiry: messages that get no attempt end when their time is over, for whatever reason, and their
- * senders are told. */
+/* expiry: messages that get no attempt end when they have expired, for whatever reason, and their
+ * senders get a report. */
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 /* the next attempt would be in an hour */
 #define SHORT "retry = [ \"1h\" ]; lifetime = \"1s\";"
-/* on a busy machine nothing may be given up before it is tried */
+/* on a busy machine nothing may expire before it is tried */
 #define LESS_SHORT "retry = [ \"1h\" ]; lifetime = \"5s\";"
 #define HASTY \
 	SHORT " }; timeouts: { attempt = \"300ms\"; body = \"100ms\"; final = \"100ms\";"
@@ -36,7 +36,7 @@ put(struct rig *r)
 	    250);
 }
 
-/* Attempts of the message are not understood or not answered; the first report is looked at. */
+/* Attempts of the message are not understood or not answered; the first report is checked. */
 static void
 expect_report(struct rig *r, bool is_understood)
 {
@@ -59,7 +59,7 @@ expect_report(struct rig *r, bool is_understood)
 	cr_assert_eq(r->row_count, 0);
 }
 
-/* Only when relay is there again can the report leave; it is composed then. */
+/* The report can be sent only when relay is connected again; it is composed then. */
 static void
 no_relay(struct rig *r)
 {
@@ -140,7 +140,7 @@ damaged_body(struct rig *r)
 	cr_assert(strstr(r->attempts[0].body, "damaged"), "%s", r->attempts[0].body);
 }
 
-/* The same after a start, which holds it. */
+/* The same after a restart, which holds it. */
 static void
 damaged_body_at_a_start(struct rig *r)
 {
@@ -187,8 +187,8 @@ Test(expiry, without_attempt_4, .timeout = 60) { check_reason(4); }
 Test(expiry, without_attempt_5, .timeout = 60) { check_reason(5); }
 Test(expiry, without_attempt_6, .timeout = 60) { check_reason(6); }
 
-/* The operator's hold is no end; after a release there is one attempt. */
-Test(expiry, not_of_what_the_operator_holds, .timeout = 60)
+/* A hold by the operator is no end; after a release there is one attempt. */
+Test(expiry, not_while_the_operator_holds_it, .timeout = 60)
 {
 	static struct rig r;
 
@@ -206,9 +206,8 @@ Test(expiry, not_of_what_the_operator_holds, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Nor when the attempt that ran came to no good after its time: after a release it is tried again.
- */
-Test(expiry, not_of_what_is_held_while_it_is_tried, .timeout = 60)
+/* Also when the running attempt failed after the expiry: after a release it is tried again. */
+Test(expiry, not_when_it_is_held_during_its_attempt, .timeout = 60)
 {
 	static struct rig r;
 
@@ -227,9 +226,9 @@ Test(expiry, not_of_what_is_held_while_it_is_tried, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Nobody knows what became of its attempt, which was made before its time was over: that is not the
- * last one. */
-Test(expiry, not_without_its_last_attempt_after_one_without_result, .timeout = 60)
+/* The result of its attempt is not known, and it was made before the expiry: it was not the last
+ * one. */
+Test(expiry, the_last_attempt_follows_one_without_result, .timeout = 60)
 {
 	static struct rig r;
 
@@ -248,7 +247,7 @@ Test(expiry, not_without_its_last_attempt_after_one_without_result, .timeout = 6
 	rig_end(&r);
 }
 
-/* sallyport.cfg(5): whatever pause was to follow, at its end it is tried for the last time. */
+/* sallyport.cfg(5): whatever pause follows, at its expiry it is tried for the last time. */
 static void
 expect_last_attempt(struct rig *r)
 {
@@ -270,7 +269,7 @@ begin_with_long_pause(struct rig *r)
 	rig_until(r, &r->stored, 1);
 }
 
-Test(expiry, a_shorter_life_has_its_last_attempt, .timeout = 60)
+Test(expiry, a_shorter_lifetime_leaves_a_last_attempt, .timeout = 60)
 {
 	static struct rig r;
 
@@ -279,7 +278,7 @@ Test(expiry, a_shorter_life_has_its_last_attempt, .timeout = 60)
 	expect_last_attempt(&r);
 }
 
-Test(expiry, a_shorter_life_after_a_start_has_its_last_attempt, .timeout = 60)
+Test(expiry, a_shorter_lifetime_after_a_restart_leaves_a_last_attempt, .timeout = 60)
 {
 	static struct rig r;
 
@@ -292,8 +291,8 @@ Test(expiry, a_shorter_life_after_a_start_has_its_last_attempt, .timeout = 60)
 	expect_last_attempt(&r);
 }
 
-/* Relay ended before it began the last attempt: that is made by the next one. */
-Test(expiry, a_last_attempt_that_was_put_back_is_made, .timeout = 60)
+/* Relay ended before it began the last attempt: the next relay makes it. */
+Test(expiry, a_requeued_last_attempt_is_made, .timeout = 60)
 {
 	static struct rig r;
 	struct rig_attempt attempt;
@@ -312,8 +311,8 @@ Test(expiry, a_last_attempt_that_was_put_back_is_made, .timeout = 60)
 	rig_end(&r);
 }
 
-/* And not again and again. */
-Test(expiry, a_last_attempt_is_not_put_back_for_ever, .timeout = 60)
+/* But not again and again. */
+Test(expiry, a_last_attempt_is_not_requeued_for_ever, .timeout = 60)
 {
 	static struct rig r;
 	struct rig_attempt attempt;
@@ -334,8 +333,8 @@ Test(expiry, a_last_attempt_is_not_put_back_for_ever, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A sender is not told "it waits until" a time that is over. */
-Test(expiry, no_warning_after_the_end, .timeout = 60)
+/* No delay report with a retry time that has passed. */
+Test(expiry, no_delay_report_after_the_expiry, .timeout = 60)
 {
 	static struct rig r;
 

@@ -1,6 +1,6 @@
 /*
- * intake: what a submission process that was taken over may say in COMMIT.  The queue judges the
- * envelope and the content itself, answers 554, and goes on with the next message.
+ * intake: COMMIT of a submission process that an attacker controls.  The queue checks the envelope
+ * and the content itself, answers 554, and goes on with the next message.
  */
 #include <criterion/criterion.h>
 
@@ -82,7 +82,7 @@ Test(intake, commands_in_a_recipient_are_refused, .timeout = 60)
 	rig_end(&rig);
 }
 
-Test(intake, headers_that_may_not_leave_are_refused, .timeout = 60)
+Test(intake, headers_that_may_not_be_sent_are_refused, .timeout = 60)
 {
 	static const struct str headers[] = {S(""), S("From: a@b"), S("From: a@b\n"),
 	    S("From: a@b\r\n\r\n"), S("From: a@b\r\n\r\nbody\r\n"), S("From: a@b\rX: c\r\n"),
@@ -109,7 +109,7 @@ Test(intake, headers_that_may_not_leave_are_refused, .timeout = 60)
 	rig_end(&rig);
 }
 
-Test(intake, bodies_that_may_not_leave_are_refused, .timeout = 60)
+Test(intake, bodies_that_may_not_be_sent_are_refused, .timeout = 60)
 {
 	static const struct str bodies[] = {S("a\n.\nMAIL FROM:<a@b>\r\n"), S("a\n.\r\n"),
 	    S("a\r\n.\n"), S("a\r.\r"), S("a\r"), S("\n"), S("\r\r\n"), S("a\0b\r\n"), S("\r\n.\r"),
@@ -128,7 +128,7 @@ Test(intake, bodies_that_may_not_leave_are_refused, .timeout = 60)
 	rig_end(&rig);
 }
 
-/* Ids start above the newest one in the spool: one of a far time would leave none to the others. */
+/* New ids start above the newest one in the spool: an id of the far future would leave none. */
 Test(intake, times_far_ahead_are_refused, .timeout = 60)
 {
 	static const int64_t day = 86400000, times[] = {INT64_MAX, INT64_MIN, -1, 1ll << 42};
@@ -160,7 +160,7 @@ Test(intake, times_far_ahead_are_refused, .timeout = 60)
 	rig_start(&rig);
 	cr_expect_eq(rig.newest_ms, now + day / 2);
 	rig_submission(&rig);
-	/* or while we were not there: ids go on from the newest one */
+	/* or while the daemon was stopped: ids continue above the newest one */
 	e.id.session = (uint64_t)(now + day) << 18;
 	cr_expect_eq(commit_envelope(&e, HEADER, BODY).code, 250);
 	rig_end(&rig);

@@ -1,5 +1,5 @@
-/* SPOOL_FILE while no file can be opened: it waits, is refused in time, and hinders nothing else.
- */
+/* SPOOL_FILE while no file can be opened: the request waits, is refused in time, and blocks nothing
+ * else. */
 #include <criterion/criterion.h>
 #include <unistd.h>
 
@@ -26,7 +26,7 @@ ask_now(unsigned n, unsigned code)
 	cr_assert_eq(
 	    rig.answer.code, code, "file %u: %u %s", n, rig.answer.code, rig.answer.text);
 	cr_assert_eq(rig.fd >= 0, code == 250);
-	/* what is committed next has no file */
+	/* the next commit has no file */
 	if (rig.fd >= 0)
 		close(rig.fd);
 	rig.fd = -1;
@@ -40,7 +40,7 @@ ask_soon(unsigned n)
 	rig_ask_file_soon(&rig, &m);
 }
 
-/* Those that were ready are given; the thread stands in the next call. */
+/* Files that were ready are given; the thread is blocked in the next call. */
 static void
 use_up(void)
 {
@@ -62,7 +62,7 @@ others_go_on(unsigned first)
 				 TO("bob@example.net")).code, 250);
 }
 
-Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
+Test(intake_files, a_request_that_waits_too_long_is_refused, .timeout = 60)
 {
 	int64_t began = clock_mono_ms();
 	unsigned answers;
@@ -72,7 +72,7 @@ Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
 	answers = rig.answers;
 	ask_soon(1);
 	others_go_on(100);
-	/* the same question again */
+	/* the same request again */
 	ask_now(1, 451);
 	rig_wait(&rig, 1200);
 	rig_admin(&rig, "queue.status", rig_nothing);
@@ -89,7 +89,7 @@ Test(intake_files, a_question_that_waits_too_long_is_refused, .timeout = 60)
 	rig_end(&rig);
 }
 
-Test(intake_files, questions_that_wait_are_all_answered, .timeout = 60)
+Test(intake_files, all_waiting_requests_are_answered, .timeout = 60)
 {
 	unsigned answers;
 
@@ -106,8 +106,8 @@ Test(intake_files, questions_that_wait_are_all_answered, .timeout = 60)
 	rig_end(&rig);
 }
 
-/* Released, or their process is gone, while they wait: nothing is left of them. */
-Test(intake_files, questions_whose_asker_goes, .timeout = 60)
+/* Released, or their process is lost, while they wait: nothing is left of them. */
+Test(intake_files, requests_of_a_lost_peer_are_forgotten, .timeout = 60)
 {
 	unsigned before, answers;
 

@@ -1,11 +1,12 @@
-/* What the disk has room for: who is told of it, and what is refused without it. */
+/* Free space of the disk: to whom it is reported, and what is refused without it. */
 #include <errno.h>
 #include <unistd.h>
 
 #include "queue/intake_room.h"
 #include "rig.h"
 
-/* Below the configured free share: told at RCPT already, and at the latest at the end of data. */
+/* Below the configured free share: refused at RCPT already, and at the latest at the end of data.
+ */
 Test(intake_room, disk_too_full, .timeout = 60)
 {
 	static struct rig r;
@@ -21,8 +22,8 @@ Test(intake_room, disk_too_full, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A reload says anew how much must stay free, to messages from then on. */
-Test(intake_room, the_share_follows_a_reload, .timeout = 60)
+/* A reload changes how much must stay free, for messages from then on. */
+Test(intake_room, a_reload_changes_the_free_share, .timeout = 60)
 {
 	static struct rig r;
 
@@ -35,9 +36,9 @@ Test(intake_room, the_share_follows_a_reload, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Submission knows what there is room for, at once, when it changes, and on a new channel; the log
- * has one line that there is none, and one when there is again. */
-Test(intake_room, intake_room_is_sent, .timeout = 60)
+/* Submission gets the free space at once, when it changes, and on a new channel; the log has one
+ * line when there is none, and one when there is some again. */
+Test(intake_room, changes_are_sent_to_submission, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -66,9 +67,9 @@ Test(intake_room, intake_room_is_sent, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Room for small messages alone, in segments that are there: the log has a line of its own, and one
- * when it is over. */
-Test(intake_room, no_room_for_large_bodies_is_told, .timeout = 60)
+/* Room only for small messages, in segments that exist: the log has a line of its own, and one when
+ * it is over. */
+Test(intake_room, no_room_for_large_bodies_is_logged, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -89,9 +90,8 @@ Test(intake_room, no_room_for_large_bodies_is_told, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A file system that does not say how much is free keeps nobody waiting who wants something else.
- */
-Test(intake_room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
+/* A file system that does not answer how much is free blocks no other request. */
+Test(intake_room, a_disk_that_does_not_answer_how_much_is_free, .timeout = 60)
 {
 	static struct rig r;
 
@@ -107,8 +107,8 @@ Test(intake_room, a_disk_that_does_not_say_what_is_free, .timeout = 60)
 	rig_end(&r);
 }
 
-/* One that became read-only is not a full one: who asks is answered with 451 before it sends its
- * message, the log tells the reason, and not once for each message. */
+/* A file system that became read-only is not a full one: clients get 451 before they send a
+ * message, and the log has the reason, but not once for each message. */
 Test(intake_room, a_disk_that_became_read_only, .timeout = 60)
 {
 	static struct rig r;
@@ -166,8 +166,8 @@ room_ask(struct rig *r, unsigned n, const char *user, uint64_t bytes)
 	return r->answer.code;
 }
 
-/* Seven sessions of one user say 50 MB each, and send nothing more. */
-Test(intake_room, the_promises_of_one_user_leave_room_to_others, .timeout = 60)
+/* Seven sessions of one user declare 50 MB each, and send nothing more. */
+Test(intake_room, reservations_of_one_user_leave_room_for_others, .timeout = 60)
 {
 	static struct rig r;
 
@@ -184,8 +184,8 @@ Test(intake_room, the_promises_of_one_user_leave_room_to_others, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The bytes that were said do not come: after some time the room is not kept for them. */
-Test(intake_room, a_promise_falls_with_time, .timeout = 60)
+/* The declared bytes do not come: after some time no space is kept for them. */
+Test(intake_room, a_reservation_becomes_smaller_with_time, .timeout = 60)
 {
 	static struct rig r;
 	unsigned n = 1;
@@ -199,8 +199,8 @@ Test(intake_room, a_promise_falls_with_time, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A promise ends with its message. */
-Test(intake_room, a_promise_ends_with_its_message, .timeout = 60)
+/* A reservation ends with its message. */
+Test(intake_room, a_reservation_ends_with_its_message, .timeout = 60)
 {
 	static struct rig r;
 

@@ -1,5 +1,5 @@
-/* What is kept of a recipient's last attempt: who said the status stays known, and what version
- * 0.1.0 wrote is still read. */
+/* How the last attempt of a recipient is stored: whether a host sent the status is kept, and the
+ * form of version 0.1.0 can still be read. */
 #include "queue/last_attempt.h"
 
 #include <criterion/criterion.h>
@@ -22,7 +22,7 @@ round_trip(const struct smtp_status *status, struct last_attempt *out, struct bu
 	last_attempt_decode(buf_str(bytes), out);
 }
 
-Test(last_attempt, knows_who_said_it)
+Test(last_attempt, keeps_whether_a_host_sent_the_status)
 {
 	struct smtp_status theirs = smtp_status_remote(550, STR("5.1.1 no such user"));
 	struct smtp_status ours = smtp_status_make(451, "4.4.1", "connection refused");

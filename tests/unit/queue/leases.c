@@ -1,8 +1,8 @@
-/* Of the limit of a user parts are lent to submission processes: what is lent, given back, called
- * back, and kept over a start. */
+/* Tokens of a user's limit are lent to submission processes: lent, returned, recalled, and kept
+ * over a restart. */
 #include "rig.h"
 
-Test(leases, are_lent_given_back_and_spent, .timeout = 60)
+Test(leases, are_lent_returned_and_spent, .timeout = 60)
 {
 	static struct rig r;
 	const char *user = "alice@example.com";
@@ -28,7 +28,7 @@ Test(leases, are_lent_given_back_and_spent, .timeout = 60)
 	rig_end(&r);
 }
 
-/* More than is wanted while much is left; near the limit what is wanted and no more. */
+/* More than is wanted while many are free; near the limit only what is wanted. */
 Test(leases, shrink_near_the_limit, .timeout = 60)
 {
 	static struct rig r;
@@ -47,8 +47,8 @@ Test(leases, shrink_near_the_limit, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A user who is near the limit in one process gets what another process holds and does not use. */
-Test(leases, are_called_back, .timeout = 60)
+/* A user near the limit in one process gets the unused tokens of another process. */
+Test(leases, are_recalled, .timeout = 60)
 {
 	static struct rig r;
 	const char *user = "alice@example.com";
@@ -72,7 +72,7 @@ Test(leases, are_called_back, .timeout = 60)
 	rig_end(&r);
 }
 
-Test(leases, limits_survive, .timeout = 60)
+Test(leases, limits_survive_a_restart, .timeout = 60)
 {
 	static struct rig r;
 	const char *user = "alice@example.com";
@@ -92,8 +92,8 @@ Test(leases, limits_survive, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Main is told of a login at its limit: once a day, whatever it goes on to ask. */
-Test(leases, a_login_at_its_limit_is_told_to_main, .timeout = 60)
+/* An alert about a login at its limit is sent to main once a day, whatever it requests. */
+Test(leases, a_login_at_its_limit_causes_an_alert, .timeout = 60)
 {
 	static struct rig r;
 
@@ -106,7 +106,7 @@ Test(leases, a_login_at_its_limit_is_told_to_main, .timeout = 60)
 	cr_expect_eq(r.alert_kind, NOTICE_LIMIT);
 	cr_expect(
 	    strstr(r.alert,
-	        "alice@example.com|login alice@example.com hears 450 4.7.1 Your sending limit of "
+	        "alice@example.com|login alice@example.com gets 450 4.7.1 Your sending limit of "
 	        "100 recipients"),
 	    "%s", r.alert);
 	cr_assert_eq(rig_lease(&r, "bob@example.com", 100).code, 250);
@@ -117,7 +117,7 @@ Test(leases, a_login_at_its_limit_is_told_to_main, .timeout = 60)
 	rig_end(&r);
 }
 
-/* All rates that a rule may have, each used up: the log names them all. */
+/* All rates that a rule may have, each used up: the log has all of them. */
 Test(leases, names_every_rate_that_is_used_up, .timeout = 60)
 {
 	static struct rig r;

@@ -1,4 +1,4 @@
-/* lifetime: tables of times.  0 is the moment at which the message was accepted. */
+/* lifetime: tables of times. 0 is the time at which the message was accepted. */
 #include "queue/lifetime.h"
 
 #include "support.h"
@@ -26,7 +26,8 @@ Test(lifetime, expires)
 				 rows[i].deliver_by), rows[i].expires, "%s", rows[i].what);
 }
 
-/* Is what is known now the end, and if not, when is it tried next; the end ends the pause. */
+/* Does a failure that is known now end the message, and if not, when is the next attempt; the
+ * expiry ends the pause. */
 Test(lifetime, a_temporary_failure)
 {
 	static const struct {
@@ -55,8 +56,8 @@ Test(lifetime, a_temporary_failure)
 	}
 }
 
-/* What waits already, after a reload or a start. */
-Test(lifetime, a_wait_goes_on)
+/* A delivery that waits already, after a reload or a start. */
+Test(lifetime, a_waiting_delivery_after_a_start_or_reload)
 {
 	static const struct {
 		const char *what;
@@ -78,7 +79,7 @@ Test(lifetime, a_wait_goes_on)
 		    rows[i].then, "%s", rows[i].what);
 }
 
-Test(lifetime, a_job_without_results)
+Test(lifetime, an_attempt_without_results)
 {
 	static const struct {
 		const char *what;
@@ -109,7 +110,7 @@ Test(lifetime, a_job_without_results)
 	}
 }
 
-Test(lifetime, a_job_begins)
+Test(lifetime, may_begin)
 {
 	static const struct {
 		const char *what;
@@ -132,7 +133,7 @@ Test(lifetime, a_job_begins)
 		    "%s", rows[i].what);
 }
 
-Test(lifetime, a_finding)
+Test(lifetime, a_failure_found_by_another_attempt)
 {
 	static const struct {
 		const char *what;
@@ -154,7 +155,7 @@ Test(lifetime, a_finding)
 		    rows[i].counts, "%s", rows[i].what);
 }
 
-/* Fields that are not given: it is due since the end, and relay has taken attempts for long. */
+/* Fields that are not given: due since the expiry, and relay has taken attempts for long. */
 static const struct untried {
 	const char *what;
 	struct lifetime_wait wait;
@@ -204,7 +205,7 @@ Test(lifetime, without_an_attempt)
 	}
 }
 
-Test(lifetime, the_delay_warning)
+Test(lifetime, delay_report)
 {
 	static const struct {
 		const char *what;

@@ -1,4 +1,4 @@
-/* Whose domains are looked up: those behind silent name servers leave room for the others. */
+/* Which domains are looked up: those with silent name servers leave room for the others. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -41,7 +41,7 @@ add(size_t i, const char *user, const char *domain)
 	schedule_add(s, &deliveries[i], str_of(domain), now);
 }
 
-/* All that may be asked now; nothing else is to be done.  Returns how many. */
+/* Asks all that may be asked now; returns how many. */
 static size_t
 ask(void)
 {
@@ -90,7 +90,7 @@ Test(lookups, one_user_has_a_third)
 	add(MANY, "bob", "other.example");
 	cr_assert_eq(ask(), 1);
 	cr_expect_str_eq(asked[asked_count - 1], "other.example");
-	/* what is answered makes room for more */
+	/* each answer makes room for more */
 	for (size_t i = 0; i < 100; i++)
 		fail(asked[i]);
 	cr_expect_eq(ask(), 99);
@@ -110,7 +110,7 @@ Test(lookups, many_users_leave_room)
 	cr_expect_eq(ask(), 1);
 }
 
-Test(lookups, a_domain_in_another_users_line)
+Test(lookups, a_domain_in_the_queue_of_another_user)
 {
 	add_many(0, MANY, "alice");
 	ask();
@@ -122,7 +122,7 @@ Test(lookups, a_domain_in_another_users_line)
 	cr_expect_eq(ask(), 0);
 }
 
-Test(lookups, what_nobody_wants_is_not_asked)
+Test(lookups, a_domain_without_deliveries_is_not_looked_up)
 {
 	add_many(0, MANY, "alice");
 	ask();
@@ -136,7 +136,7 @@ Test(lookups, what_nobody_wants_is_not_asked)
 		fail(asked[i]);
 }
 
-Test(lookups, relay_is_another_one)
+Test(lookups, a_new_relay_is_asked_again)
 {
 	add_many(0, MANY, "alice");
 	cr_assert_eq(ask(), ALONE + 1);

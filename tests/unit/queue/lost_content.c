@@ -1,5 +1,5 @@
-/* lost_content: messages whose stored record is damaged, in the queue role: what is a fault of one
- * read is told from what is one of the disk, and a message that is lost is not sent as well. */
+/* lost_content: messages whose stored record is damaged, in the queue role: an error of one read is
+ * distinguished from damage on the disk, and a message that is lost is not sent as well. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,11 +10,11 @@
 enum { MANY = LOST_RECORD_AT_ONCE + 4 };
 
 static const char *const one[] = {"marked@one.example", NULL};
-/* Of each message, and of no report about one that is lost. */
+/* Of each message, but not of a report about a lost one. */
 static const char in_the_body[] = "Hello, world";
 static const char slow[] = "retry = [ \"1h\" ]; concurrency = 4000;";
 
-/* A message that waits to be read; so many reads of it are wrong. */
+/* A message that waits to be read; so many reads of it return wrong data. */
 static void
 lost_content_begin(struct rig *r, const char *const *to, int wrong_reads)
 {
@@ -32,7 +32,7 @@ damage_wait_for(struct rig *r, const atomic_uint *count, unsigned enough)
 	cr_assert_geq(*count, enough);
 }
 
-/* The report is all that is sent, and then nothing is left. */
+/* Only the report is sent, and then nothing is left. */
 static void
 damage_expect_report(struct rig *r)
 {
@@ -48,8 +48,8 @@ damage_expect_report(struct rig *r)
 	cr_expect_eq(r->alerts, 1);
 }
 
-/* Memory, a bus or a mirror gave it wrong twice; the third read, which is to prove the damage, is
- * right: it is delivered, and not held. */
+/* Two reads returned wrong data; the third read, which confirms damage, is right: the message is
+ * delivered, and not held. */
 Test(lost_content, a_sound_message_is_not_held, .timeout = 60)
 {
 	static struct rig r;
@@ -65,8 +65,8 @@ Test(lost_content, a_sound_message_is_not_held, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Its end is being stored when it can be read again: it is not delivered and told as failed. */
-Test(lost_content, what_is_being_lost_is_not_sent, .timeout = 60)
+/* Its end is being stored when it can be read again: it is not delivered and reported as failed. */
+Test(lost_content, a_message_whose_loss_is_being_stored_is_not_sent, .timeout = 60)
 {
 	static const char *const two[] = {"marked@one.example", "b@two.example", NULL};
 	static struct rig r;
@@ -87,8 +87,8 @@ Test(lost_content, what_is_being_lost_is_not_sent, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The record without content cannot be written: it is not lost, which is told, and it is tried
- * again. */
+/* The record without content cannot be written: the message is not lost; that is logged, and it is
+ * tried again. */
 Test(lost_content, an_end_that_cannot_be_stored, .timeout = 60)
 {
 	static struct rig r;
@@ -111,7 +111,7 @@ Test(lost_content, an_end_that_cannot_be_stored, .timeout = 60)
 	rig_end(&r);
 }
 
-/* More than are put aside at once, found by deliveries: the others come again. */
+/* More than may be set aside at once, found by deliveries: the others are found again. */
 Test(lost_content, many_at_once, .timeout = 60)
 {
 	static struct rig r;

@@ -1,5 +1,5 @@
-/* notices: what main asks for is mail to the postmaster, answered when it is durable; killed at
- * every point of that, and asked again. */
+/* notices: main requests mail to the postmaster; the answer comes when it is durable; the queue is
+ * killed at every point of that, and the request repeated. */
 #include "base/clock.h"
 #include "mail/header.h"
 #include "queue/dsn.h"
@@ -52,7 +52,7 @@ Test(notice_mail, it_is_a_mail_that_every_host_takes)
 	notice_mail_clear(&mail);
 }
 
-Test(notice_mail, words_of_strangers_end_no_line)
+Test(notice_mail, text_from_outside_ends_no_line)
 {
 	static char wide[5000];
 	const char *all;
@@ -98,7 +98,7 @@ Test(notice_mail, a_text_that_is_too_long)
 	buf_clear(&text);
 }
 
-/* No number of a report, and none about which anybody is told. */
+/* Its number is not one of a report, and no report about it is sent. */
 Test(notice_mail, numbers_of_their_own)
 {
 	struct dsn_conditions w = {.id = notice_mail_id(7), .kind = ENVELOPE_REPORT};
@@ -176,7 +176,7 @@ Test(notices, stored_listed_delivered, .timeout = 60)
 	rig_end(&r);
 }
 
-Test(notices, a_failed_one_is_told_to_nobody, .timeout = 60)
+Test(notices, no_report_about_a_failed_notice, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -193,9 +193,9 @@ Test(notices, a_failed_one_is_told_to_nobody, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Asked again while it is stored, after it, and when it was delivered: one mail.  Main hears 250
- * for the question that it asked last. */
-Test(notices, asked_twice_stored_once, .timeout = 60)
+/* Requested again while it is stored, after it, and when it was delivered: one mail.  Main gets 250
+ * for its latest request. */
+Test(notices, requested_twice_stored_once, .timeout = 60)
 {
 	struct message_notice m = {.notice = one, .kind = STR("spool"), .subject = STR("Subject"),
 	    .text = STR("marked\n")};
@@ -225,7 +225,8 @@ Test(notices, asked_twice_stored_once, .timeout = 60)
 	rig_end(&r);
 }
 
-/* What was acknowledged is there after a crash; what was not is asked again, and is there once. */
+/* A notice that was acknowledged exists after a crash; one that was not is requested again, and
+ * exists once. */
 Test(notices, killed_before_and_after_it_is_durable, .timeout = 120)
 {
 	static struct rig r;
@@ -260,7 +261,8 @@ Test(notices, killed_before_and_after_it_is_durable, .timeout = 120)
 	rig_end(&r);
 }
 
-/* A disk that takes nothing: told so, never 250; when it does again it is stored. */
+/* A disk that cannot be written: an error, never 250; when it can be written again the notice is
+ * stored. */
 Test(notices, a_disk_that_cannot_be_written, .timeout = 60)
 {
 	static struct rig r;
@@ -289,8 +291,8 @@ Test(notices, a_text_that_is_too_long_is_refused_for_good, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Anything else is refused, and answered so. */
-Test(notices, what_main_never_asks, .timeout = 60)
+/* Any other message is refused, with an answer. */
+Test(notices, unexpected_messages_of_main_are_refused, .timeout = 60)
 {
 	static struct rig r;
 

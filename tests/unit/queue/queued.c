@@ -24,7 +24,7 @@ make(struct queued_messages *b, uint64_t number, int64_t arrival_ms, const char 
 
 #define TO(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-Test(queued, an_entry_has_one_shipment_for_each_domain)
+Test(queued, a_message_has_one_delivery_for_each_domain)
 {
 	struct queued_messages b;
 	struct queued_message *e;

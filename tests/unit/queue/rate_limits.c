@@ -36,7 +36,7 @@ Test(rate_limits, take_give_back_and_the_limit)
 	cr_assert_null(b);
 }
 
-/* Only what changed is written, and again when it could not be. */
+/* Only parts that changed are written, and again when that failed. */
 Test(rate_limits, save_what_changed)
 {
 	struct rate_limits *b = rate_limits_new();

@@ -1,4 +1,4 @@
-/* reading: the queue role on a disk that does not answer reads, or not all of them. */
+/* reading: the queue role on a disk that answers no reads, or not all of them. */
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@ enum { DOMAINS = 50, OWED = 5000, OWED_ROUND = 100 };
 
 static const char slow[] = "retry = [ \"1h\" ]; concurrency = 4000;";
 
-/* All domains are known before the message comes, so that its deliveries are wanted together. */
+/* All domains are known before the message comes, so that its deliveries are due together. */
 static void
 learn_destinations(struct rig *r, char names[DOMAINS][32])
 {
@@ -47,9 +47,9 @@ Test(reading, once_for_all_domains, .timeout = 60)
 	rig_end(&r);
 }
 
-/* P1: while no read ends: mail is taken, the operator is answered, and what waits to be read is
- * bounded; then all is delivered once. */
-Test(reading, a_disk_that_stands_still, .timeout = 60)
+/* P1: while no read ends, mail is accepted, the operator gets answers, and the number of open reads
+ * is bounded; then everything is delivered once. */
+Test(reading, a_disk_that_does_not_answer, .timeout = 60)
 {
 	static struct rig r;
 	char to[32];
@@ -75,8 +75,9 @@ Test(reading, a_disk_that_stands_still, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The operator looks at messages that cannot be read now, goes, and is not waited for. */
-Test(reading, a_command_whose_peer_goes, .timeout = 60)
+/* The operator's command waits for messages that cannot be read now, and its channel is lost: the
+ * command ends. */
+Test(reading, a_command_of_a_lost_peer, .timeout = 60)
 {
 	static struct rig r;
 
@@ -95,8 +96,8 @@ Test(reading, a_command_whose_peer_goes, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Messages are looked at while no read ends: that is refused beyond a number and ends by itself;
- * other commands are answered meanwhile, and mail goes on afterwards. */
+/* Commands wait while no read ends: above a number they are refused, and they end by themselves;
+ * other commands get answers meanwhile, and deliveries go on afterwards. */
 Test(reading, many_commands_wait_for_the_disk, .timeout = 60)
 {
 	enum { SHOWS = 64, SHOWS_AT_ONCE = 32 };
@@ -142,7 +143,7 @@ commit_hopeless(struct rig *r, unsigned from, unsigned count)
 }
 
 /* P1: reports owed at a start are made a bounded number at a time, and all are made. */
-Test(reading, many_reports_owed_at_a_start, .timeout = 120)
+Test(reading, many_reports_owed_after_a_restart, .timeout = 120)
 {
 	static struct rig r;
 
@@ -176,8 +177,8 @@ Test(reading, many_reports_owed_at_a_start, .timeout = 120)
 	rig_end(&r);
 }
 
-/* P1: a message that cannot be read holds up its own report, and no other. */
-Test(reading, a_report_that_waits_for_its_message_alone, .timeout = 60)
+/* P1: a message that cannot be read delays its own report, and no other. */
+Test(reading, an_unreadable_message_delays_only_its_own_report, .timeout = 60)
 {
 	static struct rig r;
 
@@ -203,9 +204,9 @@ Test(reading, a_report_that_waits_for_its_message_alone, .timeout = 60)
 	rig_end(&r);
 }
 
-/* ---- what the queue reads for itself ---- */
+/* ---- reads by the queue itself ---- */
 
-/* Others are taken and delivered, the operator is answered. */
+/* Other messages are accepted and delivered, and the operator gets answers. */
 static void
 others_go_on(struct rig *r)
 {
@@ -244,8 +245,7 @@ flip(const struct rig *r, const char *name, const char *words, ssize_t beyond)
 	close(fd);
 }
 
-/* A record that is wrong on the disk: a delivery finds it, and what it reads of it then stands
- * still. */
+/* A record is damaged on the disk: a delivery finds it, and the next read of it is blocked. */
 static void
 begin_loss(struct rig *r)
 {
@@ -259,8 +259,8 @@ begin_loss(struct rig *r)
 	wait_blocked(r);
 }
 
-/* The message is held up, and nothing else. */
-Test(reading, a_loss_while_the_disk_stands_still, .timeout = 60)
+/* Only that message waits. */
+Test(reading, a_loss_while_the_disk_does_not_answer, .timeout = 60)
 {
 	static struct rig r;
 
@@ -275,8 +275,8 @@ Test(reading, a_loss_while_the_disk_stands_still, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The operator deletes it while what is left is read: it is gone, and nobody is told. */
-Test(reading, a_loss_that_is_deleted_meanwhile, .timeout = 60)
+/* The operator deletes it while what is left is read: it is removed, and no report is sent. */
+Test(reading, a_loss_of_a_message_that_is_deleted_meanwhile, .timeout = 60)
 {
 	static struct rig r;
 
@@ -291,9 +291,9 @@ Test(reading, a_loss_that_is_deleted_meanwhile, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A body that relay read wrong is read again: meanwhile all else goes on, and a stop is in order
- * once the one read ends. */
-Test(reading, a_body_that_is_checked_while_the_disk_stands_still, .timeout = 60)
+/* A body that relay read wrong is read again: meanwhile everything else goes on, and a stop
+ * succeeds once the read ends. */
+Test(reading, a_body_check_while_the_disk_does_not_answer, .timeout = 60)
 {
 	struct message_spool_file m = {.session = rig_id(1).session, .number = 1};
 	static char body[RIG_FD_BODY];
@@ -313,7 +313,7 @@ Test(reading, a_body_that_is_checked_while_the_disk_stands_still, .timeout = 60)
 	strcpy(r.disk->stuck, "marked");
 	rig_results(&r, &r.attempts[0], 451, "damaged");
 	wait_blocked(&r);
-	/* it is tried again meanwhile, in its turn */
+	/* it is tried again meanwhile, as usual */
 	rig_results(&r, rig_attempt(&r, 1), 250, "none");
 	rig_until(&r, &r.stored, 2);
 	cr_assert_eq(rig_commit(&r, rig_id(2), "alice@example.com",
@@ -325,9 +325,9 @@ Test(reading, a_body_that_is_checked_while_the_disk_stands_still, .timeout = 60)
 	rig_end(&r);
 }
 
-/* What cannot be read now says so in the queue's list, in place of the result of an attempt before;
- * a record that does not fit its checksum once is no error of the disk. */
-Test(reading, a_reason_while_it_cannot_be_read, .timeout = 60)
+/* `queue list` shows that a message cannot be read now, in place of the result of an earlier
+ * attempt; a record that fails its checksum once is no error of the disk. */
+Test(reading, the_list_shows_that_it_cannot_be_read, .timeout = 60)
 {
 	static struct rig r;
 

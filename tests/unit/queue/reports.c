@@ -1,4 +1,4 @@
-/* reports: what a sender is told and when, the queue being a process that is killed at every point
+/* reports: which reports a sender gets, and when, while the queue process is killed at every point
  * of that. */
 #include <time.h>
 
@@ -40,7 +40,7 @@ Test(reports, one_per_round, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A domain that does not come to an end delays the report of another only so long. */
+/* A domain that does not answer delays the report about another only for a limited time. */
 Test(reports, a_slow_domain_is_not_waited_for, .timeout = 60)
 {
 	static struct rig r;
@@ -62,7 +62,7 @@ Test(reports, a_slow_domain_is_not_waited_for, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The end is durable before the round is over; the report is composed by the next queue. */
+/* The end is durable before the round is over; the next queue composes the report. */
 Test(reports, killed_before_the_round_is_over, .timeout = 60)
 {
 	static struct rig r;
@@ -94,7 +94,7 @@ Test(reports, killed_before_the_round_is_over, .timeout = 60)
 	rig_end(&r);
 }
 
-/* RFC 3461 section 4: nobody asked for, or gets, a report about a message with the null sender. */
+/* RFC 3461 section 4: no report is sent about a message with the null sender. */
 Test(reports, none_to_the_null_sender, .timeout = 60)
 {
 	static struct rig r;
@@ -162,7 +162,7 @@ check_success(const struct success *c)
 	rig_end(&r);
 }
 
-/* L8: RFC 3461 section 5.2; a queue that is killed in between tells once. */
+/* L8: RFC 3461 section 5.2; a queue that is killed in between sends one report. */
 Test(reports, of_success, .timeout = 120)
 {
 	static const struct success cases[] = {
@@ -179,7 +179,7 @@ Test(reports, of_success, .timeout = 120)
 		check_success(&cases[i]);
 }
 
-/* Three messages whose host is away: the third was never tried when its time is over. */
+/* Three messages with an unreachable host: the third was never tried when it expires. */
 Test(reports, of_expiry_without_an_attempt, .timeout = 120)
 {
 	static struct rig r;
@@ -263,7 +263,7 @@ Test(reports, on_a_full_disk, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Relay keeps its results and tells them again; everything is answered, and told, once. */
+/* Relay keeps its results and sends them again; each is acknowledged, and reported once. */
 static void
 answer_all(struct rig *r, unsigned *answered)
 {
@@ -300,8 +300,8 @@ count_attempts(const struct rig *r, uint64_t session, bool is_report)
 	return n;
 }
 
-/* Killed at any moment, a success and a failure that were told of are told of once: the report and
- * what it settles are both there or neither. */
+/* Killed at any moment, a success and a failure are reported once: the report and the statuses that
+ * it settles are stored together or not at all. */
 Test(reports, killed_at_any_moment, .timeout = 180)
 {
 	enum { ROUNDS = 10, BURST = 30 };

@@ -1,4 +1,5 @@
-/* reports of delays: who is warned and when, once, the queue being a process that is killed. */
+/* reports of delays: which senders get one, when, and only once, while the queue process is killed.
+ */
 #include "rig.h"
 
 static const char warned_of[] = "retry = [ \"1h\" ]; delay_warning = \"1s\";";
@@ -9,7 +10,7 @@ commit(struct rig *r, const char *const *to)
 	cr_assert_eq(rig_commit(r, rig_id(1), "alice@example.com", to).code, 250);
 }
 
-/* Once per message, over a kill; what fails later is told apart. */
+/* Once per message, also over a kill; a later failure has its own report. */
 Test(reports, of_delay, .timeout = 120)
 {
 	static struct rig r;
@@ -49,8 +50,8 @@ Test(reports, of_delay, .timeout = 120)
 	rig_end(&r);
 }
 
-/* Of messages that waited for the one that found their host away: what it found, and no attempt
- * that nobody made. */
+/* About messages that waited behind one that found their host unreachable: the report has that
+ * failure, and no attempt that was not made. */
 Test(reports, of_delay_behind_another, .timeout = 120)
 {
 	static struct rig r;
@@ -76,7 +77,7 @@ Test(reports, of_delay_behind_another, .timeout = 120)
 	rig_end(&r);
 }
 
-/* The mark survives a later try that says nothing of it. */
+/* The mark survives a later attempt, whose status does not contain it. */
 Test(reports, of_delay_once_over_later_tries, .timeout = 120)
 {
 	static struct rig r;
@@ -97,8 +98,8 @@ Test(reports, of_delay_once_over_later_tries, .timeout = 120)
 	rig_end(&r);
 }
 
-/* Nobody is warned who does not wish it, or cannot be. */
-Test(reports, of_delay_by_wish, .timeout = 120)
+/* No delay report when NOTIFY excludes it, or when there is no sender. */
+Test(reports, of_delay_as_notify_requests, .timeout = 120)
 {
 	static const struct {
 		unsigned notify;
@@ -129,7 +130,7 @@ Test(reports, of_delay_by_wish, .timeout = 120)
 	}
 }
 
-/* "0s" turns it off, and so does a time beyond the message's life. */
+/* "0s" turns it off, and so does a time after the expiry. */
 Test(reports, of_delay_turned_off, .timeout = 60)
 {
 	static const char *const confs[] = {"retry = [ \"1h\" ]; delay_warning = \"0s\";",
@@ -148,8 +149,8 @@ Test(reports, of_delay_turned_off, .timeout = 60)
 	}
 }
 
-/* A held message is not delayed by any host. */
-Test(reports, of_delay_not_of_what_is_held, .timeout = 60)
+/* No host delays a held message. */
+Test(reports, of_delay_not_while_held, .timeout = 60)
 {
 	static struct rig r;
 
@@ -162,7 +163,8 @@ Test(reports, of_delay_not_of_what_is_held, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Different reports about it; one that was with relay when the queue was killed comes again. */
+/* Different reports about it; a report that was in relay when the queue was killed is sent again.
+ */
 static unsigned
 count_report_ids(const struct rig *r, uint64_t session)
 {
@@ -179,7 +181,7 @@ count_report_ids(const struct rig *r, uint64_t session)
 	return n;
 }
 
-/* A delay as well: the mark and its report are one batch. */
+/* The same for a delay: the mark and its report are one batch. */
 Test(reports, of_delay_killed_at_any_moment, .timeout = 180)
 {
 	enum { ROUNDS = 6, COUNT = 20 };

@@ -1,5 +1,4 @@
-/* What the queue does when those whom it asks or who ask it are stopped, lose descriptors or break
- * the rules. */
+/* What the queue does when other roles stop, lose descriptors or break the rules. */
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
 
 static const char alice[] = "alice@example.com";
 
-/* A hundredth of every patience, in the queue too, which is forked later. */
+/* All timeouts are a hundredth, also in the queue, which is forked later. */
 static void
 begin_hurried(struct rig *r)
 {
@@ -19,7 +18,7 @@ begin_hurried(struct rig *r)
 	rig_begin(r, rig_quick);
 }
 
-Test(requests, a_relay_that_does_not_tell_what_it_holds_is_given_up, .timeout = 60)
+Test(requests, a_relay_that_does_not_report_its_attempts_is_given_up, .timeout = 60)
 {
 	static struct rig r;
 
@@ -36,7 +35,7 @@ Test(requests, a_relay_that_does_not_tell_what_it_holds_is_given_up, .timeout = 
 	rig_end(&r);
 }
 
-Test(requests, an_answer_that_is_none_gives_relay_up_too, .timeout = 60)
+Test(requests, a_relay_that_answers_with_an_error_is_given_up, .timeout = 60)
 {
 	static struct rig r;
 
@@ -52,8 +51,8 @@ Test(requests, an_answer_that_is_none_gives_relay_up_too, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Relay is stopped: the domain is deferred and asked for again; relay goes on: it is delivered. */
-Test(requests, a_domain_is_not_asked_for_for_ever, .timeout = 60)
+/* Relay is stopped: the domain is deferred and queried again; relay goes on: it is delivered. */
+Test(requests, a_destination_query_has_a_deadline, .timeout = 60)
 {
 	static struct rig r;
 
@@ -73,8 +72,8 @@ Test(requests, a_domain_is_not_asked_for_for_ever, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The answer is of another type, or a refusal: an error, and no silence. */
-Test(requests, a_site_that_is_no_site_is_asked_for_again, .timeout = 60)
+/* The answer has another type, or is a refusal: that is an error, not a timeout. */
+Test(requests, an_invalid_destination_is_queried_again, .timeout = 60)
 {
 	static struct rig r;
 
@@ -93,8 +92,8 @@ Test(requests, a_site_that_is_no_site_is_asked_for_again, .timeout = 60)
 	}
 }
 
-/* A descriptor that was lost on the way is an error of that question; the next one is answered. */
-Test(requests, a_question_whose_descriptor_was_lost_is_refused, .timeout = 60)
+/* A descriptor that was lost on the way is an error of that request; the next one is answered. */
+Test(requests, a_request_whose_descriptor_was_lost_is_refused, .timeout = 60)
 {
 	static const struct fault lose = {MESSAGE_COMMIT, FAULT_LOSE_FD, 0, 1};
 	static struct rig r;
@@ -109,7 +108,7 @@ Test(requests, a_question_whose_descriptor_was_lost_is_refused, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Whoever sends two descriptors loses the channel; the queue serves the others. */
+/* A sender of two descriptors loses the channel; the queue serves the others. */
 Test(requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
 {
 	static const struct fault two = {MESSAGE_LEASE_ASK, FAULT_SECOND_FD, 0, 0};
@@ -131,7 +130,7 @@ Test(requests, two_descriptors_cost_the_sender_its_channel, .timeout = 60)
 	rig_end(&r);
 }
 
-/* One process that accepts mail may hold so many files of the spool, and not all that there are. */
+/* One submission process may have only so many files of the spool, not all that there are. */
 Test(requests, the_files_of_one_peer_are_bounded, .timeout = 60)
 {
 	static struct rig r;
@@ -169,8 +168,8 @@ Test(requests, the_files_of_one_peer_are_bounded, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Control is stopped while rows stream to it: the queue serves the others, and goes on later. */
-Test(requests, a_stopped_reader_holds_nobody_up, .timeout = 60)
+/* Control is stopped while rows are sent to it: the queue serves the others, and goes on later. */
+Test(requests, a_stopped_reader_delays_no_other_peer, .timeout = 60)
 {
 	static struct rig r;
 
@@ -187,8 +186,8 @@ Test(requests, a_stopped_reader_holds_nobody_up, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The queue is stopped: who asks hears the deadline; the queue goes on: who asks again is served.
- */
+/* The queue is stopped: requests end at their deadline; the queue goes on: later requests are
+ * answered. */
 Test(requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout = 60)
 {
 	static struct rig r;
@@ -209,9 +208,9 @@ Test(requests, a_stopped_queue_costs_no_more_than_the_deadline, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Main joins the two anew before the queue has seen the end of the former channel: that one is
- * closed, and a loss is told with the number of the pair that was lost. */
-Test(requests, a_new_channel_takes_the_place_of_the_one_before, .timeout = 60)
+/* Main connects the two again before the queue has seen the end of the former channel: that one is
+ * closed, and a loss is reported with the number of the lost pair. */
+Test(requests, a_new_channel_replaces_the_former_one, .timeout = 60)
 {
 	static struct rig r;
 	struct channel *former;

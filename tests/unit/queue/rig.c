@@ -1,4 +1,4 @@
-/* rig: the loop, the queue's process, and the test as main. */
+/* rig: the event loop, the process of the queue, and the test as main. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -179,7 +179,7 @@ send_grant(struct rig *r)
 
 /* ---- the process ---- */
 
-/* What the role leaves behind is its fault, and seen in the exit status. */
+/* A leak of the role is an error of the test, by the exit status. */
 static void
 leave(int status)
 {
@@ -208,7 +208,7 @@ rig_start(struct rig *r)
 	fflush(NULL);
 	r->pid = fork();
 	if (r->pid == 0) {
-		/* a disk that stands still would keep it */
+		/* a blocked disk would keep the process */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(ends[1], 3);
 		close_range(4, ~0U, 0);

@@ -180,7 +180,7 @@ got_row(enum request_end end, const struct channel_packet *p, void *arg)
 	struct rig *r = arg;
 	struct str values;
 
-	/* one that stood may never end */
+	/* a command whose rows are not read may never end */
 	cr_assert(p || r->stalled_call, "the queue died of it");
 	if (!p)
 		return;

@@ -1,4 +1,4 @@
-/* rig: the disk, in the queue's process. */
+/* rig: the simulated disk, in the process of the queue. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -52,7 +52,7 @@ rig_refuses(void)
 	return rig_disk->is_read_only;
 }
 
-/* What is put aside is not of the log. */
+/* Files of messages that were set aside are not the log. */
 static atomic_int rig_aside_fd = -1;
 
 static int
@@ -114,7 +114,7 @@ rig_open_nameless(struct fsio *f)
 	return rig_real->open_nameless(f);
 }
 
-/* So much is free as the test says, whatever runs on the machine. */
+/* The free space is what the test sets, whatever else runs on the machine. */
 static int
 rig_space(struct fsio *f, uint64_t *free_out, uint64_t *total_out)
 {

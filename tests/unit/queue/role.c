@@ -1,5 +1,5 @@
-/* The role as a process: commit, deliver, result, stored; killed and started again at every point
- * of that. */
+/* The role as a process: commit, deliver, result, stored; killed and restarted at every point of
+ * that. */
 #include <time.h>
 #include <unistd.h>
 
@@ -58,7 +58,7 @@ Test(role, large_body_in_a_file, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Every kill after the 250 keeps the message; a result is asked for again until it is stored. */
+/* Every kill after the 250 keeps the message; a result is sent again until it is stored. */
 Test(role, killed_and_started, .timeout = 120)
 {
 	static struct rig r;
@@ -93,8 +93,8 @@ Test(role, killed_and_started, .timeout = 120)
 	rig_end(&r);
 }
 
-/* Nothing is scheduled before relay has told what the queue before us left with it. */
-Test(role, results_and_running_jobs_towards_a_new_queue, .timeout = 60)
+/* Nothing is scheduled before relay has sent the attempts of the earlier queue process. */
+Test(role, results_and_running_attempts_for_a_new_queue, .timeout = 60)
 {
 	static struct rig r;
 	static const char *const to[] = {"bob@example.net", "bob@example.org", "bob@example.edu"};
@@ -173,8 +173,8 @@ Test(role, deferred_is_tried_again, .timeout = 60)
 	rig_end(&r);
 }
 
-/* One report, whatever is killed when: before the failure is stored, after it, after the report
- * went. */
+/* One report, whenever the queue is killed: before the failure is stored, after it, after the
+ * report was sent. */
 Test(role, report_exactly_once, .timeout = 120)
 {
 	static struct rig r;
@@ -267,7 +267,7 @@ Test(role, bad_envelopes, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A thousand messages at once: all acknowledged, all delivered, once. */
+/* A thousand messages at once: all are acknowledged, and all are delivered once. */
 Test(role, many, .timeout = 120)
 {
 	enum { COUNT = 1000 };
@@ -292,7 +292,7 @@ Test(role, many, .timeout = 120)
 	rig_end(&r);
 }
 
-/* Main gives the new relay before the end of the old one is seen. */
+/* Main connects the new relay before the end of the old one is seen. */
 Test(role, relay_replaced, .timeout = 60)
 {
 	static struct rig r;
@@ -313,7 +313,7 @@ Test(role, relay_replaced, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A shorter life holds for what is queued already. */
+/* A shorter lifetime applies to messages that are queued already. */
 Test(role, lifetime_follows_a_reload, .timeout = 60)
 {
 	static struct rig r;
@@ -328,7 +328,7 @@ Test(role, lifetime_follows_a_reload, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A message that ends relay at each attempt comes to an end itself. */
+/* A message that crashes relay at each attempt ends itself. */
 Test(role, lost_attempts_do_not_outlive_the_message, .timeout = 60)
 {
 	static struct rig r;
@@ -357,7 +357,7 @@ attempts_of(const struct rig *r, struct msgid id)
 	return n;
 }
 
-/* Answers all that came; what was answered once must never come again. */
+/* Answers all attempts that came; an attempt that was answered must never come again. */
 static void
 answer_all(struct rig *r, unsigned *answered)
 {
@@ -365,8 +365,8 @@ answer_all(struct rig *r, unsigned *answered)
 		rig_results(r, &r->attempts[*answered], *answered % 5 ? 250 : 550, "none");
 }
 
-/* Killed at any instant under load, relay keeping its results: nothing acknowledged is lost,
- * nothing that was delivered is delivered again, and no failure is reported twice. */
+/* Killed at any moment under load, while relay keeps its results: no acknowledged message is lost,
+ * no delivered message is delivered again, and no failure is reported twice. */
 Test(role, killed_under_load, .timeout = 180)
 {
 	enum { ROUNDS = 12, BURST = 80 };
@@ -387,7 +387,7 @@ Test(role, killed_under_load, .timeout = 180)
 			nap.tv_nsec = 200000;
 			nanosleep(&nap, NULL);
 		}
-		/* what was handed out and not answered is known to relay only */
+		/* only relay knows attempts that have no result */
 		event_base_loop(r.base, EVLOOP_NONBLOCK);
 		answered = r.attempt_count;
 		rig_kill(&r);

@@ -1,13 +1,12 @@
-/* schedule: what is asked for and delivered when, to destinations that answer, are away, or are
- * refused.
- */
+/* schedule: what is looked up and delivered when, to destinations that answer, are unreachable, or
+ * are refused. */
 #include "base/mem.h"
 #include "schedule_sim.h"
 
 static const struct smtp_status no_such_domain = {
     .code = 550, .class = 5, .subject = 1, .detail = 2};
 
-/* Of those that are due, how many wait because their domain or their destination is away. */
+/* Of the due deliveries, how many wait because their domain or destination is unreachable. */
 static size_t
 delayed(const struct schedule *s)
 {
@@ -53,7 +52,7 @@ Test(schedule, waits_until_due)
 	mem_free(p);
 }
 
-/* The window opens with success, up to the limit, and never beyond. */
+/* The window grows with success, up to the limit, and never above. */
 Test(schedule, window_opens_with_answers)
 {
 	static const size_t expected[] = {1, SCHEDULE_WINDOW_START, 10, 20, 20, 20};
@@ -106,7 +105,7 @@ Test(schedule, concurrency)
 	mem_free(p);
 }
 
-/* The destination answers, and from then on has more than one slot. */
+/* The destination answers, and has more than one slot from then on. */
 static void
 prove(struct schedule *s, struct sched_delivery *p, const char *destination, int64_t now_ms)
 {
@@ -118,9 +117,9 @@ prove(struct schedule *s, struct sched_delivery *p, const char *destination, int
 	schedule_finished(s, step.delivery, SCHEDULE_REACHED, NULL, now_ms);
 }
 
-/* A destination with one delivery is not behind a destination with thousands, nor a user with one
- * behind one with many. */
-Test(schedule, fair_between_sites_and_users)
+/* A destination with one delivery does not wait for one with thousands, nor a user with one for one
+ * with many. */
+Test(schedule, fair_between_destinations_and_users)
 {
 	struct schedule *s = sim_schedule(4, 20);
 	struct sched_delivery *p = sim_deliveries(1004);
@@ -143,8 +142,9 @@ Test(schedule, fair_between_sites_and_users)
 	mem_free(p);
 }
 
-/* 1,000 messages, a dead host: one attempt per pause, and all of them when it lives again. */
-Test(schedule, probes_a_dead_site)
+/* 1,000 messages, an unreachable host: one attempt per pause, and all of them when it answers
+ * again. */
+Test(schedule, probes_an_unreachable_destination)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = sim_deliveries(1000);
@@ -184,7 +184,7 @@ Test(schedule, probes_a_dead_site)
 	mem_free(p);
 }
 
-Test(schedule, site_pause_grows_and_is_capped)
+Test(schedule, destination_pause_grows_and_is_capped)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = sim_deliveries(10);
@@ -225,7 +225,7 @@ Test(schedule, backoff_list_last_repeats)
 	schedule_free(&s);
 }
 
-Test(schedule, answers_age)
+Test(schedule, answers_expire)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = sim_deliveries(3);
@@ -249,8 +249,8 @@ Test(schedule, answers_age)
 	mem_free(p);
 }
 
-/* Nothing is kept of what is not used any more. */
-Test(schedule, forgets)
+/* Nothing is kept that is not used any more. */
+Test(schedule, frees_what_is_unused)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = sim_deliveries(1000);
@@ -299,7 +299,7 @@ Test(schedule, refused_domain_refuses_all)
 	mem_free(p);
 }
 
-/* DNS that is away: one delivery is told, the others wait, all are asked for again together. */
+/* DNS fails: one delivery is deferred, the others wait, all are looked up again together. */
 Test(schedule, delayed_domain)
 {
 	struct schedule *s = sim_schedule(100, 10);
@@ -343,7 +343,7 @@ Test(schedule, relay_lost_asks_again)
 	mem_free(p);
 }
 
-Test(schedule, hurry_and_remove)
+Test(schedule, retry_now_and_remove)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = sim_deliveries(3);

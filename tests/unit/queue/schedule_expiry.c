@@ -1,10 +1,10 @@
-/* schedule: the end of a message's life while its destination or its domain is away: its last
- * chance, and what is found out by it for others. */
+/* schedule: the expiry of a message while its destination or its domain is unreachable: its last
+ * attempt, and what that attempt means for others. */
 #include "base/mem.h"
 #include "schedule_sim.h"
 
-/* What waits for a destination that is away is given up in time; what could be tried is tried
- * first. */
+/* A delivery to an unreachable destination is given up in time; what can be tried is tried first.
+ */
 Test(schedule, expiry, .timeout = 60)
 {
 	struct schedule *s = sim_schedule(100, 10);
@@ -36,7 +36,7 @@ Test(schedule, expiry, .timeout = 60)
 	mem_free(p);
 }
 
-/* Deliveries at a destination that a first one found away at sim_start_ms. */
+/* Deliveries to a destination that a first one found unreachable at sim_start_ms. */
 static struct sched_delivery *
 parcels_behind_a_dead_site(struct schedule *s, size_t count)
 {
@@ -55,7 +55,7 @@ struct last_chances {
 	int64_t now_ms;
 };
 
-/* Lets time pass until it has nothing more to do; the host does not answer. */
+/* Advances the time until there is nothing more to do; the host does not answer. */
 static void
 pass_unreachable(struct schedule *s, int64_t until_ms, struct last_chances *out)
 {
@@ -85,8 +85,8 @@ pass_unreachable(struct schedule *s, int64_t until_ms, struct last_chances *out)
 	}
 }
 
-/* A message that came while its destination was paused, and whose time ends before the pause. */
-Test(schedule, a_pause_ends_with_the_life_of_what_waits)
+/* A message that came while its destination was paused, and expires before the end of the pause. */
+Test(schedule, a_pause_ends_when_a_waiting_delivery_expires)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = parcels_behind_a_dead_site(s, 2);
@@ -112,8 +112,8 @@ Test(schedule, a_pause_ends_with_the_life_of_what_waits)
 	mem_free(p);
 }
 
-/* The same for one that waited by itself, and comes to a paused destination at its end. */
-Test(schedule, a_last_chance_after_a_pause_of_its_own)
+/* The same for one that waited by itself, and is due at a paused destination at its expiry. */
+Test(schedule, a_last_attempt_after_its_own_pause)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = parcels_behind_a_dead_site(s, 1);
@@ -127,7 +127,7 @@ Test(schedule, a_last_chance_after_a_pause_of_its_own)
 	mem_free(p);
 }
 
-/* 8,000 messages whose time ends together: one probe, and its finding counts for all. */
+/* 8,000 messages that expire together: one probe, and its failure counts for all. */
 Test(schedule, one_last_probe_for_all_that_expire, .timeout = 60)
 {
 	enum { COUNT = 8000 };
@@ -147,7 +147,7 @@ Test(schedule, one_last_probe_for_all_that_expire, .timeout = 60)
 	mem_free(p);
 }
 
-/* One message a second comes to its end: not a probe for each. */
+/* One message expires each second: not each of them makes a probe. */
 Test(schedule, last_probes_are_bounded_in_time, .timeout = 60)
 {
 	enum { COUNT = 600 };
@@ -166,8 +166,9 @@ Test(schedule, last_probes_are_bounded_in_time, .timeout = 60)
 	mem_free(p);
 }
 
-/* The last chance of one finds the destination back: all go, and none is given up. */
-Test(schedule, all_go_when_a_last_chance_finds_the_site_back, .timeout = 60)
+/* The last attempt of one finds that the destination answers: all are delivered, and none is given
+ * up. */
+Test(schedule, all_are_delivered_when_a_last_attempt_succeeds, .timeout = 60)
 {
 	enum { COUNT = 8000 };
 	struct schedule *s = sim_schedule(500, 20);
@@ -193,8 +194,8 @@ Test(schedule, all_go_when_a_last_chance_finds_the_site_back, .timeout = 60)
 	mem_free(p);
 }
 
-/* What was found out by a clock that was set back since is no last chance. */
-Test(schedule, a_finding_from_the_future_does_not_count)
+/* A failure with a time of a clock that was set back since is no last attempt. */
+Test(schedule, a_failure_with_a_future_time_does_not_count)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = sim_deliveries(2);
@@ -213,8 +214,8 @@ Test(schedule, a_finding_from_the_future_does_not_count)
 	mem_free(p);
 }
 
-/* A lifetime that was made shorter: at its end, or now, it is tried for the last time. */
-Test(schedule, a_shorter_life_ends_a_pause)
+/* A lifetime that was made shorter: at its expiry, or now, it is tried for the last time. */
+Test(schedule, a_shorter_lifetime_ends_a_pause)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = parcels_behind_a_dead_site(s, 2);
@@ -238,8 +239,8 @@ Test(schedule, a_shorter_life_ends_a_pause)
 	mem_free(p);
 }
 
-/* A domain whose destination could not be found is asked for once more, once for all. */
-Test(schedule, a_last_question_for_all_that_expire)
+/* A domain whose destination could not be found is looked up once more, once for all. */
+Test(schedule, one_last_lookup_for_all_that_expire)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = sim_deliveries(10);
@@ -270,7 +271,7 @@ Test(schedule, a_last_question_for_all_that_expire)
 }
 
 /* A lifetime that was made longer while the message waited for its destination. */
-Test(schedule, a_longer_life_is_seen_while_the_site_is_away)
+Test(schedule, a_longer_lifetime_applies_while_the_destination_is_unreachable)
 {
 	struct schedule *s = sim_schedule(100, 10);
 	struct sched_delivery *p = parcels_behind_a_dead_site(s, 1);

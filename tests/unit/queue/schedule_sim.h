@@ -1,5 +1,5 @@
-/* schedule_sim: a schedule with a simulated clock, deliveries without messages, and a relay that
- * answers as told. */
+/* schedule_sim: a schedule with a simulated clock, deliveries without messages, and a simulated
+ * relay. */
 #ifndef TESTS_UNIT_QUEUE_SCHEDULE_SIM_H
 #define TESTS_UNIT_QUEUE_SCHEDULE_SIM_H
 
@@ -17,9 +17,9 @@ struct schedule *sim_schedule(uint32_t concurrency, uint32_t site_concurrency);
 /* Of the first user, due at the start, for five days. */
 struct sched_delivery *sim_deliveries(size_t count);
 enum schedule_act sim_next(struct schedule *s, int64_t now_ms, struct schedule_step *step);
-/* Takes one step that must ask for this domain, and answers. */
+/* Takes one step that must look up this domain, and answers. */
 void sim_answer(struct schedule *s, const char *domain, const char *destination, int64_t now_ms);
-/* Answers what was asked. */
+/* Answers the lookup. */
 void sim_reported(struct schedule *s, struct str domain, struct str destination,
     const struct smtp_status *status, int64_t now_ms);
 /* Delivers all that may run now; returns how many. */

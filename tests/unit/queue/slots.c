@@ -1,5 +1,5 @@
-/* slots: who gets how many of the slots, with a simulated clock: hosts that are silent or slow,
- * users that send to them, and a user who does not. */
+/* slots: which users and destinations get how many slots, with a simulated clock: hosts that are
+ * silent or slow, users that send to them, and a user who does not. */
 #include "base/mem.h"
 #include "queue/schedule.h"
 #include "support.h"
@@ -11,13 +11,13 @@ static const int64_t retry_ms[] = {300 * SECOND_MS, 900 * SECOND_MS};
 static const struct smtp_status silent = {.code = 451, .class = 4, .subject = 4, .text = "silent"};
 static const char users[USERS_MAX];
 
-/* One delivery, and what becomes of it. */
+/* One delivery and its result. */
 struct mail {
 	struct sched_delivery sched;
 	char domain[32];
 	int64_t takes_ms;
 	enum schedule_outcome outcome;
-	int64_t began_ms, ends_ms; /* 0: not begun; INT64_MAX: over */
+	int64_t began_ms, ends_ms; /* 0: not begun; INT64_MAX: ended */
 };
 
 struct world {
@@ -61,7 +61,7 @@ world_mail(struct world *w, unsigned user, const char *destination, unsigned num
 	return m;
 }
 
-/* Accepts connections and says nothing. */
+/* Accepts connections and never answers. */
 static void
 world_silent(struct world *w, unsigned user, const char *destination, unsigned count)
 {
@@ -73,7 +73,7 @@ world_silent(struct world *w, unsigned user, const char *destination, unsigned c
 	}
 }
 
-/* All that can be begun now. */
+/* Begins all that may begin now. */
 static void
 world_begin(struct world *w)
 {
@@ -142,8 +142,8 @@ world_unproven(const struct world *w)
 	return totals.running_unproven;
 }
 
-/* 1,000 silent hosts of one user: they get a third of the half; mail of the other user to hosts
- * that nobody knows yet is over within 5 s, whoever came first. */
+/* 1,000 silent hosts of one user get a third of the half; mail of the other user to unknown hosts
+ * ends within 5 s, whoever came first. */
 Test(slots, silent_hosts_leave_room_for_others)
 {
 	enum { HEALTHY = 500 };
@@ -164,7 +164,7 @@ Test(slots, silent_hosts_leave_room_for_others)
 }
 
 /* The same user's own mail to hosts that answered before does not wait either. */
-Test(slots, silent_hosts_leave_hosts_that_answer_alone)
+Test(slots, silent_hosts_do_not_delay_hosts_that_answer)
 {
 	struct world w;
 	struct mail *m;
@@ -183,7 +183,7 @@ Test(slots, silent_hosts_leave_hosts_that_answer_alone)
 	world_close(&w);
 }
 
-/* Ten users with silent hosts: all such hosts hold at most half, and a newcomer begins at once. */
+/* Ten users with silent hosts: all such hosts use at most half, and a new user begins at once. */
 Test(slots, many_users_of_silent_hosts)
 {
 	struct world w;
@@ -204,8 +204,8 @@ Test(slots, many_users_of_silent_hosts)
 	world_close(&w);
 }
 
-/* Hosts that answered once and fell silent hold one slot each, and count among the silent. */
-Test(slots, hosts_that_fall_silent)
+/* Hosts that answered once and became silent use one slot each, and count among the silent ones. */
+Test(slots, hosts_that_become_silent)
 {
 	struct world w;
 
@@ -229,7 +229,7 @@ Test(slots, hosts_that_fall_silent)
 	world_close(&w);
 }
 
-/* 50 slow hosts that answer, mail of 50 users for each: there is room for others all the time. */
+/* 50 slow hosts that answer, mail of 50 users for each: others always find room. */
 Test(slots, slow_hosts_leave_room)
 {
 	struct world w;
@@ -250,8 +250,8 @@ Test(slots, slow_hosts_leave_room)
 	world_close(&w);
 }
 
-/* A user with mail for many destinations that answer, alone: four fifths; a second one begins at
- * once, and both come to an end. */
+/* A user with mail for many destinations that answer, alone: four fifths; a second user begins at
+ * once, and the mail of both ends. */
 Test(slots, a_user_alone_leaves_a_fifth)
 {
 	struct world w;
@@ -280,7 +280,7 @@ Test(slots, a_user_alone_leaves_a_fifth)
 }
 
 /* 421 after MAIL: one slot; again: a pause that grows, and one attempt after it. */
-Test(slots, busy_hosts_are_left_alone)
+Test(slots, busy_hosts_get_one_slot_and_then_a_pause)
 {
 	struct world w;
 	struct mail *m;
@@ -300,7 +300,7 @@ Test(slots, busy_hosts_are_left_alone)
 	world_close(&w);
 }
 
-/* 20,000 messages of 1,000 users to 500 hosts within 10 s: how long the healthy ones wait at most.
+/* 20,000 messages of 1,000 users to 500 hosts within 10 s: the longest wait for hosts that answer.
  */
 static int64_t
 crowd_ms(bool has_bad_hosts)
@@ -331,7 +331,7 @@ crowd_ms(bool has_bad_hosts)
 	return worst;
 }
 
-Test(slots, a_crowd_with_bad_hosts)
+Test(slots, many_users_and_hosts_some_of_them_bad)
 {
 	int64_t without = crowd_ms(false), with = crowd_ms(true);
 
@@ -340,7 +340,7 @@ Test(slots, a_crowd_with_bad_hosts)
 	cr_assert_leq(with, without + 100);
 }
 
-/* Small numbers: one slot in all still serves everybody in turn. */
+/* Small numbers: with one slot in all, everybody still has a turn. */
 Test(slots, a_single_slot)
 {
 	struct schedule_limits limits = {1, 1, retry_ms, 2};

@@ -1,5 +1,5 @@
-/* While what becomes of a delivery cannot be stored, none is begun: it would be made again after a
- * restart. */
+/* While the outcome of a delivery cannot be stored, no delivery begins: it would be repeated after
+ * a restart. */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ storing_begin(struct rig *r)
 	rig_until(r, &r->stored, STORING_MAIL);
 }
 
-/* The disk takes what is written again, and the second attempt of each ends well. */
+/* The disk can be written again, and the second attempt of each succeeds. */
 static void
 storing_goes_on(struct rig *r)
 {
@@ -34,8 +34,8 @@ storing_goes_on(struct rig *r)
 	rig_until(r, &r->stored, 2 * STORING_MAIL);
 }
 
-/* A disk that is known to be read-only, and one that became so since anything was stored. */
-Test(storage_check, none_is_begun_on_a_disk_that_cannot_be_written, .timeout = 60)
+/* A disk that is known to be read-only, and one that became so since the last write. */
+Test(storage_check, no_delivery_begins_on_a_disk_that_cannot_be_written, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -58,8 +58,9 @@ Test(storage_check, none_is_begun_on_a_disk_that_cannot_be_written, .timeout = 6
 	rig_end(&r);
 }
 
-/* Something was stored a moment ago; then a message was refused, which the disk did not take. */
-Test(storage_check, none_is_begun_after_a_message_that_could_not_be_written, .timeout = 60)
+/* Something was stored a moment ago; then a message was refused, because the disk could not be
+ * written. */
+Test(storage_check, no_delivery_begins_after_a_message_that_could_not_be_written, .timeout = 60)
 {
 	static struct rig r;
 
@@ -76,8 +77,8 @@ Test(storage_check, none_is_begun_after_a_message_that_could_not_be_written, .ti
 	rig_end(&r);
 }
 
-/* The same, and its body is in a file of its own: the log was not touched. */
-Test(storage_check, none_is_begun_after_a_body_that_could_not_be_written, .timeout = 60)
+/* The same with a body in a file of its own: the log was not written. */
+Test(storage_check, no_delivery_begins_after_a_body_that_could_not_be_written, .timeout = 60)
 {
 	static struct rig r;
 	static char body[RIG_FD_BODY];
@@ -102,9 +103,9 @@ Test(storage_check, none_is_begun_after_a_body_that_could_not_be_written, .timeo
 	rig_end(&r);
 }
 
-/* What is under way ends; each status that is not stored has its line, and the next deliveries wait
- * for all of them. */
-Test(storage_check, a_disk_that_fails_while_some_are_under_way, .timeout = 60)
+/* Running attempts end; each status that is not stored has its log line, and further deliveries
+ * wait for all of them. */
+Test(storage_check, a_disk_that_fails_during_attempts, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();
@@ -135,8 +136,9 @@ Test(storage_check, a_disk_that_fails_while_some_are_under_way, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The lines have a bound, and the end, which does not wait for them, tells how many are lost. */
-Test(storage_check, statuses_that_were_never_stored, .timeout = 60)
+/* The number of lines is bounded; the end of the role does not wait for them, and logs how many are
+ * lost. */
+Test(storage_check, statuses_that_were_never_stored_are_counted, .timeout = 60)
 {
 	enum { MANY = STORAGE_CHECK_LOGGED_MAX + 2 };
 	static struct rig r;
@@ -165,8 +167,8 @@ Test(storage_check, statuses_that_were_never_stored, .timeout = 60)
 	cr_expect_eq(rig_count_words(log, text), 1);
 }
 
-/* A full disk is emptied by delivering. */
-Test(storage_check, a_full_disk_does_not_keep_deliveries, .timeout = 60)
+/* Deliveries go on with a full disk and make room. */
+Test(storage_check, a_full_disk_does_not_stop_deliveries, .timeout = 60)
 {
 	static struct rig r;
 	int log = rig_keep_log();

@@ -1,5 +1,4 @@
-/* What a hold of a suspended user says of mail that its sessions hand over, and of what is told of
- * it. */
+/* Holds of suspended users: mail that their sessions still hand over, and the alerts about it. */
 #include "base/clock.h"
 #include "queue/suspended_holds.h"
 #include "rig.h"
@@ -14,8 +13,8 @@ says(struct rig *r, const char *verb, const char *const *values, const char *tex
 	cr_expect_str_eq(r->done_text, text, "%s: %s", verb, r->done_text);
 }
 
-/* The user's account is suspended while a message of his is on its way to the disk. */
-Test(suspended_holds, a_hold_waits_for_what_is_being_stored, .timeout = 60)
+/* The account is suspended while a message of the user is being stored. */
+Test(suspended_holds, a_hold_waits_for_messages_that_are_being_stored, .timeout = 60)
 {
 	static struct rig r;
 	struct msgid later = {.number = 1};
@@ -29,7 +28,7 @@ Test(suspended_holds, a_hold_waits_for_what_is_being_stored, .timeout = 60)
 	while (!r.disk->unwritten_blocked)
 		rig_wait(&r, 10);
 	rig_admin_soon(&r, "queue.hold", suspended_hold);
-	/* commands are looked at in turn: this one is answered when the hold has been */
+	/* commands run in turn: this one is answered after the hold */
 	rig_admin(&r, "queue.list", rig_nothing);
 	cr_expect_eq(r.dones, 1, "it waits");
 	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
@@ -52,8 +51,8 @@ Test(suspended_holds, a_hold_waits_for_what_is_being_stored, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Who resumes the account gives its mail free, also what is still on its way. */
-Test(suspended_holds, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout = 60)
+/* A resume of the account releases its mail, also mail that is still being stored. */
+Test(suspended_holds, a_release_ends_the_hold_of_later_mail, .timeout = 60)
 {
 	static struct rig r;
 
@@ -77,9 +76,8 @@ Test(suspended_holds, a_release_ends_what_a_hold_says_of_mail_to_come, .timeout 
 
 static const char *const suspended[] = {"user suspended", "user suspended: phished"};
 
-/* The tool names the state and the reason of what it releases: that is all that the user's
- * suspension held. */
-Test(suspended_holds, a_resumed_user_s_mail_to_come_is_not_held, .timeout = 60)
+/* The tool gives the state and the reason: all that the suspension of the user held is released. */
+Test(suspended_holds, later_mail_of_a_resumed_user_is_not_held, .timeout = 60)
 {
 	for (size_t i = 0; i < sizeof suspended / sizeof *suspended; i++) {
 		static struct rig r;
@@ -100,8 +98,8 @@ Test(suspended_holds, a_resumed_user_s_mail_to_come_is_not_held, .timeout = 60)
 	}
 }
 
-/* The disk stands, and whoever gave the first command hears no more of it. */
-Test(suspended_holds, a_resumed_user_s_mail_under_way_is_not_held, .timeout = 60)
+/* The disk is blocked, and the client of the first command gets no answer. */
+Test(suspended_holds, mail_of_a_resumed_user_that_is_being_stored_is_not_held, .timeout = 60)
 {
 	static struct rig r;
 
@@ -123,8 +121,8 @@ Test(suspended_holds, a_resumed_user_s_mail_under_way_is_not_held, .timeout = 60
 	rig_end(&r);
 }
 
-/* The disk takes the message and not its hold: that is told, and the message is delivered. */
-Test(suspended_holds, a_hold_of_a_new_message_that_cannot_be_stored_is_told, .timeout = 60)
+/* The disk stores the message and not its hold: that is reported, and the message is delivered. */
+Test(suspended_holds, a_hold_of_a_new_message_that_cannot_be_stored_is_reported, .timeout = 60)
 {
 	static struct rig r;
 
@@ -154,8 +152,8 @@ static const struct {
     {"older", "90s"}, {"id", "1R8K3M7Q4TB2-1"},
 };
 
-/* Who looks what would be released, or releases a part of it, does not resume the user. */
-Test(suspended_holds, a_release_of_a_part_leaves_what_a_hold_says_of_mail_to_come, .timeout = 60)
+/* A dry run of a release, or a release of a part, does not resume the user. */
+Test(suspended_holds, a_release_of_a_part_leaves_the_hold_of_later_mail, .timeout = 60)
 {
 	for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++) {
 		static struct rig r;
@@ -172,9 +170,9 @@ Test(suspended_holds, a_release_of_a_part_leaves_what_a_hold_says_of_mail_to_com
 	}
 }
 
-/* More users than are remembered: what is queued is held, and who asked hears that this is not all.
- */
-Test(suspended_holds, a_hold_that_cannot_be_remembered_holds_what_is_queued, .timeout = 60)
+/* More users than there is room for: queued mail is held, and the answer reports that this is not
+ * all. */
+Test(suspended_holds, without_room_for_a_hold_queued_mail_is_held, .timeout = 60)
 {
 	static struct rig r;
 	char account[32];
@@ -186,7 +184,7 @@ Test(suspended_holds, a_hold_that_cannot_be_remembered_holds_what_is_queued, .ti
 		says(&r, "queue.hold", WITH("account", account, "coming", "yes"),
 		    "0 messages changed\n");
 	}
-	/* of one that is remembered already: in its place */
+	/* of one that has a hold already: it is replaced */
 	says(&r, "queue.hold", WITH("account", "USER7@example.com", "coming", "yes"),
 	    "0 messages changed\n");
 	rig_admin(&r, "queue.hold", WITH("account", alice, "coming", "yes"));
@@ -208,8 +206,8 @@ Test(suspended_holds, a_hold_that_cannot_be_remembered_holds_what_is_queued, .ti
 	rig_end(&r);
 }
 
-/* Main, which tells the postmaster of a suspended login, hears how much of its mail is held. */
-Test(suspended_holds, a_hold_of_a_suspended_user_is_told_to_main, .timeout = 60)
+/* The alert about a suspended login has the number of its messages that are held. */
+Test(suspended_holds, a_hold_of_a_suspended_user_causes_an_alert, .timeout = 60)
 {
 	static struct rig r;
 
@@ -228,8 +226,8 @@ Test(suspended_holds, a_hold_of_a_suspended_user_is_told_to_main, .timeout = 60)
 	rig_end(&r);
 }
 
-/* What was held before is held too; who only looks what would be held holds nothing. */
-Test(suspended_holds, what_is_held_already_is_told_to_main, .timeout = 60)
+/* Mail that was held before is held too; a dry run holds nothing. */
+Test(suspended_holds, the_alert_counts_mail_that_was_held_before, .timeout = 60)
 {
 	static struct rig r;
 
@@ -248,8 +246,8 @@ Test(suspended_holds, what_is_held_already_is_told_to_main, .timeout = 60)
 	rig_end(&r);
 }
 
-/* An object that main knows is not told twice in a day: what is held at last is another one. */
-Test(suspended_holds, a_hold_that_could_not_be_stored_is_told_to_main, .timeout = 60)
+/* Main sends a notice about the same object once a day: the final number has another object. */
+Test(suspended_holds, the_alert_reports_a_hold_that_could_not_be_stored, .timeout = 60)
 {
 	static struct rig r;
 

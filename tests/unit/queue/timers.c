@@ -68,7 +68,7 @@ Test(timers, are_moved_and_removed_anywhere)
 	mem_free(t);
 }
 
-Test(timers, the_same_moment_and_none)
+Test(timers, equal_times_and_an_empty_heap)
 {
 	struct timers h;
 	struct timer a = {0}, b = {0};

@@ -1,12 +1,12 @@
-/* What the queue believes of relay, and how long it waits for it: relay is silent, late, says
- * things twice, or tells of messages that it was not given. */
+/* What the queue accepts from relay, and how long it waits: relay is silent, late, repeats itself,
+ * or reports messages that it was not given. */
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "rig.h"
 #include "spool/spool_names.h"
 
-/* an attempt may take half a second, and relay is given 55 ms more to end it */
+/* an attempt may take half a second, and relay has 55 ms more to end it */
 #define HASTY(retry) \
 	"retry = [ \"" retry "\" ]; }; " \
 	"timeouts: { attempt = \"300ms\"; body = \"100ms\"; final = \"100ms\";"
@@ -46,8 +46,8 @@ Test(trust, relay_never_answers, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Nothing in the attempt could be read there, or only its message. */
-Test(trust, relay_cannot_read_the_job, .timeout = 60)
+/* Relay could read nothing of the attempt, or only the message's id. */
+Test(trust, relay_cannot_read_the_attempt, .timeout = 60)
 {
 	static struct rig r;
 	struct rig_attempt attempt;
@@ -66,8 +66,8 @@ Test(trust, relay_cannot_read_the_job, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Relay is about to end: nothing was begun, and nothing waits for an hour. */
-Test(trust, relay_declines_the_job, .timeout = 60)
+/* Relay is about to stop: no attempt was begun, and nothing waits for an hour. */
+Test(trust, relay_stops_before_the_attempt, .timeout = 60)
 {
 	static struct rig r;
 	struct rig_attempt attempt;
@@ -98,8 +98,9 @@ put_file(struct rig *r)
 	rig_attempt(r, 0);
 }
 
-/* Relay read a body wrong; the queue reads it as well, and holds it only when that is damaged. */
-Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
+/* Relay read a body wrong; the queue reads it as well, and holds the message only when it is
+ * damaged. */
+Test(trust, relay_reports_a_damaged_body, .timeout = 60)
 {
 	static struct rig r;
 	char name[SPOOL_NAMES_BYTES], path[128];
@@ -114,7 +115,7 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 	cr_assert_eq(r.row_count, 0, "its bytes are what was stored");
 	snprintf(path, sizeof path, "%s/%s", r.directory, spool_names_body(rig_id(1), name));
 	fd = open(path, O_WRONLY);
-	cr_assert_eq(pwrite(fd, "Y", 1, 1150000), 1); /* not in the first piece that is read */
+	cr_assert_eq(pwrite(fd, "Y", 1, 1150000), 1); /* not in the first part that is read */
 	close(fd);
 	rig_results(&r, &r.attempts[1], 451, "damaged");
 	for (int i = 0; i < 500; i++) {
@@ -131,8 +132,8 @@ Test(trust, relay_says_that_a_body_is_damaged, .timeout = 60)
 	rig_end(&r);
 }
 
-/* As it should be: results follow, and that is an attempt like any other. */
-Test(trust, relay_ends_what_is_cancelled, .timeout = 60)
+/* In the normal case results follow, and it is an attempt like any other. */
+Test(trust, relay_ends_a_cancelled_attempt, .timeout = 60)
 {
 	static struct rig r;
 
@@ -149,7 +150,7 @@ Test(trust, relay_ends_what_is_cancelled, .timeout = 60)
 	rig_end(&r);
 }
 
-/* What comes after the attempt was given up is no reason to deliver again. */
+/* A result after the attempt was given up does not cause another delivery. */
 Test(trust, relay_answers_late, .timeout = 60)
 {
 	static struct rig r;
@@ -169,7 +170,7 @@ Test(trust, relay_answers_late, .timeout = 60)
 	rig_end(&r);
 }
 
-/* The next attempt runs already: it is heard as well, and counts once. */
+/* The next attempt runs already: its result is accepted as well, and counts once. */
 Test(trust, relay_answers_late_and_the_next_attempt_too, .timeout = 60)
 {
 	static struct rig r;
@@ -205,8 +206,9 @@ Test(trust, relay_answers_twice, .timeout = 60)
 	rig_end(&r);
 }
 
-/* Held messages, other recipients and other attempts: refused, and relay is told to forget them. */
-Test(trust, results_of_what_relay_was_not_given, .timeout = 60)
+/* Held messages, other recipients and other attempts: refused, and acknowledged so that relay
+ * forgets them. */
+Test(trust, results_for_attempts_that_relay_was_not_given_are_refused, .timeout = 60)
 {
 	static struct rig r;
 	struct rig_attempt forged;
@@ -241,7 +243,7 @@ Test(trust, results_of_what_relay_was_not_given, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A new queue believes what was given to relay by the one before it, and only that. */
+/* A new queue accepts results of attempts of the earlier queue process, and no others. */
 Test(trust, results_and_running_after_a_restart, .timeout = 60)
 {
 	static struct rig r;
@@ -277,8 +279,8 @@ Test(trust, results_and_running_after_a_restart, .timeout = 60)
 	rig_end(&r);
 }
 
-/* RFC 5321 section 3.8: a host that wants no more for now did not look at the message: a try, but
- * the next pause is not longer for it. */
+/* RFC 5321 section 3.8: a host that accepts no more for now did not look at the message: a try, but
+ * the next pause is not longer. */
 Test(trust, busy_makes_no_pause_longer, .timeout = 60)
 {
 	static struct rig r;
@@ -291,7 +293,7 @@ Test(trust, busy_makes_no_pause_longer, .timeout = 60)
 	rig_end(&r);
 }
 
-/* What is wrong here makes no pause longer either, and what is stored says the same. */
+/* A local failure makes no pause longer either, and the stored state agrees. */
 Test(trust, a_local_failure_makes_no_pause_longer, .timeout = 60)
 {
 	static struct rig r;
@@ -308,7 +310,7 @@ Test(trust, a_local_failure_makes_no_pause_longer, .timeout = 60)
 	rig_end(&r);
 }
 
-/* A commit that fails after it was taken gives back what was reserved for it. */
+/* A commit that fails after it was accepted gives back its reserved tokens. */
 Test(trust, a_failed_commit_costs_no_limit, .timeout = 60)
 {
 	static struct rig r;
