@@ -12,8 +12,8 @@
 struct message_admin { struct str verb, values, by, claimed_name; };
 struct message_admin_row { struct str values; };
 struct message_admin_done { uint8_t exit_code; struct str text; };
-/* control -> queue, with the number of the ADMIN, see queue/admin_flow.h; is_gone: the reader of
- * the answer has closed. */
+/* control -> queue, with the number of the ADMIN, see queue/admin/admin_flow.h; is_gone: the reader
+ * of the answer has closed. */
 struct message_admin_taken { uint32_t bytes; bool is_gone; };
 
 #endif

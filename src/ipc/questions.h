@@ -34,7 +34,7 @@ enum {
 	MESSAGE_COMMAND_QUICK_MS = 5000,
 };
 
-/* Bytes of rows that may be sent before their reader takes them, see queue/admin_flow.h. */
+/* Bytes of rows that may be sent before their reader takes them, see queue/admin/admin_flow.h. */
 enum { MESSAGE_ROWS_WINDOW = 256 << 10 };
 
 /* The row of a type; NULL: it expects no answer. */

@@ -11,7 +11,7 @@
 #include "queue/dispatch_log.h"
 #include "queue/lifetime.h"
 #include "queue/outcomes.h"
-#include "queue/reports.h"
+#include "queue/reports/reports.h"
 #include "queue/ticket_key.h"
 
 enum {

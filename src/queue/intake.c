@@ -12,10 +12,10 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "mail/header.h"
-#include "queue/dsn.h"
+#include "queue/admin/suspended_holds.h"
 #include "queue/intake_files.h"
 #include "queue/leases.h"
-#include "queue/suspended_holds.h"
+#include "queue/reports/dsn.h"
 #include "spool/frame.h"
 
 enum {

@@ -5,7 +5,7 @@
 #ifndef QUEUE_INTAKE_H
 #define QUEUE_INTAKE_H
 
-#include "queue/admin_command.h"
+#include "queue/admin/admin_command.h"
 
 void intake_init(struct queue *q);
 void intake_clear(struct queue *q);

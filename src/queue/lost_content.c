@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "queue/last_attempt.h"
 #include "queue/outcomes.h"
-#include "queue/reports.h"
+#include "queue/reports/reports.h"
 #include "spool/lost_record.h"
 #include "spool/spool_fault.h"
 

@@ -15,7 +15,7 @@
 #include "queue/lost_content.h"
 #include "queue/outcome_kind.h"
 #include "queue/outcome_log.h"
-#include "queue/reports.h"
+#include "queue/reports/reports.h"
 #include "queue/status_updates.h"
 #include "queue/ticket_key.h"
 #include "spool/spool_fault.h"

@@ -10,7 +10,7 @@
 #include "ipc/role.h"
 #include "queue/queued.h"
 #include "queue/rate_limits.h"
-#include "queue/schedule.h"
+#include "queue/schedule/schedule.h"
 #include "queue/size_reservations.h"
 #include "queue/storage_check.h"
 #include "queue/tickets.h"

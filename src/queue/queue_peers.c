@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/admin.h"
-#include "queue/admin_flow.h"
+#include "queue/admin/admin.h"
+#include "queue/admin/admin_flow.h"
 #include "queue/dispatch.h"
 #include "queue/expiry.h"
 #include "queue/intake.h"

@@ -10,7 +10,7 @@
 
 #include "base/map.h"
 #include "mail/envelope.h"
-#include "queue/schedule.h"
+#include "queue/schedule/schedule.h"
 #include "spool/spool.h"
 
 struct queued_message;

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
-#include "queue/reports.h"
+#include "queue/reports/reports.h"
 
 struct status_update_write {
 	TAILQ_ENTRY(status_update_write) link;

@@ -439,7 +439,7 @@ def used_codes(files, name, outside=()):
 def exit_codes_are_told():
     """the exit codes of the manuals are those of the code"""
     tool = used_codes(["src/tool/tool.h"], "EX") | used_codes(["src/auth/user_admin.h"], "USER_ADMIN") | \
-        used_codes(["src/queue/admin.c", "src/control/control.c"], "EXIT")
+        used_codes(["src/queue/admin/admin.c", "src/control/control.c"], "EXIT")
     # what a reload that main refuses ends with
     refusing = "".join(text_of(f"src/main/{name}.c") for name in ("daemon_admin", "resources", "resources_tls"))
     tool |= {value for word, value in re.findall(r"\b(EXIT_[A-Z_]+) = (\d+)", text_of("src/main/daemon.h")) if word in refusing}

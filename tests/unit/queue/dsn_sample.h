@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_QUEUE_DSN_SAMPLE_H
 #define TESTS_UNIT_QUEUE_DSN_SAMPLE_H
 
-#include "queue/dsn.h"
+#include "queue/reports/dsn.h"
 
 enum { BIG = 60000 };
 

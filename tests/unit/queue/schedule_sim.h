@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_QUEUE_SCHEDULE_SIM_H
 #define TESTS_UNIT_QUEUE_SCHEDULE_SIM_H
 
-#include "queue/schedule.h"
+#include "queue/schedule/schedule.h"
 #include "support.h"
 
 enum { SIM_USERS = 8, MINUTE_MS = 60000, HOUR_MS = 3600000 };

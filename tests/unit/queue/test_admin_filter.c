@@ -1,4 +1,4 @@
-#include "queue/admin_filter.h"
+#include "queue/admin/admin_filter.h"
 
 #include "ipc/message.h"
 #include "support.h"

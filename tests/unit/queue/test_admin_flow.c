@@ -1,5 +1,5 @@
 /* How much of a long answer the queue sends while the reader of the tool does not read. */
-#include "queue/admin_flow.h"
+#include "queue/admin/admin_flow.h"
 
 #include "rig.h"
 

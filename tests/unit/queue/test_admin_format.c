@@ -1,5 +1,5 @@
 /* The rows for the operator, from a running queue. */
-#include "queue/admin_format.h"
+#include "queue/admin/admin_format.h"
 
 #include "rig.h"
 #include "spool/spool_threads.h"

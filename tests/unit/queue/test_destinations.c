@@ -1,4 +1,4 @@
-#include "queue/destinations.h"
+#include "queue/schedule/destinations.h"
 
 #include "support.h"
 

@@ -1,4 +1,4 @@
-#include "queue/domains.h"
+#include "queue/schedule/domains.h"
 
 #include "support.h"
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "queue/lookups.h"
-#include "queue/schedule.h"
+#include "queue/schedule/lookups.h"
+#include "queue/schedule/schedule.h"
 
 enum { MANY = 3000, DOMAIN_BYTES = 32, ALONE = SCHED_LOOKUPS_MAX / 3 };
 

@@ -2,8 +2,8 @@
  * killed at every point of that, and the request repeated. */
 #include "base/clock.h"
 #include "mail/header.h"
-#include "queue/dsn.h"
-#include "queue/notice_mail.h"
+#include "queue/reports/dsn.h"
+#include "queue/reports/notice_mail.h"
 #include "rig.h"
 #include "support/ask.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "queue/dispatch.h"
-#include "queue/reports.h"
+#include "queue/reports/reports.h"
 #include "rig.h"
 
 enum { DOMAINS = 50, OWED = 5000, OWED_ROUND = 100 };

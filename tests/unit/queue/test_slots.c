@@ -1,7 +1,7 @@
 /* slots: which users and destinations get how many slots, with a simulated clock: hosts that are
  * silent or slow, users that send to them, and a user who does not. */
 #include "base/mem.h"
-#include "queue/schedule.h"
+#include "queue/schedule/schedule.h"
 #include "support.h"
 
 enum { CONCURRENCY = 500, WINDOW = 10, SECOND_MS = 1000, STEP_MS = 10, USERS_MAX = 1000 };

@@ -1,6 +1,6 @@
 /* Holds of suspended users: mail that their sessions still hand over, and the alerts about it. */
 #include "base/clock.h"
-#include "queue/suspended_holds.h"
+#include "queue/admin/suspended_holds.h"
 #include "rig.h"
 
 static const char alice[] = "alice@example.com";

@@ -1,4 +1,4 @@
-#include "queue/timers.h"
+#include "queue/schedule/timers.h"
 
 #include "base/mem.h"
 #include "support.h"

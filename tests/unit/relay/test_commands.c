@@ -1,7 +1,7 @@
 /*
  * The SMTP client sends exactly one line for each command, whatever the stored envelope contains.
- * An envelope that can be decoded does not contain such texts (see tests/unit/mail/test_envelope.c), but
- * the client does not rely on that.
+ * An envelope that can be decoded does not contain such texts (see
+ * tests/unit/mail/test_envelope.c), but the client does not rely on that.
  */
 #include <criterion/criterion.h>
 

@@ -1,0 +1,409 @@
+/*
+ * admin_changes: see the header.
+ */
+#include "queue/admin/admin_changes.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/dispatch_deadlines.h"
+#include "queue/reports/reports.h"
+
+/* Changes the message when the change is durable; error: it is not durable, and the message stays
+ * as it was.  False: there was nothing left to change.  The message may be freed afterwards. */
+typedef bool admin_change_fn(struct admin_command *command, struct queued_message *e, int error);
+
+struct admin_change {
+	LIST_ENTRY(admin_change) link;
+	struct admin_command *command;
+	struct msgid id;
+	admin_change_fn *apply;
+};
+
+static void
+admin_change_free(struct admin_change *c)
+{
+	LIST_REMOVE(c, link);
+	mem_free(c);
+}
+
+static void
+admin_change_stored(int error, void *arg)
+{
+	struct admin_change *c = arg;
+	struct admin_command *command = c->command;
+	struct queued_message *e = queued_find(&command->queue->queued, c->id);
+	bool is_changed = e && c->apply(command, e, error);
+
+	command->unstored--;
+	if (is_changed)
+		admin_command_changed(command, c->id);
+	else if (error && error != ENOENT) {
+		command->error = error;
+		command->failed++;
+	}
+	admin_change_free(c);
+	queue_wake_admin(command->queue);
+}
+
+/* False: it could not be appended. */
+static bool
+admin_change_store(struct admin_command *command, struct queued_message *e,
+    const struct spool_batch *entries, admin_change_fn *apply)
+{
+	struct admin_change *c = MEM_NEW(struct admin_change);
+	struct spool_batch batch = *entries;
+
+	*c = (struct admin_change){.command = command, .id = e->id, .apply = apply};
+	LIST_INSERT_HEAD(&command->changes, c, link);
+	batch.urgency = SPOOL_NOW;
+	batch.fn = admin_change_stored;
+	batch.arg = c;
+	if (spool_append(command->queue->spool, &batch) == 0) {
+		command->unstored++;
+		return true;
+	}
+	/* ENOENT: the spool has no open recipient of it any more */
+	if (errno != ENOENT) {
+		command->error = errno;
+		command->failed++;
+	}
+	admin_change_free(c);
+	return false;
+}
+
+void
+admin_changes_forget(struct admin_command *command)
+{
+	struct admin_change *c;
+
+	while ((c = LIST_FIRST(&command->changes)))
+		admin_change_free(c);
+}
+
+/* ---- hold and release ---- */
+
+/* Relay ends each attempt whose host does not have the whole message yet; what is still open then
+ * stays in the queue, held. */
+static bool
+admin_change_apply_hold(struct admin_command *command, struct queued_message *e, int error)
+{
+	command->held += !error && e->is_held;
+	if (error || e->is_held)
+		return false;
+	queued_message_hold(&command->queue->queued, e, true);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (e->deliveries[i].attempt)
+			dispatch_deadline_cancel(e->deliveries[i].attempt);
+		else
+			schedule_remove(command->queue->schedule, &e->deliveries[i].sched);
+	return true;
+}
+
+/* As `queue retry` does: an operator who releases a message wants to see the result at once. */
+static void
+admin_change_retry_now(struct queue *q, struct delivery *delivery)
+{
+	int64_t now = clock_ms();
+
+	queue_schedule(q, delivery, now);
+	schedule_retry_now(q->schedule, &delivery->sched, now);
+}
+
+static bool
+admin_change_apply_release(struct admin_command *command, struct queued_message *e, int error)
+{
+	if (error || !e->is_held)
+		return false;
+	command->damaged += e->is_damaged;
+	queued_message_hold(&command->queue->queued, e, false);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (!e->deliveries[i].attempt)
+			admin_change_retry_now(command->queue, &e->deliveries[i]);
+	return true;
+}
+
+static const struct str admin_change_who = STR("operator"), admin_change_colon = STR(": ");
+
+struct str
+admin_changes_hold_why(const struct admin_command *command, struct buf *room)
+{
+	size_t most = SPOOL_DETAIL_MAX - admin_change_who.n - admin_change_colon.n;
+
+	buf_adds(room, admin_change_who);
+	if (command->reason.n) {
+		buf_adds(room, admin_change_colon);
+		buf_adds(room, str_upto(command->reason, most));
+	}
+	return buf_str(room);
+}
+
+/* Removes this beginning from *text; false: it begins otherwise. */
+static bool
+admin_change_skip_prefix(struct str *text, struct str beginning)
+{
+	if (!str_starts(*text, beginning))
+		return false;
+	*text = str_from(*text, beginning.n);
+	return true;
+}
+
+bool
+admin_changes_is_held_for(const struct admin_command *command, struct str why)
+{
+	return admin_change_skip_prefix(&why, admin_change_who) &&
+	       admin_change_skip_prefix(&why, admin_change_colon) &&
+	       admin_change_skip_prefix(&why, command->held_for) &&
+	       (why.n == 0 || str_starts(why, admin_change_colon));
+}
+
+static bool
+admin_change_is_held_for(const struct admin_command *command, const struct queued_message *e)
+{
+	struct spool_message m;
+
+	return spool_find(command->queue->spool, e->id, &m) &&
+	    admin_changes_is_held_for(command, m.held_why);
+}
+
+/* False: it could not be appended. */
+static bool
+store_hold(
+    struct admin_command *command, struct queued_message *e, bool is_held, admin_change_fn *apply)
+{
+	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
+	struct spool_batch batch = {.entries = &entry, .count = 1};
+	struct buf why;
+	bool is_appended;
+
+	buf_init(&why, SPOOL_DETAIL_MAX);
+	entry.hold.is_held = is_held;
+	if (is_held)
+		entry.hold.why = admin_changes_hold_why(command, &why);
+	is_appended = admin_change_store(command, e, &batch, apply);
+	buf_clear(&why);
+	return is_appended;
+}
+
+bool
+admin_changes_would_hold(const struct admin_command *command, const struct queued_message *e)
+{
+	(void)command;
+	return !e->is_held;
+}
+
+bool
+admin_changes_would_release(const struct admin_command *command, const struct queued_message *e)
+{
+	return e->is_held && (command->held_for.n == 0 || admin_change_is_held_for(command, e));
+}
+
+void
+admin_changes_hold(struct admin_command *command, struct queued_message *e)
+{
+	(void)store_hold(command, e, true, admin_change_apply_hold);
+}
+
+void
+admin_changes_release(struct admin_command *command, struct queued_message *e)
+{
+	(void)store_hold(command, e, false, admin_change_apply_release);
+}
+
+/* The hold failed: the message is delivered, and the command counts it as failed. */
+static void
+admin_change_schedule(struct queue *q, struct queued_message *e)
+{
+	for (size_t i = 0; i < e->delivery_count; i++)
+		queue_schedule(q, &e->deliveries[i], e->deliveries[i].sched.due_ms);
+	queue_wake(q);
+}
+
+static bool
+admin_change_apply_new_hold(struct admin_command *command, struct queued_message *e, int error)
+{
+	if (error)
+		admin_change_schedule(command->queue, e);
+	return admin_change_apply_hold(command, e, error);
+}
+
+void
+admin_changes_hold_new(struct admin_command *command, struct queued_message *e)
+{
+	queued_message_hold(&command->queue->queued, e, false);
+	if (!store_hold(command, e, true, admin_change_apply_new_hold))
+		admin_change_schedule(command->queue, e);
+}
+
+static bool
+change_is_of_holds(const struct admin_command *command)
+{
+	return command->verb->fn == admin_changes_hold ||
+	       command->verb->fn == admin_changes_release;
+}
+
+bool
+admin_changes_wait_for_others(const struct admin_command *command)
+{
+	const struct admin_command *earlier;
+
+	if (!change_is_of_holds(command))
+		return false;
+	TAILQ_FOREACH(earlier, &command->queue->admin_commands, link) {
+		if (earlier == command)
+			return false;
+		if (earlier->unstored && earlier->verb != command->verb &&
+		    change_is_of_holds(earlier))
+			return true;
+	}
+	return false;
+}
+
+/* ---- retry ---- */
+
+bool
+admin_changes_would_retry(const struct admin_command *command, const struct queued_message *e)
+{
+	(void)command;
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (schedule_may_retry_now(&e->deliveries[i].sched))
+			return true;
+	return false;
+}
+
+void
+admin_changes_retry(struct admin_command *command, struct queued_message *e)
+{
+	for (size_t i = 0; i < e->delivery_count; i++)
+		schedule_retry_now(command->queue->schedule, &e->deliveries[i].sched, clock_ms());
+	admin_command_changed(command, e->id);
+}
+
+/* ---- delete ---- */
+
+/* An open recipient fails.  One about which a report is owed keeps its outcome, and no report is
+ * sent. */
+static struct spool_recipient
+deletion_of(const struct queued_message *e, uint32_t number)
+{
+	const struct queued_recipient *recipient = &e->recipients[number - 1];
+	struct spool_recipient r = {.number = number, .is_settled = true};
+
+	r.outcome = recipient->is_owed ? (enum spool_outcome)recipient->outcome : SPOOL_FAILED;
+	r.marks = recipient->is_owed ? recipient->marks : MARK_DELETED;
+	return r;
+}
+
+static bool
+is_unsettled(const struct queued_recipient *recipient)
+{
+	return recipient->is_owed || queued_recipient_is_open(recipient);
+}
+
+static size_t
+list_deletions(const struct queued_message *e, struct spool_entry *to)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < e->recipient_count; i++) {
+		if (!is_unsettled(&e->recipients[i]))
+			continue;
+		to[count] = (struct spool_entry){.kind = SPOOL_STATUS, .id = e->id};
+		to[count].status = deletion_of(e, i + 1);
+		count++;
+	}
+	return count;
+}
+
+/* ---- log lines of a deletion ---- */
+
+static void
+log_unreported(const struct queued_message *e)
+{
+	struct log_line l;
+
+	if (e->owed == 0)
+		return;
+	log_begin(&l, LOG_NOTICE, "report");
+	log_id(&l, e->id, 0);
+	log_addr(&l, "to", queued_message_sender(e));
+	log_num(&l, "rcpts", e->owed);
+	log_str(&l, "status", STR("dropped"));
+	log_quoted(&l, "reason",
+	    STR("the message was deleted before its sender was told of these recipients"));
+	log_end(&l);
+}
+
+/* An attempt for this recipient is running in relay. */
+static void
+log_under_way(const struct queued_message *e, uint32_t number)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_NOTICE, "deliver");
+	log_id(&l, e->id, number);
+	log_str(&l, "status", STR("deleted"));
+	log_addr(&l, "to", queued_message_address(e, number));
+	log_quoted(&l, "text", STR("an attempt is under way and is ended if the host has not got "
+		"the whole message yet; if the host takes it, another line says so"));
+	log_end(&l);
+}
+
+/* Recipients that have been settled meanwhile keep their outcome. */
+static void
+delete_recipients(struct queue *q, struct queued_message *e)
+{
+	for (uint32_t i = 1; i <= e->recipient_count; i++) {
+		struct spool_recipient r = deletion_of(e, i);
+
+		if (!is_unsettled(&e->recipients[i - 1]))
+			continue;
+		if (e->recipients[i - 1].is_expected)
+			log_under_way(e, i);
+		queued_recipient_set_outcome(&q->queued, e, i, r.outcome, (uint8_t)r.marks);
+	}
+}
+
+static bool
+admin_change_apply_delete(struct admin_command *command, struct queued_message *e, int error)
+{
+	struct queue *q = command->queue;
+
+	if (error) {
+		e->is_deleting = false;
+		reports_check(q, e);
+		return false;
+	}
+	log_unreported(e);
+	delete_recipients(q, e);
+	for (size_t i = 0; i < e->delivery_count; i++)
+		if (e->deliveries[i].attempt) {
+			e->deliveries[i].attempt->is_deleted = true;
+			dispatch_deadline_cancel(e->deliveries[i].attempt);
+		} else {
+			schedule_remove(q->schedule, &e->deliveries[i].sched);
+		}
+	queue_finish_message(q, e);
+	return true;
+}
+
+bool
+admin_changes_would_delete(const struct admin_command *command, const struct queued_message *e)
+{
+	(void)command;
+	return e->open > 0;
+}
+
+void
+admin_changes_delete(struct admin_command *command, struct queued_message *e)
+{
+	struct spool_entry *entries = mem_new(e->recipient_count * sizeof *entries);
+	struct spool_batch batch = {.entries = entries};
+
+	batch.count = list_deletions(e, entries);
+	if (batch.count && admin_change_store(command, e, &batch, admin_change_apply_delete))
+		e->is_deleting = true;
+	mem_free(entries);
+}

@@ -1,0 +1,38 @@
+/*
+ * admin_changes: hold, release, delete, and retry, which stores nothing.  A change is appended to
+ * the spool first.  Only when it is durable the queue is changed and the operator gets the id of
+ * the message.  When it cannot be stored the message stays as it was and is counted in
+ * command->failed.  The message may be freed by each of these functions, at once or later.
+ */
+#ifndef QUEUE_ADMIN_ADMIN_CHANGES_H
+#define QUEUE_ADMIN_ADMIN_CHANGES_H
+
+#include "queue/admin/admin_command.h"
+
+void admin_changes_retry(struct admin_command *command, struct queued_message *e);
+void admin_changes_hold(struct admin_command *command, struct queued_message *e);
+/* For a message that was stored a moment ago and is queued as held: none of its deliveries is
+ * scheduled unless the hold cannot be stored. */
+void admin_changes_hold_new(struct admin_command *command, struct queued_message *e);
+/* "operator: phished"; it can never be confused with a hold because of damage. */
+struct str admin_changes_hold_why(const struct admin_command *command, struct buf *room);
+/* Ends every hold, or with command->held_for only the operator's holds with this reason, or with a
+ * reason that begins so and goes on after a colon. */
+void admin_changes_release(struct admin_command *command, struct queued_message *e);
+/* why: the reason of a hold.  Is it command->held_for? */
+bool admin_changes_is_held_for(const struct admin_command *command, struct str why);
+/* Settles every recipient; no report is owed any more afterwards. */
+void admin_changes_delete(struct admin_command *command, struct queued_message *e);
+bool admin_changes_would_retry(const struct admin_command *command, const struct queued_message *e);
+bool admin_changes_would_hold(const struct admin_command *command, const struct queued_message *e);
+bool admin_changes_would_release(
+    const struct admin_command *command, const struct queued_message *e);
+bool admin_changes_would_delete(
+    const struct admin_command *command, const struct queued_message *e);
+/* True: an earlier hold or release of the other kind is not durable yet.  The command looks at no
+ * message until it is, so that the last command decides. */
+bool admin_changes_wait_for_others(const struct admin_command *command);
+/* For the end of the queue role: no change becomes durable any more. */
+void admin_changes_forget(struct admin_command *command);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * admin_flow: see the header.
+ */
+#include "queue/admin/admin_flow.h"
+
+enum { ADMIN_FLOW_CONTROL_MAX = 1 << 20 };
+
+bool
+admin_flow_can_send(const struct admin_command *command)
+{
+	return !command->peer || channel_waiting(command->peer->channel) <= ADMIN_FLOW_CONTROL_MAX;
+}
+
+bool
+admin_flow_has_window(const struct admin_command *command)
+{
+	return !command->peer || command->is_client_gone ||
+	       command->untaken_bytes < MESSAGE_ROWS_WINDOW;
+}
+
+bool
+admin_flow_count_row(struct admin_command *command, size_t row_bytes)
+{
+	command->untaken_bytes += row_bytes;
+	return command->peer && !command->is_client_gone;
+}
+
+/* A command without a client ends, or goes on without rows when it changes messages. */
+void
+admin_flow_rows_taken(struct queue_peer *peer, const struct channel_packet *p)
+{
+	const struct message_admin_taken *m = &p->message->admin_taken;
+	struct admin_command *command;
+
+	TAILQ_FOREACH(command, &peer->queue->admin_commands, link)
+		if (command->peer == peer && command->call == p->call) {
+			command->untaken_bytes -=
+			    m->bytes < command->untaken_bytes ? m->bytes : command->untaken_bytes;
+			command->is_client_gone |= m->is_gone;
+			queue_wake_admin(peer->queue);
+			return;
+		}
+}

@@ -1,0 +1,76 @@
+/*
+ * domains: recipient domains, what is known about the destination of each, and the deliveries that
+ * wait for that.  For schedule.c.
+ */
+#ifndef QUEUE_SCHEDULE_DOMAINS_H
+#define QUEUE_SCHEDULE_DOMAINS_H
+
+#include "base/map.h"
+#include "queue/schedule/destinations.h"
+#include "queue/schedule/lookups.h"
+#include "queue/schedule/schedule.h"
+
+enum sched_domain_state {
+	SCHED_DOMAIN_UNKNOWN,
+	SCHED_DOMAIN_ASKED,
+	SCHED_DOMAIN_KNOWN,
+	SCHED_DOMAIN_DELAYED, /* a temporary failure; looked up again when its timer ends */
+	SCHED_DOMAIN_REFUSED,
+};
+
+struct sched_domain {
+	struct timer timer;
+	struct sched_lookup lookup; /* waiting: UNKNOWN; open: ASKED */
+	struct str name;
+	struct sched_destination *destination;           /* KNOWN */
+	struct smtp_status *status;       /* DELAYED, REFUSED */
+	struct sched_delivery *first, *last; /* ASKING */
+	struct sched_domain *next;    /* in todo */
+	int64_t found_ms;            /* of the last failure */
+	uint32_t references;         /* deliveries that are not IDLE */
+	uint32_t asking;             /* deliveries from first to last */
+	uint32_t failures;           /* in a row */
+	uint8_t state;
+	bool is_listed;
+	bool is_failure_unreported; /* DELAYED: no delivery has been deferred for it yet */
+};
+
+struct sched_domains {
+	struct map *by_name;
+	struct sched_domain *todo, *todo_last; /* domains with a pending step of the schedule */
+	struct sched_lookups lookups;
+	struct timers *timers;
+	struct sched_destinations *destinations;
+	uint8_t timer_kind;
+	size_t asking;
+	size_t delayed; /* of asking: their domain is DELAYED */
+};
+
+void sched_domains_init(struct sched_domains *all, struct timers *timers,
+    struct sched_destinations *destinations, uint8_t timer_kind);
+void sched_domains_clear(struct sched_domains *all);
+
+/* Finds or creates it. */
+struct sched_domain *sched_domains_get(struct sched_domains *all, struct str domain);
+/* Adds it to todo, unless it is there. */
+void sched_domains_list(struct sched_domains *all, struct sched_domain *d);
+void sched_domains_unlist_first(struct sched_domains *all);
+/* Requests a lookup, in the turn of the user of its first delivery. */
+void sched_domains_look_up(struct sched_domains *all, struct sched_domain *d);
+/* The next domain to look up, ASKED now; NULL: none. */
+struct sched_domain *sched_domains_next_lookup(struct sched_domains *all);
+/* Frees it when it has no reference.  An answer is kept until its timer ends, used or not. */
+void sched_domains_free_if_unused(struct sched_domains *all, struct sched_domain *d);
+/* A temporary failure: it is DELAYED, and one delivery is to be deferred for it. */
+void sched_domains_delay(struct sched_domains *all, struct sched_domain *d);
+void sched_domains_forget_answer(struct sched_domains *all, struct sched_domain *d);
+/* Forgets the answer, and looks the domain up again when a delivery waits for it. */
+void sched_domains_ask(struct sched_domains *all, struct sched_domain *d);
+/* The domains that are ASKED: their answers will not come. */
+void sched_domains_ask_again(struct sched_domains *all);
+
+/* The delivery waits for the destination of its domain. */
+void sched_domains_push(struct sched_domains *all, struct sched_delivery *p);
+void sched_domains_pull(struct sched_domains *all, struct sched_delivery *p);
+
+#endif

@@ -1,0 +1,470 @@
+/*
+ * schedule: deliveries and their domains.  A delivery has one timer: its due time while it waits,
+ * then its expiry, at which the pause of its destination or domain ends for it, and then the time
+ * at which it is given up.  Steps for the owner are found by `todo`, a list of domains, and
+ * returned one at a time.
+ */
+#include "queue/schedule/schedule.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "queue/lifetime.h"
+#include "queue/schedule/destinations.h"
+#include "queue/schedule/domains.h"
+
+enum timer_kind { TIMER_DELIVERY, TIMER_DESTINATION, TIMER_DOMAIN };
+enum {
+	TTL_MIN_S = 10,
+	TTL_MAX_S = 3600,
+	EXPIRY_GRACE_MS = 60 * 1000,
+};
+
+struct schedule {
+	struct schedule_limits limits;
+	struct timers timers;
+	struct sched_destinations destinations;
+	struct sched_domains domains;
+	size_t waiting;
+};
+
+struct schedule *
+schedule_new(const struct schedule_limits *limits)
+{
+	struct schedule *s = MEM_NEW(struct schedule);
+
+	timers_init(&s->timers);
+	sched_destinations_init(&s->destinations, &s->timers, TIMER_DESTINATION);
+	sched_domains_init(&s->domains, &s->timers, &s->destinations, TIMER_DOMAIN);
+	schedule_configure(s, limits);
+	return s;
+}
+
+void
+schedule_free(struct schedule **s)
+{
+	if (!*s)
+		return;
+	sched_domains_clear(&(*s)->domains);
+	sched_destinations_clear(&(*s)->destinations);
+	timers_clear(&(*s)->timers);
+	mem_free(*s);
+	*s = NULL;
+}
+
+void
+schedule_configure(struct schedule *s, const struct schedule_limits *limits)
+{
+	s->limits = *limits;
+	sched_destinations_configure(
+	    &s->destinations, limits->concurrency, limits->site_concurrency);
+}
+
+int64_t
+schedule_backoff_ms(const struct schedule *s, unsigned failures)
+{
+	size_t last = s->limits.retry_count - 1;
+
+	return s->limits.retry_ms[failures > last ? last : failures ? failures - 1 : 0];
+}
+
+static int64_t
+pause_ms(const struct schedule *s, unsigned failures)
+{
+	int64_t ms = schedule_backoff_ms(s, failures);
+
+	return ms < SCHEDULE_PAUSE_MAX_MS ? ms : SCHEDULE_PAUSE_MAX_MS;
+}
+
+/* ---- deliveries ---- */
+
+static void
+join_destination(struct schedule *s, struct sched_delivery *p)
+{
+	p->state = DELIVERY_READY;
+	sched_destinations_push(&s->destinations, p->domain->destination, p);
+}
+
+static void
+become_due(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
+{
+	struct sched_domain *d = p->domain;
+
+	s->waiting--;
+	timers_set(&s->timers, &p->timer, p->expires_ms > now_ms ? p->expires_ms : now_ms);
+	if (d->state == SCHED_DOMAIN_KNOWN) {
+		join_destination(s, p);
+		return;
+	}
+	sched_domains_push(&s->domains, p);
+	if (d->state == SCHED_DOMAIN_UNKNOWN || d->state == SCHED_DOMAIN_REFUSED)
+		sched_domains_list(&s->domains, d);
+}
+
+static void
+wait_until_due(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
+{
+	p->state = DELIVERY_WAITING;
+	s->waiting++;
+	if (p->due_ms <= now_ms)
+		become_due(s, p, now_ms);
+	else
+		timers_set(&s->timers, &p->timer, p->due_ms);
+}
+
+void
+schedule_add(struct schedule *s, struct sched_delivery *p, struct str domain, int64_t now_ms)
+{
+	p->timer.kind = TIMER_DELIVERY;
+	if (!p->since_ms)
+		p->since_ms = now_ms;
+	p->domain = sched_domains_get(&s->domains, domain);
+	p->domain->references++;
+	wait_until_due(s, p, now_ms);
+}
+
+static void
+leave_schedule_state(struct schedule *s, struct sched_delivery *p)
+{
+	timers_remove(&s->timers, &p->timer);
+	switch ((enum sched_delivery_state)p->state) {
+	case DELIVERY_WAITING:
+		s->waiting--;
+		break;
+	case DELIVERY_ASKING:
+		sched_domains_pull(&s->domains, p);
+		break;
+	case DELIVERY_READY:
+		sched_destinations_pull(&s->destinations, p);
+		break;
+	case DELIVERY_RUNNING:
+		sched_destinations_end(&s->destinations, p);
+		break;
+	case DELIVERY_IDLE:
+		break;
+	}
+	p->state = DELIVERY_IDLE;
+}
+
+void
+schedule_remove(struct schedule *s, struct sched_delivery *p)
+{
+	struct sched_domain *d = p->domain;
+
+	if (p->state == DELIVERY_IDLE)
+		return;
+	leave_schedule_state(s, p);
+	p->domain = NULL;
+	d->references--;
+	sched_domains_free_if_unused(&s->domains, d);
+}
+
+void
+schedule_expiry_changed(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
+{
+	bool is_waiting = p->state == DELIVERY_WAITING;
+
+	if (!schedule_may_retry_now(p))
+		return;
+	if (is_waiting)
+		p->due_ms = lifetime_due_ms(p->expires_ms, p->due_ms, now_ms);
+	timers_set(&s->timers, &p->timer, is_waiting ? p->due_ms : p->expires_ms);
+}
+
+bool
+schedule_may_retry_now(const struct sched_delivery *p)
+{
+	return p->state != DELIVERY_IDLE && p->state != DELIVERY_RUNNING;
+}
+
+void
+schedule_retry_now(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
+{
+	struct sched_domain *d = p->domain;
+
+	if (!schedule_may_retry_now(p))
+		return;
+	if (d->state == SCHED_DOMAIN_DELAYED || d->state == SCHED_DOMAIN_REFUSED) {
+		sched_domains_forget_answer(&s->domains, d);
+		sched_domains_list(&s->domains, d);
+	}
+	p->due_ms = now_ms;
+	if (p->state == DELIVERY_WAITING) {
+		s->waiting--;
+		wait_until_due(s, p, now_ms);
+	}
+	if (p->destination && sched_destinations_is_paused(p->destination))
+		sched_destinations_retry_now(&s->destinations, p);
+}
+
+/* ---- answers ---- */
+
+static void
+move_to_destination(struct schedule *s, struct sched_domain *d)
+{
+	while (d->first) {
+		struct sched_delivery *p = d->first;
+
+		sched_domains_pull(&s->domains, p);
+		join_destination(s, p);
+	}
+}
+
+static int64_t
+ttl_ms(uint32_t ttl_s)
+{
+	if (ttl_s < TTL_MIN_S)
+		ttl_s = TTL_MIN_S;
+	return (int64_t)(ttl_s > TTL_MAX_S ? TTL_MAX_S : ttl_s) * 1000;
+}
+
+static void
+answered_failure(struct schedule *s, struct sched_domain *d, const struct smtp_status *status,
+    int64_t ttl, int64_t now_ms)
+{
+	if (!d->status)
+		d->status = MEM_NEW(struct smtp_status);
+	*d->status = *status;
+	d->failures++;
+	d->found_ms = now_ms;
+	if (smtp_status_is_permanent(status)) {
+		d->state = SCHED_DOMAIN_REFUSED;
+	} else {
+		sched_domains_delay(&s->domains, d);
+		ttl = pause_ms(s, d->failures);
+	}
+	timers_set(&s->timers, &d->timer, now_ms + ttl);
+	sched_domains_list(&s->domains, d);
+}
+
+void
+schedule_answered(
+    struct schedule *s, struct str domain, const struct schedule_answer *answer, int64_t now_ms)
+{
+	struct sched_domain *d = map_get(s->domains.by_name, domain);
+	int64_t ttl = ttl_ms(answer->ttl_s);
+
+	if (!d)
+		return;
+	sched_domains_forget_answer(&s->domains, d);
+	if (answer->destination.n == 0) {
+		answered_failure(s, d, answer->status, ttl, now_ms);
+		return;
+	}
+	mem_free(d->status);
+	d->status = NULL;
+	d->failures = 0;
+	d->state = SCHED_DOMAIN_KNOWN;
+	d->destination = sched_destinations_ref(&s->destinations, answer->destination);
+	timers_set(&s->timers, &d->timer, now_ms + ttl);
+	move_to_destination(s, d);
+}
+
+static void
+destination_unreachable(struct schedule *s, struct sched_destination *destination,
+    const struct smtp_status *status, int64_t now_ms)
+{
+	destination->found_ms = now_ms;
+	if (!sched_destinations_is_paused(destination))
+		sched_destinations_pause(&s->destinations, destination, status,
+		    now_ms + pause_ms(s, destination->failures + 1));
+}
+
+void
+schedule_finished(struct schedule *s, struct sched_delivery *p, enum schedule_outcome outcome,
+    const struct smtp_status *status, int64_t now_ms)
+{
+	struct sched_destination *destination = p->destination;
+
+	switch (outcome) {
+	case SCHEDULE_REACHED:
+		sched_destinations_answered(&s->destinations, destination);
+		break;
+	case SCHEDULE_UNREACHABLE:
+		destination_unreachable(s, destination, status, now_ms);
+		break;
+	case SCHEDULE_BUSY:
+		if (destination->failures)
+			destination_unreachable(s, destination, status, now_ms);
+		else
+			sched_destinations_back_off(&s->destinations, destination);
+		break;
+	case SCHEDULE_SILENT:
+		sched_destinations_back_off(&s->destinations, destination);
+		break;
+	case SCHEDULE_UNKNOWN:
+		break;
+	}
+	schedule_remove(s, p);
+}
+
+void
+schedule_running(
+    struct schedule *s, struct sched_delivery *p, struct str domain, struct str destination)
+{
+	struct sched_destination *at = sched_destinations_ref(&s->destinations, destination);
+
+	p->timer.kind = TIMER_DELIVERY;
+	p->domain = sched_domains_get(&s->domains, domain);
+	p->domain->references++;
+	p->state = DELIVERY_RUNNING;
+	sched_destinations_begin(&s->destinations, at, p);
+	sched_destinations_unref(&s->destinations, &at);
+}
+
+void
+schedule_relay_lost(struct schedule *s)
+{
+	sched_domains_ask_again(&s->domains);
+}
+
+/* ---- steps ---- */
+
+static void
+fill_schedule_step(struct schedule_step *out, enum schedule_act act, struct sched_delivery *p,
+    const struct sched_domain *d)
+{
+	*out = (struct schedule_step){.act = act, .delivery = p, .domain = d->name};
+	out->status = d->status;
+}
+
+/* Returns the delivery to its owner for good.  Its domain is listed, so that its name stays valid
+ * for the caller and the domain is freed later if nothing else needs it. */
+static void
+return_delivery(
+    struct schedule *s, struct sched_delivery *p, enum schedule_act act, struct schedule_step *out)
+{
+	fill_schedule_step(out, act, p, p->domain);
+	out->found_ms = p->domain->found_ms;
+	if (p->destination) {
+		out->destination = p->destination->name;
+		out->status = p->destination->status;
+		out->found_ms = p->destination->found_ms;
+	}
+	p->domain->references--;
+	sched_domains_list(&s->domains, p->domain);
+	leave_schedule_state(s, p);
+	p->domain = NULL;
+}
+
+static bool
+finding_counts(const struct sched_delivery *p, int64_t found_ms, int64_t now_ms)
+{
+	return lifetime_finding_counts(p->expires_ms, p->since_ms, found_ms, now_ms);
+}
+
+/* However old a delivery is, its destination is tried before it is given up.  True: give it up now.
+ */
+static bool
+delivery_timer_fired(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
+{
+	if (p->state == DELIVERY_WAITING) {
+		become_due(s, p, now_ms);
+		return false;
+	}
+	if (!lifetime_is_over(p->expires_ms, false, now_ms)) { /* its lifetime was made longer */
+		timers_set(&s->timers, &p->timer, p->expires_ms);
+		return false;
+	}
+	timers_set(&s->timers, &p->timer, now_ms + EXPIRY_GRACE_MS);
+	if (p->state == DELIVERY_READY && sched_destinations_is_paused(p->destination)) {
+		if (finding_counts(p, p->destination->found_ms, now_ms))
+			return true;
+		sched_destinations_retry_now(&s->destinations, p);
+	} else if (p->state == DELIVERY_ASKING && p->domain->state == SCHED_DOMAIN_DELAYED) {
+		if (finding_counts(p, p->domain->found_ms, now_ms))
+			return true;
+		sched_domains_ask(&s->domains, p->domain);
+	}
+	return false;
+}
+
+static bool
+time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
+{
+	struct timer *t;
+
+	while ((t = timers_first(&s->timers)) && t->at_ms <= now_ms) {
+		timers_remove(&s->timers, t);
+		switch ((enum timer_kind)t->kind) {
+		case TIMER_DESTINATION:
+			sched_destinations_resume(&s->destinations, (struct sched_destination *)t);
+			break;
+		case TIMER_DOMAIN:
+			sched_domains_ask(&s->domains, (struct sched_domain *)t);
+			break;
+		case TIMER_DELIVERY:
+			if (!delivery_timer_fired(s, (struct sched_delivery *)t, now_ms))
+				break;
+			return_delivery(s, (struct sched_delivery *)t, SCHEDULE_EXPIRE, out);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* One step for the first domain in todo; without one, the domain leaves the list. */
+static bool
+domain_step(struct schedule *s, struct sched_domain *d, struct schedule_step *out)
+{
+	if (d->first && d->state == SCHED_DOMAIN_REFUSED) {
+		return_delivery(s, d->first, SCHEDULE_REFUSE, out);
+		return true;
+	}
+	if (d->first && d->state == SCHED_DOMAIN_DELAYED && d->is_failure_unreported) {
+		d->is_failure_unreported = false;
+		return_delivery(s, d->first, SCHEDULE_DEFER, out);
+		return true;
+	}
+	sched_domains_unlist_first(&s->domains);
+	if (d->first && d->state == SCHED_DOMAIN_UNKNOWN)
+		sched_domains_look_up(&s->domains, d);
+	sched_domains_free_if_unused(&s->domains, d);
+	return false;
+}
+
+void
+schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
+{
+	struct sched_domain *d;
+	struct sched_delivery *p;
+
+	*out = (struct schedule_step){.act = SCHEDULE_NOTHING};
+	if (time_step(s, now_ms, out))
+		return;
+	while (s->domains.todo)
+		if (domain_step(s, s->domains.todo, out))
+			return;
+	if ((d = sched_domains_next_lookup(&s->domains)))
+		fill_schedule_step(out, SCHEDULE_RESOLVE, NULL, d);
+	if (d || !(p = sched_destinations_take(&s->destinations)))
+		return;
+	timers_remove(&s->timers, &p->timer);
+	p->state = DELIVERY_RUNNING;
+	fill_schedule_step(out, SCHEDULE_DELIVER, p, p->domain);
+	out->destination = p->destination->name;
+}
+
+int64_t
+schedule_wake_ms(const struct schedule *s)
+{
+	const struct timer *first = timers_first(&s->timers);
+
+	if (s->domains.todo || sched_lookups_may_take(&s->domains.lookups) ||
+	    sched_destinations_may_take(&s->destinations))
+		return 0;
+	return first ? first->at_ms : INT64_MAX;
+}
+
+/* ---- counts ---- */
+
+void
+schedule_count(const struct schedule *s, struct schedule_totals *out)
+{
+	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->domains.asking};
+	out->ready = s->destinations.ready;
+	out->running = s->destinations.running;
+	out->delayed = s->domains.delayed + s->destinations.ready_paused;
+	out->running_unproven = s->destinations.running_unproven;
+	out->destinations = map_count(s->destinations.by_name);
+	out->domains = map_count(s->domains.by_name);
+}
