@@ -49,7 +49,13 @@ def one_message_whole():
     """state, the last attempt of each recipient with its time, host and reply, the next one, header by lines"""
     number = queued("later@example.net", "evil@example.org", data=LETTER)
     waits(number)
-    shown = gate.tool("queue", "show", number).stdout
+
+    def shown_with_replies():
+        text = gate.tool("queue", "show", number).stdout
+        return text if text.count("host said") + text.count("    result") >= 2 else None
+
+    # a reply is read from the spool, where it is stored a moment after the attempt
+    shown = g.wait_for("the replies are stored", 20, shown_with_replies)
     for part in (f"{number}.1", "later@example.net", "deferred", "451 4.7.1 Greylisted, come back", "127.0.0.1", "attempts", "next attempt",
                  "\n  X-Folded: one\n", "\n   two\n", gate.user):
         assert part in shown, (part, shown)
