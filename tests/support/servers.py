@@ -87,9 +87,12 @@ def popen(directory, inside, script, log):
             lines = [line.rstrip("\n") for line in f if line.split(":")[0] not in own]
         with open(f"{directory}/{name}", "w", encoding="utf-8") as f:
             f.write("\n".join(lines + entries) + "\n")
-    # the directory first: this tree may be in /usr/src, which the /usr of the servers hides
+    os.makedirs(f"{directory}/unpacked", exist_ok=True)
+    # This tree may be in /usr/src: so the directory is mounted before /usr hides it, and the servers are copied to a file system
+    # of their own, because an overlay refuses a layer that is below another one.
     commands = (f"set -e; mount --bind {directory} {inside}; "
-              f"mount -t overlay overlay -o lowerdir={ROOT}/root/usr:/usr /usr; "
+              f"mount -t tmpfs tmpfs {inside}/unpacked; cp -a {ROOT}/root/usr {inside}/unpacked/; "
+              f"mount -t overlay overlay -o lowerdir={inside}/unpacked/usr:/usr /usr; "
               f"mount --bind {inside}/passwd /etc/passwd; mount --bind {inside}/group /etc/group; {script}")
     with open(log, "wb") as out:
         return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", commands],
