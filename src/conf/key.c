@@ -162,7 +162,9 @@ const struct conf_key conf_key_table[] = {
 	    .help = "SASL mechanisms, in the order in which they are offered. SCRAM-SHA-256-PLUS "
 		"also binds the login to the TLS connection, in TLS 1.3 only; it is offered where "
 		"it is named here, because mail programs are in use that choose it when it is "
-		"offered and cannot do it (mutt and neomutt of Debian 12)."},
+		"offered and cannot do it (mutt and neomutt of Debian 12 and 13). msmtp of Debian 13 "
+		"cannot do SCRAM-SHA-256 alone, and says \"GNU SASL: Error authenticating user\": "
+		"it needs \"auth plain\" in its own configuration, or -PLUS named here."},
 	{"auth.default_domain", KEY_TEXT, AT(auth.default_domain), CONF_AUTH | SENDS,
 	    .form = FORM_DOMAIN, .example = "\"example.com\"",
 	    .help = "The domain of a login name that comes without one, one of \"domains\". "

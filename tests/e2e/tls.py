@@ -3,6 +3,7 @@
 and the whole daemon as threads of one process (-d), where the same mail flows."""
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -10,6 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
+import msmtp  # noqa: E402
 
 HOME = g.workplace("tls")
 tap = g.Tap()
@@ -122,6 +124,19 @@ def channel_binding():
         said = s_client(version, "-ign_eof", given="EHLO c.example.com\r\nQUIT\r\n")
         offered = re.search(r"^250-AUTH (.*?)\r?$", said, re.M).group(1).split()
         assert "SCRAM-SHA-256" in offered and ("SCRAM-SHA-256-PLUS" in offered) == is_offered, (version, offered)
+
+
+@tap.case
+def bound_login():
+    """msmtp chooses SCRAM-SHA-256-PLUS where it is offered, and logs in with it, by 465 and 587"""
+    if not shutil.which("msmtp"):
+        return "msmtp is not installed"
+    if not msmtp.knows_plus():
+        return "this msmtp does not know SCRAM-SHA-256-PLUS"
+    for port, is_implicit in ((gate.smtps, True), (gate.submission, False)):
+        msmtp.run(HOME, port, is_implicit, gate.user, "on", b"Subject: bound\n\nText.\n")
+        gate.wait_log(rf"auth ok \S+ \S+ port={port} tls=TLSv1.3 mech=SCRAM-SHA-256-PLUS ")
+    return None
 
 
 @tap.case
