@@ -6,7 +6,8 @@
 #ifndef NET_DNS_ANSWER_H
 #define NET_DNS_ANSWER_H
 
-#include "net/resolver.h"
+#include "base/str.h"
+#include "net/resolver_answer.h"
 
 enum dns_type { DNS_A = 1, DNS_SOA = 6, DNS_MX = 15, DNS_AAAA = 28, DNS_DNSKEY = 48 };
 enum { DNS_TTL_MIN_S = 1, DNS_TTL_MAX_S = 3600, DNS_TTL_FAILED_S = 30 };

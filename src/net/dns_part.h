@@ -8,6 +8,8 @@
 #include "net/dns_answer.h"
 #include "net/dns_context.h"
 
+struct resolver_query;
+
 enum { DNS_PARTS_MAX = 2 };
 
 struct dns_part {

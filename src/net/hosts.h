@@ -6,7 +6,8 @@
 #define NET_HOSTS_H
 
 #include "base/buf.h"
-#include "net/resolver.h"
+#include "conf/conf.h"
+#include "net/resolver_answer.h"
 
 struct hosts;
 
