@@ -8,7 +8,7 @@
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 
-#include "net/tls_credentials.h"
+#include "net/tls_certificate.h"
 
 enum { CERTIFICATE_CHAIN_MAX = 16, CERTIFICATE_NAMES_MAX = 100 };
 
@@ -30,6 +30,8 @@ bool certificate_read(
 /* The id of the public key of the certificate at that position of the chain. */
 bool certificate_key_id(const struct certificate *c, unsigned place,
     unsigned char out[TLS_KEY_ID_BYTES]) MUST_USE;
+/* SHA-256 of the SubjectPublicKeyInfo of the first certificate in the PEM text. */
+bool tls_key_id_of_certificate(struct str pem, unsigned char out[TLS_KEY_ID_BYTES]) MUST_USE;
 /* Reads the chain and finds the key, even when the certificate is not valid at this time; signer
  * must live longer than the certificate.  false, with a sentence in why. */
 bool certificate_init(struct certificate *c, const struct tls_certificate *from,

@@ -6,28 +6,12 @@
 #ifndef NET_TLS_CREDENTIALS_H
 #define NET_TLS_CREDENTIALS_H
 
-#include "base/str.h"
+#include "net/tls_certificate.h"
 
 struct tls_server;
 struct tls_client;
 
-enum { TLS_KEY_ID_BYTES = 32, TLS_TICKET_KEY_BYTES = 64, TLS_SIGNATURE_MAX = 1024 };
-
-/* Requests to the keys process; both are synchronous with a deadline.  false: the handshake
- * fails. */
-struct tls_signer {
-	bool (*sign)(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES], uint32_t algorithm,
-	    bool is_hash, struct str data, unsigned char *signature_out, size_t *size_io);
-	/* does it hold the private key of this certificate, and of which type is it */
-	bool (*find)(void *arg, const unsigned char key_id[TLS_KEY_ID_BYTES],
-	    uint32_t *algorithm_out, uint32_t *bits_out);
-	void *arg;
-};
-
-struct tls_certificate {
-	struct str name; /* file name, for messages */
-	struct str pem;  /* chain, leaf first */
-};
+enum { TLS_TICKET_KEY_BYTES = 64 };
 
 struct tls_options {
 	const struct tls_certificate *certificates;
@@ -64,8 +48,5 @@ struct gnutls_session_int *tls_server_begin(struct tls_server *t);
 struct gnutls_session_int *tls_client_begin(struct tls_client *t, const char *name);
 /* The handshake must fail when the peer's certificate is not valid for the name. */
 bool tls_client_must_verify(const struct tls_client *t);
-
-/* SHA-256 of the SubjectPublicKeyInfo of the first certificate in the PEM text. */
-bool tls_key_id_of_certificate(struct str pem, unsigned char out[TLS_KEY_ID_BYTES]) MUST_USE;
 
 #endif

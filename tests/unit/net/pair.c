@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "calls.h"
+#include "net/certificate.h"
 
 static void
 on_readable(struct stream *s, void *arg)
