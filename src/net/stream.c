@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/endpoint.h"
-#include "net/stream_state.h"
+#include "net/stream_internal.h"
 
 /* ---- creation and end ---- */
 

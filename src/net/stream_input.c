@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "net/stream_state.h"
+#include "net/stream_internal.h"
 
 enum { STREAM_RECV_BYTES = 64 << 10 }; /* of one recv; on the stack */
 

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/stream_state.h"
+#include "net/stream_internal.h"
 
 /* The kernel may report "readable" when nothing can be read, but not without end. */
 enum { STREAM_IDLE_MAX = 100 };

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "net/stream_state.h"
+#include "net/stream_internal.h"
 
 void
 stream_write(struct stream *s, struct str bytes)

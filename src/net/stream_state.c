@@ -1,7 +1,7 @@
 /*
  * stream_state: changes of the state, the set of facts, and the ends.
  */
-#include "net/stream_state.h"
+#include "net/stream_internal.h"
 
 #include <errno.h>
 

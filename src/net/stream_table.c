@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "net/stream_state.h"
+#include "net/stream_internal.h"
 
 static void
 stream_connected(struct stream *s)

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "calls.h"
 #include "hand.h"
-#include "net/stream_state.h"
+#include "net/stream_internal.h"
 
 TestSuite(stream_machine, .init = world_begin, .fini = world_finish, .timeout = 60);
 

@@ -1,11 +1,11 @@
 /*
- * stream_state: the internals of a stream, for the files stream*.c only.  A stream is a state
+ * stream_internal: the internals of a stream, for the files stream*.c only.  A stream is a state
  * machine: one state, one function that changes it (stream_enter), one table (stream_table.c) with
  * the handling of each event in each state, and a set of facts that are not reported to the owner
  * yet or not handled yet.  The wake-up event is active exactly while stream_due returns a fact.
  */
-#ifndef NET_STREAM_STATE_H
-#define NET_STREAM_STATE_H
+#ifndef NET_STREAM_INTERNAL_H
+#define NET_STREAM_INTERNAL_H
 
 #include <event2/event_struct.h>
 
