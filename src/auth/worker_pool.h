@@ -10,7 +10,7 @@
 #include <sys/queue.h>
 
 #include "auth/claimed_identity.h"
-#include "ipc/channel.h"
+#include "ipc/request.h"
 
 enum { WORKER_POOL_WORKERS_MAX = 64, WORKER_POOL_QUEUE_MAX = 4096, WORKER_POOL_HELD_MAX = 256 };
 

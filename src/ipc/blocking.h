@@ -5,7 +5,8 @@
 #ifndef IPC_BLOCKING_H
 #define IPC_BLOCKING_H
 
-#include "ipc/request.h"
+#include "base/buf.h"
+#include "ipc/requests.h"
 
 struct blocking_question {
 	uint64_t number; /* increases with each request */

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "ipc/requests.h"
 #include "ipc/wire.h"
 
 enum {

@@ -7,16 +7,12 @@
 #ifndef IPC_CHANNEL_H
 #define IPC_CHANNEL_H
 
-#include "ipc/request.h"
+#include <event2/event.h>
 
-/* A received message, valid only during the call. */
-struct channel_packet {
-	enum message_type type;
-	uint64_t call;  /* number of its request, for channel_answer; 0: it is no request */
-	union message *message;
-	int fd;         /* -1, or a descriptor that the handler owns now */
-	bool is_fd_lost; /* its descriptor could not be sent or received */
-};
+#include "ipc/channel_packet.h"
+
+struct channel;
+struct requests;
 
 /* Receives a message that is not an answer to one of our requests. */
 typedef void channel_fn(struct channel *c, const struct channel_packet *p, void *arg);

@@ -1,6 +1,6 @@
 /*
  * questions: which messages expect an answer, of which type, and their deadlines.  No other file
- * has such deadlines (see ipc/request.h).
+ * has such deadlines (see ipc/requests.h).
  */
 #ifndef IPC_QUESTIONS_H
 #define IPC_QUESTIONS_H

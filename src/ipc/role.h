@@ -11,7 +11,7 @@
 
 #include "base/sandbox.h"
 #include "conf/conf.h"
-#include "ipc/channel.h"
+#include "ipc/request.h"
 
 enum role_kind {
 	ROLE_MAIN, ROLE_KEYS, ROLE_AUTH, ROLE_WORKER, ROLE_SUBMISSION, ROLE_QUEUE, ROLE_RELAY,

@@ -7,7 +7,7 @@
 #ifndef SUBMISSION_LIMIT_TOKENS_H
 #define SUBMISSION_LIMIT_TOKENS_H
 
-#include "ipc/channel.h"
+#include "ipc/request.h"
 
 struct limit_tokens;
 struct limit_tokens_lease;

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "ipc/channel.h"
+#include "ipc/request.h"
 #include "ipc/role.h"
 #include "ipc/wire.h"
 #include "main/directory.h"

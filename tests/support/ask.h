@@ -4,7 +4,7 @@
 #ifndef TESTS_SUPPORT_ASK_H
 #define TESTS_SUPPORT_ASK_H
 
-#include "ipc/channel.h"
+#include "ipc/request.h"
 
 /* As request_ask.  Returns the request, which may be cancelled. */
 struct request *ask_pooled(

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "ipc/channel.h"
+#include "ipc/request.h"
 #include "ipc/wire.h"
 
 enum { TABLE_MAX = 8, TICK_MS = 2 };

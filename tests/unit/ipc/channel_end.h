@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_IPC_CHANNEL_END_H
 #define TESTS_UNIT_IPC_CHANNEL_END_H
 
-#include "ipc/channel.h"
+#include "ipc/request.h"
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
