@@ -20,7 +20,6 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "ipc/loop_yield.h"
-#include "ipc/role_file.h"
 
 enum { REFUSAL_BYTES = 512, ALERT_BYTES = 1600 };
 
@@ -207,7 +206,7 @@ take_config(struct role *r, int fd)
 	if (r->is_started && r->spec->reload)
 		r->spec->reload(r, before);
 	if (r->is_started)
-		role_files_drop(r);
+		role_files_drop(&r->files);
 	conf_drop(&before);
 }
 
@@ -267,7 +266,7 @@ begin_role(struct role *r, const struct message_start *m)
 		return;
 	}
 	r->is_started = true;
-	role_files_drop(r);
+	role_files_drop(&r->files);
 	if (r->spec->newest_ms)
 		ready.newest_ms = r->spec->newest_ms(r);
 	if (channel_send(r->main, MESSAGE_READY, &ready, -1) != 0)
@@ -307,6 +306,20 @@ role_take_peer(struct role *r, const struct message_peer *m, int *fd)
 }
 
 static void
+role_take_file(struct role *r, struct str name, int fd)
+{
+	if (!role_files_add(&r->files, name, fd))
+		log_error("%s: %.*s cannot be read: %s%s", r->spec->name, STR_ARG(name),
+		    strerror(errno), errno == EFBIG ? ": at most 4 MiB are taken" : "");
+}
+
+struct str
+role_file(const struct role *r, struct str name)
+{
+	return role_files_find(&r->files, name);
+}
+
+static void
 role_take_grant(struct role *r, const struct message_grant *m, int *fd)
 {
 	if (m->kind == GRANT_METRICS) {
@@ -314,7 +327,7 @@ role_take_grant(struct role *r, const struct message_grant *m, int *fd)
 			log_warn("%s: its shared region cannot be mapped (%s): no work is shown",
 			    r->spec->name, strerror(errno));
 	} else if (m->kind == GRANT_FILE) {
-		role_file_take(r, m->name, *fd);
+		role_take_file(r, m->name, *fd);
 	} else if (r->spec->grant) {
 		r->spec->grant(r, m, *fd);
 		*fd = -1;
@@ -461,7 +474,7 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 	if (spec->end)
 		spec->end(r);
 	channel_free(&r->main);
-	role_files_drop(r);
+	role_files_drop(&r->files);
 	role_drop_peers(r);
 	conf_drop(&r->conf);
 	event_base_free(r->base);

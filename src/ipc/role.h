@@ -12,6 +12,7 @@
 #include "base/sandbox.h"
 #include "conf/conf.h"
 #include "ipc/request.h"
+#include "ipc/role_file.h"
 
 enum role_kind {
 	ROLE_MAIN, ROLE_KEYS, ROLE_AUTH, ROLE_WORKER, ROLE_SUBMISSION, ROLE_QUEUE, ROLE_RELAY,
@@ -63,7 +64,7 @@ struct role {
 	bool is_started;
 	bool is_stopping;
 	bool is_ending;            /* no more messages are handled */
-	SLIST_HEAD(, role_file) files;
+	struct role_files files;
 	STAILQ_HEAD(, role_waiting) waiting;
 };
 

@@ -4,9 +4,7 @@
 #include "ipc/role_file.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 
 enum { FILE_BYTES_MAX = 4 << 20 };
@@ -18,40 +16,43 @@ struct role_file {
 };
 
 void
-role_files_drop(struct role *r)
+role_files_drop(struct role_files *files)
 {
 	struct role_file *f;
 
-	while ((f = SLIST_FIRST(&r->files))) {
-		SLIST_REMOVE_HEAD(&r->files, link);
+	while ((f = SLIST_FIRST(files))) {
+		SLIST_REMOVE_HEAD(files, link);
 		buf_clear(&f->text);
 		mem_free((char *)f->name.p);
 		mem_free(f);
 	}
 }
 
-void
-role_file_take(struct role *r, struct str name, int fd)
+bool
+role_files_add(struct role_files *files, struct str name, int fd)
 {
 	struct role_file *f = MEM_NEW(struct role_file);
+	bool is_read;
+	int error;
 
 	f->name = str_make(mem_text(name.p, name.n), name.n);
 	buf_init(&f->text, FILE_BYTES_MAX);
 	/* an empty file has a text too, which is not NULL */
-	if (!buf_room(&f->text, 1) || buf_read_file(&f->text, fd) != 0) {
-		log_error("%s: %.*s cannot be read: %s%s", r->spec->name, STR_ARG(name),
-		    strerror(errno), errno == EFBIG ? ": at most 4 MiB are taken" : "");
+	is_read = buf_room(&f->text, 1) && buf_read_file(&f->text, fd) == 0;
+	error = errno;
+	if (!is_read)
 		buf_clear(&f->text);
-	}
-	SLIST_INSERT_HEAD(&r->files, f, link);
+	SLIST_INSERT_HEAD(files, f, link);
+	errno = error;
+	return is_read;
 }
 
 struct str
-role_file(const struct role *r, struct str name)
+role_files_find(const struct role_files *files, struct str name)
 {
 	const struct role_file *f;
 
-	SLIST_FOREACH(f, &r->files, link)
+	SLIST_FOREACH(f, files, link)
 		if (str_eq(f->name, name))
 			return buf_str(&f->text);
 	return STR_NULL;
