@@ -11,6 +11,7 @@
 #include "conf/parser.h"
 #include "conf/reload.h"
 #include "conf/secret.h"
+#include "conf/source_files.h"
 #include "conf/syntax_check.h"
 #include "conf/unix_group.h"
 #include "conf/value.h"

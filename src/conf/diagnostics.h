@@ -5,7 +5,7 @@
 #ifndef CONF_DIAGNOSTICS_H
 #define CONF_DIAGNOSTICS_H
 
-#include "conf/source_files.h"
+#include "conf/source_text.h"
 
 enum diagnostic_kind { DIAGNOSTIC_ERROR, DIAGNOSTIC_WARNING };
 

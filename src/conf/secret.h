@@ -5,7 +5,6 @@
 #define CONF_SECRET_H
 
 #include "conf/parser.h"
-#include "conf/source_files.h"
 
 /* Replaces "file:/path" and "credential:NAME" by the content.  A password in the configuration
  * itself is a warning if every user can read that file.  may_lack_credentials: see

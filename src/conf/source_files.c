@@ -13,16 +13,7 @@
 #include "base/mem.h"
 #include "base/path_access.h"
 #include "base/regular_file.h"
-#include "conf/diagnostics.h"
 #include "conf/lexer.h"
-
-struct conf_source_part {
-	int line; /* the line of the text where the part begins */
-	const char *file;
-	int file_line; /* the line of the file where it begins */
-};
-
-enum { PARTS_MAX = 2 * CONF_SOURCE_INCLUDES_MAX + 2, CONF_SOURCE_ARENA_MAX = 8 << 20 };
 
 /* A file that is being inserted into the text. */
 struct conf_source_file {
@@ -35,57 +26,6 @@ struct conf_source_file {
 };
 
 static bool append_source_text(struct conf_source_file *j, struct str text);
-
-void
-conf_source_init(struct conf_source *s)
-{
-	*s = (struct conf_source){.line = 1};
-	buf_init(&s->text, CONF_SOURCE_TEXT_MAX + 1);
-	arena_init(&s->arena, CONF_SOURCE_ARENA_MAX);
-	s->parts = ARENA_ARRAY(&s->arena, struct conf_source_part, PARTS_MAX);
-}
-
-void
-conf_source_clear(struct conf_source *s)
-{
-	/* it may contain passwords */
-	if (s->text.p)
-		mem_wipe(s->text.p, s->text.cap);
-	buf_clear(&s->text);
-	arena_clear(&s->arena);
-}
-
-struct conf_source_location
-conf_source_location(const struct conf_source *s, int line)
-{
-	struct conf_source_location place = {"configuration", line ? line : 1};
-
-	for (size_t i = 0; i < s->part_count && (i == 0 || s->parts[i].line <= line); i++) {
-		const struct conf_source_part *p = &s->parts[i];
-
-		place.file = p->file;
-		place.line = p->file_line + (line > p->line ? line - p->line : 0);
-	}
-	return place;
-}
-
-/* Text that is added from now on begins at this line of this file. */
-static void
-begin_source_part(struct conf_source_file *j, int file_line)
-{
-	struct conf_source *s = j->source;
-
-	if (s->part_count < PARTS_MAX)
-		s->parts[s->part_count++] = (struct conf_source_part){s->line, j->file, file_line};
-}
-
-static void
-add_source_text(struct conf_source_file *j, struct str text)
-{
-	buf_adds(&j->source->text, text);
-	for (size_t i = 0; i < text.n; i++)
-		j->source->line += text.p[i] == '\n';
-}
 
 static bool
 add_source_error(struct conf_source_file *j, const char *what, const char *detail)
@@ -132,7 +72,7 @@ append_source_file(struct conf_source_file *j)
 
 	/* a file that cannot be included is reported at the line that includes it */
 	if (j->depth == 0)
-		begin_source_part(j, 1);
+		conf_source_begin_part(j->source, j->file, 1);
 	fd = regular_file_open(j->file, O_RDONLY);
 	if (fd < 0)
 		return add_source_open_error(j, errno);
@@ -144,7 +84,7 @@ append_source_file(struct conf_source_file *j)
 		    "begins with a byte order mark (BOM): save it as UTF-8 without one");
 	if (is_read) {
 		if (j->depth)
-			begin_source_part(j, 1);
+			conf_source_begin_part(j->source, j->file, 1);
 		is_read = append_source_text(j, buf_str(&content));
 	}
 	buf_clear(&content);
@@ -176,13 +116,13 @@ include_source_file(struct conf_source_file *j, struct lexer *l)
 		    j, "after @ only this may stand: @include \"/path/of/a/file\"", "");
 	if (!j->may_include)
 		return add_source_error(j, "@include cannot stand here", "");
-	if (j->depth == CONF_SOURCE_DEPTH_MAX || j->source->part_count + 2 > PARTS_MAX)
+	if (j->depth == CONF_SOURCE_DEPTH_MAX || j->source->part_count + 2 > CONF_SOURCE_PARTS_MAX)
 		return add_source_error(j, "too many files include one another", "");
 	inner.file = included_path(j, name.text);
 	inner.depth++;
 	is_joined = append_source_file(&inner);
-	add_source_text(j, STR("\n"));
-	begin_source_part(j, l->line);
+	conf_source_add(j->source, STR("\n"));
+	conf_source_begin_part(j->source, j->file, l->line);
 	return is_joined;
 }
 
@@ -202,25 +142,16 @@ append_source_text(struct conf_source_file *j, struct str text)
 
 		if (t.kind != LEXER_MARK || t.text.p[0] != '@')
 			continue;
-		add_source_text(j, str_make(text.p + done, at - done));
+		conf_source_add(j->source, str_make(text.p + done, at - done));
 		if (!t.is_first)
 			return add_source_error(j, "@include must begin its line", "");
 		is_joined &= include_source_file(j, &l);
 		done = l.at;
 	}
-	add_source_text(j, str_from(text, done));
+	conf_source_add(j->source, str_from(text, done));
 	if (j->source->text.n > j->max_bytes || j->source->text.over)
 		return add_source_error(j, j->file, "larger than 2 MB with what it includes");
 	return is_joined;
-}
-
-static bool
-terminate_source_text(struct conf_source *s)
-{
-	if (!buf_addc(&s->text, '\0'))
-		return false;
-	s->text.n--;
-	return true;
 }
 
 bool
@@ -229,7 +160,7 @@ conf_source_read_file(struct conf_source *s, const char *path, struct diagnostic
 	struct conf_source_file j = {s, diagnostics, arena_str(&s->arena, str_of(path)).p,
 	    CONF_SOURCE_FILE_MAX, 0, true};
 
-	return append_source_file(&j) && terminate_source_text(s);
+	return append_source_file(&j) && conf_source_end(s);
 }
 
 bool
@@ -238,6 +169,6 @@ conf_source_read_text(struct conf_source *s, struct str text, struct diagnostics
 	struct conf_source_file j = {
 	    s, diagnostics, "configuration", CONF_SOURCE_TEXT_MAX, 0, false};
 
-	begin_source_part(&j, 1);
-	return append_source_text(&j, text) && terminate_source_text(s);
+	conf_source_begin_part(s, j.file, 1);
+	return append_source_text(&j, text) && conf_source_end(s);
 }
