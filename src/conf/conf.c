@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "conf/anchor.h"
 #include "conf/check.h"
-#include "conf/list_index.h"
+#include "conf/list_index_make.h"
 #include "conf/parser.h"
 #include "conf/reload.h"
 #include "conf/secret.h"

@@ -1,6 +1,6 @@
 /*
  * list_index: a hash table over a list of the configuration, so that the cost of a lookup does not
- * depend on the length of the list.  Built once, when a tree is complete.  Keys are lower case
+ * depend on the length of the list.  list_index_make.h has those of a tree.  Keys are lower case
  * (ASCII) and live in the arena of the tree.  Of entries with equal keys the first one of the list
  * is found.
  */
@@ -14,9 +14,6 @@ enum {
 	LIST_INDEX_NONE = -1,
 };
 
-/* Builds the indexes of a complete tree. */
-void list_index_make_all(struct conf *c);
-
 /* Position in the list, or LIST_INDEX_NONE.  The key is compared without regard to ASCII case. */
 int64_t list_index_find(const struct list_index *o, struct str key) MUST_USE;
 
@@ -27,5 +24,17 @@ int64_t list_index_find(const struct list_index *o, struct str key) MUST_USE;
  */
 bool list_index_grant_key(struct str user, struct str local, struct str domain,
     char room[LIST_INDEX_KEY_MAX], struct str *key_out) MUST_USE;
+
+struct list_index_table {
+	struct arena *arena;
+	struct list_index_entry *slots;
+	size_t mask;
+};
+
+/* An empty table for so many keys; begun, filled and ended, it is an index. */
+void list_index_begin(struct list_index_table *t, struct arena *arena, size_t count_max);
+/* Adds a key with its position, unless it has the key already. */
+void list_index_add(struct list_index_table *t, struct str key, size_t at);
+struct list_index list_index_end(const struct list_index_table *t);
 
 #endif
