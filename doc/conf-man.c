@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/explain.h"
 
 enum { LINE_BYTES = 1024, KEYS_BYTES = 1 << 20 };
 

@@ -2,7 +2,7 @@
  * conf: the configuration as an immutable tree.  One key table (key.c) is the source for the
  * parser, the defaults, "config check", "config show", "config explain" and sallyport.cfg(5).
  * Trees are reference counted: a session keeps the one it began with.  Strings live as long as
- * their tree.
+ * their tree.  conf/read.h makes one of a file, conf/write.h writes one.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -184,6 +184,8 @@ struct conf {
 
 enum { CONF_SPOOL_BYTES_MIN = 32 << 20 }; /* in addition to queue.minimum_free: 16 small segments */
 
+/* An empty tree with one reference, without even the defaults (conf/defaults.h). */
+struct conf *conf_new(void);
 /* Reference counted; conf_drop(&c) releases one reference and sets c to NULL. */
 struct conf *conf_keep(struct conf *c);
 void conf_drop(struct conf **c);
@@ -196,55 +198,5 @@ struct conf_report {
 };
 void conf_report_init(struct conf_report *r);
 void conf_report_clear(struct conf_report *r);
-
-enum conf_secrets {
-	CONF_SECRETS_LEAVE, /* "file:" and "credential:" stay unchanged */
-	CONF_SECRETS_READ,  /* the named files are read; a missing one is an error */
-	/* The same for a caller that may be outside the daemon's unit, with more warnings: without
-	 * CREDENTIALS_DIRECTORY, a "credential:" is a warning and stays unchanged. */
-	CONF_SECRETS_READ_HERE,
-	CONF_SECRETS_COMPARE, /* as READ, for a comparison: no group of the system is looked up */
-};
-
-/* Reads and checks a file; NULL when there are errors (the report has all of them).  Unless secrets
- * stay unread, the trust anchor's file is checked, too. */
-struct conf *conf_read_file(
-    const char *path, enum conf_secrets secrets, struct conf_report *report);
-/* For callers that must work without a usable file: the defaults, with the run_directory of the
- * file if it has one that is a path, whatever other errors there are.  Never NULL. */
-struct conf *conf_read_run_directory(const char *path);
-/* Reads what conf_write wrote.  Keys of other roles have their defaults. */
-struct conf *conf_read_text(struct str text, struct conf_report *report);
-/* The tree in the grammar of the file, only keys of `roles`, and only those that differ from their
- * default unless `all`; secrets as "***" unless with_secrets. */
-void conf_write(const struct conf *c, unsigned roles, bool all, bool with_secrets, struct buf *out);
-/* Writes settings in the grammar of the file, as conf_write writes them, as the members of a JSON
- * object without its braces: switches and numbers as such, lists as arrays, groups as objects, and
- * all else (durations, sizes, rates) as the texts of the file. */
-void conf_write_json(struct str settings, struct buf *out);
-/* Describes a key: type, default, range, since, help; its value in `running`, and that in `file` if
- * it differs (both may be NULL).  Of a group: its keys.  False: neither exists. */
-bool conf_explain(
-    struct str key, const struct conf *running, const struct conf *file, struct buf *out);
-/* The same as the members of a JSON object. */
-bool conf_explain_json(
-    struct str key, const struct conf *running, const struct conf *file, struct buf *out);
-/* The body of sallyport.cfg(5): every key as an mdoc list item, from the key table. */
-void conf_write_mdoc(struct buf *out);
-/* A key whose values before and after differ. */
-struct conf_change {
-	const char *key;
-	struct str before, after; /* in the grammar of the file; of a list empty */
-	struct str groups;        /* of a list: 1 added ("x"), 2 changed ("y", "z") */
-	bool needs_restart;
-};
-typedef void conf_change_fn(const struct conf_change *change, void *arg);
-/* Calls fn for each changed key.  Secrets are compared, but their values are never passed. */
-void conf_each_change(
-    const struct conf *before, const struct conf *after, conf_change_fn *fn, void *arg);
-/* One line: limits.per_user "300 recipients / 1h" -> "500 recipients / 1h". */
-void conf_write_change(const struct conf_change *change, struct buf *out);
-/* One line for each changed key. */
-void conf_write_changes(const struct conf *before, const struct conf *after, struct buf *out);
 
 #endif

@@ -1,8 +1,10 @@
 /*
- * explain: describes the key table, for "config explain" and for sallyport.cfg(5).
+ * explain: see the header.
  */
+#include "conf/explain.h"
+
 #include "conf/value.h"
-#include "conf/write.h"
+#include "conf/write_keys.h"
 
 enum { EXPLAIN_BYTES_MAX = 64 << 20 };
 

@@ -2,10 +2,12 @@
  * json: converts the grammar of the file to JSON.  The input comes from conf_write or the key
  * table, so there are no comments, no octal numbers, and only the escapes of value_print_text.
  */
-#include "conf/key.h"
+#include "conf/json.h"
+
+#include "conf/explain.h"
 #include "conf/lexer.h"
 #include "conf/value.h"
-#include "conf/write.h"
+#include "conf/write_keys.h"
 
 enum { JSON_BYTES_MAX = 64 << 20 };
 

@@ -3,12 +3,14 @@
  * with the same name in which keys differ), or only the order.  A group is named by the text of its
  * first keys.  Of a secret only the fact that it differs is shown.
  */
+#include "conf/list_changes.h"
+
 #include <string.h>
 
 #include "base/map.h"
 #include "base/mem.h"
 #include "conf/value.h"
-#include "conf/write.h"
+#include "conf/write_keys.h"
 
 enum { ITEM_BYTES_MAX = 1 << 20, NAMES_SHOWN = 10, NAMES_BYTES_MAX = 16384 };
 /* limits for one changed group, so that all reported groups fit */
@@ -97,14 +99,6 @@ item_count_of_text(struct map *m, struct str text)
 }
 
 static void
-clear_text(struct buf *b)
-{
-	if (b->p)
-		mem_wipe(b->p, b->cap);
-	buf_clear(b);
-}
-
-static void
 count_texts(struct conf_list_changes *c, const struct conf *conf, long step)
 {
 	const void *item;
@@ -117,7 +111,7 @@ count_texts(struct conf_list_changes *c, const struct conf *conf, long step)
 		conf_write_item(c->list, item, CONF_ALL, true, &text);
 		item_count_of_text(c->by_text, buf_str(&text))->more += step;
 	}
-	clear_text(&text);
+	conf_text_wipe(&text);
 }
 
 static void
@@ -148,7 +142,7 @@ each_unmatched_item(struct conf_list_changes *c, const struct conf *conf, long s
 		item_name(c->list, item, &name);
 		fn(c, buf_str(&name), item);
 	}
-	clear_text(&text);
+	conf_text_wipe(&text);
 	buf_clear(&name);
 }
 
@@ -181,7 +175,7 @@ find_item_before(struct conf_list_changes *c, struct str wanted, long skip)
 		if (item_count_of_text(c->by_text, buf_str(&text))->more < 0 && skip-- == 0)
 			found = item;
 	}
-	clear_text(&text);
+	conf_text_wipe(&text);
 	buf_clear(&name);
 	return found;
 }
@@ -214,8 +208,8 @@ write_key_change(const struct conf_key *k, const void *before, const void *after
 		buf_addz(out, " -> ");
 		write_cut(buf_str(&b), out);
 	}
-	clear_text(&a);
-	clear_text(&b);
+	conf_text_wipe(&a);
+	conf_text_wipe(&b);
 	return is_other;
 }
 

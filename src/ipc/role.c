@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "conf/read.h"
 #include "ipc/loop_yield.h"
 
 enum { REFUSAL_BYTES = 512, ALERT_BYTES = 1600 };

@@ -8,9 +8,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/changes.h"
 #include "conf/descriptors.h"
 #include "conf/login_name.h"
-#include "conf/reload.h"
+#include "conf/read.h"
 #include "ipc/operator_log.h"
 #include "main/daemon_status.h"
 #include "main/notices.h"

@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "conf/descriptors.h"
+#include "conf/read.h"
 #include "main/daemon_admin.h"
 #include "main/grants.h"
 #include "main/logger.h"

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/path_access.h"
 #include "base/regular_file.h"
+#include "conf/write.h"
 #include "main/listen_socket.h"
 #include "main/port_holder.h"
 #include "main/resources_system.h"

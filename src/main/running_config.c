@@ -6,7 +6,10 @@
 
 #include <stdio.h>
 
+#include "conf/changes.h"
 #include "conf/login_name.h"
+#include "conf/read.h"
+#include "conf/write.h"
 #include "ipc/message.h"
 
 enum {

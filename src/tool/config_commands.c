@@ -9,6 +9,7 @@
 
 #include "base/disk_space.h"
 #include "conf/descriptors.h"
+#include "conf/read.h"
 #include "ipc/message.h"
 #include "main/os.h"
 #include "main/resources_system.h"

@@ -6,7 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/changes.h"
+#include "conf/explain.h"
+#include "conf/json.h"
+#include "conf/read.h"
 #include "conf/value.h"
+#include "conf/write.h"
 #include "ipc/message.h"
 #include "tool/print.h"
 #include "tool/tool.h"

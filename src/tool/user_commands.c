@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/sandbox.h"
 #include "conf/login_name.h"
+#include "conf/read.h"
 #include "ipc/message.h"
 #include "main/directory.h"
 #include "main/os.h"

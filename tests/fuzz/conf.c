@@ -2,7 +2,10 @@
  * same. */
 #include <stdlib.h>
 
+#include "conf/json.h"
+#include "conf/read.h"
 #include "conf/value.h"
+#include "conf/write.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 const char *__lsan_default_suppressions(void);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "conf/read.h"
 #include "mail/envelope.h"
 #include "mail/header.h"
 #include "submission/session.h"

@@ -12,6 +12,7 @@
 
 #include "auth/user_admin.h"
 #include "base/mem.h"
+#include "conf/read.h"
 #include "ipc/message.h"
 #include "unit/auth/rig.h"
 

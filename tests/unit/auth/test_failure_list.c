@@ -6,6 +6,7 @@
 #include "auth/guesses.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/read.h"
 
 enum { HOUR_MS = 60 * 60 * 1000 };
 

@@ -1,4 +1,5 @@
 /* support: files in a directory of their own, removed before the test checks the result. */
+#include "conf/read.h"
 #include "support.h"
 
 #include <stdio.h>

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "conf/read.h"
 #include "support.h"
 
 #define DIGEST "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conf/explain.h"
 #include "conf/key.h"
+#include "conf/read.h"
 #include "support.h"
 
 static const char *

@@ -1,4 +1,6 @@
 /* json: the grammar of the file as JSON; explain with two values; the keys that a reload keeps. */
+#include "conf/explain.h"
+#include "conf/json.h"
 #include "conf/key.h"
 #include "support.h"
 

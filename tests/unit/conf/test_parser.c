@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/read.h"
 #include "support.h"
 
 struct mistake {

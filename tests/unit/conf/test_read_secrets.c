@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf/read.h"
 #include "support.h"
 
 static const char secret_route[] = MINIMAL

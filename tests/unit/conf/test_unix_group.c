@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "conf/reload.h"
+#include "conf/read.h"
 #include "support.h"
 
 /* The system's list of groups, or an error of it. */

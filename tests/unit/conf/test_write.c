@@ -1,8 +1,11 @@
 /* write: written text parses to the same tree, and each role gets only its own keys. */
 #include <unistd.h>
 
+#include "conf/changes.h"
+#include "conf/explain.h"
 #include "conf/key.h"
-#include "conf/reload.h"
+#include "conf/read.h"
+#include "conf/write.h"
 #include "support.h"
 
 static const char everything[] =

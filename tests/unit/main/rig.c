@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "conf/read.h"
 #include "main/liveness.h"
 #include "main/notices.h"
 #include "main/role_links.h"

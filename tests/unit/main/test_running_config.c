@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/read.h"
+#include "conf/write.h"
 #include "main/running_config.h"
 #include "rig.h"
 #include "support/ask.h"

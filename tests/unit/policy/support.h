@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "conf/conf.h"
+#include "conf/read.h"
 
 static inline struct conf *
 conf_of(const char *text)

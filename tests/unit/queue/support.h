@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 
 #include "conf/conf.h"
+#include "conf/read.h"
 
 static inline struct conf *
 conf_of(const char *text)

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/read.h"
 #include "mail/body_facts.h"
 #include "mail/envelope.h"
 #include "relay/relay.h"

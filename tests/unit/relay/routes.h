@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "conf/conf.h"
+#include "conf/read.h"
 
 static inline struct conf *
 routes_of(const char *routes)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "conf/read.h"
 #include "submission/session_internal.h"
 #include "unit/submission/player_state.h"
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/read.h"
 #include "submission/client_counts.h"
 #include "submission/session.h"
 
