@@ -124,7 +124,7 @@ struct conf {
 	} submission;
 	struct {
 		struct conf_strs backends;      /* "users" for now */
-		struct conf_strs mechanisms;    /* default: all but -PLUS, strongest first */
+		struct conf_strs mechanisms;    /* default: PLAIN, LOGIN */
 		struct str default_domain;      /* for logins without one; empty: the only domain */
 		struct conf_rate failure_limit; /* "10 / 15m" */
 		struct conf_rate login_failure_limit; /* of all networks, "30 / 1h" */

@@ -156,15 +156,16 @@ const struct conf_key conf_key_table[] = {
 	    .words = backend_words, .min = 1, .max = 1,
 	    .help = "The sources of logins. users: the accounts made by \"sallyport user\"."},
 	{"auth.mechanisms", KEY_TEXTS, AT(auth.mechanisms), CONF_AUTH | CONF_SUBMISSION,
-	    "( \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" )",
+	    "( \"PLAIN\", \"LOGIN\" )",
 	    .words = mechanism_words,
 	    .min = 1, .max = 4,
-	    .help = "SASL mechanisms, in the order in which they are offered. SCRAM-SHA-256-PLUS "
-		"also binds the login to the TLS connection, in TLS 1.3 only; it is offered where "
-		"it is named here, because mail programs are in use that choose it when it is "
-		"offered and cannot do it (mutt and neomutt of Debian 12 and 13). msmtp of Debian 13 "
-		"cannot do SCRAM-SHA-256 alone, and says \"GNU SASL: Error authenticating user\": "
-		"it needs \"auth plain\" in its own configuration, or -PLUS named here."},
+	    .help = "SASL mechanisms, in the order in which they are offered, always inside TLS. "
+		"With SCRAM-SHA-256 the password does not leave the client; SCRAM-SHA-256-PLUS "
+		"also binds the login to the TLS connection, in TLS 1.3 only. Both are offered "
+		"only where they are named here, because mail programs are in use that choose "
+		"them when they are offered and cannot do them: msmtp of Debian 13 SCRAM-SHA-256 "
+		"without -PLUS (it says \"GNU SASL: Error authenticating user\"), mutt and "
+		"neomutt of Debian 12 and 13 -PLUS."},
 	{"auth.default_domain", KEY_TEXT, AT(auth.default_domain), CONF_AUTH | SENDS,
 	    .form = FORM_DOMAIN, .example = "\"example.com\"",
 	    .help = "The domain of a login name that comes without one, one of \"domains\". "

@@ -11,6 +11,7 @@ HOME = g.workplace("chain")
 tap = g.Tap()
 sink = g.Sink(HOME, "--fail", "rcpt/gone=550 5.1.1 no such user")
 outer = g.Gateway(f"{HOME}/outer", hostname='hostname = "outer.example.com";',
+                  auth='auth: { backends = ( "users" ); mechanisms = [ "SCRAM-SHA-256", "PLAIN", "LOGIN" ]; };',
                   routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );').start()
 outer.add_user()
 

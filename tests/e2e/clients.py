@@ -73,11 +73,8 @@ def curl(implicit, path):
 
 
 def msmtp(implicit, path):
-    # One that knows -PLUS cannot do SCRAM-SHA-256 without it: it tells GNU SASL 2.2.2 about the TLS connection in both cases, and
-    # the library then refuses its own first message, before AUTH is sent.  tls.py has its login with -PLUS.
-    auth = "plain" if msmtp_program.knows_plus() else "on"
     with open(path, "rb") as f:
-        msmtp_program.run(HOME, port(implicit), implicit, gate.user, auth, f.read().replace(b"\r\n", b"\n"))
+        msmtp_program.run(HOME, port(implicit), implicit, gate.user, f.read().replace(b"\r\n", b"\n"))
 
 
 def smtplib(implicit, path):

@@ -24,8 +24,9 @@ tap = g.Tap()
 DEAD = 'routes: ( { via = "smtp"; host = "127.0.0.1"; port = 9; tls = "none"; } );'
 gate = g.Gateway(f"{HOME}/gateway", routes=DEAD)
 other = g.Gateway(f"{HOME}/other", routes=DEAD)  # started by the documents' own commands
+WITH_SCRAM = 'mechanisms = [ "SCRAM-SHA-256", "PLAIN", "LOGIN" ];'
 guessed = g.Gateway(f"{HOME}/guessed", routes=DEAD,
-                    auth='auth: { failure_limit = "3 failures / 1h"; };')  # passwords are guessed here
+                    auth=f'auth: {{ {WITH_SCRAM} failure_limit = "3 failures / 1h"; }};')  # passwords are guessed here
 PAGES = {"sallyportd.8": f"{TOP}/doc/sallyportd.8", "sallyport.1": f"{TOP}/doc/sallyport.1",
          "sallyport.cfg.5": f"{BUILD}/doc/sallyport.cfg.5"}
 TEXTS = ["README", "tests/README.md", *sorted(os.path.relpath(p, TOP) for kind in ("doc/*.md", "doc/adr/*.md")
@@ -720,7 +721,7 @@ def fail2ban_filter():
     assert log_in(server, "", "") == 501
     client = server.connect(login=False)
     assert client.docmd("AUTH", "SCRAM-SHA-256 " + base64.b64encode(b"n,,n=real,r=abc").decode())[0] == 421
-    server.parts["auth"] = 'auth: { exempt_networks = [ "127.0.0.0/8" ]; };'
+    server.parts["auth"] = f'auth: {{ {WITH_SCRAM} exempt_networks = [ "127.0.0.0/8" ]; }};'
     server.write_config()
     server.tool("reload")
     client = server.connect(login=False)

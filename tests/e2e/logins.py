@@ -23,11 +23,25 @@ def b64(text):
 
 
 @tap.case
+def scram_where_it_is_named():
+    """PLAIN and LOGIN are offered; SCRAM-SHA-256 is refused until the configuration names it"""
+    client = gate.connect(login=False)
+    assert client.esmtp_features["auth"].split() == ["PLAIN", "LOGIN"], client.esmtp_features
+    assert client.docmd("AUTH", f"SCRAM-SHA-256 {b64('n,,n=' + gate.user + ',r=abc')}")[0] == 504
+    client.close()
+    gate.parts["auth"] = 'auth: { mechanisms = [ "SCRAM-SHA-256", "PLAIN", "LOGIN" ]; };'
+    gate.write_config()
+    gate.tool("reload")
+    client = gate.connect(login=False)
+    assert client.esmtp_features["auth"].split() == ["SCRAM-SHA-256", "PLAIN", "LOGIN"], client.esmtp_features
+    client.close()
+
+
+@tap.case
 def scram_given_up():
     """a SCRAM login that the client gives up after the challenge: the log line names mechanism and user; one given
     up before it names the mechanism; neither is a failure"""
     client = gate.connect(login=False)
-    assert client.esmtp_features["auth"].split() == ["SCRAM-SHA-256", "PLAIN", "LOGIN"], client.esmtp_features
     assert client.docmd("AUTH", f"SCRAM-SHA-256 {b64('n,,n=' + gate.user + ',r=abc')}")[0] == 334
     assert client.docmd("*")[0] == 501
     gate.wait_log(f'auth cancelled id=\\S+ ip=127.0.0.1 port=\\d+ mech=SCRAM-SHA-256 user="{gate.user}"$')

@@ -134,7 +134,7 @@ def bound_login():
     if not msmtp.knows_plus():
         return "this msmtp does not know SCRAM-SHA-256-PLUS"
     for port, is_implicit in ((gate.smtps, True), (gate.submission, False)):
-        msmtp.run(HOME, port, is_implicit, gate.user, "on", b"Subject: bound\n\nText.\n")
+        msmtp.run(HOME, port, is_implicit, gate.user, b"Subject: bound\n\nText.\n")
         gate.wait_log(rf"auth ok \S+ \S+ port={port} tls=TLSv1.3 mech=SCRAM-SHA-256-PLUS ")
     return None
 

@@ -133,6 +133,15 @@ fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, 
 	child->main = channel_new(r->base, ends[0], on_child_packet, on_child_lost, link);
 }
 
+/* All are offered, unless the settings of the test name them. */
+static const char *
+mechanisms_beside(const char *auth)
+{
+	return strstr(auth, "mechanisms")
+	    ? ""
+	    : "mechanisms = ( \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" );";
+}
+
 static void
 send_config(const struct rig *r, struct rig_child *child, const char *auth)
 {
@@ -141,8 +150,8 @@ send_config(const struct rig *r, struct rig_child *child, const char *auth)
 	int fd = memfd_create("config", MFD_CLOEXEC);
 	int n = snprintf(text, sizeof text,
 	    "hostname = \"mx.test\"; state_directory = \"/nonexistent\";\n"
-	    "domains = ( { name = \"example.com\"; }%s ); auth: { iterations = %d; %s };\n",
-	    r->more_domains ? r->more_domains : "", ITERATIONS, auth);
+	    "domains = ( { name = \"example.com\"; }%s ); auth: { iterations = %d; %s%s };\n",
+	    r->more_domains ? r->more_domains : "", ITERATIONS, mechanisms_beside(auth), auth);
 
 	cr_assert_eq(write(fd, text, (size_t)n), n);
 	cr_assert_eq(channel_send(child->main, MESSAGE_CONFIG, &m, fd), 0);

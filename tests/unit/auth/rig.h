@@ -22,8 +22,6 @@ struct rig_child {
 #define GOOD STR("\0alice@example.com\0wonderland")
 #define WRONG STR("\0alice@example.com\0x")
 #define BINDING "0123456789abcdef0123456789abcdef"
-#define ALL_MECHANISMS \
-	"mechanisms = ( \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" );"
 #define HIGH_LIMIT "failure_limit = \"1000 / 1m\";"
 
 struct rig_check { /* A check that the broker sent to the fake worker. */

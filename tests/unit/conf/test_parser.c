@@ -329,7 +329,9 @@ Test(read, defaults)
 	cr_expect_eq(c->auth.failure_limit.period_ms, 900000);
 	cr_expect_eq(c->auth.login_failure_limit.count, 30);
 	cr_expect_eq(c->auth.login_failure_limit.period_ms, 3600000);
-	cr_expect_eq(c->auth.mechanisms.count, 3);
+	cr_assert_eq(c->auth.mechanisms.count, 2);
+	cr_expect(str_eq(c->auth.mechanisms.str[0], STR("PLAIN")));
+	cr_expect(str_eq(c->auth.mechanisms.str[1], STR("LOGIN")));
 	cr_expect_eq(c->limits.message_size, 50 << 20);
 	cr_expect_eq(c->limits.per_user.count, 1);
 	cr_expect_eq(c->limits.per_user.rate[0].count, 300);
