@@ -263,7 +263,8 @@ def a_missing_segment():
     gate.stop()
     before = len(gate.log())
     gate.start()
-    assert "error: spool" not in gate.log()[before:] and "damages=0" in gate.log()[before:], gate.log()[before:]
+    g.wait_for("the line of the opened spool", 10, lambda: "damages=0" in gate.log()[before:])
+    assert "error: spool" not in gate.log()[before:], gate.log()[before:]
     gate.stop()
 
 
