@@ -358,7 +358,7 @@ def wrong_bytes():
         gate.start()
         # its frame is damage that is found at the start: kept beside the log
         assert len(gate.queue()) == 1 and any(n.startswith("damaged-") for n in os.listdir(SPOOL))
-        assert "whose delivery was finished: 1; no mail is lost" in gate.log()[before:]
+        g.wait_for("what is lost", 10, lambda: "whose delivery was finished: 1; no mail is lost" in gate.log()[before:])
         gate.tool("queue", "delete", held, "--yes")
 
 
