@@ -233,13 +233,23 @@ on_server_timeout(evutil_socket_t fd, short what, void *arg)
 		ask_server(q, (unsigned)next);
 }
 
+/* Is there a part that another server may answer?  Not if an answer is BOGUS: then the others are
+ * not used. */
+static bool
+is_part_unsettled(const struct resolver_query *q)
+{
+	bool is_unsettled = false;
+
+	for (size_t i = 0; i < q->part_count; i++)
+		is_unsettled |= !q->parts[i].is_settled;
+	return is_unsettled && dns_parts_outcome(q->parts, q->part_count) != RESOLVER_BOGUS;
+}
+
 static void
 on_query_done(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolver_query *q = arg;
-	bool is_failed = !q->entry &&
-	    dns_parts_outcome(q->parts, q->part_count) == RESOLVER_FAILED;
-	int next = is_failed ? next_server(q) : -1;
+	int next = is_part_unsettled(q) ? next_server(q) : -1;
 
 	(void)fd;
 	(void)what;

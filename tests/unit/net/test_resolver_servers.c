@@ -20,6 +20,8 @@ struct server {
 	const char *known_name;       /* has an MX record to itself, and the address 192.0.2.1 */
 	const char *dropped_prefix;       /* questions for names that begin so are not answered */
 	enum dns_type dropped_type; /* these are not answered */
+	enum dns_type failed_type;  /* the answer to these is SERVFAIL */
+	bool has_ipv6;              /* the known name also has the address 2001:db8::1 */
 	bool is_silent;
 	unsigned asked, asked_type[64];
 };
@@ -46,12 +48,19 @@ read_name(const unsigned char *packet, char out[256])
 
 /* Adds the record; 0: the server has none of this type. */
 static size_t
-put_record(unsigned char *to, enum dns_type type)
+put_record(unsigned char *to, enum dns_type type, bool has_ipv6)
 {
 	static const unsigned char a[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1};
 	static const unsigned char mx[] = {
 	    0xc0, 12, 0, 15, 0, 1, 0, 0, 0, 60, 0, 4, 0, 10, 0xc0, 12};
 
+	static const unsigned char aaaa[] = {0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16, 0x20, 1,
+	    0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+
+	if (type == DNS_AAAA && has_ipv6) {
+		memcpy(to, aaaa, sizeof aaaa);
+		return sizeof aaaa;
+	}
 	if (type != DNS_A && type != DNS_MX)
 		return 0;
 	memcpy(to, type == DNS_A ? a : mx, sizeof a);
@@ -84,10 +93,12 @@ on_question(evutil_socket_t fd, short what, void *arg)
 	        strncmp(name, s->dropped_prefix, strlen(s->dropped_prefix)) == 0) ||
 	    type == s->dropped_type)
 		return;
-	if (is_known)
-		added = put_record(packet + n, type);
+	if (is_known && type != s->failed_type)
+		added = put_record(packet + n, type, s->has_ipv6);
 	packet[2] = 0x81;
 	packet[3] = is_known ? 0x80 : 0x83;
+	if (type == s->failed_type)
+		packet[3] = 0x82;
 	memset(packet + 6, 0, 6);
 	packet[7] = added != 0;
 	(void)!sendto(fd, packet, n + added, 0, (struct sockaddr *)&from, len);
@@ -297,6 +308,24 @@ Test(resolver_servers, answers_are_kept_when_the_next_server_is_silent)
 	cr_expect_gt(servers[1].asked_type[DNS_AAAA], 0);
 	cr_expect_eq(servers[1].asked_type[DNS_A], 0, "that is known");
 	cr_expect(!is_silent(r, 0));
+	resolver_free(&r);
+}
+
+/* Also when an address of the other family was found. */
+Test(resolver_servers, the_next_server_is_asked_for_what_the_first_one_fails_at)
+{
+	struct resolver *r = open_resolver(2);
+	struct resolver_answer a;
+	int64_t began = clock_mono_ms();
+
+	servers[0].known_name = servers[1].known_name = "half.test";
+	servers[0].failed_type = DNS_AAAA;
+	servers[1].has_ipv6 = true;
+	a = addresses(r, "half.test");
+	cr_expect_eq(a.outcome, RESOLVER_FOUND);
+	cr_expect_eq(a.count, 2);
+	cr_expect_lt(clock_mono_ms() - began, RESOLVER_NEXT_SERVER_MS, "at once");
+	cr_expect_eq(servers[1].asked_type[DNS_A], 0, "that is known");
 	resolver_free(&r);
 }
 
