@@ -14,6 +14,7 @@
 #include "mail/header.h"
 #include "queue/admin/suspended_holds.h"
 #include "queue/intake_files.h"
+#include "queue/intake_no_room.h"
 #include "queue/leases.h"
 #include "queue/reports/dsn.h"
 #include "spool/frame.h"
@@ -43,16 +44,6 @@ answer_commit(struct queue_peer *peer, uint64_t call, const struct smtp_status *
 
 	if (peer)
 		(void)!channel_answer(peer->channel, call, MESSAGE_STATUS, &m, -1);
-}
-
-struct smtp_status
-intake_no_room(int error)
-{
-	if (error == EILSEQ)
-		return smtp_status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
-	if (error == EAGAIN)
-		return smtp_status_make(451, "4.3.2", "Too busy to take mail now");
-	return smtp_status_not_stored(error);
 }
 
 /* ---- commit ---- */

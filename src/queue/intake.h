@@ -16,8 +16,4 @@ void intake_peer_lost(struct queue_peer *peer);
 /* Is a message being stored that the command waits for? */
 bool intake_is_awaited(const struct admin_command *command);
 
-/* The answer when a message cannot be stored, by errno: see smtp_status_not_stored; EAGAIN: too
- * busy; EILSEQ: the body may not be sent. */
-struct smtp_status intake_no_room(int error);
-
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "queue/intake.h"
+#include "queue/intake_no_room.h"
 #include "spool/frame.h"
 
 enum {

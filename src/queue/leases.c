@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "conf/value.h"
-#include "queue/intake.h"
+#include "queue/intake_no_room.h"
 
 enum {
 	LEASE_USER_MAX = 1024,

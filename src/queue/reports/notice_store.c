@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/intake.h"
+#include "queue/intake_no_room.h"
 #include "queue/reports/notice_mail.h"
 
 enum { NOTICE_KIND_BYTES = 32 };
