@@ -7,7 +7,8 @@
 #ifndef QUEUE_REPORTS_DSN_WRITE_H
 #define QUEUE_REPORTS_DSN_WRITE_H
 
-#include "queue/reports/dsn.h"
+#include "base/buf.h"
+#include "queue/reports/dsn_input.h"
 
 enum {
 	DSN_LINE_PREFERRED = 76,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "queue/reports/dsn.h"
 #include "queue/reports/dsn_write.h"
 
 #define INDENT "    "
