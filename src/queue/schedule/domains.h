@@ -8,7 +8,7 @@
 #include "base/map.h"
 #include "queue/schedule/destinations.h"
 #include "queue/schedule/lookups.h"
-#include "queue/schedule/schedule.h"
+#include "queue/schedule/sched_delivery.h"
 
 enum sched_domain_state {
 	SCHED_DOMAIN_UNKNOWN,

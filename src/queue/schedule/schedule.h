@@ -14,37 +14,9 @@
 
 #include "base/str.h"
 #include "mail/smtp_status.h"
-#include "queue/schedule/timers.h"
+#include "queue/schedule/sched_delivery.h"
 
 struct schedule;
-struct sched_domain;
-struct user_queue;
-struct sched_share;
-struct sched_destination;
-
-enum sched_delivery_state {
-	DELIVERY_IDLE,    /* not in the schedule (held, new, or returned to the owner) */
-	DELIVERY_WAITING, /* until due_ms */
-	DELIVERY_ASKING,  /* due; its domain's destination is not known yet */
-	DELIVERY_READY,   /* due; in its user queue */
-	DELIVERY_RUNNING, /* returned by SCHEDULE_DELIVER */
-};
-
-/* Embedded in the struct of the owner, zeroed before the first use. */
-struct sched_delivery {
-	struct timer timer;
-	struct sched_delivery *next, *previous;
-	struct sched_domain *domain;
-	struct user_queue *user_queue;
-	struct sched_share *share; /* RUNNING */
-	struct sched_destination *destination;
-	const void *user; /* equal pointers for equal users; users take turns */
-	int64_t due_ms;
-	int64_t expires_ms;
-	int64_t since_ms; /* when it was added for the first time */
-	uint16_t tries;   /* set by the owner: attempts with a connection */
-	uint8_t state;    /* enum sched_delivery_state; written only by schedule */
-};
 
 struct schedule_limits {
 	uint32_t concurrency;      /* deliveries running in all */
@@ -53,7 +25,7 @@ struct schedule_limits {
 	size_t retry_count;
 };
 
-enum { SCHEDULE_PAUSE_MAX_MS = 15 * 60 * 1000, SCHEDULE_WINDOW_START = 5 };
+enum { SCHEDULE_PAUSE_MAX_MS = 15 * 60 * 1000 };
 
 struct schedule *schedule_new(const struct schedule_limits *limits);
 /* The deliveries belong to the owner; they are not freed. */

@@ -6,7 +6,8 @@
 #ifndef QUEUE_SCHEDULE_USER_QUEUES_H
 #define QUEUE_SCHEDULE_USER_QUEUES_H
 
-#include "queue/schedule/destinations.h"
+#include "queue/schedule/sched_delivery.h"
+#include "queue/schedule/sched_destination.h"
 
 struct user_queue {
 	TAILQ_ENTRY(user_queue) link;    /* destination->user_queues or destination->parked */

@@ -1,6 +1,7 @@
 /* schedule: what is looked up and delivered when, to destinations that answer, are unreachable, or
  * are refused. */
 #include "base/mem.h"
+#include "queue/schedule/sched_destination.h"
 #include "schedule_sim.h"
 
 static const struct smtp_status no_such_domain = {

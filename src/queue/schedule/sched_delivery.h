@@ -1,0 +1,39 @@
+/*
+ * sched_delivery: one delivery in the schedule.  Its owner sets user, due_ms, expires_ms and tries;
+ * the rest belongs to schedule and its parts: domains, destinations and user_queues.
+ */
+#ifndef QUEUE_SCHEDULE_SCHED_DELIVERY_H
+#define QUEUE_SCHEDULE_SCHED_DELIVERY_H
+
+#include "queue/schedule/timers.h"
+
+struct sched_domain;
+struct user_queue;
+struct sched_share;
+struct sched_destination;
+
+enum sched_delivery_state {
+	DELIVERY_IDLE,    /* not in the schedule (held, new, or returned to the owner) */
+	DELIVERY_WAITING, /* until due_ms */
+	DELIVERY_ASKING,  /* due; its domain's destination is not known yet */
+	DELIVERY_READY,   /* due; in its user queue */
+	DELIVERY_RUNNING, /* returned by SCHEDULE_DELIVER */
+};
+
+/* Embedded in the struct of the owner, zeroed before the first use. */
+struct sched_delivery {
+	struct timer timer;
+	struct sched_delivery *next, *previous;
+	struct sched_domain *domain;
+	struct user_queue *user_queue;
+	struct sched_share *share; /* RUNNING */
+	struct sched_destination *destination;
+	const void *user; /* equal pointers for equal users; users take turns */
+	int64_t due_ms;
+	int64_t expires_ms;
+	int64_t since_ms; /* when it was added for the first time */
+	uint16_t tries;   /* set by the owner: attempts with a connection */
+	uint8_t state;    /* enum sched_delivery_state; written only by schedule */
+};
+
+#endif
