@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "queue/outcomes.h"
+#include "queue/content_fault.h"
 #include "spool/spool_fault.h"
 
 enum { CHECKS_MAX = 64 };
@@ -39,7 +39,7 @@ body_recheck_end(struct body_recheck *c, int result)
 	msgid_text(c->id, 0, id);
 	body_recheck_free(c);
 	if (e && spool_fault_of_body(result) && !e->is_held)
-		outcomes_hold_damaged(q, e, result);
+		content_fault_hold(q, e, result);
 	else if (e && result == 0)
 		log_warn("message %s: relay read its body wrong, the queue reads what was stored; "
 			 "it is tried again", id);

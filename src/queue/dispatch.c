@@ -7,8 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "queue/dispatch_deadlines.h"
-#include "queue/dispatch_log.h"
+#include "queue/dispatch_attempts.h"
 #include "queue/lifetime.h"
 #include "queue/outcomes.h"
 #include "queue/reports/reports.h"
@@ -16,7 +15,6 @@
 
 enum {
 	STEPS_PER_TURN = 128,
-	ATTEMPTS_READING_MAX = 64,       /* deliveries whose message is being read */
 	RELAY_WAITING_MAX = 8 << 20, /* bytes that relay has not read; no delivery begins above */
 	NUMBERS_BYTES_MAX = 4 * SPOOL_RECIPIENTS_MAX,
 };
@@ -26,168 +24,6 @@ dispatch_init(struct queue *q)
 {
 	q->attempts = map_new();
 	q->last_attempt_id = (uint64_t)clock_ms() << 20;
-}
-
-static struct str
-dispatch_attempt_key(const uint64_t *number)
-{
-	return str_make((const char *)number, sizeof *number);
-}
-
-struct dispatch_attempt *
-dispatch_attempt_find(const struct queue *q, uint64_t number)
-{
-	return map_get(q->attempts, dispatch_attempt_key(&number));
-}
-
-static struct dispatch_attempt *
-dispatch_attempt_new(struct queue *q, uint64_t number, struct delivery *delivery)
-{
-	struct dispatch_attempt *attempt = MEM_NEW(struct dispatch_attempt);
-
-	attempt->number = number;
-	attempt->queue = q;
-	attempt->id = delivery->message->id;
-	attempt->delivery = delivery;
-	delivery->attempt = attempt;
-	map_put(q->attempts, dispatch_attempt_key(&attempt->number), attempt);
-	dispatch_deadline_begin(attempt);
-	return attempt;
-}
-
-/* Further deliveries may begin. */
-static void
-dispatch_attempt_read_done(struct dispatch_attempt *attempt)
-{
-	if (attempt->queue->reading_attempts-- == ATTEMPTS_READING_MAX)
-		queue_wake(attempt->queue);
-}
-
-static void
-dispatch_attempt_free(struct dispatch_attempt *attempt)
-{
-	dispatch_deadline_end(attempt);
-	map_remove(attempt->queue->attempts, dispatch_attempt_key(&attempt->number));
-	if (spool_is_reading(&attempt->reading)) {
-		spool_read_cancel(&attempt->reading);
-		dispatch_attempt_read_done(attempt);
-	}
-	if (attempt->delivery)
-		attempt->delivery->attempt = NULL;
-	mem_free(attempt);
-}
-
-void
-dispatch_detach_delivery(struct delivery *delivery)
-{
-	if (!delivery->attempt)
-		return;
-	delivery->attempt->delivery = NULL;
-	delivery->attempt = NULL;
-}
-
-/* ---- end of an attempt ---- */
-
-static void
-clear_expected_results(struct delivery *delivery)
-{
-	struct queued_message *e = delivery->message;
-
-	for (uint32_t i = 0; i < e->recipient_count; i++)
-		if (&e->deliveries[e->recipients[i].delivery] == delivery)
-			e->recipients[i].is_expected = false;
-}
-
-static int64_t
-next_due(const struct queue *q, struct delivery *delivery, const struct dispatch_attempt *attempt,
-    int64_t now_ms)
-{
-	struct lifetime_attempt j = {.expires_ms = delivery->sched.expires_ms,
-	    .pause_ms = schedule_backoff_ms(q->schedule, delivery->pauses),
-	    .pauses = delivery->pauses,
-	    .is_deferred = attempt->is_deferred,
-	    .is_tried = attempt->is_tried};
-
-	if (now_ms < j.expires_ms || attempt->is_deferred || attempt->is_tried)
-		delivery->requeues = 0;
-	else if (delivery->requeues < UINT8_MAX)
-		delivery->requeues++;
-	j.requeues = delivery->requeues;
-	return lifetime_after_attempt_ms(&j, now_ms);
-}
-
-/* Returns the delivery to the schedule with its open recipients. */
-static void
-return_to_schedule(struct dispatch_attempt *attempt, enum schedule_outcome outcome)
-{
-	struct queue *q = attempt->queue;
-	struct delivery *delivery = attempt->delivery;
-	int64_t now = clock_ms();
-
-	clear_expected_results(delivery);
-	delivery->attempt = NULL;
-	attempt->delivery = NULL;
-	schedule_finished(q->schedule, &delivery->sched, outcome,
-	    attempt->status.code ? &attempt->status : NULL, now);
-	delivery->pauses = (uint16_t)(delivery->pauses + attempt->is_tried);
-	delivery->sched.tries = (uint16_t)(delivery->sched.tries + attempt->is_connected);
-	queue_schedule(q, delivery, next_due(q, delivery, attempt, now));
-}
-
-static enum schedule_outcome
-dispatch_attempt_outcome(const struct dispatch_attempt *attempt)
-{
-	if (attempt->is_busy)
-		return SCHEDULE_BUSY;
-	if (attempt->is_reached)
-		return SCHEDULE_REACHED;
-	if (attempt->is_unreachable)
-		return SCHEDULE_UNREACHABLE;
-	return attempt->is_silent ? SCHEDULE_SILENT : SCHEDULE_UNKNOWN;
-}
-
-void
-dispatch_attempt_end(struct dispatch_attempt *attempt)
-{
-	struct queue *q = attempt->queue;
-	struct queued_message *e = attempt->delivery ? attempt->delivery->message : NULL;
-
-	if (e)
-		return_to_schedule(attempt, dispatch_attempt_outcome(attempt));
-	dispatch_attempt_free(attempt);
-	if (e) {
-		reports_check(q, e);
-		queue_finish_message(q, e);
-	}
-	queue_check_stopped(q);
-	queue_wake(q);
-}
-
-void
-dispatch_attempt_give_up(struct dispatch_attempt *attempt)
-{
-	if (!attempt->delivery) {
-		dispatch_attempt_free(attempt);
-		return;
-	}
-	if (attempt->is_sent) {
-		attempt->delivery->late_attempt_id = attempt->number;
-		attempt->delivery->unanswered_ms = clock_ms();
-	} else if (attempt->delivery->unreadable < UINT8_MAX) {
-		attempt->delivery->unreadable++;
-	}
-	attempt->is_tried |= attempt->is_sent;
-	attempt->is_connected |= attempt->is_sent;
-	attempt->is_deferred = true;
-	dispatch_attempt_end(attempt);
-}
-
-/* No host was contacted for it, so it does not count as an attempt. */
-void
-dispatch_attempt_requeue(struct dispatch_attempt *attempt, const char *why)
-{
-	dispatch_log_open(attempt, LOG_INFO, "put_back", why);
-	dispatch_attempt_end(attempt);
 }
 
 /* ---- to relay ---- */
@@ -380,7 +216,7 @@ static bool
 may_schedule(struct queue *q)
 {
 	return q->relay && q->is_caught_up && q->tickets.is_durable && !q->is_stopping &&
-	       q->reading_attempts < ATTEMPTS_READING_MAX &&
+	       q->reading_attempts < DISPATCH_READING_MAX &&
 	       channel_waiting(q->relay->channel) <= RELAY_WAITING_MAX &&
 	       schedule_wake_ms(q->schedule) <= clock_ms() && storage_check_may_deliver(q);
 }
@@ -453,29 +289,11 @@ dispatch_relay_caught_up(struct queue *q)
 	queue_wake(q);
 }
 
-static void
-lose_relay_attempt(struct str key, void *value, void *arg)
-{
-	struct dispatch_attempt *attempt = value;
-
-	(void)key;
-	(void)arg;
-	if (!attempt->delivery && attempt->is_sent)
-		dispatch_attempt_free(attempt);
-	else if (attempt->is_sent) {
-		attempt->delivery->unanswered_ms = clock_ms();
-		attempt->is_tried = attempt->is_connected = true;
-		dispatch_log_open(attempt, LOG_WARNING, "unknown", "relay_lost");
-		dispatch_attempt_end(attempt);
-	}
-}
-
-/* Attempts whose message is being read are not in relay yet; they end when the read is done. */
 void
 dispatch_relay_lost(struct queue *q)
 {
 	q->is_caught_up = false;
-	map_each(q->attempts, lose_relay_attempt, NULL);
+	dispatch_attempts_relay_lost(q);
 	schedule_relay_lost(q->schedule);
 }
 

@@ -130,7 +130,7 @@ dispatch_deadline_passed(struct dispatch_attempt *attempt)
 	log_late_attempt(attempt, attempt->is_sent
 	                              ? "relay did not end the attempt, it is made again later"
 	                              : "the message could not be read in time");
-	dispatch_attempt_give_up(attempt);
+	attempt->queue->give_up_attempt(attempt);
 }
 
 static void
@@ -147,8 +147,9 @@ dispatch_deadline_fired(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-dispatch_deadlines_init(struct queue *q)
+dispatch_deadlines_init(struct queue *q, void (*give_up)(struct dispatch_attempt *attempt))
 {
+	q->give_up_attempt = give_up;
 	timers_init(&q->deadlines);
 	q->deadline_event = evtimer_new(q->role->base, dispatch_deadline_fired, q);
 }

@@ -6,9 +6,10 @@
 #ifndef QUEUE_DISPATCH_DEADLINES_H
 #define QUEUE_DISPATCH_DEADLINES_H
 
-#include "queue/dispatch.h"
+#include "queue/dispatch_attempt.h"
 
-void dispatch_deadlines_init(struct queue *q);
+/* give_up: called when relay has not ended the attempt in time; it frees the attempt. */
+void dispatch_deadlines_init(struct queue *q, void (*give_up)(struct dispatch_attempt *attempt));
 void dispatch_deadlines_clear(struct queue *q);
 /* The attempt begins now. */
 void dispatch_deadline_begin(struct dispatch_attempt *attempt);

@@ -4,7 +4,7 @@
 #ifndef QUEUE_DISPATCH_LOG_H
 #define QUEUE_DISPATCH_LOG_H
 
-#include "queue/dispatch.h"
+#include "queue/dispatch_attempt.h"
 
 /* A line for each of its open recipients. */
 void dispatch_log_open(

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "queue/content_fault.h"
 #include "queue/last_attempt.h"
-#include "queue/outcomes.h"
 #include "queue/reports/reports.h"
 #include "spool/lost_record.h"
 #include "spool/spool_fault.h"
@@ -200,7 +200,7 @@ lost_content_wait(const struct lost_content *loss, struct queued_message *e)
 
 		if (!delivery->attempt && delivery->open > 0 &&
 		    delivery->sched.state == DELIVERY_IDLE)
-			outcomes_wait_for_content(loss->queue, delivery, loss->error);
+			content_fault_wait(loss->queue, delivery, loss->error);
 	}
 }
 
@@ -223,7 +223,7 @@ lost_content_hold(const struct lost_content *loss, struct queued_message *e)
 	log_error("message %s is damaged: its list of recipients is too large to be stored without "
 		  "it; its segment cannot be freed before `sallyport queue delete %s`",
 	    msgid_text(e->id, 0, id), id);
-	outcomes_hold_damaged(loss->queue, e, 0);
+	content_fault_hold(loss->queue, e, 0);
 }
 
 /* It failed: compaction tries again by itself. */

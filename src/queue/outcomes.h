@@ -5,7 +5,7 @@
 #ifndef QUEUE_OUTCOMES_H
 #define QUEUE_OUTCOMES_H
 
-#include "queue/dispatch.h"
+#include "queue/dispatch_attempt.h"
 #include "queue/queue_internal.h"
 
 /* A result from relay.  A repetition counts once and is acknowledged again. */
@@ -14,11 +14,6 @@ void outcomes_handle(struct queue *q, const struct message_result *m);
 void outcomes_unsent(struct queue *q, struct delivery *delivery, const struct schedule_step *step);
 /* The delivery has expired without a completed attempt. */
 void outcomes_expire(struct queue *q, struct delivery *delivery, const struct smtp_status *status);
-/* The body is confirmed to be damaged; error is for spool_fault_held_reason.  No later read can
- * succeed, so the message is held until the operator decides or it expires. */
-void outcomes_hold_damaged(struct queue *q, struct queued_message *e, int error);
-/* The spool cannot read the message now: it is tried again, with growing pauses. */
-void outcomes_wait_for_content(struct queue *q, struct delivery *delivery, int error);
 /* The spool could not read the message, or its end is being stored: it is not sent. */
 void outcomes_unreadable(struct dispatch_attempt *attempt, int error);
 

@@ -14,6 +14,7 @@
 #include "queue/admin/admin.h"
 #include "queue/body_recheck.h"
 #include "queue/dispatch.h"
+#include "queue/dispatch_attempts.h"
 #include "queue/dispatch_deadlines.h"
 #include "queue/expiry.h"
 #include "queue/intake.h"
@@ -305,7 +306,7 @@ ensure_queue_state(struct role *r)
 	TAILQ_INIT(&q->admin_commands);
 	queued_init(&q->queued);
 	dispatch_init(q);
-	dispatch_deadlines_init(q);
+	dispatch_deadlines_init(q, dispatch_attempt_give_up);
 	expiry_init(q, r->base);
 	intake_init(q);
 	reports_init(q, r->base);

@@ -75,6 +75,8 @@ struct queue {
 	struct map *attempts;
 	unsigned reading_attempts;   /* whose message is being read */
 	struct timers deadlines; /* of attempts */
+	/* when relay does not end it in time; see dispatch_deadlines_init */
+	void (*give_up_attempt)(struct dispatch_attempt *attempt);
 	struct timers expiries;  /* of messages */
 	struct event *expiry_event;
 	int64_t relay_absent_since_ms; /* monotonic: when the channel was lost, or this process
