@@ -37,7 +37,8 @@ def free_share(gate):
 
 
 class Fill:
-    """Sessions that send until they are told 452; the free share is there after each message."""
+    """Sessions that send until the answer is 452, each to the recipients by turns: one may end long before the others.  The free
+    share is there after each message."""
 
     def __init__(self, gate, size, recipients, sessions=3):
         self.gate, self.size, self.recipients, self.count, self.wrong = gate, size, recipients, 0, []
@@ -50,16 +51,16 @@ class Fill:
 
     def run(self, which):
         try:
-            session = load.Session(self.gate)
-            while self.send(session, which):
-                pass
+            session, number = load.Session(self.gate), which
+            while self.send(session, which, self.recipients[number % len(self.recipients)]):
+                number += 1
             session.close()
         except Exception as e:  # pylint: disable=broad-except
             self.wrong.append(repr(e))
 
-    def send(self, session, which):
+    def send(self, session, which, recipient):
         try:
-            reply = session.send(f"m{which}", recipient=self.recipients[which % len(self.recipients)], size=self.size)
+            reply = session.send(f"m{which}", recipient=recipient, size=self.size)
         except g.smtplib.SMTPException as e:
             reply = str(e)
         assert free_share(self.gate) >= PERCENT, f"{free_share(self.gate)} % are free after {self.count} messages"
