@@ -40,6 +40,18 @@ char *msgid_text(struct msgid id, uint32_t recipient, char out[ID_NUMBER_TEXT_BY
 /* Parses all three forms; a missing part is 0. */
 bool msgid_parse(struct str text, struct msgid *out, uint32_t *recipient_out) MUST_USE;
 
+enum { MSGID_KEY_BYTES = 12 };
+
+/* The id as the key of a map; it points into room.  (struct msgid has padding, which a key must not
+ * have.) */
+static inline struct str
+msgid_key(struct msgid id, char room[MSGID_KEY_BYTES])
+{
+	memcpy(room, &id.session, 8);
+	memcpy(room + 8, &id.number, 4);
+	return str_make(room, MSGID_KEY_BYTES);
+}
+
 /* Are both the same message? */
 static inline bool
 msgid_eq(struct msgid a, struct msgid b)

@@ -12,7 +12,6 @@
 #include "spool/frame.h"
 
 enum {
-	KEY_BYTES = 12,
 	INTAKE_FILES_MAX = 100000,
 	PEER_FILES_MAX = 4096,
 	PEER_FILES_SHARE = 32, /* and at most this part of the process's descriptors */
@@ -20,20 +19,12 @@ enum {
 	    10 * 1000, /* shorter than the timeout of submission, MESSAGE_LEASE_MS */
 };
 
-static struct str
-intake_file_key(struct msgid id, char room[KEY_BYTES])
-{
-	memcpy(room, &id.session, 8);
-	memcpy(room + 8, &id.number, 4);
-	return str_make(room, KEY_BYTES);
-}
-
 static struct intake_file *
 intake_file_find_any(const struct queue *q, struct msgid id)
 {
-	char room[KEY_BYTES];
+	char room[MSGID_KEY_BYTES];
 
-	return map_get(q->files, intake_file_key(id, room));
+	return map_get(q->files, msgid_key(id, room));
 }
 
 struct intake_file *
@@ -49,7 +40,7 @@ intake_file_ensure(struct queue_peer *peer, struct msgid id)
 {
 	struct queue *q = peer->queue;
 	struct intake_file *r = intake_file_find_any(q, id);
-	char room[KEY_BYTES];
+	char room[MSGID_KEY_BYTES];
 
 	if (r)
 		return r->peer == peer ? r : NULL;
@@ -57,7 +48,7 @@ intake_file_ensure(struct queue_peer *peer, struct msgid id)
 		return NULL;
 	r = MEM_NEW(struct intake_file);
 	*r = (struct intake_file){.peer = peer, .id = id, .fd = -1};
-	map_put(q->files, intake_file_key(id, room), r);
+	map_put(q->files, msgid_key(id, room), r);
 	return r;
 }
 
@@ -93,13 +84,13 @@ void
 intake_file_close(struct intake_file *r)
 {
 	struct queue *q = r->peer->queue;
-	char room[KEY_BYTES];
+	char room[MSGID_KEY_BYTES];
 
 	spool_file_cancel(&r->wait);
 	if (r->fd >= 0)
 		spool_file_drop(q->spool, r->fd);
 	intake_file_uncount(r);
-	map_remove(q->files, intake_file_key(r->id, room));
+	map_remove(q->files, msgid_key(r->id, room));
 	mem_free(r);
 }
 

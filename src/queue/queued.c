@@ -6,16 +6,7 @@
 #include "base/mem.h"
 #include "queue/lifetime.h"
 
-enum { ID_KEY_BYTES = 12, DOMAINS_BYTES_MAX = 4 << 20 };
-
-/* struct msgid has padding, which a key must not have. */
-static struct str
-id_key(struct msgid id, char room[ID_KEY_BYTES])
-{
-	memcpy(room, &id.session, 8);
-	memcpy(room + 8, &id.number, 4);
-	return str_make(room, ID_KEY_BYTES);
-}
+enum { DOMAINS_BYTES_MAX = 4 << 20 };
 
 void
 queued_init(struct queued_messages *queued)
@@ -219,9 +210,9 @@ queued_message_free(struct queued_messages *queued, struct queued_message **e)
 void
 queued_add(struct queued_messages *queued, struct queued_message *e)
 {
-	char room[ID_KEY_BYTES];
+	char room[MSGID_KEY_BYTES];
 
-	map_put(queued->by_id, id_key(e->id, room), e);
+	map_put(queued->by_id, msgid_key(e->id, room), e);
 	TAILQ_INSERT_TAIL(&queued->messages, e, link);
 	timers_set(&queued->by_age, &e->arrival, e->arrival_ms);
 	e->is_queued = true;
@@ -233,9 +224,9 @@ queued_add(struct queued_messages *queued, struct queued_message *e)
 void
 queued_remove(struct queued_messages *queued, struct queued_message **e)
 {
-	char room[ID_KEY_BYTES];
+	char room[MSGID_KEY_BYTES];
 
-	map_remove(queued->by_id, id_key((*e)->id, room));
+	map_remove(queued->by_id, msgid_key((*e)->id, room));
 	TAILQ_REMOVE(&queued->messages, *e, link);
 	timers_remove(&queued->by_age, &(*e)->arrival);
 	queued->held -= (*e)->is_held;
@@ -247,9 +238,9 @@ queued_remove(struct queued_messages *queued, struct queued_message **e)
 struct queued_message *
 queued_find(const struct queued_messages *queued, struct msgid id)
 {
-	char room[ID_KEY_BYTES];
+	char room[MSGID_KEY_BYTES];
 
-	return map_get(queued->by_id, id_key(id, room));
+	return map_get(queued->by_id, msgid_key(id, room));
 }
 
 void

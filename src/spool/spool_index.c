@@ -7,18 +7,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-struct index_key {
-	char bytes[12];
-};
-
-static struct str
-index_message_key(struct msgid id, struct index_key *k)
-{
-	memcpy(k->bytes, &id.session, 8);
-	memcpy(k->bytes + 8, &id.number, 4);
-	return str_make(k->bytes, sizeof k->bytes);
-}
-
 void
 index_init(struct spool_index *x)
 {
@@ -66,27 +54,27 @@ index_clear(struct spool_index *x, struct fsio *io)
 struct stored_message *
 index_find(const struct spool_index *x, struct msgid id)
 {
-	struct index_key k;
+	char room[MSGID_KEY_BYTES];
 
-	return map_get(x->messages, index_message_key(id, &k));
+	return map_get(x->messages, msgid_key(id, room));
 }
 
 struct stored_message *
 index_add(struct spool_index *x, struct msgid id, uint32_t recipient_count)
 {
 	struct stored_message *i = stored_message_new(id, recipient_count);
-	struct index_key k;
+	char room[MSGID_KEY_BYTES];
 
-	map_put(x->messages, index_message_key(id, &k), i);
+	map_put(x->messages, msgid_key(id, room), i);
 	return i;
 }
 
 void
 index_remove(struct spool_index *x, struct stored_message *i)
 {
-	struct index_key k;
+	char room[MSGID_KEY_BYTES];
 
-	map_remove(x->messages, index_message_key(i->id, &k));
+	map_remove(x->messages, msgid_key(i->id, room));
 	unknown_entries_forget(&x->unknown, i->id);
 	if (i->segment) {
 		x->live_bytes -= i->frame_bytes;

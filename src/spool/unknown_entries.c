@@ -25,18 +25,6 @@ unknown_entry_equals(const struct unknown_entry *u, const struct unknown_entry *
 	    str_eq(u->bytes, other->bytes);
 }
 
-struct unknown_entry_key {
-	char bytes[12];
-};
-
-static struct str
-unknown_entry_make_key(struct msgid owner, struct unknown_entry_key *k)
-{
-	memcpy(k->bytes, &owner.session, 8);
-	memcpy(k->bytes + 8, &owner.number, 4);
-	return str_make(k->bytes, sizeof k->bytes);
-}
-
 void
 unknown_entries_init(struct unknown_entries *l)
 {
@@ -48,7 +36,7 @@ static void
 unknown_entries_insert(struct unknown_entries *l, const struct unknown_entry *new)
 {
 	struct unknown_entry *u = MEM_NEW(struct unknown_entry);
-	struct unknown_entry_key k;
+	char room[MSGID_KEY_BYTES];
 
 	*u = *new;
 	u->bytes = str_make(mem_text(new->bytes.p, new->bytes.n), new->bytes.n);
@@ -56,7 +44,7 @@ unknown_entries_insert(struct unknown_entries *l, const struct unknown_entry *ne
 	TAILQ_INSERT_TAIL(&l->all, u, link);
 	if (!l->owners)
 		l->owners = map_new();
-	u->sibling = map_put(l->owners, unknown_entry_make_key(u->owner, &k), u);
+	u->sibling = map_put(l->owners, msgid_key(u->owner, room), u);
 }
 
 void
@@ -67,9 +55,9 @@ unknown_entries_add(struct unknown_entries *l, const struct frame_entry *r, stru
 	    .type = (uint32_t)r->type,
 	    .owner = owner,
 	    .bytes = r->unknown};
-	struct unknown_entry_key k;
+	char room[MSGID_KEY_BYTES];
 	struct unknown_entry *u =
-	    l->owners ? map_get(l->owners, unknown_entry_make_key(owner, &k)) : NULL;
+	    l->owners ? map_get(l->owners, msgid_key(owner, room)) : NULL;
 
 	while (u && !unknown_entry_equals(u, &new))
 		u = u->sibling;
@@ -109,10 +97,10 @@ unknown_entries_drop(struct unknown_entries *l, struct unknown_entry *u)
 void
 unknown_entries_forget(struct unknown_entries *l, struct msgid owner)
 {
-	struct unknown_entry_key k;
+	char room[MSGID_KEY_BYTES];
 
 	if (!TAILQ_EMPTY(&l->all))
-		unknown_entries_drop(l, map_remove(l->owners, unknown_entry_make_key(owner, &k)));
+		unknown_entries_drop(l, map_remove(l->owners, msgid_key(owner, room)));
 }
 
 struct unknown_entries_review {
