@@ -16,7 +16,7 @@ struct keyring_key {
 	struct keyring_key *next;
 	gnutls_privkey_t private;
 	struct libcrypto_key *libcrypto_key; /* NULL: GnuTLS signs */
-	unsigned char id[KEYRING_ID_BYTES];
+	unsigned char id[KEY_STORE_ID_BYTES];
 	uint32_t algorithm;
 	uint32_t bits;
 	unsigned index;
@@ -25,6 +25,7 @@ struct keyring_key {
 };
 
 struct keyring {
+	struct key_store store;
 	struct keyring_key *first;
 	struct libcrypto *libcrypto; /* NULL: libcrypto is not installed */
 };
@@ -39,11 +40,14 @@ static const gnutls_sign_algorithm_t allowed[] = {GNUTLS_SIGN_RSA_SHA256, GNUTLS
     GNUTLS_SIGN_ECDSA_SECP384R1_SHA384, GNUTLS_SIGN_ECDSA_SECP521R1_SHA512,
     GNUTLS_SIGN_EDDSA_ED25519, GNUTLS_SIGN_EDDSA_ED448};
 
+static const struct key_store_operations keyring_operations;
+
 struct keyring *
 keyring_new(void)
 {
 	struct keyring *k = MEM_NEW(struct keyring);
 
+	k->store.operations = &keyring_operations;
 	k->libcrypto = libcrypto_open();
 	return k;
 }
@@ -86,8 +90,8 @@ keyring_count(const struct keyring *k)
 static struct keyring_key *
 find_keyring_key(const struct keyring *k, struct str id)
 {
-	for (struct keyring_key *key = k->first; key && id.n == KEYRING_ID_BYTES; key = key->next)
-		if (memcmp(key->id, id.p, KEYRING_ID_BYTES) == 0)
+	for (struct keyring_key *key = k->first; key && id.n == KEY_STORE_ID_BYTES; key = key->next)
+		if (memcmp(key->id, id.p, KEY_STORE_ID_BYTES) == 0)
 			return key;
 	return NULL;
 }
@@ -111,8 +115,8 @@ keyring_scheme(gnutls_sign_algorithm_t algorithm)
 }
 
 static size_t
-keyring_sign_by_libcrypto(const struct keyring_key *key, const struct keyring_request *r,
-    unsigned char signature_out[KEYRING_SIGNATURE_MAX])
+keyring_sign_by_libcrypto(const struct keyring_key *key, const struct key_store_request *r,
+    unsigned char signature_out[KEY_STORE_SIGNATURE_MAX])
 {
 	gnutls_digest_algorithm_t hash = gnutls_sign_get_hash_algorithm(r->algorithm);
 	struct libcrypto_scheme scheme = keyring_scheme(r->algorithm);
@@ -125,7 +129,7 @@ keyring_sign_by_libcrypto(const struct keyring_key *key, const struct keyring_re
 		data = str_make((const char *)digest, gnutls_hash_get_len(hash));
 	}
 	return libcrypto_sign(
-	    key->libcrypto_key, &scheme, data, signature_out, KEYRING_SIGNATURE_MAX);
+	    key->libcrypto_key, &scheme, data, signature_out, KEY_STORE_SIGNATURE_MAX);
 }
 
 /* GnuTLS must accept a signature of libcrypto as one by this key. */
@@ -134,10 +138,10 @@ keyring_is_same_key(const struct keyring_key *key, gnutls_pubkey_t public)
 {
 	static const char text[] = "is it the same key";
 	bool is_rsa = key->algorithm == GNUTLS_PK_RSA;
-	struct keyring_request r = {
+	struct key_store_request r = {
 	    .algorithm = is_rsa ? GNUTLS_SIGN_RSA_SHA256 : GNUTLS_SIGN_ECDSA_SHA256,
 	    .data = str_of(text)};
-	unsigned char signature[KEYRING_SIGNATURE_MAX];
+	unsigned char signature[KEY_STORE_SIGNATURE_MAX];
 	gnutls_datum_t in = {(unsigned char *)text, sizeof text - 1}, made = {signature, 0};
 
 	made.size = (unsigned)keyring_sign_by_libcrypto(key, &r, signature);
@@ -292,7 +296,7 @@ keyring_find(const struct keyring *k, struct str id, uint32_t *algorithm_out, ui
 }
 
 static bool
-key_may_sign(const struct keyring_key *key, const struct keyring_request *r)
+key_may_sign(const struct keyring_key *key, const struct key_store_request *r)
 {
 	gnutls_digest_algorithm_t hash = gnutls_sign_get_hash_algorithm(r->algorithm);
 
@@ -305,8 +309,8 @@ key_may_sign(const struct keyring_key *key, const struct keyring_request *r)
 }
 
 size_t
-keyring_sign(const struct keyring *k, const struct keyring_request *r,
-    unsigned char signature_out[KEYRING_SIGNATURE_MAX])
+keyring_sign(const struct keyring *k, const struct key_store_request *r,
+    unsigned char signature_out[KEY_STORE_SIGNATURE_MAX])
 {
 	const struct keyring_key *key = find_keyring_key(k, r->id);
 	gnutls_datum_t in = {(unsigned char *)r->data.p, (unsigned)r->data.n}, out = {0};
@@ -321,10 +325,41 @@ keyring_sign(const struct keyring *k, const struct keyring_request *r,
 		return n;
 	e = r->is_hash ? gnutls_privkey_sign_hash2(key->private, r->algorithm, 0, &in, &out)
 	               : gnutls_privkey_sign_data2(key->private, r->algorithm, 0, &in, &out);
-	if (e == 0 && out.size <= KEYRING_SIGNATURE_MAX) {
+	if (e == 0 && out.size <= KEY_STORE_SIGNATURE_MAX) {
 		memcpy(signature_out, out.data, out.size);
 		n = out.size;
 	}
 	gnutls_free(out.data);
 	return n;
+}
+
+/* ---- as a key store ---- */
+
+static bool
+keyring_store_find(const struct key_store *store, struct str id, uint32_t *algorithm_out,
+    uint32_t *bits_out)
+{
+	return keyring_find((const struct keyring *)store, id, algorithm_out, bits_out);
+}
+
+static struct key_store_signing *
+keyring_store_sign(struct key_store *store, const struct key_store_request *request,
+    key_store_signed_fn *fn, void *arg)
+{
+	unsigned char signature[KEY_STORE_SIGNATURE_MAX];
+	size_t n = keyring_sign((const struct keyring *)store, request, signature);
+
+	fn(str_make((const char *)signature, n), arg);
+	return NULL;
+}
+
+static const struct key_store_operations keyring_operations = {
+    .find = keyring_store_find,
+    .sign = keyring_store_sign,
+};
+
+struct key_store *
+keyring_key_store(struct keyring *k)
+{
+	return &k->store;
 }

@@ -6,13 +6,11 @@
 #ifndef KEYS_KEYRING_H
 #define KEYS_KEYRING_H
 
-#include "base/str.h"
+#include "keys/key_store.h"
 
 struct keyring;
 
 enum {
-	KEYRING_ID_BYTES = 32, /* SHA-256 of the SubjectPublicKeyInfo */
-	KEYRING_SIGNATURE_MAX = 1024,
 	KEYRING_FILE_MAX = 64 << 10,
 	KEYRING_OLD_MAX = 16,            /* if there are more, the oldest are removed */
 	KEYRING_OLD_MS = 60 * 60 * 1000, /* older ones are removed */
@@ -20,6 +18,8 @@ enum {
 
 /* Opens libcrypto as well, if it is installed. */
 struct keyring *keyring_new(void);
+/* The keyring as a key store, which signs at once; valid as long as the keyring. */
+struct key_store *keyring_key_store(struct keyring *k);
 /* Frees all keys and closes libcrypto. */
 void keyring_free(struct keyring **k);
 
@@ -34,15 +34,8 @@ size_t keyring_count(const struct keyring *k);
 bool keyring_find(
     const struct keyring *k, struct str id, uint32_t *algorithm_out, uint32_t *bits_out) MUST_USE;
 
-struct keyring_request {
-	struct str id;
-	uint32_t algorithm; /* gnutls_sign_algorithm_t */
-	bool is_hash;       /* data is the digest already */
-	struct str data;
-};
-
 /* Returns the bytes of the signature; 0: refused. */
-size_t keyring_sign(const struct keyring *k, const struct keyring_request *r,
-    unsigned char signature_out[KEYRING_SIGNATURE_MAX]) MUST_USE;
+size_t keyring_sign(const struct keyring *k, const struct key_store_request *r,
+    unsigned char signature_out[KEY_STORE_SIGNATURE_MAX]) MUST_USE;
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * keys: the only role that holds private keys.  It has no access to files or the network: main
- * passes key files as descriptors, and other roles send requests on channels that main has made.
+ * passes key files as descriptors, and other roles send requests on channels that main has made
+ * (sign_requests).  Each of several keys processes has all keys.
  */
 #include "keys/keys.h"
 
 #include <errno.h>
-#include <event2/event_struct.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <string.h>
@@ -13,33 +13,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
 #include "keys/keyring.h"
-
-enum { KEY_RETRY_MS = 20 };
-
-/* A query for an unknown key, which is answered a moment later.  Main passes a new key to this role
- * before it passes the certificate to other roles; but the key and the query come on different
- * channels, and may arrive in another order. */
-struct keys_retry {
-	struct event timer;
-	uint64_t call;
-	char id[KEYRING_ID_BYTES];
-};
-
-struct keys_peer {
-	struct keys *keys;
-	struct role_peer identity;
-	struct channel *channel;
-	struct keys_retry *retry; /* a peer waits for its answer: at most one */
-	struct keys_peer *next;
-};
+#include "keys/sign_requests.h"
 
 struct keys {
-	struct role *role;
-	struct event_base *base;
 	struct keyring *keyring;
-	struct keys_peer *peers;
+	struct sign_requests *requests;
 };
 
 static struct keys *
@@ -49,9 +28,8 @@ keys_of(struct role *r)
 
 	if (!k) {
 		k = MEM_NEW(struct keys);
-		k->role = r;
-		k->base = r->base;
 		k->keyring = keyring_new();
+		k->requests = sign_requests_new(r, keyring_key_store(k->keyring));
 		r->state = k;
 	}
 	return k;
@@ -83,138 +61,13 @@ keys_grant(struct role *r, const struct message_grant *grant, int fd)
 	close(fd);
 }
 
-/* ---- requests ---- */
-
-static void
-answer_sign(struct keys *k, struct channel *c, const struct channel_packet *p)
-{
-	const struct message_sign *m = &p->message->sign;
-	struct keyring_request request = {m->key_id, m->algorithm, m->is_hash, m->data};
-	unsigned char signature[KEYRING_SIGNATURE_MAX];
-	size_t n;
-	struct message_signed answer;
-
-	metrics_work("sign");
-	n = keyring_sign(k->keyring, &request, signature);
-	answer = (struct message_signed){n > 0, {(const char *)signature, n}};
-	(void)!channel_answer(c, p->call, MESSAGE_SIGNED, &answer, -1);
-}
-
-static void
-free_key_retry(struct keys_peer *peer)
-{
-	event_del(&peer->retry->timer);
-	mem_free(peer->retry);
-	peer->retry = NULL;
-}
-
-static bool
-answer_key(struct keys_peer *peer, uint64_t call, struct str id, bool is_last)
-{
-	struct message_key answer = {0};
-
-	answer.known = keyring_find(peer->keys->keyring, id, &answer.algorithm, &answer.bits);
-	if (answer.known || is_last)
-		(void)!channel_answer(peer->channel, call, MESSAGE_KEY, &answer, -1);
-	return answer.known;
-}
-
-static void
-key_retry_timer_fired(evutil_socket_t fd, short what, void *arg)
-{
-	struct keys_peer *peer = arg;
-
-	(void)fd;
-	(void)what;
-	answer_key(
-	    peer, peer->retry->call, str_make(peer->retry->id, KEYRING_ID_BYTES), true);
-	free_key_retry(peer);
-}
-
-static void
-handle_key_ask(struct keys_peer *peer, uint64_t call, struct str id)
-{
-	struct timeval wait = {0, KEY_RETRY_MS * 1000};
-	bool may_wait = id.n == KEYRING_ID_BYTES && !peer->retry;
-
-	if (answer_key(peer, call, id, !may_wait) || !may_wait)
-		return;
-	peer->retry = MEM_NEW(struct keys_retry);
-	peer->retry->call = call;
-	memcpy(peer->retry->id, id.p, KEYRING_ID_BYTES);
-	event_assign(&peer->retry->timer, peer->keys->base, -1, 0, key_retry_timer_fired, peer);
-	event_add(&peer->retry->timer, &wait);
-}
-
-static void
-on_key_request(struct channel *c, const struct channel_packet *p, void *arg)
-{
-	struct keys_peer *peer = arg;
-
-	if (p->fd >= 0)
-		close(p->fd);
-	if (p->type == MESSAGE_SIGN)
-		answer_sign(peer->keys, c, p);
-	else if (p->type == MESSAGE_KEY_ASK)
-		handle_key_ask(peer, p->call, p->message->key_ask.key_id);
-	else if (p->type != MESSAGE_HELLO) {
-		log_error("keys: unexpected %s", message_name(p->type));
-		channel_refuse(c, p->call);
-	}
-}
-
-static void
-free_keys_peer(struct keys_peer *peer)
-{
-	struct keys_peer **link = &peer->keys->peers;
-
-	while (*link != peer)
-		link = &(*link)->next;
-	*link = peer->next;
-	if (peer->retry)
-		free_key_retry(peer);
-	channel_free(&peer->channel);
-	mem_free(peer);
-}
-
-static void
-keys_peer_lost(struct channel *c, void *arg)
-{
-	struct keys_peer *peer = arg;
-
-	(void)c;
-	role_peer_lost(peer->keys->role, peer->identity);
-	free_keys_peer(peer);
-}
-
-/* Main has connected the two processes again, and the end of the former channel may not have been
- * handled yet. */
-static void
-keys_drop_former_peer(struct keys *k, struct role_peer identity)
-{
-	struct keys_peer *peer, *next;
-
-	for (peer = k->peers; peer; peer = next) {
-		next = peer->next;
-		if (peer->identity.kind == identity.kind && peer->identity.index == identity.index)
-			free_keys_peer(peer);
-	}
-}
+/* ---- life cycle ---- */
 
 static void
 keys_add_peer(struct role *r, struct role_peer identity, int fd)
 {
-	struct keys_peer *peer = MEM_NEW(struct keys_peer);
-
-	keys_drop_former_peer(keys_of(r), identity);
-	peer->identity = identity;
-	peer->keys = keys_of(r);
-	peer->channel = channel_new(r->base, fd, on_key_request, keys_peer_lost, peer);
-	peer->next = peer->keys->peers;
-	peer->keys->peers = peer;
+	sign_requests_add_peer(keys_of(r)->requests, identity, fd);
 }
-
-/* ---- life cycle ---- */
 
 /* The random generator and the keyring open the files that they need. */
 static void
@@ -243,8 +96,7 @@ keys_end(struct role *r)
 
 	if (!k)
 		return;
-	while (k->peers)
-		free_keys_peer(k->peers);
+	sign_requests_free(&k->requests);
 	keyring_free(&k->keyring);
 	mem_free(k);
 	r->state = NULL;

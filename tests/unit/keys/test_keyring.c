@@ -51,13 +51,13 @@ Test(keyring, signs_with_allowed_algorithms_only)
 		cr_assert(keyring_put(k, i, pem_str(&keys[i]), &why), "%s", why);
 	}
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		unsigned char signature[KEYRING_SIGNATURE_MAX];
+		unsigned char signature[KEY_STORE_SIGNATURE_MAX];
 		size_t which = 0, n;
 
 		while (kinds[which] != rows[i].kind)
 			which++;
 		n = keyring_sign(k,
-		    &(struct keyring_request){pem_id(&keys[which]), rows[i].algorithm,
+		    &(struct key_store_request){pem_id(&keys[which]), rows[i].algorithm,
 		        rows[i].is_hash, str_make(data, rows[i].data)},
 		    signature);
 		cr_assert((n > 0) == rows[i].ok, "row %zu", i);
