@@ -17,7 +17,7 @@
 #include "net/tls_credentials.h"
 
 enum {
-	INSTANCE_COUNT_MAX = 64,
+	INSTANCE_COUNT_MAX = 128,
 	SUBMISSION_MAX = 32,
 	LISTEN_MAX = 16,
 	EXIT_USAGE = 64, EXIT_OS = 71, EXIT_IO = 74, EXIT_LATER = 75, EXIT_NOT_ALLOWED = 77,

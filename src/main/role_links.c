@@ -1,5 +1,6 @@
 /*
- * role_links: see the header.  The table below has all channels between roles.
+ * role_links: the table below has all channels between roles.  A submission process has channels to
+ * two of the keys processes, so that it can sign when one of them does not answer.
  */
 #include "main/role_links.h"
 
@@ -12,11 +13,10 @@
 #include "base/mem.h"
 #include "main/restart_backoff.h"
 
-/* The pairs of linked roles; main has a channel to every role. */
+/* The pairs of linked roles, besides submission and keys; main has a channel to every role. */
 static const struct role_link_kinds {
 	enum role_kind a, b;
 } link_kinds[] = {
-    {ROLE_SUBMISSION, ROLE_KEYS},
     {ROLE_SUBMISSION, ROLE_AUTH},
     {ROLE_SUBMISSION, ROLE_QUEUE},
     {ROLE_AUTH, ROLE_WORKER},
@@ -36,12 +36,25 @@ struct role_link {
 	struct event *retry_timer;
 };
 
+/* There are as many keys processes as submission processes: each has a first and a second one. */
 static bool
-role_link_is_wanted(enum role_kind a, enum role_kind b)
+are_neighbours(const struct instance *submission, const struct instance *keys)
 {
+	unsigned count = submission->daemon->submission_count;
+
+	return keys->index == submission->index || keys->index == (submission->index + 1) % count;
+}
+
+static bool
+role_link_is_wanted(const struct instance *a, const struct instance *b)
+{
+	if (a->kind == ROLE_SUBMISSION && b->kind == ROLE_KEYS)
+		return are_neighbours(a, b);
+	if (a->kind == ROLE_KEYS && b->kind == ROLE_SUBMISSION)
+		return are_neighbours(b, a);
 	for (size_t l = 0; l < sizeof link_kinds / sizeof *link_kinds; l++)
-		if ((link_kinds[l].a == a && link_kinds[l].b == b) ||
-		    (link_kinds[l].a == b && link_kinds[l].b == a))
+		if ((link_kinds[l].a == a->kind && link_kinds[l].b == b->kind) ||
+		    (link_kinds[l].a == b->kind && link_kinds[l].b == a->kind))
 			return true;
 	return false;
 }
@@ -151,7 +164,7 @@ role_links_make(struct instance *i)
 		struct instance *other = &d->instances[n];
 		struct role_link *link;
 
-		if (other == i || !other->channel || !role_link_is_wanted(i->kind, other->kind))
+		if (other == i || !other->channel || !role_link_is_wanted(i, other))
 			continue;
 		link = role_link_between(i, other);
 		link->failures = 0;

@@ -346,7 +346,7 @@ supervise_start(struct daemon *d)
 {
 	stopping_prepare(d);
 	liveness_start(d);
-	supervise_add_instances(d, ROLE_KEYS, 1);
+	supervise_add_instances(d, ROLE_KEYS, d->submission_count);
 	supervise_add_instances(d, ROLE_AUTH, 1);
 	supervise_add_instances(d, ROLE_WORKER, (unsigned)d->conf->auth.workers);
 	supervise_add_instances(d, ROLE_QUEUE, 1);

@@ -70,11 +70,11 @@ submission_timer_new(struct submission *submission, event_callback_fn fn)
 
 /* Main sends a new channel in both cases: when the keys process lives, and when it is replaced. */
 static void
-submission_signer_lost(void *arg)
+submission_signer_lost(struct role_peer peer, void *arg)
 {
 	struct submission *submission = arg;
 
-	role_peer_lost(submission->role, submission->keys_peer);
+	role_peer_lost(submission->role, peer);
 }
 
 static struct submission *
@@ -87,7 +87,7 @@ submission_of(struct role *r)
 	r->state = submission = MEM_NEW(struct submission);
 	submission->role = r;
 	submission->base = r->base;
-	submission->signer = signer_new(submission_signer_lost, submission);
+	submission->signer = signer_new(r->index, submission_signer_lost, submission);
 	submission->tokens = limit_tokens_new(r->base);
 	submission->services = &services_of_smtpd_connection;
 	submission->spare_fd = -1;
@@ -216,8 +216,7 @@ submission_peer(struct role *r, struct role_peer who, int fd)
 
 	switch (who.kind) {
 	case ROLE_KEYS:
-		submission->keys_peer = who;
-		signer_connect(submission->signer, fd);
+		signer_connect(submission->signer, who, fd);
 		if (r->is_started)
 			certificates_changed(submission);
 		return;

@@ -40,7 +40,7 @@ struct submission {
 	const struct session_services *services; /* of the session of each connection */
 	struct event_base *base;
 	struct channel *auth, *queue; /* NULL: not connected */
-	struct role_peer auth_peer, queue_peer, keys_peer;
+	struct role_peer auth_peer, queue_peer;
 	struct signer *signer;
 	struct limit_tokens *tokens;
 	struct async_io *disk;    /* writes the files of all bodies, in its thread */

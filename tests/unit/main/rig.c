@@ -80,7 +80,8 @@ __wrap_if_nametoindex(const char *name)
 void
 rig_set_up(struct rig *r)
 {
-	*r = (struct rig){.d = {.stage = -1, .floor_ms = -1, .exe_fd = -1, .spool_fd = -1}};
+	*r = (struct rig){.d = {.stage = -1, .floor_ms = -1, .exe_fd = -1, .spool_fd = -1,
+	    .submission_count = 1}};
 	/* a random name and not the pid, which may be used again: a killed test may have left
 	 * files */
 	snprintf(r->directory, sizeof r->directory, "/var/tmp/sallyport-main-XXXXXX");

@@ -137,3 +137,26 @@ Test(restart_backoff, doubles_up_to_its_maximum)
 		cr_expect_eq(restart_backoff_ms(n), rows[n], "%u", n);
 	cr_expect_eq(restart_backoff_ms(4000000000u), 30000);
 }
+
+/* With as many keys processes as submission processes, each submission process has two of them. */
+Test(role_links, a_submission_process_has_two_keys_processes)
+{
+	enum { COUNT = 3 };
+	struct rig_role *keys[COUNT], *submission;
+
+	r.d.submission_count = COUNT;
+	for (unsigned n = 0; n < COUNT; n++)
+		keys[n] = rig_role(&r, ROLE_KEYS, n);
+	submission = rig_role(&r, ROLE_SUBMISSION, 2);
+	role_links_make(submission->instance);
+	rig_run(&r, 0);
+	cr_expect_eq(submission->peers, 2);
+	cr_expect_eq(keys[0]->peers, 1, "the one after the last one is the first one");
+	cr_expect_eq(keys[1]->peers, 0);
+	cr_expect_eq(keys[2]->peers, 1);
+	/* a keys process that is started again gets its channels to both of its clients */
+	role_links_make(keys[0]->instance);
+	rig_run(&r, 0);
+	cr_expect_eq(keys[0]->peers, 2);
+	cr_expect_eq(submission->peers, 3);
+}
