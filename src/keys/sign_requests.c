@@ -185,7 +185,8 @@ handle_key_ask(struct keys_peer *peer, uint64_t call, struct str id)
 	peer->retry = MEM_NEW(struct keys_retry);
 	peer->retry->call = call;
 	memcpy(peer->retry->id, id.p, KEY_STORE_ID_BYTES);
-	event_assign(&peer->retry->timer, peer->requests->role->base, -1, 0, key_retry_timer_fired, peer);
+	event_assign(
+	    &peer->retry->timer, peer->requests->role->base, -1, 0, key_retry_timer_fired, peer);
 	event_add(&peer->retry->timer, &wait);
 }
 

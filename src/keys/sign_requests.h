@@ -1,8 +1,8 @@
 /*
  * sign_requests: the channels to other roles, and their requests for signatures and for what is
- * known of a key.  Each request is answered exactly once: with the signature, or with a refusal when
- * the store refuses, does not sign in time, or has too much to do.  A store that signs later delays
- * only the requests that wait for it.
+ * known of a key.  Each request is answered exactly once: with the signature, or with a refusal
+ * when the store refuses, does not sign in time, or has too much to do.  A store that signs later
+ * delays only the requests that wait for it.
  */
 #ifndef KEYS_SIGN_REQUESTS_H
 #define KEYS_SIGN_REQUESTS_H

@@ -1,5 +1,6 @@
 /*
- * leases: see the header.
+ * leases: a map of users for each submission process, and the requests that wait for the limit
+ * store.  A request of a process that is lost is cancelled; what it took goes back.
  */
 #include "queue/leases.h"
 
@@ -13,8 +14,6 @@
 
 enum {
 	LEASE_USER_MAX = 1024,
-	LEASE_NEAR_PART = 4,  /* near the limit: a quarter of it or less is free */
-	LEASE_SPARE_PART = 8, /* so much of what is free is lent beyond what is wanted */
 	LEASE_ALERT_MS = 24 * 60 * 60 * 1000,
 };
 
@@ -24,10 +23,21 @@ struct lease {
 	bool is_recalled;
 };
 
+/* A request for tokens, which the limit store works on. */
+struct lease_request {
+	LIST_ENTRY(lease_request) link;
+	struct queue_peer *peer;
+	uint64_t call;
+	struct limit_store_call *store_call; /* NULL: `take` has not returned yet */
+	bool has_ended;                      /* answered before `take` returned */
+	char *user;
+};
+
 void
 leases_init(struct queue_peer *peer)
 {
 	peer->leases = map_new();
+	LIST_INIT(&peer->lease_requests);
 }
 
 static struct lease *
@@ -49,8 +59,8 @@ lease_give_back(struct queue *q, struct str user, struct lease *l, uint64_t toke
 		tokens = l->tokens;
 	l->tokens -= tokens;
 	if (tokens)
-		rate_limits_give_back(
-		    q->rate_limits, user, limits_of_user(q->role->conf, user), tokens);
+		q->limits->operations->give_back(
+		    q->limits, user, limits_of_user(q->role->conf, user), tokens);
 }
 
 static void
@@ -62,11 +72,25 @@ lease_clear(struct str user, void *value, void *arg)
 	mem_free(l);
 }
 
+static void
+free_lease_request(struct lease_request *request)
+{
+	LIST_REMOVE(request, link);
+	mem_free(request->user);
+	mem_free(request);
+}
+
 void
 leases_clear(struct queue_peer *peer)
 {
+	struct lease_request *request;
+
 	if (!peer->leases)
 		return;
+	while ((request = LIST_FIRST(&peer->lease_requests))) {
+		peer->queue->limits->operations->cancel(peer->queue->limits, request->store_call);
+		free_lease_request(request);
+	}
 	map_each(peer->leases, lease_clear, peer->queue);
 	map_free(&peer->leases);
 }
@@ -117,16 +141,15 @@ lease_alert(struct queue *q, struct str user, const struct smtp_status *s)
 
 /* The rule that applies to the user, with those of its rates that are used up. */
 static void
-lease_name_limit(struct queue *q, struct str user, struct buf *out)
+lease_name_limit(
+    struct queue *q, struct str user, const struct limits_use *use, struct buf *out)
 {
 	const struct conf *conf = q->role->conf;
 	const struct conf_rates *rates = limits_of_user(conf, user);
-	struct limits_use use;
 
-	rate_limits_look(q->rate_limits, user, rates, &use);
 	buf_addz(out, rates == &conf->limits.per_user ? "limits.per_user:" : "limits.users:");
-	for (size_t i = 0; i < use.count; i++) {
-		if (use.used[i] < rates->rate[i].count)
+	for (size_t i = 0; i < use->count && i < rates->count; i++) {
+		if (use->used[i] < rates->rate[i].count)
 			continue;
 		buf_addc(out, ' ');
 		value_print_rate(&rates->rate[i], "recipients", out);
@@ -151,33 +174,11 @@ lease_recall_others(struct queue_peer *asking, struct str user)
 	}
 }
 
-/* How many tokens to lend: more than wanted only while many are free. */
-static uint64_t
-lease_amount(
-    struct queue_peer *peer, struct str user, const struct conf_rates *rates, uint64_t wanted)
-{
-	uint64_t spare = rate_limits_spare(peer->queue->rate_limits, user, rates);
-	uint64_t more = spare / LEASE_SPARE_PART;
-
-	if (rate_limits_is_near(peer->queue->rate_limits, user, rates, LEASE_NEAR_PART)) {
-		lease_recall_others(peer, user);
-		more = 0;
-	}
-	more = more < LEASE_TOKENS_MAX ? more : LEASE_TOKENS_MAX;
-	if (wanted > more)
-		return wanted < spare || spare == 0 ? wanted : spare;
-	return more;
-}
-
+/* Why no tokens can be lent to this process; code 0: they can. */
 static struct smtp_status
-lease_lend(struct queue_peer *peer, const struct message_lease_ask *m, uint32_t *tokens_out)
+lease_refusal(struct queue_peer *peer, const struct message_lease_ask *m)
 {
-	struct queue *q = peer->queue;
-	const struct conf_rates *rates = limits_of_user(q->role->conf, m->user);
-	int error = spool_admits(q->spool);
-	struct lease *l;
-	uint64_t amount;
-	int64_t retry_ms;
+	int error = spool_admits(peer->queue->spool);
 
 	if (error)
 		return intake_no_room(error);
@@ -185,37 +186,84 @@ lease_lend(struct queue_peer *peer, const struct message_lease_ask *m, uint32_t 
 	    m->wanted > ENVELOPE_RECIPIENTS_MAX)
 		return smtp_status_make(
 		    554, "5.5.0", "Internal error: the request for limits is not valid");
-	amount = lease_amount(peer, m->user, rates, m->wanted);
-	l = lease_of(peer, m->user);
-	if (!l)
+	if (!lease_of(peer, m->user))
 		return intake_no_room(EAGAIN);
-	retry_ms = rate_limits_take(q->rate_limits, m->user, rates, amount);
-	if (retry_ms) {
-		struct smtp_status s = lease_over_limit(rates, retry_ms);
+	return (struct smtp_status){0};
+}
 
-		lease_alert(q, m->user, &s);
+/* Counts the tokens that the store has lent; the answer to the process. */
+static struct smtp_status
+lease_take(struct queue_peer *peer, struct str user, const struct limit_store_taken *taken)
+{
+	struct queue *q = peer->queue;
+	const struct conf_rates *rates = limits_of_user(q->role->conf, user);
+	struct lease *l = lease_of(peer, user);
+	struct smtp_status s;
+
+	if (taken->error)
+		return smtp_status_make(451, "4.3.0", "The sending limits cannot be checked now");
+	if (taken->tokens == 0) {
+		s = lease_over_limit(rates, taken->retry_ms);
+		lease_alert(q, user, &s);
 		return s;
 	}
-	l->tokens += amount;
+	if (!l) {
+		q->limits->operations->give_back(q->limits, user, rates, taken->tokens);
+		return intake_no_room(EAGAIN);
+	}
+	l->tokens += taken->tokens;
 	l->is_recalled = false;
-	*tokens_out = (uint32_t)amount;
 	return smtp_status_make(250, "2.0.0", "Ok");
+}
+
+static void
+on_limits_taken(const struct limit_store_taken *taken, void *arg)
+{
+	struct lease_request *request = arg;
+	struct queue_peer *peer = request->peer;
+	struct str user = str_of(request->user);
+	struct message_lease answer = {0};
+	struct buf limit;
+
+	buf_init(&limit, VALUE_RATES_TEXT_BYTES);
+	if (taken->is_near)
+		lease_recall_others(peer, user);
+	answer.status = lease_take(peer, user, taken);
+	if (answer.status.code == 250)
+		answer.tokens = (uint32_t)taken->tokens;
+	if (answer.status.code == 450)
+		lease_name_limit(peer->queue, user, &taken->use, &limit);
+	answer.limit = buf_str(&limit);
+	(void)!channel_answer(peer->channel, request->call, MESSAGE_LEASE, &answer, -1);
+	buf_clear(&limit);
+	if (request->store_call)
+		free_lease_request(request);
+	else
+		request->has_ended = true;
 }
 
 void
 leases_ask(struct queue_peer *peer, uint64_t call, const struct message_lease_ask *m)
 {
-	struct message_lease answer = {0};
+	struct limit_store *limits = peer->queue->limits;
+	struct message_lease refusal = {.status = lease_refusal(peer, m)};
+	struct limit_store_question question = {.user = m->user, .wanted = m->wanted,
+	    .rates = limits_of_user(peer->queue->role->conf, m->user),
+	    .more_max = LEASE_TOKENS_MAX};
+	struct lease_request *request;
 
-	struct buf limit;
-
-	buf_init(&limit, VALUE_RATES_TEXT_BYTES);
-	answer.status = lease_lend(peer, m, &answer.tokens);
-	if (answer.status.code == 450)
-		lease_name_limit(peer->queue, m->user, &limit);
-	answer.limit = buf_str(&limit);
-	(void)!channel_answer(peer->channel, call, MESSAGE_LEASE, &answer, -1);
-	buf_clear(&limit);
+	if (refusal.status.code) {
+		(void)!channel_answer(peer->channel, call, MESSAGE_LEASE, &refusal, -1);
+		return;
+	}
+	request = MEM_NEW(struct lease_request);
+	*request = (struct lease_request){.peer = peer, .call = call};
+	request->user = mem_text(m->user.p, m->user.n);
+	LIST_INSERT_HEAD(&peer->lease_requests, request, link);
+	request->store_call =
+	    limits->operations->take(limits, &question, on_limits_taken, request);
+	if (request->has_ended)
+		free_lease_request(request);
 }
 
 uint64_t
@@ -255,7 +303,7 @@ leases_spend(struct queue *q, struct queue_peer *peer, struct str user, uint64_t
 {
 	struct lease *l = peer && peer->leases ? map_get(peer->leases, user) : NULL;
 	const struct conf_rates *rates = limits_of_user(q->role->conf, user);
-	uint64_t lent = l ? l->tokens : 0, spare;
+	uint64_t lent = l ? l->tokens : 0;
 
 	if (lent >= count) {
 		l->tokens -= count;
@@ -263,8 +311,5 @@ leases_spend(struct queue *q, struct queue_peer *peer, struct str user, uint64_t
 	}
 	if (l)
 		l->tokens = 0;
-	spare = rate_limits_spare(q->rate_limits, user, rates);
-	if (spare > count - lent)
-		spare = count - lent;
-	(void)!rate_limits_take(q->rate_limits, user, rates, spare);
+	q->limits->operations->spend(q->limits, user, rates, count - lent);
 }

@@ -311,6 +311,7 @@ ensure_queue_state(struct role *r)
 	intake_init(q);
 	reports_init(q, r->base);
 	q->rate_limits = rate_limits_new();
+	q->limits = rate_limits_store(q->rate_limits);
 	q->schedule_event = evtimer_new(r->base, on_schedule_event, q);
 	q->spool_timer = evtimer_new(r->base, on_spool, q);
 	q->retry_event = evtimer_new(r->base, on_retry, q);

@@ -25,6 +25,7 @@ struct reports;
 struct lost_content;
 struct body_recheck;
 struct notice_store_write;
+struct lease_request;
 
 enum { LIMIT_ALERTS_MAX = 256 }; /* logins at their limit for which an alert was sent in a day */
 enum { NOTICES_STORED_MAX = 16 }; /* notices that are known to be stored */
@@ -37,6 +38,7 @@ struct queue_peer {
 	int fd;
 	unsigned file_count;   /* submission: files for bodies */
 	struct map *leases;    /* submission: the tokens that it was lent, by user */
+	LIST_HEAD(, lease_request) lease_requests; /* that the limit store has not answered */
 	struct message_room room; /* submission: what was sent last */
 	bool is_room_sent;
 	struct request running; /* relay: for the attempts of an earlier queue process */
@@ -68,6 +70,7 @@ struct queue {
 	struct queued_messages queued;
 	struct schedule *schedule;
 	struct rate_limits *rate_limits;
+	struct limit_store *limits; /* these rate_limits, or another store */
 	LIST_HEAD(, queue_peer) peers;
 	struct queue_peer *relay;
 	bool is_caught_up; /* relay has sent the results and attempts that an earlier queue process

@@ -1,5 +1,7 @@
 /*
- * rate_limits: see the header.  A user is in the same part in every process.
+ * rate_limits: the users are divided into parts by a hash of their names, which is the same in
+ * every process.  How many tokens are lent beyond those that are wanted is decided here, in one
+ * step with taking them.
  */
 #include "queue/rate_limits.h"
 
@@ -11,7 +13,12 @@
 #include "base/mem.h"
 #include "spool/spool.h"
 
-enum { PARTS = 64, NAME_BYTES = 16 };
+enum {
+	PARTS = 64,
+	NAME_BYTES = 16,
+	NEAR_PART = 4,  /* near the limit: a quarter of it or less is free */
+	SPARE_PART = 8, /* so much of what is free is lent beyond what is wanted */
+};
 
 struct rate_limits_part {
 	struct limits *limits;
@@ -19,14 +26,18 @@ struct rate_limits_part {
 };
 
 struct rate_limits {
+	struct limit_store store;
 	struct rate_limits_part parts[PARTS];
 };
+
+static const struct limit_store_operations rate_limits_operations;
 
 struct rate_limits *
 rate_limits_new(void)
 {
 	struct rate_limits *all = MEM_NEW(struct rate_limits);
 
+	all->store.operations = &rate_limits_operations;
 	for (size_t i = 0; i < PARTS; i++)
 		all->parts[i].limits = limits_new();
 	return all;
@@ -71,26 +82,6 @@ rate_limits_give_back(
 	part->is_changed = true;
 }
 
-bool
-rate_limits_is_near(
-    struct rate_limits *all, struct str user, const struct conf_rates *rates, unsigned part)
-{
-	return limits_is_near(part_of(all, user)->limits, user, rates, part, clock_ms());
-}
-
-uint64_t
-rate_limits_spare(struct rate_limits *all, struct str user, const struct conf_rates *rates)
-{
-	return limits_spare(part_of(all, user)->limits, user, rates, clock_ms());
-}
-
-void
-rate_limits_look(struct rate_limits *all, struct str user, const struct conf_rates *rates,
-    struct limits_use *out)
-{
-	limits_get_use(part_of(all, user)->limits, user, rates, clock_ms(), out);
-}
-
 static struct str
 part_name(size_t i, char room[NAME_BYTES])
 {
@@ -131,4 +122,78 @@ rate_limits_save(struct rate_limits *all, rate_limits_fn *fn, void *arg)
 		part->is_changed = false;
 	}
 	buf_clear(&value);
+}
+
+/* ---- as a limit store ---- */
+
+/* How many tokens to lend: more than wanted only while many are free. */
+static uint64_t
+rate_limits_amount(const struct limit_store_question *question, uint64_t spare, bool is_near)
+{
+	uint64_t more = is_near ? 0 : spare / SPARE_PART;
+
+	more = more < question->more_max ? more : question->more_max;
+	if (question->wanted <= more)
+		return more;
+	return question->wanted < spare || spare == 0 ? question->wanted : spare;
+}
+
+static struct limit_store_call *
+rate_limits_store_take(struct limit_store *store, const struct limit_store_question *question,
+    limit_store_fn *fn, void *arg)
+{
+	struct rate_limits *all = (struct rate_limits *)store;
+	struct limits *limits = part_of(all, question->user)->limits;
+	uint64_t spare = limits_spare(limits, question->user, question->rates, clock_ms()), amount;
+	struct limit_store_taken taken = {.is_near = limits_is_near(
+	                                      limits, question->user, question->rates, NEAR_PART,
+	                                      clock_ms())};
+
+	amount = rate_limits_amount(question, spare, taken.is_near);
+	taken.retry_ms = rate_limits_take(all, question->user, question->rates, amount);
+	if (taken.retry_ms == 0)
+		taken.tokens = amount;
+	else
+		limits_get_use(limits, question->user, question->rates, clock_ms(), &taken.use);
+	fn(&taken, arg);
+	return NULL;
+}
+
+static void
+rate_limits_store_give_back(
+    struct limit_store *store, struct str user, const struct conf_rates *rates, uint64_t n)
+{
+	rate_limits_give_back((struct rate_limits *)store, user, rates, n);
+}
+
+static void
+rate_limits_store_spend(
+    struct limit_store *store, struct str user, const struct conf_rates *rates, uint64_t n)
+{
+	struct rate_limits *all = (struct rate_limits *)store;
+	uint64_t spare = limits_spare(part_of(all, user)->limits, user, rates, clock_ms());
+
+	(void)!rate_limits_take(all, user, rates, spare < n ? spare : n);
+}
+
+static void
+rate_limits_store_peek(struct limit_store *store, struct str user, const struct conf_rates *rates,
+    struct limits_use *out)
+{
+	struct rate_limits *all = (struct rate_limits *)store;
+
+	limits_get_use(part_of(all, user)->limits, user, rates, clock_ms(), out);
+}
+
+static const struct limit_store_operations rate_limits_operations = {
+    .take = rate_limits_store_take,
+    .give_back = rate_limits_store_give_back,
+    .spend = rate_limits_store_spend,
+    .peek = rate_limits_store_peek,
+};
+
+struct limit_store *
+rate_limits_store(struct rate_limits *all)
+{
+	return &all->store;
 }

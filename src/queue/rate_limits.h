@@ -5,25 +5,20 @@
 #ifndef QUEUE_RATE_LIMITS_H
 #define QUEUE_RATE_LIMITS_H
 
-#include "policy/limits.h"
+#include "queue/limit_store.h"
 
 struct rate_limits;
 
 struct rate_limits *rate_limits_new(void);
 void rate_limits_free(struct rate_limits **all);
-/* As limits_take, limits_give_back, limits_is_near and limits_spare. */
+/* As a limit store, which answers at once; valid as long as the rate_limits. */
+struct limit_store *rate_limits_store(struct rate_limits *all);
+
+/* As limits_take and limits_give_back. */
 int64_t rate_limits_take(
     struct rate_limits *all, struct str user, const struct conf_rates *rates, uint64_t n) MUST_USE;
 void rate_limits_give_back(
     struct rate_limits *all, struct str user, const struct conf_rates *rates, uint64_t n);
-
-bool rate_limits_is_near(
-    struct rate_limits *all, struct str user, const struct conf_rates *rates, unsigned part);
-uint64_t rate_limits_spare(
-    struct rate_limits *all, struct str user, const struct conf_rates *rates);
-/* As limits_get_use. */
-void rate_limits_look(struct rate_limits *all, struct str user, const struct conf_rates *rates,
-    struct limits_use *out);
 
 /* Reads a note of the spool; false: its name is another, or it is damaged. */
 bool rate_limits_load(struct rate_limits *all, struct str name, struct str value);

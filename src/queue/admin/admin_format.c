@@ -289,9 +289,10 @@ admin_format_user(const struct admin_command *command, struct buf *out)
 	char room[ENVELOPE_TEXT_MAX];
 	struct str user = canonical(command->filter.account, room, sizeof room);
 	const struct conf_rates *rates = limits_of_user(conf, user);
+	struct limit_store *limits = command->queue->limits;
 	struct limits_use use;
 
-	rate_limits_look(command->queue->rate_limits, user, rates, &use);
+	limits->operations->peek(limits, user, rates, &use);
 	for (size_t i = 0; i < use.count; i++)
 		add_rate(out, &rates->rate[i], use.used[i]);
 	add_row_text(out, "limit_source",

@@ -1,5 +1,6 @@
 /*
- * sign_requests: a key store that signs later, refuses or never signs, and requests that end before.
+ * sign_requests: a key store that signs later, refuses or never signs, and requests that end
+ * before.
  */
 #include "keys/sign_requests.h"
 
