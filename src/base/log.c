@@ -33,6 +33,7 @@ static _Atomic int target_fd = 2;
 static _Atomic int target_kind = LOG_TO_STDERR;
 static _Atomic bool target_may_block = true;
 static _Atomic unsigned long lost_lines;
+static _Atomic unsigned long untaken_lost_lines; /* by log_take_lost */
 static _Atomic int64_t no_wait_until_ms;
 static _Atomic int addresses = LOG_ADDRESSES_FULL;
 static _Atomic uint64_t address_secret;
@@ -324,6 +325,19 @@ log_write_line(int fd, struct log_line *l)
 }
 
 static void
+count_lost_line(void)
+{
+	atomic_fetch_add(&lost_lines, 1);
+	atomic_fetch_add(&untaken_lost_lines, 1);
+}
+
+unsigned long
+log_take_lost(void)
+{
+	return atomic_exchange(&untaken_lost_lines, 0);
+}
+
+static void
 log_report_lost(int fd)
 {
 	unsigned long lost = atomic_exchange(&lost_lines, 0);
@@ -344,7 +358,7 @@ log_end(struct log_line *l)
 
 	log_report_lost(fd);
 	if (!log_write_line(fd, l))
-		atomic_fetch_add(&lost_lines, 1);
+		count_lost_line();
 }
 
 /* ---- lines of another process ---- */
@@ -377,7 +391,7 @@ log_batch_write(struct log_batch *b)
 	done = write(fd, b->text, b->n);
 	for (size_t i = done > 0 ? (size_t)done : 0; i < b->n; i++)
 		if (b->text[i] == '\n')
-			atomic_fetch_add(&lost_lines, 1);
+			count_lost_line();
 	b->n = 0;
 }
 

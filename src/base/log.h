@@ -68,6 +68,8 @@ void log_user(struct log_line *l, const char *key, struct str value);
 void log_quoted(struct log_line *l, const char *key, struct str value);
 /* Writes the line to the target. */
 void log_end(struct log_line *l);
+/* The lines that this process lost since the last call, by any of its threads. */
+unsigned long log_take_lost(void);
 
 /* A whole line of our own words. */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

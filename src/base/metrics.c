@@ -1,7 +1,7 @@
 /*
  * metrics: the work is one record behind a version number.  The number is odd while the record is
- * written, so that a reader who sees an odd number reads again.  The only state of this file is the
- * region of the thread.
+ * written, so that a reader who sees an odd number reads again.  Each counter is one word of 64
+ * bits, which is stored at once.  The only state of this file is the region of the thread.
  */
 #include "base/metrics.h"
 
@@ -27,6 +27,8 @@ struct metrics_region {
 	_Atomic uint32_t is_blocking;
 	_Atomic uint32_t version;
 	struct metrics_now now;
+	/* by enum metric; of a gauge the value and 1, so that 0 says that none is set */
+	_Atomic uint64_t counts[METRIC_COUNT];
 };
 
 _Static_assert(sizeof(struct metrics_region) <= METRICS_BYTES, "the region is too small");
@@ -152,6 +154,18 @@ metrics_read_is_blocking(const struct metrics_region *region)
 	return region && atomic_load_explicit(&region->is_blocking, memory_order_relaxed);
 }
 
+bool
+metrics_read(const struct metrics_region *region, enum metric m, uint64_t *value_out)
+{
+	bool is_gauge = metric_table[m].type == METRIC_GAUGE;
+	uint64_t value = 0;
+
+	if (region)
+		value = atomic_load_explicit(&region->counts[m], memory_order_relaxed);
+	*value_out = is_gauge && value ? value - 1 : value;
+	return region && (value || !is_gauge);
+}
+
 /* ---- the role ---- */
 
 int
@@ -249,6 +263,26 @@ metrics_disk(int64_t ms)
 	if (own)
 		atomic_store_explicit(
 		    &own->disk_ms, ms > 0 ? (uint64_t)ms : 0, memory_order_relaxed);
+}
+
+/* Only this thread writes: a load and a store are enough. */
+void
+metrics_count(enum metric m, uint64_t n)
+{
+	uint64_t value;
+
+	if (!own)
+		return;
+	value = atomic_load_explicit(&own->counts[m], memory_order_relaxed);
+	atomic_store_explicit(&own->counts[m], value + n, memory_order_relaxed);
+}
+
+void
+metrics_set(enum metric m, uint64_t value)
+{
+	if (own)
+		atomic_store_explicit(&own->counts[m],
+		    value + (metric_table[m].type == METRIC_GAUGE), memory_order_relaxed);
 }
 
 void

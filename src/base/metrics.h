@@ -1,8 +1,9 @@
 /*
  * metrics: a small region of shared memory for each process of the daemon.  Main creates it, passes
- * its descriptor to the role and reads it.  The role writes its current work into it, and the
- * progress of work that does not return to its event loop.  Writing is a few stores: no system
- * call, no lock.  A role without a region (a test, a thread of a library) writes nothing.
+ * its descriptor to the role and reads it.  The role writes its current work into it, the progress
+ * of work that does not return to its event loop, and its rows of metric_table.h.  Writing is a few
+ * stores: no system call, no lock.  A role without a region (a test, a thread of a library) writes
+ * nothing.
  *
  * The reader trusts no value: the region belongs to the role, which may be broken.
  */
@@ -10,6 +11,7 @@
 #define BASE_METRICS_H
 
 #include "base/id.h"
+#include "base/metric_table.h"
 #include "base/str.h"
 
 enum {
@@ -42,6 +44,10 @@ uint64_t metrics_read_progress(const struct metrics_region *region);
 /* The role is inside a call that may block by design (a password check of a worker). */
 bool metrics_read_is_blocking(const struct metrics_region *region);
 
+/* What the process counted or set, 0 otherwise.  False: there is no region, or a gauge without a
+ * value. */
+bool metrics_read(const struct metrics_region *region, enum metric m, uint64_t *value_out);
+
 /* Role: this thread writes into that region from now on.  0, or -1 with errno.  fd stays the
  * caller's. */
 int metrics_use(int fd) MUST_USE;
@@ -56,6 +62,10 @@ void metrics_work_on(const char *word, struct str detail);
 void metrics_trouble(const char *text);
 /* Sets for how long a thread of this role has been working on its current piece of file work. */
 void metrics_disk(int64_t ms);
+/* Counts n more.  The thread with the region counts; other threads leave it to that one. */
+void metrics_count(enum metric m, uint64_t n);
+/* Sets a gauge; or a counter that another structure of the process keeps. */
+void metrics_set(enum metric m, uint64_t value);
 /* Counts progress of work that does not return to the event loop (recovery of the spool). */
 void metrics_progress(void);
 /* Sets whether the role is inside a call that may block by design. */
