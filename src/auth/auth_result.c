@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth/account_blocks.h"
+#include "auth/auth_metrics.h"
 #include "auth/guesses.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,6 +34,7 @@ log_auth_failure(
 	char code[SMTP_STATUS_ENHANCED_BYTES], reply[SMTP_STATUS_ENHANCED_BYTES + 8];
 	struct log_line l;
 
+	auth_metrics_count(s, s->reason);
 	begin_auth_log(&l, s, event, LOG_NOTICE);
 	/* This key has a fixed place before everything that the client chose, because other
 	 * programs act on it. */
@@ -53,6 +55,7 @@ log_auth_success(const struct auth_session *s)
 {
 	struct log_line l;
 
+	auth_metrics_count(s, "ok");
 	begin_auth_log(&l, s, "auth ok", LOG_INFO);
 	log_str(&l, "tls", s->tls);
 	log_str(&l, "mech", str_of(s->mechanism->name));
@@ -165,6 +168,7 @@ auth_result_cancelled(struct auth_session *s)
 {
 	struct log_line l;
 
+	auth_metrics_count(s, "cancelled");
 	begin_auth_log(&l, s, "auth cancelled", LOG_NOTICE);
 	log_str(&l, "mech", str_of(s->mechanism->name));
 	log_user(&l, "user", claimed_name(&s->identity));

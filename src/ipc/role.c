@@ -343,6 +343,7 @@ role_answer_ping(struct role *r, const struct message_ping *m)
 	struct message_pong pong = {.number = m->number};
 
 	metrics_work("wait for events");
+	metrics_count(METRIC_LOG_LINES_LOST, log_take_lost());
 	(void)!channel_send(r->main, MESSAGE_PONG, &pong, -1);
 }
 

@@ -58,6 +58,7 @@ answer_signed(struct keys_peer *peer, uint64_t call, struct str signature)
 {
 	struct message_signed answer = {signature.n > 0, signature};
 
+	metrics_count(signature.n > 0 ? METRIC_SIGNATURES_OK : METRIC_SIGNATURES_FAILED, 1);
 	(void)!channel_answer(peer->channel, call, MESSAGE_SIGNED, &answer, -1);
 }
 

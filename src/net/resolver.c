@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "net/dns_part.h"
 #include "net/dns_server.h"
 #include "net/hosts.h"
@@ -89,11 +90,25 @@ report_hosts_entry(struct resolver_query *q)
 	q->fn(&a, q->arg);
 }
 
+/* An entry of the hosts file is no lookup. */
+static void
+count_dns_lookup(enum resolver_outcome outcome)
+{
+	static const enum metric metrics[] = {[RESOLVER_FOUND] = METRIC_DNS_FOUND,
+	    [RESOLVER_NO_DATA] = METRIC_DNS_ABSENT, [RESOLVER_NO_NAME] = METRIC_DNS_ABSENT,
+	    [RESOLVER_BOGUS] = METRIC_DNS_BOGUS, [RESOLVER_FAILED] = METRIC_DNS_FAILED,
+	    [RESOLVER_TIMEOUT] = METRIC_DNS_TIMEOUT};
+
+	metrics_count(metrics[outcome], 1);
+}
+
 static void
 finish_query(struct resolver_query *q)
 {
 	unlink_query(q);
 	q->is_answering = true;
+	if (!q->entry)
+		count_dns_lookup(dns_parts_outcome(q->parts, q->part_count));
 	if (q->entry)
 		report_hosts_entry(q);
 	else

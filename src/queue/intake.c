@@ -67,6 +67,14 @@ log_accept(const struct intake_pending *p)
 }
 
 static void
+count_accepted(const struct queued_message *e)
+{
+	metrics_count(METRIC_MESSAGES_ACCEPTED, 1);
+	metrics_count(METRIC_RECIPIENTS_ACCEPTED, e->recipient_count);
+	metrics_count(METRIC_BYTES_ACCEPTED, e->bytes);
+}
+
+static void
 free_pending(struct intake_pending *p)
 {
 	LIST_REMOVE(p, link);
@@ -105,6 +113,7 @@ intake_message_stored(int error, void *arg)
 		s = smtp_status_make(
 		    250, "2.0.0", "Queued as %s", msgid_text(p->message->id, 0, id));
 		log_accept(p);
+		count_accepted(p->message);
 	}
 	answer_commit(p->peer, p->call, &s);
 	if (!error) {

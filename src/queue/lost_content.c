@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "queue/content_fault.h"
 #include "queue/last_attempt.h"
 #include "queue/reports/reports.h"
@@ -64,6 +65,7 @@ lost_content_fail_recipient(
 	struct queue *q = loss->queue;
 	uint8_t marks = e->recipients[number - 1].marks & MARK_WARNED;
 
+	metrics_count(METRIC_RESULTS_FAILED, 1);
 	lost_content_log(loss, e, number);
 	if (reports_is_owed(e, number, SPOOL_FAILED, marks))
 		queued_recipient_owe_report(e, number, SPOOL_FAILED, marks);

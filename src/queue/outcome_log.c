@@ -3,6 +3,8 @@
  */
 #include "queue/outcome_log.h"
 
+#include "base/metrics.h"
+
 #include <stdio.h>
 
 enum { MX_BYTES = 360 };
@@ -41,6 +43,7 @@ outcome_log_deleted(const struct message_result *m)
 {
 	struct log_line l;
 
+	metrics_count(METRIC_RESULTS_SENT, 1);
 	log_begin(&l, LOG_NOTICE, "deliver");
 	log_id(&l, m->id, m->recipient);
 	log_str(&l, "status", STR("sent"));

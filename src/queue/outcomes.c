@@ -96,6 +96,16 @@ decide_outcome(struct outcome_decision *d)
 	}
 }
 
+static enum metric
+metric_of_outcome(const struct outcome_decision *d)
+{
+	if (d->outcome == SPOOL_DONE)
+		return METRIC_RESULTS_SENT;
+	if (d->outcome == SPOOL_DEFERRED)
+		return METRIC_RESULTS_DEFERRED;
+	return d->marks & MARK_EXPIRED ? METRIC_RESULTS_EXPIRED : METRIC_RESULTS_FAILED;
+}
+
 static void
 record_outcome(struct outcome_decision *d)
 {
@@ -111,6 +121,7 @@ record_outcome(struct outcome_decision *d)
 	last.address = m->address;
 	last.at_ms = d->attempt_ms;
 	last.found_ms = d->found_ms;
+	metrics_count(metric_of_outcome(d), 1);
 	log_outcome(d);
 	update.is_owed = reports_is_owed(d->message, d->number, d->outcome, d->marks);
 	status_updates_put(d->queue, &update, &last);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "queue/admin/admin.h"
 #include "queue/body_recheck.h"
 #include "queue/dispatch.h"
@@ -23,6 +24,7 @@
 #include "queue/lost_content.h"
 #include "queue/queue_internal.h"
 #include "queue/queue_peers.h"
+#include "queue/queue_sizes.h"
 #include "queue/reports/dropped.h"
 #include "queue/reports/notice_store.h"
 #include "queue/reports/reports.h"
@@ -107,6 +109,7 @@ queue_finish_message(struct queue *q, struct queued_message *e)
 	if (e->open)
 		return;
 	log_done(e);
+	metrics_count(METRIC_MESSAGES_FINISHED, 1);
 	dropped_log(e);
 	for (size_t i = 0; i < e->delivery_count; i++) {
 		schedule_remove(q->schedule, &e->deliveries[i].sched);
@@ -206,6 +209,7 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	spool_dispatch(q->spool);
 	queue_arm_spool(q);
 	intake_files_check(q);
+	queue_sizes_publish(q);
 }
 
 /* ---- the end ---- */
@@ -378,6 +382,7 @@ start_queue_role(struct role *r)
 	ticket_key_store(q);
 	queue_peers_attach(q);
 	intake_room_begin(q);
+	queue_sizes_publish(q);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "relay/attempt_internal.h"
 #include "relay/reason.h"
 
@@ -182,6 +183,7 @@ attempt_begin(struct attempt_context *context, const struct message_deliver *m, 
 	arena_init(&attempt->arena, ATTEMPT_BYTES_MAX);
 	LIST_INSERT_HEAD(&context->attempts, attempt, link);
 	context->attempt_count++;
+	metrics_count(METRIC_ATTEMPTS, 1);
 	copy_message(attempt, m);
 	has_envelope =
 	    envelope_decode(attempt->deliver.envelope, &attempt->arena, &attempt->envelope);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 struct connection_pool {
 	LIST_HEAD(, smtp_connection) all;
@@ -28,6 +29,7 @@ connection_pool_drop(struct connection_pool *pool, struct smtp_connection **conn
 {
 	LIST_REMOVE(*connection, all);
 	pool->count--;
+	metrics_set(METRIC_CONNECTIONS_OPEN, pool->count);
 	smtp_connection_free(connection);
 }
 
@@ -108,6 +110,7 @@ connection_pool_open(struct connection_pool *pool, const struct smtp_connection_
 
 	LIST_INSERT_HEAD(&pool->all, connection, all);
 	pool->count++;
+	metrics_set(METRIC_CONNECTIONS_OPEN, pool->count);
 	return connection;
 }
 

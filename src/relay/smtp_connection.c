@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "policy/timeouts.h"
 #include "relay/reason.h"
 
@@ -127,6 +128,7 @@ smtp_connection_connected(struct stream *stream, void *arg)
 	uint16_t port;
 
 	connection->state = SMTP_CONNECTION_OPEN;
+	metrics_count(METRIC_CONNECTIONS_OPENED, 1);
 	stream_local(stream, connection->source, &port);
 	if (connection->tls_level == SMTP_CLIENT_TLS_IMPLICIT) {
 		begin_tls(connection);
@@ -143,6 +145,8 @@ smtp_connection_secured(struct stream *stream, void *arg)
 
 	connection->state = SMTP_CONNECTION_OPEN;
 	connection->is_secure = true;
+	metrics_count(stream_tls_is_verified(stream) ? METRIC_OUTBOUND_TLS_VERIFIED
+						     : METRIC_OUTBOUND_TLS_UNVERIFIED, 1);
 	stream_read(stream, true);
 	report_client_step(
 	    connection, smtp_client_secured(connection->client, stream_tls_is_verified(stream)));
@@ -185,6 +189,7 @@ connect_failed(struct smtp_connection *connection, enum stream_end why)
 	        connection->address, connection->port,
 	        why == STREAM_EXPIRED ? "timed out" : stream_error_text(connection->stream));
 
+	metrics_count(METRIC_CONNECTIONS_FAILED, 1);
 	if (why == STREAM_ERROR && is_local_shortage(stream_error(connection->stream)))
 		reason = REASON_LOCAL;
 	return smtp_client_lost(connection->client, &status, reason);
@@ -197,6 +202,7 @@ handshake_failed(struct smtp_connection *connection)
 	    connection->host, connection->address, stream_error_text(connection->stream));
 
 	connection->tls_failed = true;
+	metrics_count(METRIC_OUTBOUND_TLS_FAILED, 1);
 	return smtp_client_lost(connection->client, &status, REASON_TLS);
 }
 

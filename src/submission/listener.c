@@ -67,18 +67,22 @@ log_refused_client(
 struct listener_refusal {
 	const char *reason; /* for the log */
 	const char *text;
+	enum metric metric;
 };
 static const struct listener_refusal too_many_connections = {
-    "too_many_connections", "Too many connections"};
+    "too_many_connections", "Too many connections", METRIC_CONNECTIONS_REFUSED_LIMIT};
 static const struct listener_refusal too_many_per_client = {
-    "too_many_connections_per_client", "Too many connections from your address"};
+    "too_many_connections_per_client", "Too many connections from your address",
+    METRIC_CONNECTIONS_REFUSED_CLIENT_LIMIT};
 static const struct listener_refusal no_certificate = {
-    "no_certificate", "TLS is not available now, for there is no certificate"};
+    "no_certificate", "TLS is not available now, for there is no certificate",
+    METRIC_CONNECTIONS_REFUSED_NO_CERTIFICATE};
 
 static void
 refuse_client(struct submission *submission, const struct smtpd_connection_client *client,
     const struct conf_listen *listen, const struct listener_refusal *refusal)
 {
+	metrics_count(refusal->metric, 1);
 	log_refused_client(submission, client, refusal->reason);
 	if (listen->tls == LISTEN_STARTTLS) {
 		struct smtp_status status = smtp_status_make(421, "4.7.0", "%s", refusal->text);
@@ -151,6 +155,7 @@ refuse_without_descriptor(struct submission *submission, const struct listener *
 	struct smtpd_connection_client client = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
 	int error = errno;
 
+	metrics_count(METRIC_CONNECTIONS_REFUSED_NO_DESCRIPTOR, 1);
 	log_refused_client(submission, &client, "descriptors");
 	if (submission->spare_fd >= 0 && (error == EMFILE || error == ENFILE)) {
 		close(submission->spare_fd);

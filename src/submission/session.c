@@ -228,6 +228,7 @@ session_refuse_with_detail(struct session *s, const char *stage, const char *rea
 	struct smtp_status closing;
 
 	s->counts.refused++;
+	session_count_refusal(stage, status);
 	log_session_refusal(s, &r);
 	session_reply(s, status);
 	if (!is_bad_command(status) || ++s->bad_commands < BAD_COMMANDS_MAX)

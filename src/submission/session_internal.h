@@ -145,6 +145,8 @@ enum session_step session_refuse(
 /* Appends the reply. Returns CLOSE. */
 enum session_step session_reply_close(
     struct session *s, const char *reason, const struct smtp_status *status);
+/* Counts a refusal for the metrics. */
+void session_count_refusal(const char *stage, const struct smtp_status *status);
 /* Like session_refuse, with a value for the log that the client sent. */
 struct session_detail {
 	const char *key;

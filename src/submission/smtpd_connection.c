@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "net/stream.h"
 #include "submission/session.h"
 
@@ -175,6 +176,7 @@ on_smtpd_secured(struct stream *s, void *arg)
 	 * choose -PLUS and fail, instead of the same mechanism without it */
 	bool has_binding = strcmp(version, "TLSv1.3") == 0 && stream_tls_has_exporter(s);
 
+	metrics_count(METRIC_TLS_HANDSHAKES_OK, 1);
 	if (c->session)
 		smtpd_connection_run(c, session_secured(c->session, version, has_binding));
 }
@@ -213,6 +215,7 @@ on_smtpd_ended(struct stream *s, enum stream_end why, void *arg)
 	};
 	struct smtpd_connection *c = arg;
 
+	metrics_count(METRIC_TLS_HANDSHAKES_FAILED, why == STREAM_TLS_FAILED);
 	if (why == STREAM_TLS_FAILED && c->session)
 		log_smtpd_tls_failed(c, stream_error_text(s));
 	end_smtpd_session(c, reasons[why]);
@@ -254,6 +257,7 @@ smtpd_connection_new(struct submission *submission, const struct smtpd_connectio
 	c->session = session_new(&setup);
 	LIST_INSERT_HEAD(&submission->connections, c, link);
 	submission->connection_count++;
+	metrics_count(METRIC_SESSIONS, 1);
 	c->wants_tls = setup.is_implicit_tls;
 	smtpd_connection_run(c, session_begin(c->session));
 }

@@ -18,6 +18,7 @@
 #include "queue/admin/admin_log.h"
 #include "queue/admin/suspended_holds.h"
 #include "queue/intake.h"
+#include "queue/queue_sizes.h"
 #include "spool/spool_fault.h"
 
 enum {
@@ -387,6 +388,7 @@ send_queue_status(struct queue_peer *peer, uint64_t call)
 
 	buf_init(&values, ADMIN_ROW_BYTES_MAX);
 	admin_format_status(peer->queue, &values);
+	queue_sizes_publish(peer->queue);
 	m.values = buf_str(&values);
 	(void)!channel_answer(peer->channel, call, MESSAGE_ADMIN_ROW, &m, -1);
 	buf_clear(&values);
@@ -462,13 +464,11 @@ queue_admin_handle_packet(struct queue_peer *peer, const struct channel_packet *
 		send_admin_done(peer, p->call, EXIT_USAGE, "the queue knows no such command\n");
 	else if (count_admin_commands(peer->queue, NULL) >= ADMIN_COMMANDS_MAX)
 		send_admin_done(peer, p->call, EXIT_LATER,
-		    "the queue has too many commands to do now: "
-		    "try again later\n");
+		    "the queue has too many commands to do now: try again later\n");
 	else if (verb->fn == show_queued_message &&
 	         count_admin_commands(peer->queue, verb) >= SHOWS_MAX)
 		send_admin_done(peer, p->call, EXIT_LATER,
-		    "too many messages are being read to be shown "
-		    "now: try again later\n");
+		    "too many messages are being read to be shown now: try again later\n");
 	else
 		begin_admin_command(peer, p->call, m, verb);
 }

@@ -10,6 +10,7 @@
 #include "queue/admin/admin_command.h"
 #include "queue/admin/admin_filter.h"
 #include "queue/leases.h"
+#include "queue/queue_sizes.h"
 #include "queue/status_updates.h"
 #include "spool/spool_threads.h"
 
@@ -319,32 +320,26 @@ add_threads(struct spool *s, struct buf *out)
 void
 admin_format_status(struct queue *q, struct buf *out)
 {
-	struct schedule_totals totals;
-	struct spool_stats stats;
-	struct disk_space space;
-	int64_t now = clock_ms(), oldest = queued_oldest_ms(&q->queued);
+	struct queue_sizes s;
 
-	schedule_count(q->schedule, &totals);
-	spool_stats(q->spool, &stats);
-	spool_space(q->spool, &space);
+	queue_sizes_read(q, &s);
 	add_row_text(out, "row", "queue");
-	message_values_add_number(out, "messages", map_count(q->queued.by_id));
-	message_values_add_number(out, "recipients", q->queued.recipients);
-	message_values_add_number(
-	    out, "active", totals.asking + totals.ready + totals.running - totals.delayed);
-	message_values_add_number(out, "deferred", totals.waiting + totals.delayed);
-	message_values_add_number(out, "held", q->queued.held);
-	add_seconds(out, "oldest_s", oldest < now ? now - oldest : 0);
-	message_values_add_number(out, "running", totals.running);
-	message_values_add_number(out, "sites", totals.destinations);
-	message_values_add_number(out, "bytes", q->queued.bytes);
-	message_values_add_number(out, "set_aside", stats.set_aside);
-	message_values_add_number(out, "unremoved", stats.unremoved);
-	message_values_add_number(out, "damages", stats.quarantined + stats.known_damages);
-	if (space.all_bytes)
+	message_values_add_number(out, "messages", s.messages);
+	message_values_add_number(out, "recipients", s.recipients);
+	message_values_add_number(out, "active", s.active);
+	message_values_add_number(out, "deferred", s.deferred);
+	message_values_add_number(out, "held", s.held);
+	add_seconds(out, "oldest_s", s.oldest_ms);
+	message_values_add_number(out, "running", s.schedule.running);
+	message_values_add_number(out, "sites", s.schedule.destinations);
+	message_values_add_number(out, "bytes", s.bytes);
+	message_values_add_number(out, "set_aside", s.spool.set_aside);
+	message_values_add_number(out, "unremoved", s.spool.unremoved);
+	message_values_add_number(out, "damages", s.damages);
+	if (s.disk.all_bytes)
 		message_values_add_number(
-		    out, "free_percent", space.free_bytes * 100 / space.all_bytes);
-	message_values_add_number(out, "free_bytes", space.free_bytes);
+		    out, "free_percent", s.disk.free_bytes * 100 / s.disk.all_bytes);
+	message_values_add_number(out, "free_bytes", s.disk.free_bytes);
 	add_threads(q->spool, out);
 	add_row_text(out, "relay", !q->relay ? "away" : q->is_caught_up ? "ready" : "catching up");
 }

@@ -8,6 +8,7 @@
 #include "base/fsio.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "queue/last_attempt.h"
 #include "queue/reports/reports_parts.h"
 #include "spool/spool_fault.h"
@@ -154,6 +155,11 @@ report_add_status(struct report_batch *b, uint32_t number)
 static void
 report_durable(int error, void *arg)
 {
+	const struct report *r = arg;
+
+	if (!error && r->queued_report)
+		metrics_count(
+		    r->is_warning ? METRIC_REPORTS_DELAYED : METRIC_REPORTS_FINAL, 1);
 	reports_stored(arg, error);
 }
 
