@@ -9,6 +9,7 @@
 const struct verb_rights verb_rights_table[] = {
     {"reload", ROLE_MAIN, RIGHT_ACT, "reload", NULL, NULL},
     {"main.status", ROLE_MAIN, RIGHT_LOOK, "status", NULL, NULL},
+    {"main.metrics", ROLE_MAIN, RIGHT_LOOK, "metrics", NULL, NULL},
     {"main.config", ROLE_MAIN, RIGHT_ACT, "config show --running", NULL, NULL},
     {"main.diff", ROLE_MAIN, RIGHT_ACT, "config diff", NULL, NULL},
     {"user.add", ROLE_AUTH, RIGHT_ACT, "user add", NULL, NULL},

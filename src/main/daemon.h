@@ -102,6 +102,7 @@ struct daemon {
 	struct logger *logger;      /* NULL with -d: threads write to the log themselves */
 	struct instance_slots slots;
 	uint64_t incarnations;
+	uint64_t ended_counts[METRIC_COUNT]; /* the counters of all processes that have ended */
 	bool was_ready;             /* all roles were ready once */
 	struct liveness *liveness;
 	struct role_link *links;

@@ -13,6 +13,7 @@
 #include "conf/login_name.h"
 #include "conf/read.h"
 #include "ipc/operator_log.h"
+#include "main/daemon_metrics.h"
 #include "main/daemon_status.h"
 #include "main/notices.h"
 #include "main/os.h"
@@ -216,6 +217,9 @@ daemon_admin_handle(
 		daemon_admin_send_done(control, call, (uint8_t)status, buf_str(&text));
 	} else if (str_eq(m->verb, STR("main.status"))) {
 		daemon_status_send_rows(d, control, call);
+		daemon_admin_send_done(control, call, 0, STR(""));
+	} else if (str_eq(m->verb, STR("main.metrics"))) {
+		daemon_metrics_send_rows(d, control, call);
 		daemon_admin_send_done(control, call, 0, STR(""));
 	} else if (str_eq(m->verb, STR("main.config"))) {
 		int status = running_config_send(d, control, call, &text);

@@ -5,6 +5,7 @@
 #include "main/daemon_status.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -45,6 +46,14 @@ daemon_status_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BY
 	if (i->kind == ROLE_QUEUE && watch_spool_trouble(i->daemon)[0])
 		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s", watch_spool_trouble(i->daemon));
 	return out;
+}
+
+bool
+daemon_status_is_ready(const struct instance *i)
+{
+	char trouble[METRICS_TROUBLE_TEXT_BYTES];
+
+	return strcmp(daemon_status_state(i, daemon_status_trouble(i, trouble)), "ready") == 0;
 }
 
 static void

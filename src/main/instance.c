@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "main/metric_sums.h"
 #include "main/resources_system.h"
 #include "main/restart_backoff.h"
 #include "main/spawn.h"
@@ -45,6 +46,7 @@ void
 instance_release(struct instance *i)
 {
 	channel_free(&i->channel);
+	metric_sums_keep(i);
 	metrics_unmap(&i->region);
 	i->state = INSTANCE_DOWN;
 	instance_return_slot(i);

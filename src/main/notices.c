@@ -370,6 +370,12 @@ notices_stop(struct daemon *d)
 
 /* ---- status ---- */
 
+unsigned
+notices_pending_count(const struct daemon *d)
+{
+	return d->notices && notices_are_wanted(d) ? d->notices->list.count : 0;
+}
+
 bool
 notices_status(const struct daemon *d, struct buf *values)
 {

@@ -39,6 +39,8 @@ void notices_add_process_end(struct instance *i, const char *how);
 void notices_handle_alert(struct instance *i, const struct message_alert *m);
 /* The queue is ready: a due notice is requested at once. */
 void notices_queue_is_ready(struct daemon *d);
+/* Notices that are not mailed yet. */
+unsigned notices_pending_count(const struct daemon *d);
 /* Adds the row for `sallyport status`; false: there are no notices. */
 bool notices_status(const struct daemon *d, struct buf *values);
 

@@ -19,6 +19,8 @@ static int version(struct tool *t, const struct tool_command *c);
 static const struct tool_command commands[] = {
     {"status", NULL, tool_status, "main.status", "status",
 	"processes and queue at a glance", NULL, 0},
+    {"metrics", NULL, tool_metrics, "main.metrics", "metrics",
+	"counters and measurements, in the text format of Prometheus", NULL, 0},
     {"config", "check", tool_config_check, NULL, "config check [FILE]",
 	"check a configuration: every error with file, line and suggestion", NULL, 1},
     {"config", "show", tool_config_show, NULL, "config show [--all] [--running]",

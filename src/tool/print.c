@@ -23,7 +23,7 @@ json_type_of_key(struct str key)
 	    "messages", "oldest_s", "pending", "pid", "port", "preference", "queued",
 	    "queued_held", "reader_s", "recipients", "restarts", "route", "running", "sent",
 	    "sessions", "set_aside", "silent_s", "sites", "size", "tries", "unchanged",
-	    "unremoved", "upkeep_s", "uptime_s", "writer_s",
+	    "unremoved", "upkeep_s", "uptime_s", "value", "writer_s",
 	    /* of the configuration */
 	    "changes", "errors", "line", "warnings"};
 	static const char *const booleans[] = {"dry_run", "in_file", "secure", "smtputf8"};
@@ -121,6 +121,17 @@ print_escaped(struct str s)
 	putchar('"');
 }
 
+/* "12.250": digits, a point and digits. */
+static bool
+is_decimal_number(struct str s)
+{
+	size_t point = str_find(s, '.');
+	uint64_t number;
+
+	return point < s.n && str_u64(str_upto(s, point), &number) &&
+	    str_u64(str_from(s, point + 1), &number);
+}
+
 static void
 print_json_value(struct str key, struct str value)
 {
@@ -129,6 +140,8 @@ print_json_value(struct str key, struct str value)
 
 	if (type == KEY_NUMBER && str_u64(value, &number))
 		printf("%llu", (unsigned long long)number);
+	else if (type == KEY_NUMBER && is_decimal_number(value))
+		printf("%.*s", STR_ARG(value));
 	else if (type == KEY_BOOLEAN)
 		fputs(str_eq(value, STR("yes")) ? "true" : "false", stdout);
 	else

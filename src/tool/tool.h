@@ -102,8 +102,8 @@ int tool_user_ask(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 /* Adds the words after a queue command to its filter, as ids. */
 void tool_add_ids(struct tool *t);
 
-/* The commands: block_commands.c, config_commands.c, config_show.c, user_commands.c, user_show.c,
- * queue_commands.c, queue_show.c. */
+/* The commands: block_commands.c, config_commands.c, config_show.c, metrics_command.c,
+ * user_commands.c, user_show.c, queue_commands.c, queue_show.c. */
 int tool_block_list(struct tool *t, const struct tool_command *c);
 int tool_block_act(struct tool *t, const struct tool_command *c);
 int tool_config_check(struct tool *t, const struct tool_command *c);
@@ -112,6 +112,7 @@ int tool_config_diff(struct tool *t, const struct tool_command *c);
 int tool_config_explain(struct tool *t, const struct tool_command *c);
 int tool_reload(struct tool *t, const struct tool_command *c);
 int tool_status(struct tool *t, const struct tool_command *c);
+int tool_metrics(struct tool *t, const struct tool_command *c);
 int tool_user_secret(struct tool *t, const struct tool_command *c);
 int tool_user_list(struct tool *t, const struct tool_command *c);
 int tool_user_show(struct tool *t, const struct tool_command *c);
