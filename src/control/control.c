@@ -3,7 +3,7 @@
  * the role that can answer it, and passes the rows of the answer back, no more of them than the
  * tool reads. It holds no mail, no key and no password. It decides who may give a command: root,
  * the user that the daemon runs as, and members of help_desk_group for the commands that
- * control/verb_rights.h gives them.
+ * ipc/operator_commands.h gives them.
  */
 #include "control/control.h"
 
@@ -208,7 +208,7 @@ name_of_uid(uid_t uid, struct buf *out)
 /* True: the client has the right to this command. False: the refusal is answered and logged. */
 static bool
 control_command_is_allowed(struct control_client *client, uint64_t call,
-    const struct verb_rights *r, const struct message_admin *admin)
+    const struct operator_command *r, const struct message_admin *admin)
 {
 	bool is_member;
 	const char *missing = desk_rights_missing(client, r, admin->values, &is_member);
@@ -229,8 +229,8 @@ control_command_is_allowed(struct control_client *client, uint64_t call,
 }
 
 static void
-control_command_begin(struct control_client *client, uint64_t call, const struct verb_rights *r,
-    const struct message_admin *admin)
+control_command_begin(struct control_client *client, uint64_t call,
+    const struct operator_command *r, const struct message_admin *admin)
 {
 	enum role_kind kind = r->owner;
 	struct channel *owner =
@@ -252,7 +252,7 @@ control_command_begin(struct control_client *client, uint64_t call, const struct
 	TAILQ_INSERT_TAIL(&client->commands, q, link);
 	client->command_count++;
 	request_init(&q->request, control_command_answered, q);
-	if (message_is_quick(admin->verb))
+	if (operator_commands_verb_is_quick(admin->verb))
 		request_quick(&q->request);
 	request_ask(&q->request, owner, MESSAGE_ADMIN, admin);
 }
@@ -260,7 +260,7 @@ control_command_begin(struct control_client *client, uint64_t call, const struct
 static void
 pass_command_on(struct control_client *client, uint64_t call, const struct message_admin *m)
 {
-	const struct verb_rights *r = verb_rights_find(m->verb);
+	const struct operator_command *r = operator_commands_find_verb(m->verb);
 	struct message_admin admin = *m;
 	struct buf name;
 

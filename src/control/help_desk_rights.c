@@ -52,7 +52,7 @@ desk_rights_may_look(const struct control *c, int fd, const struct caller *calle
 }
 
 const char *
-desk_rights_missing(const struct control_client *client, const struct verb_rights *r,
+desk_rights_missing(const struct control_client *client, const struct operator_command *r,
     struct str values, bool *is_member_out)
 {
 	*is_member_out = false;

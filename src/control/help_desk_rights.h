@@ -12,8 +12,8 @@
  * connected. */
 bool desk_rights_may_look(const struct control *c, int fd, const struct caller *caller);
 /* The words of the command for which the client has no right; NULL: it may give it. */
-const char *desk_rights_missing(const struct control_client *client, const struct verb_rights *r,
-    struct str values, bool *is_member_out);
+const char *desk_rights_missing(const struct control_client *client,
+    const struct operator_command *r, struct str values, bool *is_member_out);
 
 /* Whether the caller may connect, and whether the client may start another command. Members leave
  * room for root and for one another; a refused connection is logged. */

@@ -29,10 +29,3 @@ message_question(enum message_type type)
 {
 	return type < MESSAGE_TYPES && asks[type].answer ? &asks[type] : NULL;
 }
-
-bool
-message_is_quick(struct str verb)
-{
-	return str_starts(verb, STR("main.")) || str_eq(verb, STR("queue.status")) ||
-	    str_eq(verb, STR("dns.status")) || str_eq(verb, STR("reload"));
-}

@@ -39,7 +39,5 @@ enum { MESSAGE_ROWS_WINDOW = 256 << 10 };
 
 /* The row of a type; NULL: it expects no answer. */
 const struct message_question *message_question(enum message_type type);
-/* Is an ADMIN with this verb a quick request?  `status` must answer while a process hangs. */
-bool message_is_quick(struct str verb);
 
 #endif

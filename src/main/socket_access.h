@@ -1,7 +1,7 @@
 /*
  * socket_access: who can connect to the control socket: root, the daemon's user, and with
  * help_desk_group the members of that group.  The control role decides which commands they may use
- * (control/verb_rights.h).
+ * (ipc/operator_commands.h).
  */
 #ifndef MAIN_SOCKET_ACCESS_H
 #define MAIN_SOCKET_ACCESS_H

@@ -293,7 +293,7 @@ tool_ask(
 		die("no event loop");
 	a.channel = channel_new(a.base, fd, receive_daemon_hello, tool_connection_lost, &a);
 	request_init(&a.request, tool_request_answered, &a);
-	if (t->uses_short_deadline || message_is_quick(m.verb))
+	if (t->uses_short_deadline || operator_commands_verb_is_quick(m.verb))
 		request_quick(&a.request);
 	request_ask(&a.request, a.channel, MESSAGE_COMMAND, &m);
 	event_base_dispatch(a.base);

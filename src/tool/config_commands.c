@@ -249,7 +249,7 @@ print_check(const char *path, const struct conf_report *report, const struct too
 }
 
 int
-tool_config_check(struct tool *t, const struct tool_command *command)
+tool_config_check(struct tool *t, const struct operator_command *command)
 {
 	const char *path = t->arg_count ? t->args[0] : t->config_path;
 	struct conf_report report;
@@ -281,9 +281,9 @@ tool_config_check(struct tool *t, const struct tool_command *command)
 }
 
 int
-tool_reload(struct tool *t, const struct tool_command *command)
+tool_reload(struct tool *t, const struct operator_command *command)
 {
-	int status = tool_ask_running(t, command->daemon_verb, NULL, NULL);
+	int status = tool_ask_running(t, command->verb, NULL, NULL);
 
 	if (status == 0)
 		tool_warn_of_accounts(t);
@@ -433,7 +433,7 @@ tool_status_dns(struct tool *t)
 }
 
 int
-tool_status(struct tool *t, const struct tool_command *command)
+tool_status(struct tool *t, const struct operator_command *command)
 {
 	static const struct print_column columns[] = {{"role", "ROLE", -10}, {"index", "NO", 3},
 	    {"state", "STATE", -15}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
@@ -446,7 +446,7 @@ tool_status(struct tool *t, const struct tool_command *command)
 	    .print = {.tool = t, .columns = columns},
 	    .certificates = {.tool = t, .columns = certificates}};
 	struct print_table queue = {.tool = t};
-	int status = tool_ask_running(t, command->daemon_verb, tool_status_row, &table), of_dns = 0;
+	int status = tool_ask_running(t, command->verb, tool_status_row, &table), of_dns = 0;
 
 	if (status)
 		return status;

@@ -121,7 +121,7 @@ print_settings(struct str settings)
 /* ---- commands ---- */
 
 int
-tool_config_show(struct tool *t, const struct tool_command *command)
+tool_config_show(struct tool *t, const struct operator_command *command)
 {
 	int status = EX_CONFIG;
 	struct conf *c =
@@ -173,7 +173,7 @@ explain_config_key(const struct tool *t, const struct conf *running, const struc
 
 /* Values are shown if they are known; the explanation itself needs none. */
 int
-tool_config_explain(struct tool *t, const struct tool_command *command)
+tool_config_explain(struct tool *t, const struct operator_command *command)
 {
 	struct conf_report report;
 	struct conf *file, *running;
@@ -279,10 +279,10 @@ print_config_difference(struct str values, void *arg)
 }
 
 int
-tool_config_diff(struct tool *t, const struct tool_command *command)
+tool_config_diff(struct tool *t, const struct operator_command *command)
 {
 	struct tool_config_difference d = {.tool = t};
-	int status = tool_ask_running(t, command->daemon_verb, print_config_difference, &d);
+	int status = tool_ask_running(t, command->verb, print_config_difference, &d);
 
 	if (status == 0)
 		tool_warn_of_accounts(t);

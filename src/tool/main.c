@@ -1,6 +1,8 @@
 /*
- * main: sallyport, the administrator's tool.  Help, parser and execution all use the table of
- * commands.
+ * main: sallyport, the administrator's tool.  Help and parser use the table of commands in
+ * ipc/operator_commands.h.  Its letters of options: F the filter, a --all, n --dry-run, R --reason,
+ * b --body, r --raw, g --generate, p --password-stdin, H --hold, L --release, D --for, U --running;
+ * the others belong to every command.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -10,76 +12,67 @@
 #include "ipc/message.h"
 #include "tool/tool.h"
 
-static int help(struct tool *t, const struct tool_command *c);
-static int version(struct tool *t, const struct tool_command *c);
+static int help(struct tool *t, const struct operator_command *c);
+static int version(struct tool *t, const struct operator_command *c);
 
-/* Options of commands, as letters: F the filter, a --all, n --dry-run, R --reason, b --body, r
- * --raw, g --generate, p --password-stdin, H --hold, L --release, D --for, U --running.  The others
- * belong to every command. */
-static const struct tool_command commands[] = {
-    {"status", NULL, tool_status, "main.status", "status",
-	"processes and queue at a glance", NULL, 0},
-    {"metrics", NULL, tool_metrics, "main.metrics", "metrics",
-	"counters and measurements, in the text format of Prometheus", NULL, 0},
-    {"config", "check", tool_config_check, NULL, "config check [FILE]",
-	"check a configuration: every error with file, line and suggestion", NULL, 1},
-    {"config", "show", tool_config_show, NULL, "config show [--all] [--running]",
-	"what differs from the defaults, or every key: of the file, or of the daemon", "aU", 0},
-    {"config", "diff", tool_config_diff, "main.diff", "config diff",
-	"what a reload would change: exit status 1 if anything", NULL, 0},
-    {"config", "explain", tool_config_explain, NULL, "config explain KEY",
-	"what a key means, its default, its value now and in the file", NULL, 1},
-    {"reload", NULL, tool_reload, "reload", "reload", "check the configuration and apply it",
-	NULL, 0},
-    {"user", "add", tool_user_secret, "user.add",
-	"user add NAME [--password-stdin | --generate]", "a new account", "gp", 1},
-    {"user", "list", tool_user_list, "user.list", "user list", "all accounts", NULL, 0},
-    {"user", "show", tool_user_show, "user.show", "user show NAME",
-	"one account: logins, addresses, limits, mail", NULL, 1},
-    {"user", "password", tool_user_secret, "user.password",
-	"user password NAME [--password-stdin | --generate]", "a new password", "gp", 1},
-    {"user", "suspend", tool_user_act, "user.suspend",
-	"user suspend NAME [--hold] [--reason TEXT]",
-	"refuse logins from now on, end open sessions, hold queued mail", "RH", 1},
-    {"user", "resume", tool_user_act, "user.resume", "user resume NAME [--release]",
-	"end a suspension, send held mail", "L", 1},
-    {"user", "remove", tool_user_act, "user.remove", "user remove NAME [--reason TEXT]",
-	"delete an account", "R", 1},
-    {"block", "list", tool_block_list, "block.list", "block list",
-	"networks and logins that are refused, and until when", NULL, 0},
-    {"block", "add", tool_block_act, "block.add",
-	"block add TARGET --for DURATION [--reason TEXT]", "refuse logins for a time", "DR", 1},
-    {"block", "remove", tool_block_act, "block.remove", "block remove TARGET [--reason TEXT]",
-	"end a block, also an automatic one", "R", 1},
-    {"queue", "list", tool_queue_list, "queue.list", "queue list [FILTER]", "messages waiting",
-	"Fa", TOOL_ARGS_MAX},
-    {"queue", "show", tool_queue_show, "queue.show", "queue show FILTER [--body | --raw]",
-	"envelope, attempts, header, body of one message or several", "Fbr", TOOL_ARGS_MAX},
-    {"queue", "retry", tool_queue_act, "queue.retry", "queue retry FILTER", "try now", "FanR",
-	TOOL_ARGS_MAX},
-    {"queue", "hold", tool_queue_act, "queue.hold", "queue hold FILTER [--reason TEXT]",
-	"keep, but do not send", "FanR", TOOL_ARGS_MAX},
-    {"queue", "release", tool_queue_act, "queue.release", "queue release FILTER", "end a hold",
-	"FanR", TOOL_ARGS_MAX},
-    {"queue", "delete", tool_queue_act, "queue.delete", "queue delete FILTER",
-	"remove without a report", "FanR", TOOL_ARGS_MAX},
-    {"test", "auth", tool_test_auth, "test.auth", "test auth NAME [--password-stdin]",
-	"try a login as the daemon would", "p", 1},
-    {"test", "route", tool_test_route, "route.test", "test route ADDRESS",
-	"which way mail to an address would go", NULL, 1},
-    {"version", NULL, version, NULL, "version", "the version", NULL, 0},
-    {"help", NULL, help, NULL, "help [WORD]", "this text, or that part of it", NULL, 1},
+/* What runs each command of operator_commands that has a usage. */
+static const struct {
+	const char *words;
+	int (*run)(struct tool *t, const struct operator_command *c);
+} functions[] = {
+    {"status", tool_status},
+    {"metrics", tool_metrics},
+    {"config check", tool_config_check},
+    {"config show", tool_config_show},
+    {"config diff", tool_config_diff},
+    {"config explain", tool_config_explain},
+    {"reload", tool_reload},
+    {"user add", tool_user_secret},
+    {"user list", tool_user_list},
+    {"user show", tool_user_show},
+    {"user password", tool_user_secret},
+    {"user suspend", tool_user_act},
+    {"user resume", tool_user_act},
+    {"user remove", tool_user_act},
+    {"block list", tool_block_list},
+    {"block add", tool_block_act},
+    {"block remove", tool_block_act},
+    {"queue list", tool_queue_list},
+    {"queue show", tool_queue_show},
+    {"queue retry", tool_queue_act},
+    {"queue hold", tool_queue_act},
+    {"queue release", tool_queue_act},
+    {"queue delete", tool_queue_act},
+    {"test auth", tool_test_auth},
+    {"test route", tool_test_route},
+    {"version", version},
+    {"help", help},
 };
 
-enum { COMMANDS = sizeof commands / sizeof *commands };
-
 static int
-version(struct tool *t, const struct tool_command *c)
+version(struct tool *t, const struct operator_command *c)
 {
 	(void)t;
 	(void)c;
 	printf("sallyport %s\n", PACKAGE_VERSION);
 	return 0;
+}
+
+/* The second word of a command; "": it has only one. */
+static const char *
+command_second_word(const struct operator_command *c)
+{
+	const char *blank = strchr(c->words, ' ');
+
+	return blank ? blank + 1 : "";
+}
+
+static struct str
+command_first_word(const struct operator_command *c)
+{
+	struct str words = str_of(c->words);
+
+	return str_upto(words, str_find(words, ' '));
 }
 
 /* Prints the commands of a noun, or of all nouns (NULL); false: there are none. */
@@ -88,10 +81,12 @@ print_commands(FILE *to, const char *noun)
 {
 	bool is_any = false;
 
-	for (size_t i = 0; i < COMMANDS; i++) {
-		if (noun && strcmp(commands[i].noun, noun) != 0)
+	for (size_t i = 0; i < operator_commands_count; i++) {
+		const struct operator_command *c = &operator_commands[i];
+
+		if (!c->usage || (noun && !str_eq(command_first_word(c), str_of(noun))))
 			continue;
-		fprintf(to, "  %-48s %s\n", commands[i].usage, commands[i].help);
+		fprintf(to, "  %-48s %s\n", c->usage, c->help);
 		is_any = true;
 	}
 	return is_any;
@@ -110,7 +105,7 @@ print_usage(FILE *to)
 }
 
 static int
-help(struct tool *t, const struct tool_command *c)
+help(struct tool *t, const struct operator_command *c)
 {
 	(void)c;
 	if (t->arg_count == 0) {
@@ -230,27 +225,28 @@ read_tool_options(struct tool *t, int argc, char **argv)
 /* ---- commands ---- */
 
 static bool
-matches_command_word(const char *given, const char *word, bool exact)
+matches_command_word(const char *given, struct str word, bool exact)
 {
-	return strncmp(given, word, exact ? strlen(word) + 1 : strlen(given)) == 0;
+	return exact ? str_eq(word, str_of(given)) : str_starts(word, str_of(given));
 }
 
 /* Finds a command by its exact words, or by unambiguous beginnings of them.  *words_out: the number
  * of its words. */
-static const struct tool_command *
+static const struct operator_command *
 find_tool_command(char **words_given, int count, bool exact, int *words_out)
 {
-	const struct tool_command *found = NULL;
+	const struct operator_command *found = NULL;
 
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct tool_command *c = &commands[i];
-		int need = c->verb ? 2 : 1;
+	for (size_t i = 0; i < operator_commands_count; i++) {
+		const struct operator_command *c = &operator_commands[i];
+		const char *second = command_second_word(c);
+		int need = second[0] ? 2 : 1;
 
-		if (count < need)
+		if (!c->usage || count < need)
 			continue;
-		if (!matches_command_word(words_given[0], c->noun, exact))
+		if (!matches_command_word(words_given[0], command_first_word(c), exact))
 			continue;
-		if (c->verb && !matches_command_word(words_given[1], c->verb, exact))
+		if (need > 1 && !matches_command_word(words_given[1], str_of(second), exact))
 			continue;
 		if (found)
 			return NULL;
@@ -262,10 +258,8 @@ find_tool_command(char **words_given, int count, bool exact, int *words_out)
 
 /* Refuses a word or option that the command does not use, since the user meant something by it. */
 static bool
-check_command_usage(const struct tool *t, const struct tool_command *c, int count, char **rest)
+check_command_usage(const struct tool *t, const struct operator_command *c, int count, char **rest)
 {
-	const char *verb = c->verb ? c->verb : "", *blank = c->verb ? " " : "";
-
 	if (count > c->args_max) {
 		fprintf(stderr, "sallyport: unexpected argument \"%s\"\nusage: sallyport %s\n",
 		    rest[c->args_max], c->usage);
@@ -273,11 +267,10 @@ check_command_usage(const struct tool *t, const struct tool_command *c, int coun
 	}
 	for (int i = 0; i < t->option_count; i++) {
 		if (strchr("cdjqyhV", t->options[i]) ||
-		    (c->option_letters && strchr(c->option_letters, t->options[i])))
+		    (c->options && strchr(c->options, t->options[i])))
 			continue;
-		fprintf(stderr,
-		    "sallyport: --%s is no option of \"%s%s%s\"\nusage: sallyport %s\n",
-		    t->option_names[i], c->noun, blank, verb, c->usage);
+		fprintf(stderr, "sallyport: --%s is no option of \"%s\"\nusage: sallyport %s\n",
+		    t->option_names[i], c->words, c->usage);
 		return false;
 	}
 	return true;
@@ -299,19 +292,20 @@ command_of_other_servers(const char *noun, const char *verb)
 }
 
 /* The most similar command; the sum of the distances of its words must be small. */
-static const struct tool_command *
+static const struct operator_command *
 nearest_command(const char *noun, const char *verb)
 {
 	size_t best = (strlen(noun) + strlen(verb)) / 4 + 2;
-	const struct tool_command *found = NULL;
+	const struct operator_command *found = NULL;
 
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct tool_command *c = &commands[i];
-		size_t d = str_distance(str_of(c->noun), str_of(noun));
+	for (size_t i = 0; i < operator_commands_count; i++) {
+		const struct operator_command *c = &operator_commands[i];
+		const char *second = command_second_word(c);
+		size_t d = str_distance(command_first_word(c), str_of(noun));
 
-		if (c->verb)
-			d += str_distance(str_of(c->verb), str_of(verb));
-		if (d < best) {
+		if (second[0])
+			d += str_distance(str_of(second), str_of(verb));
+		if (c->usage && d < best) {
 			best = d;
 			found = c;
 		}
@@ -323,13 +317,10 @@ static void
 suggest_command(const char *noun, const char *verb)
 {
 	const char *meant = command_of_other_servers(noun, verb);
-	const struct tool_command *c = meant ? NULL : nearest_command(noun, verb);
+	const struct operator_command *c = meant ? NULL : nearest_command(noun, verb);
 
-	if (meant)
-		fprintf(stderr, "; did you mean \"%s\"?\n", meant);
-	else if (c)
-		fprintf(stderr, "; did you mean \"%s%s%s\"?\n", c->noun, c->verb ? " " : "",
-		    c->verb ? c->verb : "");
+	if (meant || c)
+		fprintf(stderr, "; did you mean \"%s\"?\n", meant ? meant : c->words);
 	else
 		fputs("; see sallyport help\n", stderr);
 }
@@ -346,9 +337,18 @@ unknown_command(int count, char **given)
 }
 
 static int
+run_named_command(struct tool *t, const struct operator_command *c)
+{
+	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+		if (strcmp(functions[i].words, c->words) == 0)
+			return functions[i].run(t, c);
+	die("the command %s has no function", c->words);
+}
+
+static int
 run_tool_command(struct tool *t, int count, char **given)
 {
-	const struct tool_command *c;
+	const struct operator_command *c;
 	int named = 0;
 
 	if (count == 0) {
@@ -364,7 +364,7 @@ run_tool_command(struct tool *t, int count, char **given)
 		return EX_USAGE;
 	for (int i = named; i < count; i++)
 		t->args[t->arg_count++] = given[i];
-	return c->run(t, c);
+	return run_named_command(t, c);
 }
 
 int

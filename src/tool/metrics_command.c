@@ -71,9 +71,9 @@ print_metric(struct str values, void *arg)
 }
 
 int
-tool_metrics(struct tool *t, const struct tool_command *command)
+tool_metrics(struct tool *t, const struct operator_command *command)
 {
 	struct tool_metrics_output output = {.tool = t};
 
-	return tool_ask_running(t, command->daemon_verb, print_metric, &output);
+	return tool_ask_running(t, command->verb, print_metric, &output);
 }

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -22,7 +23,7 @@ tool_add_ids(struct tool *t)
 }
 
 int
-tool_queue_list(struct tool *t, const struct tool_command *command)
+tool_queue_list(struct tool *t, const struct operator_command *command)
 {
 	static const struct print_column columns[] = {{"id", "ID", -16}, {"state", "STATE", -9},
 	    {"size", "BYTES", 9}, {"age_s", "AGE s", 8}, {"tries", "TRIES", 5},
@@ -32,7 +33,7 @@ tool_queue_list(struct tool *t, const struct tool_command *command)
 	int status;
 
 	tool_add_ids(t);
-	status = tool_ask_running(t, command->daemon_verb, print_row, &table);
+	status = tool_ask_running(t, command->verb, print_row, &table);
 	if (status == 0)
 		print_empty(
 		    &table, t->filter_count ? "no message matches the filter" : "no messages");
@@ -48,8 +49,9 @@ count_queue_row(struct str values, void *arg)
 
 /* Returns 0: continue; else the exit code. */
 static int
-confirm_queue_command(struct tool *t, const struct tool_command *command)
+confirm_queue_command(struct tool *t, const struct operator_command *command)
 {
+	const char *action = command->words + strlen("queue ");
 	unsigned count = 0;
 	char answer[8];
 	int status;
@@ -60,18 +62,18 @@ confirm_queue_command(struct tool *t, const struct tool_command *command)
 	if (status || count <= 1)
 		return status;
 	if (!isatty(0)) {
-		fprintf(stderr, "sallyport: this would %s %u messages: add --yes\n", command->verb,
+		fprintf(stderr, "sallyport: this would %s %u messages: add --yes\n", action,
 		    count);
 		return EX_USAGE;
 	}
-	fprintf(stderr, "%s %u messages? [y/N] ", command->verb, count);
+	fprintf(stderr, "%s %u messages? [y/N] ", action, count);
 	if (fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
 		return 0;
 	return EX_NEGATIVE;
 }
 
 int
-tool_queue_act(struct tool *t, const struct tool_command *command)
+tool_queue_act(struct tool *t, const struct operator_command *command)
 {
 	static const struct print_column columns[] = {{"id", "ID", 0}, {0}};
 	struct print_table table = {.tool = t, .columns = columns, .id_key = "id"};
@@ -88,11 +90,11 @@ tool_queue_act(struct tool *t, const struct tool_command *command)
 		return status;
 	if (t->dry_run)
 		message_values_add(&t->values, "dry_run", STR("1"));
-	return tool_ask_running(t, command->daemon_verb, print_row, &table);
+	return tool_ask_running(t, command->verb, print_row, &table);
 }
 
 int
-tool_test_route(struct tool *t, const struct tool_command *command)
+tool_test_route(struct tool *t, const struct operator_command *command)
 {
 	struct print_table record = {.tool = t};
 
@@ -101,11 +103,11 @@ tool_test_route(struct tool *t, const struct tool_command *command)
 		return EX_USAGE;
 	}
 	message_values_add(&t->values, "address", str_of(t->args[0]));
-	return tool_ask_running(t, command->daemon_verb, print_record, &record);
+	return tool_ask_running(t, command->verb, print_record, &record);
 }
 
 int
-tool_test_auth(struct tool *t, const struct tool_command *command)
+tool_test_auth(struct tool *t, const struct operator_command *command)
 {
 	struct print_table record = {.tool = t};
 	char password[PASSWORD_INPUT_BYTES];
@@ -119,7 +121,7 @@ tool_test_auth(struct tool *t, const struct tool_command *command)
 		return EX_DATAERR;
 	message_values_add(&t->values, "user", str_of(t->args[0]));
 	message_values_add(&t->values, "password", str_of(password));
-	status = tool_ask_running(t, command->daemon_verb, print_record, &record);
+	status = tool_ask_running(t, command->verb, print_record, &record);
 	mem_wipe(password, sizeof password);
 	return status;
 }

@@ -293,7 +293,7 @@ show_refuse_several(const struct tool *t, unsigned count)
 }
 
 static int
-show_raw(struct tool *t, const struct tool_command *command)
+show_raw(struct tool *t, const struct operator_command *command)
 {
 	struct tool_raw_message raw = {.body.fd = -1};
 	unsigned count = 0;
@@ -311,7 +311,7 @@ show_raw(struct tool *t, const struct tool_command *command)
 	if (status)
 		return status;
 	buf_init(&raw.header, TOOL_VALUES_MAX * 2);
-	status = tool_ask_running(t, command->daemon_verb, raw_row, &raw);
+	status = tool_ask_running(t, command->verb, raw_row, &raw);
 	if (status == 0 && raw.messages > 1) /* another message arrived meanwhile */
 		status = show_refuse_several(t, raw.messages);
 	if (status == 0 && raw.is_large) {
@@ -324,7 +324,7 @@ show_raw(struct tool *t, const struct tool_command *command)
 }
 
 int
-tool_queue_show(struct tool *t, const struct tool_command *command)
+tool_queue_show(struct tool *t, const struct operator_command *command)
 {
 	struct tool_shown_message show = {.body.fd = -1, .tool = t};
 
@@ -339,5 +339,5 @@ tool_queue_show(struct tool *t, const struct tool_command *command)
 	if (t->raw)
 		return show_raw(t, command);
 	return body_file_status(
-	    &show.body, tool_ask_running(t, command->daemon_verb, show_row, &show));
+	    &show.body, tool_ask_running(t, command->verb, show_row, &show));
 }

@@ -7,9 +7,9 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "ipc/operator_commands.h"
 
 enum {
-	TOOL_ARGS_MAX = 16,
 	TOOL_OPTIONS_MAX = 32,
 	TOOL_VALUES_MAX = 60000,
 	TOOL_NO_DAEMON = -1, /* returned by tool_ask: not an exit code */
@@ -23,7 +23,7 @@ struct tool {
 	bool is_config_hidden;           /* this user may not read it; set by tool_conf_to_ask */
 	const char *run_directory;       /* by option; NULL: the configuration's */
 	struct conf *conf;               /* set by tool_conf_to_ask; NULL: not read yet */
-	const char *args[TOOL_ARGS_MAX]; /* the words after the command */
+	const char *args[OPERATOR_ARGS_MAX]; /* the words after the command */
 	int arg_count;
 	bool json, quiet, yes, dry_run, all;
 	bool uses_short_deadline; /* for requests with any verb */
@@ -41,17 +41,6 @@ struct tool {
 	unsigned filter_count;           /* how many of them choose messages */
 	/* gets the descriptor that came with a row, before the row; NULL: it is closed */
 	void (*take_fd)(int fd, void *arg);
-};
-
-struct tool_command {
-	const char *noun;
-	const char *verb;                /* NULL: the command is only the noun */
-	int (*run)(struct tool *t, const struct tool_command *c);
-	const char *daemon_verb;                /* the verb of the request to the daemon */
-	const char *usage;
-	const char *help;
-	const char *option_letters;               /* letters of its options, see main.c; or NULL */
-	int args_max;
 };
 
 /* Reads the configuration for a command.  NULL: the errors are printed, the exit code is EX_CONFIG.
@@ -95,7 +84,7 @@ void tool_check_accounts(const char *file, const struct conf *c, struct conf_rep
 void tool_warn_of_accounts(const struct tool *t);
 
 /* Adds the one name that must be given to the values.  0, or an exit code. */
-int tool_user_name(struct tool *t, const struct tool_command *c);
+int tool_user_name(struct tool *t, const struct operator_command *c);
 /* Sends a user command to the running daemon, or runs it on the account store when there is
  * none. */
 int tool_user_ask(struct tool *t, const char *verb, tool_row_fn *row, void *arg);
@@ -104,23 +93,23 @@ void tool_add_ids(struct tool *t);
 
 /* The commands: block_commands.c, config_commands.c, config_show.c, metrics_command.c,
  * user_commands.c, user_show.c, queue_commands.c, queue_show.c. */
-int tool_block_list(struct tool *t, const struct tool_command *c);
-int tool_block_act(struct tool *t, const struct tool_command *c);
-int tool_config_check(struct tool *t, const struct tool_command *c);
-int tool_config_show(struct tool *t, const struct tool_command *c);
-int tool_config_diff(struct tool *t, const struct tool_command *c);
-int tool_config_explain(struct tool *t, const struct tool_command *c);
-int tool_reload(struct tool *t, const struct tool_command *c);
-int tool_status(struct tool *t, const struct tool_command *c);
-int tool_metrics(struct tool *t, const struct tool_command *c);
-int tool_user_secret(struct tool *t, const struct tool_command *c);
-int tool_user_list(struct tool *t, const struct tool_command *c);
-int tool_user_show(struct tool *t, const struct tool_command *c);
-int tool_user_act(struct tool *t, const struct tool_command *c);
-int tool_queue_list(struct tool *t, const struct tool_command *c);
-int tool_queue_show(struct tool *t, const struct tool_command *c);
-int tool_queue_act(struct tool *t, const struct tool_command *c);
-int tool_test_auth(struct tool *t, const struct tool_command *c);
-int tool_test_route(struct tool *t, const struct tool_command *c);
+int tool_block_list(struct tool *t, const struct operator_command *c);
+int tool_block_act(struct tool *t, const struct operator_command *c);
+int tool_config_check(struct tool *t, const struct operator_command *c);
+int tool_config_show(struct tool *t, const struct operator_command *c);
+int tool_config_diff(struct tool *t, const struct operator_command *c);
+int tool_config_explain(struct tool *t, const struct operator_command *c);
+int tool_reload(struct tool *t, const struct operator_command *c);
+int tool_status(struct tool *t, const struct operator_command *c);
+int tool_metrics(struct tool *t, const struct operator_command *c);
+int tool_user_secret(struct tool *t, const struct operator_command *c);
+int tool_user_list(struct tool *t, const struct operator_command *c);
+int tool_user_show(struct tool *t, const struct operator_command *c);
+int tool_user_act(struct tool *t, const struct operator_command *c);
+int tool_queue_list(struct tool *t, const struct operator_command *c);
+int tool_queue_show(struct tool *t, const struct operator_command *c);
+int tool_queue_act(struct tool *t, const struct operator_command *c);
+int tool_test_auth(struct tool *t, const struct operator_command *c);
+int tool_test_route(struct tool *t, const struct operator_command *c);
 
 #endif

@@ -190,7 +190,7 @@ tool_warn_of_accounts(const struct tool *t)
 }
 
 int
-tool_user_name(struct tool *t, const struct tool_command *command)
+tool_user_name(struct tool *t, const struct operator_command *command)
 {
 	if (t->arg_count != 1) {
 		fprintf(stderr, "usage: sallyport %s\n", command->usage);
@@ -201,14 +201,14 @@ tool_user_name(struct tool *t, const struct tool_command *command)
 }
 
 int
-tool_user_list(struct tool *t, const struct tool_command *command)
+tool_user_list(struct tool *t, const struct operator_command *command)
 {
 	static const struct print_column columns[] = {{"name", "NAME", -32},
 	    {"state", "STATE", -10}, {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
 	struct print_table table = {.tool = t, .columns = columns, .id_key = "name"};
 	int status;
 
-	status = tool_user_ask(t, command->daemon_verb, print_account_row, &table);
+	status = tool_user_ask(t, command->verb, print_account_row, &table);
 	if (status == 0)
 		print_empty(&table, "no accounts");
 	return status;
@@ -380,12 +380,12 @@ release_user_mail(const struct tool *t)
 }
 
 int
-tool_user_act(struct tool *t, const struct tool_command *command)
+tool_user_act(struct tool *t, const struct operator_command *command)
 {
 	int status = tool_user_name(t, command);
 
 	if (status == 0)
-		status = tool_user_ask(t, command->daemon_verb, NULL, NULL);
+		status = tool_user_ask(t, command->verb, NULL, NULL);
 	/* its text comes before that about the queue */
 	fflush(stdout);
 	if (status == 0 && t->hold)
@@ -458,7 +458,7 @@ print_password(const struct tool *t, const char *password)
 }
 
 int
-tool_user_secret(struct tool *t, const struct tool_command *command)
+tool_user_secret(struct tool *t, const struct operator_command *command)
 {
 	char password[PASSWORD_INPUT_BYTES] = {0};
 	int status = tool_user_name(t, command);
@@ -468,7 +468,7 @@ tool_user_secret(struct tool *t, const struct tool_command *command)
 	if (status == 0)
 		status = add_secret(t, password);
 	if (status == 0)
-		status = tool_user_ask(t, command->daemon_verb, NULL, NULL);
+		status = tool_user_ask(t, command->verb, NULL, NULL);
 	if (status == 0 && t->generate)
 		print_password(t, password);
 	mem_wipe(password, sizeof password);

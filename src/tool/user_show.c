@@ -174,7 +174,7 @@ complete_user_record(struct tool *t, struct buf *record)
 }
 
 int
-tool_user_show(struct tool *t, const struct tool_command *command)
+tool_user_show(struct tool *t, const struct operator_command *command)
 {
 	struct buf record;
 	int status = tool_user_name(t, command);
@@ -182,7 +182,7 @@ tool_user_show(struct tool *t, const struct tool_command *command)
 	if (status)
 		return status;
 	buf_init(&record, RECORD_BYTES_MAX);
-	status = tool_user_ask(t, command->daemon_verb, add_user_row, &record);
+	status = tool_user_ask(t, command->verb, add_user_row, &record);
 	if (status == 0) {
 		status = complete_user_record(t, &record);
 		if (t->json)

@@ -422,7 +422,7 @@ def commands_are_told():
         words = re.sub(r"\bFl -", "--", words).replace("| -", "| --").replace("| ---", "| --")
         words = re.sub(r"\bOo (.*?) Oc\b", r"[\1]", words)
         words = re.sub(r"\bOp (.*)$", r"[\1]", words)
-        if re.match(r"(status|config|reload|user|block|queue|test|version|help)\b", words):
+        if re.match(r"(status|metrics|config|reload|user|block|queue|test|version|help)\b", words):
             told.add(words)
     assert printed == told, sorted(printed ^ told)
 

@@ -57,9 +57,9 @@ def reload(desk):
 
 
 def table():
-    """verb -> right, of the table of control."""
-    with open(f"{g.TOP}/src/control/verb_rights.c", encoding="utf-8") as f:
-        return dict(re.findall(r'\{"([a-z.]+)", ROLE_[A-Z]+, RIGHT_([A-Z]+),', f.read()))
+    """verb -> right, of the table of commands."""
+    with open(f"{g.TOP}/src/ipc/operator_commands.c", encoding="utf-8") as f:
+        return dict(re.findall(r'\.verb = "([a-z.]+)",\s+\.owner = ROLE_[A-Z]+,\s+\.right = OPERATOR_([A-Z]+),', f.read()))
 
 
 @tap.case
@@ -89,7 +89,7 @@ def verbs_of_the_tool():
             said |= set(re.findall(r'"((?:main|user|block|test|queue|route|dns)\.[a-z]+|reload)"', text))
     keys = set(re.findall(r"^\.It Ic ([a-z_.]+)$", open(f"{g.BUILD}/doc/sallyport.cfg.5", encoding="utf-8").read(), re.M))
     assert said - keys <= set(table()), said - keys - set(table())
-    assert "queue.delete" in said and "main.status" in said, said
+    assert "queue.list" in said and "main.config" in said, said
 
 
 @tap.case

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "control/verb_rights.h"
+#include "ipc/operator_commands.h"
 #include "rig.h"
 
 enum { HELP_DESK = 60100, OTHER = 60200, MEMBER = 60001, STRANGER = 60002, GROUPS_MAX = 200 };
@@ -100,23 +100,27 @@ Test(control_rights, each_command_has_its_right, .timeout = 60)
 	char text[200];
 
 	start_with_help_desk(&r);
-	for (size_t i = 0; i < verb_rights_count; i++) {
-		run_command(&r, verb_rights_table[i].verb);
-		cr_expect(is_passed_on(&r), "root: %s: %u", verb_rights_table[i].verb, r.exit_code);
+	for (size_t i = 0; i < operator_commands_count; i++) {
+		if (!operator_commands[i].verb)
+			continue;
+		run_command(&r, operator_commands[i].verb);
+		cr_expect(is_passed_on(&r), "root: %s: %u", operator_commands[i].verb, r.exit_code);
 	}
 	use_member_tool(&r);
-	for (size_t i = 0; i < verb_rights_count; i++) {
-		const struct verb_rights *rights = &verb_rights_table[i];
+	for (size_t i = 0; i < operator_commands_count; i++) {
+		const struct operator_command *command = &operator_commands[i];
 
+		if (!command->verb)
+			continue;
 		snprintf(text, sizeof text,
 		    "%s needs root; members of the group desk may only look, and remove blocks\n",
-		    rights->words);
-		if (rights->right == RIGHT_ACT) {
-			expect_refused(&r, rights->verb, text);
+		    command->words);
+		if (command->right == OPERATOR_ACT) {
+			expect_refused(&r, command->verb, text);
 			continue;
 		}
-		run_command(&r, rights->verb);
-		cr_expect(is_passed_on(&r), "member: %s: %u", rights->verb, r.exit_code);
+		run_command(&r, command->verb);
+		cr_expect(is_passed_on(&r), "member: %s: %u", command->verb, r.exit_code);
 	}
 	control_rig_stop(&r);
 }
@@ -124,16 +128,18 @@ Test(control_rights, each_command_has_its_right, .timeout = 60)
 /* Commands that change something are for root, except removing a block. */
 Test(control_rights, only_removing_a_block_is_for_members)
 {
-	for (size_t i = 0; i < verb_rights_count; i++)
-		cr_expect_eq(verb_rights_table[i].right == RIGHT_HELP,
-		    strcmp(verb_rights_table[i].verb, "block.remove") == 0, "%s",
-		    verb_rights_table[i].verb);
-	cr_expect_eq(verb_rights_find(STR("queue.delete"))->right, RIGHT_ACT);
-	cr_expect_eq(verb_rights_find(STR("test.auth"))->right, RIGHT_ACT);
-	cr_expect_eq(verb_rights_find(STR("main.config"))->right, RIGHT_ACT);
-	cr_expect_null(verb_rights_find(STR("queue.")));
-	cr_expect_null(verb_rights_find(STR("queue.lists")));
-	cr_expect_null(verb_rights_find(STR("")));
+	static const char *const for_root[] = {"queue.delete", "test.auth", "main.config"};
+
+	for (size_t i = 0; i < operator_commands_count; i++)
+		cr_expect_eq(operator_commands[i].right == OPERATOR_HELP,
+		    strcmp(operator_commands[i].words, "block remove") == 0, "%s",
+		    operator_commands[i].words);
+	for (size_t i = 0; i < sizeof for_root / sizeof *for_root; i++)
+		cr_expect_eq(
+		    operator_commands_find_verb(str_of(for_root[i]))->right, OPERATOR_ACT);
+	cr_expect_null(operator_commands_find_verb(STR("queue.")));
+	cr_expect_null(operator_commands_find_verb(STR("queue.lists")));
+	cr_expect_null(operator_commands_find_verb(STR("")));
 }
 
 Test(control_rights, an_unknown_command_is_refused, .timeout = 60)

@@ -116,8 +116,8 @@ captured(FILE *f, char *text, size_t size)
 static void
 suspend(int status, const char *const *row, bool is_json, const char *out, const char *err)
 {
-	const struct tool_command command = {
-	    .daemon_verb = "user.suspend", .usage = "user suspend NAME"};
+	const struct operator_command command = {
+	    .verb = "user.suspend", .usage = "user suspend NAME"};
 	struct tool t = {.args = {account}, .arg_count = 1, .hold = true, .json = is_json};
 	FILE *f[2] = {capture(STDOUT_FILENO), capture(STDERR_FILENO)};
 	char text[1000];
