@@ -10,12 +10,10 @@
 int
 tool_block_list(struct tool *t, const struct operator_command *command)
 {
-	static const struct print_column columns[] = {{"what", "WHAT", -15}, {"name", "NAME", -32},
-	    {"until", "UNTIL", -29}, {"count", "REFUSED", 7}, {"by", "BY", -9},
-	    {"last_user", "LAST USER", -24}, {"last_ip", "LAST ADDRESS", -15},
-	    {"reason", "REASON", 0}, {0}};
-	struct print_table table = {.tool = t, .columns = columns, .id_key = "name"};
-
+	struct print_table table = {.tool = t,
+	    .command = command->words,
+	    .row = "",
+	    .id_key = "name"};
 	int status;
 
 	status = tool_ask_running(t, command->verb, print_row, &table);

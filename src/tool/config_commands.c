@@ -419,9 +419,8 @@ tool_status_resolver(struct str values, void *arg)
 static int
 tool_status_dns(struct tool *t)
 {
-	static const struct print_column columns[] = {{"resolver", "RESOLVER", -24},
-	    {"from", "FROM", -18}, {"answers", "ANSWERS", -13}, {"dnssec", "DNSSEC", 0}, {0}};
-	struct tool_dns_count table = {.print = {.tool = t, .columns = columns}};
+	struct tool_dns_count table = {
+	    .print = {.tool = t, .command = "status", .row = "resolver"}};
 	int status = tool_ask_running(t, "dns.status", tool_status_resolver, &table);
 
 	if (!t->json && !t->quiet)
@@ -435,16 +434,9 @@ tool_status_dns(struct tool *t)
 int
 tool_status(struct tool *t, const struct operator_command *command)
 {
-	static const struct print_column columns[] = {{"role", "ROLE", -10}, {"index", "NO", 3},
-	    {"state", "STATE", -15}, {"pid", "PID", 8}, {"restarts", "RESTARTS", 8},
-	    {"uptime_s", "UPTIME s", 9}, {"silent_s", "SILENT s", 8}, {"disk_s", "DISK s", 6},
-	    {"work", "WORK", 0}, {0}};
-	static const struct print_column certificates[] = {{"names", "CERTIFICATE FOR", -28},
-	    {"state", "STATE", -16}, {"not_after", "NOT AFTER", -20}, {"days_left", "DAYS", 6},
-	    {"certificate", "FILE", -32}, {"why", "WHY", 0}, {0}};
 	struct tool_status_count table = {
-	    .print = {.tool = t, .columns = columns},
-	    .certificates = {.tool = t, .columns = certificates}};
+	    .print = {.tool = t, .command = command->words, .row = "process"},
+	    .certificates = {.tool = t, .command = command->words, .row = "certificate"}};
 	struct print_table queue = {.tool = t};
 	int status = tool_ask_running(t, command->verb, tool_status_row, &table), of_dns = 0;
 

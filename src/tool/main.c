@@ -92,6 +92,16 @@ print_commands(FILE *to, const char *noun)
 	return is_any;
 }
 
+static bool
+has_commands(const char *noun)
+{
+	for (size_t i = 0; i < operator_commands_count; i++)
+		if (operator_commands[i].usage &&
+		    str_eq(command_first_word(&operator_commands[i]), str_of(noun)))
+			return true;
+	return false;
+}
+
 static void
 print_usage(FILE *to)
 {
@@ -107,15 +117,20 @@ print_usage(FILE *to)
 static int
 help(struct tool *t, const struct operator_command *c)
 {
+	const char *noun = t->arg_count ? t->args[0] : NULL;
+
 	(void)c;
-	if (t->arg_count == 0) {
-		print_usage(stdout);
-		return 0;
+	if (noun && !has_commands(noun)) {
+		fprintf(stderr, "sallyport: no such command \"%s\"; see sallyport help\n", noun);
+		return EX_USAGE;
 	}
-	if (print_commands(stdout, t->args[0]))
-		return 0;
-	fprintf(stderr, "sallyport: no such command \"%s\"; see sallyport help\n", t->args[0]);
-	return EX_USAGE;
+	if (t->json)
+		tool_print_command_table(noun);
+	else if (noun)
+		(void)print_commands(stdout, noun);
+	else
+		print_usage(stdout);
+	return 0;
 }
 
 /* ---- options ---- */

@@ -8,47 +8,8 @@
 #include <string.h>
 
 #include "ipc/message.h"
+#include "ipc/operator_columns.h"
 #include "tool/text_pieces.h"
-
-enum key_type { KEY_TEXT, KEY_NUMBER, KEY_BOOLEAN };
-
-/* The JSON type of a key's values, whatever they look like.  Booleans arrive as yes and no. */
-static enum key_type
-json_type_of_key(struct str key)
-{
-	static const char *const numbers[] = {"active", "age_s", "bodies_s", "body_bytes", "bytes",
-	    "changed", "config_age_s", "count", "damages", "days_left", "deferred", "disk_s",
-	    "failed", "failed_logins", "files_s", "free_bytes", "free_percent", "generation",
-	    "held", "index", "iterations", "limit_lent", "limit_used", "limit_wait_s",
-	    "messages", "oldest_s", "pending", "pid", "port", "preference", "queued",
-	    "queued_held", "reader_s", "recipients", "restarts", "route", "running", "sent",
-	    "sessions", "set_aside", "silent_s", "sites", "size", "tries", "unchanged",
-	    "unremoved", "upkeep_s", "uptime_s", "value", "writer_s",
-	    /* of the configuration */
-	    "changes", "errors", "line", "warnings"};
-	static const char *const booleans[] = {"dry_run", "in_file", "secure", "smtputf8"};
-
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		if (str_eq(key, str_of(numbers[i])))
-			return KEY_NUMBER;
-	for (size_t i = 0; i < sizeof booleans / sizeof *booleans; i++)
-		if (str_eq(key, str_of(booleans[i])))
-			return KEY_BOOLEAN;
-	return KEY_TEXT;
-}
-
-/* True if the key is an array even with one value. */
-static bool
-json_key_is_list(struct str key)
-{
-	static const char *const lists[] = {
-	    "address", "blocked", "limit", "limit_used", "names", "to"};
-
-	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-		if (str_eq(key, str_of(lists[i])))
-			return true;
-	return false;
-}
 
 /* The length of the first character of s if a terminal shows it; 0: the first byte controls the
  * terminal, or is not UTF-8. */
@@ -135,14 +96,15 @@ is_decimal_number(struct str s)
 static void
 print_json_value(struct str key, struct str value)
 {
-	enum key_type type = json_type_of_key(key);
+	enum operator_type type = operator_columns_type(key);
+	bool is_number = type == OPERATOR_NUMBER || type == OPERATOR_NUMBERS;
 	uint64_t number;
 
-	if (type == KEY_NUMBER && str_u64(value, &number))
+	if (is_number && str_u64(value, &number))
 		printf("%llu", (unsigned long long)number);
-	else if (type == KEY_NUMBER && is_decimal_number(value))
+	else if (is_number && is_decimal_number(value))
 		printf("%.*s", STR_ARG(value));
-	else if (type == KEY_BOOLEAN)
+	else if (type == OPERATOR_BOOLEAN)
 		fputs(str_eq(value, STR("yes")) ? "true" : "false", stdout);
 	else
 		print_escaped(value);
@@ -164,7 +126,8 @@ static void
 print_json_key(struct str values, struct str wanted)
 {
 	unsigned count = count_key(values, wanted), n = 0;
-	bool is_array = count > 1 || json_key_is_list(wanted);
+	enum operator_type type = operator_columns_type(wanted);
+	bool is_array = count > 1 || type == OPERATOR_TEXTS || type == OPERATOR_NUMBERS;
 	struct str key, value;
 
 	print_escaped(wanted);
@@ -230,7 +193,7 @@ print_json_file(struct str values, const char *key, int fd)
 
 /* Prints the first value of a key, and how many more there are. */
 static void
-print_cell(struct str values, const struct print_column *c, bool is_last)
+print_cell(struct str values, const struct operator_column *c, bool is_last)
 {
 	struct str value = message_values_get(values, c->key);
 	unsigned more = count_key(values, str_of(c->key));
@@ -249,11 +212,34 @@ print_cell(struct str values, const struct print_column *c, bool is_last)
 		printf("  ");
 }
 
-static void
-print_titles(const struct print_column *c)
+/* Finds the columns of the table that have a title; returns their number. */
+static size_t
+find_table_columns(
+    const struct print_table *p, const struct operator_column *out[PRINT_COLUMNS_MAX])
 {
-	for (; c->key; c++)
-		printf("%*s%s", c[1].key ? c->width : 0, c->title, c[1].key ? "  " : "");
+	size_t n = 0;
+
+	for (size_t i = 0; i < operator_columns_count && n < PRINT_COLUMNS_MAX; i++) {
+		const struct operator_column *c = &operator_columns[i];
+
+		if (c->title && strcmp(c->row, p->row) == 0 &&
+		    operator_columns_is_of(c, str_of(p->command)))
+			out[n++] = c;
+	}
+	return n;
+}
+
+static void
+print_table_line(const struct print_table *p, struct str values)
+{
+	const struct operator_column *columns[PRINT_COLUMNS_MAX];
+	size_t n = find_table_columns(p, columns);
+
+	for (size_t i = 0; p->rows == 0 && i < n; i++)
+		printf("%*s%s", i + 1 < n ? columns[i]->width : 0, columns[i]->title,
+		    i + 1 < n ? "  " : "\n");
+	for (size_t i = 0; i < n; i++)
+		print_cell(values, columns[i], i + 1 == n);
 	putchar('\n');
 }
 
@@ -279,11 +265,7 @@ print_row(struct str values, void *arg)
 	} else if (p->tool->quiet) {
 		print_id(p, values);
 	} else {
-		if (p->rows == 0)
-			print_titles(p->columns);
-		for (const struct print_column *c = p->columns; c->key; c++)
-			print_cell(values, c, !c[1].key);
-		putchar('\n');
+		print_table_line(p, values);
 	}
 	p->rows++;
 }

@@ -4,18 +4,14 @@
 
 #include "tool/tool.h"
 
-enum { PRINT_LABEL_COLUMNS = 16 };
-
-struct print_column {
-	const char *key;
-	const char *title;
-	int width; /* negative: left-aligned */
-};
+enum { PRINT_LABEL_COLUMNS = 16, PRINT_COLUMNS_MAX = 16 };
 
 struct print_table {
 	const struct tool *tool;
-	const struct print_column *columns; /* up to a NULL key */
-	const char *id_key;                 /* what --quiet prints; NULL: nothing */
+	/* whose columns, by ipc/operator_columns.h; only for print_row */
+	const char *command;
+	const char *row;
+	const char *id_key; /* what --quiet prints; NULL: nothing */
 	unsigned rows;
 };
 

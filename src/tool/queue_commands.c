@@ -25,11 +25,10 @@ tool_add_ids(struct tool *t)
 int
 tool_queue_list(struct tool *t, const struct operator_command *command)
 {
-	static const struct print_column columns[] = {{"id", "ID", -16}, {"state", "STATE", -9},
-	    {"size", "BYTES", 9}, {"age_s", "AGE s", 8}, {"tries", "TRIES", 5},
-	    {"next", "NEXT", -29}, {"user", "USER", -24}, {"to", "TO", -24},
-	    {"reason", "REASON", -12}, {"reply_by", "BY", -4}, {"reply", "LAST RESULT", 0}, {0}};
-	struct print_table table = {.tool = t, .columns = columns, .id_key = "id"};
+	struct print_table table = {.tool = t,
+	    .command = command->words,
+	    .row = "message",
+	    .id_key = "id"};
 	int status;
 
 	tool_add_ids(t);
@@ -75,8 +74,10 @@ confirm_queue_command(struct tool *t, const struct operator_command *command)
 int
 tool_queue_act(struct tool *t, const struct operator_command *command)
 {
-	static const struct print_column columns[] = {{"id", "ID", 0}, {0}};
-	struct print_table table = {.tool = t, .columns = columns, .id_key = "id"};
+	struct print_table table = {.tool = t,
+	    .command = command->words,
+	    .row = "",
+	    .id_key = "id"};
 	int status;
 
 	tool_add_ids(t);

@@ -91,6 +91,9 @@ int tool_user_ask(struct tool *t, const char *verb, tool_row_fn *row, void *arg)
 /* Adds the words after a queue command to its filter, as ids. */
 void tool_add_ids(struct tool *t);
 
+/* Prints the tables of commands and columns as JSON: all, or those of that first word. */
+void tool_print_command_table(const char *noun);
+
 /* The commands: block_commands.c, config_commands.c, config_show.c, metrics_command.c,
  * user_commands.c, user_show.c, queue_commands.c, queue_show.c. */
 int tool_block_list(struct tool *t, const struct operator_command *c);

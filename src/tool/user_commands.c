@@ -203,9 +203,10 @@ tool_user_name(struct tool *t, const struct operator_command *command)
 int
 tool_user_list(struct tool *t, const struct operator_command *command)
 {
-	static const struct print_column columns[] = {{"name", "NAME", -32},
-	    {"state", "STATE", -10}, {"created", "CREATED", -25}, {"reason", "REASON", 0}, {0}};
-	struct print_table table = {.tool = t, .columns = columns, .id_key = "name"};
+	struct print_table table = {.tool = t,
+	    .command = command->words,
+	    .row = "",
+	    .id_key = "name"};
 	int status;
 
 	status = tool_user_ask(t, command->verb, print_account_row, &table);
