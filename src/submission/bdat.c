@@ -5,77 +5,79 @@
 #include "submission/bdat.h"
 
 #include "mail/smtp_command.h"
-#include "submission/content.h"
+#include "submission/content_commit.h"
+#include "submission/content_input.h"
 #include "submission/smtpd_transaction.h"
 
 static enum session_step
 refuse_malformed_bdat(struct session *s, const struct smtp_status *status)
 {
 	/* it is unknown which octets belong to the chunk: the message can never be complete */
-	if (s->content.is_chunked)
+	if (s->input.is_chunked)
 		smtpd_transaction_drop(s);
 	return session_refuse(s, "data", "bdat", status);
 }
 
-static session_chunk_fn on_bdat_chunk_end;
+static enum session_step
+end_bdat_chunk(struct session *s)
+{
+	struct content_input *c = &s->input;
+	unsigned long long total = c->total_bytes;
+	struct smtp_status status;
+	enum session_step step;
+
+	if (!c->fault && c->is_last && crlf_check_end(&c->check))
+		content_input_fail_bare(s);
+	if (c->fault || c->is_last) {
+		step = content_input_end(s);
+		return step == SESSION_NEXT ? content_commit_begin(s) : step;
+	}
+	/* a message may have as many chunks as it needs */
+	if (c->has_octets)
+		s->idle_commands = 0;
+	c->has_octets = false;
+	session_enter(s, STATE_BDAT_NEXT);
+	status = smtp_status_make(250, "2.0.0", "%llu octets so far", total);
+	return session_reply(s, &status);
+}
+
+enum session_step
+bdat_read(struct session *s, struct str in, size_t *used_out)
+{
+	struct content_input *c = &s->input;
+	struct buf *to = content_part_bytes(&s->content);
+	size_t before = to->n;
+	struct str octets = str_upto(content_input_next(s, in),
+	    c->chunk_left < SIZE_MAX ? (size_t)c->chunk_left : SIZE_MAX);
+	enum session_step step;
+
+	if (!c->fault) {
+		crlf_check_add(&c->check, octets);
+		buf_adds(to, octets);
+	}
+	*used_out = octets.n;
+	c->has_octets |= octets.n > 0;
+	c->chunk_left -= octets.n;
+	step = content_input_continue(s, before);
+	return step == SESSION_NEXT && c->chunk_left == 0 ? end_bdat_chunk(s) : step;
+}
 
 enum session_step
 bdat_command(struct session *s, struct str args)
 {
-	struct content *c = &s->content;
+	struct content_input *c = &s->input;
 	struct smtp_command_bdat bdat;
 	struct smtp_status status = smtp_command_parse_bdat(args, &bdat);
 
 	if (status.code != 250)
 		return refuse_malformed_bdat(s, &status);
 	if (!c->is_chunked)
-		content_begin(s, on_bdat_chunk_end);
+		content_input_begin(s);
 	c->is_chunked = true;
 	c->chunk_left = bdat.size;
 	c->is_last = bdat.is_last;
-	c->is_chunk_complete = bdat.size == 0;
 	session_enter(s, STATE_BDAT);
-	return c->is_chunk_complete ? on_bdat_chunk_end(s) : SESSION_NEXT;
-}
-
-enum session_step
-bdat_read(struct session *s, struct str in, size_t *used_out)
-{
-	struct content *c = &s->content;
-	size_t before = c->bytes.n;
-	struct str octets = str_upto(str_upto(in, content_room(s)),
-	    c->chunk_left < SIZE_MAX ? (size_t)c->chunk_left : SIZE_MAX);
-
-	if (!c->fault) {
-		crlf_check_add(&c->check, octets);
-		buf_adds(&c->bytes, octets);
-	}
-	*used_out = octets.n;
-	c->has_octets |= octets.n > 0;
-	c->chunk_left -= octets.n;
-	c->is_chunk_complete = c->chunk_left == 0;
-	return content_continue(s, before);
-}
-
-static enum session_step
-on_bdat_chunk_end(struct session *s)
-{
-	struct content *c = &s->content;
-	unsigned long long total = c->total_bytes;
-	struct smtp_status status;
-
-	if (!c->fault && c->is_last && crlf_check_end(&c->check))
-		content_fail_bare(s);
-	if (c->fault || c->is_last)
-		return content_end(s);
-	/* a message may have as many chunks as it needs */
-	if (c->has_octets)
-		s->idle_commands = 0;
-	c->has_octets = false;
-	c->is_chunk_complete = false;
-	session_enter(s, STATE_BDAT_NEXT);
-	status = smtp_status_make(250, "2.0.0", "%llu octets so far", total);
-	return session_reply(s, &status);
+	return bdat.size == 0 ? end_bdat_chunk(s) : SESSION_NEXT;
 }
 
 /* ---- chunks without a transaction ---- */
@@ -96,7 +98,7 @@ bdat_discard_command(struct session *s, struct str args)
 	if (status.code != 250)
 		return session_refuse(s, "data", "bdat", &status);
 	s->state_before = s->state;
-	s->content.chunk_left = bdat.size;
+	s->input.chunk_left = bdat.size;
 	s->message_deadline_ms =
 	    s->services->mono_ms(s->arg) + s->conf->submission.message_timeout_ms;
 	session_enter(s, STATE_BDAT_DISCARD);
@@ -106,9 +108,9 @@ bdat_discard_command(struct session *s, struct str args)
 enum session_step
 bdat_read_discarded(struct session *s, struct str in, size_t *used_out)
 {
-	uint64_t left = s->content.chunk_left;
+	uint64_t left = s->input.chunk_left;
 
 	*used_out = in.n < left ? in.n : (size_t)left;
-	s->content.chunk_left = left - *used_out;
-	return s->content.chunk_left > 0 ? SESSION_NEXT : bdat_discard_end(s);
+	s->input.chunk_left = left - *used_out;
+	return s->input.chunk_left > 0 ? SESSION_NEXT : bdat_discard_end(s);
 }

@@ -1,37 +1,50 @@
 /*
- * content: the content of a message while it comes: up to the size of one packet it is in memory,
- * beyond that in a file that the queue opened. Here it is checked and written to that file. The
- * readers, smtpd_data and bdat, add the octets and say where the content ends (content_end); then
- * content_commit has the message, and calls neither of them.
+ * content: the content of one message, header and body apart. The body is in memory, or in a file
+ * that the queue opened. What a host must support to take the body is found while it streams in. A
+ * stage may replace the header as a whole. Knows no session and writes no file.
  */
 #ifndef SUBMISSION_CONTENT_H
 #define SUBMISSION_CONTENT_H
 
-#include "submission/session_internal.h"
+#include "base/buf.h"
+#include "mail/body_facts.h"
 
-/* A disk that works at one write for so long is taken as stalled. */
-enum { CONTENT_WRITING_MS = 30000 };
+struct content_body {
+	struct buf bytes; /* all of it; in_file: what is not written yet */
+	bool in_file;
+	uint64_t file_bytes;     /* written, or being written */
+	struct body_facts facts; /* of all that has come */
+};
 
-/* Begins the content of a message. on_chunk_end is the reader's: it is called each time that all
- * octets of a chunk were taken, and what is left of them fits in the buffer; also after a fault. */
-void content_begin(struct session *s, session_chunk_fn *on_chunk_end);
-/* How many more bytes may be taken at once. No bound after a fault, when content is discarded. */
-size_t content_room(const struct session *s);
-/* The buffer had `before` bytes when reading began, or a chunk is complete: continues as far as
- * possible. */
-enum session_step content_continue(struct session *s, size_t before);
-/* The message will be refused for a bare CR or LF; from now on its content is discarded. */
-void content_fail_bare(struct session *s);
-/* The reader has taken all of the content, or discarded it after a fault: hands the message over to
- * be committed or refused, as soon as the last write to the file has ended. The reader is not
- * called again for this message. */
-session_chunk_fn content_end;
-/* The deadline of a write has passed. WAIT: the disk makes progress, and a new deadline was set.
- * Otherwise the message is refused and the wait is over. */
-enum session_step content_expired(struct session *s);
-/* A write has ended; fault: NULL, or why it failed. */
-void content_written(struct session *s, const struct smtp_status *fault);
-/* Ends the wait for a write. */
-enum session_step content_resume(struct session *s);
+struct content {
+	struct buf header; /* the fields, without the empty line */
+	bool has_body;     /* the empty line has come: all that follows is body */
+	struct content_body body;
+};
+
+/* Makes an empty content; content_clear frees what it holds. */
+void content_init(struct content *c);
+void content_clear(struct content *c);
+/* Frees what it holds; nothing is added to it any more. */
+void content_discard(struct content *c);
+
+/* The octets at the front of `in` that belong to one part, header or body, and for which there is
+ * room. The empty line counts as header. */
+struct str content_next_part(const struct content *c, struct str in);
+/* Where they are added: content_added examines what was added after the first `before` bytes. */
+struct buf *content_part_bytes(struct content *c);
+void content_added(struct content *c, size_t before);
+
+/* The header with its empty line has at most HEADER_BYTES_MAX octets. */
+bool content_header_fits(const struct content *c);
+/* The content is too large for one packet; in_file: there is a full piece to write. */
+bool content_is_full(const struct content *c);
+
+/* The size of the body, wherever it is. */
+uint64_t content_body_bytes(const struct content *c);
+/* The content has an octet above 127. */
+bool content_is_8bit(const struct content *c);
+/* Takes over *header, and leaves it empty. */
+void content_replace_header(struct content *c, struct buf *header);
 
 #endif

@@ -16,8 +16,6 @@ enum { HEADER_OUT_MAX = HEADER_BYTES_MAX + 8192 };
 struct content_draft {
 	struct session *s;
 	struct header header;
-	struct str block; /* header as received */
-	struct str body;  /* the part of it that is in memory */
 	struct str from;  /* first From address */
 	struct buf out;   /* header after repair */
 	char id[ID_NUMBER_TEXT_BYTES];
@@ -98,7 +96,7 @@ static struct smtp_status
 repair_draft(struct content_draft *d)
 {
 	struct arena *arena = &d->s->transaction.arena;
-	struct smtp_status status = header_parse(d->block, arena, &d->header);
+	struct smtp_status status = header_parse(buf_str(&d->s->content.header), arena, &d->header);
 	struct rewrite r;
 
 	if (status.code != 250)
@@ -140,13 +138,13 @@ envelope_of_draft(const struct content_draft *d)
 	    .client = str_of(s->client),
 	    /* what the content is, not what was announced: the next hop may support neither
 	     * extension */
-	    .body = s->content.has_8bit_body ? BODY_8BITMIME : BODY_7BIT,
+	    .body = content_is_8bit(&s->content) ? BODY_8BITMIME : BODY_7BIT,
 	    .smtputf8 = draft_needs_smtputf8(d),
 	    .ret = t->ret,
 	    .envid = t->envid,
 	    .header_bytes = (uint32_t)d->out.n,
-	    .body_bytes = s->content.file_bytes + (s->content.in_file ? 0 : d->body.n),
-	    .facts = body_facts_bits(&s->content.facts),
+	    .body_bytes = content_body_bytes(&s->content),
+	    .facts = body_facts_bits(&s->content.body.facts),
 	    .recipients = (struct envelope_recipient *)(void *)t->recipients.p,
 	    .recipient_count = (uint32_t)(t->recipients.n / sizeof(struct envelope_recipient)),
 	};
@@ -160,7 +158,7 @@ on_commit_answer(struct session *s, const struct smtp_status *answer)
 
 	if (!smtp_status_is_ok(answer)) {
 		s->transaction.is_committed = false;
-		s->transaction.has_file = s->content.in_file;
+		s->transaction.has_file = s->content.body.in_file;
 		return refuse_content(s, "storage", answer, STR_NULL);
 	}
 	status = smtp_status_make(
@@ -177,7 +175,7 @@ ask_queue_to_commit(struct content_draft *d)
 {
 	struct session *s = d->s;
 	struct envelope e = envelope_of_draft(d);
-	struct message_commit m = {.header = buf_str(&d->out), .in_file = s->content.in_file};
+	struct message_commit m = {.header = buf_str(&d->out), .in_file = s->content.body.in_file};
 	struct buf envelope;
 	bool is_asked = false, is_encoded;
 	struct smtp_status why;
@@ -186,7 +184,7 @@ ask_queue_to_commit(struct content_draft *d)
 	is_encoded = envelope_encode(&e, &envelope);
 	if (is_encoded) {
 		m.envelope = buf_str(&envelope);
-		m.body = m.in_file ? STR_NULL : d->body;
+		m.body = buf_str(&s->content.body.bytes);
 		is_asked = s->services->commit(s->arg, &m);
 	}
 	buf_clear(&envelope);
@@ -198,7 +196,7 @@ ask_queue_to_commit(struct content_draft *d)
 		why = session_queue_lost();
 		return refuse_content(s, "queue_away", &why, d->from);
 	}
-	buf_clear(&s->content.bytes);
+	content_clear(&s->content);
 	/* the queue has the message: a client that disconnects now withdraws nothing */
 	s->transaction.is_committed = true;
 	s->transaction.has_file = false;
@@ -209,21 +207,6 @@ ask_queue_to_commit(struct content_draft *d)
 
 /* ---- the end of the content ---- */
 
-/* Without an empty line everything is header (RFC 5322 section 2.1: the body is optional). */
-static void
-split_draft(struct session *s, struct content_draft *d)
-{
-	const struct content *c = &s->content;
-	struct str all = buf_str(&c->bytes);
-
-	if (c->in_file) {
-		d->block = c->header;
-		return;
-	}
-	d->block = c->body_offset > 0 ? str_upto(all, c->body_offset - 2) : all;
-	d->body = c->body_offset > 0 ? str_from(all, c->body_offset) : STR_NULL;
-}
-
 enum session_step
 content_commit_begin(struct session *s)
 {
@@ -231,9 +214,8 @@ content_commit_begin(struct session *s)
 	enum session_step step;
 	struct smtp_status status;
 
-	if (s->content.fault)
-		return refuse_content(s, s->content.fault_reason, s->content.fault, STR_NULL);
-	split_draft(s, &d);
+	if (s->input.fault)
+		return refuse_content(s, s->input.fault_reason, s->input.fault, STR_NULL);
 	msgid_text(session_message_id(s), 0, d.id);
 	buf_init(&d.out, HEADER_OUT_MAX);
 	metrics_work_id("repair", session_message_id(s));

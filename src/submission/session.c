@@ -10,7 +10,7 @@
 #include "ipc/questions.h"
 #include "mail/smtp_command.h"
 #include "submission/bdat.h"
-#include "submission/content.h"
+#include "submission/content_input.h"
 #include "submission/hello.h"
 #include "submission/smtpd_auth.h"
 #include "submission/smtpd_data.h"
@@ -139,7 +139,7 @@ state_deadline(const struct session *s, int64_t now)
 	case TIMEOUT_BDAT_NEXT:
 		return earlier_deadline(idle, s->message_deadline_ms);
 	case TIMEOUT_WRITING:
-		return now + CONTENT_WRITING_MS;
+		return now + CONTENT_INPUT_WRITING_MS;
 	case TIMEOUT_COMMIT:
 		return now + MESSAGE_COMMIT_MS + COMMIT_GRACE_MS;
 	case TIMEOUT_LOGIN:
@@ -348,6 +348,17 @@ session_take(struct session *s, struct str in, size_t *used_out)
 	return close_if_stopping(s, step);
 }
 
+/* A wait has ended with this step: the reader of the state continues before it has more input. */
+static enum session_step
+continue_after(struct session *s, enum session_step step)
+{
+	size_t used;
+
+	if (step == SESSION_NEXT)
+		step = states[s->state].read(s, STR_NULL, &used);
+	return close_if_stopping(s, step);
+}
+
 /* ---- events ---- */
 
 enum session_step
@@ -377,9 +388,9 @@ session_queue_answer(struct session *s, const struct smtp_status *answer)
 		return SESSION_WAIT;
 	s->on_answer = NULL;
 	if (answer)
-		return close_if_stopping(s, on_answer(s, answer));
+		return continue_after(s, on_answer(s, answer));
 	lost = session_queue_lost();
-	return close_if_stopping(s, on_answer(s, &lost));
+	return continue_after(s, on_answer(s, &lost));
 }
 
 /* WAIT while an answer is due. */
@@ -392,10 +403,11 @@ session_wait_step(const struct session *s)
 enum session_step
 session_written(struct session *s, const struct smtp_status *fault)
 {
-	content_written(s, fault);
+	content_input_written(s, fault);
 	if (s->state != STATE_WRITING)
 		return session_wait_step(s);
-	return close_if_stopping(s, content_resume(s));
+	content_input_resume(s);
+	return continue_after(s, SESSION_NEXT);
 }
 
 enum session_step
@@ -404,8 +416,12 @@ session_expired(struct session *s)
 	struct smtp_status status = smtp_status_make(
 	    421, "4.4.2", "%s", session_has_login(s) ? "Timed out" : "Login timed out");
 
-	if (s->state == STATE_WRITING)
-		return close_if_stopping(s, content_expired(s));
+	if (s->state == STATE_WRITING) {
+		if (!content_input_fails_late(s))
+			return SESSION_WAIT;
+		content_input_resume(s);
+		return continue_after(s, SESSION_NEXT);
+	}
 	if (s->state == STATE_HANDSHAKE) {
 		s->reason = "timeout";
 		return SESSION_CLOSE;

@@ -1,15 +1,15 @@
 /*
  * session_internal: the state of a session, shared by session.c and the files of its commands
- * (hello, smtpd_auth, smtpd_transaction, smtpd_data, bdat, content, content_commit, smtpd_line) and
- * not used elsewhere.
+ * (hello, smtpd_auth, smtpd_transaction, smtpd_data, bdat, content_input, content_commit,
+ * smtpd_line) and not used elsewhere.
  */
 #ifndef SUBMISSION_SESSION_INTERNAL_H
 #define SUBMISSION_SESSION_INTERNAL_H
 
-#include "mail/body_facts.h"
 #include "mail/dot.h"
 #include "mail/envelope.h"
 #include "mail/mail_address.h"
+#include "submission/content.h"
 #include "submission/session.h"
 
 enum session_state {
@@ -35,13 +35,12 @@ enum session_state {
 typedef enum session_step session_verb_fn(struct session *s, struct str args);
 /* Handles the answer of the queue. */
 typedef enum session_step session_answer_fn(struct session *s, const struct smtp_status *answer);
-/* Continues when all octets of a chunk have been taken. */
-typedef enum session_step session_chunk_fn(struct session *s);
-/* Takes bytes from the front of `in`; *used_out: how many. */
+/* Takes bytes from the front of `in`; *used_out: how many. Also called without input, after an
+ * answer or a wait, to continue with what was taken before. */
 typedef enum session_step session_read_fn(struct session *s, struct str in, size_t *used_out);
 
 struct smtpd_transaction {
-	struct arena arena; /* for everything below, and for the content's header */
+	struct arena arena; /* for everything below, and for the fields of the header */
 	struct str sender;
 	struct str envid;
 	enum envelope_return ret;
@@ -59,27 +58,17 @@ struct smtpd_transaction {
 	unsigned pending_notify;
 };
 
-struct content {
-	struct buf bytes;   /* header, empty line, body; with in_file, the part of the body that is
-	                       not written yet */
-	struct str header;  /* with in_file: a copy in the arena */
-	size_t scanned;     /* the end of the header is not before this offset */
-	size_t body_offset; /* in bytes; 0: the header is not complete */
-	uint64_t total_bytes;
-	uint64_t file_bytes;
-	uint64_t chunk_left;
-	session_chunk_fn *on_chunk_end; /* of the reader, DATA or BDAT */
+/* How the content comes. */
+struct content_input {
 	struct dot dot;
 	struct crlf_check check;
+	uint64_t total_bytes; /* so far, with the empty line */
+	uint64_t chunk_left;
 	bool is_chunked;
 	bool is_last; /* this chunk is the last one; DATA counts as one chunk */
-	bool is_chunk_complete;
-	bool has_octets; /* the chunk has brought octets */
-	bool in_file;
+	bool has_octets;       /* the chunk has brought octets */
 	bool is_writing;       /* a write to the file is in progress */
 	int64_t wait_began_ms; /* in STATE_WRITING */
-	bool has_8bit_body;
-	struct body_facts facts; /* of the body */
 	const char *fault_reason;
 	struct smtp_status *fault; /* in the arena; from then on the content is discarded */
 };
@@ -119,6 +108,7 @@ struct session {
 	struct buf out, helo, user;
 	struct smtpd_transaction transaction;
 	struct content content;
+	struct content_input input;
 };
 
 /* Sets the state, and the deadline that belongs to it. Nothing else sets the state. */

@@ -3,7 +3,8 @@
  */
 #include "submission/smtpd_data.h"
 
-#include "submission/content.h"
+#include "submission/content_commit.h"
+#include "submission/content_input.h"
 
 enum session_step
 smtpd_data_command(struct session *s, struct str args)
@@ -14,8 +15,8 @@ smtpd_data_command(struct session *s, struct str args)
 		status = smtp_status_make(501, "5.5.4", "No parameters allowed");
 		return session_refuse(s, "command", "parameters", &status);
 	}
-	content_begin(s, content_end);
-	s->content.is_last = true;
+	content_input_begin(s);
+	s->input.is_last = true;
 	session_enter(s, STATE_DATA);
 	return session_reply(s, &status);
 }
@@ -23,10 +24,12 @@ smtpd_data_command(struct session *s, struct str args)
 enum session_step
 smtpd_data_read(struct session *s, struct str in, size_t *used_out)
 {
-	struct content *c = &s->content;
-	size_t before = c->bytes.n;
+	struct buf *to = content_part_bytes(&s->content);
+	size_t before = to->n;
+	bool is_complete = dot_take(&s->input.dot, content_input_next(s, in), to, used_out);
+	enum session_step step = content_input_continue(s, before);
 
-	c->is_chunk_complete =
-	    dot_take(&c->dot, str_upto(in, content_room(s)), &c->bytes, used_out);
-	return content_continue(s, before);
+	if (step == SESSION_NEXT && is_complete)
+		step = content_input_end(s);
+	return step == SESSION_NEXT && is_complete ? content_commit_begin(s) : step;
 }

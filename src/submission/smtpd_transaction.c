@@ -12,19 +12,15 @@ enum {
 	ENVELOPE_FIXED = 4096, /* all fields but the recipients, with a reserve */
 	ENVELOPE_PER_RECIPIENT = 32,
 	PENDING_MAX = 2 * SMTP_COMMAND_LINE_MAX,
-	/* the decoder may keep a few bytes of one block and return them with the next */
-	HELD_BACK = 64,
 };
 
 void
 smtpd_transaction_clear_content(struct session *s)
 {
-	struct content *c = &s->content;
-
-	buf_clear(&c->bytes);
-	*c = (struct content){0};
-	buf_init(&c->bytes, MESSAGE_CONTENT_MAX + HELD_BACK);
-	dot_init(&c->dot);
+	content_clear(&s->content);
+	content_init(&s->content);
+	s->input = (struct content_input){.total_bytes = 0};
+	dot_init(&s->input.dot);
 }
 
 void
