@@ -5,9 +5,9 @@
 #include "submission/bdat.h"
 
 #include "mail/smtp_command.h"
-#include "submission/content_commit.h"
 #include "submission/content_input.h"
 #include "submission/smtpd_transaction.h"
+#include "submission/stages.h"
 
 static enum session_step
 refuse_malformed_bdat(struct session *s, const struct smtp_status *status)
@@ -30,7 +30,7 @@ end_bdat_chunk(struct session *s)
 		content_input_fail_bare(s);
 	if (c->fault || c->is_last) {
 		step = content_input_end(s);
-		return step == SESSION_NEXT ? content_commit_begin(s) : step;
+		return step == SESSION_NEXT ? stages_begin(s) : step;
 	}
 	/* a message may have as many chunks as it needs */
 	if (c->has_octets)

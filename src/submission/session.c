@@ -16,10 +16,10 @@
 #include "submission/smtpd_data.h"
 #include "submission/smtpd_line.h"
 #include "submission/smtpd_transaction.h"
+#include "submission/stages.h"
 
 enum {
 	BAD_COMMANDS_MAX = 20,
-	COMMIT_GRACE_MS = 5000, /* the request ends before the session does */
 	OUT_MAX = 1 << 20,
 	NAME_MAX_BYTES = 2048,
 };
@@ -92,7 +92,7 @@ enum session_timeout {
 	TIMEOUT_MESSAGE,
 	TIMEOUT_BDAT_NEXT,
 	TIMEOUT_WRITING,
-	TIMEOUT_COMMIT
+	TIMEOUT_STAGE
 };
 
 static session_read_fn read_nothing;
@@ -115,7 +115,7 @@ static const struct {
     [STATE_BDAT_NEXT] = {smtpd_line_read, TIMEOUT_BDAT_NEXT, NULL},
     [STATE_WRITING] = {read_nothing, TIMEOUT_WRITING, NULL},
     [STATE_BDAT_DISCARD] = {bdat_read_discarded, TIMEOUT_MESSAGE, NULL},
-    [STATE_COMMIT] = {read_nothing, TIMEOUT_COMMIT, NULL},
+    [STATE_STAGES] = {read_nothing, TIMEOUT_STAGE, NULL},
 };
 
 static int64_t
@@ -140,8 +140,8 @@ state_deadline(const struct session *s, int64_t now)
 		return earlier_deadline(idle, s->message_deadline_ms);
 	case TIMEOUT_WRITING:
 		return now + CONTENT_INPUT_WRITING_MS;
-	case TIMEOUT_COMMIT:
-		return now + MESSAGE_COMMIT_MS + COMMIT_GRACE_MS;
+	case TIMEOUT_STAGE:
+		return now + stage_run_wait_ms(&s->transaction.stages);
 	case TIMEOUT_LOGIN:
 		break;
 	}
@@ -319,7 +319,7 @@ read_nothing(struct session *s, struct str in, size_t *used_out)
 /* The states in which a stopping server completes a message. */
 enum {
 	STATES_OF_MESSAGE = AT(STATE_DATA) | AT(STATE_BDAT) | AT(STATE_BDAT_NEXT) |
-	                    AT(STATE_WRITING) | AT(STATE_COMMIT),
+	                    AT(STATE_WRITING) | AT(STATE_STAGES),
 };
 
 /* Closes the session of a stopping server after the last reply to its message. */
@@ -384,20 +384,21 @@ session_queue_answer(struct session *s, const struct smtp_status *answer)
 	session_answer_fn *on_answer = s->on_answer;
 	struct smtp_status lost;
 
+	if (!answer) {
+		lost = session_queue_lost();
+		answer = &lost;
+	}
 	if (!on_answer)
-		return SESSION_WAIT;
+		return continue_after(s, stages_answered(s, answer));
 	s->on_answer = NULL;
-	if (answer)
-		return continue_after(s, on_answer(s, answer));
-	lost = session_queue_lost();
-	return continue_after(s, on_answer(s, &lost));
+	return continue_after(s, on_answer(s, answer));
 }
 
 /* WAIT while an answer is due. */
 static enum session_step
 session_wait_step(const struct session *s)
 {
-	return s->on_answer || s->state == STATE_WRITING ? SESSION_WAIT : SESSION_NEXT;
+	return s->on_answer || states[s->state].read == read_nothing ? SESSION_WAIT : SESSION_NEXT;
 }
 
 enum session_step
@@ -426,6 +427,7 @@ session_expired(struct session *s)
 		s->reason = "timeout";
 		return SESSION_CLOSE;
 	}
+	stages_cancel(s);
 	return session_reply_close(s, "timeout", &status);
 }
 
@@ -463,6 +465,7 @@ session_new(const struct session_setup *setup)
 
 	s->services = setup->services;
 	s->arg = setup->arg;
+	s->stages = stages_of_submission;
 	s->conf = conf_keep(setup->conf);
 	s->id = setup->id;
 	s->client = setup->client;
@@ -488,6 +491,7 @@ session_free(struct session **s)
 	*s = NULL;
 	session->on_answer = NULL;
 	smtpd_auth_cancel(session);
+	stages_cancel(session);
 	smtpd_transaction_forget(session);
 	buf_clear(&session->out);
 	buf_clear(&session->helo);

@@ -1,7 +1,7 @@
 /*
  * session_internal: the state of a session, shared by session.c and the files of its commands
- * (hello, smtpd_auth, smtpd_transaction, smtpd_data, bdat, content_input, content_commit,
- * smtpd_line) and not used elsewhere.
+ * (hello, smtpd_auth, smtpd_transaction, smtpd_data, bdat, content_input, smtpd_line), the
+ * stages and stage, and not used elsewhere.
  */
 #ifndef SUBMISSION_SESSION_INTERNAL_H
 #define SUBMISSION_SESSION_INTERNAL_H
@@ -26,7 +26,7 @@ enum session_state {
 	STATE_BDAT_NEXT,    /* between two BDAT chunks */
 	STATE_WRITING,      /* no input is taken until a write to the file has ended */
 	STATE_BDAT_DISCARD, /* octets of a chunk that will be refused */
-	STATE_COMMIT,       /* waits for the queue to commit the message */
+	STATE_STAGES,       /* a stage waits for its answer */
 	STATE_STATES
 };
 #define AT(state) (1u << (state))
@@ -38,6 +38,16 @@ typedef enum session_step session_answer_fn(struct session *s, const struct smtp
 /* Takes bytes from the front of `in`; *used_out: how many. Also called without input, after an
  * answer or a wait, to continue with what was taken before. */
 typedef enum session_step session_read_fn(struct session *s, struct str in, size_t *used_out);
+
+struct stage;
+struct stage_message;
+
+/* A message on its way through a table of stages; see stage.h. */
+struct stage_run {
+	const struct stage *at; /* the stage that has the message */
+	struct stage_message *message;
+	bool is_waiting;
+};
 
 struct smtpd_transaction {
 	struct arena arena; /* for everything below, and for the fields of the header */
@@ -56,6 +66,7 @@ struct smtpd_transaction {
 	struct buf pending_recipient;
 	size_t pending_address_bytes;
 	unsigned pending_notify;
+	struct stage_run stages; /* message NULL: the content is not complete */
 };
 
 /* How the content comes. */
@@ -77,6 +88,7 @@ struct session {
 	const struct session_services *services;
 	void *arg;
 	struct conf *conf;
+	const struct stage *stages; /* the table for its messages */
 	uint64_t id;
 	const char *client;
 	uint16_t port;

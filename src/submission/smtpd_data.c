@@ -3,8 +3,8 @@
  */
 #include "submission/smtpd_data.h"
 
-#include "submission/content_commit.h"
 #include "submission/content_input.h"
+#include "submission/stages.h"
 
 enum session_step
 smtpd_data_command(struct session *s, struct str args)
@@ -31,5 +31,5 @@ smtpd_data_read(struct session *s, struct str in, size_t *used_out)
 
 	if (step == SESSION_NEXT && is_complete)
 		step = content_input_end(s);
-	return step == SESSION_NEXT && is_complete ? content_commit_begin(s) : step;
+	return step == SESSION_NEXT && is_complete ? stages_begin(s) : step;
 }

@@ -1,5 +1,5 @@
-/* The content of a message comes in pieces of any size: header and body go to their own buffers, and
- * no octet is moved later. */
+/* The content of a message comes in pieces of any size: header and body go to their own buffers,
+ * and no octet is moved later. */
 #include <criterion/criterion.h>
 
 #include "ipc/message.h"
@@ -43,8 +43,8 @@ expect_split(struct str in, struct str header, struct str body, bool has_body)
 Test(content, header_and_body_are_apart)
 {
 	expect_split(STR("A: b\r\n\r\nbody\r\n"), STR("A: b\r\n"), STR("body\r\n"), true);
-	expect_split(STR("A: b\r\nC: d\r\n\r\n\r\n\r\nx"), STR("A: b\r\nC: d\r\n"),
-	    STR("\r\n\r\nx"), true);
+	expect_split(
+	    STR("A: b\r\nC: d\r\n\r\n\r\n\r\nx"), STR("A: b\r\nC: d\r\n"), STR("\r\n\r\nx"), true);
 	expect_split(STR("\r\nbody\r\n\r\nmore"), STR(""), STR("body\r\n\r\nmore"), true);
 	expect_split(STR("A: b\r\n\r\n"), STR("A: b\r\n"), STR(""), true);
 	expect_split(STR("A: b\r\n"), STR("A: b\r\n"), STR(""), false);
@@ -65,7 +65,8 @@ Test(content, the_size_of_the_header_has_a_bound)
 	content_clear(&content);
 	memcpy(line + HEADER_BYTES_MAX - 4, "xx\r\n\r\n", 6);
 	content_init(&content);
-	cr_assert(buf_adds(&content.header, content_next_part(&content, str_make(line, sizeof line))));
+	cr_assert(
+	    buf_adds(&content.header, content_next_part(&content, str_make(line, sizeof line))));
 	cr_expect_eq(content.header.n, HEADER_BYTES_MAX + 1);
 	content_added(&content, 0);
 	cr_expect_not(content_header_fits(&content));

@@ -1,0 +1,91 @@
+/*
+ * stage_header: what src/mail does with a header, for one message of a session.
+ */
+#include "submission/stage_header.h"
+
+#include "mail/rewrite.h"
+#include "policy/sender_rules.h"
+
+enum { HEADER_OUT_MAX = HEADER_BYTES_MAX + 8192 };
+
+static const char *
+header_refusal_reason(const struct smtp_status *status)
+{
+	if (status->code == 550)
+		return "header_from_not_allowed";
+	if (status->code == 552)
+		return "header_too_large";
+	if (status->subject == 4 && status->detail == 6)
+		return "loop";
+	return status->detail == 7 ? "smtputf8" : "malformed_header";
+}
+
+/* NEXT, or the refusal. */
+static enum stage_step
+after_header_status(struct stage_message *m, const struct smtp_status *status)
+{
+	if (status->code == 250)
+		return STAGE_NEXT;
+	return stage_refuse(m, header_refusal_reason(status), status);
+}
+
+enum stage_step
+stage_header_parse(struct stage_message *m)
+{
+	struct smtp_status status =
+	    header_parse(buf_str(&m->content->header), &m->transaction->arena, &m->header);
+
+	return after_header_status(m, &status);
+}
+
+static bool
+may_have_author(const struct mail_address *address, void *arg)
+{
+	const struct stage_message *m = arg;
+
+	return sender_rules_may_send(m->conf, m->envelope.user, address);
+}
+
+static struct rewrite
+rewrite_of_message(struct stage_message *m)
+{
+	const struct conf *conf = m->conf;
+	const struct envelope *e = &m->envelope;
+	bool is_shown = conf->submission.client_address == CLIENT_ADDRESS_SHOW;
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	return (struct rewrite){
+	    .hostname = conf->hostname,
+	    .domain = conf->domains.count > 0 ? conf->domains.item[0].name : conf->hostname,
+	    .user = e->user,
+	    .sender = e->sender,
+	    .id = arena_str(&m->transaction->arena, str_of(msgid_text(e->id, 0, id))),
+	    .helo = m->helo,
+	    .client = is_shown ? e->client : STR_NULL,
+	    .protocol = e->smtputf8 ? STR("UTF8SMTPSA") : STR("ESMTPSA"),
+	    .tls = m->tls,
+	    .for_recipient = e->recipient_count == 1 ? e->recipients[0].address : STR_NULL,
+	    .now_ms = e->arrival_ms,
+	    .smtputf8 = e->smtputf8,
+	    .passes_duplicates = conf->submission.doubled_fields == DOUBLED_FIELDS_PASS,
+	    .may = may_have_author,
+	    .may_arg = m,
+	};
+}
+
+enum stage_step
+stage_header_repair(struct stage_message *m)
+{
+	struct rewrite r = rewrite_of_message(m);
+	struct smtp_status status;
+	struct buf out;
+
+	buf_init(&out, HEADER_OUT_MAX);
+	status = rewrite_submission(
+	    &m->header, &r, &m->transaction->arena, &out, &m->envelope.header_from);
+	if (status.code == 250)
+		content_replace_header(m->content, &out);
+	m->refused_from = m->envelope.header_from;
+	buf_clear(&out);
+	return after_header_status(m, &status);
+}
