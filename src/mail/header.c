@@ -90,14 +90,19 @@ count_header_fields(struct str block)
 }
 
 struct smtp_status
+header_too_large(void)
+{
+	return smtp_status_make(552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
+}
+
+struct smtp_status
 header_parse(struct str block, struct arena *arena, struct header *out)
 {
 	size_t count = count_header_fields(block);
 
 	*out = (struct header){0};
 	if (block.n > HEADER_BYTES_MAX)
-		return smtp_status_make(
-		    552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
+		return header_too_large();
 	if (count > HEADER_FIELDS_MAX)
 		return smtp_status_make(
 		    552, "5.3.4", "More than %d header fields", HEADER_FIELDS_MAX);
@@ -111,7 +116,7 @@ header_parse(struct str block, struct arena *arena, struct header *out)
 			return refuse_header_field(why, out->count + 1);
 		out->count++;
 	}
-	return smtp_status_make(250, "2.0.0", "Ok");
+	return (struct smtp_status){.code = 250};
 }
 
 bool

@@ -27,6 +27,9 @@ struct header {
  * length, and values may hold other control characters: header_is_sendable checks what is sent. */
 struct smtp_status header_parse(struct str block, struct arena *arena, struct header *out);
 
+/* 552 5.3.4, for a header that is too large. */
+struct smtp_status header_too_large(void);
+
 /* Takes one field with its folded lines off the front of *rest, which is not empty. NULL, or a
  * phrase that states why there is none; then *out and *rest are of no use. */
 const char *header_take(struct str *rest, struct header_field *out) MUST_USE;

@@ -84,8 +84,7 @@ check_new_content(struct session *s, size_t before)
 	content_added(&s->content, before);
 	if (content_header_fits(&s->content))
 		return;
-	status =
-	    smtp_status_make(552, "5.3.4", "Header is larger than %d octets", HEADER_BYTES_MAX);
+	status = header_too_large();
 	fail_content(s, "header_too_large", &status);
 }
 

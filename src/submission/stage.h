@@ -7,7 +7,7 @@
 #ifndef SUBMISSION_STAGE_H
 #define SUBMISSION_STAGE_H
 
-#include "mail/header.h"
+#include "mail/header_policy.h"
 #include "submission/session_internal.h"
 
 /* A message while the stages work on it. */
@@ -17,7 +17,9 @@ struct stage_message {
 	const struct conf *conf;
 	struct smtpd_transaction *transaction; /* its arena lives as long as the message */
 	struct content *content;
-	struct header header;     /* the fields; since the stage parse */
+	struct header header;          /* the fields, from the stage parse to rewrite */
+	struct header_authors authors; /* since the stage policy */
+	char id[ID_NUMBER_TEXT_BYTES];
 	struct envelope envelope; /* smtputf8: as announced, until the commit */
 	struct str helo, tls;     /* of the session */
 	/* a refusal */

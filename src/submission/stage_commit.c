@@ -59,6 +59,7 @@ stage_commit(struct stage_message *m)
 	struct buf envelope;
 
 	complete_envelope(m);
+	m->refused_from = m->envelope.header_from;
 	buf_init(&envelope, ENVELOPE_BYTES_MAX);
 	if (envelope_encode(&m->envelope, &envelope)) {
 		step = ask_queue_to_commit(m, buf_str(&envelope));

@@ -3,10 +3,10 @@
  */
 #include "submission/stage_header.h"
 
+#include "mail/header_complete.h"
+#include "mail/header_policy.h"
 #include "mail/rewrite.h"
 #include "policy/sender_rules.h"
-
-enum { HEADER_OUT_MAX = HEADER_BYTES_MAX + 8192 };
 
 static const char *
 header_refusal_reason(const struct smtp_status *status)
@@ -46,20 +46,20 @@ may_have_author(const struct mail_address *address, void *arg)
 	return sender_rules_may_send(m->conf, m->envelope.user, address);
 }
 
-static struct rewrite
-rewrite_of_message(struct stage_message *m)
+/* Where the message comes from, as the functions of src/mail want it. */
+static struct header_origin
+origin_of_message(struct stage_message *m)
 {
 	const struct conf *conf = m->conf;
 	const struct envelope *e = &m->envelope;
 	bool is_shown = conf->submission.client_address == CLIENT_ADDRESS_SHOW;
-	char id[ID_NUMBER_TEXT_BYTES];
 
-	return (struct rewrite){
+	return (struct header_origin){
 	    .hostname = conf->hostname,
 	    .domain = conf->domains.count > 0 ? conf->domains.item[0].name : conf->hostname,
 	    .user = e->user,
 	    .sender = e->sender,
-	    .id = arena_str(&m->transaction->arena, str_of(msgid_text(e->id, 0, id))),
+	    .id = str_of(m->id),
 	    .helo = m->helo,
 	    .client = is_shown ? e->client : STR_NULL,
 	    .protocol = e->smtputf8 ? STR("UTF8SMTPSA") : STR("ESMTPSA"),
@@ -74,18 +74,44 @@ rewrite_of_message(struct stage_message *m)
 }
 
 enum stage_step
+stage_header_policy(struct stage_message *m)
+{
+	struct header_origin origin = origin_of_message(m);
+	struct smtp_status status =
+	    header_policy_check(&m->header, &origin, &m->transaction->arena, &m->authors);
+
+	m->envelope.header_from = m->authors.from;
+	if (status.code != 250)
+		m->refused_from = m->authors.from;
+	return after_header_status(m, &status);
+}
+
+enum stage_step
 stage_header_repair(struct stage_message *m)
 {
-	struct rewrite r = rewrite_of_message(m);
+	struct header_origin origin = origin_of_message(m);
+	struct header received = m->header;
+	struct smtp_status large;
+
+	if (header_complete(&received, &origin, &m->authors, &m->transaction->arena, &m->header))
+		return STAGE_NEXT;
+	large = header_too_large();
+	return after_header_status(m, &large);
+}
+
+enum stage_step
+stage_header_rewrite(struct stage_message *m)
+{
+	struct header_origin origin = origin_of_message(m);
 	struct smtp_status status;
 	struct buf out;
 
-	buf_init(&out, HEADER_OUT_MAX);
-	status = rewrite_submission(
-	    &m->header, &r, &m->transaction->arena, &out, &m->envelope.header_from);
+	buf_init(&out, HEADER_COMPLETE_BYTES_MAX);
+	status = rewrite_header(&m->header, &origin, &out);
+	/* the fields are views into the block that is replaced */
+	m->header = (struct header){.count = 0};
 	if (status.code == 250)
 		content_replace_header(m->content, &out);
-	m->refused_from = m->envelope.header_from;
 	buf_clear(&out);
 	return after_header_status(m, &status);
 }

@@ -1,5 +1,5 @@
 /*
- * stage_header: the stages that work on the header: it is parsed, checked and repaired.
+ * stage_header: the stages that work on the header; src/mail does the work.
  */
 #ifndef SUBMISSION_STAGE_HEADER_H
 #define SUBMISSION_STAGE_HEADER_H
@@ -8,7 +8,12 @@
 
 /* Splits the header into its fields. */
 stage_fn stage_header_parse;
-/* Checks who may be its author, repairs it, and replaces the header of the content. */
+/* Whether this login may send it: only this stage says no to an author. Sets the first From address
+ * of the envelope. */
+stage_fn stage_header_policy;
+/* Makes the fields complete and fit to be sent. */
 stage_fn stage_header_repair;
+/* Replaces the header of the content by the fields, with the trace on top. */
+stage_fn stage_header_rewrite;
 
 #endif

@@ -8,17 +8,19 @@
 #include "submission/stage_header.h"
 
 /*
- * A filter belongs between repair and commit: it sees the message as it was repaired, and what it
- * changes is sent. A signature is made last before the commit: what is signed is what is sent, so
- * nothing behind it may change an octet.
+ * A filter belongs between repair and rewrite: it sees a complete message, without our trace, and
+ * the form of what it changes is checked; it may set any author. A signature belongs between
+ * rewrite and commit: what is signed is what is sent, so nothing behind it may change an octet.
  */
 /* clang-format off */
 const struct stage stages_of_submission[] = {
-    /* name     does                 hears the answer  withdraws  waits at most */
-    {"parse",   stage_header_parse,  NULL,             NULL,      0},
-    {"repair",  stage_header_repair, NULL,             NULL,      0},
-    {"commit",  stage_commit,        stage_committed,  NULL,      STAGE_COMMIT_MS},
-    {NULL,      NULL,                NULL,             NULL,      0},
+    /* name     does                  hears the answer  withdraws  waits at most */
+    {"parse",   stage_header_parse,   NULL,             NULL,      0},
+    {"policy",  stage_header_policy,  NULL,             NULL,      0},
+    {"repair",  stage_header_repair,  NULL,             NULL,      0},
+    {"rewrite", stage_header_rewrite, NULL,             NULL,      0},
+    {"commit",  stage_commit,         stage_committed,  NULL,      STAGE_COMMIT_MS},
+    {NULL,      NULL,                 NULL,             NULL,      0},
 };
 /* clang-format on */
 
@@ -28,9 +30,8 @@ static enum session_step
 refuse_message(
     struct session *s, const char *reason, const struct smtp_status *status, struct str from)
 {
-	struct smtp_status copy = *status;
 	struct session_detail detail = {.key = from.n > 0 ? "header_from" : NULL, .value = from};
-	enum session_step step = session_refuse_with_detail(s, "data", reason, &copy, detail);
+	enum session_step step = session_refuse_with_detail(s, "data", reason, status, detail);
 
 	smtpd_transaction_drop(s);
 	return step;
@@ -97,16 +98,15 @@ stages_begin(struct session *s)
 	if (s->input.fault)
 		return refuse_message(s, s->input.fault_reason, s->input.fault, STR_NULL);
 	m = ARENA_NEW(&s->transaction.arena, struct stage_message);
-	*m = (struct stage_message){
-	    .services = s->services,
-	    .arg = s->arg,
-	    .conf = s->conf,
-	    .transaction = &s->transaction,
-	    .content = &s->content,
-	    .envelope = envelope_of_transaction(s),
-	    .helo = buf_str(&s->helo),
-	    .tls = str_of(s->tls),
-	};
+	m->services = s->services;
+	m->arg = s->arg;
+	m->conf = s->conf;
+	m->transaction = &s->transaction;
+	m->content = &s->content;
+	m->envelope = envelope_of_transaction(s);
+	m->helo = buf_str(&s->helo);
+	m->tls = str_of(s->tls);
+	msgid_text(m->envelope.id, 0, m->id);
 	return after_stages(s, stage_run_begin(&s->transaction.stages, s->stages, m));
 }
 

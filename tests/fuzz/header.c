@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "mail/authserv.h"
+#include "mail/header_complete.h"
+#include "mail/header_policy.h"
 #include "mail/rewrite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -99,17 +101,20 @@ fuzz_check_rewritten(struct str block)
 static void
 check_rewrite(const struct header *h, struct arena *arena, bool smtputf8)
 {
-	struct rewrite r = {.hostname = STR("mail.example.com"), .domain = STR("example.com"),
+	struct header_origin o = {.hostname = STR("mail.example.com"), .domain = STR("example.com"),
 		.user = STR("alice"), .sender = STR("alice@example.com"),
 		    .id = STR("1R8K3M7Q4TB2-1"),
 		.protocol = STR("ESMTPSA"), .now_ms = 1795280272104, .smtputf8 = smtputf8,
 		    .may = may};
+	struct header completed;
 	struct buf out;
-	struct str from;
+	struct header_authors authors;
 
 	buf_init(&out, 60000); /* so that the result is a header again */
 	if (h->count < HEADER_FIELDS_MAX - 8 &&
-	    rewrite_submission(h, &r, arena, &out, &from).code == 250)
+	    header_policy_check(h, &o, arena, &authors).code == 250 &&
+	    header_complete(h, &o, &authors, arena, &completed) &&
+	    rewrite_header(&completed, &o, &out).code == 250)
 		fuzz_check_rewritten(buf_str(&out));
 	buf_clear(&out);
 }

@@ -34,10 +34,10 @@ may_use(const struct mail_address *a, void *arg)
 	return false;
 }
 
-struct rewrite
+struct header_origin
 rewrite_usual(void)
 {
-	return (struct rewrite){
+	return (struct header_origin){
 	    .hostname = STR("mail.example.com"),
 	    .domain = STR("example.com"),
 	    .user = STR("alice@example.com"),
@@ -51,21 +51,31 @@ rewrite_usual(void)
 }
 
 struct smtp_status
-rewrite_run_with(struct str in, const struct rewrite *r)
+rewrite_run_with(struct str in, const struct header_origin *o)
 {
-	struct header h;
+	struct header h, completed;
+	struct header_authors authors = {.from_count = 0};
 	struct smtp_status s;
 
 	buf_reset(&rewrite_out);
 	arena_clear(&arena);
 	s = header_parse(in, &arena, &h);
-	return s.code == 250 ? rewrite_submission(&h, r, &arena, &rewrite_out, &rewrite_from) : s;
+	if (s.code == 250)
+		s = header_policy_check(&h, o, &arena, &authors);
+	rewrite_from = authors.from;
+	if (s.code == 250 && !header_complete(&h, o, &authors, &arena, &completed))
+		s = header_too_large();
+	if (s.code == 250)
+		s = rewrite_header(&completed, o, &rewrite_out);
+	if (s.code != 250 && s.code != 550)
+		rewrite_from = STR_NULL;
+	return s;
 }
 
 struct smtp_status
 rewrite_run(const char *in)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 
 	return rewrite_run_with(str_of(in), &r);
 }
@@ -96,7 +106,7 @@ rewrite_expect(const char *in, const char *result)
 void
 rewrite_expect_refusal(struct str in, unsigned code, const char *enhanced)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 	struct smtp_status s = rewrite_run_with(in, &r);
 	char text[SMTP_STATUS_ENHANCED_BYTES];
 

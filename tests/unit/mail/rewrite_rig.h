@@ -1,12 +1,14 @@
 /*
- * rewrite_rig: runs headers through header_parse and rewrite_submission, as alice@example.com, for
- * the tests of rewrite.
+ * rewrite_rig: runs headers through header_parse, header_policy_check, header_complete and
+ * rewrite_header, as alice@example.com, for the tests of the last three.
  */
 #ifndef TESTS_REWRITE_RIG_H
 #define TESTS_REWRITE_RIG_H
 
 #include <criterion/criterion.h>
 
+#include "mail/header_complete.h"
+#include "mail/header_policy.h"
 #include "mail/rewrite.h"
 
 #define NOW_MS 1795280272104
@@ -27,8 +29,8 @@ void rewrite_set_up(void);
 void rewrite_tear_down(void);
 
 /* The usual settings: alice, who may also use sales, "a b" and j\xc3\xbc at example.com. */
-struct rewrite rewrite_usual(void);
-struct smtp_status rewrite_run_with(struct str in, const struct rewrite *r);
+struct header_origin rewrite_usual(void);
+struct smtp_status rewrite_run_with(struct str in, const struct header_origin *o);
 struct smtp_status rewrite_run(const char *in);
 /* The new header without the Received field at its top. */
 struct str rewrite_below_trace(void);

@@ -1,5 +1,5 @@
-/* The repairs of a submission: which fields are added and removed, and who may be the originator;
- * all else is compared byte by byte. */
+/* header_policy, header_complete and rewrite, one after the other, as submission uses them: which
+ * fields are added and removed, and who may be the originator; all else is compared byte by byte. */
 #include <stdio.h>
 
 #include "rewrite_rig.h"
@@ -21,7 +21,7 @@ Test(rewrite, missing_fields_are_added)
 
 Test(rewrite, no_from_and_no_sender)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 
 	r.sender = STR_NULL;
 	cr_expect_eq(rewrite_run_with(STR("Subject: x\r\n"), &r).code, 554);
@@ -53,7 +53,7 @@ Test(rewrite, received_is_added)
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct rewrite r = rewrite_usual();
+		struct header_origin r = rewrite_usual();
 
 		r.client = cases[i].client;
 		r.helo = cases[i].helo;
@@ -166,6 +166,38 @@ Test(rewrite, own_addresses_are_accepted_in_many_spellings)
 	}
 }
 
+/* The first field with a fault decides, whatever the fault is; faults of the result come last. */
+Test(rewrite, the_first_fault_is_reported)
+{
+	static const char not_utf8[] = "Subject: \xff\r\n", foreign[] = "From: ceo@example.com\r\n";
+	static char long_word[1200];
+	char in[1600];
+
+	memset(long_word, 'x', sizeof long_word - 1);
+	snprintf(in, sizeof in, "%s%s", not_utf8, foreign);
+	rewrite_expect_refusal(str_of(in), 554, "5.6.0");
+	snprintf(in, sizeof in, "%s%s", foreign, not_utf8);
+	rewrite_expect_refusal(str_of(in), 550, "5.7.1");
+	snprintf(in, sizeof in, "To: a\x01\r\n%s", foreign);
+	rewrite_expect_refusal(str_of(in), 554, "5.6.0");
+	snprintf(in, sizeof in, "X: %s\r\n%s", long_word, foreign);
+	rewrite_expect_refusal(str_of(in), 550, "5.7.1");
+	snprintf(in, sizeof in, "X: %s\r\n%s", long_word, OK_FROM);
+	rewrite_expect_refusal(str_of(in), 554, "5.6.0");
+}
+
+/* An originator field is judged as it is sent: after a fold that the repair puts into it. */
+Test(rewrite, an_originator_is_judged_after_its_repair)
+{
+	static char local[1200];
+	char in[1400];
+
+	memset(local, 'x', sizeof local - 1);
+	local[500] = ' ';
+	snprintf(in, sizeof in, "From: \"%s\"@example.com\r\n", local);
+	rewrite_expect_refusal(str_of(in), 554, "5.6.0");
+}
+
 Test(rewrite, sender)
 {
 	rewrite_expect(OK_FROM "Sender: sales@example.com\r\n" OK_REST,
@@ -204,7 +236,7 @@ Test(rewrite, unqualified_addresses_are_completed)
 
 Test(rewrite, without_a_domain_nothing_is_completed)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 
 	r.domain = STR_NULL;
 	cr_expect_eq(rewrite_run_with(STR(OK_FROM "To: bob\r\n" OK_REST), &r).code, 250);
@@ -216,7 +248,7 @@ Test(rewrite, without_a_domain_nothing_is_completed)
 static unsigned
 complete_line_of(size_t octets)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 	struct buf in;
 	size_t n = octets - 2 * (sizeof "@example.com" - 1);
 	unsigned code;
@@ -274,7 +306,7 @@ Test(rewrite, repeated_fields)
 	    "In-Reply-To", "References", "Subject"};
 	static const char *often[] = {
 	    "Received", "Comments", "Keywords", "Resent-To", "X-A", "Bcc"};
-	struct rewrite lenient = rewrite_usual();
+	struct header_origin lenient = rewrite_usual();
 	char in[512], text[80];
 
 	lenient.passes_duplicates = true;
@@ -290,8 +322,8 @@ Test(rewrite, repeated_fields)
 		cr_expect_eq(s.code, 554, "%s", in);
 		cr_expect_eq(s.subject * 10 + s.detail, 60, "%s", in);
 		cr_expect_str_eq(s.text, text);
-		cr_expect_eq(rewrite_run_with(str_of(in), &lenient).code, is_author ? 554 : 250,
-		    "%s", in);
+		cr_expect_eq(
+		    rewrite_run_with(str_of(in), &lenient).code, is_author ? 554 : 250, "%s", in);
 	}
 	for (size_t i = 0; i < sizeof often / sizeof *often; i++) {
 		snprintf(in, sizeof in,
@@ -352,11 +384,11 @@ Test(rewrite, authentication_results_with_our_name_are_removed)
 
 Test(rewrite, mail_loops)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 	struct buf in;
 
 	buf_init(&in, 1 << 16);
-	for (int i = 0; i < REWRITE_RECEIVED_MAX; i++)
+	for (int i = 0; i < HEADER_POLICY_RECEIVED_MAX; i++)
 		buf_addz(&in, "received: by x\r\n");
 	buf_addz(&in, OK_FROM OK_REST);
 	cr_expect_eq(rewrite_run_with(buf_str(&in), &r).code, 250);
@@ -368,7 +400,7 @@ Test(rewrite, mail_loops)
 
 Test(rewrite, fields_beyond_ascii)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 	static const struct str utf8 = {"Subject: gr\xc3\xbc\xc3\x9f\r\n"
 	                                "From: j\xc3\xbc@example.com\r\n" OK_REST,
 	    0};
@@ -386,7 +418,7 @@ Test(rewrite, fields_beyond_ascii)
 
 Test(rewrite, maximum_of_the_output)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 
 	buf_clear(&rewrite_out);
 	buf_init(&rewrite_out, 100);
@@ -421,7 +453,7 @@ add_random_field(struct buf *in)
 
 Test(rewrite, other_fields_keep_every_byte)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 	struct buf in, expected;
 
 	r.passes_duplicates = true;

@@ -10,7 +10,7 @@ TestSuite(rewrite_bytes, .init = rewrite_set_up, .fini = rewrite_tear_down);
 static unsigned
 end_within_from(size_t octets)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 	unsigned code;
 	struct buf in;
 
@@ -46,7 +46,7 @@ enum { CONTROLS = sizeof controls / sizeof *controls };
 static struct smtp_status
 run_utf8(const char *in)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 
 	r.smtputf8 = true;
 	return rewrite_run_with(str_of(in), &r);
@@ -109,7 +109,7 @@ Test(rewrite_bytes, blanks_before_a_colon_are_removed)
 Test(rewrite_bytes, a_long_list_is_folded_before_it_is_parsed)
 {
 	struct buf in;
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 
 	buf_init(&in, 1 << 16);
 	buf_addz(&in, OK_FROM OK_REST "To:");
@@ -148,7 +148,7 @@ may_all(const struct mail_address *a, void *arg)
  * again. */
 Test(rewrite_bytes, an_encoded_word_that_begins_in_a_comment_is_not_completed)
 {
-	struct rewrite r = rewrite_usual();
+	struct header_origin r = rewrite_usual();
 
 	r.may = may_all;
 	cr_expect_eq(rewrite_run_with(STR("From: (=?x)y?B?QUJD\r\n"), &r).code, 554);
