@@ -13,7 +13,7 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "net/endpoint.h"
-#include "relay/idn.h"
+#include "policy/idn.h"
 #include "relay/reason.h"
 
 enum { RESOLVED_NAMES_MAX = RESOLVED_HOSTS_MAX * 257 + 40, HASH_BYTES = 32, HASH_SHOWN = 16 };

@@ -1,7 +1,7 @@
 /*
  * idn: libidn2 allocates its result, which is copied and freed at once.
  */
-#include "relay/idn.h"
+#include "policy/idn.h"
 
 #include <idn2.h>
 

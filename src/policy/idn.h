@@ -2,8 +2,8 @@
  * idn: converts internationalised domain names to the form that DNS uses (RFC 5890, 5891).  Only
  * this file uses libidn2.
  */
-#ifndef RELAY_IDN_H
-#define RELAY_IDN_H
+#ifndef POLICY_IDN_H
+#define POLICY_IDN_H
 
 #include "base/str.h"
 
