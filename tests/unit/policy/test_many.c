@@ -4,8 +4,8 @@
 
 #include "base/buf.h"
 #include "conf/list_index.h"
+#include "policy/destination.h"
 #include "policy/limits.h"
-#include "policy/routing.h"
 #include "policy/sender_rules.h"
 #include "support.h"
 
@@ -43,6 +43,15 @@ conf_of_many(void)
 	return c;
 }
 
+static unsigned
+route_number(const struct conf *c, const char *domain)
+{
+	struct destination d;
+	char room[IDN_BYTES];
+
+	return destination_decide(c, str_of(domain), room, &d);
+}
+
 static bool
 may(const struct conf *c, const char *user, const char *text)
 {
@@ -67,10 +76,9 @@ Test(many, each_entry_is_found_and_only_that_one)
 		snprintf(address, sizeof address, "bob@d%d.example", i);
 		cr_expect(may(c, "bob", address), "%s", address);
 		snprintf(domain, sizeof domain, "%sr%d.example", i % 2 ? "x." : "", i);
-		cr_expect_eq(routing_route_number(c, routing_find_route(c, str_of(domain))),
-		    (unsigned)i + 1);
+		cr_expect_eq(route_number(c, domain), (unsigned)i + 1);
 		snprintf(domain, sizeof domain, "%sr%d.example", i % 2 ? "" : "x.", i);
-		cr_expect_eq(routing_route_number(c, routing_find_route(c, str_of(domain))), 0);
+		cr_expect_eq(route_number(c, domain), 0);
 	}
 	cr_expect_not(may(c, "bob", "bob@d10000.example"));
 	cr_expect_eq(limits_of_user(c, STR("nobody@d.example")), &c->limits.per_user);
@@ -104,8 +112,8 @@ Test(many, of_equal_keys_the_first_of_the_list_is_found)
 	    " { to_domain = \"x.example\"; via = \"smtp\"; host = \"h\"; } );");
 
 	cr_expect_eq(limits_of_user(c, STR("a@x.example"))->rate[0].count, 1);
-	cr_expect_eq(routing_route_number(c, routing_find_route(c, STR("a.x.example"))), 1);
-	cr_expect_eq(routing_route_number(c, routing_find_route(c, STR("x.example"))), 3);
+	cr_expect_eq(route_number(c, "a.x.example"), 1);
+	cr_expect_eq(route_number(c, "x.example"), 3);
 	conf_drop(&c);
 }
 
