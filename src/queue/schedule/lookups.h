@@ -1,7 +1,7 @@
 /*
  * lookups: which domain relay is to look up next.  When the name servers of a domain do not answer,
  * its lookup stays open for as long as relay tries; therefore open lookups are slots too, and users
- * have shares of them.  For domains.c.
+ * have shares of them.  For next_hops.c.
  *
  * The rule.  At most SCHED_LOOKUPS_MAX are open.  A user may have another one opened while twice
  * the number of its open lookups is less than the number of free slots: alone it has a third of

@@ -7,7 +7,7 @@
 
 #include "queue/schedule/timers.h"
 
-struct sched_domain;
+struct sched_next_hop;
 struct user_queue;
 struct sched_share;
 struct sched_destination;
@@ -24,7 +24,7 @@ enum sched_delivery_state {
 struct sched_delivery {
 	struct timer timer;
 	struct sched_delivery *next, *previous;
-	struct sched_domain *domain;
+	struct sched_next_hop *domain;
 	struct user_queue *user_queue;
 	struct sched_share *share; /* RUNNING */
 	struct sched_destination *destination;

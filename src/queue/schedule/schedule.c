@@ -10,9 +10,9 @@
 #include "base/mem.h"
 #include "queue/lifetime.h"
 #include "queue/schedule/destinations.h"
-#include "queue/schedule/domains.h"
+#include "queue/schedule/next_hops.h"
 
-enum timer_kind { TIMER_DELIVERY, TIMER_DESTINATION, TIMER_DOMAIN };
+enum timer_kind { TIMER_DELIVERY, TIMER_DESTINATION, TIMER_NEXT_HOP };
 enum {
 	TTL_MIN_S = 10,
 	TTL_MAX_S = 3600,
@@ -23,7 +23,7 @@ struct schedule {
 	struct schedule_limits limits;
 	struct timers timers;
 	struct sched_destinations destinations;
-	struct sched_domains domains;
+	struct sched_next_hops domains;
 	size_t waiting;
 };
 
@@ -34,7 +34,7 @@ schedule_new(const struct schedule_limits *limits)
 
 	timers_init(&s->timers);
 	sched_destinations_init(&s->destinations, &s->timers, TIMER_DESTINATION);
-	sched_domains_init(&s->domains, &s->timers, &s->destinations, TIMER_DOMAIN);
+	sched_next_hops_init(&s->domains, &s->timers, &s->destinations, TIMER_NEXT_HOP);
 	schedule_configure(s, limits);
 	return s;
 }
@@ -44,7 +44,7 @@ schedule_free(struct schedule **s)
 {
 	if (!*s)
 		return;
-	sched_domains_clear(&(*s)->domains);
+	sched_next_hops_clear(&(*s)->domains);
 	sched_destinations_clear(&(*s)->destinations);
 	timers_clear(&(*s)->timers);
 	mem_free(*s);
@@ -87,17 +87,17 @@ join_destination(struct schedule *s, struct sched_delivery *p)
 static void
 become_due(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 {
-	struct sched_domain *d = p->domain;
+	struct sched_next_hop *d = p->domain;
 
 	s->waiting--;
 	timers_set(&s->timers, &p->timer, p->expires_ms > now_ms ? p->expires_ms : now_ms);
-	if (d->state == SCHED_DOMAIN_KNOWN) {
+	if (d->state == SCHED_NEXT_HOP_KNOWN) {
 		join_destination(s, p);
 		return;
 	}
-	sched_domains_push(&s->domains, p);
-	if (d->state == SCHED_DOMAIN_UNKNOWN || d->state == SCHED_DOMAIN_REFUSED)
-		sched_domains_list(&s->domains, d);
+	sched_next_hops_push(&s->domains, p);
+	if (d->state == SCHED_NEXT_HOP_UNKNOWN || d->state == SCHED_NEXT_HOP_REFUSED)
+		sched_next_hops_list(&s->domains, d);
 }
 
 static void
@@ -117,7 +117,7 @@ schedule_add(struct schedule *s, struct sched_delivery *p, struct str domain, in
 	p->timer.kind = TIMER_DELIVERY;
 	if (!p->since_ms)
 		p->since_ms = now_ms;
-	p->domain = sched_domains_get(&s->domains, domain);
+	p->domain = sched_next_hops_get(&s->domains, domain);
 	p->domain->references++;
 	wait_until_due(s, p, now_ms);
 }
@@ -131,7 +131,7 @@ leave_schedule_state(struct schedule *s, struct sched_delivery *p)
 		s->waiting--;
 		break;
 	case DELIVERY_ASKING:
-		sched_domains_pull(&s->domains, p);
+		sched_next_hops_pull(&s->domains, p);
 		break;
 	case DELIVERY_READY:
 		sched_destinations_pull(&s->destinations, p);
@@ -148,14 +148,14 @@ leave_schedule_state(struct schedule *s, struct sched_delivery *p)
 void
 schedule_remove(struct schedule *s, struct sched_delivery *p)
 {
-	struct sched_domain *d = p->domain;
+	struct sched_next_hop *d = p->domain;
 
 	if (p->state == DELIVERY_IDLE)
 		return;
 	leave_schedule_state(s, p);
 	p->domain = NULL;
 	d->references--;
-	sched_domains_free_if_unused(&s->domains, d);
+	sched_next_hops_free_if_unused(&s->domains, d);
 }
 
 void
@@ -179,13 +179,13 @@ schedule_may_retry_now(const struct sched_delivery *p)
 void
 schedule_retry_now(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 {
-	struct sched_domain *d = p->domain;
+	struct sched_next_hop *d = p->domain;
 
 	if (!schedule_may_retry_now(p))
 		return;
-	if (d->state == SCHED_DOMAIN_DELAYED || d->state == SCHED_DOMAIN_REFUSED) {
-		sched_domains_forget_answer(&s->domains, d);
-		sched_domains_list(&s->domains, d);
+	if (d->state == SCHED_NEXT_HOP_DELAYED || d->state == SCHED_NEXT_HOP_REFUSED) {
+		sched_next_hops_forget_answer(&s->domains, d);
+		sched_next_hops_list(&s->domains, d);
 	}
 	p->due_ms = now_ms;
 	if (p->state == DELIVERY_WAITING) {
@@ -199,12 +199,12 @@ schedule_retry_now(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 /* ---- answers ---- */
 
 static void
-move_to_destination(struct schedule *s, struct sched_domain *d)
+move_to_destination(struct schedule *s, struct sched_next_hop *d)
 {
 	while (d->first) {
 		struct sched_delivery *p = d->first;
 
-		sched_domains_pull(&s->domains, p);
+		sched_next_hops_pull(&s->domains, p);
 		join_destination(s, p);
 	}
 }
@@ -218,7 +218,7 @@ ttl_ms(uint32_t ttl_s)
 }
 
 static void
-answered_failure(struct schedule *s, struct sched_domain *d, const struct smtp_status *status,
+answered_failure(struct schedule *s, struct sched_next_hop *d, const struct smtp_status *status,
     int64_t ttl, int64_t now_ms)
 {
 	if (!d->status)
@@ -227,25 +227,25 @@ answered_failure(struct schedule *s, struct sched_domain *d, const struct smtp_s
 	d->failures++;
 	d->found_ms = now_ms;
 	if (smtp_status_is_permanent(status)) {
-		d->state = SCHED_DOMAIN_REFUSED;
+		d->state = SCHED_NEXT_HOP_REFUSED;
 	} else {
-		sched_domains_delay(&s->domains, d);
+		sched_next_hops_delay(&s->domains, d);
 		ttl = pause_ms(s, d->failures);
 	}
 	timers_set(&s->timers, &d->timer, now_ms + ttl);
-	sched_domains_list(&s->domains, d);
+	sched_next_hops_list(&s->domains, d);
 }
 
 void
 schedule_answered(
     struct schedule *s, struct str domain, const struct schedule_answer *answer, int64_t now_ms)
 {
-	struct sched_domain *d = map_get(s->domains.by_name, domain);
+	struct sched_next_hop *d = map_get(s->domains.by_name, domain);
 	int64_t ttl = ttl_ms(answer->ttl_s);
 
 	if (!d)
 		return;
-	sched_domains_forget_answer(&s->domains, d);
+	sched_next_hops_forget_answer(&s->domains, d);
 	if (answer->destination.n == 0) {
 		answered_failure(s, d, answer->status, ttl, now_ms);
 		return;
@@ -253,7 +253,7 @@ schedule_answered(
 	mem_free(d->status);
 	d->status = NULL;
 	d->failures = 0;
-	d->state = SCHED_DOMAIN_KNOWN;
+	d->state = SCHED_NEXT_HOP_KNOWN;
 	d->destination = sched_destinations_ref(&s->destinations, answer->destination);
 	timers_set(&s->timers, &d->timer, now_ms + ttl);
 	move_to_destination(s, d);
@@ -304,7 +304,7 @@ schedule_running(
 	struct sched_destination *at = sched_destinations_ref(&s->destinations, destination);
 
 	p->timer.kind = TIMER_DELIVERY;
-	p->domain = sched_domains_get(&s->domains, domain);
+	p->domain = sched_next_hops_get(&s->domains, domain);
 	p->domain->references++;
 	p->state = DELIVERY_RUNNING;
 	sched_destinations_begin(&s->destinations, at, p);
@@ -314,14 +314,14 @@ schedule_running(
 void
 schedule_relay_lost(struct schedule *s)
 {
-	sched_domains_ask_again(&s->domains);
+	sched_next_hops_ask_again(&s->domains);
 }
 
 /* ---- steps ---- */
 
 static void
 fill_schedule_step(struct schedule_step *out, enum schedule_act act, struct sched_delivery *p,
-    const struct sched_domain *d)
+    const struct sched_next_hop *d)
 {
 	*out = (struct schedule_step){.act = act, .delivery = p, .domain = d->name};
 	out->status = d->status;
@@ -341,7 +341,7 @@ return_delivery(
 		out->found_ms = p->destination->found_ms;
 	}
 	p->domain->references--;
-	sched_domains_list(&s->domains, p->domain);
+	sched_next_hops_list(&s->domains, p->domain);
 	leave_schedule_state(s, p);
 	p->domain = NULL;
 }
@@ -370,10 +370,10 @@ delivery_timer_fired(struct schedule *s, struct sched_delivery *p, int64_t now_m
 		if (finding_counts(p, p->destination->found_ms, now_ms))
 			return true;
 		sched_destinations_retry_now(&s->destinations, p);
-	} else if (p->state == DELIVERY_ASKING && p->domain->state == SCHED_DOMAIN_DELAYED) {
+	} else if (p->state == DELIVERY_ASKING && p->domain->state == SCHED_NEXT_HOP_DELAYED) {
 		if (finding_counts(p, p->domain->found_ms, now_ms))
 			return true;
-		sched_domains_ask(&s->domains, p->domain);
+		sched_next_hops_ask(&s->domains, p->domain);
 	}
 	return false;
 }
@@ -389,8 +389,8 @@ time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 		case TIMER_DESTINATION:
 			sched_destinations_resume(&s->destinations, (struct sched_destination *)t);
 			break;
-		case TIMER_DOMAIN:
-			sched_domains_ask(&s->domains, (struct sched_domain *)t);
+		case TIMER_NEXT_HOP:
+			sched_next_hops_ask(&s->domains, (struct sched_next_hop *)t);
 			break;
 		case TIMER_DELIVERY:
 			if (!delivery_timer_fired(s, (struct sched_delivery *)t, now_ms))
@@ -404,28 +404,28 @@ time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 
 /* One step for the first domain in todo; without one, the domain leaves the list. */
 static bool
-domain_step(struct schedule *s, struct sched_domain *d, struct schedule_step *out)
+domain_step(struct schedule *s, struct sched_next_hop *d, struct schedule_step *out)
 {
-	if (d->first && d->state == SCHED_DOMAIN_REFUSED) {
+	if (d->first && d->state == SCHED_NEXT_HOP_REFUSED) {
 		return_delivery(s, d->first, SCHEDULE_REFUSE, out);
 		return true;
 	}
-	if (d->first && d->state == SCHED_DOMAIN_DELAYED && d->is_failure_unreported) {
+	if (d->first && d->state == SCHED_NEXT_HOP_DELAYED && d->is_failure_unreported) {
 		d->is_failure_unreported = false;
 		return_delivery(s, d->first, SCHEDULE_DEFER, out);
 		return true;
 	}
-	sched_domains_unlist_first(&s->domains);
-	if (d->first && d->state == SCHED_DOMAIN_UNKNOWN)
-		sched_domains_look_up(&s->domains, d);
-	sched_domains_free_if_unused(&s->domains, d);
+	sched_next_hops_unlist_first(&s->domains);
+	if (d->first && d->state == SCHED_NEXT_HOP_UNKNOWN)
+		sched_next_hops_look_up(&s->domains, d);
+	sched_next_hops_free_if_unused(&s->domains, d);
 	return false;
 }
 
 void
 schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 {
-	struct sched_domain *d;
+	struct sched_next_hop *d;
 	struct sched_delivery *p;
 
 	*out = (struct schedule_step){.act = SCHEDULE_NOTHING};
@@ -434,7 +434,7 @@ schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	while (s->domains.todo)
 		if (domain_step(s, s->domains.todo, out))
 			return;
-	if ((d = sched_domains_next_lookup(&s->domains)))
+	if ((d = sched_next_hops_next_lookup(&s->domains)))
 		fill_schedule_step(out, SCHEDULE_RESOLVE, NULL, d);
 	if (d || !(p = sched_destinations_take(&s->destinations)))
 		return;

@@ -4,7 +4,7 @@
 #include "queue/schedule/schedule.h"
 
 #include "queue/schedule/destinations.h"
-#include "queue/schedule/domains.h"
+#include "queue/schedule/next_hops.h"
 
 static int64_t
 earlier_ms(const struct timer *a, const struct timer *b)
@@ -16,7 +16,7 @@ void
 schedule_explain(
     const struct schedule *s, const struct sched_delivery *p, struct schedule_info *out)
 {
-	const struct sched_domain *d = p->domain;
+	const struct sched_next_hop *d = p->domain;
 	const struct sched_destination *destination = p->destination;
 
 	(void)s;
@@ -30,7 +30,7 @@ schedule_explain(
 		out->destination = destination->name;
 	if (p->state == DELIVERY_WAITING) {
 		out->next_ms = p->due_ms;
-	} else if (p->state == DELIVERY_ASKING && d->state == SCHED_DOMAIN_DELAYED) {
+	} else if (p->state == DELIVERY_ASKING && d->state == SCHED_NEXT_HOP_DELAYED) {
 		out->next_ms = earlier_ms(&d->timer, &p->timer);
 		out->status = d->status;
 		out->found_ms = d->found_ms;

@@ -1,11 +1,11 @@
-#include "queue/schedule/domains.h"
+#include "queue/schedule/next_hops.h"
 
 #include "support.h"
 
 struct room {
 	struct timers timers;
 	struct sched_destinations destinations;
-	struct sched_domains all;
+	struct sched_next_hops all;
 };
 
 static void
@@ -14,13 +14,13 @@ room_open(struct room *r)
 	timers_init(&r->timers);
 	sched_destinations_init(&r->destinations, &r->timers, 1);
 	sched_destinations_configure(&r->destinations, 10, 10);
-	sched_domains_init(&r->all, &r->timers, &r->destinations, 2);
+	sched_next_hops_init(&r->all, &r->timers, &r->destinations, 2);
 }
 
 static void
 room_close(struct room *r)
 {
-	sched_domains_clear(&r->all);
+	sched_next_hops_clear(&r->all);
 	sched_destinations_clear(&r->destinations);
 	timers_clear(&r->timers);
 }
@@ -28,13 +28,13 @@ room_close(struct room *r)
 Test(domains, one_domain_for_each_name)
 {
 	struct room r;
-	struct sched_domain *a;
+	struct sched_next_hop *a;
 
 	room_open(&r);
-	a = sched_domains_get(&r.all, STR("a.test"));
-	cr_assert_eq(sched_domains_get(&r.all, STR("a.test")), a);
-	cr_assert_neq(sched_domains_get(&r.all, STR("b.test")), a);
-	cr_assert_eq(a->state, SCHED_DOMAIN_UNKNOWN);
+	a = sched_next_hops_get(&r.all, STR("a.test"));
+	cr_assert_eq(sched_next_hops_get(&r.all, STR("a.test")), a);
+	cr_assert_neq(sched_next_hops_get(&r.all, STR("b.test")), a);
+	cr_assert_eq(a->state, SCHED_NEXT_HOP_UNKNOWN);
 	room_close(&r);
 }
 
@@ -43,23 +43,23 @@ Test(domains, deliveries_wait_in_order)
 {
 	struct room r;
 	struct sched_delivery p[4] = {0};
-	struct sched_domain *d;
+	struct sched_next_hop *d;
 
 	room_open(&r);
-	d = sched_domains_get(&r.all, STR("a.test"));
+	d = sched_next_hops_get(&r.all, STR("a.test"));
 	for (int i = 0; i < 4; i++) {
 		p[i].domain = d;
-		sched_domains_push(&r.all, &p[i]);
+		sched_next_hops_push(&r.all, &p[i]);
 		cr_assert_eq(p[i].state, DELIVERY_ASKING);
 	}
 	cr_assert_eq(r.all.asking, 4);
-	sched_domains_pull(&r.all, &p[1]);
-	sched_domains_pull(&r.all, &p[0]);
+	sched_next_hops_pull(&r.all, &p[1]);
+	sched_next_hops_pull(&r.all, &p[0]);
 	cr_assert_eq(d->first, &p[2]);
 	cr_assert_eq(p[2].next, &p[3]);
-	sched_domains_pull(&r.all, &p[3]);
+	sched_next_hops_pull(&r.all, &p[3]);
 	cr_assert_eq(d->last, &p[2]);
-	sched_domains_pull(&r.all, &p[2]);
+	sched_next_hops_pull(&r.all, &p[2]);
 	cr_assert_null(d->first);
 	cr_assert_eq(r.all.asking, 0);
 	room_close(&r);
@@ -68,20 +68,20 @@ Test(domains, deliveries_wait_in_order)
 Test(domains, are_listed_once_and_come_in_order)
 {
 	struct room r;
-	struct sched_domain *a, *b;
+	struct sched_next_hop *a, *b;
 
 	room_open(&r);
-	a = sched_domains_get(&r.all, STR("a.test"));
-	b = sched_domains_get(&r.all, STR("b.test"));
-	sched_domains_list(&r.all, a);
-	sched_domains_list(&r.all, b);
-	sched_domains_list(&r.all, a);
+	a = sched_next_hops_get(&r.all, STR("a.test"));
+	b = sched_next_hops_get(&r.all, STR("b.test"));
+	sched_next_hops_list(&r.all, a);
+	sched_next_hops_list(&r.all, b);
+	sched_next_hops_list(&r.all, a);
 	cr_assert_eq(r.all.todo, a);
-	sched_domains_unlist_first(&r.all);
+	sched_next_hops_unlist_first(&r.all);
 	cr_assert_eq(r.all.todo, b);
-	sched_domains_list(&r.all, a);
-	sched_domains_unlist_first(&r.all);
-	sched_domains_unlist_first(&r.all);
+	sched_next_hops_list(&r.all, a);
+	sched_next_hops_unlist_first(&r.all);
+	sched_next_hops_unlist_first(&r.all);
 	cr_assert_null(r.all.todo);
 	room_close(&r);
 }
@@ -91,25 +91,25 @@ Test(domains, delayed_ones_are_counted)
 {
 	struct room r;
 	struct sched_delivery p[3] = {0};
-	struct sched_domain *d;
+	struct sched_next_hop *d;
 
 	room_open(&r);
-	d = sched_domains_get(&r.all, STR("a.test"));
+	d = sched_next_hops_get(&r.all, STR("a.test"));
 	for (int i = 0; i < 3; i++) {
 		p[i].domain = d;
 		if (i == 2)
-			sched_domains_delay(&r.all, d);
-		sched_domains_push(&r.all, &p[i]);
+			sched_next_hops_delay(&r.all, d);
+		sched_next_hops_push(&r.all, &p[i]);
 	}
 	cr_assert_eq(r.all.delayed, 3);
 	cr_assert(d->is_failure_unreported);
-	sched_domains_pull(&r.all, &p[0]);
+	sched_next_hops_pull(&r.all, &p[0]);
 	cr_assert_eq(r.all.delayed, 2);
-	sched_domains_forget_answer(&r.all, d);
+	sched_next_hops_forget_answer(&r.all, d);
 	cr_assert_eq(r.all.delayed, 0);
-	cr_assert_eq(d->state, SCHED_DOMAIN_UNKNOWN);
-	sched_domains_pull(&r.all, &p[1]);
-	sched_domains_pull(&r.all, &p[2]);
+	cr_assert_eq(d->state, SCHED_NEXT_HOP_UNKNOWN);
+	sched_next_hops_pull(&r.all, &p[1]);
+	sched_next_hops_pull(&r.all, &p[2]);
 	room_close(&r);
 }
 
@@ -118,20 +118,20 @@ Test(domains, delayed_ones_are_counted)
 Test(domains, are_freed_when_nothing_needs_them)
 {
 	struct room r;
-	struct sched_domain *d;
+	struct sched_next_hop *d;
 
 	room_open(&r);
-	d = sched_domains_get(&r.all, STR("a.test"));
+	d = sched_next_hops_get(&r.all, STR("a.test"));
 	d->references = 1;
-	sched_domains_free_if_unused(&r.all, d);
+	sched_next_hops_free_if_unused(&r.all, d);
 	d->references = 0;
-	d->state = SCHED_DOMAIN_KNOWN;
+	d->state = SCHED_NEXT_HOP_KNOWN;
 	d->destination = sched_destinations_ref(&r.destinations, STR("mx"));
-	sched_domains_free_if_unused(&r.all, d);
+	sched_next_hops_free_if_unused(&r.all, d);
 	cr_assert_eq(map_count(r.all.by_name), 1);
-	sched_domains_forget_answer(&r.all, d);
+	sched_next_hops_forget_answer(&r.all, d);
 	cr_assert_eq(map_count(r.destinations.by_name), 0);
-	sched_domains_free_if_unused(&r.all, d);
+	sched_next_hops_free_if_unused(&r.all, d);
 	cr_assert_eq(map_count(r.all.by_name), 0);
 	room_close(&r);
 }
