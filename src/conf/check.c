@@ -128,6 +128,10 @@ check_login(const struct conf_check *k, size_t i)
 		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "tls"), DIAGNOSTIC_ERROR,
 		    "routes: a password is sent only to a host whose certificate is verified: "
 		    "tls = \"implicit\", \"starttls\" or \"verify\";");
+	if (r->username.n > CONF_USERNAME_MAX)
+		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "username"),
+		    DIAGNOSTIC_ERROR, "routes: the username has more than %d octets",
+		    CONF_USERNAME_MAX);
 	if (r->username.n && r->via == VIA_MX)
 		diagnostics_add(k->diagnostics, item_line(k, "routes", i, "username"),
 		    DIAGNOSTIC_ERROR,

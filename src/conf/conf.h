@@ -97,6 +97,9 @@ struct list_index {
 	size_t mask;                          /* number of slots, a power of two, less one */
 };
 
+/* The maximum of routes.username: the queue sends it to relay with each delivery. */
+enum { CONF_USERNAME_MAX = 1024 };
+
 /* The maximum of a whole configuration as text, as conf_write writes it. */
 enum { CONF_TEXT_BYTES_MAX = 8 << 20 };
 
@@ -156,7 +159,7 @@ struct conf {
 		const int64_t *retry_ms;         /* the last one repeats */
 		size_t retry_count;
 		int64_t minimum_free;            /* percent */
-		int64_t site_concurrency;        /* connections to a destination, default 10 */
+		int64_t site_concurrency; /* connections to one, default 10 */
 		int64_t concurrency;             /* deliveries in all, default 500 */
 	} queue;
 	struct {

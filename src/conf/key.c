@@ -11,6 +11,8 @@
 #define AT(member) offsetof(struct conf, member)
 #define LISTEN(member) offsetof(struct conf_listen, member)
 #define TLS(member) offsetof(struct conf_tls, member)
+/* The queue decides by routes, and relay has the password. */
+#define CONF_ROUTES (CONF_QUEUE | CONF_RELAY)
 #define ROUTE(member) offsetof(struct conf_route, member)
 #define SENDS (CONF_SUBMISSION | CONF_QUEUE)
 
@@ -271,34 +273,34 @@ const struct conf_key conf_key_table[] = {
 		"belongs to, for every tag. Switch it off where mailboxes of several people "
 		"have names that differ only behind a +."},
 
-	{"routes", KEY_LIST, AT(routes), CONF_RELAY, "( { via = \"mx\"; } )", .max = 10000,
+	{"routes", KEY_LIST, AT(routes), CONF_ROUTES, "( { via = \"mx\"; } )", .max = 10000,
 	    .item_bytes = sizeof(struct conf_route),
 	    .example = "( { to_domain = \"example.com\"; via = \"lmtp\"; host = \"127.0.0.1\"; "
 		"}, { via = \"mx\"; } )",
 	    .help = "Which way mail goes, by the recipient's domain. The first match wins; mail "
 		"that no route matches goes by MX."},
-	{"routes.to_domain", KEY_TEXT, ROUTE(to_domain), CONF_RELAY, .form = FORM_TO_DOMAIN,
+	{"routes.to_domain", KEY_TEXT, ROUTE(to_domain), CONF_ROUTES, .form = FORM_TO_DOMAIN,
 	    .flags = KEY_ITEM,
 	    .example = "\"*.example.com\"",
 	    .help = "A domain, or *. and a domain for all below it. Without it: every domain."},
-	{"routes.via", KEY_WORD, ROUTE(via), CONF_RELAY, "\"mx\"", .words = via_words,
+	{"routes.via", KEY_WORD, ROUTE(via), CONF_ROUTES, "\"mx\"", .words = via_words,
 	    .flags = KEY_ITEM | KEY_SHOWN,
 	    .help = "mx: to the hosts in DNS; smarthost: to a provider that relays it; smtp: to "
 		"one host (Postfix, Exchange); lmtp: to one host that stores (Dovecot)."},
-	{"routes.host", KEY_TEXT, ROUTE(host), CONF_RELAY, .form = FORM_HOST, .flags = KEY_ITEM,
+	{"routes.host", KEY_TEXT, ROUTE(host), CONF_ROUTES, .form = FORM_HOST, .flags = KEY_ITEM,
 	    .example = "\"smtp.example.net\"",
 	    .help = "A host name or numeric address; not with mx."},
-	{"routes.port", KEY_NUMBER, ROUTE(port), CONF_RELAY, "0", .max = 65535, .flags = KEY_ITEM,
+	{"routes.port", KEY_NUMBER, ROUTE(port), CONF_ROUTES, "0", .max = 65535, .flags = KEY_ITEM,
 	    .example = "587",
 	    .help = "0: 25, or 465 with implicit TLS, 587 with starttls, 24 with lmtp."},
-	{"routes.tls", KEY_WORD, ROUTE(tls), CONF_RELAY, "\"opportunistic\"",
+	{"routes.tls", KEY_WORD, ROUTE(tls), CONF_ROUTES, "\"opportunistic\"",
 	    .words = route_tls_words,
 	    .flags = KEY_ITEM,
 	    .help = "opportunistic: where offered, unverified; none: never; encrypt: always, "
 		"unverified; verify: always, with a certificate that has the host among its "
 		"subject alternative names (RFC 9525); implicit and starttls: as verify, from "
 		"the first byte or after STARTTLS."},
-	{"routes.username", KEY_TEXT, ROUTE(username), CONF_RELAY, .flags = KEY_ITEM,
+	{"routes.username", KEY_TEXT, ROUTE(username), CONF_ROUTES, .flags = KEY_ITEM,
 	    .example = "\"example\"",
 	    .help = "The login at the smarthost; needs password."},
 	{"routes.password", KEY_TEXT, ROUTE(password), CONF_RELAY, .form = FORM_SECRET,
@@ -306,11 +308,11 @@ const struct conf_key conf_key_table[] = {
 	    .example = "\"file:/etc/sallyport/secrets/smarthost\"",
 	    .help = "\"file:/path\": the file's first line; \"credential:NAME\": from systemd's "
 		"LoadCredential=; anything else is the password itself."},
-	{"routes.allow_private", KEY_SWITCH, ROUTE(allow_private), CONF_RELAY, "false",
+	{"routes.allow_private", KEY_SWITCH, ROUTE(allow_private), CONF_ROUTES, "false",
 	    .flags = KEY_ITEM,
 	    .help = "Whether mx may lead to loopback and private addresses. A host that the "
 		"route names may be at either without it."},
-	{"routes.ca_file", KEY_TEXT, ROUTE(ca_file), CONF_RELAY, .form = FORM_PATH,
+	{"routes.ca_file", KEY_TEXT, ROUTE(ca_file), CONF_ROUTES, .form = FORM_PATH,
 	    .flags = KEY_ITEM,
 	    .example = "\"/etc/sallyport/partner-ca.pem\"",
 	    .help = "A PEM file of the authorities to trust. Without it: the system's."},
@@ -342,8 +344,8 @@ const struct conf_key conf_key_table[] = {
 		"messages, and reports, may use half of the share. The rest must be 32 MiB or "
 		"more, or the daemon does not start; below 1 GiB the spool's segments are "
 		"smaller, a sixteenth of it each, and at least 2 MiB."},
-	{"queue.site_concurrency", KEY_NUMBER, AT(queue.site_concurrency), CONF_QUEUE | CONF_RELAY,
-	    "10", .min = 1, .max = 10000,
+	{"queue.site_concurrency", KEY_NUMBER, AT(queue.site_concurrency),
+	    CONF_QUEUE | CONF_RELAY, "10", .min = 1, .max = 10000,
 	    .help = "Connections at once to one destination: hosts that share an MX set. A "
 		"destination has one until it has answered, and one more for each answer up to "
 		"this number. A destination that does not answer, cannot be reached or replies "

@@ -87,24 +87,24 @@ static const struct message_field status[] = {F(status, status)};
 static const struct message_field room[] = {F(room, file_bytes), F(room, is_full),
     F(room, is_failing)};
 
-static const struct message_field destination_ask[] = {F(destination_ask, domain)};
-static const struct message_field destination[] = {F(destination, domain),
+static const struct message_field destination_ask[] = {F(destination_ask, next_hop)};
+static const struct message_field destination[] = {
     F(destination, destination), F(destination, ttl_s), F(destination, status)};
-static const struct message_field deliver[] = {F(deliver, attempt_id), F(deliver, destination),
-    F(deliver, domain), F(deliver, envelope), F(deliver, numbers), F(deliver, header),
+static const struct message_field deliver[] = {F(deliver, attempt_id), F(deliver, next_hop),
+    F(deliver, destination), F(deliver, envelope), F(deliver, numbers), F(deliver, header),
     F(deliver, body_in_file), F(deliver, body), F(deliver, sums), F(deliver, attempt),
     F(deliver, ticket)};
 static const struct message_field cancel[] = {F(cancel, attempt_id), F(cancel, is_forced)};
 static const struct message_field result[] = {F(result, attempt_id), F(result, ticket),
     F(result, id), F(result, recipient), F(result, status), F(result, reason), F(result, host),
-    F(result, address), F(result, port), F(result, source), F(result, tls), F(result, route),
+    F(result, address), F(result, port), F(result, source), F(result, tls), F(result, destination),
     F(result, took_ms), F(result, is_last), F(result, dsn_passed_on), F(result, is_delivered),
     F(result, was_ready)};
 static const struct message_field result_stored[] = {
     F(result_stored, attempt_id), F(result_stored, recipient), F(result_stored, id)};
 static const struct message_field running_ask[] = {F(running_ask, unused)};
 static const struct message_field running[] = {F(running, attempt_id), F(running, ticket),
-    F(running, id), F(running, numbers), F(running, destination)};
+    F(running, id), F(running, numbers), F(running, next_hop), F(running, destination)};
 static const struct message_field caught_up[] = {F(caught_up, unused)};
 
 static const struct message_field admin[] = {F(admin, verb), F(admin, values), F(admin, by),

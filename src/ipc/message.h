@@ -167,18 +167,16 @@ struct message_room {
 
 /* ---- queue <-> relay ---- */
 
-/* answer: DESTINATION; lower case, A-label; or an address literal */
-struct message_destination_ask { struct str domain; };
+/* answer: DESTINATION; the text of a destination (policy/destination.h) */
+struct message_destination_ask { struct str next_hop; };
 struct message_destination {
-	struct str domain;
-	struct str destination; /* the name to schedule by; empty: not found, see status */
+	struct str destination; /* the next hop with its hosts; empty: not found, see status */
 	uint32_t ttl_s;
 	struct smtp_status status; /* when it is empty: 4xx or 5xx for every recipient there */
 };
 struct message_deliver {     /* fd: the body file when body_in_file */
 	uint64_t attempt_id;
-	struct str destination;
-	struct str domain;
+	struct str next_hop, destination; /* as they were asked and answered */
 	struct str envelope; /* complete; only recipients listed below are to be tried */
 	struct str numbers;  /* recipient numbers, 4 bytes little endian each */
 	struct str header;
@@ -202,7 +200,7 @@ struct message_result {      /* one recipient's; kept by relay until RESULT_STOR
 	uint16_t port;
 	struct str source;       /* our own address */
 	struct str tls;          /* see smtp_connection_tls; empty: no host was reached */
-	uint16_t route;          /* of conf->routes, from 1; 0: the built-in one, or unknown */
+	struct str destination;  /* with its hosts; empty: not found */
 	int64_t took_ms;
 	bool is_last;            /* of this attempt */
 	bool dsn_passed_on;      /* the next hop takes over the DSN duties */
@@ -213,7 +211,7 @@ struct message_result_stored { uint64_t attempt_id; uint32_t recipient; struct m
 /* a new queue asks for old results and running attempts; answer, after them: CAUGHT_UP */
 struct message_running_ask { uint8_t unused; };
 struct message_running { uint64_t attempt_id, ticket;
-	struct msgid id; struct str numbers, destination; };
+	struct msgid id; struct str numbers, next_hop, destination; };
 struct message_caught_up { uint8_t unused; }; /* all old results and running attempts are sent */
 
 #include "ipc/message_notice.h"

@@ -12,7 +12,7 @@
 
 #include "main/listen_socket.h"
 #include "main/os.h"
-#include "policy/routing.h"
+#include "policy/destination.h"
 
 enum { PATH_BYTES = 4096, WHY_BYTES = 4096 };
 
@@ -121,12 +121,12 @@ start_check_files(const struct start_check *p)
 
 static bool
 start_check_is_own_listener(
-    const struct conf *c, const struct conf_route *r, const struct conf_listen *l)
+    const struct conf *c, const struct destination *d, const struct conf_listen *l)
 {
-	struct str host = r->host;
+	struct str host = d->next_hop;
 	struct conf_listen at;
 
-	if (routing_port(r) != l->port)
+	if (d->port != l->port)
 		return false;
 	if (str_ieq(host, c->hostname))
 		return true;
@@ -142,15 +142,17 @@ start_check_routes(const struct start_check *p)
 	const struct conf *c = p->conf;
 
 	for (size_t i = 0; i < c->routes.count; i++) {
-		const struct conf_route *r = &c->routes.item[i];
+		struct destination d;
 		bool is_own = false;
 
-		for (size_t l = 0; r->host.n && l < c->listen.count && !is_own; l++)
-			is_own = start_check_is_own_listener(c, r, &c->listen.item[l]);
+		destination_of_route(&c->routes.item[i], &d);
+		for (size_t l = 0; d.next_hop.n && l < c->listen.count && !is_own; l++)
+			is_own = start_check_is_own_listener(c, &d, &c->listen.item[l]);
 		if (is_own)
 			start_check_add_finding(p, false,
 			    "routes: route %zu, to %.*s port %u, leads to a listener of this "
-			    "gateway itself", i + 1, STR_ARG(r->host), routing_port(r));
+			    "gateway itself",
+			    i + 1, STR_ARG(d.next_hop), d.port);
 	}
 }
 

@@ -131,6 +131,7 @@ destination_decide(
 
 /* ---- credentials ---- */
 
+/* The domain of an mx destination does not come from its route. */
 static bool
 destination_is_of_route(const struct destination *d, const struct conf_route *r)
 {
@@ -141,6 +142,23 @@ destination_is_of_route(const struct destination *d, const struct conf_route *r)
 	       d->allow_private == of.allow_private && str_eq(d->login, of.login) &&
 	       str_eq(d->ca_file, of.ca_file) &&
 	       (!destination_names_host(d) || str_eq(d->next_hop, of.next_hop));
+}
+
+bool
+destination_is_unchanged(const struct conf *a, const struct conf *b)
+{
+	struct destination d;
+
+	if (a->routes.count != b->routes.count)
+		return false;
+	for (size_t i = 0; i < a->routes.count; i++) {
+		const struct conf_route *r = &a->routes.item[i], *other = &b->routes.item[i];
+
+		destination_of_route(r, &d);
+		if (!str_eq(r->to_domain, other->to_domain) || !destination_is_of_route(&d, other))
+			return false;
+	}
+	return true;
 }
 
 bool

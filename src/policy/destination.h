@@ -38,6 +38,8 @@ unsigned destination_decide(
     const struct conf *c, struct str domain, char room[IDN_BYTES], struct destination *out);
 /* What a route decides, without the domain: next_hop is empty for mx. */
 void destination_of_route(const struct conf_route *r, struct destination *out);
+/* Do both configurations decide the same for each domain? */
+bool destination_is_unchanged(const struct conf *a, const struct conf *b);
 /* Its route names the host, so that DNS has no part in it. */
 bool destination_names_host(const struct destination *d);
 /* The words of the configuration. */

@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "queue/dispatch_attempts.h"
 #include "queue/lifetime.h"
+#include "queue/next_hop.h"
 #include "queue/outcomes.h"
 #include "queue/reports/reports.h"
 #include "queue/ticket_key.h"
@@ -59,7 +60,6 @@ send_attempt(struct dispatch_attempt *attempt, const struct spool_content *conte
 	struct delivery *delivery = attempt->delivery;
 	struct schedule_info info;
 	struct message_deliver m = {.attempt_id = attempt->number,
-	    .domain = delivery_domain(delivery),
 	    .envelope = content->envelope,
 	    .header = content->header,
 	    .body_in_file = content->fd >= 0,
@@ -73,6 +73,7 @@ send_attempt(struct dispatch_attempt *attempt, const struct spool_content *conte
 	buf_init(&numbers, NUMBERS_BYTES_MAX);
 	list_numbers(attempt, &numbers);
 	schedule_explain(q->schedule, &delivery->sched, &info);
+	m.next_hop = info.next_hop;
 	m.destination = info.destination;
 	m.numbers = buf_str(&numbers);
 	ok = q->relay && channel_send(q->relay->channel, MESSAGE_DELIVER, &m, content->fd) == 0;
@@ -120,6 +121,11 @@ begin_delivery(struct queue *q, struct delivery *delivery)
 	int64_t now = clock_ms();
 	struct dispatch_attempt *attempt;
 
+	if (next_hop_is_former(q, delivery)) {
+		schedule_finished(q->schedule, &delivery->sched, SCHEDULE_UNKNOWN, NULL, now);
+		queue_schedule(q, delivery, delivery->sched.due_ms);
+		return;
+	}
 	if (!lifetime_may_begin(delivery->sched.expires_ms, delivery->unanswered_ms, now)) {
 		expire_overdue_delivery(q, delivery, now);
 		return;
@@ -137,23 +143,23 @@ struct dispatch_destination_query {
 	struct request request;
 	struct queue *queue;
 	size_t n;
-	char domain[];
+	char next_hop[];
 };
 
-/* A domain whose query failed is asked for again later, as after a failure of DNS. */
+/* A next hop whose query failed is asked for again later, as after a failure of DNS. */
 static void
 destination_unanswered(const struct dispatch_destination_query *query, enum request_end end)
 {
-	struct str domain = str_make(query->domain, query->n);
+	struct str next_hop = str_make(query->next_hop, query->n);
 	struct queue *q = query->queue;
 	struct smtp_status status =
-	    smtp_status_make(451, "4.4.3", "The route could not be found in time");
+	    smtp_status_make(451, "4.4.3", "The destination could not be found in time");
 	struct schedule_answer answer = {STR_NULL, &status, 0};
 	char text[REQUEST_TEXT_BYTES];
 
-	log_warn("no route to %.*s is known, it is asked for again later: %s", STR_ARG(domain),
-	    request_text("relay", &query->request, end, text));
-	schedule_answered(q->schedule, domain, &answer, clock_ms());
+	log_warn("the hosts of %.*s are not known, they are asked for again later: %s",
+	    STR_ARG(next_hop), request_text("relay", &query->request, end, text));
+	schedule_answered(q->schedule, next_hop, &answer, clock_ms());
 }
 
 /* When relay is lost no query is answered: dispatch_relay_lost repeats all of them. */
@@ -162,14 +168,14 @@ dispatch_destination_answered(enum request_end end, const struct channel_packet 
 {
 	struct dispatch_destination_query *query = arg;
 	struct queue *q = query->queue;
-	struct str domain = str_make(query->domain, query->n);
+	struct str next_hop = str_make(query->next_hop, query->n);
 	const struct message_destination *m;
 	struct schedule_answer answer;
 
 	if (end == REQUEST_ANSWERED) {
 		m = &p->message->destination;
 		answer = (struct schedule_answer){m->destination, &m->status, m->ttl_s};
-		schedule_answered(q->schedule, domain, &answer, clock_ms());
+		schedule_answered(q->schedule, next_hop, &answer, clock_ms());
 	} else if (end != REQUEST_LOST) {
 		destination_unanswered(query, end);
 	}
@@ -179,14 +185,14 @@ dispatch_destination_answered(enum request_end end, const struct channel_packet 
 }
 
 static void
-ask_destination(struct queue *q, struct str domain)
+ask_destination(struct queue *q, struct str next_hop)
 {
-	struct message_destination_ask m = {.domain = domain};
-	struct dispatch_destination_query *query = mem_new(sizeof *query + domain.n);
+	struct message_destination_ask m = {.next_hop = next_hop};
+	struct dispatch_destination_query *query = mem_new(sizeof *query + next_hop.n);
 
 	query->queue = q;
-	query->n = domain.n;
-	memcpy(query->domain, domain.p, domain.n);
+	query->n = next_hop.n;
+	memcpy(query->next_hop, next_hop.p, next_hop.n);
 	LIST_INSERT_HEAD(&q->destination_queries, query, link);
 	request_init(&query->request, dispatch_destination_answered, query);
 	request_ask(&query->request, q->relay->channel, MESSAGE_DESTINATION_ASK, &m);
@@ -197,7 +203,7 @@ do_schedule_step(struct queue *q, const struct schedule_step *step)
 {
 	switch (step->act) {
 	case SCHEDULE_RESOLVE:
-		ask_destination(q, step->domain);
+		ask_destination(q, step->next_hop);
 		break;
 	case SCHEDULE_DELIVER:
 		begin_delivery(q, (struct delivery *)step->delivery);
@@ -277,7 +283,7 @@ dispatch_relay_running(struct queue *q, const struct message_running *m)
 		attempt->expected++;
 	}
 	schedule_remove(q->schedule, &delivery->sched);
-	schedule_running(q->schedule, &delivery->sched, delivery_domain(delivery), m->destination);
+	schedule_running(q->schedule, &delivery->sched, m->next_hop, m->destination);
 }
 
 void

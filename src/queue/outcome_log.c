@@ -19,8 +19,8 @@ outcome_log_other_side(struct log_line *l, const struct message_result *m)
 	log_str(l, "mx", m->address.n ? str_of(mx) : m->host);
 	log_str(l, "src", m->source);
 	log_str(l, "tls", m->tls);
-	if (m->route)
-		log_num(l, "route", m->route);
+	if (m->destination.n)
+		log_str(l, "destination", m->destination);
 }
 
 static void

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "ipc/message.h"
 
-/* mx=, src=, tls= and route= */
+/* mx=, src=, tls= and destination= */
 void outcome_log_other_side(struct log_line *l, const struct message_result *m);
 /* The message was deleted during the attempt, and the host accepted it all the same. */
 void outcome_log_deleted(const struct message_result *m);

@@ -285,25 +285,28 @@ take_late_outcome(struct queue *q, struct queued_message *e, const struct messag
 	queue_finish_message(q, e);
 }
 
-/* Relay stops and has not begun the attempt. */
-static bool
-outcome_is_relay_stopping(const struct message_result *m)
+/* Why relay did not begin an attempt that it could read; NULL: it could not read it. */
+static const char *
+outcome_put_back(const struct message_result *m)
 {
-	return str_eq(m->reason, STR("stopping"));
+	if (str_eq(m->reason, STR("stopping")))
+		return "relay_stops";
+	return str_eq(m->reason, STR("reloading")) ? "reload" : NULL;
 }
 
-/* Relay could not read the message or the recipients of the attempt, or it is about to stop: that
- * does not count as an attempt. */
+/* Relay could not read the message or the recipients of the attempt, or has not begun it: that does
+ * not count as an attempt. */
 static void
 attempt_not_understood(struct dispatch_attempt *attempt, const struct message_result *m)
 {
+	const char *put_back = outcome_put_back(m);
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	status_updates_acknowledge(attempt->queue, m->attempt_id, m->id, m->recipient);
 	if (!m->is_last)
 		return;
-	if (outcome_is_relay_stopping(m)) {
-		dispatch_attempt_requeue(attempt, "relay_stops");
+	if (put_back) {
+		dispatch_attempt_requeue(attempt, put_back);
 		return;
 	}
 	log_error("relay could not read attempt %llu of message %s: %s; it is tried again later",
@@ -397,7 +400,9 @@ decide_all_outcomes(struct queue *q, struct delivery *delivery, const struct mes
 void
 outcomes_unsent(struct queue *q, struct delivery *delivery, const struct schedule_step *step)
 {
-	struct message_result m = {.reason = step->destination.n ? STR("site_away") : STR("dns")};
+	bool is_away = step->destination.n > 0;
+	struct message_result m = {.reason = is_away ? STR("destination_away") : STR("dns"),
+	    .destination = is_away ? step->destination : step->next_hop};
 
 	if (step->status)
 		m.status = *step->status;

@@ -22,6 +22,7 @@
 #include "queue/intake_files.h"
 #include "queue/intake_room.h"
 #include "queue/lost_content.h"
+#include "queue/next_hop.h"
 #include "queue/queue_internal.h"
 #include "queue/queue_peers.h"
 #include "queue/queue_sizes.h"
@@ -72,7 +73,7 @@ queue_schedule(struct queue *q, struct delivery *delivery, int64_t due_ms)
 	if (delivery->open == 0 || delivery->message->is_held ||
 	    delivery->sched.state != DELIVERY_IDLE)
 		return;
-	schedule_add(q->schedule, &delivery->sched, delivery_domain(delivery), clock_ms());
+	schedule_add(q->schedule, &delivery->sched, next_hop_of(q, delivery), clock_ms());
 }
 
 void
@@ -118,6 +119,7 @@ queue_finish_message(struct queue *q, struct queued_message *e)
 	queue_admin_message_gone(q, e);
 	reports_message_removed(q, e);
 	expiry_message_removed(q, e);
+	next_hop_message_removed(q, e);
 	queued_remove(&q->queued, &e);
 }
 
@@ -310,6 +312,7 @@ ensure_queue_state(struct role *r)
 	TAILQ_INIT(&q->admin_commands);
 	queued_init(&q->queued);
 	dispatch_init(q);
+	next_hop_init(q, r->base);
 	dispatch_deadlines_init(q, dispatch_attempt_give_up);
 	expiry_init(q, r->base);
 	intake_init(q);
@@ -408,6 +411,7 @@ reload_queue_conf(struct role *r, const struct conf *before)
 	if (before->queue.lifetime_ms != r->conf->queue.lifetime_ms)
 		TAILQ_FOREACH(e, &q->queued.messages, link)
 			queue_update_lifetime(q, e);
+	next_hop_reload(q, before);
 	reports_configure(q);
 	queue_wake(q);
 }
@@ -447,6 +451,7 @@ end_queue_role(struct role *r)
 	spool_close(&q->spool);
 	fsio_free(&q->io);
 	dispatch_clear(q);
+	next_hop_clear(q);
 	dispatch_deadlines_clear(q);
 	expiry_clear(q);
 	intake_room_clear(q);

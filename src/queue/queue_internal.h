@@ -69,6 +69,11 @@ struct queue {
 	struct event *watch_event; /* checks the threads of the spool */
 	struct queued_messages queued;
 	struct schedule *schedule;
+	struct {
+		struct map *by_domain;         /* texts of destinations */
+		struct queued_message *cursor; /* the next one to be decided anew, or NULL */
+		struct event *event;
+	} next_hops;
 	struct rate_limits *rate_limits;
 	struct limit_store *limits; /* these rate_limits, or another store */
 	LIST_HEAD(, queue_peer) peers;

@@ -76,14 +76,15 @@ attempt_report_result(
 	    .status = r->status,
 	    .reason = str_of(r->reason),
 	    .took_ms = clock_mono_ms() - attempt->began_ms,
+	    .destination = attempt->deliver.destination,
 	    .is_last = is_last,
 	    .dsn_passed_on = r->dsn_passed_on,
 	    .was_ready = attempt->was_ready,
 	    .is_delivered = r->is_delivered,
 	};
 
-	if (attempt->destination)
-		m.route = (uint16_t)attempt->destination->resolved.route_number;
+	if (attempt->destination && attempt->destination->resolved.name[0])
+		m.destination = str_of(attempt->destination->resolved.name);
 	fill_result_host(attempt, address, &m);
 	pending_results_add(attempt->context->results, attempt->context->queue, &m);
 }
@@ -203,6 +204,11 @@ attempt_got_destination(struct cached_destination *destination, void *arg)
 
 	attempt->lookup = NULL;
 	attempt->destination = destination;
+	if (destination->lacks_credentials) {
+		attempt_decline(attempt->context, &attempt->deliver, -1, attempt_reloading());
+		attempt_drop(attempt);
+		return;
+	}
 	if (destination->resolved.status.code) {
 		attempt_finish(
 		    attempt, &destination->resolved.status, destination->resolved.reason);
@@ -217,13 +223,13 @@ void
 attempt_find_destination(struct attempt *attempt)
 {
 	struct cached_destination *destination =
-	    destination_cache_get(attempt->context->destinations, attempt->deliver.domain);
+	    destination_cache_get(attempt->context->destinations, attempt->deliver.next_hop);
 
 	if (destination)
 		attempt_got_destination(destination, attempt);
 	else
 		attempt->lookup = destination_cache_lookup(attempt->context->destinations,
-		    attempt->deliver.domain, attempt_got_destination, attempt);
+		    attempt->deliver.next_hop, attempt_got_destination, attempt);
 }
 
 /* ---- 2. the connection ---- */
@@ -232,16 +238,14 @@ static void
 attempt_got_addresses(const struct resolver_answer *a, void *arg)
 {
 	struct attempt *attempt = arg;
-	const char *host = host_iterator_host(&attempt->hosts);
+	const struct resolved_destination *resolved = &attempt->destination->resolved;
 
 	attempt->query = NULL;
 	host_iterator_got_addresses(&attempt->hosts, a);
 	if (attempt->hosts.lacks_route_host)
-		route_host_log_missing(
-		    &attempt->context->route_hosts, &attempt->destination->resolved, host);
+		route_host_log_missing(&attempt->context->route_hosts, resolved);
 	else if (a->outcome == RESOLVER_FOUND)
-		route_host_log_found(
-		    &attempt->context->route_hosts, &attempt->destination->resolved, host);
+		route_host_log_found(&attempt->context->route_hosts, resolved);
 	attempt_next_host(attempt);
 }
 
@@ -257,7 +261,7 @@ connect_host(struct attempt *attempt)
 	struct smtp_connection_options options = {
 	    .base = attempt->context->base,
 	    .destination = attempt->destination,
-	    .tls = tls_trust_for(attempt->context->tls_trust, attempt->destination->resolved.route),
+	    .tls = tls_trust_for(attempt->context->tls_trust, &attempt->destination->resolved.to),
 	    .host = host_iterator_host(&attempt->hosts),
 	    .address = host_iterator_address(&attempt->hosts),
 	    .tls_level = host_iterator_tls(&attempt->hosts),
@@ -360,10 +364,10 @@ continue_attempt(struct attempt *attempt, enum smtp_client_step how)
 	}
 	end = *smtp_client_end(attempt->connection->client);
 	if (strcmp(end.reason ? end.reason : "", REASON_AUTH) == 0)
-		log_warn("relay: login at %s[%s] for route %u: %s; check the route's username, "
-		         "password and ca_file",
+		log_warn("relay: login at %s[%s] for %s: %s; check the username, password and "
+		         "ca_file of the route",
 		    attempt->connection->host, attempt->connection->address,
-		    attempt->destination->resolved.route_number, end.status.text);
+		    attempt->destination->resolved.name, end.status.text);
 	if (attempt->is_late || attempt->is_cancelled || end.has_no_content) {
 		attempt_finish(attempt, &end.status, end.reason);
 		return;
@@ -423,6 +427,7 @@ attempts_report_running(struct attempt_context *context, struct channel *queue)
 		    .id = attempt->envelope.id,
 		    .numbers = str_make((const char *)attempt->numbers,
 		        attempt->source.count * sizeof *attempt->numbers),
+		    .next_hop = attempt->deliver.next_hop,
 		    .destination = attempt->deliver.destination};
 
 		if (channel_send(queue, MESSAGE_RUNNING, &m, -1) != 0)
@@ -466,7 +471,7 @@ attempts_stop(struct attempt_context *context)
 		next = LIST_NEXT(attempt, link);
 		if (attempt->is_sending)
 			continue;
-		attempt_decline(context, &attempt->deliver, -1);
+		attempt_decline(context, &attempt->deliver, -1, attempt_stopping());
 		attempt_drop(attempt);
 	}
 }

@@ -19,7 +19,7 @@ copy_message(struct attempt *attempt, const struct message_deliver *m)
 {
 	attempt->deliver = *m;
 	attempt->deliver.destination = arena_str(&attempt->arena, m->destination);
-	attempt->deliver.domain = arena_str(&attempt->arena, m->domain);
+	attempt->deliver.next_hop = arena_str(&attempt->arena, m->next_hop);
 	attempt->deliver.envelope = arena_str(&attempt->arena, m->envelope);
 	attempt->deliver.numbers = arena_str(&attempt->arena, m->numbers);
 	attempt->deliver.header = arena_str(&attempt->arena, m->header);
@@ -112,14 +112,31 @@ new_attempt_file(struct attempt_context *context, struct msgid id, int fd)
 	return fd >= 0 ? async_io_file_new(context->disk, fd, id) : NULL;
 }
 
+struct attempt_declined
+attempt_stopping(void)
+{
+	return (struct attempt_declined){
+	    smtp_status_make(
+	        451, "4.3.2", "the sending system is stopping, the message is tried again later"),
+	    REASON_STOPPING};
+}
+
+struct attempt_declined
+attempt_reloading(void)
+{
+	return (struct attempt_declined){
+	    smtp_status_make(451, "4.3.5", "the configuration of the sending system is changing"),
+	    REASON_RELOADING};
+}
+
 void
-attempt_decline(struct attempt_context *context, const struct message_deliver *m, int fd)
+attempt_decline(struct attempt_context *context, const struct message_deliver *m, int fd,
+    struct attempt_declined why)
 {
 	struct message_result r = {.attempt_id = m->attempt_id,
 	    .ticket = m->ticket,
-	    .status = smtp_status_make(
-	        451, "4.3.2", "the sending system is stopping, the message is tried again later"),
-	    .reason = STR(REASON_STOPPING),
+	    .status = why.status,
+	    .reason = str_of(why.reason),
 	    .is_last = true};
 	struct async_io_file *file = new_attempt_file(context, (struct msgid){.number = 0}, fd);
 

@@ -114,17 +114,16 @@ connection_pool_open(struct connection_pool *pool, const struct smtp_connection_
 	return connection;
 }
 
-/* The configuration and the route determine port, source address, TLS level and login; the
- * destination determines the host names.  So a connection that was made for weaker rules is not
- * used for stricter ones.  If the host has sent something or closed the connection and the loop has
- * not handled that yet, the connection is not used: the pending input would be read as the reply to
+/* The name of the destination has the hosts, port, TLS and login; the configuration has the
+ * password and the authorities.  So a connection that was made for weaker rules is not used for
+ * stricter ones.  If the host has sent something or closed the connection and the loop has not
+ * handled that yet, the connection is not used: the pending input would be read as the reply to
  * MAIL. */
 static bool
 connection_is_reusable(
     const struct smtp_connection *connection, const struct cached_destination *destination)
 {
 	return connection->destination->conf == destination->conf &&
-	       connection->destination->resolved.route == destination->resolved.route &&
 	       (connection->destination == destination ||
 	           strcmp(connection->destination->resolved.name, destination->resolved.name) ==
 	               0) &&

@@ -11,7 +11,7 @@
 struct destination_cache {
 	struct resolver *resolver; /* owned by the role */
 	struct conf *conf;
-	struct map *destinations; /* domain -> struct cached_destination */
+	struct map *destinations; /* text -> struct cached_destination */
 };
 
 struct destination_cache_lookup {
@@ -20,8 +20,7 @@ struct destination_cache_lookup {
 	destination_cache_fn *fn;
 	void *arg;
 	struct conf *conf;
-	char *domain;
-	char ascii[256];
+	char *text, *room;
 	struct resolved_destination resolved;
 };
 
@@ -41,11 +40,14 @@ cached_destination_drop(struct cached_destination **p)
 	if (!destination || --destination->references)
 		return;
 	conf_drop(&destination->conf);
+	mem_free(destination->room);
 	mem_free(destination);
 }
 
+/* The texts of resolved->to are parsed again, into room of its own. */
 static struct cached_destination *
-cached_destination_new(const struct resolved_destination *resolved, struct conf *conf)
+cached_destination_new(
+    struct str text, const struct resolved_destination *resolved, struct conf *conf)
 {
 	size_t bytes = offsetof(struct resolved_destination, hosts) +
 	               resolved->count * sizeof resolved->hosts[0];
@@ -56,6 +58,10 @@ cached_destination_new(const struct resolved_destination *resolved, struct conf 
 	destination->references = 1;
 	destination->conf = conf_keep(conf);
 	destination->until_ms = clock_mono_ms() + (int64_t)resolved->ttl_s * 1000;
+	destination->room = mem_new(text.n + 1);
+	if (destination_parse(text, destination->room, &destination->resolved.to))
+		destination->lacks_credentials = !destination_find_credentials(
+		    conf, &destination->resolved.to, &destination->password);
 	return destination;
 }
 
@@ -78,37 +84,42 @@ forget_destinations(struct destination_cache *cache)
 }
 
 static struct cached_destination *
-cache_destination(struct destination_cache *cache, struct str domain,
+cache_destination(struct destination_cache *cache, struct str text,
     const struct resolved_destination *resolved, struct conf *conf)
 {
-	struct cached_destination *destination = cached_destination_new(resolved, conf), *before;
+	struct cached_destination *destination = cached_destination_new(text, resolved, conf);
+	struct cached_destination *before;
 
 	if (map_count(cache->destinations) >= DESTINATION_CACHE_MAX)
 		forget_destinations(cache);
-	before = map_put(cache->destinations, domain, cached_destination_keep(destination));
+	before = map_put(cache->destinations, text, cached_destination_keep(destination));
 	cached_destination_drop(&before);
 	return destination;
 }
 
 struct cached_destination *
-destination_cache_get(struct destination_cache *cache, struct str domain)
+destination_cache_get(struct destination_cache *cache, struct str text)
 {
-	struct cached_destination *destination = map_get(cache->destinations, domain);
+	struct cached_destination *destination = map_get(cache->destinations, text);
 	struct resolved_destination resolved;
-	char ascii[256];
+	char *room;
 
 	if (destination && destination->until_ms > clock_mono_ms())
 		return cached_destination_keep(destination);
-	if (resolved_begin(&resolved, cache->conf, domain, ascii) == RESOLVED_NEEDS_MX)
-		return NULL;
-	return cache_destination(cache, domain, &resolved, cache->conf);
+	destination = NULL;
+	room = mem_new(text.n + 1);
+	if (resolved_begin(&resolved, text, room) == RESOLVED_COMPLETE)
+		destination = cache_destination(cache, text, &resolved, cache->conf);
+	mem_free(room);
+	return destination;
 }
 
 static void
 free_destination_lookup(struct destination_cache_lookup *lookup)
 {
 	conf_drop(&lookup->conf);
-	mem_free(lookup->domain);
+	mem_free(lookup->text);
+	mem_free(lookup->room);
 	mem_free(lookup);
 }
 
@@ -116,23 +127,24 @@ static void
 destination_got_mx(const struct resolver_answer *answer, void *arg)
 {
 	struct destination_cache_lookup *lookup = arg;
+	struct str text = str_of(lookup->text);
 	struct cached_destination *destination;
 	destination_cache_fn *fn = lookup->fn;
 	void *fn_arg = lookup->arg;
 
-	resolved_take_mx(&lookup->resolved, lookup->conf->hostname, str_of(lookup->ascii), answer);
+	resolved_take_mx(&lookup->resolved, lookup->conf->hostname, answer);
 	if (lookup->conf == lookup->cache->conf)
-		destination = cache_destination(
-		    lookup->cache, str_of(lookup->domain), &lookup->resolved, lookup->conf);
+		destination =
+		    cache_destination(lookup->cache, text, &lookup->resolved, lookup->conf);
 	else
-		destination = cached_destination_new(&lookup->resolved, lookup->conf);
+		destination = cached_destination_new(text, &lookup->resolved, lookup->conf);
 	free_destination_lookup(lookup);
 	fn(destination, fn_arg);
 }
 
 struct destination_cache_lookup *
 destination_cache_lookup(
-    struct destination_cache *cache, struct str domain, destination_cache_fn *fn, void *arg)
+    struct destination_cache *cache, struct str text, destination_cache_fn *fn, void *arg)
 {
 	struct destination_cache_lookup *lookup = MEM_NEW(struct destination_cache_lookup);
 
@@ -140,12 +152,12 @@ destination_cache_lookup(
 	lookup->fn = fn;
 	lookup->arg = arg;
 	lookup->conf = conf_keep(cache->conf);
-	lookup->domain = mem_text(domain.p, domain.n);
-	if (resolved_begin(&lookup->resolved, lookup->conf, domain, lookup->ascii) !=
-	    RESOLVED_NEEDS_MX)
+	lookup->text = mem_text(text.p, text.n);
+	lookup->room = mem_new(text.n + 1);
+	if (resolved_begin(&lookup->resolved, text, lookup->room) != RESOLVED_NEEDS_MX)
 		die("relay: a lookup of a destination that needs no DNS");
-	lookup->query =
-	    resolver_ask_mx(cache->resolver, str_of(lookup->ascii), destination_got_mx, lookup);
+	lookup->query = resolver_ask_mx(
+	    cache->resolver, lookup->resolved.to.next_hop, destination_got_mx, lookup);
 	return lookup;
 }
 
@@ -171,7 +183,7 @@ destination_cache_lookup_host(const struct destination_cache *cache,
 {
 	struct str host_name = str_of(host->name);
 
-	if (host->destination->route->via != VIA_MX)
+	if (destination_names_host(&host->destination->to))
 		return resolver_ask_named(cache->resolver, host_name, fn, arg);
 	return resolver_ask_addresses(cache->resolver, host_name, fn, arg);
 }

@@ -1,7 +1,7 @@
 /*
- * destination_cache: finds the destination of a domain by configuration and DNS, and keeps it as
- * long as its time to live allows.  Cached destinations are counted, and each keeps the
- * configuration that it was made with.
+ * destination_cache: finds the hosts of a destination by DNS, and keeps the answer that the queue
+ * got as long as its time to live allows, so that a delivery uses the same one.  Cached
+ * destinations are counted, and each keeps the configuration that has its credentials.
  */
 #ifndef RELAY_DESTINATION_CACHE_H
 #define RELAY_DESTINATION_CACHE_H
@@ -15,8 +15,12 @@ enum { DESTINATION_CACHE_MAX = 4096 };
 
 struct cached_destination {
 	unsigned references;
-	int64_t until_ms;                     /* of clock_mono_ms(): valid until then */
-	struct conf *conf;                    /* the configuration that contains resolved.route */
+	int64_t until_ms;    /* of clock_mono_ms(): valid until then */
+	struct conf *conf;   /* the configuration that contains the password */
+	struct str password; /* of resolved.to.login */
+	/* the configuration has not what the destination refers to: a reload is under way */
+	bool lacks_credentials;
+	char *room;                           /* of the texts of resolved.to */
 	struct resolved_destination resolved; /* allocated only up to resolved.count hosts */
 };
 
@@ -43,14 +47,13 @@ void destination_cache_free(struct destination_cache **cache);
 void destination_cache_reset(
     struct destination_cache *cache, struct resolver *resolver, struct conf *conf);
 
-/* Returns a destination that is cached or needs no DNS, with a reference for the caller.  NULL: use
- * destination_cache_lookup. */
-struct cached_destination *destination_cache_get(
-    struct destination_cache *cache, struct str domain);
+/* Returns the destination with this text if it is cached or needs no DNS, with a reference for the
+ * caller.  NULL: use destination_cache_lookup. */
+struct cached_destination *destination_cache_get(struct destination_cache *cache, struct str text);
 /* Looks up a destination that destination_cache_get did not have.  fn is called later, from the
  * loop. */
 struct destination_cache_lookup *destination_cache_lookup(
-    struct destination_cache *cache, struct str domain, destination_cache_fn *fn, void *arg);
+    struct destination_cache *cache, struct str text, destination_cache_fn *fn, void *arg);
 /* Cancels a lookup: fn is not called.  NULL is allowed; the pointer is set to NULL. */
 void destination_cache_cancel(struct destination_cache_lookup **lookup);
 /* Looks up the addresses of one host of a destination.  The hosts file is used only for a host that

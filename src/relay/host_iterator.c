@@ -75,7 +75,7 @@ host_iterator_address(const struct host_iterator *it)
 static bool
 leads_to_private_network(const struct host_iterator *it, const struct resolver_address *a)
 {
-	return !it->destination->allow_private &&
+	return !it->destination->to.allow_private &&
 	       !address_filter_is_public((const struct sockaddr *)&a->sa);
 }
 
@@ -88,9 +88,9 @@ add_usable_address(struct host_iterator *it, const struct resolver_address *a)
 		return;
 	*to = *a;
 	if (to->sa.ss_family == AF_INET)
-		((struct sockaddr_in *)&to->sa)->sin_port = htons(it->destination->port);
+		((struct sockaddr_in *)&to->sa)->sin_port = htons(it->destination->to.port);
 	else
-		((struct sockaddr_in6 *)&to->sa)->sin6_port = htons(it->destination->port);
+		((struct sockaddr_in6 *)&to->sa)->sin6_port = htons(it->destination->to.port);
 	it->address_count++;
 }
 
@@ -113,7 +113,7 @@ leads_to_own_address(const struct host_iterator *it, const struct resolver_answe
 {
 	enum own_address_answer answer = OWN_ADDRESS_NO;
 
-	if (!it->is_own || it->destination->allow_private)
+	if (!it->is_own || it->destination->to.allow_private)
 		return OWN_ADDRESS_NO;
 	for (size_t i = 0; i < a->count && answer == OWN_ADDRESS_NO; i++) {
 		const struct sockaddr *sa = (const struct sockaddr *)&a->addresses[i].sa;
@@ -157,7 +157,7 @@ note_no_usable_address(struct host_iterator *it, const struct resolver_answer *a
 {
 	struct smtp_status s;
 
-	it->lacks_route_host = it->destination->route->via != VIA_MX;
+	it->lacks_route_host = destination_names_host(&it->destination->to);
 	if (it->lacks_route_host)
 		s = route_host_unknown(it);
 	else if (a->count)
@@ -222,10 +222,10 @@ host_iterator_step(struct host_iterator *it)
 		/* only the operator or the sender may write a numeric address: an MX must be a
 		 * name */
 		bool may_be_numeric =
-		    it->destination->is_literal || it->destination->route->via != VIA_MX;
+		    it->destination->is_literal || destination_names_host(&it->destination->to);
 
 		if (!resolved_numeric_address(
-		        str_of(host_iterator_host(it)), it->destination->port, &numeric))
+		        str_of(host_iterator_host(it)), it->destination->to.port, &numeric))
 			return HOST_ITERATOR_NEEDS_ADDRESSES;
 		if (may_be_numeric) {
 			take_numeric_address(it, &numeric);
@@ -243,7 +243,7 @@ host_iterator_step(struct host_iterator *it)
 enum smtp_client_tls
 host_iterator_tls(const struct host_iterator *it)
 {
-	switch (it->destination->route->tls) {
+	switch (it->destination->to.tls) {
 	case ROUTE_TLS_NONE:
 		return SMTP_CLIENT_TLS_NEVER;
 	case ROUTE_TLS_IMPLICIT:
@@ -258,8 +258,8 @@ host_iterator_tls(const struct host_iterator *it)
 static bool
 may_retry_in_plaintext(const struct host_iterator *it)
 {
-	return it->destination->route->tls == ROUTE_TLS_OPPORTUNISTIC && !it->in_plaintext &&
-	       it->destination->route->username.n == 0;
+	return it->destination->to.tls == ROUTE_TLS_OPPORTUNISTIC && !it->in_plaintext &&
+	       it->destination->to.login.n == 0;
 }
 
 void

@@ -43,8 +43,9 @@ copy_result_text(struct str *s, char **to)
 static struct pending_result *
 new_pending_result(const struct message_result *m)
 {
-	struct pending_result *result = mem_new(
-	    sizeof *result + m->reason.n + m->host.n + m->address.n + m->source.n + m->tls.n);
+	struct pending_result *result =
+	    mem_new(sizeof *result + m->reason.n + m->host.n + m->address.n + m->source.n +
+	            m->tls.n + m->destination.n);
 	char *to = result->text;
 
 	result->m = *m;
@@ -53,6 +54,7 @@ new_pending_result(const struct message_result *m)
 	copy_result_text(&result->m.address, &to);
 	copy_result_text(&result->m.source, &to);
 	copy_result_text(&result->m.tls, &to);
+	copy_result_text(&result->m.destination, &to);
 	return result;
 }
 

@@ -27,6 +27,8 @@
 #define REASON_LOCAL "local"
 #define REASON_DAMAGED "damaged"   /* the body differs from what was stored */
 #define REASON_STOPPING "stopping" /* relay is stopping; the attempt was not started */
+#define REASON_RELOADING                                                                           \
+	"reloading" /* relay and queue have different configurations; not started */
 
 /* The reason for another host's reply to MAIL, RCPT, DATA or the final dot. */
 const char *reason_of_reply(const struct smtp_status *s);

@@ -19,7 +19,6 @@ struct relay_destination_query {
 	LIST_ENTRY(relay_destination_query) link;
 	struct relay *relay;
 	uint64_t call;
-	char *domain;
 	struct destination_cache_lookup *lookup;
 };
 
@@ -48,11 +47,9 @@ relay_state_of(struct role *role)
 /* ---- destinations ---- */
 
 static void
-answer_destination(
-    struct relay *r, uint64_t call, struct str domain, const struct cached_destination *destination)
+answer_destination(struct relay *r, uint64_t call, const struct cached_destination *destination)
 {
 	struct message_destination m = {
-	    .domain = domain,
 	    .destination = str_of(destination->resolved.name),
 	    .ttl_s = destination->resolved.ttl_s,
 	    .status = destination->resolved.status,
@@ -67,7 +64,6 @@ free_destination_query(struct relay_destination_query *q)
 {
 	destination_cache_cancel(&q->lookup);
 	LIST_REMOVE(q, link);
-	mem_free(q->domain);
 	mem_free(q);
 }
 
@@ -77,30 +73,29 @@ destination_query_answered(struct cached_destination *destination, void *arg)
 	struct relay_destination_query *q = arg;
 
 	q->lookup = NULL;
-	answer_destination(q->relay, q->call, str_of(q->domain), destination);
+	answer_destination(q->relay, q->call, destination);
 	cached_destination_drop(&destination);
 	free_destination_query(q);
 }
 
 static void
-handle_destination_query(struct relay *r, uint64_t call, struct str domain)
+handle_destination_query(struct relay *r, uint64_t call, struct str text)
 {
 	struct cached_destination *destination =
-	    destination_cache_get(r->context.destinations, domain);
+	    destination_cache_get(r->context.destinations, text);
 	struct relay_destination_query *q;
 
 	if (destination) {
-		answer_destination(r, call, domain, destination);
+		answer_destination(r, call, destination);
 		cached_destination_drop(&destination);
 		return;
 	}
 	q = MEM_NEW(struct relay_destination_query);
 	q->relay = r;
 	q->call = call;
-	q->domain = mem_text(domain.p, domain.n);
 	LIST_INSERT_HEAD(&r->queries, q, link);
-	q->lookup = destination_cache_lookup(
-	    r->context.destinations, domain, destination_query_answered, q);
+	q->lookup =
+	    destination_cache_lookup(r->context.destinations, text, destination_query_answered, q);
 }
 
 /* ---- the queue ---- */
@@ -130,11 +125,11 @@ on_relay_queue_packet(struct channel *c, const struct channel_packet *p, void *a
 		report_to_queue(r, p->call);
 		break;
 	case MESSAGE_DESTINATION_ASK:
-		handle_destination_query(r, p->call, p->message->destination_ask.domain);
+		handle_destination_query(r, p->call, p->message->destination_ask.next_hop);
 		break;
 	case MESSAGE_DELIVER:
 		if (r->role->is_stopping)
-			attempt_decline(&r->context, &p->message->deliver, fd);
+			attempt_decline(&r->context, &p->message->deliver, fd, attempt_stopping());
 		else
 			attempt_begin(&r->context, &p->message->deliver, fd);
 		fd = -1;

@@ -1,6 +1,6 @@
 /*
- * resolved_destination: the rules of RFC 5321 section 5.1 and RFC 7505 (null MX): first the route,
- * then the MX records, then the name for the queue.
+ * resolved_destination: the rules of RFC 5321 section 5.1 and RFC 7505 (null MX).  The name is the
+ * text of the destination with its hosts, sorted, in place of the next hop.
  */
 #include "relay/resolved_destination.h"
 
@@ -13,7 +13,6 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "net/endpoint.h"
-#include "policy/idn.h"
 #include "relay/reason.h"
 
 enum { RESOLVED_NAMES_MAX = RESOLVED_HOSTS_MAX * 257 + 40, HASH_BYTES = 32, HASH_SHOWN = 16 };
@@ -71,19 +70,7 @@ add_host_names(const struct resolved_destination *d, struct buf *out)
 			buf_addf(out, "%s%s", i ? "," : "", names[i]);
 }
 
-/* Only one route can be the fallback route, so its destinations need no route number. */
-static void
-add_destination_kind(const struct resolved_destination *d, struct buf *out)
-{
-	if (d->route->via != VIA_MX)
-		buf_addf(out, "route:%u:", d->route_number);
-	else if (d->route->to_domain.n)
-		buf_addf(out, "mx%u:", d->route_number);
-	else
-		buf_addz(out, "mx:");
-}
-
-/* A name that is too long is replaced by the name of one host and a hash of all hosts. */
+/* A name that is too long is replaced by the name of one host and a hash of the whole. */
 static void
 shorten_destination_name(const struct resolved_destination *d, struct buf *text)
 {
@@ -94,7 +81,7 @@ shorten_destination_name(const struct resolved_destination *d, struct buf *text)
 	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, text->p, text->n, hash) < 0)
 		die("relay: no SHA-256");
 	buf_reset(text);
-	add_destination_kind(d, text);
+	buf_addf(text, "%s:", destination_transport_name(&d->to));
 	buf_adds(text, str_upto(str_of(d->hosts[0].name), RESOLVED_NAME_BYTES - 80));
 	buf_addf(text, "+%zu:", d->count - 1);
 	encode_hex(text, str_make((char *)hash, HASH_SHOWN));
@@ -103,25 +90,27 @@ shorten_destination_name(const struct resolved_destination *d, struct buf *text)
 static void
 set_destination_name(struct resolved_destination *d)
 {
-	struct buf text;
+	struct destination with_hosts = d->to;
+	struct buf hosts, text;
 
-	buf_init(&text, RESOLVED_NAMES_MAX);
-	add_destination_kind(d, &text);
-	add_host_names(d, &text);
+	buf_init(&hosts, RESOLVED_NAMES_MAX);
+	buf_init(&text, DESTINATION_TEXT_MAX);
+	add_host_names(d, &hosts);
+	with_hosts.next_hop = buf_str(&hosts);
+	destination_format(&with_hosts, &text);
 	shorten_destination_name(d, &text);
 	memcpy(d->name, text.p, text.n);
 	d->name[text.n] = '\0';
+	buf_clear(&hosts);
 	buf_clear(&text);
 }
 
-/* ---- the route ---- */
+/* ---- the next hop ---- */
 
 static void
 use_route_host(struct resolved_destination *d)
 {
-	add_destination_host(d, d->route->host, 0);
-	/* the operator named this host: it may be in the local network */
-	d->allow_private = true;
+	add_destination_host(d, d->to.next_hop, 0);
 	d->ttl_s = RESOLVED_FIXED_TTL_S;
 	set_destination_name(d);
 }
@@ -133,7 +122,7 @@ use_address_literal(struct resolved_destination *d, struct str inner)
 	char text[INET6_ADDRSTRLEN_];
 	uint16_t port;
 
-	if (!resolved_numeric_address(inner, d->port, &address)) {
+	if (!resolved_numeric_address(inner, d->to.port, &address)) {
 		set_unroutable(d,
 		    smtp_status_make(501, "5.1.3", "the address literal is not valid"), REASON_DNS);
 		return;
@@ -145,30 +134,36 @@ use_address_literal(struct resolved_destination *d, struct str inner)
 	set_destination_name(d);
 }
 
+static enum resolved_need
+begin_mx(struct resolved_destination *d)
+{
+	struct str domain = d->to.next_hop;
+
+	if (domain.n && domain.p[0] == '[') {
+		use_address_literal(d, str_from(str_upto(domain, domain.n - 1), 1));
+		return RESOLVED_COMPLETE;
+	}
+	if (domain.n && domain.n < IDN_BYTES && str_is_ascii(domain))
+		return RESOLVED_NEEDS_MX;
+	set_unroutable(
+	    d, smtp_status_make(550, "5.1.2", "the domain name is not valid"), REASON_DNS);
+	return RESOLVED_COMPLETE;
+}
+
 enum resolved_need
-resolved_begin(
-    struct resolved_destination *d, const struct conf *conf, struct str domain, char ascii_out[256])
+resolved_begin(struct resolved_destination *d, struct str text, char *room)
 {
 	memset(d, 0, offsetof(struct resolved_destination, hosts));
 	d->reason = REASON_NONE;
-	ascii_out[0] = '\0';
-	if (domain.n == 0 || (domain.p[0] != '[' && !idn_to_ascii(domain, ascii_out))) {
-		d->route = routing_find_route(conf, domain);
-		set_unroutable(
-		    d, smtp_status_make(550, "5.1.2", "the domain name is not valid"), REASON_DNS);
+	if (!destination_parse(text, room, &d->to)) {
+		d->to = (struct destination){.transport = VIA_MX};
+		set_unroutable(d, smtp_status_make(451, "4.3.0", "the destination cannot be read"),
+		    REASON_LOCAL);
 		return RESOLVED_COMPLETE;
 	}
-	d->route = routing_find_route(conf, ascii_out[0] ? str_of(ascii_out) : domain);
-	d->route_number = routing_route_number(conf, d->route);
-	d->port = routing_port(d->route);
-	d->allow_private = d->route->allow_private;
-	if (d->route->via != VIA_MX) {
-		use_route_host(d);
-		return RESOLVED_COMPLETE;
-	}
-	if (domain.p[0] != '[')
-		return RESOLVED_NEEDS_MX;
-	use_address_literal(d, str_from(str_upto(domain, domain.n - 1), 1));
+	if (!destination_names_host(&d->to))
+		return begin_mx(d);
+	use_route_host(d);
 	return RESOLVED_COMPLETE;
 }
 
@@ -202,9 +197,10 @@ is_null_mx(const struct resolver_answer *a)
 }
 
 static void
-take_mx_set(struct resolved_destination *d, struct str own_hostname, struct str domain,
-    const struct resolver_answer *a)
+take_mx_set(
+    struct resolved_destination *d, struct str own_hostname, const struct resolver_answer *a)
 {
+	struct str domain = d->to.next_hop;
 	uint32_t limit = own_preference(a, own_hostname);
 
 	for (size_t i = 0; i < a->count; i++)
@@ -226,9 +222,10 @@ take_mx_set(struct resolved_destination *d, struct str own_hostname, struct str 
 
 /* Section 5.1: without MX the domain's own address counts as an MX of preference 0. */
 static void
-use_implicit_mx(
-    struct resolved_destination *d, struct str own_hostname, struct str domain, uint32_t ttl_s)
+use_implicit_mx(struct resolved_destination *d, struct str own_hostname, uint32_t ttl_s)
 {
+	struct str domain = d->to.next_hop;
+
 	if (str_ieq(domain, own_hostname)) {
 		set_unroutable(d,
 		    smtp_status_make(
@@ -243,9 +240,11 @@ use_implicit_mx(
 }
 
 void
-resolved_take_mx(struct resolved_destination *d, struct str own_hostname, struct str domain,
-    const struct resolver_answer *a)
+resolved_take_mx(
+    struct resolved_destination *d, struct str own_hostname, const struct resolver_answer *a)
 {
+	struct str domain = d->to.next_hop;
+
 	switch (a->outcome) {
 	case RESOLVER_FOUND:
 		if (is_null_mx(a))
@@ -254,10 +253,10 @@ resolved_take_mx(struct resolved_destination *d, struct str own_hostname, struct
 			        556, "5.1.10", "%.*s accepts no mail (null MX)", STR_ARG(domain)),
 			    REASON_DNS);
 		else
-			take_mx_set(d, own_hostname, domain, a);
+			take_mx_set(d, own_hostname, a);
 		break;
 	case RESOLVER_NO_DATA:
-		use_implicit_mx(d, own_hostname, domain, a->ttl_s);
+		use_implicit_mx(d, own_hostname, a->ttl_s);
 		break;
 	case RESOLVER_NO_NAME:
 		set_unroutable(d,

@@ -1,6 +1,6 @@
 /*
- * route_host_log: a small table that is searched from its start.  An entry is a route number, the
- * hash of a host name and the time of its log line.
+ * route_host_log: a small table that is searched from its start.  An entry is the hash of the
+ * name of a destination, and the time of its log line.
  */
 #include "relay/route_host_log.h"
 
@@ -12,14 +12,12 @@ enum { ROUTE_HOST_LOG_REPEAT_MS = 60 * 60 * 1000 };
 
 /* NULL: there is no entry. */
 static struct route_host_log_record *
-route_host_log_find(
-    struct route_host_log *log, const struct resolved_destination *destination, uint64_t host)
+route_host_log_find(struct route_host_log *log, uint64_t destination)
 {
 	for (size_t i = 0; i < ROUTE_HOST_LOG_MAX; i++) {
 		struct route_host_log_record *entry = &log->entries[i];
 
-		if (entry->at_ms && entry->route == destination->route_number &&
-		    entry->host == host)
+		if (entry->at_ms && entry->destination == destination)
 			return entry;
 	}
 	return NULL;
@@ -37,33 +35,31 @@ route_host_log_oldest(struct route_host_log *log)
 }
 
 void
-route_host_log_missing(
-    struct route_host_log *log, const struct resolved_destination *destination, const char *host)
+route_host_log_missing(struct route_host_log *log, const struct resolved_destination *destination)
 {
-	uint64_t hash = map_hash(str_of(host));
-	struct route_host_log_record *entry = route_host_log_find(log, destination, hash);
+	uint64_t hash = map_hash(str_of(destination->name));
+	struct route_host_log_record *entry = route_host_log_find(log, hash);
 	int64_t now_ms = clock_mono_ms();
 
 	if (entry && now_ms - entry->at_ms < ROUTE_HOST_LOG_REPEAT_MS)
 		return;
 	if (!entry)
 		entry = route_host_log_oldest(log);
-	*entry = (struct route_host_log_record){destination->route_number, hash, now_ms};
-	log_error("relay: route %u: the host %s has no address, neither in dns.hosts_file nor in "
-	          "DNS: its mail is deferred",
-	    destination->route_number, host);
+	*entry = (struct route_host_log_record){hash, now_ms};
+	log_error("relay: destination %s: the host %.*s has no address, neither in dns.hosts_file "
+	          "nor in DNS: its mail is deferred",
+	    destination->name, STR_ARG(destination->to.next_hop));
 }
 
 void
-route_host_log_found(
-    struct route_host_log *log, const struct resolved_destination *destination, const char *host)
+route_host_log_found(struct route_host_log *log, const struct resolved_destination *destination)
 {
 	struct route_host_log_record *entry =
-	    route_host_log_find(log, destination, map_hash(str_of(host)));
+	    route_host_log_find(log, map_hash(str_of(destination->name)));
 
 	if (!entry)
 		return;
 	entry->at_ms = 0;
-	log_info(
-	    "relay: route %u: the host %s has an address again", destination->route_number, host);
+	log_info("relay: destination %s: the host %.*s has an address again", destination->name,
+	    STR_ARG(destination->to.next_hop));
 }

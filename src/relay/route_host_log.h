@@ -1,5 +1,5 @@
 /*
- * route_host_log: logs hosts of routes that have no address: once an hour for each route and host,
+ * route_host_log: logs hosts of routes that have no address: once an hour for each destination,
  * however many deliveries fail for it, and once more when the host has an address again.
  */
 #ifndef RELAY_ROUTE_HOST_LOG_H
@@ -15,17 +15,16 @@ enum { ROUTE_HOST_LOG_MAX = 64 }; /* beyond that the oldest entry is forgotten *
 /* Starts as zeros; needs no clean-up. */
 struct route_host_log {
 	struct route_host_log_record {
-		unsigned route;
-		uint64_t host; /* hash of the host name */
-		int64_t at_ms; /* monotonic; 0: none */
+		uint64_t destination; /* hash of its name */
+		int64_t at_ms;        /* monotonic; 0: none */
 	} entries[ROUTE_HOST_LOG_MAX];
 };
 
-/* A delivery ended because this host has no address. */
+/* A delivery ended because the host that the route names has no address. */
 void route_host_log_missing(
-    struct route_host_log *log, const struct resolved_destination *destination, const char *host);
+    struct route_host_log *log, const struct resolved_destination *destination);
 /* The host has an address. */
 void route_host_log_found(
-    struct route_host_log *log, const struct resolved_destination *destination, const char *host);
+    struct route_host_log *log, const struct resolved_destination *destination);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * route_test: reports in rows which way mail for an address would go, and sends no mail: first the
- * route, then each host with the addresses that DNS gives now.  host_iterator.c decides whether a
- * delivery is possible, and with which status it would end otherwise.
+ * route_test: decides the destination of an address as the queue does, sends no mail, and reports
+ * in rows: first the route, then each host with the addresses that DNS gives now.  host_iterator.c
+ * decides whether a delivery is possible, and with which status it would end otherwise.
  */
 #include "base/mem.h"
 #include "mail/mail_address.h"
@@ -18,7 +18,7 @@ struct route_test {
 	struct relay *relay;
 	uint64_t call;
 	char *address;
-	char *domain;
+	unsigned route_number;
 	struct destination_cache_lookup *lookup;
 	struct resolver_query *query;
 	struct cached_destination *destination;
@@ -35,7 +35,6 @@ route_test_free(struct route_test *test)
 	cached_destination_drop(&test->destination);
 	LIST_REMOVE(test, link);
 	mem_free(test->address);
-	mem_free(test->domain);
 	mem_free(test);
 }
 
@@ -84,7 +83,7 @@ address_refusal_text(const struct resolved_destination *resolved, const struct r
 {
 	const struct sockaddr *sa = (const struct sockaddr *)&a->sa;
 
-	if (resolved->allow_private)
+	if (resolved->to.allow_private)
 		return "";
 	if (!address_filter_is_public(sa))
 		return "(private)";
@@ -181,8 +180,8 @@ test_next_host(struct route_test *test)
 	} else if (test->host_index == resolved->count) {
 		status = host_iterator_status(&test->hosts, &reason);
 		finish_route_test_with(test, &status);
-	} else if (resolved_numeric_address(
-	               str_of(resolved->hosts[test->host_index].name), resolved->port, &numeric)) {
+	} else if (resolved_numeric_address(str_of(resolved->hosts[test->host_index].name),
+	               resolved->to.port, &numeric)) {
 		send_host_row(test, &(struct resolver_answer){
 		                .outcome = RESOLVER_FOUND, .addresses = &numeric, .count = 1});
 	} else {
@@ -207,17 +206,38 @@ route_test_got_destination(struct cached_destination *destination, void *arg)
 	buf_init(&values, ROW_BYTES_MAX);
 	message_values_add(&values, "row", STR("route"));
 	message_values_add(&values, "address", str_of(test->address));
-	message_values_add_number(&values, "route", resolved->route_number);
-	message_values_add(&values, "via", str_of(routing_via_name(resolved->route->via)));
-	message_values_add(&values, "tls", str_of(routing_tls_name(resolved->route->tls)));
-	message_values_add_number(&values, "port", resolved->port);
-	message_values_add(&values, "site", str_of(resolved->name));
+	message_values_add_number(&values, "route", test->route_number);
+	message_values_add(&values, "via", str_of(destination_transport_name(&resolved->to)));
+	message_values_add(&values, "tls", str_of(destination_tls_name(&resolved->to)));
+	message_values_add_number(&values, "port", resolved->to.port);
+	message_values_add(&values, "destination", str_of(resolved->name));
 	send_route_test_row(test, &values);
 	buf_clear(&values);
 	if (resolved->status.code == 0)
 		test_next_host(test);
 	else
 		finish_route_test_with(test, &resolved->status);
+}
+
+static void
+find_tested_destination(struct route_test *test, struct str domain)
+{
+	struct destination_cache *cache = test->relay->context.destinations;
+	struct destination to;
+	struct cached_destination *found;
+	char room[IDN_BYTES];
+	struct buf text;
+
+	test->route_number = destination_decide(destination_cache_conf(cache), domain, room, &to);
+	buf_init(&text, DESTINATION_TEXT_MAX);
+	destination_format(&to, &text);
+	found = destination_cache_get(cache, buf_str(&text));
+	if (found)
+		route_test_got_destination(found, test);
+	else
+		test->lookup = destination_cache_lookup(
+		    cache, buf_str(&text), route_test_got_destination, test);
+	buf_clear(&text);
 }
 
 /* As at RCPT: <postmaster> has no domain, all other addresses must have one.  A domain alone is
@@ -246,7 +266,6 @@ route_test_begin(struct relay *r, uint64_t call, struct str text)
 {
 	struct route_test *test = MEM_NEW(struct route_test);
 	struct str domain, postmaster = r->role->conf->postmaster;
-	struct cached_destination *destination;
 	const char *why;
 
 	if (str_ieq(text, STR("postmaster")) && postmaster.n)
@@ -259,13 +278,5 @@ route_test_begin(struct relay *r, uint64_t call, struct str text)
 		finish_route_test(test, 64, str_of(why));
 		return;
 	}
-	test->domain = mem_text(domain.p, domain.n);
-	for (char *p = test->domain; *p; p++)
-		*p = char_lower(*p);
-	destination = destination_cache_get(r->context.destinations, str_of(test->domain));
-	if (destination)
-		route_test_got_destination(destination, test);
-	else
-		test->lookup = destination_cache_lookup(r->context.destinations,
-		    str_of(test->domain), route_test_got_destination, test);
+	find_tested_destination(test, domain);
 }

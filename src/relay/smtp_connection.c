@@ -15,10 +15,10 @@
 
 enum { QUIT_LINGER_MS = 2000 };
 
-static const struct conf_route *
-route_of_connection(const struct smtp_connection *connection)
+static const struct destination *
+destination_of_connection(const struct smtp_connection *connection)
 {
-	return connection->destination->resolved.route;
+	return &connection->destination->resolved.to;
 }
 
 /* ---- after each step of the client ---- */
@@ -255,12 +255,12 @@ smtp_client_options_of(const struct smtp_connection *connection, bool without_ch
 
 	return (struct smtp_client_options){
 	    .hostname = c->hostname,
-	    .is_lmtp = route_of_connection(connection)->via == VIA_LMTP,
-	    .check_loop = route_of_connection(connection)->via == VIA_MX,
+	    .is_lmtp = destination_of_connection(connection)->transport == VIA_LMTP,
+	    .check_loop = destination_of_connection(connection)->transport == VIA_MX,
 	    .without_chunking = without_chunking,
 	    .tls = connection->tls_level,
-	    .username = route_of_connection(connection)->username,
-	    .password = route_of_connection(connection)->password,
+	    .username = destination_of_connection(connection)->login,
+	    .password = connection->destination->password,
 	    .timeouts = {c->timeouts.greeting_ms, c->timeouts.ehlo_ms, c->timeouts.mail_ms,
 	        c->timeouts.rcpt_ms, c->timeouts.data_ms, c->timeouts.body_ms,
 	        c->timeouts.final_ms},
@@ -349,11 +349,11 @@ smtp_connection_tls(const struct smtp_connection *connection)
 	};
 
 	if (connection->is_secure)
-		return words[route_of_connection(connection)->tls][0];
+		return words[destination_of_connection(connection)->tls][0];
 	if (connection->state == SMTP_CONNECTION_SECURING)
-		return words[route_of_connection(connection)->tls][2];
+		return words[destination_of_connection(connection)->tls][2];
 	/* in plaintext: by the route, after TLS failed, or because the host does not offer TLS */
 	return connection->tls_level == SMTP_CLIENT_TLS_NEVER || connection->messages
 	           ? "none"
-	           : words[route_of_connection(connection)->tls][1];
+	           : words[destination_of_connection(connection)->tls][1];
 }

@@ -21,10 +21,9 @@ struct tls_trust {
 };
 
 static bool
-route_must_verify(const struct conf_route *r)
+tls_must_verify(int64_t tls)
 {
-	return r->tls == ROUTE_TLS_VERIFY || r->tls == ROUTE_TLS_IMPLICIT ||
-	       r->tls == ROUTE_TLS_STARTTLS;
+	return tls == ROUTE_TLS_VERIFY || tls == ROUTE_TLS_IMPLICIT || tls == ROUTE_TLS_STARTTLS;
 }
 
 static struct tls_trust_anchor *
@@ -60,7 +59,7 @@ static void
 add_trust_anchor(struct tls_trust *trust, const struct role *role, const struct conf_route *r,
     const struct tls_trust *before)
 {
-	bool must_verify = route_must_verify(r);
+	bool must_verify = tls_must_verify(r->tls);
 	struct tls_client *client;
 	struct tls_trust_anchor *anchor;
 
@@ -109,10 +108,10 @@ tls_trust_free(struct tls_trust **trust)
 }
 
 struct tls_client *
-tls_trust_for(const struct tls_trust *trust, const struct conf_route *route)
+tls_trust_for(const struct tls_trust *trust, const struct destination *to)
 {
 	struct tls_trust_anchor *anchor =
-	    find_trust_anchor(trust, route->ca_file, route_must_verify(route));
+	    find_trust_anchor(trust, to->ca_file, tls_must_verify(to->tls));
 
 	return anchor ? anchor->client : NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "ipc/role.h"
 #include "net/tls_credentials.h"
+#include "policy/destination.h"
 
 struct tls_trust;
 
@@ -15,7 +16,7 @@ struct tls_trust;
 struct tls_trust *tls_trust_new(const struct role *role, const struct tls_trust *before);
 /* Connections keep their own reference of the credentials. */
 void tls_trust_free(struct tls_trust **trust);
-/* The credentials for a route; NULL: its CA file could not be loaded. */
-struct tls_client *tls_trust_for(const struct tls_trust *trust, const struct conf_route *route);
+/* The credentials for a destination; NULL: its CA file could not be loaded. */
+struct tls_client *tls_trust_for(const struct tls_trust *trust, const struct destination *to);
 
 #endif

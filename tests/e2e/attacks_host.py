@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """attacks_host: receiving hosts that flood, stall, drop, dribble and lie in each phase, all at once: every
-recipient gets an outcome in time, the relay's memory is bounded, other sites do not wait, reports are well formed."""
+recipient gets an outcome in time, the relay's memory is bounded, other destinations do not wait, reports are well formed."""
 import email
 import os
 import re
@@ -131,7 +131,7 @@ def relay_kb():
 
 @tap.case
 def all_at_once():
-    """39 hostile hosts at once: each recipient has an outcome in time, and other sites do not wait"""
+    """39 hostile hosts at once: each recipient has an outcome in time, and other destinations do not wait"""
     session = load.Session(gate)
     session.send("warm-up")
     sink.wait(1)
@@ -144,7 +144,7 @@ def all_at_once():
     session.close()
     number = reply.split("Queued as ")[1].split()[0]
     gate.wait_log(rf"deliver id={number}\.1 status=sent", 3)
-    print(f"# the good site had its message after {time.monotonic() - began:.2f} s", flush=True)
+    print(f"# the good destination had its message after {time.monotonic() - began:.2f} s", flush=True)
     wrong = []
     for name, (_, outcome) in hosts.items():
         try:

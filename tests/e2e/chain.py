@@ -41,7 +41,7 @@ def through_both():
     received = messages()[0].get_all("Received")
     assert len(received) == 2, received
     assert "by outer.example.com" in received[0] and "by inner.example.com" in received[1], received
-    inner.wait_log("deliver .*status=sent .*tls=verify route=1 ")
+    inner.wait_log(r"deliver .*status=sent .*tls=verify destination=smarthost:localhost;port=\d+;tls=starttls;ca=\S+;login=")
     outer.wait_log("mech=SCRAM-SHA-256")
     assert not inner.queue()
 

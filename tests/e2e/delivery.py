@@ -250,10 +250,10 @@ def smarthost():
         other.add_user()
         other.send(recipients=("bob@example.net",))
         smart.wait(1)
-        other.wait_log("status=sent .*tls=verify route=1 ")
+        other.wait_log(rf"status=sent .*tls=verify destination=smarthost:localhost;port={smart.port};tls=implicit;ca=\S+;login=gate ")
         assert "mail=" in smart.envelope(1)
         other.send(recipients=("bob@example.org",))
-        other.wait_log(r"status=deferred reason=tls .*dsn=4.7.5 .*mx=localhost\[.*tls=verify:handshake route=2 ")
+        other.wait_log(r"status=deferred reason=tls .*dsn=4.7.5 .*mx=localhost\[.*tls=verify:handshake destination=smarthost:localhost;port=\d+;tls=implicit;login=gate ")
         assert smart.count() == 1
     finally:
         other.stop()

@@ -43,7 +43,7 @@ def at_the_start():
     """trust anchor and CA file below a directory of mode 0700"""
     gate.send()
     first.wait(1)
-    gate.wait_log("deliver .*status=sent .*tls=verify route=1 delay=")
+    gate.wait_log(r"deliver .*status=sent .*tls=verify destination=mx:mx.example.net;port=\d+;tls=verify;ca=\S+;private=yes delay=")
     gate.wait_log(r"accept .*rcpts=1 bytes=\d+ msgid=<[^ <>]+>$")
     gate.wait_log(r"auth ok .*tls=TLSv1\.3 mech=")
 

@@ -112,9 +112,10 @@ add_reply(struct queue *q, const struct queued_message *e, uint32_t number,
 		add_row_text(out, "reply", "");
 	/* not tried itself: an attempt for another message found the destination unreachable */
 	if (!is_known && info->status)
-		d.reason = STR("site_away");
+		d.reason = STR("destination_away");
 	add_reason(q, e, number, d.reason, out);
-	message_values_add(out, "site", info->destination);
+	message_values_add(
+	    out, "destination", info->destination.n ? info->destination : info->next_hop);
 	add_attempt(&d, out);
 }
 
@@ -331,7 +332,7 @@ admin_format_status(struct queue *q, struct buf *out)
 	message_values_add_number(out, "held", s.held);
 	add_seconds(out, "oldest_s", s.oldest_ms);
 	message_values_add_number(out, "running", s.schedule.running);
-	message_values_add_number(out, "sites", s.schedule.destinations);
+	message_values_add_number(out, "destinations", s.schedule.destinations);
 	message_values_add_number(out, "bytes", s.bytes);
 	message_values_add_number(out, "set_aside", s.spool.set_aside);
 	message_values_add_number(out, "unremoved", s.spool.unremoved);

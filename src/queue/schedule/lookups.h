@@ -1,12 +1,12 @@
 /*
- * lookups: which domain relay is to look up next.  When the name servers of a domain do not answer,
- * its lookup stays open for as long as relay tries; therefore open lookups are slots too, and users
- * have shares of them.  For next_hops.c.
+ * lookups: which next hop relay is to look up next.  When the name servers of a domain do not
+ * answer, its lookup stays open for as long as relay tries; therefore open lookups are slots too,
+ * and users have shares of them.  For next_hops.c.
  *
  * The rule.  At most SCHED_LOOKUPS_MAX are open.  A user may have another one opened while twice
  * the number of its open lookups is less than the number of free slots: alone it has a third of
  * all, and others always find room.  The user with the fewest open lookups is first, then the one
- * whose turn is longest ago; the domains of one user are in the order in which they were needed.
+ * whose turn is longest ago; those of one user are in the order in which they were needed.
  */
 #ifndef QUEUE_SCHEDULE_LOOKUPS_H
 #define QUEUE_SCHEDULE_LOOKUPS_H
@@ -20,7 +20,7 @@ enum { SCHED_LOOKUPS_MAX = 1024 };
 
 struct sched_lookup_queue;
 
-/* Embedded in a domain. */
+/* Embedded in a next hop. */
 struct sched_lookup {
 	TAILQ_ENTRY(sched_lookup) link;
 	struct sched_lookup_queue *queue; /* waits in it, or is open and counted there; or NULL */

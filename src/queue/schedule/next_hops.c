@@ -1,5 +1,5 @@
 /*
- * next_hops: see the header.
+ * next_hops: those with a step to do are in a list; an answer ends with its timer.
  */
 #include "queue/schedule/next_hops.h"
 
@@ -60,14 +60,14 @@ sched_next_hops_unlist_first(struct sched_next_hops *all)
 }
 
 struct sched_next_hop *
-sched_next_hops_get(struct sched_next_hops *all, struct str domain)
+sched_next_hops_get(struct sched_next_hops *all, struct str name)
 {
-	struct sched_next_hop *d = map_get(all->by_name, domain);
+	struct sched_next_hop *d = map_get(all->by_name, name);
 
 	if (!d) {
 		d = MEM_NEW(struct sched_next_hop);
 		d->timer.kind = all->timer_kind;
-		d->name = str_make(mem_text(domain.p, domain.n), domain.n);
+		d->name = str_make(mem_text(name.p, name.n), name.n);
 		map_put(all->by_name, d->name, d);
 	}
 	return d;
@@ -89,7 +89,7 @@ count_delayed(struct sched_next_hops *all, int64_t change)
 	all->delayed += (size_t)change;
 	/* a value below zero has wrapped around */
 	if (all->delayed > all->asking)
-		die("domains: more deliveries are counted as delayed than wait");
+		die("next_hops: more deliveries are counted as delayed than wait");
 }
 
 void
@@ -166,7 +166,7 @@ sched_next_hops_next_lookup(struct sched_next_hops *all)
 void
 sched_next_hops_push(struct sched_next_hops *all, struct sched_delivery *p)
 {
-	struct sched_next_hop *d = p->domain;
+	struct sched_next_hop *d = p->next_hop;
 
 	p->state = DELIVERY_ASKING;
 	p->next = NULL;
@@ -186,7 +186,7 @@ sched_next_hops_push(struct sched_next_hops *all, struct sched_delivery *p)
 void
 sched_next_hops_pull(struct sched_next_hops *all, struct sched_delivery *p)
 {
-	struct sched_next_hop *d = p->domain;
+	struct sched_next_hop *d = p->next_hop;
 
 	if (p->previous)
 		p->previous->next = p->next;

@@ -1,6 +1,6 @@
 /*
  * sched_delivery: one delivery in the schedule.  Its owner sets user, due_ms, expires_ms and tries;
- * the rest belongs to schedule and its parts: domains, destinations and user_queues.
+ * the rest belongs to schedule and its parts: next_hops, destinations and user_queues.
  */
 #ifndef QUEUE_SCHEDULE_SCHED_DELIVERY_H
 #define QUEUE_SCHEDULE_SCHED_DELIVERY_H
@@ -15,7 +15,7 @@ struct sched_destination;
 enum sched_delivery_state {
 	DELIVERY_IDLE,    /* not in the schedule (held, new, or returned to the owner) */
 	DELIVERY_WAITING, /* until due_ms */
-	DELIVERY_ASKING,  /* due; its domain's destination is not known yet */
+	DELIVERY_ASKING,  /* due; the destination of its next hop is not known yet */
 	DELIVERY_READY,   /* due; in its user queue */
 	DELIVERY_RUNNING, /* returned by SCHEDULE_DELIVER */
 };
@@ -24,7 +24,7 @@ enum sched_delivery_state {
 struct sched_delivery {
 	struct timer timer;
 	struct sched_delivery *next, *previous;
-	struct sched_next_hop *domain;
+	struct sched_next_hop *next_hop;
 	struct user_queue *user_queue;
 	struct sched_share *share; /* RUNNING */
 	struct sched_destination *destination;

@@ -27,7 +27,7 @@ struct sched_destination {
 	uint32_t ready, running;
 	uint32_t window;     /* how many deliveries may run */
 	uint32_t failures;   /* in a row */
-	uint32_t references; /* from domains */
+	uint32_t references; /* from next hops */
 	bool is_proven;      /* it answered the last time */
 	bool is_paused;      /* no delivery begins */
 };

@@ -1,7 +1,7 @@
 /*
- * schedule: deliveries and their domains.  A delivery has one timer: its due time while it waits,
- * then its expiry, at which the pause of its destination or domain ends for it, and then the time
- * at which it is given up.  Steps for the owner are found by `todo`, a list of domains, and
+ * schedule: deliveries and their next hops.  A delivery has one timer: its due time while it waits,
+ * then its expiry, at which the pause of its destination or next hop ends for it, and then the time
+ * at which it is given up.  Steps for the owner are found by `todo`, a list of next hops, and
  * returned one at a time.
  */
 #include "queue/schedule/schedule.h"
@@ -23,7 +23,7 @@ struct schedule {
 	struct schedule_limits limits;
 	struct timers timers;
 	struct sched_destinations destinations;
-	struct sched_next_hops domains;
+	struct sched_next_hops next_hops;
 	size_t waiting;
 };
 
@@ -34,7 +34,7 @@ schedule_new(const struct schedule_limits *limits)
 
 	timers_init(&s->timers);
 	sched_destinations_init(&s->destinations, &s->timers, TIMER_DESTINATION);
-	sched_next_hops_init(&s->domains, &s->timers, &s->destinations, TIMER_NEXT_HOP);
+	sched_next_hops_init(&s->next_hops, &s->timers, &s->destinations, TIMER_NEXT_HOP);
 	schedule_configure(s, limits);
 	return s;
 }
@@ -44,7 +44,7 @@ schedule_free(struct schedule **s)
 {
 	if (!*s)
 		return;
-	sched_next_hops_clear(&(*s)->domains);
+	sched_next_hops_clear(&(*s)->next_hops);
 	sched_destinations_clear(&(*s)->destinations);
 	timers_clear(&(*s)->timers);
 	mem_free(*s);
@@ -81,13 +81,13 @@ static void
 join_destination(struct schedule *s, struct sched_delivery *p)
 {
 	p->state = DELIVERY_READY;
-	sched_destinations_push(&s->destinations, p->domain->destination, p);
+	sched_destinations_push(&s->destinations, p->next_hop->destination, p);
 }
 
 static void
 become_due(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 {
-	struct sched_next_hop *d = p->domain;
+	struct sched_next_hop *d = p->next_hop;
 
 	s->waiting--;
 	timers_set(&s->timers, &p->timer, p->expires_ms > now_ms ? p->expires_ms : now_ms);
@@ -95,9 +95,9 @@ become_due(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 		join_destination(s, p);
 		return;
 	}
-	sched_next_hops_push(&s->domains, p);
+	sched_next_hops_push(&s->next_hops, p);
 	if (d->state == SCHED_NEXT_HOP_UNKNOWN || d->state == SCHED_NEXT_HOP_REFUSED)
-		sched_next_hops_list(&s->domains, d);
+		sched_next_hops_list(&s->next_hops, d);
 }
 
 static void
@@ -112,13 +112,13 @@ wait_until_due(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 }
 
 void
-schedule_add(struct schedule *s, struct sched_delivery *p, struct str domain, int64_t now_ms)
+schedule_add(struct schedule *s, struct sched_delivery *p, struct str next_hop, int64_t now_ms)
 {
 	p->timer.kind = TIMER_DELIVERY;
 	if (!p->since_ms)
 		p->since_ms = now_ms;
-	p->domain = sched_next_hops_get(&s->domains, domain);
-	p->domain->references++;
+	p->next_hop = sched_next_hops_get(&s->next_hops, next_hop);
+	p->next_hop->references++;
 	wait_until_due(s, p, now_ms);
 }
 
@@ -131,7 +131,7 @@ leave_schedule_state(struct schedule *s, struct sched_delivery *p)
 		s->waiting--;
 		break;
 	case DELIVERY_ASKING:
-		sched_next_hops_pull(&s->domains, p);
+		sched_next_hops_pull(&s->next_hops, p);
 		break;
 	case DELIVERY_READY:
 		sched_destinations_pull(&s->destinations, p);
@@ -148,14 +148,29 @@ leave_schedule_state(struct schedule *s, struct sched_delivery *p)
 void
 schedule_remove(struct schedule *s, struct sched_delivery *p)
 {
-	struct sched_next_hop *d = p->domain;
+	struct sched_next_hop *d = p->next_hop;
 
 	if (p->state == DELIVERY_IDLE)
 		return;
 	leave_schedule_state(s, p);
-	p->domain = NULL;
+	p->next_hop = NULL;
 	d->references--;
-	sched_next_hops_free_if_unused(&s->domains, d);
+	sched_next_hops_free_if_unused(&s->next_hops, d);
+}
+
+bool
+schedule_is_to(const struct sched_delivery *p, struct str next_hop)
+{
+	return str_eq(p->next_hop->name, next_hop);
+}
+
+void
+schedule_redirect(struct schedule *s, struct sched_delivery *p, struct str next_hop, int64_t now_ms)
+{
+	if (!schedule_may_retry_now(p) || schedule_is_to(p, next_hop))
+		return;
+	schedule_remove(s, p);
+	schedule_add(s, p, next_hop, now_ms);
 }
 
 void
@@ -179,13 +194,13 @@ schedule_may_retry_now(const struct sched_delivery *p)
 void
 schedule_retry_now(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 {
-	struct sched_next_hop *d = p->domain;
+	struct sched_next_hop *d = p->next_hop;
 
 	if (!schedule_may_retry_now(p))
 		return;
 	if (d->state == SCHED_NEXT_HOP_DELAYED || d->state == SCHED_NEXT_HOP_REFUSED) {
-		sched_next_hops_forget_answer(&s->domains, d);
-		sched_next_hops_list(&s->domains, d);
+		sched_next_hops_forget_answer(&s->next_hops, d);
+		sched_next_hops_list(&s->next_hops, d);
 	}
 	p->due_ms = now_ms;
 	if (p->state == DELIVERY_WAITING) {
@@ -204,7 +219,7 @@ move_to_destination(struct schedule *s, struct sched_next_hop *d)
 	while (d->first) {
 		struct sched_delivery *p = d->first;
 
-		sched_next_hops_pull(&s->domains, p);
+		sched_next_hops_pull(&s->next_hops, p);
 		join_destination(s, p);
 	}
 }
@@ -229,23 +244,23 @@ answered_failure(struct schedule *s, struct sched_next_hop *d, const struct smtp
 	if (smtp_status_is_permanent(status)) {
 		d->state = SCHED_NEXT_HOP_REFUSED;
 	} else {
-		sched_next_hops_delay(&s->domains, d);
+		sched_next_hops_delay(&s->next_hops, d);
 		ttl = pause_ms(s, d->failures);
 	}
 	timers_set(&s->timers, &d->timer, now_ms + ttl);
-	sched_next_hops_list(&s->domains, d);
+	sched_next_hops_list(&s->next_hops, d);
 }
 
 void
 schedule_answered(
-    struct schedule *s, struct str domain, const struct schedule_answer *answer, int64_t now_ms)
+    struct schedule *s, struct str next_hop, const struct schedule_answer *answer, int64_t now_ms)
 {
-	struct sched_next_hop *d = map_get(s->domains.by_name, domain);
+	struct sched_next_hop *d = map_get(s->next_hops.by_name, next_hop);
 	int64_t ttl = ttl_ms(answer->ttl_s);
 
 	if (!d)
 		return;
-	sched_next_hops_forget_answer(&s->domains, d);
+	sched_next_hops_forget_answer(&s->next_hops, d);
 	if (answer->destination.n == 0) {
 		answered_failure(s, d, answer->status, ttl, now_ms);
 		return;
@@ -299,13 +314,13 @@ schedule_finished(struct schedule *s, struct sched_delivery *p, enum schedule_ou
 
 void
 schedule_running(
-    struct schedule *s, struct sched_delivery *p, struct str domain, struct str destination)
+    struct schedule *s, struct sched_delivery *p, struct str next_hop, struct str destination)
 {
 	struct sched_destination *at = sched_destinations_ref(&s->destinations, destination);
 
 	p->timer.kind = TIMER_DELIVERY;
-	p->domain = sched_next_hops_get(&s->domains, domain);
-	p->domain->references++;
+	p->next_hop = sched_next_hops_get(&s->next_hops, next_hop);
+	p->next_hop->references++;
 	p->state = DELIVERY_RUNNING;
 	sched_destinations_begin(&s->destinations, at, p);
 	sched_destinations_unref(&s->destinations, &at);
@@ -314,7 +329,7 @@ schedule_running(
 void
 schedule_relay_lost(struct schedule *s)
 {
-	sched_next_hops_ask_again(&s->domains);
+	sched_next_hops_ask_again(&s->next_hops);
 }
 
 /* ---- steps ---- */
@@ -323,27 +338,27 @@ static void
 fill_schedule_step(struct schedule_step *out, enum schedule_act act, struct sched_delivery *p,
     const struct sched_next_hop *d)
 {
-	*out = (struct schedule_step){.act = act, .delivery = p, .domain = d->name};
+	*out = (struct schedule_step){.act = act, .delivery = p, .next_hop = d->name};
 	out->status = d->status;
 }
 
-/* Returns the delivery to its owner for good.  Its domain is listed, so that its name stays valid
- * for the caller and the domain is freed later if nothing else needs it. */
+/* Returns the delivery to its owner for good.  Its next hop is listed, so that its name stays valid
+ * for the caller and the next hop is freed later if nothing else needs it. */
 static void
 return_delivery(
     struct schedule *s, struct sched_delivery *p, enum schedule_act act, struct schedule_step *out)
 {
-	fill_schedule_step(out, act, p, p->domain);
-	out->found_ms = p->domain->found_ms;
+	fill_schedule_step(out, act, p, p->next_hop);
+	out->found_ms = p->next_hop->found_ms;
 	if (p->destination) {
 		out->destination = p->destination->name;
 		out->status = p->destination->status;
 		out->found_ms = p->destination->found_ms;
 	}
-	p->domain->references--;
-	sched_next_hops_list(&s->domains, p->domain);
+	p->next_hop->references--;
+	sched_next_hops_list(&s->next_hops, p->next_hop);
 	leave_schedule_state(s, p);
-	p->domain = NULL;
+	p->next_hop = NULL;
 }
 
 static bool
@@ -370,10 +385,10 @@ delivery_timer_fired(struct schedule *s, struct sched_delivery *p, int64_t now_m
 		if (finding_counts(p, p->destination->found_ms, now_ms))
 			return true;
 		sched_destinations_retry_now(&s->destinations, p);
-	} else if (p->state == DELIVERY_ASKING && p->domain->state == SCHED_NEXT_HOP_DELAYED) {
-		if (finding_counts(p, p->domain->found_ms, now_ms))
+	} else if (p->state == DELIVERY_ASKING && p->next_hop->state == SCHED_NEXT_HOP_DELAYED) {
+		if (finding_counts(p, p->next_hop->found_ms, now_ms))
 			return true;
-		sched_next_hops_ask(&s->domains, p->domain);
+		sched_next_hops_ask(&s->next_hops, p->next_hop);
 	}
 	return false;
 }
@@ -390,7 +405,7 @@ time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 			sched_destinations_resume(&s->destinations, (struct sched_destination *)t);
 			break;
 		case TIMER_NEXT_HOP:
-			sched_next_hops_ask(&s->domains, (struct sched_next_hop *)t);
+			sched_next_hops_ask(&s->next_hops, (struct sched_next_hop *)t);
 			break;
 		case TIMER_DELIVERY:
 			if (!delivery_timer_fired(s, (struct sched_delivery *)t, now_ms))
@@ -402,9 +417,9 @@ time_step(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	return false;
 }
 
-/* One step for the first domain in todo; without one, the domain leaves the list. */
+/* One step for the first next hop in todo; without one, it leaves the list. */
 static bool
-domain_step(struct schedule *s, struct sched_next_hop *d, struct schedule_step *out)
+next_hop_step(struct schedule *s, struct sched_next_hop *d, struct schedule_step *out)
 {
 	if (d->first && d->state == SCHED_NEXT_HOP_REFUSED) {
 		return_delivery(s, d->first, SCHEDULE_REFUSE, out);
@@ -415,10 +430,10 @@ domain_step(struct schedule *s, struct sched_next_hop *d, struct schedule_step *
 		return_delivery(s, d->first, SCHEDULE_DEFER, out);
 		return true;
 	}
-	sched_next_hops_unlist_first(&s->domains);
+	sched_next_hops_unlist_first(&s->next_hops);
 	if (d->first && d->state == SCHED_NEXT_HOP_UNKNOWN)
-		sched_next_hops_look_up(&s->domains, d);
-	sched_next_hops_free_if_unused(&s->domains, d);
+		sched_next_hops_look_up(&s->next_hops, d);
+	sched_next_hops_free_if_unused(&s->next_hops, d);
 	return false;
 }
 
@@ -431,16 +446,16 @@ schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	*out = (struct schedule_step){.act = SCHEDULE_NOTHING};
 	if (time_step(s, now_ms, out))
 		return;
-	while (s->domains.todo)
-		if (domain_step(s, s->domains.todo, out))
+	while (s->next_hops.todo)
+		if (next_hop_step(s, s->next_hops.todo, out))
 			return;
-	if ((d = sched_next_hops_next_lookup(&s->domains)))
+	if ((d = sched_next_hops_next_lookup(&s->next_hops)))
 		fill_schedule_step(out, SCHEDULE_RESOLVE, NULL, d);
 	if (d || !(p = sched_destinations_take(&s->destinations)))
 		return;
 	timers_remove(&s->timers, &p->timer);
 	p->state = DELIVERY_RUNNING;
-	fill_schedule_step(out, SCHEDULE_DELIVER, p, p->domain);
+	fill_schedule_step(out, SCHEDULE_DELIVER, p, p->next_hop);
 	out->destination = p->destination->name;
 }
 
@@ -449,7 +464,7 @@ schedule_wake_ms(const struct schedule *s)
 {
 	const struct timer *first = timers_first(&s->timers);
 
-	if (s->domains.todo || sched_lookups_may_take(&s->domains.lookups) ||
+	if (s->next_hops.todo || sched_lookups_may_take(&s->next_hops.lookups) ||
 	    sched_destinations_may_take(&s->destinations))
 		return 0;
 	return first ? first->at_ms : INT64_MAX;
@@ -460,11 +475,11 @@ schedule_wake_ms(const struct schedule *s)
 void
 schedule_count(const struct schedule *s, struct schedule_totals *out)
 {
-	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->domains.asking};
+	*out = (struct schedule_totals){.waiting = s->waiting, .asking = s->next_hops.asking};
 	out->ready = s->destinations.ready;
 	out->running = s->destinations.running;
-	out->delayed = s->domains.delayed + s->destinations.ready_paused;
+	out->delayed = s->next_hops.delayed + s->destinations.ready_paused;
 	out->running_unproven = s->destinations.running_unproven;
 	out->destinations = map_count(s->destinations.by_name);
-	out->domains = map_count(s->domains.by_name);
+	out->next_hops = map_count(s->next_hops.by_name);
 }

@@ -16,7 +16,7 @@ void
 schedule_explain(
     const struct schedule *s, const struct sched_delivery *p, struct schedule_info *out)
 {
-	const struct sched_next_hop *d = p->domain;
+	const struct sched_next_hop *d = p->next_hop;
 	const struct sched_destination *destination = p->destination;
 
 	(void)s;
@@ -25,7 +25,7 @@ schedule_explain(
 		return;
 	if (!destination)
 		destination = d->destination;
-	out->domain = d->name;
+	out->next_hop = d->name;
 	if (destination)
 		out->destination = destination->name;
 	if (p->state == DELIVERY_WAITING) {

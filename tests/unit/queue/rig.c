@@ -150,13 +150,21 @@ send_config(struct rig *r)
 	int n = snprintf(text, sizeof text,
 	    "hostname = \"gw.test\"; domains = ( { name = \"example.com\"; } );\n"
 	    "limits: { per_user = \"%s\"; };\n"
-	    "queue: { %s %s };\n",
+	    "queue: { %s %s };\n"
+	    "routes: ( %s );\n",
 	    r->limits ? r->limits : "100 recipients / 1h",
-	    strstr(r->queue_conf, "minimum_free") ? "" : "minimum_free = \"0%\";", r->queue_conf);
+	    strstr(r->queue_conf, "minimum_free") ? "" : "minimum_free = \"0%\";", r->queue_conf,
+	    r->routes ? r->routes : "{ via = \"mx\"; }");
 
 	cr_assert_eq(write(fd, text, (size_t)n), n);
 	cr_assert_eq(channel_send(r->main, MESSAGE_CONFIG, &m, fd), 0);
 	close(fd);
+}
+
+void
+rig_reload_soon(struct rig *r)
+{
+	send_config(r);
 }
 
 void

@@ -51,7 +51,7 @@ struct rig_attempt {
 	uint32_t numbers[16];
 	size_t count;
 	uint32_t attempt;
-	char domain[64];
+	char next_hop[64];
 	char sender[64];
 	char to[64]; /* the first recipient */
 	enum envelope_kind kind;
@@ -63,6 +63,7 @@ struct rig {
 	struct event_base *base;
 	char directory[64];
 	const char *queue_conf; /* inside queue: { } */
+	const char *routes;     /* from a reload on; NULL: the default */
 	const char *limits;     /* of each user, from a reload on; NULL: the first ones */
 	pid_t pid;
 	struct rig_disk *disk;
@@ -136,6 +137,8 @@ void rig_begin(struct rig *r, const char *queue_conf);
 void rig_start(struct rig *r);
 /* Main sends another configuration. */
 void rig_reload(struct rig *r, const char *queue_conf);
+/* The same without waiting. */
+void rig_reload_soon(struct rig *r);
 void rig_kill(struct rig *r);
 /* With MESSAGE_STOP. */
 void rig_stop(struct rig *r);

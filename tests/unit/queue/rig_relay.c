@@ -7,8 +7,8 @@
 static void
 answer_destination(struct rig *r, const struct channel_packet *p)
 {
-	struct str domain = p->message->destination_ask.domain;
-	struct message_destination m = {.domain = domain, .destination = domain, .ttl_s = 300};
+	struct str next_hop = p->message->destination_ask.next_hop;
+	struct message_destination m = {.destination = next_hop, .ttl_s = 300};
 
 	r->asked++;
 	if (r->refuses_destinations) {
@@ -20,7 +20,7 @@ answer_destination(struct rig *r, const struct channel_packet *p)
 				 &(struct message_status){0}, -1), 0);
 		return;
 	}
-	if (str_starts(domain, STR("nx."))) {
+	if (str_starts(next_hop, STR("mx:nx."))) {
 		m.destination = STR_NULL;
 		m.status = smtp_status_make(550, "5.1.2", "No such domain");
 	}
@@ -46,7 +46,7 @@ take_attempt(struct rig *r, const struct channel_packet *p)
 	attempt->count = m->numbers.n / 4;
 	cr_assert_leq(attempt->count, 16);
 	memcpy(attempt->numbers, m->numbers.p, m->numbers.n);
-	rig_copy_text(attempt->domain, sizeof attempt->domain, m->domain);
+	rig_copy_text(attempt->next_hop, sizeof attempt->next_hop, m->next_hop);
 	rig_copy_text(attempt->sender, sizeof attempt->sender, e.sender);
 	rig_copy_text(
 	    attempt->to, sizeof attempt->to, e.recipients[attempt->numbers[0] - 1].address);
@@ -128,7 +128,8 @@ const struct rig_attempt *
 rig_attempt_for(struct rig *r, const char *domain)
 {
 	for (unsigned i = 0; i < r->attempt_count; i++)
-		if (strcmp(r->attempts[i].domain, domain) == 0)
+		if (str_starts(str_of(r->attempts[i].next_hop), STR("mx:")) &&
+		    strcmp(r->attempts[i].next_hop + 3, domain) == 0)
 			return &r->attempts[i];
 	cr_assert_fail("no job for %s", domain);
 	return NULL;

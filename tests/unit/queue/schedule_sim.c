@@ -48,8 +48,8 @@ sim_answer(struct schedule *s, const char *domain, const char *destination, int6
 	struct schedule_step step;
 
 	cr_assert_eq(sim_next(s, now_ms, &step), SCHEDULE_RESOLVE);
-	cr_assert(str_eq(step.domain, str_of(domain)));
-	schedule_answered(s, step.domain,
+	cr_assert(str_eq(step.next_hop, str_of(domain)));
+	schedule_answered(s, step.next_hop,
 	    &(struct schedule_answer){
 	        .destination = str_of(destination), .status = &sim_sent, .ttl_s = 300},
 	    now_ms);

@@ -30,9 +30,9 @@ Test(admin_format, a_message_and_its_recipients, .timeout = 60)
 	    {{"to", "a@example.net"}, {"state", "sent"}, {NULL, NULL}},
 	    {{"to", "b@example.net"}, {"state", "deferred"}, {"tries", "1"},
 	        {"reason", "greylisted"}, {"reply", "451 4.0.0 remote text 451"},
-	        {"mx", "mx.example.net"}, {"site", "example.net"}, {NULL, NULL}},
+	        {"mx", "mx.example.net"}, {"destination", "mx:example.net"}, {NULL, NULL}},
 	    {{"to", "c@example.org"}, {"state", "active"}, {"tries", "0"}, {"next", "now"},
-	        {"site", "example.org"}, {NULL, NULL}}};
+	        {"destination", "mx:example.org"}, {NULL, NULL}}};
 	static const struct expected sent[] = {{"state", "sent"}, {"reason", "none"}, {NULL, NULL}};
 	static const struct expected held[] = {{"state", "held"}, {"reason", "operator"},
 	    {"next", "held"}, {NULL, NULL}};
@@ -99,7 +99,7 @@ Test(admin_format, status_counts, .timeout = 60)
 	rig_until(&r, &r.stored, 3);
 	rig_admin(&r, "queue.status", rig_nothing);
 	cr_assert(str_eq(rig_row(&r, 0, "held"), STR("1")));
-	cr_assert(str_eq(rig_row(&r, 0, "deferred"), STR("3")), "one waits for its site");
+	cr_assert(str_eq(rig_row(&r, 0, "deferred"), STR("3")), "one waits for its destination");
 	cr_assert(str_eq(rig_row(&r, 0, "active"), STR("0")));
 	rig_admin(&r, "queue.retry", WITH("domain", "example.org"));
 	rig_attempt(&r, 3);

@@ -53,7 +53,7 @@ ask(void)
 		if (step.act == SCHEDULE_NOTHING)
 			break;
 		cr_assert_eq(step.act, SCHEDULE_RESOLVE);
-		snprintf(asked[asked_count++], DOMAIN_BYTES, "%.*s", STR_ARG(step.domain));
+		snprintf(asked[asked_count++], DOMAIN_BYTES, "%.*s", STR_ARG(step.next_hop));
 	}
 	cr_expect_gt(schedule_wake_ms(s), now, "it does not turn without a step");
 	return count;

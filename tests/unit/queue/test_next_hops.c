@@ -25,7 +25,7 @@ room_close(struct room *r)
 	timers_clear(&r->timers);
 }
 
-Test(domains, one_domain_for_each_name)
+Test(next_hops, one_domain_for_each_name)
 {
 	struct room r;
 	struct sched_next_hop *a;
@@ -39,7 +39,7 @@ Test(domains, one_domain_for_each_name)
 }
 
 /* Deliveries wait in order of arrival, wherever one leaves. */
-Test(domains, deliveries_wait_in_order)
+Test(next_hops, deliveries_wait_in_order)
 {
 	struct room r;
 	struct sched_delivery p[4] = {0};
@@ -48,7 +48,7 @@ Test(domains, deliveries_wait_in_order)
 	room_open(&r);
 	d = sched_next_hops_get(&r.all, STR("a.test"));
 	for (int i = 0; i < 4; i++) {
-		p[i].domain = d;
+		p[i].next_hop = d;
 		sched_next_hops_push(&r.all, &p[i]);
 		cr_assert_eq(p[i].state, DELIVERY_ASKING);
 	}
@@ -65,7 +65,7 @@ Test(domains, deliveries_wait_in_order)
 	room_close(&r);
 }
 
-Test(domains, are_listed_once_and_come_in_order)
+Test(next_hops, are_listed_once_and_come_in_order)
 {
 	struct room r;
 	struct sched_next_hop *a, *b;
@@ -87,7 +87,7 @@ Test(domains, are_listed_once_and_come_in_order)
 }
 
 /* The number of deliveries that wait for a delayed domain is always known. */
-Test(domains, delayed_ones_are_counted)
+Test(next_hops, delayed_ones_are_counted)
 {
 	struct room r;
 	struct sched_delivery p[3] = {0};
@@ -96,7 +96,7 @@ Test(domains, delayed_ones_are_counted)
 	room_open(&r);
 	d = sched_next_hops_get(&r.all, STR("a.test"));
 	for (int i = 0; i < 3; i++) {
-		p[i].domain = d;
+		p[i].next_hop = d;
 		if (i == 2)
 			sched_next_hops_delay(&r.all, d);
 		sched_next_hops_push(&r.all, &p[i]);
@@ -115,7 +115,7 @@ Test(domains, delayed_ones_are_counted)
 
 /* A domain that is known, listed or referenced is kept; others are freed, with their reference to a
  * destination. */
-Test(domains, are_freed_when_nothing_needs_them)
+Test(next_hops, are_freed_when_nothing_needs_them)
 {
 	struct room r;
 	struct sched_next_hop *d;

@@ -40,7 +40,7 @@ Test(reports, of_delay, .timeout = 120)
 	cr_assert_eq(rig_reports(&r), 1, "told once, over a kill");
 	rig_admin(&r, "queue.retry", rig_nothing);
 	rig_attempt(&r, 3);
-	cr_assert_str_eq(r.attempts[3].domain, "one.example");
+	cr_assert_str_eq(r.attempts[3].next_hop, "mx:one.example");
 	rig_results(&r, &r.attempts[3], 550, "mailbox");
 	report = rig_attempt(&r, 4);
 	cr_assert(strstr(report->body, "Action: failed\r\n"));

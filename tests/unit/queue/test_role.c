@@ -20,7 +20,7 @@ Test(role, commit_deliver_result_stored, .timeout = 60)
 	cr_assert(strstr(s.text, "Queued as "));
 	attempt = rig_attempt(&r, 0);
 	cr_assert_eq(attempt->count, 2, "one job for both recipients of the domain");
-	cr_assert_str_eq(attempt->domain, "example.net");
+	cr_assert_str_eq(attempt->next_hop, "mx:example.net");
 	cr_assert_str_eq(attempt->body, "Hello, world\r\n");
 	cr_assert_eq(attempt->attempt, 1);
 	rig_results(&r, attempt, 250, "none");
@@ -116,7 +116,8 @@ Test(role, results_and_running_attempts_for_a_new_queue, .timeout = 60)
 	    .ticket = r.attempts[1].ticket,
 	    .id = r.attempts[1].id,
 	    .numbers = str_make((const char *)&one, 4),
-	    .destination = STR("example.org")};
+	    .next_hop = STR("mx:example.org"),
+	    .destination = STR("mx:mx.example.org")};
 	cr_assert_eq(channel_send(r.relay, MESSAGE_RUNNING, &running, -1), 0);
 	rig_caught_up(&r);
 	rig_until(&r, &r.stored, 1);
@@ -187,7 +188,7 @@ Test(role, report_exactly_once, .timeout = 120)
 	                 .code,
 	    250);
 	rig_until(&r, &r.attempt_count, 2);
-	cr_assert_str_eq(r.attempts[0].domain, "example.net");
+	cr_assert_str_eq(r.attempts[0].next_hop, "mx:example.net");
 	report = &r.attempts[1];
 	cr_assert_eq(report->kind, ENVELOPE_REPORT);
 	cr_assert_str_eq(report->sender, "");
@@ -204,7 +205,7 @@ Test(role, report_exactly_once, .timeout = 120)
 	rig_until(&r, &r.stored, 2);
 	rig_until(&r, &r.attempt_count, 3);
 	rig_wait(&r, 100);
-	cr_assert_eq(r.attempt_count, 3, "a site that has not answered has one slot");
+	cr_assert_eq(r.attempt_count, 3, "a destination that has not answered has one slot");
 	rig_results(&r, &r.attempts[2], 250, "none");
 	rig_until(&r, &r.attempt_count, 4);
 	rig_wait(&r, 100);

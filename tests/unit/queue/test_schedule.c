@@ -100,7 +100,7 @@ Test(schedule, concurrency)
 		cr_assert_eq(totals.running, n);
 		cr_assert_leq(n, 25);
 	}
-	cr_assert_geq(n, 18, "two sites use most of it: %zu", n);
+	cr_assert_geq(n, 18, "two destinations use most of it: %zu", n);
 	cr_assert_lt(n, 25, "and leave room");
 	schedule_free(&s);
 	mem_free(p);
@@ -138,7 +138,7 @@ Test(schedule, fair_between_destinations_and_users)
 	cr_assert_geq(n, 3);
 	cr_assert_leq(n, 4);
 	cr_assert(p[1000].state == DELIVERY_RUNNING, "the user with one message");
-	cr_assert(p[1001].state == DELIVERY_RUNNING, "the site with one message");
+	cr_assert(p[1001].state == DELIVERY_RUNNING, "the destination with one message");
 	schedule_free(&s);
 	mem_free(p);
 }
@@ -267,10 +267,10 @@ Test(schedule, frees_what_is_unused)
 		schedule_finished(s, &p[i], SCHEDULE_REACHED, NULL, sim_start_ms);
 	}
 	schedule_count(s, &totals);
-	cr_assert_eq(totals.domains, 1000);
+	cr_assert_eq(totals.next_hops, 1000);
 	cr_assert_eq(sim_next(s, sim_start_ms + 300000, &step), SCHEDULE_NOTHING);
 	schedule_count(s, &totals);
-	cr_assert_eq(totals.domains, 0);
+	cr_assert_eq(totals.next_hops, 0);
 	cr_assert_eq(totals.destinations, 0);
 	cr_assert_eq(totals.running, 0);
 	schedule_free(&s);
@@ -361,11 +361,69 @@ Test(schedule, retry_now_and_remove)
 	cr_assert_eq(sim_next(s, sim_start_ms, &step), SCHEDULE_NOTHING);
 	schedule_retry_now(s, &p[1], sim_start_ms);
 	schedule_retry_now(s, &p[2], sim_start_ms);
-	cr_assert_eq(
-	    sim_drain(s, sim_start_ms, got, 3), 1, "a site that was away is probed with one");
+	cr_assert_eq(sim_drain(s, sim_start_ms, got, 3), 1,
+	    "a destination that was away is probed with one");
 	schedule_remove(s, &p[2]);
 	cr_assert_eq(p[2].state, DELIVERY_IDLE);
 	schedule_remove(s, &p[1]);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* One that waits moves, in whatever state it waits; one that runs does not. */
+Test(schedule, another_next_hop)
+{
+	struct schedule *s = sim_schedule(100, 10);
+	struct sched_delivery *p = sim_deliveries(4);
+	struct sched_delivery *got[4];
+	struct schedule_info info;
+
+	p[3].due_ms = sim_start_ms + HOUR_MS;
+	for (int i = 0; i < 4; i++)
+		schedule_add(s, &p[i], STR("a"), sim_start_ms);
+	schedule_redirect(s, &p[0], STR("a"), sim_start_ms);
+	sim_answer(s, "a", "sa", sim_start_ms);
+	cr_assert_eq(sim_drain(s, sim_start_ms, got, 4), 1);
+	cr_assert_eq(got[0], &p[0]);
+	for (int i = 0; i < 4; i++)
+		schedule_redirect(s, &p[i], STR("b"), sim_start_ms);
+	cr_assert(schedule_is_to(&p[0], STR("a")), "it runs");
+	cr_assert_eq(p[1].state, DELIVERY_ASKING);
+	cr_assert_eq(p[3].state, DELIVERY_WAITING, "not before it is due");
+	schedule_explain(s, &p[3], &info);
+	cr_assert(str_eq(info.next_hop, STR("b")));
+	cr_assert_eq(info.next_ms, sim_start_ms + HOUR_MS);
+	sim_answer(s, "b", "sb", sim_start_ms);
+	cr_assert_eq(sim_drain(s, sim_start_ms, got, 4), 1);
+	cr_assert_eq(got[0], &p[1]);
+	cr_assert(str_eq(p[1].destination->name, STR("sb")));
+	for (int i = 0; i < 4; i++)
+		schedule_remove(s, &p[i]);
+	schedule_free(&s);
+	mem_free(p);
+}
+
+/* A reload that changes every route costs little, however many wait. */
+Test(schedule, many_other_next_hops, .timeout = 60)
+{
+	enum { COUNT = 100000, DESTINATIONS = 5000 };
+	struct schedule *s = sim_schedule(500, 10);
+	struct sched_delivery *p = sim_deliveries(COUNT);
+	struct schedule_totals totals;
+	char name[32];
+
+	for (int round = 0; round < 3; round++)
+		for (int i = 0; i < COUNT; i++) {
+			snprintf(name, sizeof name, "%c%d", 'a' + round, i % DESTINATIONS);
+			if (round == 0)
+				schedule_add(s, &p[i], str_of(name), sim_start_ms);
+			else
+				schedule_redirect(s, &p[i], str_of(name), sim_start_ms);
+		}
+	schedule_count(s, &totals);
+	cr_assert_eq(totals.asking, COUNT);
+	for (int i = 0; i < COUNT; i++)
+		schedule_remove(s, &p[i]);
 	schedule_free(&s);
 	mem_free(p);
 }
@@ -375,7 +433,7 @@ Test(schedule, retry_now_and_remove)
  */
 Test(schedule, many, .timeout = 60)
 {
-	enum { COUNT = 100000, SITES = 5000 };
+	enum { COUNT = 100000, DESTINATIONS = 5000 };
 	struct schedule *s = sim_schedule(500, 10);
 	struct sched_delivery *p = sim_deliveries(COUNT);
 	size_t done = 0, steps = 0;
@@ -385,7 +443,7 @@ Test(schedule, many, .timeout = 60)
 
 	for (int i = 0; i < COUNT; i++) {
 		p[i].user = sim_users[i % 8];
-		snprintf(name, sizeof name, "d%d", i % SITES);
+		snprintf(name, sizeof name, "d%d", i % DESTINATIONS);
 		schedule_add(s, &p[i], str_of(name), now);
 	}
 	while (done < COUNT) {
@@ -399,10 +457,10 @@ Test(schedule, many, .timeout = 60)
 			cr_assert_neq(now, INT64_MAX);
 			break;
 		case SCHEDULE_RESOLVE:
-			sim_reported(s, step.domain, step.domain, &sim_sent, now);
+			sim_reported(s, step.next_hop, step.next_hop, &sim_sent, now);
 			break;
 		case SCHEDULE_DELIVER:
-			snprintf(domain, sizeof domain, "%.*s", STR_ARG(step.domain));
+			snprintf(domain, sizeof domain, "%.*s", STR_ARG(step.next_hop));
 			schedule_finished(s, step.delivery, SCHEDULE_REACHED, NULL, now);
 			if (step.delivery->tries++ == 2) {
 				done++;

@@ -38,7 +38,7 @@ Test(schedule, expiry, .timeout = 60)
 
 /* Deliveries to a destination that a first one found unreachable at sim_start_ms. */
 static struct sched_delivery *
-parcels_behind_a_dead_site(struct schedule *s, size_t count)
+deliveries_behind_a_dead_destination(struct schedule *s, size_t count)
 {
 	struct sched_delivery *p = sim_deliveries(count + 1);
 	struct schedule_step step;
@@ -89,7 +89,7 @@ pass_unreachable(struct schedule *s, int64_t until_ms, struct last_chances *out)
 Test(schedule, a_pause_ends_when_a_waiting_delivery_expires)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = parcels_behind_a_dead_site(s, 2);
+	struct sched_delivery *p = deliveries_behind_a_dead_destination(s, 2);
 	struct schedule_step step;
 	struct schedule_info info;
 
@@ -107,7 +107,7 @@ Test(schedule, a_pause_ends_when_a_waiting_delivery_expires)
 	cr_assert_eq(sim_next(s, p[0].expires_ms, &step), SCHEDULE_NOTHING);
 	schedule_finished(s, &p[0], SCHEDULE_REACHED, NULL, p[0].expires_ms);
 	cr_assert_eq(sim_next(s, p[0].expires_ms, &step), SCHEDULE_DELIVER);
-	cr_assert_eq(step.delivery, &p[1], "the site is back");
+	cr_assert_eq(step.delivery, &p[1], "the destination is back");
 	schedule_free(&s);
 	mem_free(p);
 }
@@ -116,7 +116,7 @@ Test(schedule, a_pause_ends_when_a_waiting_delivery_expires)
 Test(schedule, a_last_attempt_after_its_own_pause)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = parcels_behind_a_dead_site(s, 1);
+	struct sched_delivery *p = deliveries_behind_a_dead_destination(s, 1);
 	struct schedule_step step;
 
 	p[0].due_ms = p[0].expires_ms = sim_start_ms + 2 * MINUTE_MS;
@@ -132,7 +132,7 @@ Test(schedule, one_last_probe_for_all_that_expire, .timeout = 60)
 {
 	enum { COUNT = 8000 };
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = parcels_behind_a_dead_site(s, COUNT);
+	struct sched_delivery *p = deliveries_behind_a_dead_destination(s, COUNT);
 	struct last_chances got = {.now_ms = sim_start_ms};
 
 	for (int i = 0; i < COUNT; i++) {
@@ -152,7 +152,7 @@ Test(schedule, last_probes_are_bounded_in_time, .timeout = 60)
 {
 	enum { COUNT = 600 };
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = parcels_behind_a_dead_site(s, COUNT);
+	struct sched_delivery *p = deliveries_behind_a_dead_destination(s, COUNT);
 	struct last_chances got = {.now_ms = sim_start_ms};
 
 	for (int i = 0; i < COUNT; i++) {
@@ -172,7 +172,7 @@ Test(schedule, all_are_delivered_when_a_last_attempt_succeeds, .timeout = 60)
 {
 	enum { COUNT = 8000 };
 	struct schedule *s = sim_schedule(500, 20);
-	struct sched_delivery *p = parcels_behind_a_dead_site(s, COUNT);
+	struct sched_delivery *p = deliveries_behind_a_dead_destination(s, COUNT);
 	static struct sched_delivery *got[COUNT];
 	size_t attempts = 0, n;
 
@@ -218,7 +218,7 @@ Test(schedule, a_failure_with_a_future_time_does_not_count)
 Test(schedule, a_shorter_lifetime_ends_a_pause)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = parcels_behind_a_dead_site(s, 2);
+	struct sched_delivery *p = deliveries_behind_a_dead_destination(s, 2);
 	struct schedule_step step;
 
 	schedule_add(s, &p[0], STR("dead"), sim_start_ms);
@@ -274,7 +274,7 @@ Test(schedule, one_last_lookup_for_all_that_expire)
 Test(schedule, a_longer_lifetime_applies_while_the_destination_is_unreachable)
 {
 	struct schedule *s = sim_schedule(100, 10);
-	struct sched_delivery *p = parcels_behind_a_dead_site(s, 1);
+	struct sched_delivery *p = deliveries_behind_a_dead_destination(s, 1);
 	struct schedule_step step;
 
 	p[0].expires_ms = sim_start_ms + 2 * MINUTE_MS;

@@ -82,9 +82,9 @@ world_begin(struct world *w)
 	for (schedule_next(w->s, w->now_ms, &step); step.act != SCHEDULE_NOTHING;
 	     schedule_next(w->s, w->now_ms, &step)) {
 		if (step.act == SCHEDULE_RESOLVE) {
-			struct schedule_answer a = {.destination = step.domain, .ttl_s = 3600};
+			struct schedule_answer a = {.destination = step.next_hop, .ttl_s = 3600};
 
-			schedule_answered(w->s, step.domain, &a, w->now_ms);
+			schedule_answered(w->s, step.next_hop, &a, w->now_ms);
 		} else {
 			struct mail *m = (struct mail *)step.delivery;
 
@@ -260,17 +260,17 @@ Test(slots, a_user_alone_leaves_a_fifth)
 
 	world_open(&w, 200 + 200 * 20 + 50);
 	for (unsigned i = 0; i < 200; i++)
-		world_mail(&w, 0, "site", i);
+		world_mail(&w, 0, "host", i);
 	world_pass(&w, 2 * SECOND_MS);
 	for (unsigned i = 0; i < 200 * 20; i++)
-		world_mail(&w, 0, "site", i % 200)->takes_ms = 10 * SECOND_MS;
+		world_mail(&w, 0, "host", i % 200)->takes_ms = 10 * SECOND_MS;
 	world_pass(&w, SECOND_MS);
 	alone = world_held(&w, 0);
 	cr_assert_leq(alone, 400);
 	cr_assert_geq(alone, 350, "%zu", alone);
 	m = &w.mails[w.count];
 	for (unsigned i = 0; i < 50; i++)
-		world_mail(&w, 1, "site", i)->takes_ms = 10 * SECOND_MS;
+		world_mail(&w, 1, "host", i)->takes_ms = 10 * SECOND_MS;
 	world_begin(&w);
 	cr_assert_geq(world_held(&w, 1), 40, "%zu", world_held(&w, 1));
 	world_pass(&w, 300 * SECOND_MS);
@@ -349,7 +349,7 @@ Test(slots, a_single_slot)
 	world_open(&w, 40);
 	schedule_configure(w.s, &limits);
 	for (unsigned i = 0; i < 40; i++)
-		world_mail(&w, i % 4, "site", i % 5);
+		world_mail(&w, i % 4, "host", i % 5);
 	world_pass(&w, SECOND_MS);
 	cr_assert_eq(w.running_count, 1);
 	world_pass(&w, 4 * SECOND_MS);

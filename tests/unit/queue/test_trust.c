@@ -249,7 +249,8 @@ Test(trust, results_and_running_after_a_restart, .timeout = 60)
 	static struct rig r;
 	struct rig_attempt forged;
 	uint32_t one = 1;
-	struct message_running running = {.destination = STR("example.org"),
+	struct message_running running = {.next_hop = STR("mx:example.org"),
+	    .destination = STR("mx:mx.example.org"),
 	    .numbers = str_make((const char *)&one, sizeof one)};
 
 	open_with(&r, rig_slow, TO("a@example.net"));

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "conf/read.h"
+#include "unit/relay/routes.h"
 #include "mail/body_facts.h"
 #include "mail/envelope.h"
 #include "relay/relay.h"
@@ -232,12 +233,25 @@ grant_files(struct rig *r, const char *text)
 }
 
 void
+rig_decide_by(struct rig *r, const char *text)
+{
+	struct conf_report report;
+
+	conf_report_init(&report);
+	conf_drop(&r->conf);
+	r->conf = conf_read_text(str_of(text), &report);
+	cr_assert(r->conf, "%.*s", STR_ARG(buf_str(&report.text)));
+	conf_report_clear(&report);
+}
+
+void
 rig_configure(struct rig *r, const char *conf)
 {
 	struct message_config m = {.generation = 1};
 	int fd = memfd_create("conf", MFD_CLOEXEC);
 
 	grant_files(r, conf);
+	rig_decide_by(r, conf);
 	cr_assert_eq(write(fd, conf, strlen(conf)), (ssize_t)strlen(conf));
 	send_to_role(r, MESSAGE_CONFIG, &m, fd);
 }
@@ -326,6 +340,7 @@ rig_free(struct rig **p)
 	channel_free(&r->queue);
 	channel_free(&r->control);
 	channel_free(&r->main);
+	conf_drop(&r->conf);
 	fault_channel_free(&r->faults);
 	event_base_free(r->base);
 	mem_free(r);
@@ -350,10 +365,11 @@ body_file(size_t bytes)
 static void
 send_deliver(struct rig *r, const struct rig_mail *mail, struct envelope *e, int fd)
 {
+	char text[NEXT_HOP_ROOM];
 	struct message_deliver m = {.attempt_id = mail->attempt_id,
-	    .destination = STR("site"),
+	    .destination = STR("hosts"),
 	    .attempt = 1,
-	    .domain = str_of(mail->domain),
+	    .next_hop = next_hop_text(r->conf, str_of(mail->domain), text),
 	    .body_in_file = mail->file_bytes > 0,
 	    .header = str_of(mail->header ? mail->header : "Subject: test\r\n"),
 	    .body = str_of(mail->file_bytes ? ""
@@ -423,7 +439,9 @@ got_destination(enum request_end end, const struct channel_packet *p, void *arg)
 void
 rig_ask_destination(struct rig *r, const char *domain)
 {
-	struct message_destination_ask m = {.domain = str_of(domain)};
+	char text[NEXT_HOP_ROOM];
+	struct message_destination_ask m = {
+	    .next_hop = next_hop_text(r->conf, str_of(domain), text)};
 
 	r->has_destination = false;
 	(void)ask_pooled(r->queue, MESSAGE_DESTINATION_ASK, &m, got_destination, r);

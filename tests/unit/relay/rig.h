@@ -32,6 +32,7 @@ struct rig {
 	struct rig_result results[RIG_RESULTS_MAX];
 	/* the answer to the last request */
 	bool has_destination, is_done;
+	struct conf *conf; /* by which the test decides destinations, as the queue does */
 	char destination[400], rows[4000], done_text[400];
 	struct smtp_status destination_status;
 	enum request_end destination_end;
@@ -69,6 +70,8 @@ void rig_send(struct rig *r, const struct message_deliver *m);
 bool rig_wait(struct rig *r, size_t results);
 void rig_stored(struct rig *r, size_t index);
 void rig_ask_destination(struct rig *r, const char *domain);
+/* The next destinations are decided by this configuration, which relay does not get. */
+void rig_decide_by(struct rig *r, const char *conf);
 void rig_test_route(struct rig *r, const char *address);
 /* Runs the loop for this time. */
 void rig_idle(struct rig *r, int ms);

@@ -54,7 +54,7 @@ Test(relay_attempts, an_unreadable_one_has_results_for_all_recipients)
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct message_deliver m = {.attempt_id = i + 1,
-		    .domain = STR("host.test"),
+		    .next_hop = STR("smtp:127.0.0.1"),
 		    .numbers = cases[i].numbers,
 		    .envelope = STR("\377\377\377"),
 		    .body_in_file = cases[i].in_file};

@@ -33,13 +33,13 @@ address_text(const struct resolver_address *a)
 static void
 make_destination(struct resolved_destination *s, const struct conf *c, size_t hosts)
 {
+	static char room[NEXT_HOP_ROOM];
 	struct resolver_mx mx[4] = {
 	    {10, "mx1.test"}, {20, "mx2.test"}, {30, "mx3.test"}, {40, "mx4.test"}};
 	struct resolver_answer a = {RESOLVER_FOUND, .mx = mx, .count = hosts};
-	char ascii[256];
 
-	cr_assert_eq(resolved_begin(s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
-	resolved_take_mx(s, c->hostname, STR("b.test"), &a);
+	cr_assert_eq(begin_domain(s, c, STR("b.test"), room), RESOLVED_NEEDS_MX);
+	resolved_take_mx(s, c->hostname, &a);
 }
 
 static void
@@ -153,7 +153,7 @@ Test(relay_host_iterator, a_host_of_a_route_without_an_address_is_temporary)
 
 	for (size_t i = 0; i < 9; i++) {
 		struct resolver_answer a = {.outcome = outcomes[i % 3]};
-		char text[200], ascii[256], enhanced[SMTP_STATUS_ENHANCED_BYTES];
+		char text[200], room[NEXT_HOP_ROOM], enhanced[SMTP_STATUS_ENHANCED_BYTES];
 		struct host_iterator it;
 		struct smtp_status status;
 		const char *reason;
@@ -163,7 +163,7 @@ Test(relay_host_iterator, a_host_of_a_route_without_an_address_is_temporary)
 		snprintf(text, sizeof text, "routes: ( { %s; host = \"smart.test\"; } );",
 		    routes[i / 3]);
 		c = routes_of(text);
-		cr_assert_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_COMPLETE);
+		cr_assert_eq(begin_domain(&s, c, STR("b.test"), room), RESOLVED_COMPLETE);
 		host_iterator_init(&it, &s);
 		cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_NEEDS_ADDRESSES);
 		host_iterator_got_addresses(&it, &a);
@@ -297,10 +297,10 @@ Test(relay_host_iterator, an_mx_that_is_an_address_is_refused)
 	struct resolver_answer a = {RESOLVER_FOUND, .mx = &mx, .count = 1};
 	struct host_iterator it;
 	struct resolved_destination s;
-	char ascii[256];
+	char room[NEXT_HOP_ROOM];
 
-	cr_assert_eq(resolved_begin(&s, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
-	resolved_take_mx(&s, c->hostname, STR("b.test"), &a);
+	cr_assert_eq(begin_domain(&s, c, STR("b.test"), room), RESOLVED_NEEDS_MX);
+	resolved_take_mx(&s, c->hostname, &a);
 	host_iterator_init(&it, &s);
 	cr_assert_eq(host_iterator_step(&it), HOST_ITERATOR_EXHAUSTED);
 	cr_expect_eq(final_code(&it, "dns"), 550);

@@ -101,12 +101,12 @@ Test(relay_destination, from_mx_records)
 	for (size_t i = 0; i < sizeof mx_cases / sizeof *mx_cases; i++) {
 		const struct mx_case *test_case = &mx_cases[i];
 		struct resolver_answer a = test_case->answer;
-		char ascii[256], enhanced[SMTP_STATUS_ENHANCED_BYTES];
+		char room[NEXT_HOP_ROOM], enhanced[SMTP_STATUS_ENHANCED_BYTES];
 		struct resolved_destination d;
 
 		a.mx = test_case->mx;
-		cr_expect_eq(resolved_begin(&d, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
-		resolved_take_mx(&d, c->hostname, STR("b.test"), &a);
+		cr_expect_eq(begin_domain(&d, c, STR("b.test"), room), RESOLVED_NEEDS_MX);
+		resolved_take_mx(&d, c->hostname, &a);
 		cr_expect_str_eq(d.name, test_case->name, "%s: \"%s\"", test_case->why, d.name);
 		cr_expect_eq(
 		    d.status.code, test_case->code, "%s: %u", test_case->why, d.status.code);
@@ -127,19 +127,19 @@ Test(relay_destination, many_hosts)
 	struct resolver_answer a = {
 	    RESOLVER_FOUND, .ttl_s = 60, .mx = mx, .count = RESOLVER_MX_MAX};
 	struct resolved_destination d, other;
-	char ascii[256];
+	char room[NEXT_HOP_ROOM], other_room[NEXT_HOP_ROOM];
 
 	for (size_t i = 0; i < RESOLVER_MX_MAX; i++) {
 		mx[i].preference = (uint16_t)i;
 		snprintf(mx[i].host, sizeof mx[i].host, "%0200zu.test", i);
 	}
-	cr_assert_eq(resolved_begin(&d, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
-	resolved_take_mx(&d, c->hostname, STR("b.test"), &a);
+	cr_assert_eq(begin_domain(&d, c, STR("b.test"), room), RESOLVED_NEEDS_MX);
+	resolved_take_mx(&d, c->hostname, &a);
 	cr_expect_eq(d.count, RESOLVED_HOSTS_MAX);
 	cr_expect_lt(strlen(d.name), RESOLVED_NAME_BYTES);
 	snprintf(mx[9].host, sizeof mx[9].host, "another.test");
-	cr_assert_eq(resolved_begin(&other, c, STR("b.test"), ascii), RESOLVED_NEEDS_MX);
-	resolved_take_mx(&other, c->hostname, STR("b.test"), &a);
+	cr_assert_eq(begin_domain(&other, c, STR("b.test"), other_room), RESOLVED_NEEDS_MX);
+	resolved_take_mx(&other, c->hostname, &a);
 	cr_expect_str_neq(d.name, other.name, "another set of hosts is another destination");
 	conf_drop(&c);
 }
@@ -154,9 +154,10 @@ Test(relay_destination, routes_and_literals)
 		uint16_t port;
 		bool may_be_private;
 	} cases[] = {
-	    {STR("fixed.test"), RESOLVED_COMPLETE, "route:1:192.168.0.9", 0, 2525, true},
-	    {STR("smart.test"), RESOLVED_COMPLETE, "route:2:smart.example.net", 0, 465, true},
-	    {STR("dovecot.test"), RESOLVED_COMPLETE, "route:3:127.0.0.1", 0, 24, true},
+	    {STR("fixed.test"), RESOLVED_COMPLETE, "smtp:192.168.0.9;port=2525", 0, 2525, true},
+	    {STR("smart.test"), RESOLVED_COMPLETE, "smarthost:smart.example.net;tls=implicit", 0,
+	        465, true},
+	    {STR("dovecot.test"), RESOLVED_COMPLETE, "lmtp:127.0.0.1", 0, 24, true},
 	    {STR("inside.test"), RESOLVED_NEEDS_MX, "", 0, 26, true},
 	    {STR("other.test"), RESOLVED_NEEDS_MX, "", 0, 25, false},
 	    {STR("[192.0.2.1]"), RESOLVED_COMPLETE, "mx:192.0.2.1", 0, 25, false},
@@ -168,8 +169,8 @@ Test(relay_destination, routes_and_literals)
 	    {STR("b\xc3\xbc"
 	         "cher.test"),
 	        RESOLVED_NEEDS_MX, "", 0, 25, false},
-	    {STR("\xff.test"), RESOLVED_COMPLETE, "", 550, 0, false},
-	    {{"", 0}, RESOLVED_COMPLETE, "", 550, 0, false},
+	    {STR("\xff.test"), RESOLVED_COMPLETE, "", 550, 25, false},
+	    {{"", 0}, RESOLVED_COMPLETE, "", 550, 25, false},
 	};
 	struct conf *c = routes_of(
 	    "routes: ("
@@ -180,17 +181,41 @@ Test(relay_destination, routes_and_literals)
 	    "{ to_domain = \"inside.test\"; via = \"mx\"; port = 26; allow_private = true; } );\n");
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		char ascii[256];
+		char room[NEXT_HOP_ROOM];
 		struct resolved_destination d;
 
-		cr_expect_eq(
-		    resolved_begin(&d, c, cases[i].domain, ascii), cases[i].need, "%zu", i);
+		cr_expect_eq(begin_domain(&d, c, cases[i].domain, room), cases[i].need, "%zu", i);
 		cr_expect_str_eq(d.name, cases[i].name, "%zu: %s", i, d.name);
 		cr_expect_eq(d.status.code, cases[i].code, "%zu: %u", i, d.status.code);
-		cr_expect_eq(d.port, cases[i].port, "%zu: %u", i, d.port);
-		cr_expect_eq(d.allow_private, cases[i].may_be_private, "%zu", i);
+		cr_expect_eq(d.to.port, cases[i].port, "%zu: %u", i, d.to.port);
+		cr_expect_eq(d.to.allow_private, cases[i].may_be_private, "%zu", i);
 		if (i == 11)
-			cr_expect_str_eq(ascii, "xn--bcher-kva.test");
+			cr_expect(str_eq(d.to.next_hop, STR("xn--bcher-kva.test")));
 	}
 	conf_drop(&c);
+}
+
+/* The hosts take the place of the domain; the rest of the text is part of the name. */
+Test(relay_destination, the_name_has_what_connections_depend_on)
+{
+	struct resolver_mx mx[2] = {{10, "mx2.test"}, {20, "mx1.test"}};
+	struct resolver_answer a = {RESOLVER_FOUND, .ttl_s = 60, .mx = mx, .count = 2};
+	static const char text[] = "mx:b.test;port=26;tls=verify;private=yes";
+	struct resolved_destination d;
+	char room[sizeof text];
+
+	cr_assert_eq(resolved_begin(&d, STR(text), room), RESOLVED_NEEDS_MX);
+	resolved_take_mx(&d, STR("gw.example.com"), &a);
+	cr_expect_str_eq(d.name, "mx:mx1.test,mx2.test;port=26;tls=verify;private=yes");
+}
+
+Test(relay_destination, a_text_that_is_none_is_a_temporary_failure)
+{
+	struct resolved_destination d;
+	char room[10];
+
+	cr_assert_eq(resolved_begin(&d, STR("b.test"), room), RESOLVED_COMPLETE);
+	cr_expect_str_eq(d.name, "");
+	cr_expect_eq(d.status.code, 451);
+	cr_expect_eq(d.count, 0);
 }

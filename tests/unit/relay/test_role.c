@@ -288,12 +288,57 @@ Test(relay_role, results_are_kept_for_a_new_queue, .init = rig_set_up, .fini = r
 	rig_end(host, NULL);
 }
 
+/* Relay follows what the queue decided, whatever its own routes say of the domain. */
+Test(relay_role, what_the_queue_decided_is_done, .init = rig_set_up, .fini = rig_tear_down)
+{
+	unsigned port;
+	pid_t host = rig_sink("", &port);
+	struct rig *r = rig_new(conf_for(1, ""));
+
+	rig_decide_by(r, conf_for(port, ""));
+	rig_deliver(
+	    r, &(struct rig_mail){.attempt_id = 1, .domain = "host.test", .to = {"b@host.test"}});
+	cr_assert(rig_wait(r, 1));
+	rig_result_is(&r->results[0], 250, "none");
+	rig_free(&r);
+	rig_end(host, NULL);
+}
+
+/* The queue has a login that relay has not yet: nothing is tried with another password, and the
+ * queue hears at once that nothing was begun. */
+Test(relay_role, a_login_that_is_not_configured, .init = rig_set_up, .fini = rig_tear_down)
+{
+	static const char route[] =
+	    "hostname = \"gw.example.com\";\n"
+	    "routes: ( { via = \"smarthost\"; host = \"127.0.0.1\"; port = 1; tls = \"verify\";"
+	    " username = \"%s\"; password = \"p\"; } );\n";
+	char before[400], after[400];
+	const struct rig_mail mail = {
+	    .attempt_id = 1, .domain = "host.test", .to = {"b@host.test", "c@host.test"}};
+	struct rig *r;
+
+	snprintf(before, sizeof before, route, "one");
+	snprintf(after, sizeof after, route, "two");
+	r = rig_new(before);
+	rig_decide_by(r, after);
+	rig_deliver(r, &mail);
+	cr_assert(rig_wait(r, 1));
+	rig_result_is(&r->results[0], 451, "reloading");
+	cr_expect_eq(r->results[0].recipient, 0);
+	cr_expect(r->results[0].is_last);
+	rig_configure(r, after);
+	rig_deliver(r, &mail);
+	cr_assert(rig_wait(r, 3));
+	rig_result_is(&r->results[1], 451, "connect");
+	rig_free(&r);
+}
+
 Test(relay_role, destinations_without_dns, .init = rig_set_up, .fini = rig_tear_down)
 {
 	struct rig *r = rig_new(conf_for(2525, ""));
 
 	rig_ask_destination(r, "host.test");
-	cr_expect_str_eq(r->destination, "route:1:127.0.0.1");
+	cr_expect_str_eq(r->destination, "smtp:127.0.0.1;port=2525");
 	rig_ask_destination(r, "[127.0.0.1]");
 	cr_expect_str_eq(r->destination, "mx:127.0.0.1");
 	rig_ask_destination(r, "other.test");

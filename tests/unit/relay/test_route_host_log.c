@@ -35,39 +35,40 @@ count(const char *words)
 
 TestSuite(route_host_log, .init = capture_log);
 
-Test(route_host_log, each_route_is_logged_once_in_an_hour)
+Test(route_host_log, each_destination_is_logged_once_in_an_hour)
 {
 	static struct route_host_log hosts;
-	static const struct resolved_destination one = {.route_number = 1},
-	                                         two = {.route_number = 2};
+	static const struct resolved_destination one = {
+	    .name = "smtp:a.test", .to.next_hop = {"a.test", 6}};
+	static const struct resolved_destination two = {
+	    .name = "smtp:b.test", .to.next_hop = {"b.test", 6}};
 
 	clock_fake(INT64_C(1795000000000));
 	for (int i = 0; i < 3; i++) {
-		route_host_log_missing(&hosts, &one, "a.test");
-		route_host_log_missing(&hosts, &two, "a.test");
-		route_host_log_missing(&hosts, &two, "b.test");
+		route_host_log_missing(&hosts, &one);
+		route_host_log_missing(&hosts, &two);
 	}
-	cr_expect_eq(count("route 1: the host a.test has no address"), 1);
-	cr_expect_eq(count("route 2: the host a.test has no address"), 1);
-	cr_expect_eq(count("route 2: the host b.test has no address"), 1);
+	cr_expect_eq(count("destination smtp:a.test: the host a.test has no address"), 1);
+	cr_expect_eq(count("destination smtp:b.test: the host b.test has no address"), 1);
 	clock_fake(INT64_C(1795000000000) + HOUR_MS);
-	route_host_log_missing(&hosts, &one, "a.test");
-	cr_expect_eq(count("route 1: the host a.test has no address"), 2);
+	route_host_log_missing(&hosts, &one);
+	cr_expect_eq(count("destination smtp:a.test: the host a.test has no address"), 2);
 }
 
 Test(route_host_log, an_address_is_logged_once)
 {
 	static struct route_host_log hosts;
-	static const struct resolved_destination one = {.route_number = 1};
+	static const struct resolved_destination one = {
+	    .name = "smtp:a.test", .to.next_hop = {"a.test", 6}};
 
-	route_host_log_found(&hosts, &one, "a.test");
-	cr_expect_eq(count("route"), 0, "it had one before");
-	route_host_log_missing(&hosts, &one, "a.test");
-	route_host_log_found(&hosts, &one, "a.test");
-	route_host_log_found(&hosts, &one, "a.test");
-	cr_expect_eq(count("route 1: the host a.test has an address again"), 1);
-	route_host_log_missing(&hosts, &one, "a.test");
-	cr_expect_eq(count("route 1: the host a.test has no address"), 2);
+	route_host_log_found(&hosts, &one);
+	cr_expect_eq(count("relay:"), 0, "it had one before");
+	route_host_log_missing(&hosts, &one);
+	route_host_log_found(&hosts, &one);
+	route_host_log_found(&hosts, &one);
+	cr_expect_eq(count("destination smtp:a.test: the host a.test has an address again"), 1);
+	route_host_log_missing(&hosts, &one);
+	cr_expect_eq(count("destination smtp:a.test: the host a.test has no address"), 2);
 }
 
 /* If there are too many entries, the latest ones are kept. */
@@ -78,12 +79,12 @@ Test(route_host_log, the_oldest_entry_is_replaced)
 
 	for (unsigned i = 0; i <= ROUTE_HOST_LOG_MAX; i++) {
 		clock_fake(INT64_C(1795000000000) + i);
-		destination.route_number = i;
-		route_host_log_missing(&hosts, &destination, "a.test");
+		snprintf(destination.name, sizeof destination.name, "smtp:%u", i);
+		route_host_log_missing(&hosts, &destination);
 	}
-	route_host_log_missing(&hosts, &destination, "a.test");
+	route_host_log_missing(&hosts, &destination);
 	cr_expect_eq(count("has no address"), ROUTE_HOST_LOG_MAX + 1);
-	destination.route_number = 0;
-	route_host_log_missing(&hosts, &destination, "a.test");
+	snprintf(destination.name, sizeof destination.name, "smtp:0");
+	route_host_log_missing(&hosts, &destination);
 	cr_expect_eq(count("has no address"), ROUTE_HOST_LOG_MAX + 2, "the first was forgotten");
 }
