@@ -344,8 +344,9 @@ const struct conf_key conf_key_table[] = {
 		"messages, and reports, may use half of the share. The rest must be 32 MiB or "
 		"more, or the daemon does not start; below 1 GiB the spool's segments are "
 		"smaller, a sixteenth of it each, and at least 2 MiB."},
-	{"queue.site_concurrency", KEY_NUMBER, AT(queue.site_concurrency),
+	{"queue.destination_concurrency", KEY_NUMBER, AT(queue.destination_concurrency),
 	    CONF_QUEUE | CONF_RELAY, "10", .min = 1, .max = 10000,
+	    .former = "queue.site_concurrency",
 	    .help = "Connections at once to one destination: hosts that share an MX set. A "
 		"destination has one until it has answered, and one more for each answer up to "
 		"this number. A destination that does not answer, cannot be reached or replies "

@@ -70,6 +70,7 @@ struct conf_key {
 	size_t item_bytes;
 	enum conf_key_form form;
 	unsigned flags;
+	const char *former; /* the path that the key had, for messages; or NULL */
 	const char *help;
 };
 
@@ -95,6 +96,8 @@ const struct conf_key *conf_key_nearest(struct str group, struct str name);
 const char *conf_key_nearest_group(struct str group, struct str name);
 /* The first row with that name in any group, or NULL. */
 const struct conf_key *conf_key_elsewhere(struct str name);
+/* The row that had this path, or NULL. */
+const struct conf_key *conf_key_renamed(struct str path);
 /* The path of the key or group that was probably meant, or NULL. */
 const char *conf_key_suggest(struct str path);
 

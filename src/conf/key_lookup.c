@@ -113,13 +113,23 @@ conf_key_elsewhere(struct str name)
 	return NULL;
 }
 
+const struct conf_key *
+conf_key_renamed(struct str path)
+{
+	for (size_t i = 0; i < conf_key_count; i++)
+		if (conf_key_table[i].former && str_eq(str_of(conf_key_table[i].former), path))
+			return &conf_key_table[i];
+	return NULL;
+}
+
 const char *
 conf_key_suggest(struct str path)
 {
 	size_t dot = str_rfind(path, '.');
 	struct str group = dot < path.n ? str_upto(path, dot) : STR_NULL;
 	struct str name = dot < path.n ? str_from(path, dot + 1) : path;
-	const struct conf_key *near = conf_key_nearest(group, name);
+	const struct conf_key *renamed = conf_key_renamed(path);
+	const struct conf_key *near = renamed ? renamed : conf_key_nearest(group, name);
 	const char *suggested = near ? near->path : conf_key_nearest_group(group, name);
 
 	/* the group itself may be misspelled */

@@ -271,11 +271,15 @@ add_unknown_key_error(
 {
 	struct str name = str_of(config_setting_name(s));
 	const struct conf_key *near = conf_key_nearest(group, name),
-	                      *else_where = conf_key_elsewhere(name);
+	                      *else_where = conf_key_elsewhere(name),
+	                      *renamed = conf_key_renamed(str_of(path));
 	const char *suggested = conf_key_nearest_group(group, name);
 	int line = setting_line(s);
 
-	if (near)
+	if (renamed)
+		diagnostics_add(r->diagnostics, line, DIAGNOSTIC_ERROR,
+		    "the key \"%s\" is named \"%s\" now", path, renamed->path);
+	else if (near)
 		diagnostics_add(r->diagnostics, line, DIAGNOSTIC_ERROR,
 		    "unknown key \"%s\"; did you mean \"%.*s\"?", path,
 		    STR_ARG(conf_key_name(near)));

@@ -286,7 +286,7 @@ limits_from(const struct conf *c)
 {
 	return (struct schedule_limits){
 	    .concurrency = (uint32_t)c->queue.concurrency,
-	    .site_concurrency = (uint32_t)c->queue.site_concurrency,
+	    .destination_concurrency = (uint32_t)c->queue.destination_concurrency,
 	    .retry_ms = c->queue.retry_ms,
 	    .retry_count = c->queue.retry_count,
 	};

@@ -21,7 +21,7 @@ domains: ( { name = "bench.test"; } );
 auth: { backends = ( "users" ); };
 limits: { per_user = "100000000 recipients / 1h"; sessions_per_client = 20000; };
 routes: ( { via = "smtp"; host = "127.0.0.1"; port = $RP; allow_private = true; tls = "none"; } );
-queue: { directory = "$D/spool"; minimum_free = "1%"; site_concurrency = 20; };
+queue: { directory = "$D/spool"; minimum_free = "1%"; destination_concurrency = 20; };
 state_directory = "$D/state";
 run_directory = "$D/run";
 log: { target = "file:$D/log"; };

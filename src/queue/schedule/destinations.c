@@ -202,17 +202,17 @@ limit_destination_window(struct str key, void *value, void *arg)
 	struct sched_destinations *all = arg;
 
 	(void)key;
-	if (destination->window > all->site_concurrency)
-		destination->window = all->site_concurrency;
+	if (destination->window > all->destination_concurrency)
+		destination->window = all->destination_concurrency;
 	refresh_destination(all, destination);
 }
 
 void
 sched_destinations_configure(
-    struct sched_destinations *all, uint32_t concurrency, uint32_t site_concurrency)
+    struct sched_destinations *all, uint32_t concurrency, uint32_t destination_concurrency)
 {
 	all->concurrency = concurrency;
-	all->site_concurrency = site_concurrency;
+	all->destination_concurrency = destination_concurrency;
 	map_each(all->by_name, limit_destination_window, all);
 }
 
@@ -400,8 +400,8 @@ sched_destinations_answered(struct sched_destinations *all, struct sched_destina
 	set_destination_proven(all, destination, true);
 	destination->failures = 0;
 	destination->window = is_new ? SCHEDULE_WINDOW_START : destination->window + 1;
-	if (destination->window > all->site_concurrency)
-		destination->window = all->site_concurrency;
+	if (destination->window > all->destination_concurrency)
+		destination->window = all->destination_concurrency;
 	mem_free(destination->status);
 	destination->status = NULL;
 	sched_destinations_resume(all, destination);

@@ -3,7 +3,7 @@
  *
  * The rule.  Of the `concurrency` slots
  * - a destination uses at most its window.  It has one slot until it has answered, then
- *   SCHEDULE_WINDOW_START, and one more for each answer up to `site_concurrency`. A
+ *   SCHEDULE_WINDOW_START, and one more for each answer up to `destination_concurrency`. A
  * destination that cannot be reached is paused and then has one slot; so has one that stopped
  * answering or answered 421;
  * - all destinations that are not proven (have not answered, or did not the last time) use together
@@ -26,7 +26,7 @@ void sched_destinations_init(
     struct sched_destinations *all, struct timers *timers, uint8_t timer_kind);
 void sched_destinations_clear(struct sched_destinations *all);
 void sched_destinations_configure(
-    struct sched_destinations *all, uint32_t concurrency, uint32_t site_concurrency);
+    struct sched_destinations *all, uint32_t concurrency, uint32_t destination_concurrency);
 
 /* Finds or creates it; the caller owns one reference. */
 struct sched_destination *sched_destinations_ref(struct sched_destinations *all, struct str name);

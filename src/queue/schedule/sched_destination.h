@@ -40,7 +40,7 @@ struct sched_destinations {
 	struct timers open[SCHED_SHARE_KINDS];
 	struct timers *timers;
 	uint64_t turn;
-	uint32_t concurrency, site_concurrency;
+	uint32_t concurrency, destination_concurrency;
 	uint8_t timer_kind;
 	size_t ready, running;
 	size_t running_unproven;

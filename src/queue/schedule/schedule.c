@@ -56,7 +56,7 @@ schedule_configure(struct schedule *s, const struct schedule_limits *limits)
 {
 	s->limits = *limits;
 	sched_destinations_configure(
-	    &s->destinations, limits->concurrency, limits->site_concurrency);
+	    &s->destinations, limits->concurrency, limits->destination_concurrency);
 }
 
 int64_t

@@ -20,7 +20,7 @@ struct schedule;
 
 struct schedule_limits {
 	uint32_t concurrency;      /* deliveries running in all */
-	uint32_t site_concurrency; /* at one destination */
+	uint32_t destination_concurrency; /* at one destination */
 	const int64_t *retry_ms;   /* the last one repeats */
 	size_t retry_count;
 };

@@ -53,6 +53,9 @@ static const struct mistake keys[] = {
     {"sender_policy: { header_from = \"own\"; };\n", "unknown key \"sender_policy.header_from\""},
     {"routes: (\n { via = \"mx\";\n   hots = \"x\"; } );\n",
 	"t.cfg:3: error: unknown key \"routes.hots\"; did you mean \"host\"?"},
+    {"queue: {\n site_concurrency = 5; };\n",
+	"t.cfg:2: error: the key \"queue.site_concurrency\" is named "
+	"\"queue.destination_concurrency\" now"},
     {"zzz = 1;\n", "t.cfg:1: error: unknown key \"zzz\"\n"},
     {"queue = 5;\n", "\"queue\" must be a group: queue: { … };"},
     {"limits: { users: { a = 1; }; };\n", "\"limits.users\" must be a list of groups"},

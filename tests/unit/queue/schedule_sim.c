@@ -11,9 +11,9 @@ const struct smtp_status sim_unreachable = {
 const char sim_users[SIM_USERS][8] = {"u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7"};
 
 struct schedule *
-sim_schedule(uint32_t concurrency, uint32_t site_concurrency)
+sim_schedule(uint32_t concurrency, uint32_t destination_concurrency)
 {
-	struct schedule_limits limits = {concurrency, site_concurrency, sim_retry_ms, 3};
+	struct schedule_limits limits = {concurrency, destination_concurrency, sim_retry_ms, 3};
 
 	return schedule_new(&limits);
 }

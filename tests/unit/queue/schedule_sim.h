@@ -13,7 +13,7 @@ extern const int64_t sim_retry_ms[3];
 extern const struct smtp_status sim_sent, sim_unreachable;
 extern const char sim_users[SIM_USERS][8];
 
-struct schedule *sim_schedule(uint32_t concurrency, uint32_t site_concurrency);
+struct schedule *sim_schedule(uint32_t concurrency, uint32_t destination_concurrency);
 /* Of the first user, due at the start, for five days. */
 struct sched_delivery *sim_deliveries(size_t count);
 enum schedule_act sim_next(struct schedule *s, int64_t now_ms, struct schedule_step *step);

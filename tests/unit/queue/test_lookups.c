@@ -10,7 +10,7 @@ enum { MANY = 3000, DOMAIN_BYTES = 32, ALONE = SCHED_LOOKUPS_MAX / 3 };
 
 static const int64_t now = 1000000000, retry_ms[] = {60000};
 static const struct schedule_limits limits = {
-    .concurrency = 100, .site_concurrency = 20, .retry_ms = retry_ms, .retry_count = 1};
+    .concurrency = 100, .destination_concurrency = 20, .retry_ms = retry_ms, .retry_count = 1};
 static struct schedule *s;
 static struct sched_delivery deliveries[MANY + 10];
 static char asked[MANY + 10][DOMAIN_BYTES];
