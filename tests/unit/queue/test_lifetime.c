@@ -144,7 +144,7 @@ Test(lifetime, a_failure_found_by_another_attempt)
 	    {"after it", H, END + H, END + H, true},
 	    {"half a minute before", H, END - 30 * S, END, true},
 	    {"too long before", H, END - 30 * S - 1, END, false},
-	    {"before it waited for that site", END + H, END + MIN, END + H, false},
+	    {"before it waited for that destination", END + H, END + MIN, END + H, false},
 	    {"never", H, 0, END, false},
 	    {"before the clock was set back", H, END + DAYS(9), END, false},
 	};
