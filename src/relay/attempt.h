@@ -43,18 +43,18 @@ struct attempt_context {
  * marked as the last one.  This holds also for a message that cannot be read; if that names no
  * recipient, the result is for recipient 0. */
 void attempt_begin(struct attempt_context *context, const struct message_deliver *m, int fd);
-/* Reports to the queue at once that an attempt was not started.  fd: as for attempt_begin, or -1.
- */
+/* Why an attempt is not started: relay is stopping; or its configuration has not the credentials of
+ * the destination, as it or the queue has not reloaded yet. */
 struct attempt_declined {
 	struct smtp_status status;
 	const char *reason;
 };
-void attempt_decline(struct attempt_context *context, const struct message_deliver *m, int fd,
-    struct attempt_declined why);
-/* Because relay is stopping; because its configuration has not the credentials of the destination:
- * it or the queue has not reloaded yet. */
 struct attempt_declined attempt_stopping(void);
 struct attempt_declined attempt_reloading(void);
+/* Reports to the queue at once that the attempt was not started.  fd: as for attempt_begin, or
+ * -1. */
+void attempt_decline(struct attempt_context *context, const struct message_deliver *m, int fd,
+    struct attempt_declined why);
 /* Sends RUNNING for every attempt to a new queue; false: the channel did not take all of them. */
 bool attempts_report_running(struct attempt_context *context, struct channel *queue) MUST_USE;
 /* Ends one attempt; its remaining recipients get a temporary failure.  is_forced: the queue does

@@ -3,9 +3,9 @@
  *
  * The rule.  Of the `concurrency` slots
  * - a destination uses at most its window.  It has one slot until it has answered, then
- *   SCHEDULE_WINDOW_START, and one more for each answer up to `destination_concurrency`. A
- * destination that cannot be reached is paused and then has one slot; so has one that stopped
- * answering or answered 421;
+ *   SCHEDULE_WINDOW_START, and one more for each answer up to `destination_concurrency`.
+ *   A destination that cannot be reached is paused and then has one slot; so has one that stopped
+ *   answering or answered 421;
  * - all destinations that are not proven (have not answered, or did not the last time) use together
  *   at most half;
  * - a destination that uses some may use another only while the used part of its window is less
