@@ -189,7 +189,7 @@ def status_agrees():
                               ("held", "queue_messages_held", ""), ("bytes", "queue_bytes", ""),
                               ("active", "queue_deliveries", 'state="active"'),
                               ("deferred", "queue_deliveries", 'state="deferred"'),
-                              ("running", "queue_deliveries_running", ""), ("sites", "queue_destinations", ""),
+                              ("running", "queue_deliveries_running", ""), ("destinations", "queue_destinations", ""),
                               ("set_aside", "spool_set_aside_files", ""), ("unremoved", "spool_unremoved_files", ""),
                               ("damages", "spool_damages", "")):
         assert value(found, name, labels) == one["queue"][key], (key, one["queue"], value(found, name, labels))
