@@ -15,6 +15,7 @@
 #include "queue/admin/suspended_holds.h"
 #include "queue/intake_files.h"
 #include "queue/intake_no_room.h"
+#include "queue/intake_pending.h"
 #include "queue/leases.h"
 #include "queue/reports/dsn.h"
 #include "spool/frame.h"
@@ -25,17 +26,6 @@ enum {
 };
 
 #define TIME_MAX_MS (1ll << 42) /* of an id (base/id.h) */
-
-/* A message on its way into the spool. */
-struct intake_pending {
-	LIST_ENTRY(intake_pending) link;
-	struct queue *queue;
-	struct queue_peer *peer; /* NULL: its channel is lost */
-	uint64_t call;
-	struct queued_message *message;
-	struct str header_from;
-	struct str message_id;
-};
 
 static void
 answer_commit(struct queue_peer *peer, uint64_t call, const struct smtp_status *s)
@@ -118,7 +108,7 @@ intake_message_stored(int error, void *arg)
 	answer_commit(p->peer, p->call, &s);
 	if (!error) {
 		leases_spend(q, p->peer, p->message->user->name, p->message->recipient_count);
-		suspended_hold_message_stored(q, p->message);
+		suspended_hold_message_stored(q, p->message, p->release);
 		p->message = NULL;
 	}
 	free_pending(p);
@@ -364,17 +354,6 @@ intake_peer_lost(struct queue_peer *peer)
 	LIST_FOREACH(p, &peer->queue->pending_messages, link)
 		if (p->peer == peer)
 			p->peer = NULL;
-}
-
-bool
-intake_is_awaited(const struct admin_command *command)
-{
-	const struct intake_pending *p;
-
-	LIST_FOREACH(p, &command->queue->pending_messages, link)
-		if (suspended_hold_is_awaited(command, p->message))
-			return true;
-	return false;
 }
 
 void

@@ -5,15 +5,12 @@
 #ifndef QUEUE_INTAKE_H
 #define QUEUE_INTAKE_H
 
-#include "queue/admin/admin_command.h"
+#include "queue/queue_internal.h"
 
 void intake_init(struct queue *q);
 void intake_clear(struct queue *q);
 void intake_handle_packet(struct queue_peer *peer, const struct channel_packet *p);
 /* Closes the files of the peer; its commits are not answered any more. */
 void intake_peer_lost(struct queue_peer *peer);
-
-/* Is a message being stored that the command waits for? */
-bool intake_is_awaited(const struct admin_command *command);
 
 #endif

@@ -202,7 +202,7 @@ step_admin_command(struct admin_command *command)
 		command->is_walked = command->next_id == f->id_count;
 	} else {
 		e = command->next;
-		command->next = e ? TAILQ_NEXT(e, link) : NULL;
+		command->next = e && e != command->last ? TAILQ_NEXT(e, link) : NULL;
 		command->is_walked = command->next == NULL;
 	}
 	if (e)
@@ -219,40 +219,20 @@ free_admin_command(struct admin_command *command)
 	mem_free(command);
 }
 
-/* How many messages were changed, and how many match and stay as they were. */
-static void
-admin_command_count_text(const struct admin_command *command, char *out, size_t size)
-{
-	size_t same = command->matched - command->changed - command->failed;
-	const char *why_not = command->held_for.n ? "not held, or for another reason"
-						 : command->verb->why_not;
-	int n = snprintf(out, size, "%zu message%s%s", command->changed,
-	    command->changed == 1 ? "" : "s",
-	    command->is_dry_run ? " would be changed" : " changed");
-
-	if (command->damaged)
-		n += snprintf(out + n, size - (size_t)n, "; %zu held because of damage: tried now, "
-		    "and held again when the damage is still there", command->damaged);
-	if (same)
-		snprintf(out + n, size - (size_t)n, "; %zu not changed: %s\n", same,
-		    why_not);
-	else
-		snprintf(out + n, size - (size_t)n, "\n");
-}
-
 static void
 finish_admin_command(struct admin_command *command)
 {
-	char text[256] = "";
+	char text[384] = "";
 	uint8_t exit_code = 0;
 
 	if (command->verb->would && !command->is_dry_run)
 		admin_command_log(command);
 	suspended_hold_alert(command);
+	command->is_awaited = false; /* the last rows are sent in any case */
 	if (command->verb->end)
 		command->verb->end(command);
 	if (command->verb->would)
-		admin_command_count_text(command, text, sizeof text);
+		admin_format_count(command, text, sizeof text);
 	if (command->is_late) {
 		exit_code = EXIT_LATER;
 		snprintf(text, sizeof text, "the message could not be read within %d s: the disk "
@@ -333,8 +313,8 @@ static bool
 is_waiting(const struct admin_command *command)
 {
 	return command->unstored || spool_is_reading(&command->reading) ||
-	       (command->suspended_hold &&
-	           (intake_is_awaited(command) || suspended_hold_is_unstored(command->queue)));
+	       suspended_hold_awaits_message(command) ||
+	       (command->suspended_hold && suspended_hold_is_unstored(command->queue));
 }
 
 void
@@ -359,14 +339,22 @@ queue_admin_continue(evutil_socket_t fd, short what, void *arg)
 	queue_wake(q);
 }
 
+static void
+admin_command_message_gone(struct admin_command *command, struct queued_message *e)
+{
+	if (command->next == e)
+		command->next = e != command->last ? TAILQ_NEXT(e, link) : NULL;
+	if (command->last == e)
+		command->last = TAILQ_PREV(e, queued_message_list, link);
+}
+
 void
 queue_admin_message_gone(struct queue *q, struct queued_message *e)
 {
 	struct admin_command *command;
 
 	TAILQ_FOREACH(command, &q->admin_commands, link)
-		if (command->next == e)
-			command->next = TAILQ_NEXT(e, link);
+		admin_command_message_gone(command, e);
 }
 
 /* ---- start of a command ---- */
@@ -445,6 +433,7 @@ begin_admin_command(struct queue_peer *peer, uint64_t call, const struct message
 	command->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
 	command->wants_body = message_values_get(m->values, "body").n != 0;
 	command->next = TAILQ_FIRST(&q->queued.messages);
+	admin_changes_begin(command);
 	if (verb->fn == admin_changes_release)
 		suspended_hold_remove(command);
 	if (verb->fn == admin_changes_hold && message_values_get(m->values, "coming").n)

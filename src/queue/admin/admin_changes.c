@@ -244,18 +244,37 @@ change_is_of_holds(const struct admin_command *command)
 	       command->verb->fn == admin_changes_release;
 }
 
+/* One of them holds, the other one releases. */
+static bool
+are_opposite_changes(const struct admin_command *a, const struct admin_command *b)
+{
+	return change_is_of_holds(a) && change_is_of_holds(b) && a->verb != b->verb &&
+	       !a->is_dry_run && !b->is_dry_run;
+}
+
+void
+admin_changes_begin(struct admin_command *command)
+{
+	struct admin_command *earlier;
+
+	if (change_is_of_holds(command))
+		command->last = TAILQ_LAST(
+		    &command->queue->queued.messages, queued_message_list);
+	TAILQ_FOREACH(earlier, &command->queue->admin_commands, link)
+		if (earlier != command && are_opposite_changes(earlier, command))
+			earlier->is_awaited = true;
+}
+
 bool
 admin_changes_wait_for_others(const struct admin_command *command)
 {
 	const struct admin_command *earlier;
 
-	if (!change_is_of_holds(command))
-		return false;
 	TAILQ_FOREACH(earlier, &command->queue->admin_commands, link) {
 		if (earlier == command)
 			return false;
-		if (earlier->unstored && earlier->verb != command->verb &&
-		    change_is_of_holds(earlier))
+		if ((earlier->unstored || !earlier->is_walked) &&
+		    are_opposite_changes(earlier, command))
 			return true;
 	}
 	return false;

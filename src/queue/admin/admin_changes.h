@@ -29,8 +29,12 @@ bool admin_changes_would_release(
     const struct admin_command *command, const struct queued_message *e);
 bool admin_changes_would_delete(
     const struct admin_command *command, const struct queued_message *e);
-/* True: an earlier hold or release of the other kind is not durable yet.  The command looks at no
- * message until it is, so that the last command decides. */
+/* Called for each command when it is given.  A hold and a release act one after the other, in the
+ * order in which they were given, so that the last one decides.  An earlier one for which this
+ * command has to wait goes on from now on although its client does not read its rows. */
+void admin_changes_begin(struct admin_command *command);
+/* True: an earlier hold or release of the other kind is not at its end, or not durable.  The
+ * command looks at no message before. */
 bool admin_changes_wait_for_others(const struct admin_command *command);
 /* For the end of the queue role: no change becomes durable any more. */
 void admin_changes_forget(struct admin_command *command);

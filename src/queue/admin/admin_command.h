@@ -26,8 +26,12 @@ struct admin_command {
 	struct str held_for; /* a release ends only holds with this reason; empty: every hold */
 	struct msgid first_ids[ADMIN_COMMAND_IDS_LOGGED]; /* of the messages that were changed */
 	struct queued_message *next; /* the cursor; not used when ids are given */
+	/* the last one that was queued when the command was given; NULL: there was none.  A hold
+	 * or a release looks at no later one: suspended_holds decides about what comes later */
+	struct queued_message *last;
 	size_t next_id;
 	size_t untaken_bytes; /* of rows that were sent, see queue/admin/admin_flow.h */
+	size_t untold; /* rows that were not sent, because another command waits for this one */
 	size_t matched;
 	size_t held;     /* of matched: held before the command */
 	size_t changed;  /* durably; in a dry run: would be changed */
@@ -45,6 +49,7 @@ struct admin_command {
 	bool wants_body; /* of the message that is shown */
 	bool is_client_gone; /* rows are not sent any more */
 	bool is_walked;
+	bool is_awaited; /* a later command waits for it, see admin_changes_wait_for_others */
 	bool is_late; /* the disk did not answer in time */
 };
 

@@ -5,24 +5,43 @@
 
 enum { ADMIN_FLOW_CONTROL_MAX = 1 << 20 };
 
+static bool
+admin_flow_is_control_reading(const struct admin_command *command)
+{
+	return channel_waiting(command->peer->channel) <= ADMIN_FLOW_CONTROL_MAX;
+}
+
+static bool
+admin_flow_is_client_reading(const struct admin_command *command)
+{
+	return command->untaken_bytes < MESSAGE_ROWS_WINDOW;
+}
+
 bool
 admin_flow_can_send(const struct admin_command *command)
 {
-	return !command->peer || channel_waiting(command->peer->channel) <= ADMIN_FLOW_CONTROL_MAX;
+	return !command->peer || command->is_awaited || admin_flow_is_control_reading(command);
 }
 
 bool
 admin_flow_has_window(const struct admin_command *command)
 {
-	return !command->peer || command->is_client_gone ||
-	       command->untaken_bytes < MESSAGE_ROWS_WINDOW;
+	return !command->peer || command->is_client_gone || command->is_awaited ||
+	       admin_flow_is_client_reading(command);
 }
 
 bool
 admin_flow_count_row(struct admin_command *command, size_t row_bytes)
 {
+	if (!command->peer || command->is_client_gone)
+		return false;
+	if (command->is_awaited && (!admin_flow_is_client_reading(command) ||
+	                               !admin_flow_is_control_reading(command))) {
+		command->untold++;
+		return false;
+	}
 	command->untaken_bytes += row_bytes;
-	return command->peer && !command->is_client_gone;
+	return true;
 }
 
 /* A command without a client ends, or goes on without rows when it changes messages. */

@@ -28,4 +28,8 @@ void admin_format_user(const struct admin_command *command, struct buf *out);
  * domain of its recipients), held counts messages. */
 void admin_format_status(struct queue *q, struct buf *out);
 
+/* The text of the answer: how many messages were changed, and how many match and stay as they
+ * were. */
+void admin_format_count(const struct admin_command *command, char *out, size_t size);
+
 #endif

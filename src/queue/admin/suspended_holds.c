@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "conf/login_name.h"
 #include "queue/admin/admin_changes.h"
+#include "queue/intake_pending.h"
 
 enum { ALERT_TEXT_BYTES = 2048 };
 
@@ -80,6 +81,34 @@ suspended_hold_replace(struct suspended_hold *older, struct str account)
 	return at_ms;
 }
 
+static bool
+suspended_hold_fits(const struct suspended_hold *hold, const struct queued_message *e)
+{
+	return id_ms(e->id.session) <= hold->at_ms && str_ieq(hold->account, e->user->name);
+}
+
+/* What is being stored with this hold is released when it is stored. */
+static void
+release_pending_messages(struct admin_command *release, const struct suspended_hold *hold)
+{
+	struct intake_pending *p;
+
+	LIST_FOREACH(p, &release->queue->pending_messages, link)
+		if (p->message->is_held && suspended_hold_fits(hold, p->message))
+			p->release = release;
+}
+
+/* What this new hold includes stays held when it is stored. */
+static void
+keep_pending_messages(struct queue *q, const struct suspended_hold *hold)
+{
+	struct intake_pending *p;
+
+	LIST_FOREACH(p, &q->pending_messages, link)
+		if (suspended_hold_fits(hold, p->message))
+			p->release = NULL;
+}
+
 void
 suspended_hold_add(struct admin_command *command)
 {
@@ -105,6 +134,7 @@ suspended_hold_add(struct admin_command *command)
 	hold->at_ms = former > hold->at_ms ? former : hold->at_ms;
 	hold->until_ms = clock_mono_ms() + SUSPENDED_HOLD_MS;
 	LIST_INSERT_HEAD(&q->suspended_holds, hold, link);
+	keep_pending_messages(q, hold);
 	command->suspended_hold = hold;
 	buf_clear(&why);
 }
@@ -120,7 +150,7 @@ suspended_hold_is_released(const struct suspended_hold *hold, const struct admin
 }
 
 void
-suspended_hold_remove(const struct admin_command *command)
+suspended_hold_remove(struct admin_command *command)
 {
 	struct queue *q = command->queue;
 	struct suspended_hold *hold, *after;
@@ -129,8 +159,10 @@ suspended_hold_remove(const struct admin_command *command)
 		return;
 	for (hold = LIST_FIRST(&q->suspended_holds); hold; hold = after) {
 		after = LIST_NEXT(hold, link);
-		if (suspended_hold_is_released(hold, command))
-			suspended_hold_free(hold);
+		if (!suspended_hold_is_released(hold, command))
+			continue;
+		release_pending_messages(command, hold);
+		suspended_hold_free(hold);
 	}
 }
 
@@ -197,12 +229,6 @@ suspended_hold_clear(struct queue *q)
 
 /* ---- messages ---- */
 
-static bool
-suspended_hold_fits(const struct suspended_hold *hold, const struct queued_message *e)
-{
-	return id_ms(e->id.session) <= hold->at_ms && str_ieq(hold->account, e->user->name);
-}
-
 static struct suspended_hold *
 suspended_hold_find(struct queue *q, const struct queued_message *e)
 {
@@ -225,9 +251,15 @@ suspended_hold_reason(struct queue *q, const struct queued_message *e)
 }
 
 bool
-suspended_hold_is_awaited(const struct admin_command *command, const struct queued_message *e)
+suspended_hold_awaits_message(const struct admin_command *command)
 {
-	return command->suspended_hold && suspended_hold_fits(command->suspended_hold, e);
+	const struct suspended_hold *hold = command->suspended_hold;
+	const struct intake_pending *p;
+
+	LIST_FOREACH(p, &command->queue->pending_messages, link)
+		if (p->release == command || (hold && suspended_hold_fits(hold, p->message)))
+			return true;
+	return false;
 }
 
 static void
@@ -240,12 +272,19 @@ suspended_hold_log(const struct queued_message *e)
 }
 
 void
-suspended_hold_message_stored(struct queue *q, struct queued_message *e)
+suspended_hold_message_stored(
+    struct queue *q, struct queued_message *e, struct admin_command *release)
 {
 	struct suspended_hold *hold = suspended_hold_find(q, e);
 	struct admin_command *command = hold ? hold->command : NULL;
 	bool is_stored_held = e->is_held;
 
+	if (release) {
+		queue_add_message(q, e);
+		release->matched++;
+		admin_changes_release(release, e);
+		return;
+	}
 	if (command)
 		command->matched++;
 	if (is_stored_held)

@@ -28,8 +28,9 @@ enum {
 void suspended_hold_add(struct admin_command *command);
 extern const char suspended_hold_too_many[];
 /* Called for a release.  When it covers all held mail of an account or user, or all mail that is
- * held for the reason of a hold, that hold is removed: later mail is not held any more. */
-void suspended_hold_remove(const struct admin_command *command);
+ * held for the reason of a hold, that hold is removed: later mail is not held any more, and the
+ * command releases what is being stored with the hold at this moment. */
+void suspended_hold_remove(struct admin_command *command);
 /* At the end of the command: an alert with the number of messages of the suspended user that are
  * held now, by any command, and with those that are not.  Main sends a notice about the same object
  * only once a day, so each of these cases has its own object. */
@@ -39,10 +40,12 @@ void suspended_hold_clear(struct queue *q);
 
 /* The reason for which this message must be held; or an empty string. */
 struct str suspended_hold_reason(struct queue *q, const struct queued_message *e);
-/* Does the command wait for this message? */
-bool suspended_hold_is_awaited(const struct admin_command *command, const struct queued_message *e);
-/* A message was stored, with the hold or without: queues it. */
-void suspended_hold_message_stored(struct queue *q, struct queued_message *e);
+/* Does the command, a hold or a release, wait for a message that is being stored? */
+bool suspended_hold_awaits_message(const struct admin_command *command);
+/* A message was stored, with the hold or without: queues it.  release: a command that ended its
+ * hold meanwhile; or NULL. */
+void suspended_hold_message_stored(
+    struct queue *q, struct queued_message *e, struct admin_command *release);
 /* The hold of such a message, by any command, is not stored yet. */
 bool suspended_hold_is_unstored(const struct queue *q);
 

@@ -110,3 +110,34 @@ Test(admin_flow, changes_go_on_without_a_client, .timeout = 120)
 	cr_assert_eq(r.row_count, FLOW_MESSAGES);
 	rig_end(&r);
 }
+
+/* A command whose reader stands still does not overtake a later one of the other kind: it goes on
+ * at once without sending its rows, and then the later one acts. */
+Test(admin_flow, a_later_command_waits_for_no_reader, .timeout = 300)
+{
+	enum { MESSAGES = 16000 };
+	static struct rig r;
+	size_t told = 0;
+
+	rig_begin(&r, rig_slow);
+	for (unsigned i = 1; i <= MESSAGES; i++)
+		rig_commit_soon(&r, rig_id(i), "alice@example.com", TO("a@example.net"));
+	rig_until(&r, &r.answers, MESSAGES);
+	rig_admin(&r, "queue.hold", WITH("user", "alice@example.com"));
+	r.stalls_next = true;
+	rig_admin_soon(&r, "queue.release", WITH("user", "alice@example.com"));
+	flow_until(&r, MESSAGE_ROWS_WINDOW);
+	rig_admin(&r, "queue.hold",
+	    WITH("account", "alice@example.com", "reason", "user suspended", "coming", "yes"));
+	cr_expect_str_eq(r.done_text, "16000 messages changed\n");
+	cr_expect_lt(r.stalled_bytes, MESSAGE_ROWS_WINDOW + FLOW_ONE_MESSAGE, "no rows for it");
+	for (int i = 0; i < 3000 && !r.stalled_ended; i++) {
+		rig_rows_taken(&r, r.stalled_call, r.stalled_bytes - told, false);
+		told = r.stalled_bytes;
+		rig_wait(&r, 5);
+	}
+	cr_expect_eq(r.stalled_ended, 1);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, MESSAGES);
+	rig_end(&r);
+}

@@ -270,3 +270,113 @@ Test(suspended_holds, the_alert_reports_a_hold_that_could_not_be_stored, .timeou
 	                          "alice@example.com is held (user suspend --hold), by root");
 	rig_end(&r);
 }
+
+/* A message that is being stored with its hold when the hold is ended is released with the others,
+ * and the command ends after that. */
+Test(suspended_holds, a_release_covers_mail_that_is_being_stored_with_its_hold, .timeout = 60)
+{
+	for (int is_plain = 0; is_plain <= 1; is_plain++) {
+		static struct rig r;
+
+		rig_begin(&r, rig_slow);
+		rig_relay(&r, true);
+		says(&r, "queue.hold",
+		    WITH("account", alice, "reason", "user suspended", "coming", "yes"),
+		    "0 messages changed\n");
+		strcpy(r.disk->unwritten, "marked@example.net");
+		rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+		while (!r.disk->unwritten_blocked)
+			rig_wait(&r, 10);
+		rig_admin_soon(
+		    &r, "queue.release", is_plain ? WITH("user", alice) : RESUMED);
+		rig_wait(&r, 100);
+		cr_expect_eq(r.dones, 1, "the release waits for the message");
+		memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+		rig_until(&r, &r.dones, 2);
+		cr_expect_str_eq(r.done_text, "1 message changed\n");
+		rig_admin(&r, "queue.list", WITH("state", "held"));
+		cr_expect_eq(r.row_count, 0);
+		cr_expect_str_eq(rig_attempt(&r, 0)->to, "marked@example.net");
+		rig_end(&r);
+	}
+}
+
+/* Suspended again before that: the message stays held, and the hold counts it. */
+Test(suspended_holds, a_newer_hold_keeps_mail_that_is_being_stored, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	rig_relay(&r, true);
+	says(&r, "queue.hold", WITH("account", alice, "reason", "user suspended", "coming", "yes"),
+	    "0 messages changed\n");
+	strcpy(r.disk->unwritten, "marked@example.net");
+	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+	while (!r.disk->unwritten_blocked)
+		rig_wait(&r, 10);
+	rig_admin_soon(&r, "queue.release", RESUMED);
+	rig_admin_soon(&r, "queue.hold",
+	    WITH("account", alice, "reason", "user suspended", "coming", "yes"));
+	rig_wait(&r, 50);
+	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+	rig_until(&r, &r.dones, 3);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 1);
+	cr_expect_eq(r.attempt_count, 0);
+	rig_end(&r);
+}
+
+/* A hold that waits for another command counts each message once, also one that comes meanwhile. */
+Test(suspended_holds, a_message_that_comes_while_the_hold_waits_is_counted_once, .timeout = 60)
+{
+	static struct rig r;
+
+	rig_begin(&r, rig_slow);
+	cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+	says(&r, "queue.hold", WITH("account", alice), "1 message changed\n");
+	strcpy(r.disk->unwritten, "marked@example.net");
+	rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+	while (!r.disk->unwritten_blocked)
+		rig_wait(&r, 10);
+	rig_admin_soon(&r, "queue.release", WITH("account", alice));
+	rig_admin_soon(&r, "queue.hold",
+	    WITH("account", alice, "reason", "user suspended", "coming", "yes"));
+	rig_admin(&r, "queue.status", rig_nothing);
+	memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+	rig_until(&r, &r.dones, 4);
+	rig_until(&r, &r.alerts, 1);
+	cr_expect_str_eq(r.done_text, "2 messages changed\n");
+	cr_expect(strstr(r.alert, "2 queued messages of login alice@example.com are held"), "%s",
+	    r.alert);
+	rig_admin(&r, "queue.list", WITH("state", "held"));
+	cr_expect_eq(r.row_count, 2);
+	rig_end(&r);
+}
+
+/* Three commands while the disk is slow: the last one decides, whatever the others wait for. */
+Test(suspended_holds, the_last_of_three_commands_decides, .timeout = 60)
+{
+	for (int last_holds = 0; last_holds <= 1; last_holds++) {
+		static struct rig r;
+		const char *odd = last_holds ? "queue.hold" : "queue.release";
+		const char *even = last_holds ? "queue.release" : "queue.hold";
+
+		rig_begin(&r, rig_slow);
+		cr_assert_eq(rig_commit(&r, rig_id(1), alice, TO("a@example.net")).code, 250);
+		if (!last_holds)
+			says(&r, "queue.hold", WITH("user", alice), "1 message changed\n");
+		strcpy(r.disk->unwritten, "marked@example.net");
+		rig_commit_soon(&r, rig_id(2), "bob@example.com", TO("marked@example.net"));
+		while (!r.disk->unwritten_blocked)
+			rig_wait(&r, 10);
+		rig_admin_soon(&r, odd, WITH("user", alice));
+		rig_admin_soon(&r, even, WITH("user", alice));
+		rig_admin_soon(&r, odd, WITH("user", alice));
+		rig_wait(&r, 50);
+		memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+		rig_until(&r, &r.dones, last_holds ? 3 : 4);
+		rig_admin(&r, "queue.list", WITH("state", "held"));
+		cr_expect_eq(r.row_count, last_holds ? 1 : 0, "the last one: %s", odd);
+		rig_end(&r);
+	}
+}
