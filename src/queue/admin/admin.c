@@ -232,7 +232,7 @@ finish_admin_command(struct admin_command *command)
 	if (command->verb->end)
 		command->verb->end(command);
 	if (command->verb->would)
-		admin_format_count(command, text, sizeof text);
+		admin_format_count_text(command, text, sizeof text);
 	if (command->is_late) {
 		exit_code = EXIT_LATER;
 		snprintf(text, sizeof text, "the message could not be read within %d s: the disk "

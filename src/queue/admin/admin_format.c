@@ -261,6 +261,29 @@ admin_format_total(const struct admin_command *command, struct buf *out)
 	add_row_text(out, "dry_run", command->is_dry_run ? "yes" : "no");
 }
 
+void
+admin_format_count_text(const struct admin_command *command, char *out, size_t size)
+{
+	size_t same = command->matched - command->changed - command->failed;
+	const char *why_not = command->held_for.n ? "not held, or for another reason"
+						 : command->verb->why_not;
+	int n = snprintf(out, size, "%zu message%s%s", command->changed,
+	    command->changed == 1 ? "" : "s",
+	    command->is_dry_run ? " would be changed" : " changed");
+
+	if (command->damaged)
+		n += snprintf(out + n, size - (size_t)n, "; %zu held because of damage: tried now, "
+		    "and held again when the damage is still there", command->damaged);
+	if (command->untold)
+		n += snprintf(out + n, size - (size_t)n, "; %zu of them are not listed, because "
+		    "another command waited for this one", command->untold);
+	if (same)
+		snprintf(out + n, size - (size_t)n, "; %zu not changed: %s\n", same,
+		    why_not);
+	else
+		snprintf(out + n, size - (size_t)n, "\n");
+}
+
 /* In lower case, as account names are stored. */
 static struct str
 canonical(struct str name, char *room, size_t size)
@@ -343,27 +366,4 @@ admin_format_status(struct queue *q, struct buf *out)
 	message_values_add_number(out, "free_bytes", s.disk.free_bytes);
 	add_threads(q->spool, out);
 	add_row_text(out, "relay", !q->relay ? "away" : q->is_caught_up ? "ready" : "catching up");
-}
-
-void
-admin_format_count(const struct admin_command *command, char *out, size_t size)
-{
-	size_t same = command->matched - command->changed - command->failed;
-	const char *why_not = command->held_for.n ? "not held, or for another reason"
-						 : command->verb->why_not;
-	int n = snprintf(out, size, "%zu message%s%s", command->changed,
-	    command->changed == 1 ? "" : "s",
-	    command->is_dry_run ? " would be changed" : " changed");
-
-	if (command->damaged)
-		n += snprintf(out + n, size - (size_t)n, "; %zu held because of damage: tried now, "
-		    "and held again when the damage is still there", command->damaged);
-	if (command->untold)
-		n += snprintf(out + n, size - (size_t)n, "; %zu of them are not listed, because "
-		    "another command waited for this one", command->untold);
-	if (same)
-		snprintf(out + n, size - (size_t)n, "; %zu not changed: %s\n", same,
-		    why_not);
-	else
-		snprintf(out + n, size - (size_t)n, "\n");
 }

@@ -22,14 +22,12 @@ void admin_format_recipient(
     struct queue *q, const struct queued_message *e, uint32_t number, struct buf *out);
 /* The result of a command that changes messages. */
 void admin_format_total(const struct admin_command *command, struct buf *out);
+/* A text: how many messages were changed, and how many match and stay as they were. */
+void admin_format_count_text(const struct admin_command *command, char *out, size_t size);
 /* The user of the command's filter: limits, how much of them is used, and queued messages. */
 void admin_format_user(const struct admin_command *command, struct buf *out);
 /* Counters of the whole queue: active and deferred count deliveries (a message has one for each
  * domain of its recipients), held counts messages. */
 void admin_format_status(struct queue *q, struct buf *out);
-
-/* The text of the answer: how many messages were changed, and how many match and stay as they
- * were. */
-void admin_format_count(const struct admin_command *command, char *out, size_t size);
 
 #endif
