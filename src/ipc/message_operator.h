@@ -16,4 +16,7 @@ struct message_admin_done { uint8_t exit_code; struct str text; };
  * of the answer has closed. */
 struct message_admin_taken { uint32_t bytes; bool is_gone; };
 
+/* The reason of a hold by `user suspend --hold`; it may go on after a colon. */
+#define MESSAGE_SUSPENSION_REASON "user suspended"
+
 #endif

@@ -227,7 +227,7 @@ struct tool_user_mail {
 	bool incoming_not_held;
 };
 
-static const char user_mail_hold_reason[] = "user suspended";
+static const char user_mail_hold_reason[] = MESSAGE_SUSPENSION_REASON;
 
 static void
 user_mail_add_row(struct str values, void *arg)

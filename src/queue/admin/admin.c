@@ -436,7 +436,9 @@ begin_admin_command(struct queue_peer *peer, uint64_t call, const struct message
 	admin_changes_begin(command);
 	if (verb->fn == admin_changes_release)
 		suspended_hold_remove(command);
-	if (verb->fn == admin_changes_hold && message_values_get(m->values, "coming").n)
+	command->is_suspension =
+	    verb->fn == admin_changes_hold && message_values_get(m->values, "coming").n;
+	if (command->is_suspension)
 		suspended_hold_add(command);
 	queue_wake_admin(q);
 }

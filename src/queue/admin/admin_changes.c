@@ -102,6 +102,17 @@ admin_change_apply_hold(struct admin_command *command, struct queued_message *e,
 	return true;
 }
 
+/* It was held, and has the reason of this command now. */
+static bool
+admin_change_apply_takeover(struct admin_command *command, struct queued_message *e, int error)
+{
+	if (error || !e->is_held)
+		return admin_change_apply_hold(command, e, error);
+	e->is_damaged = false;
+	command->taken_over++;
+	return true;
+}
+
 /* As `queue retry` does: an operator who releases a message wants to see the result at once. */
 static void
 admin_change_retry_now(struct queue *q, struct delivery *delivery)
@@ -151,21 +162,31 @@ admin_change_skip_prefix(struct str *text, struct str beginning)
 }
 
 bool
-admin_changes_is_held_for(const struct admin_command *command, struct str why)
+admin_changes_is_held_for(struct str held_for, struct str why)
 {
 	return admin_change_skip_prefix(&why, admin_change_who) &&
 	       admin_change_skip_prefix(&why, admin_change_colon) &&
-	       admin_change_skip_prefix(&why, command->held_for) &&
+	       admin_change_skip_prefix(&why, held_for) &&
 	       (why.n == 0 || str_starts(why, admin_change_colon));
 }
 
 static bool
-admin_change_is_held_for(const struct admin_command *command, const struct queued_message *e)
+admin_change_is_held_for(
+    const struct admin_command *command, const struct queued_message *e, struct str held_for)
 {
 	struct spool_message m;
 
 	return spool_find(command->queue->spool, e->id, &m) &&
-	    admin_changes_is_held_for(command, m.held_why);
+	    admin_changes_is_held_for(held_for, m.held_why);
+}
+
+/* A hold that ends without a word of the operator about this message: by the resume of its user, or
+ * with its lifetime. */
+static bool
+admin_change_may_take_over(const struct admin_command *command, const struct queued_message *e)
+{
+	return e->is_damaged ||
+	       admin_change_is_held_for(command, e, STR(MESSAGE_SUSPENSION_REASON));
 }
 
 /* False: it could not be appended. */
@@ -190,20 +211,21 @@ store_hold(
 bool
 admin_changes_would_hold(const struct admin_command *command, const struct queued_message *e)
 {
-	(void)command;
-	return !e->is_held;
+	return !e->is_held || (!command->is_suspension && admin_change_may_take_over(command, e));
 }
 
 bool
 admin_changes_would_release(const struct admin_command *command, const struct queued_message *e)
 {
-	return e->is_held && (command->held_for.n == 0 || admin_change_is_held_for(command, e));
+	return e->is_held && (command->held_for.n == 0 ||
+	                         admin_change_is_held_for(command, e, command->held_for));
 }
 
 void
 admin_changes_hold(struct admin_command *command, struct queued_message *e)
 {
-	(void)store_hold(command, e, true, admin_change_apply_hold);
+	(void)store_hold(command, e, true,
+	    e->is_held ? admin_change_apply_takeover : admin_change_apply_hold);
 }
 
 void
@@ -244,12 +266,11 @@ change_is_of_holds(const struct admin_command *command)
 	       command->verb->fn == admin_changes_release;
 }
 
-/* One of them holds, the other one releases. */
+/* Both hold or release, and the order in which they do decides. */
 static bool
-are_opposite_changes(const struct admin_command *a, const struct admin_command *b)
+are_changes_of_holds(const struct admin_command *a, const struct admin_command *b)
 {
-	return change_is_of_holds(a) && change_is_of_holds(b) && a->verb != b->verb &&
-	       !a->is_dry_run && !b->is_dry_run;
+	return change_is_of_holds(a) && change_is_of_holds(b) && !a->is_dry_run && !b->is_dry_run;
 }
 
 void
@@ -261,7 +282,7 @@ admin_changes_begin(struct admin_command *command)
 		command->last = TAILQ_LAST(
 		    &command->queue->queued.messages, queued_message_list);
 	TAILQ_FOREACH(earlier, &command->queue->admin_commands, link)
-		if (earlier != command && are_opposite_changes(earlier, command))
+		if (earlier != command && are_changes_of_holds(earlier, command))
 			earlier->is_awaited = true;
 }
 
@@ -274,7 +295,7 @@ admin_changes_wait_for_others(const struct admin_command *command)
 		if (earlier == command)
 			return false;
 		if ((earlier->unstored || !earlier->is_walked) &&
-		    are_opposite_changes(earlier, command))
+		    are_changes_of_holds(earlier, command))
 			return true;
 	}
 	return false;

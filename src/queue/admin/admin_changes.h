@@ -10,6 +10,8 @@
 #include "queue/admin/admin_command.h"
 
 void admin_changes_retry(struct admin_command *command, struct queued_message *e);
+/* Also takes over a hold because of a suspension or of damage: the message has the reason of this
+ * command from then on, and only a release ends the hold.  A suspension takes over nothing. */
 void admin_changes_hold(struct admin_command *command, struct queued_message *e);
 /* For a message that was stored a moment ago and is queued as held: none of its deliveries is
  * scheduled unless the hold cannot be stored. */
@@ -19,8 +21,8 @@ struct str admin_changes_hold_why(const struct admin_command *command, struct bu
 /* Ends every hold, or with command->held_for only the operator's holds with this reason, or with a
  * reason that begins so and goes on after a colon. */
 void admin_changes_release(struct admin_command *command, struct queued_message *e);
-/* why: the reason of a hold.  Is it command->held_for? */
-bool admin_changes_is_held_for(const struct admin_command *command, struct str why);
+/* why: the reason of a hold.  Is it held_for, or does it go on after a colon? */
+bool admin_changes_is_held_for(struct str held_for, struct str why);
 /* Settles every recipient; no report is owed any more afterwards. */
 void admin_changes_delete(struct admin_command *command, struct queued_message *e);
 bool admin_changes_would_retry(const struct admin_command *command, const struct queued_message *e);
@@ -33,7 +35,7 @@ bool admin_changes_would_delete(
  * order in which they were given, so that the last one decides.  An earlier one for which this
  * command has to wait goes on from now on although its client does not read its rows. */
 void admin_changes_begin(struct admin_command *command);
-/* True: an earlier hold or release of the other kind is not at its end, or not durable.  The
+/* True: an earlier hold or release is not at its end, or not durable.  The
  * command looks at no message before. */
 bool admin_changes_wait_for_others(const struct admin_command *command);
 /* For the end of the queue role: no change becomes durable any more. */

@@ -40,11 +40,13 @@ struct admin_command {
 	int64_t read_until_ms;        /* monotonic; see SHOW_READ_MS */
 	size_t failed;   /* could not be stored */
 	size_t damaged;  /* of changed: released, and held because of damage before */
+	size_t taken_over; /* of changed: held for a suspension or because of damage before */
 	LIST_HEAD(, admin_change) changes; /* not durable yet */
 	/* also holds mail of its user that is not stored yet; or NULL */
 	struct suspended_hold *suspended_hold;
 	int error;
 	bool is_dry_run;
+	bool is_suspension; /* a hold by `user suspend --hold`; it also holds mail that comes */
 	bool is_suspended_hold_refused; /* later mail will not be held, see suspended_hold_add */
 	bool wants_body; /* of the message that is shown */
 	bool is_client_gone; /* rows are not sent any more */

@@ -277,6 +277,9 @@ admin_format_count_text(const struct admin_command *command, char *out, size_t s
 	if (command->untold)
 		n += snprintf(out + n, size - (size_t)n, "; %zu of them are not listed, because "
 		    "another command waited for this one", command->untold);
+	if (command->taken_over)
+		n += snprintf(out + n, size - (size_t)n, "; %zu of these held already, for another "
+		    "reason than now", command->taken_over);
 	if (same)
 		snprintf(out + n, size - (size_t)n, "; %zu not changed: %s\n", same,
 		    why_not);

@@ -146,7 +146,7 @@ suspended_hold_is_released(const struct suspended_hold *hold, const struct admin
 
 	return (str_ieq(hold->account, f->account) || str_ieq(hold->account, f->user) ||
 		   str_ieq(hold->account, f->other_user)) &&
-	    (command->held_for.n == 0 || admin_changes_is_held_for(command, hold->why));
+	    (command->held_for.n == 0 || admin_changes_is_held_for(command->held_for, hold->why));
 }
 
 void

@@ -360,3 +360,104 @@ Test(admin_changes, a_release_by_reason_leaves_other_holds, .timeout = 60)
 	says(&r, "queue.release", all, "3 messages changed; 2 not changed: not held\n");
 	rig_end(&r);
 }
+
+static void
+check_hold(struct rig *r, const char *reason)
+{
+	rig_admin(r, "queue.list", WITH("state", "held"));
+	cr_assert_eq(r->row_count, 1);
+	cr_expect(str_eq(rig_row(r, 0, "reason"), str_of(reason)), "%.*s",
+	    STR_ARG(rig_row(r, 0, "reason")));
+}
+
+static void
+start_again(struct rig *r)
+{
+	rig_kill(r);
+	rig_start(r);
+	rig_relay(r, true);
+}
+
+#define SUSPENDED WITH("account", alice, "reason", "user suspended: phished", "coming", "yes")
+#define RESUMED WITH("account", alice, "state", "held", "held_for", "user suspended")
+#define EVIDENCE WITH("to", "bob@example.net", "reason", "evidence")
+
+/* The user is suspended, and the operator holds one message as evidence: the resume of the user
+ * must not send it, also when the queue was killed between any two of the commands. */
+Test(admin_changes, an_operator_takes_over_the_hold_of_a_suspension, .timeout = 60)
+{
+	static struct rig r;
+
+	for (unsigned kills = 0; kills < 4; kills++) {
+		begin_with_attempt(&r);
+		rig_results(&r, &r.attempts[0], 451, "greylisted");
+		rig_until(&r, &r.stored, 1);
+		says(&r, "queue.hold", SUSPENDED, "1 message changed\n");
+		if (kills & 1)
+			start_again(&r);
+		says(&r, "queue.hold",
+		    WITH("to", "bob@example.net", "reason", "evidence", "dry_run", "1"),
+		    "1 message would be changed\n");
+		says(&r, "queue.hold", EVIDENCE,
+		    "1 message changed; 1 of these held already, for another reason than now\n");
+		cr_expect_eq(r.row_count, 1);
+		if (kills & 2)
+			start_again(&r);
+		says(&r, "queue.hold", EVIDENCE, "0 messages changed; 1 not changed: held already\n");
+		says(&r, "queue.hold", SUSPENDED,
+		    "0 messages changed; 1 not changed: held already\n");
+		says(&r, "queue.release", RESUMED,
+		    "0 messages changed; 1 not changed: not held, or for another reason\n");
+		check_hold(&r, "operator: evidence");
+		says(&r, "queue.release", all, "1 message changed\n");
+		rig_end(&r);
+	}
+}
+
+Test(admin_changes, a_suspension_takes_over_no_hold_of_the_operator, .timeout = 60)
+{
+	static struct rig r;
+
+	for (unsigned kills = 0; kills < 2; kills++) {
+		begin_with_attempt(&r);
+		says(&r, "queue.hold", EVIDENCE, "1 message changed\n");
+		rig_results(&r, &r.attempts[0], 451, "local");
+		if (kills)
+			start_again(&r);
+		says(&r, "queue.hold", SUSPENDED,
+		    "0 messages changed; 1 not changed: held already\n");
+		if (kills)
+			start_again(&r);
+		says(&r, "queue.release", RESUMED,
+		    "0 messages changed; 1 not changed: not held, or for another reason\n");
+		check_hold(&r, "operator: evidence");
+		rig_end(&r);
+	}
+}
+
+/* Each command comes while the one before is being stored, in both orders. */
+Test(admin_changes, of_two_holds_that_are_being_stored_that_of_the_operator_stays, .timeout = 60)
+{
+	static struct rig r;
+
+	for (unsigned is_turned = 0; is_turned < 2; is_turned++) {
+		unsigned dones;
+
+		begin_with_attempt(&r);
+		dones = r.dones;
+		strcpy(r.disk->unwritten, "marked@example.net");
+		rig_commit_soon(&r, rig_id(2), alice, TO("marked@example.net"));
+		while (!r.disk->unwritten_blocked)
+			rig_wait(&r, 10);
+		rig_admin_soon(&r, "queue.hold", is_turned ? EVIDENCE : SUSPENDED);
+		rig_admin_soon(&r, "queue.hold", is_turned ? SUSPENDED : EVIDENCE);
+		rig_admin_soon(&r, "queue.release", RESUMED);
+		rig_wait(&r, 100);
+		memset(r.disk->unwritten, 0, sizeof r.disk->unwritten);
+		rig_until(&r, &r.dones, dones + 3);
+		check_hold(&r, "operator: evidence");
+		start_again(&r);
+		check_hold(&r, "operator: evidence");
+		rig_end(&r);
+	}
+}
