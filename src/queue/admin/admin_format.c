@@ -44,31 +44,22 @@ add_status(struct buf *out, const struct smtp_status *s)
 	add_row_text(out, "reply_by", s->is_remote ? "host" : "here");
 }
 
-/* A recipient that is settled is not held any more. */
-static bool
-is_held_for(const struct queued_message *e, uint32_t number)
-{
-	return e->is_held && queued_recipient_is_open(&e->recipients[number - 1]);
-}
-
 /* The last attempt was not begun, because the stored message could not be read. */
 static bool
 is_unreadable_for(const struct queued_message *e, uint32_t number)
 {
 	const struct queued_recipient *recipient = &e->recipients[number - 1];
 
-	return queued_recipient_is_open(recipient) && !e->is_held &&
-	       e->deliveries[recipient->delivery].unreadable > 0;
+	return !e->is_held && e->deliveries[recipient->delivery].unreadable > 0;
 }
 
 /* The reason of the hold, or of the last attempt. */
 static void
-add_reason(struct queue *q, const struct queued_message *e, uint32_t number, struct str reason,
-    struct buf *out)
+add_reason(struct queue *q, const struct queued_message *e, struct str reason, struct buf *out)
 {
 	struct spool_message m;
 
-	if (!is_held_for(e, number))
+	if (!e->is_held)
 		message_values_add(out, "reason", reason);
 	else if (spool_find(q->spool, e->id, &m) && m.held_why.n)
 		message_values_add(out, "reason", m.held_why);
@@ -113,7 +104,7 @@ add_reply(struct queue *q, const struct queued_message *e, uint32_t number,
 	/* not tried itself: an attempt for another message found the destination unreachable */
 	if (!is_known && info->status)
 		d.reason = STR("destination_away");
-	add_reason(q, e, number, d.reason, out);
+	add_reason(q, e, d.reason, out);
 	message_values_add(
 	    out, "destination", info->destination.n ? info->destination : info->next_hop);
 	add_attempt(&d, out);
@@ -139,10 +130,9 @@ first_open_recipient(const struct queued_message *e)
 }
 
 static void
-add_row_next(const struct queued_message *e, uint32_t number, const struct schedule_info *info,
-    struct buf *out)
+add_row_next(const struct queued_message *e, const struct schedule_info *info, struct buf *out)
 {
-	if (is_held_for(e, number))
+	if (e->is_held)
 		add_row_text(out, "next", "held");
 	else if (info->next_ms <= clock_ms())
 		add_row_text(out, "next", "now");
@@ -157,6 +147,40 @@ add_tries(const struct queued_message *e, uint32_t number, struct buf *out)
 	    out, "tries", e->deliveries[e->recipients[number - 1].delivery].sched.tries);
 }
 
+/* What the spool has of a recipient that has come to its end; NULL: its end is not stored yet. */
+static const struct spool_recipient *
+find_stored_end(struct queue *q, const struct queued_message *e, uint32_t number)
+{
+	const struct spool_recipient *stored;
+	struct spool_message m;
+
+	if (!spool_find(q->spool, e->id, &m) || !m.recipients || number > m.recipient_count)
+		return NULL;
+	stored = &m.recipients[number - 1];
+	return stored->outcome == e->recipients[number - 1].outcome ? stored : NULL;
+}
+
+/* Nothing is taken from the delivery, which may go on for other recipients. */
+static void
+add_end(struct queue *q, const struct queued_message *e, uint32_t number, struct buf *out)
+{
+	const struct spool_recipient *stored = find_stored_end(q, e, number);
+	struct last_attempt d = {0};
+
+	if (stored)
+		last_attempt_decode(stored->detail, &d);
+	if (stored)
+		message_values_add_number(out, "tries", stored->attempts);
+	else
+		add_tries(e, number, out); /* it has ended a moment ago */
+	if (d.status.code)
+		add_status(out, &d.status);
+	else
+		add_row_text(out, "reply", "");
+	message_values_add(out, "reason", d.reason);
+	add_attempt(&d, out);
+}
+
 static void
 add_progress(struct queue *q, const struct queued_message *e, uint32_t number, struct buf *out)
 {
@@ -164,10 +188,14 @@ add_progress(struct queue *q, const struct queued_message *e, uint32_t number, s
 
 	if (number == 0)
 		return;
+	if (!queued_recipient_is_open(&e->recipients[number - 1])) {
+		add_end(q, e, number, out);
+		return;
+	}
 	schedule_explain(
 	    q->schedule, &e->deliveries[e->recipients[number - 1].delivery].sched, &info);
 	add_tries(e, number, out);
-	add_row_next(e, number, &info, out);
+	add_row_next(e, &info, out);
 	add_reply(q, e, number, &info, out);
 }
 

@@ -73,6 +73,53 @@ Test(admin_format, a_message_and_its_recipients, .timeout = 60)
 	rig_end(&r);
 }
 
+/* A recipient that was sent keeps its attempts and has no next one, whatever comes of the other
+ * recipient of its domain; also after a restart. */
+Test(admin_format, a_recipient_at_its_end_has_nothing_of_later_attempts, .timeout = 60)
+{
+	static struct rig r;
+	static const struct expected sent[] = {{"to", "a@example.net"}, {"state", "sent"},
+	    {"tries", "1"}, {"next", ""}, {"site", ""}, {"reason", "none"},
+	    {"reply", "250 2.0.0 remote text 250"}, {"mx", "mx.example.net"}, {NULL, NULL}};
+	static const struct expected failed[] = {{"to", "c@example.net"}, {"state", "failed"},
+	    {"tries", "2"}, {"next", ""}, {"reply", "550 5.0.0 remote text 550"}, {NULL, NULL}};
+	static const struct expected open[] = {{"to", "b@example.net"}, {"state", "deferred"},
+	    {"tries", "3"}, {"reason", "connect"}, {NULL, NULL}};
+	char id[ID_NUMBER_TEXT_BYTES];
+
+	rig_begin(&r, rig_quick);
+	rig_relay(&r, true);
+	cr_assert_eq(rig_commit(&r, rig_id(1), "alice@example.com",
+	                 TO("a@example.net", "b@example.net", "c@example.net"))
+	                 .code,
+	    250);
+	rig_attempt(&r, 0);
+	rig_result(&r, &r.attempts[0], 0, 250, "none");
+	rig_result(&r, &r.attempts[0], 1, 451, "greylisted");
+	rig_result(&r, &r.attempts[0], 2, 451, "greylisted");
+	rig_until(&r, &r.stored, 3);
+	rig_attempt(&r, 1);
+	rig_result(&r, &r.attempts[1], 0, 451, "greylisted");
+	rig_result(&r, &r.attempts[1], 1, 550, "mailbox");
+	rig_until(&r, &r.stored, 5);
+	while (r.attempt_count < 3 || rig_reports(&r) == r.attempt_count - 2)
+		rig_wait(&r, 10);
+	for (unsigned i = 2; i < r.attempt_count; i++)
+		if (r.attempts[i].kind == ENVELOPE_MESSAGE)
+			rig_results(&r, &r.attempts[i], 451, "connect");
+	rig_until(&r, &r.stored, 6);
+	msgid_text(rig_id(1), 0, id);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_admin(&r, "queue.show", WITH("id", id));
+		check_row(&r, 1, sent);
+		check_row(&r, 2, open);
+		check_row(&r, 3, failed);
+		rig_kill(&r);
+		rig_start(&r);
+	}
+	rig_end(&r);
+}
+
 /* The counters of `status` agree with the rows, in each state. */
 Test(admin_format, status_counts, .timeout = 60)
 {
