@@ -147,12 +147,23 @@ is_query_open(const struct resolver_query *q)
 	return is_open;
 }
 
+/* One part is found, or is forged: no other server is asked for the rest.  Addresses of two servers
+ * are not mixed: one may know the inside and the other not, or be validated and the other not. */
+static bool
+is_query_decided(const struct resolver_query *q)
+{
+	enum resolver_outcome outcome = dns_parts_outcome(q->parts, q->part_count);
+
+	return outcome == RESOLVER_FOUND || outcome == RESOLVER_BOGUS;
+}
+
 static void
 report_if_done(struct resolver_query *q)
 {
-	/* a late answer may be BOGUS: what is found so far is not reported before */
 	if (!is_query_open(q))
 		event_active(&q->done, EV_TIMEOUT, 0);
+	else if (is_query_decided(q))
+		set_query_timer(&q->server_timer, RESOLVER_REST_MS);
 }
 
 static void
@@ -243,13 +254,17 @@ on_server_timeout(evutil_socket_t fd, short what, void *arg)
 	/* the last answer may have come at this moment: on_query_done follows */
 	if (!is_query_open(q))
 		return;
+	if (is_query_decided(q)) {
+		dns_server_failed(q->server, q->answers_before);
+		finish_query(q);
+		return;
+	}
 	dns_server_timed_out(q->server, q->answers_before);
 	if (next >= 0)
 		ask_server(q, (unsigned)next);
 }
 
-/* Is there a part that another server may answer?  Not if an answer is BOGUS: then the others are
- * not used. */
+/* Is there a part that another server is to be asked for? */
 static bool
 is_part_unsettled(const struct resolver_query *q)
 {
@@ -257,7 +272,7 @@ is_part_unsettled(const struct resolver_query *q)
 
 	for (size_t i = 0; i < q->part_count; i++)
 		is_unsettled |= !q->parts[i].is_settled;
-	return is_unsettled && dns_parts_outcome(q->parts, q->part_count) != RESOLVER_BOGUS;
+	return is_unsettled && !is_query_decided(q);
 }
 
 static void

@@ -4,10 +4,10 @@
  * loop, even when the answer is known at once.  BOGUS data is never passed on.
  *
  * Of several resolvers the first is asked, as with resolv.conf(5), because it may know names that
- * the others do not.  The next one is asked for the parts that are still open when it fails or does
- * not answer for RESOLVER_NEXT_SERVER_MS; a silent one (dns_server.h) is asked last.  Only the
- * first can answer that a name does not exist, or has no such record: from another one that counts
- * as FAILED.
+ * the others do not.  As long as nothing is found, the next one is asked for the parts that are
+ * still open when it fails or does not answer for RESOLVER_NEXT_SERVER_MS; a silent one
+ * (dns_server.h) is asked last.  Addresses of two servers are not mixed.  Only the first can answer
+ * that a name does not exist, or has no such record: from another one that counts as FAILED.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -57,14 +57,19 @@ struct resolver_server {
 /* The n-th server; false: there are fewer. */
 bool resolver_server(const struct resolver *r, size_t n, struct resolver_server *out) MUST_USE;
 
-enum { RESOLVER_DEADLINE_MS = 20000, RESOLVER_NEXT_SERVER_MS = 5000 };
+enum {
+	RESOLVER_DEADLINE_MS = 20000,
+	RESOLVER_NEXT_SERVER_MS = 5000,
+	RESOLVER_REST_MS = 1000, /* for the other family, when one is found */
+};
 
 /* Each query ends with one call of fn, at the latest after RESOLVER_DEADLINE_MS. */
 struct resolver_query *resolver_ask_mx(
     struct resolver *r, struct str domain, resolver_fn *fn, void *arg);
-/* AAAA and A together; fn is called when both are answered or at the deadline.  BOGUS when either
- * is: then no data of the host is used.  Else FOUND when either has an address, because there are
- * many hosts whose servers fail for one of the two.  NO_NAME only when both answers are. */
+/* AAAA and A together; fn is called when both are answered, RESOLVER_REST_MS after one of them has
+ * an address, or at the deadline.  BOGUS when either is: then no data of the host is used.  Else
+ * FOUND when either has an address, because there are many hosts whose servers fail for one of the
+ * two.  NO_NAME only when both answers are. */
 struct resolver_query *resolver_ask_addresses(
     struct resolver *r, struct str host, resolver_fn *fn, void *arg);
 /* The same for a host in the configuration: if the hosts file has an entry, it is used instead of
