@@ -259,6 +259,13 @@ dns_server_context(struct dns_server *s)
 	return s->dnssec_check == DNSSEC_CHECK_NONE ? s->validating : NULL;
 }
 
+bool
+dns_server_validates(const struct dns_server *s)
+{
+	return s->dnssec == DNSSEC_REQUIRE ||
+	       (s->dnssec == DNSSEC_AUTO && s->passes != PASSES_NONE);
+}
+
 /* ---- creation and end ---- */
 
 struct dns_server *

@@ -40,6 +40,9 @@ void dns_server_check_dnssec(struct dns_server *s);
 /* The context to ask; NULL: wait for `known`. */
 struct dns_context *dns_server_context(struct dns_server *s);
 
+/* The answers of the context to ask are validated. */
+bool dns_server_validates(const struct dns_server *s);
+
 /* An answer came from the server, not from the cache: it is not silent. */
 void dns_server_answered(struct dns_server *s);
 /* The number of those answers: the sender of a question stores it. */

@@ -46,6 +46,10 @@ add_nameserver(struct resolv_conf *c, struct str address)
 		log_warn("dns: \"nameserver %.*s\" in dns.resolv_conf has no effect: this is no "
 			 "numeric address",
 		    STR_ARG(shown));
+	} else if (at < address.n && !strchr(host, ':')) {
+		log_warn("dns: \"nameserver %.*s\" in dns.resolv_conf has no effect: only an "
+			 "IPv6 address may name an interface",
+		    STR_ARG(shown));
 	} else if (at < address.n && index == 0) {
 		log_warn("dns: \"nameserver %.*s\" in dns.resolv_conf has no effect: this host "
 			 "has no such interface now",

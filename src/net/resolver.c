@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "net/dns_part.h"
 #include "net/dns_server.h"
+#include "net/dns_servers_log.h"
 #include "net/hosts.h"
 
 struct resolver_query {
@@ -41,7 +42,6 @@ struct resolver {
 	size_t server_count;
 	struct hosts *hosts;
 	struct resolver_query *queries;
-	bool is_logged;           /* it is logged that no server answers */
 	resolver_idle_fn *idle; /* set when retired */
 	void *idle_arg;
 	struct event ending;
@@ -162,7 +162,8 @@ report_if_done(struct resolver_query *q)
 {
 	if (!is_query_open(q))
 		event_active(&q->done, EV_TIMEOUT, 0);
-	else if (is_query_decided(q))
+	/* where answers are validated, a late one may be BOGUS */
+	else if (is_query_decided(q) && !dns_server_validates(q->server))
 		set_query_timer(&q->server_timer, RESOLVER_REST_MS);
 }
 
@@ -307,20 +308,10 @@ static void
 on_changed(struct dns_server *s, void *arg)
 {
 	struct resolver *r = arg;
-	size_t silent = 0;
 
-	for (size_t i = 0; i < r->server_count; i++)
-		silent += dns_server_state(r->servers[i], NULL) == DNS_SERVER_SILENT;
 	/* the resolver that replaced a retired one logs for itself */
-	if (r->idle || r->is_logged == (silent == r->server_count))
-		return;
-	r->is_logged = !r->is_logged;
-	if (r->is_logged)
-		log_error("dns: %s answers: mail whose hosts are looked up is deferred until one "
-			  "does; `sallyport status` shows them",
-		    r->server_count == 1 ? "the resolver no longer" : "no resolver");
-	else
-		log_info("dns: %s answers again", dns_server_name(s));
+	if (!r->idle)
+		dns_servers_log_change(r->servers, r->server_count, s);
 }
 
 /* ---- queries from the owner ---- */
@@ -413,9 +404,11 @@ on_resolver_idle(evutil_socket_t fd, short what, void *arg)
 		r->idle(r, r->idle_arg);
 }
 
-static bool
+/* A server that cannot be made is left out: the others are used. */
+static void
 add_resolver_server(struct resolver *r, const struct resolver_setup *setup, struct str name)
 {
+	struct dns_server *s;
 	struct dns_server_setup server = {
 	    .context = {.base = r->base, .server = name, .insecure_zones = setup->insecure_zones},
 	    .dnssec = setup->dnssec,
@@ -427,24 +420,27 @@ add_resolver_server(struct resolver *r, const struct resolver_setup *setup, stru
 	/* an anchor that could not be read is an empty text, which is rejected */
 	if (setup->dnssec != DNSSEC_OFF)
 		server.context.anchor = setup->anchor.p ? setup->anchor : STR("");
-	r->servers[r->server_count] = dns_server_new(&server);
-	return r->servers[r->server_count] && ++r->server_count;
+	s = dns_server_new(&server);
+	if (s)
+		r->servers[r->server_count++] = s;
+	else
+		log_error("dns: %.*s is not used, because it could not be prepared",
+		    STR_ARG(name.n ? name : STR("root servers")));
 }
 
 struct resolver *
 resolver_new(const struct resolver_setup *setup)
 {
 	struct resolver *r = MEM_NEW(struct resolver);
-	bool is_good = true;
 
 	r->base = setup->base;
 	r->hosts = setup->hosts;
 	event_assign(&r->ending, r->base, -1, 0, on_resolver_idle, r);
 	if (setup->server_count == 0)
-		is_good = add_resolver_server(r, setup, STR(""));
-	for (size_t i = 0; is_good && i < setup->server_count; i++)
-		is_good = add_resolver_server(r, setup, setup->servers[i]);
-	if (is_good) {
+		add_resolver_server(r, setup, STR(""));
+	for (size_t i = 0; i < setup->server_count; i++)
+		add_resolver_server(r, setup, setup->servers[i]);
+	if (r->server_count) {
 		dns_server_check_dnssec(r->servers[0]);
 	} else {
 		resolver_free(&r);

@@ -313,6 +313,25 @@ Test(resolver_servers, one_family_of_the_first_server_is_enough)
 	resolver_free(&r);
 }
 
+Test(resolver_servers, a_server_that_cannot_be_made_is_left_out)
+{
+	struct str names[] = {STR("127.0.0.1%1@53"), str_of(servers[0].at)};
+	struct resolver_setup setup = {
+	    .base = base, .servers = names, .server_count = 2, .dnssec = DNSSEC_OFF};
+	struct resolver *r = resolver_new(&setup);
+	struct resolver_server s;
+
+	cr_assert(r);
+	cr_assert(resolver_server(r, 0, &s));
+	cr_expect_str_eq(s.name, servers[0].at);
+	cr_expect(!resolver_server(r, 1, &s));
+	servers[0].known_name = "known.test";
+	cr_expect_eq(mx(r, "known.test").outcome, RESOLVER_FOUND);
+	resolver_free(&r);
+	setup.server_count = 1;
+	cr_expect_null(resolver_new(&setup));
+}
+
 /* ---- the known state of a server ---- */
 
 Test(resolver_servers, a_server_is_silent_until_it_answers_again)
@@ -397,4 +416,57 @@ Test(resolver_servers, open_queries_can_be_ended)
 	for (int i = 0; i < 50 && idle == 0; i++)
 		turn();
 	cr_expect_eq(idle, 1);
+}
+
+/* ---- the log ---- */
+
+/* The output of the log until now. */
+static const char *
+logged(int fd, char out[4096])
+{
+	ssize_t n = pread(fd, out, 4095, 0);
+
+	out[n > 0 ? n : 0] = '\0';
+	return out;
+}
+
+static unsigned
+count_text(const char *in, const char *text)
+{
+	unsigned n = 0;
+
+	for (; (in = strstr(in, text)); in += strlen(text))
+		n++;
+	return n;
+}
+
+Test(resolver_servers, each_change_of_a_server_is_logged_once)
+{
+	struct resolver *r = open_resolver(2);
+	FILE *log = tmpfile();
+	char text[4096], wanted[160];
+
+	dup2(fileno(log), STDERR_FILENO);
+	servers[1].known_name = "known.test";
+	servers[0].is_silent = true;
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(mx(r, "known.test").outcome, RESOLVER_FOUND);
+		cr_expect_eq(mx(r, "typo.test").outcome, RESOLVER_FAILED);
+		wait_silent(r, 0, true);
+	}
+	snprintf(wanted, sizeof wanted, "warning: dns: %s does not answer", servers[0].at);
+	cr_expect_eq(count_text(logged(fileno(log), text), wanted), 1, "%s", text);
+	cr_expect_not_null(strstr(text, "mail for names that do not exist"), "%s", text);
+	servers[1].is_silent = true;
+	cr_expect_neq(mx(r, "third.test").outcome, RESOLVER_FOUND);
+	wait_silent(r, 1, true);
+	snprintf(wanted, sizeof wanted, "error: dns: no resolver answers (%s, %s)", servers[0].at,
+	    servers[1].at);
+	cr_expect_eq(count_text(logged(fileno(log), text), wanted), 1, "%s", text);
+	servers[0].is_silent = false;
+	wait_silent(r, 0, false);
+	snprintf(wanted, sizeof wanted, "info: dns: %s answers again", servers[0].at);
+	cr_expect_eq(count_text(logged(fileno(log), text), wanted), 1, "%s", text);
+	resolver_free(&r);
+	fclose(log);
 }

@@ -23,6 +23,9 @@ Test(resolv_conf, nameservers)
 	    {"nameserver fe80::1%1\nnameserver fe80::2%7\n", "fe80::1%1@53 fe80::2%7@53"},
 	    {"nameserver fe80::1%no-such-link\nnameserver fe80::1%\nnameserver 192.0.2.1\n",
 	        "192.0.2.1@53"},
+	    {"nameserver 127.0.0.1%1\nnameserver 192.0.2.1%lo\nnameserver 192.0.2.2%\n"
+	     "nameserver 192.0.2.3\n",
+	        "192.0.2.3@53"},
 	    {"nameserver dns.example\nnameserver 192.0.2.300\nnameserver\nnameserver192.0.2.1\n",
 	        "127.0.0.1@53"},
 	    {" nameserver 192.0.2.1\n#nameserver 192.0.2.1\n;nameserver 192.0.2.1\n",
