@@ -26,7 +26,7 @@ log_all_silent(struct dns_server *const *servers, size_t count)
 }
 
 void
-dns_servers_log_change(
+dns_server_log_change(
     struct dns_server *const *servers, size_t count, const struct dns_server *changed)
 {
 	size_t silent = 0;

@@ -10,7 +10,7 @@
 struct dns_server;
 
 /* One of the servers, in the order of use, has begun or stopped answering. */
-void dns_servers_log_change(
+void dns_server_log_change(
     struct dns_server *const *servers, size_t count, const struct dns_server *changed);
 
 #endif

@@ -311,7 +311,7 @@ on_changed(struct dns_server *s, void *arg)
 
 	/* the resolver that replaced a retired one logs for itself */
 	if (!r->idle)
-		dns_servers_log_change(r->servers, r->server_count, s);
+		dns_server_log_change(r->servers, r->server_count, s);
 }
 
 /* ---- queries from the owner ---- */

@@ -33,8 +33,8 @@ struct resolver_setup {
 	struct hosts *hosts; /* NULL: none; the resolver owns it, also when resolver_new fails */
 };
 
-/* A server that cannot be made (its address, for lack of memory) is logged, and left out.  NULL with
- * errno: none could be made. */
+/* A server that cannot be made (its address, for lack of memory) is logged, and left out.  NULL
+ * with errno: none could be made. */
 struct resolver *resolver_new(const struct resolver_setup *setup) MUST_USE;
 /* Open queries end without a callback. */
 void resolver_free(struct resolver **r);
@@ -69,7 +69,8 @@ struct resolver_query *resolver_ask_mx(
     struct resolver *r, struct str domain, resolver_fn *fn, void *arg);
 /* AAAA and A together; fn is called when both are answered, or at the deadline.  When one of them
  * has an address, the other is awaited for RESOLVER_REST_MS more, or where answers are validated
- * until RESOLVER_NEXT_SERVER_MS, because it may be BOGUS.  BOGUS when either is: then no data of the host is used.  Else
+ * until RESOLVER_NEXT_SERVER_MS, because it may be BOGUS.
+ * BOGUS when either is: then no data of the host is used.  Else
  * FOUND when either has an address, because there are many hosts whose servers fail for one of the
  * two.  NO_NAME only when both answers are. */
 struct resolver_query *resolver_ask_addresses(
