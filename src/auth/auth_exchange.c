@@ -75,8 +75,9 @@ accept_if_unchanged(struct auth_session *s)
 
 static void
 on_password_checked(
-    struct worker_pool_job *job, const struct message_check_answer *m, const char *reason)
+    struct worker_pool_job *job, const union message *answer, const char *reason)
 {
+	const struct message_check_answer *m = answer ? &answer->check_answer : NULL;
 	struct auth_session *s = job->arg;
 	uint8_t outcome = m ? m->outcome : (uint8_t)AUTH_TEMPFAIL;
 
@@ -114,7 +115,7 @@ check_by_worker(struct auth_session *s)
 	const char *reason;
 
 	s->state = AUTH_SESSION_CHECKING;
-	s->job.start = (struct message_check_start){
+	s->check = (struct message_check_start){
 	    .mechanism = str_of(s->mechanism->name),
 	    .first = is_login ? claimed_name(&s->identity) : message,
 	    .second = is_login ? message : STR(""),
@@ -123,10 +124,9 @@ check_by_worker(struct auth_session *s)
 	    .salt = str_make((const char *)s->secret.salt, s->secret.salt_n),
 	    .iterations = s->secret.iterations,
 	};
-	s->job.network = s->network;
-	s->job.done = on_password_checked;
-	s->job.decide = decide_without_worker;
-	s->job.arg = s;
+	s->job = (struct worker_pool_job){.type = MESSAGE_CHECK_START, .message = &s->check,
+	    .network = s->network, .done = on_password_checked,
+	    .decide = decide_without_worker, .arg = s};
 	reason = worker_pool_begin(s->broker->pool, &s->job);
 	if (reason)
 		auth_result_tempfail(s, reason);

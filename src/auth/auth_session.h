@@ -56,6 +56,7 @@ struct auth_session {
 	struct scram_secret secret; /* of the account, or one that matches no password */
 	const char *reason; /* of a failure, for the log */
 	struct worker_pool_job job;
+	struct message_check_start check; /* of the job */
 	struct event *delay;
 	struct message_auth_answer answer; /* sent after the delay */
 };

@@ -307,11 +307,15 @@ broker_control_lost(struct channel *c, void *arg)
 /* ---- the role ---- */
 
 static void
-broker_worker_ended(unsigned index, bool is_stuck, void *arg)
+broker_worker_ended(const struct worker_kind *kind, unsigned index, bool is_stuck, void *arg)
 {
 	struct broker *b = arg;
-	struct message_restart m = {.role = ROLE_WORKER, .index = (uint8_t)index,
-	    .reason = STR("it did not finish a check in time, or sent an invalid answer")};
+	struct message_restart m = {.role = (uint8_t)kind->role, .index = (uint8_t)index};
+	char reason[120];
+
+	snprintf(reason, sizeof reason, "it did not finish %s in time, or sent an invalid answer",
+	    kind->task);
+	m.reason = str_of(reason);
 
 	if (!is_stuck) {
 		role_peer_lost(b->role, b->worker_peers[index]);
@@ -349,7 +353,7 @@ broker_of(struct role *r)
 	b->last_logins = last_logins_new();
 	b->wrong_passwords = password_cache_new();
 	b->scram_failures = password_cache_new();
-	b->pool = worker_pool_new(r->base, broker_worker_ended, b);
+	b->pool = worker_pool_new(r->base, worker_kind_of(ROLE_WORKER), broker_worker_ended, b);
 	b->sessions = map_new();
 	r->state = b;
 	return b;
@@ -418,7 +422,8 @@ static void
 broker_apply_limits(struct broker *b, const struct conf *conf)
 {
 	worker_pool_set_limits(
-	    b->pool, (struct worker_pool_limits){.step_timeout_ms = conf->auth.step_timeout_ms,
+	    b->pool, (struct worker_pool_limits){
+	                 .deadline_ms = worker_kind_deadline_ms(worker_kind_of(ROLE_WORKER), conf),
 	                 .per_network = (uint64_t)conf->auth.checks_per_network});
 }
 

@@ -27,13 +27,14 @@ struct worker_pool_worker {
 	struct worker_pool *pool;
 	unsigned index;
 	struct channel *channel; /* NULL: there is none now */
-	struct request request; /* the check that it runs */
+	struct request request; /* that it runs */
 	struct worker_pool_job *job; /* NULL while busy: the owner has cancelled the job */
 	struct worker_pool_network *slot_network; /* of such a job */
 };
 
 struct worker_pool {
 	struct event_base *base;
+	const struct worker_kind *kind;
 	worker_pool_ended_fn *ended;
 	void *arg;
 	struct worker_pool_limits limits;
@@ -89,7 +90,7 @@ drop_idle_pool_network(struct worker_pool *p, struct worker_pool_network *n)
 	mem_free(n);
 }
 
-/* The network has one check less: its next held job is queued. */
+/* The network has one job less: its next held job is queued. */
 static void
 release_pool_slot(struct worker_pool *p, struct worker_pool_network **slot_network)
 {
@@ -126,12 +127,14 @@ stop_waiting_job(struct worker_pool *p, struct worker_pool_job *job)
 }
 
 void
-worker_pool_cancel(struct worker_pool *p, struct worker_pool_job *job)
+worker_pool_cancel(struct worker_pool_job *job)
 {
+	struct worker_pool *p = job->pool;
+
 	if (job->state == WORKER_POOL_OUT)
 		return;
 	if (job->state == WORKER_POOL_RUNNING) {
-		/* the worker continues, and the check counts for the network until it ends */
+		/* the worker continues, and the job counts for the network until it ends */
 		job->worker->job = NULL;
 		job->worker->slot_network = job->slot_network;
 		job->slot_network = NULL;
@@ -144,9 +147,9 @@ worker_pool_cancel(struct worker_pool *p, struct worker_pool_job *job)
 }
 
 static void
-fail_pool_job(struct worker_pool *p, struct worker_pool_job *job, const char *reason)
+fail_pool_job(struct worker_pool_job *job, const char *reason)
 {
-	worker_pool_cancel(p, job);
+	worker_pool_cancel(job);
 	job->done(job, NULL, reason);
 }
 
@@ -167,7 +170,7 @@ pool_has_worker(const struct worker_pool *p)
 	return false;
 }
 
-/* The worker is lost: its check fails, and if there is no other worker, all waiting jobs fail. */
+/* The worker is lost: its job fails, and if there is no other worker, all waiting jobs fail. */
 static void
 give_up_pool_worker(struct worker_pool_worker *w, const char *reason)
 {
@@ -177,21 +180,25 @@ give_up_pool_worker(struct worker_pool_worker *w, const char *reason)
 	request_cancel(&w->request);
 	channel_free(&w->channel);
 	if (job)
-		fail_pool_job(p, job, reason);
+		fail_pool_job(job, reason);
 	release_pool_slot(p, &w->slot_network);
 	while (!pool_has_worker(p) && (job = TAILQ_FIRST(&p->queue)))
-		fail_pool_job(p, job, "no_worker");
+		fail_pool_job(job, "no_worker");
 	give_jobs_to_workers(p);
 }
 
-/* The worker holds a check for too long, or sent an invalid answer: main starts another one. */
+/* The worker holds a request for too long, or sent an invalid answer: main starts another one. */
 static void
 pool_worker_failed(struct worker_pool_worker *w, bool is_late)
 {
-	log_error("auth: worker %u %s; the client gets 454, the worker is ended and started again",
-	    w->index, is_late ? "does not finish a check in time" : "sent an invalid answer");
+	const struct worker_kind *kind = w->pool->kind;
+
+	log_error("auth: %s %u %s%s%s; the client gets 454, the worker is ended and started "
+		  "again",
+	    role_name(kind->role), w->index, is_late ? "does not finish " : "sent an invalid answer",
+	    is_late ? kind->task : "", is_late ? " in time" : "");
 	give_up_pool_worker(w, is_late ? "worker_timeout" : "worker_broken");
-	w->pool->ended(w->index, true, w->pool->arg);
+	w->pool->ended(kind, w->index, true, w->pool->arg);
 }
 
 static void
@@ -201,7 +208,7 @@ on_pool_worker_lost(struct channel *c, void *arg)
 
 	(void)c;
 	give_up_pool_worker(w, "worker_lost");
-	w->pool->ended(w->index, false, w->pool->arg);
+	w->pool->ended(w->pool->kind, w->index, false, w->pool->arg);
 }
 
 /* Workers send only answers; the greeting of a channel needs no action. */
@@ -214,12 +221,13 @@ on_pool_worker_packet(struct channel *c, const struct channel_packet *p, void *a
 	channel_refuse(c, p->call);
 }
 
-static bool
-is_valid_check_answer(const struct message_check_answer *m)
+static void
+take_pool_row(struct worker_pool_job *job, const struct channel_packet *packet)
 {
-	if (m->outcome == AUTH_OK)
-		return m->key.n == SCRAM_SECRET_KEY_BYTES;
-	return (m->outcome == AUTH_FAIL || m->outcome == AUTH_TEMPFAIL) && m->key.n == 0;
+	if (packet->fd >= 0)
+		close(packet->fd);
+	if (job && job->row)
+		job->row(job, packet->message->admin_row.values);
 }
 
 static void
@@ -229,9 +237,11 @@ on_pool_worker_answer(enum request_end end, const struct channel_packet *packet,
 	struct worker_pool *p = w->pool;
 	struct worker_pool_job *job = w->job;
 
-	if (end == REQUEST_LOST)
-		return; /* on_pool_worker_lost follows */
-	if (end != REQUEST_ANSWERED || !is_valid_check_answer(&packet->message->check_answer)) {
+	if (end == REQUEST_ROW)
+		take_pool_row(job, packet);
+	if (end == REQUEST_LOST || end == REQUEST_ROW)
+		return; /* after a loss, on_pool_worker_lost follows */
+	if (end != REQUEST_ANSWERED || !p->kind->is_valid(packet->type, packet->message)) {
 		pool_worker_failed(w, end == REQUEST_EXPIRED);
 		return;
 	}
@@ -241,7 +251,7 @@ on_pool_worker_answer(enum request_end end, const struct channel_packet *packet,
 		release_pool_slot(p, &job->slot_network);
 		job->worker = NULL;
 		job->state = WORKER_POOL_OUT;
-		job->done(job, &packet->message->check_answer, NULL);
+		job->done(job, packet->message, NULL);
 	}
 	give_jobs_to_workers(p);
 }
@@ -258,7 +268,7 @@ worker_pool_connect_worker(struct worker_pool *p, unsigned index, int fd)
 	if (w->channel)
 		give_up_pool_worker(w, "worker_lost");
 	w->channel = channel_new(p->base, fd, on_pool_worker_packet, on_pool_worker_lost, w);
-	channel_step_timeout(w->channel, p->limits.step_timeout_ms);
+	channel_step_timeout(w->channel, p->limits.deadline_ms);
 	give_jobs_to_workers(p);
 }
 
@@ -268,7 +278,7 @@ worker_pool_connect_worker(struct worker_pool *p, unsigned index, int fd)
 static bool
 send_job_to_worker(struct worker_pool_worker *w, struct worker_pool_job *job)
 {
-	request_ask(&w->request, w->channel, MESSAGE_CHECK_START, &job->start);
+	request_ask(&w->request, w->channel, job->type, job->message);
 	if (!channel_is_open(w->channel)) {
 		request_cancel(&w->request);
 		return false;
@@ -277,6 +287,7 @@ send_job_to_worker(struct worker_pool_worker *w, struct worker_pool_job *job)
 	TAILQ_REMOVE(&w->pool->queue, job, link);
 	job->worker = w;
 	job->state = WORKER_POOL_RUNNING;
+	job->was_sent = true;
 	w->job = job;
 	return true;
 }
@@ -310,7 +321,7 @@ start_job_wait(struct worker_pool *p, struct worker_pool_job *job)
 {
 	struct timeval interval = pool_interval(TICK_MS);
 
-	job->deadline_ms = clock_mono_ms() + p->limits.step_timeout_ms;
+	job->deadline_ms = clock_mono_ms() + p->limits.deadline_ms;
 	p->waiting++;
 	if (!evtimer_pending(p->tick, NULL))
 		evtimer_add(p->tick, &interval);
@@ -326,7 +337,8 @@ worker_pool_begin(struct worker_pool *p, struct worker_pool_job *job)
 	if (p->waiting >= WORKER_POOL_QUEUE_MAX ||
 	    (n = pool_network_of(p, job->network))->held_count >= WORKER_POOL_HELD_MAX)
 		return "queue_full";
-	job->has_waited = false;
+	job->pool = p;
+	job->has_waited = job->was_sent = false;
 	start_job_wait(p, job);
 	if (n->admitted < p->limits.per_network) {
 		admit_pool_job(p, n, job);
@@ -352,10 +364,10 @@ first_overdue_job(const struct worker_pool_jobs *jobs, int64_t now_ms)
 }
 
 static void
-fail_overdue_jobs(struct worker_pool *p, struct worker_pool_jobs *jobs, int64_t now_ms)
+fail_overdue_jobs(struct worker_pool_jobs *jobs, int64_t now_ms)
 {
 	for (struct worker_pool_job *job; (job = first_overdue_job(jobs, now_ms));)
-		fail_pool_job(p, job, "queue_timeout");
+		fail_pool_job(job, "queue_timeout");
 }
 
 struct worker_pool_overdue {
@@ -384,12 +396,12 @@ on_pool_tick(evutil_socket_t fd, short what, void *arg)
 	struct timeval interval = pool_interval(TICK_MS);
 
 	(void)fd, (void)what;
-	fail_overdue_jobs(p, &p->queue, overdue.now_ms);
+	fail_overdue_jobs(&p->queue, overdue.now_ms);
 	do {
 		overdue.job = NULL;
 		map_each(p->networks, find_overdue_held, &overdue);
 		if (overdue.job)
-			fail_pool_job(p, overdue.job, "queue_timeout");
+			fail_pool_job(overdue.job, "queue_timeout");
 	} while (overdue.job);
 	if (p->waiting)
 		evtimer_add(p->tick, &interval);
@@ -398,12 +410,13 @@ on_pool_tick(evutil_socket_t fd, short what, void *arg)
 /* ---- the pool's life ---- */
 
 struct worker_pool *
-worker_pool_new(struct event_base *base, worker_pool_ended_fn *ended, void *arg)
+worker_pool_new(struct event_base *base, const struct worker_kind *kind,
+    worker_pool_ended_fn *ended, void *arg)
 {
 	struct worker_pool *p = MEM_NEW(struct worker_pool);
 
-	*p = (struct worker_pool){.base = base, .ended = ended, .arg = arg,
-	    .limits = {.step_timeout_ms = 20000, .per_network = 8}};
+	*p = (struct worker_pool){.base = base, .kind = kind, .ended = ended, .arg = arg,
+	    .limits = {.deadline_ms = 20000, .per_network = 8}};
 	p->networks = map_new();
 	p->tick = evtimer_new(base, on_pool_tick, p);
 	TAILQ_INIT(&p->queue);
@@ -439,5 +452,5 @@ worker_pool_set_limits(struct worker_pool *p, struct worker_pool_limits limits)
 	p->limits = limits;
 	for (int i = 0; i < WORKER_POOL_WORKERS_MAX; i++)
 		if (p->workers[i].channel)
-			channel_step_timeout(p->workers[i].channel, limits.step_timeout_ms);
+			channel_step_timeout(p->workers[i].channel, limits.deadline_ms);
 }

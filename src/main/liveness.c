@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "auth/worker_kinds.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -100,10 +101,12 @@ liveness_silent_ms(const struct instance *i)
 static int64_t
 liveness_limit_ms(const struct instance *i)
 {
+	const struct worker_kind *worker = worker_kind_of(i->kind);
+
 	if (i->state != INSTANCE_READY)
 		return LIVENESS_START_MS;
-	if (i->kind == ROLE_WORKER && metrics_read_is_blocking(i->region))
-		return i->daemon->conf->auth.step_timeout_ms + LIVENESS_SILENT_MS;
+	if (worker && metrics_read_is_blocking(i->region))
+		return worker_kind_deadline_ms(worker, i->daemon->conf) + LIVENESS_SILENT_MS;
 	return LIVENESS_SILENT_MS;
 }
 

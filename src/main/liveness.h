@@ -7,7 +7,8 @@
  *   a role that is ready          LIVENESS_SILENT_MS since its last answer
  *   a role that is starting       LIVENESS_START_MS since it was started, or START was sent, or
  *                                 it last reported progress (metrics_progress: a long recovery)
- *   a worker inside a check       auth.step_timeout more, since the broker ends it before that
+ *   a worker inside a request     its deadline (worker_kinds.h) more, since the broker ends it
+ *                                 before that
  *
  * A process may survive SIGKILL while one of its threads is blocked in the kernel by a disk that
  * hangs.  A submission or relay process is abandoned after LIVENESS_ABANDON_MS: another process

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "auth/worker_kinds.h"
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/path_access.h"
@@ -120,7 +121,8 @@ os_role_users(const struct conf *c, struct os_user identities[ROLE_KINDS])
 		snprintf(full, sizeof full, "%s-%s", shared.name, role_name(own[i]));
 		(void)os_find_user(full, &identities[own[i]]);
 	}
-	identities[ROLE_WORKER] = identities[ROLE_AUTH];
+	for (size_t k = 0; k < WORKER_KINDS; k++)
+		identities[worker_kinds[k].role] = identities[ROLE_AUTH];
 	return true;
 }
 

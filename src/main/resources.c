@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/worker_kinds.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path_access.h"
@@ -56,14 +57,13 @@ resources_keys_of(enum role_kind kind)
 	    [ROLE_MAIN] = CONF_MAIN,
 	    [ROLE_KEYS] = CONF_KEYS,
 	    [ROLE_AUTH] = CONF_AUTH,
-	    [ROLE_WORKER] = CONF_AUTH,
-	    [ROLE_SUBMISSION] = CONF_SUBMISSION,
+		    [ROLE_SUBMISSION] = CONF_SUBMISSION,
 	    [ROLE_QUEUE] = CONF_QUEUE,
 	    [ROLE_RELAY] = CONF_RELAY,
 	    [ROLE_CONTROL] = CONF_CONTROL,
 	};
 
-	return keys[kind];
+	return worker_kind_of(kind) ? worker_kind_of(kind)->spec->conf : keys[kind];
 }
 
 static bool

@@ -8,18 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/worker_kinds.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/restart_backoff.h"
 
-/* The pairs of linked roles, besides submission and keys; main has a channel to every role. */
+/* The pairs of linked roles, besides submission and keys, and auth and each kind of worker; main has
+ * a channel to every role. */
 static const struct role_link_kinds {
 	enum role_kind a, b;
 } link_kinds[] = {
     {ROLE_SUBMISSION, ROLE_AUTH},
     {ROLE_SUBMISSION, ROLE_QUEUE},
-    {ROLE_AUTH, ROLE_WORKER},
     {ROLE_QUEUE, ROLE_RELAY},
     {ROLE_CONTROL, ROLE_AUTH},
     {ROLE_CONTROL, ROLE_QUEUE},
@@ -52,6 +53,9 @@ role_link_is_wanted(const struct instance *a, const struct instance *b)
 		return are_neighbours(a, b);
 	if (a->kind == ROLE_KEYS && b->kind == ROLE_SUBMISSION)
 		return are_neighbours(b, a);
+	if ((a->kind == ROLE_AUTH && worker_kind_of(b->kind)) ||
+	    (b->kind == ROLE_AUTH && worker_kind_of(a->kind)))
+		return true;
 	for (size_t l = 0; l < sizeof link_kinds / sizeof *link_kinds; l++)
 		if ((link_kinds[l].a == a->kind && link_kinds[l].b == b->kind) ||
 		    (link_kinds[l].a == b->kind && link_kinds[l].b == a->kind))

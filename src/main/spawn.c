@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
+#include "auth/worker_kinds.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/control.h"
@@ -25,12 +26,19 @@
 static const struct role_spec *const specs[ROLE_KINDS] = {
     [ROLE_KEYS] = &keys_role,
     [ROLE_AUTH] = &auth_role,
-    [ROLE_WORKER] = &worker_role,
     [ROLE_SUBMISSION] = &submission_role,
     [ROLE_QUEUE] = &queue_role,
     [ROLE_RELAY] = &relay_role,
     [ROLE_CONTROL] = &control_role,
 };
+
+static const struct role_spec *
+spawn_spec_of(enum role_kind kind)
+{
+	const struct worker_kind *worker = worker_kind_of(kind);
+
+	return worker ? worker->spec : specs[kind];
+}
 
 /* ---- processes ---- */
 
@@ -132,7 +140,7 @@ spawn_thread_main(void *arg)
 {
 	struct instance *i = arg;
 
-	(void)role_run(specs[i->kind], i->kind, i->index, i->thread_fd, true);
+	(void)role_run(spawn_spec_of(i->kind), i->kind, i->index, i->thread_fd, true);
 	return NULL;
 }
 
@@ -182,7 +190,8 @@ static enum role_kind
 spawn_find_role(const char *name)
 {
 	for (int k = 0; k < ROLE_KINDS; k++)
-		if (specs[k] && strcmp(role_name((enum role_kind)k), name) == 0)
+		if (spawn_spec_of((enum role_kind)k) &&
+		    strcmp(role_name((enum role_kind)k), name) == 0)
 			return (enum role_kind)k;
 	return ROLE_KINDS;
 }
@@ -197,5 +206,5 @@ spawn_role_main(const char *name, const char *index)
 		return EXIT_USAGE;
 	fcntl(SPAWN_CHANNEL_FD, F_SETFD, FD_CLOEXEC);
 	log_open(2, LOG_TO_MAIN);
-	return role_run(specs[kind], kind, (unsigned)number, SPAWN_CHANNEL_FD, false);
+	return role_run(spawn_spec_of(kind), kind, (unsigned)number, SPAWN_CHANNEL_FD, false);
 }

@@ -3,6 +3,7 @@
  */
 #include "main/stopping.h"
 
+#include "auth/worker_kinds.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/liveness.h"
@@ -12,7 +13,7 @@
 /* The order follows the mail: the role that receives it ends first, the roles that answer requests
  * of others end last. */
 static const enum role_kind stages[] = {ROLE_SUBMISSION, ROLE_RELAY, ROLE_QUEUE, ROLE_CONTROL,
-    ROLE_AUTH, ROLE_WORKER, ROLE_KEYS};
+    ROLE_AUTH, ROLE_WORKER, ROLE_KEYS}; /* ROLE_WORKER: all kinds of workers */
 
 enum {
 	STAGES = sizeof stages / sizeof *stages,
@@ -22,10 +23,18 @@ enum {
 };
 
 static bool
+stopping_is_of_stage(const struct instance *i, int stage)
+{
+	return i->kind == stages[stage] ||
+	    (stages[stage] == ROLE_WORKER && worker_kind_of(i->kind));
+}
+
+static bool
 stopping_stage_is_empty(const struct daemon *d, int stage)
 {
 	for (unsigned n = 0; n < d->instance_count; n++)
-		if (d->instances[n].kind == stages[stage] && d->instances[n].state != INSTANCE_DOWN)
+		if (stopping_is_of_stage(&d->instances[n], stage) &&
+		    d->instances[n].state != INSTANCE_DOWN)
 			return false;
 	return true;
 }
@@ -60,7 +69,7 @@ stopping_stop_stage(struct daemon *d, int stage)
 	    .drain_ms = d->stops_at_once ? 0 : stopping_drain_ms(d, stages[stage])};
 
 	for (unsigned n = 0; n < d->instance_count; n++)
-		if (d->instances[n].kind == stages[stage] && d->instances[n].channel)
+		if (stopping_is_of_stage(&d->instances[n], stage) && d->instances[n].channel)
 			(void)!channel_send(d->instances[n].channel, MESSAGE_STOP, &m, -1);
 	stopping_set_limit(
 	    d, d->stops_at_once ? STOP_GRACE_MS : m.drain_ms + stopping_grace_ms(stages[stage]));
@@ -100,7 +109,7 @@ stopping_limit_reached(evutil_socket_t fd, short what, void *arg)
 	if (stage >= STAGES)
 		return;
 	for (unsigned n = 0; n < d->instance_count && d->stage == stage; n++)
-		if (d->instances[n].kind == stages[stage] &&
+		if (stopping_is_of_stage(&d->instances[n], stage) &&
 		    d->instances[n].state != INSTANCE_DOWN)
 			stopping_end_instance(&d->instances[n]);
 	if (d->stage == stage)

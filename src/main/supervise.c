@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/worker_kinds.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -90,12 +91,14 @@ supervise_instance_ready(struct instance *i, const struct message_ready *m)
 static void
 supervise_kill_worker(struct daemon *d, const struct message_restart *m)
 {
+	if (!worker_kind_of((enum role_kind)m->role))
+		return;
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		struct instance *i = &d->instances[n];
 
-		if (i->kind != ROLE_WORKER || i->index != m->index || m->role != ROLE_WORKER)
+		if (i->kind != m->role || i->index != m->index)
 			continue;
-		log_warn("worker %u is ended: %.*s", i->index, STR_ARG(m->reason));
+		log_warn("%s %u is ended: %.*s", role_name(i->kind), i->index, STR_ARG(m->reason));
 		spawn_kill(i);
 	}
 }
@@ -348,7 +351,8 @@ supervise_start(struct daemon *d)
 	liveness_start(d);
 	supervise_add_instances(d, ROLE_KEYS, d->submission_count);
 	supervise_add_instances(d, ROLE_AUTH, 1);
-	supervise_add_instances(d, ROLE_WORKER, (unsigned)d->conf->auth.workers);
+	for (size_t k = 0; k < WORKER_KINDS; k++)
+		supervise_add_instances(d, worker_kinds[k].role, worker_kinds[k].count(d->conf));
 	supervise_add_instances(d, ROLE_QUEUE, 1);
 	supervise_add_instances(d, ROLE_RELAY, 1);
 	supervise_add_instances(d, ROLE_CONTROL, 1);
