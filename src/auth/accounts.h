@@ -1,8 +1,8 @@
 /*
  * accounts: the account store, accounts.db (SQLite) in the state directory. It has the names,
  * secrets and suspensions of all accounts, and the installation's own key. A process that has it
- * open holds it alone, so the daemon's broker and a tool that works without the daemon can never
- * write at the same time. A change is on the disk when the call returns. The only file that
+ * open holds it alone, so the daemon's accounts worker and a tool that works without the daemon can
+ * never write at the same time. A change is on the disk when the call returns. The only file that
  * includes sqlite3.h is accounts.c.
  */
 #ifndef AUTH_ACCOUNTS_H

@@ -2,11 +2,12 @@
  * auth_exchange: PLAIN and LOGIN are read completely here, so that a password which was right a
  * moment ago needs no worker. For other passwords a worker derives the key, and the key is compared
  * here. SCRAM costs only a few hashes and is done here. A worker's answer alone never accepts a
- * login.
+ * login. The account comes from the back end, whose worker is asked: a session waits for the answer
+ * as it waits for a check, and a password in the cache needs neither.
  *
- * The answers to a client never show whether the account exists or is suspended: an unknown name
- * gets a made-up secret, a suspended account its own salt with keys that match no password, and all
- * names then take the same steps. The reason is only in the log.
+ * The answers to a client never show whether the account exists or is suspended: for an unknown
+ * name the back end gives a made-up secret, for a suspended account its own salt with keys that
+ * match no password, and all names then take the same steps. The reason is only in the log.
  */
 #include "auth/auth_exchange.h"
 
@@ -33,13 +34,37 @@ is_mechanism_offered(const struct conf *conf, struct str mechanism)
 	return false;
 }
 
+/* True: the secrets of the back end can serve it. */
+static bool
+is_mechanism_served(const struct auth_session_mechanism *m)
+{
+	unsigned needs = m->has_password ? AUTH_BACKEND_PLAINTEXT : AUTH_BACKEND_SCRAM;
+
+	return (broker_backend()->mechanisms & needs) != 0;
+}
+
 static const struct auth_session_mechanism *
 find_auth_mechanism(const struct conf *conf, struct str name)
 {
+	if (!is_mechanism_offered(conf, name))
+		return NULL;
 	for (size_t i = 0; i < sizeof mechanisms / sizeof *mechanisms; i++)
 		if (str_eq(str_of(mechanisms[i].name), name))
-			return is_mechanism_offered(conf, name) ? &mechanisms[i] : NULL;
+			return is_mechanism_served(&mechanisms[i]) ? &mechanisms[i] : NULL;
 	return NULL;
+}
+
+/* ---- look-ups ---- */
+
+/* Asks the back end for the account; `done` hears the answer. */
+static void
+look_up_account(struct auth_session *s, broker_lookup_fn *done)
+{
+	s->state = AUTH_SESSION_LOOKING_UP;
+	s->lookup.done = done;
+	s->lookup.arg = s;
+	if (!broker_look_up(s->broker, &s->lookup, claimed_name(&s->identity), s->network))
+		auth_result_tempfail(s, "store_unavailable");
 }
 
 /* ---- checking the credentials ---- */
@@ -54,23 +79,47 @@ is_cached_password(const struct auth_session *s)
 }
 
 static void
-accept_if_unchanged(struct auth_session *s)
+accept_login(struct auth_session *s)
 {
-	enum accounts_result found =
-	    s->identity.has_other_authzid ? ACCOUNTS_NONE : stored_secret_check_again(s);
-
-	if (found == ACCOUNTS_NONE) {
-		auth_result_fail(s);
-		return;
-	}
-	if (found != ACCOUNTS_OK) {
-		auth_result_tempfail(s, "store_unavailable");
-		return;
-	}
 	if (s->mechanism->has_password && !s->is_test)
 		password_cache_add(s->broker->cache, claimed_name(&s->identity),
 		    auth_session_password(s), auth_session_conf(s)->auth.cache_ms);
 	auth_result_ok(s, false);
+}
+
+static void
+on_account_found_again(
+    struct broker_lookup *l, const struct auth_backend_account *found, void *arg)
+{
+	struct auth_session *s = arg;
+
+	(void)l;
+	if (auth_result_is_refused(s))
+		return;
+	switch (stored_secret_compare(s, found)) {
+	case AUTH_BACKEND_FOUND:
+		accept_login(s);
+		return;
+	case AUTH_BACKEND_NONE:
+		auth_result_fail(s);
+		return;
+	case AUTH_BACKEND_DAMAGED:
+	case AUTH_BACKEND_BROKEN:
+		auth_result_tempfail(s, "store_unavailable");
+		return;
+	}
+}
+
+/* The credentials are right. The account may have changed since it was looked up. */
+static void
+accept_if_unchanged(struct auth_session *s)
+{
+	if (s->identity.has_other_authzid)
+		auth_result_fail(s);
+	else if (s->changes == s->broker->changes)
+		accept_login(s);
+	else
+		look_up_account(s, on_account_found_again);
 }
 
 static void
@@ -127,7 +176,7 @@ check_by_worker(struct auth_session *s)
 	s->job = (struct worker_pool_job){.type = MESSAGE_CHECK_START, .message = &s->check,
 	    .network = s->network, .done = on_password_checked,
 	    .decide = decide_without_worker, .arg = s};
-	reason = worker_pool_begin(s->broker->pool, &s->job);
+	reason = worker_pool_begin(s->broker->pools[WORKER_KIND_PASSWORD], &s->job);
 	if (reason)
 		auth_result_tempfail(s, reason);
 }
@@ -207,27 +256,43 @@ keep_completed_plain(struct auth_session *s)
 	buf_clear(&completed);
 }
 
-/* From here on the name is complete, or it is exactly the name of an account. Only the store can
- * say which account a name without a domain means; a name with a domain needs no lookup if its
- * password is in the cache. */
 static void
-begin_login_check(struct auth_session *s)
+on_account_found(struct broker_lookup *l, const struct auth_backend_account *found, void *arg)
 {
-	bool has_domain = str_has(claimed_name(&s->identity), '@');
-	bool has_account = !has_domain && stored_secret_choose(s);
+	struct auth_session *s = arg;
+	bool has_secret = stored_secret_take(s, found);
 
-	if (!has_domain || claimed_complete(&s->identity, login_name_domain(auth_session_conf(s))))
-		keep_completed_plain(s);
+	(void)l;
+	keep_completed_plain(s);
+	/* only now is it known which login a name without a domain means */
 	if (auth_result_is_refused(s))
 		return;
-	if ((has_domain || has_account) && is_cached_password(s))
-		auth_result_ok(s, true);
-	else if (!has_account && (!has_domain || !stored_secret_choose(s)))
+	if (!has_secret)
 		auth_result_tempfail(s, "store_unavailable");
+	else if (is_cached_password(s))
+		auth_result_ok(s, true);
 	else if (s->mechanism->has_password)
 		check_by_worker(s);
 	else
 		send_scram_challenge(s);
+}
+
+/* Only the back end can say which account a name without a domain means; a name with a domain needs
+ * no look-up if its password is in the cache. */
+static void
+begin_login_check(struct auth_session *s)
+{
+	if (str_has(claimed_name(&s->identity), '@')) {
+		if (claimed_complete(&s->identity, login_name_domain(auth_session_conf(s))))
+			keep_completed_plain(s);
+		if (auth_result_is_refused(s))
+			return;
+		if (is_cached_password(s)) {
+			auth_result_ok(s, true);
+			return;
+		}
+	}
+	look_up_account(s, on_account_found);
 }
 
 /* Reads who the client claims to be. The proof of SCRAM covers what the client sent, whichever
@@ -276,6 +341,7 @@ take_client_response(struct auth_session *s, struct str message)
 		else
 			accept_if_unchanged(s);
 		return;
+	case AUTH_SESSION_LOOKING_UP:
 	case AUTH_SESSION_CHECKING:
 	case AUTH_SESSION_DELAYED:
 		/* submission did not wait for its answer: a protocol error */

@@ -43,7 +43,7 @@ log_auth_failure(
 	log_str(&l, "mech", str_of(s->mechanism ? s->mechanism->name : ""));
 	log_str(&l, "reason", str_of(s->reason));
 	if (status->code == 454)
-		log_str(&l, "backend", STR("users"));
+		log_str(&l, "backend", str_of(broker_backend()->name));
 	snprintf(reply, sizeof reply, "%u %s", status->code, smtp_status_enhanced(status, code));
 	log_quoted(&l, "reply", str_of(reply));
 	log_user(&l, "user", claimed_name(&s->identity));
@@ -59,7 +59,7 @@ log_auth_success(const struct auth_session *s)
 	begin_auth_log(&l, s, "auth ok", LOG_INFO);
 	log_str(&l, "tls", s->tls);
 	log_str(&l, "mech", str_of(s->mechanism->name));
-	log_str(&l, "backend", STR("users"));
+	log_str(&l, "backend", str_of(broker_backend()->name));
 	log_user(&l, "user", claimed_name(&s->identity));
 	log_end(&l);
 }
@@ -82,7 +82,7 @@ answer_auth_test(const struct auth_session *s, const struct message_auth_answer 
 		done.exit_code = exits[AUTH_FAIL];
 	}
 	buf_init(&values, TEST_ROW_BYTES);
-	message_values_add(&values, "backend", STR("users"));
+	message_values_add(&values, "backend", str_of(broker_backend()->name));
 	message_values_add(&values, "outcome", str_of(word));
 	message_values_add(&values, "reason", str_of(reason));
 	account_blocks_add(s->broker, user, &values);
@@ -116,7 +116,7 @@ static void
 answer_and_end_login(struct auth_session *s, enum auth_outcome outcome, struct smtp_status status)
 {
 	struct message_auth_answer m = {.outcome = (uint8_t)outcome, .status = status,
-	    .challenge = STR(""), .user = STR(""), .backend = STR("users")};
+	    .challenge = STR(""), .user = STR(""), .backend = str_of(broker_backend()->name)};
 
 	send_auth_answer(s, &m);
 	auth_session_end(s);
@@ -126,7 +126,8 @@ void
 auth_result_ok(struct auth_session *s, bool from_cache)
 {
 	struct message_auth_answer m = {.outcome = AUTH_OK, .challenge = STR(""),
-	    .user = claimed_name(&s->identity), .backend = STR("users"), .from_cache = from_cache};
+	    .user = claimed_name(&s->identity), .backend = str_of(broker_backend()->name),
+	    .from_cache = from_cache};
 
 	m.status = smtp_status_make(235, "2.7.0", "Authentication succeeded");
 	log_auth_success(s);
@@ -203,7 +204,7 @@ auth_result_fail(struct auth_session *s)
 	struct timeval wait;
 
 	s->answer = (struct message_auth_answer){.outcome = AUTH_FAIL, .challenge = STR(""),
-	    .user = STR(""), .backend = STR("users"),
+	    .user = STR(""), .backend = str_of(broker_backend()->name),
 	    .status = smtp_status_make(535, "5.7.8", "Authentication credentials invalid")};
 	if (!s->reason)
 		s->reason = "bad_credentials";

@@ -59,6 +59,7 @@ auth_session_end(struct auth_session *s)
 {
 	if (map_get(s->broker->sessions, auth_session_key(&s->id)) == s)
 		map_remove(s->broker->sessions, auth_session_key(&s->id));
+	broker_lookup_cancel(&s->lookup);
 	worker_pool_cancel(&s->job);
 	/* not answered yet: the session started again, or its channel is lost */
 	channel_refuse(s->channel, s->call);

@@ -5,7 +5,7 @@
 #ifndef AUTH_AUTH_SESSION_H
 #define AUTH_AUTH_SESSION_H
 
-#include "auth/broker_state.h"
+#include "auth/broker_backend.h"
 
 enum { AUTH_SESSION_MAX = 32768, AUTH_SESSION_AGE_MAX_MS = 300000 };
 
@@ -13,7 +13,8 @@ enum auth_session_state {
 	AUTH_SESSION_WANTS_FIRST,
 	AUTH_SESSION_WANTS_USER,
 	AUTH_SESSION_WANTS_PASSWORD,
-	AUTH_SESSION_CHECKING,
+	AUTH_SESSION_LOOKING_UP, /* the back end is asked for the account */
+	AUTH_SESSION_CHECKING,   /* a worker checks the password */
 	AUTH_SESSION_WANTS_FINAL, /* SCRAM: waits for the client's final message */
 	/* SCRAM: the proof was right, and the client has the server's signature */
 	AUTH_SESSION_WANTS_END,
@@ -55,6 +56,7 @@ struct auth_session {
 	struct auth_session_bytes challenge; /* the server's first message of SCRAM */
 	struct scram_secret secret; /* of the account, or one that matches no password */
 	const char *reason; /* of a failure, for the log */
+	struct broker_lookup lookup;
 	struct worker_pool_job job;
 	struct message_check_start check; /* of the job */
 	struct event *delay;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "auth/account_blocks.h"
-#include "auth/broker_store.h"
+#include "auth/broker_backend.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,6 +23,7 @@ enum { ROW_BYTES = 4096 };
 struct broker_blocklist_command {
 	struct broker *broker;
 	const struct message_admin *request;
+	const struct broker_blocklist_login *login;
 	struct user_admin_out *out;
 	struct blocklist_target target; /* of add and remove */
 	bool has_no_account;            /* no account has this name */
@@ -365,21 +366,25 @@ broker_blocklist_is_number(struct str text)
 static uint8_t
 broker_blocklist_resolve_user(struct broker_blocklist_command *r)
 {
-	enum accounts_result found;
-	struct account account;
-	struct claimed_identity identity;
+	const struct broker_blocklist_login *login = r->login;
+	struct claimed_identity given;
 
-	if (!claimed_set_user(str_of(r->target.user), &identity))
+	if (!claimed_set_user(str_of(r->target.user), &given))
 		return USER_ADMIN_DATA;
-	found = broker_find_claimed(r->broker, &identity, &account);
-	mem_wipe(&account, sizeof account);
-	if (found == ACCOUNTS_BROKEN && !str_has(claimed_name(&identity), '@'))
+	if (login->found == AUTH_BACKEND_BROKEN && !str_has(claimed_name(&login->identity), '@'))
 		return broker_blocklist_report(r, USER_ADMIN_IO,
 		    "the account store cannot be used, and only it has the account "
 		    "that a name without a domain means: give the whole name");
-	r->has_no_account = found == ACCOUNTS_NONE;
-	memcpy(r->target.user, identity.user, sizeof r->target.user);
+	r->has_no_account = login->found == AUTH_BACKEND_NONE;
+	memcpy(r->target.user, login->identity.user, sizeof r->target.user);
 	return USER_ADMIN_OK;
+}
+
+/* A block of exactly this name, perhaps that of a removed account, is removed without a look-up. */
+static bool
+broker_blocklist_is_block(const struct broker *b, const struct blocklist_target *t, bool is_new)
+{
+	return !is_new && blocklist_find(b->blocks, str_of(t->user), NULL);
 }
 
 static uint8_t
@@ -387,12 +392,10 @@ broker_blocklist_parse_target(struct broker_blocklist_command *r, bool is_new)
 {
 	struct str text = message_values_get(r->request->values, "name");
 	bool is_target = blocklist_target_parse(text, &r->target);
-	struct str user = str_of(r->target.user);
 
 	if (is_target && r->target.is_network)
 		return USER_ADMIN_OK;
-	/* blocked under exactly this name, perhaps the name of a removed account */
-	if (is_target && !is_new && blocklist_find(r->broker->blocks, user, NULL))
+	if (is_target && broker_blocklist_is_block(r->broker, &r->target, is_new))
 		return USER_ADMIN_OK;
 	if (is_target && !broker_blocklist_is_number(text))
 		return broker_blocklist_resolve_user(r);
@@ -427,10 +430,27 @@ broker_blocklist_is_verb(struct str verb)
 	return broker_blocklist_find_verb(verb) != NULL;
 }
 
-uint8_t
-broker_blocklist_run(struct broker *b, const struct message_admin *m, struct user_admin_out *out)
+bool
+broker_blocklist_names_login(
+    const struct broker *b, const struct message_admin *m, struct claimed_identity *login_out)
 {
-	struct broker_blocklist_command r = {.broker = b, .request = m, .out = out};
+	const struct broker_blocklist_verb *v = broker_blocklist_find_verb(m->verb);
+	struct str text = message_values_get(m->values, "name");
+	struct blocklist_target target;
+
+	if (!v->is_named || !blocklist_target_parse(text, &target) || target.is_network)
+		return false;
+	return !broker_blocklist_is_number(text) &&
+	    !broker_blocklist_is_block(b, &target, v->is_new) &&
+	    claimed_set_user(str_of(target.user), login_out);
+}
+
+uint8_t
+broker_blocklist_run(struct broker *b, const struct message_admin *m,
+    const struct broker_blocklist_login *login, struct user_admin_out *out)
+{
+	struct broker_blocklist_command r = {
+	    .broker = b, .request = m, .login = login, .out = out};
 	const struct broker_blocklist_verb *v = broker_blocklist_find_verb(m->verb);
 	uint8_t code = USER_ADMIN_OK;
 

@@ -1,12 +1,12 @@
 /*
  * broker_state: the state of the broker, which the files of the broker share. The role (broker.c)
- * makes and frees it; broker_store.c opens the account store in it and detects that the store was
- * replaced; the others use it. Only types.
+ * makes and frees it; the others use it. It has no account: what a login needs of one is in its
+ * session. Only types.
  */
 #ifndef AUTH_BROKER_STATE_H
 #define AUTH_BROKER_STATE_H
 
-#include "auth/accounts.h"
+#include "auth/auth_backend.h"
 #include "auth/blocklist.h"
 #include "auth/failure_list.h"
 #include "auth/failures.h"
@@ -18,38 +18,30 @@
 #include "base/map.h"
 #include "ipc/role.h"
 
-enum { BROKER_SUBMISSIONS_MAX = 64, BROKER_DAMAGED_MAX = 16, BROKER_FAILED_MAX = 16 };
+enum {
+	BROKER_SUBMISSIONS_MAX = 64,
+	BROKER_BACKEND_STORE_BYTES = 128,
+	BROKER_BACKEND_TROUBLE_BYTES = 512,
+};
 
-/* A damaged account that was logged. */
-struct broker_damaged_account {
-	char name[CLAIMED_USER_MAX + 1];
-	int64_t at_ms; /* monotonic */
+/* What the worker of the back end has reported last. */
+struct broker_backend_view {
+	uint64_t changes, exchanges;
+	char store[BROKER_BACKEND_STORE_BYTES]; /* that a worker had open last; empty: none yet */
+	bool is_store_unsure; /* a new worker has not reported yet which store it has */
+	bool is_directory_gone;
+	char trouble[BROKER_BACKEND_TROUBLE_BYTES]; /* for `status`; empty: none */
 };
 
 struct broker {
 	struct role *role;
-	char *directory; /* of the store */
+	char *directory; /* of the blocks */
 	int directory_fd;
-	struct sandbox_path paths[2];
-	struct accounts *accounts;     /* NULL: cannot be opened now */
-	struct store_file store_file;  /* of accounts.db */
-	char directory_path[PATH_MAX]; /* of the directory at the start; empty: not known */
-	bool is_directory_gone;        /* it was moved or removed: nothing is changed in it */
-	struct event *store_timer;
-	int64_t open_after_ms; /* monotonic: the store is not opened before */
-	enum accounts_absent absent; /* ACCOUNTS_MAKE: at a first start, until it was open once */
-	bool is_missing; /* the store, at the last attempt to open it */
-	char trouble[ACCOUNTS_ERROR_BYTES]; /* why it could not be opened or used */
-	/* the same text, as logged last; empty: it can be used */
-	char logged_trouble[ACCOUNTS_ERROR_BYTES];
-	int64_t logged_ms; /* monotonic */
-	/* Names whose last lookup failed, the newest last. */
-	char failed_names[BROKER_FAILED_MAX][CLAIMED_USER_MAX + 1];
-	unsigned failed_count;
-	/* monotonic: they are not looked up again before, without a login */
-	int64_t probe_after_ms;
-	struct broker_damaged_account damaged[BROKER_DAMAGED_MAX];
-	uint64_t changes; /* number of changes of accounts or of the store */
+	struct sandbox_path path;
+	struct store_file_directory state_directory;
+	struct broker_backend_view backend;
+	/* rises when an account was changed, or the store, or when that may have happened */
+	uint64_t changes;
 	struct password_cache *cache;
 	struct failures *failures;
 	struct failure_list *failure_list; /* logins and networks that reached a limit */
@@ -60,7 +52,9 @@ struct broker {
 	struct password_cache *wrong_passwords; /* so that the same one again counts once */
 	/* sessions of users: one password that follows in the session is not counted */
 	struct password_cache *scram_failures;
-	struct worker_pool *pool;
+	struct worker_pool *pools[WORKER_KINDS];
+	LIST_HEAD(, broker_command) commands; /* that wait for the worker */
+	unsigned command_count;
 	struct map *sessions; /* by session id */
 	uint64_t test_count;
 	struct event *sweep;
@@ -68,7 +62,7 @@ struct broker {
 	struct channel *control;
 	/* The pair that main made for each channel. */
 	struct role_peer submission_peers[BROKER_SUBMISSIONS_MAX];
-	struct role_peer worker_peers[WORKER_POOL_WORKERS_MAX];
+	struct role_peer worker_peers[WORKER_KINDS][WORKER_POOL_WORKERS_MAX];
 	struct role_peer control_peer;
 };
 

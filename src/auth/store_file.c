@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A symbolic link in its place is another file. */
@@ -51,10 +52,43 @@ store_file_note(struct store_file *file, const char *directory)
 	return true;
 }
 
-void
+char *
+store_file_identity(const struct store_file *file, char out[STORE_FILE_IDENTITY_BYTES])
+{
+	const struct stat *st = &file->noted;
+
+	out[0] = 0;
+	if (st->st_ino)
+		snprintf(out, STORE_FILE_IDENTITY_BYTES, "%llu %llu %lld %lld.%ld",
+		    (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+		    (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+	return out;
+}
+
+const char store_file_directory_gone_text[] =
+    "the state directory was moved or removed while it is in use: no account or block can be "
+    "changed: put it back, or restart sallyportd";
+
+static void
 store_file_directory_path(const char *directory, char out[PATH_MAX])
 {
 	ssize_t n = readlink(directory, out, PATH_MAX - 1);
 
 	out[n > 0 ? n : 0] = 0;
+}
+
+void
+store_file_directory_note(struct store_file_directory *d, const char *directory)
+{
+	store_file_directory_path(directory, d->path);
+}
+
+bool
+store_file_directory_is_gone(
+    struct store_file_directory *d, const char *directory, char path_out[PATH_MAX])
+{
+	store_file_directory_path(directory, path_out);
+	if (d->path[0] && path_out[0])
+		d->is_gone = strcmp(path_out, d->path) != 0;
+	return d->is_gone;
 }

@@ -3,8 +3,6 @@
  */
 #include "auth/stored_secret.h"
 
-#include "auth/broker_store.h"
-#include "base/mem.h"
 #include "conf/login_name.h"
 
 /* True: the name has no domain, auth.default_domain added none, and the configuration has several
@@ -17,45 +15,30 @@ stored_secret_lacks_domain(const struct auth_session *s)
 }
 
 bool
-stored_secret_choose(struct auth_session *s)
+stored_secret_take(struct auth_session *s, const struct auth_backend_account *found)
 {
-	uint32_t configured = (uint32_t)auth_session_conf(s)->auth.iterations;
-	struct account account;
-	enum accounts_result found = broker_find_claimed(s->broker, &s->identity, &account);
-	struct str user = claimed_name(&s->identity), key;
-	uint32_t likely;
+	bool is_resolved =
+	    found->name[0] && broker_lookup_resolve(s->broker, found, &s->identity);
+	bool is_none = found->result == AUTH_BACKEND_NONE;
 
-	if (found != ACCOUNTS_OK && found != ACCOUNTS_NONE)
+	if (!is_resolved || (found->result != AUTH_BACKEND_FOUND && !is_none))
 		return false;
-	key = accounts_key(s->broker->accounts);
-	likely = accounts_likely_iterations(s->broker->accounts, user);
-	scram_secret_fake(key, user, likely ? likely : configured, &s->secret);
-	if (found == ACCOUNTS_OK && account.is_suspended) {
-		scram_secret_invalidate(&account.secret, key, user);
+	s->secret = found->secret;
+	if (found->is_suspended)
 		s->reason = "suspended";
-	}
-	if (found == ACCOUNTS_NONE)
+	if (is_none)
 		s->reason = stored_secret_lacks_domain(s) ? "no_domain" : "no_such_account";
-	if (found == ACCOUNTS_OK)
-		s->secret = account.secret;
 	s->changes = s->broker->changes;
-	mem_wipe(&account, sizeof account);
 	return true;
 }
 
-enum accounts_result
-stored_secret_check_again(const struct auth_session *s)
+enum auth_backend_result
+stored_secret_compare(const struct auth_session *s, const struct auth_backend_account *found)
 {
-	struct account account;
-	enum accounts_result found;
+	bool is_same = str_eq(claimed_name(&s->identity), str_of(found->name)) &&
+	    !found->is_suspended && scram_secret_is_same(&found->secret, &s->secret);
 
-	if (s->changes == s->broker->changes)
-		return ACCOUNTS_OK;
-	found = broker_find(s->broker, claimed_name(&s->identity), &account);
-	if (found != ACCOUNTS_OK)
-		return found;
-	if (account.is_suspended || !scram_secret_is_same(&account.secret, &s->secret))
-		found = ACCOUNTS_NONE;
-	mem_wipe(&account, sizeof account);
-	return found;
+	if (found->result == AUTH_BACKEND_FOUND && !is_same)
+		return AUTH_BACKEND_NONE;
+	return found->result;
 }

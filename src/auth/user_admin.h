@@ -1,8 +1,8 @@
 /*
  * user_admin: the operator's commands for accounts: user.add, user.password, user.list, user.show,
- * user.suspend, user.resume, user.remove. The broker runs them for the tool while the daemon runs;
- * the tool runs the same code on the store itself while it does not. Passwords never come here: the
- * tool makes the secret (scram_secret_make) and sends that.
+ * user.suspend, user.resume, user.remove. The accounts worker runs them for the tool while the
+ * daemon runs; the tool runs the same code on the store itself while it does not. Passwords never
+ * come here: the tool makes the secret (scram_secret_make) and sends that.
  */
 #ifndef AUTH_USER_ADMIN_H
 #define AUTH_USER_ADMIN_H

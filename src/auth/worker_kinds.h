@@ -8,11 +8,12 @@
 #ifndef AUTH_WORKER_KINDS_H
 #define AUTH_WORKER_KINDS_H
 
-#include "ipc/role.h"
+#include "auth/auth_backend.h"
 
 struct worker_kind {
 	enum role_kind role;
 	const struct role_spec *spec; /* its sandbox, its start, its answers */
+	const struct auth_backend *backend; /* NULL: it has no accounts */
 	/* how many processes: at least 1; a change needs a restart */
 	unsigned (*count)(const struct conf *conf);
 	int more_ms;              /* a request may take auth.step_timeout and this */
@@ -22,7 +23,7 @@ struct worker_kind {
 	bool (*is_valid)(enum message_type type, const union message *answer);
 };
 
-enum { WORKER_KINDS = 1 };
+enum { WORKER_KIND_PASSWORD, WORKER_KIND_ACCOUNTS, WORKER_KINDS };
 
 extern const struct worker_kind worker_kinds[WORKER_KINDS];
 

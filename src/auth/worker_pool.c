@@ -36,6 +36,7 @@ struct worker_pool {
 	struct event_base *base;
 	const struct worker_kind *kind;
 	worker_pool_ended_fn *ended;
+	worker_pool_report_fn *report; /* NULL: workers send only answers */
 	void *arg;
 	struct worker_pool_limits limits;
 	struct worker_pool_worker workers[WORKER_POOL_WORKERS_MAX];
@@ -193,10 +194,10 @@ pool_worker_failed(struct worker_pool_worker *w, bool is_late)
 {
 	const struct worker_kind *kind = w->pool->kind;
 
-	log_error("auth: %s %u %s%s%s; the client gets 454, the worker is ended and started "
-		  "again",
-	    role_name(kind->role), w->index, is_late ? "does not finish " : "sent an invalid answer",
-	    is_late ? kind->task : "", is_late ? " in time" : "");
+	log_error("auth: %s %u %s%s%s; the client gets 454, the worker is ended and started again",
+	    role_name(kind->role), w->index,
+	    is_late ? "does not finish " : "sent an invalid answer", is_late ? kind->task : "",
+	    is_late ? " in time" : "");
 	give_up_pool_worker(w, is_late ? "worker_timeout" : "worker_broken");
 	w->pool->ended(kind, w->index, true, w->pool->arg);
 }
@@ -211,13 +212,16 @@ on_pool_worker_lost(struct channel *c, void *arg)
 	w->pool->ended(w->pool->kind, w->index, false, w->pool->arg);
 }
 
-/* Workers send only answers; the greeting of a channel needs no action. */
+/* The greeting of a channel needs no action. */
 static void
 on_pool_worker_packet(struct channel *c, const struct channel_packet *p, void *arg)
 {
-	(void)arg;
+	const struct worker_pool_worker *w = arg;
+
 	if (p->fd >= 0)
 		close(p->fd);
+	if (w->pool->report)
+		w->pool->report(p, w->pool->arg);
 	channel_refuse(c, p->call);
 }
 
@@ -429,6 +433,12 @@ worker_pool_new(struct event_base *base, const struct worker_kind *kind,
 	if (!p->tick)
 		die("no event for the workers");
 	return p;
+}
+
+void
+worker_pool_on_report(struct worker_pool *p, worker_pool_report_fn *fn)
+{
+	p->report = fn;
 }
 
 void

@@ -71,6 +71,10 @@ struct worker_pool_limits {
 /* A pool without workers; `ended` is called with arg. */
 struct worker_pool *worker_pool_new(struct event_base *base, const struct worker_kind *kind,
     worker_pool_ended_fn *ended, void *arg);
+/* Sets the function that gets, with the pool's arg, what a worker sends without a request; without
+ * it, that is refused. */
+typedef void worker_pool_report_fn(const struct channel_packet *p, void *arg);
+void worker_pool_on_report(struct worker_pool *p, worker_pool_report_fn *fn);
 /* Frees the pool; waiting jobs are dropped and their owners are not called. */
 void worker_pool_free(struct worker_pool **p);
 /* Sets the limits; jobs that already wait keep their deadline. */

@@ -71,6 +71,17 @@ static const struct message_field check_start[] = {F(check_start, mechanism), F(
     F(check_start, second), F(check_start, hostname), F(check_start, user), F(check_start, salt),
     F(check_start, iterations)};
 static const struct message_field check_answer[] = {F(check_answer, outcome), F(check_answer, key)};
+static const struct message_field look_up[] = {F(look_up, name)};
+static const struct message_field account[] = {F(account, result), F(account, name),
+    F(account, is_suspended), F(account, secret)};
+static const struct message_field users_look_up[] = {F(users_look_up, users)};
+static const struct message_field users_found[] = {
+    F(users_found, is_usable), F(users_found, gone), F(users_found, unknown)};
+static const struct message_field account_done[] = {
+    F(account_done, exit_code), F(account_done, text), F(account_done, target)};
+static const struct message_field backend_state[] = {F(backend_state, is_first),
+    F(backend_state, changes), F(backend_state, exchanges), F(backend_state, store),
+    F(backend_state, is_directory_gone), F(backend_state, trouble)};
 
 static const struct message_field lease_ask[] = {F(lease_ask, user), F(lease_ask, wanted)};
 static const struct message_field lease[] = {F(lease, status), F(lease, limit), F(lease, tokens)};
@@ -146,6 +157,13 @@ static const struct message_layout layouts[MESSAGE_TYPES] = {
     [MESSAGE_AUTH_USERS] = LAYOUT("auth users", auth_users),
     [MESSAGE_CHECK_START] = SECRET("check start", check_start),
     [MESSAGE_CHECK_ANSWER] = SECRET("check answer", check_answer),
+    [MESSAGE_LOOK_UP] = LAYOUT("look up", look_up),
+    [MESSAGE_ACCOUNT] = SECRET("account", account),
+    [MESSAGE_USERS_LOOK_UP] = LAYOUT("users look up", users_look_up),
+    [MESSAGE_USERS_FOUND] = LAYOUT("users found", users_found),
+    [MESSAGE_ACCOUNT_COMMAND] = SECRET("account command", admin),
+    [MESSAGE_ACCOUNT_DONE] = LAYOUT("account done", account_done),
+    [MESSAGE_BACKEND_STATE] = LAYOUT("backend state", backend_state),
     [MESSAGE_LEASE_ASK] = LAYOUT("lease ask", lease_ask),
     [MESSAGE_LEASE] = LAYOUT("lease", lease),
     [MESSAGE_LEASE_RETURN] = LAYOUT("lease return", lease_return),

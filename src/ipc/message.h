@@ -32,7 +32,9 @@ enum message_type {
 	/* submission <-> auth broker <-> worker */
 	MESSAGE_AUTH_START, MESSAGE_AUTH_STEP, MESSAGE_AUTH_CANCEL, MESSAGE_AUTH_ANSWER,
 	MESSAGE_AUTH_USER_GONE, MESSAGE_AUTH_USERS_ASK, MESSAGE_AUTH_USERS,
-	MESSAGE_CHECK_START, MESSAGE_CHECK_ANSWER,
+	MESSAGE_CHECK_START, MESSAGE_CHECK_ANSWER, MESSAGE_LOOK_UP, MESSAGE_ACCOUNT,
+	MESSAGE_USERS_LOOK_UP, MESSAGE_USERS_FOUND, MESSAGE_ACCOUNT_COMMAND, MESSAGE_ACCOUNT_DONE,
+	MESSAGE_BACKEND_STATE,
 	/* submission <-> queue */
 	MESSAGE_LEASE_ASK, MESSAGE_LEASE, MESSAGE_LEASE_RETURN, MESSAGE_LEASE_RECALL,
 	MESSAGE_RELEASE, MESSAGE_SPOOL_FILE, MESSAGE_COMMIT, MESSAGE_STATUS, MESSAGE_ROOM,
@@ -110,21 +112,6 @@ struct message_auth_users_ask { struct str users; };
 /* Of these names: those without an account that may log in, and those that cannot be checked
  * now. */
 struct message_auth_users { struct str gone, unknown; };
-
-/* ---- auth broker and its workers ---- */
-
-struct message_check_start {     /* answer: CHECK_ANSWER */
-	struct str mechanism;
-	struct str first;        /* PLAIN: the client's message; LOGIN: the user */
-	struct str second;       /* LOGIN: the password */
-	struct str hostname;
-	struct str user;         /* canonical; the worker accepts no other one */
-	struct str salt;         /* no key of the store is ever sent */
-	uint32_t iterations;
-};
-/* enum auth_outcome.  OK means only that the key was derived: the broker checks whether it is the
- * right one. */
-struct message_check_answer { uint8_t outcome; struct str key; };
 
 /* ---- queue, from submission ---- */
 
@@ -216,6 +203,7 @@ struct message_caught_up { uint8_t unused; }; /* all old results and running att
 
 #include "ipc/message_notice.h"
 #include "ipc/message_operator.h"
+#include "ipc/message_worker.h"
 #include "ipc/message_union.h"
 
 /* ---- codec ---- */

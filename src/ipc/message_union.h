@@ -18,7 +18,10 @@ union message {
 	struct message_auth_user_gone auth_user_gone;
 	struct message_auth_users_ask auth_users_ask; struct message_auth_users auth_users;
 	struct message_check_start check_start;
-	struct message_check_answer check_answer; struct message_lease_ask lease_ask;
+	struct message_check_answer check_answer; struct message_look_up look_up;
+	struct message_account account; struct message_users_look_up users_look_up;
+	struct message_users_found users_found; struct message_account_done account_done;
+	struct message_backend_state backend_state; struct message_lease_ask lease_ask;
 	struct message_lease lease; struct message_lease_return lease_return;
 	struct message_lease_recall lease_recall; struct message_room room;
 	struct message_release release; struct message_spool_file spool_file;

@@ -34,6 +34,7 @@ static const char *const names[ROLE_KINDS] = {
     [ROLE_KEYS] = "keys",
     [ROLE_AUTH] = "auth",
     [ROLE_WORKER] = "worker",
+    [ROLE_ACCOUNTS] = "accounts",
     [ROLE_SUBMISSION] = "submission",
     [ROLE_QUEUE] = "queue",
     [ROLE_RELAY] = "relay",

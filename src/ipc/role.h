@@ -15,8 +15,8 @@
 #include "ipc/role_file.h"
 
 enum role_kind {
-	ROLE_MAIN, ROLE_KEYS, ROLE_AUTH, ROLE_WORKER, ROLE_SUBMISSION, ROLE_QUEUE, ROLE_RELAY,
-	ROLE_CONTROL, ROLE_KINDS
+	ROLE_MAIN, ROLE_KEYS, ROLE_AUTH, ROLE_WORKER, ROLE_ACCOUNTS, ROLE_SUBMISSION, ROLE_QUEUE,
+	ROLE_RELAY, ROLE_CONTROL, ROLE_KINDS
 };
 
 /* The administrator accepts, for this start, that parts of the spool cannot be read. */

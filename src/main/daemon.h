@@ -63,7 +63,8 @@ struct instance {
 	uint64_t progress;          /* the progress counter of its region, as last read */
 	int64_t sign_ms;            /* of the last answer or progress */
 	int64_t abort_sent_ms;      /* 0: SIGABRT was not sent */
-	bool is_killed;             /* SIGKILL was sent: after SIGABRT, or by the stop */
+	int64_t killed_ms;          /* when the broker asked for SIGKILL; 0: it did not */
+	bool is_killed;             /* SIGKILL was sent, for whatever reason */
 	bool is_stuck_logged;       /* it is logged that it does not end and is not replaced */
 	pid_t abandoned[INSTANCE_ABANDONED_MAX]; /* not ended by SIGKILL yet; 0: none */
 	char refusal[DAEMON_REASON_BYTES]; /* why its last start failed, from its REFUSED */

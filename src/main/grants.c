@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/worker_kinds.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path_access.h"
@@ -263,20 +264,31 @@ send_submission_grants(struct instance *i)
 	    grants_give_listeners(i);
 }
 
-bool
-grants_give(struct instance *i)
+static bool
+send_state_grant(struct instance *i)
 {
 	const struct daemon *d = i->daemon;
 
+	return send_role_grant(i,
+	    &(struct message_grant){.kind = GRANT_STATE,
+		.index = d->is_first_start ? GRANT_STATE_NEW : 0,
+		.name = d->conf->state_directory},
+	    d->state_fd);
+}
+
+bool
+grants_give(struct instance *i)
+{
+	const struct worker_kind *worker = worker_kind_of(i->kind);
+	const struct daemon *d = i->daemon;
+
+	if (worker)
+		return !worker->has_state_directory || send_state_grant(i);
 	switch (i->kind) {
 	case ROLE_KEYS:
 		return grants_give_certificates(i);
 	case ROLE_AUTH:
-		return send_role_grant(i,
-		    &(struct message_grant){.kind = GRANT_STATE,
-			.index = d->is_first_start ? GRANT_STATE_NEW : 0,
-			.name = d->conf->state_directory},
-		    d->state_fd);
+		return send_state_grant(i);
 	case ROLE_SUBMISSION:
 		return send_submission_grants(i);
 	case ROLE_QUEUE:

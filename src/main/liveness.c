@@ -36,7 +36,7 @@ liveness_init_instance(struct instance *i)
 {
 	i->awaits_pong = i->is_start_sent = i->is_killed = i->is_stuck_logged = false;
 	i->progress = 0;
-	i->abort_sent_ms = i->next_ping_ms = 0;
+	i->abort_sent_ms = i->killed_ms = i->next_ping_ms = 0;
 	liveness_note_sign(i);
 }
 
@@ -119,7 +119,7 @@ liveness_is_overdue(const struct instance *i)
 		return false;
 	if (liveness_limit_ms(i) > LIVENESS_SILENT_MS)
 		usual_ms = liveness_limit_ms(i);
-	return i->abort_sent_ms || liveness_silent_ms(i) > usual_ms;
+	return i->abort_sent_ms || i->killed_ms || liveness_silent_ms(i) > usual_ms;
 }
 
 static bool
@@ -179,6 +179,13 @@ liveness_kill(struct instance *i)
 		kill(i->pid, SIGKILL);
 }
 
+void
+liveness_note_killed(struct instance *i)
+{
+	i->is_killed = true;
+	i->killed_ms = i->daemon->liveness->now_ms;
+}
+
 /* ---- processes that do not end ---- */
 
 static const char does_not_end[] =
@@ -199,7 +206,7 @@ liveness_abandoned_slot(struct instance *i, pid_t pid)
 static const char *
 liveness_why_not_replaced(struct instance *i)
 {
-	if (i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY)
+	if (i->kind != ROLE_SUBMISSION && i->kind != ROLE_RELAY && !worker_kind_of(i->kind))
 		return "its locks or files are needed";
 	if (i->daemon->stage < 0 && !liveness_abandoned_slot(i, 0))
 		return "as many as may be left running are there already";
@@ -266,9 +273,13 @@ liveness_abandoned_ended(struct daemon *d, pid_t pid)
 static void
 liveness_replace(struct instance *i)
 {
-	if (i->daemon->liveness->now_ms - i->abort_sent_ms >= LIVENESS_ABANDON_MS &&
-	    liveness_abandon(i, "another process takes its place, and its clients get no reply "
-				"until the disk answers"))
+	int64_t since_ms = i->abort_sent_ms ? i->abort_sent_ms : i->killed_ms;
+
+	if (i->daemon->liveness->now_ms - since_ms >= LIVENESS_ABANDON_MS &&
+	    liveness_abandon(i, worker_kind_of(i->kind)
+	            ? "another process takes its place; logins that need it are answered with 454"
+	            : "another process takes its place, and its clients get no reply until the "
+		      "disk answers"))
 		instance_plan_restart(i);
 }
 

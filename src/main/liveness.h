@@ -7,13 +7,12 @@
  *   a role that is ready          LIVENESS_SILENT_MS since its last answer
  *   a role that is starting       LIVENESS_START_MS since it was started, or START was sent, or
  *                                 it last reported progress (metrics_progress: a long recovery)
- *   a worker inside a request     its deadline (worker_kinds.h) more, since the broker ends it
- *                                 before that
+ *   a worker inside a request     its deadline (worker_kinds.h) more: the broker ends it before
  *
  * A process may survive SIGKILL while one of its threads is blocked in the kernel by a disk that
- * hangs.  A submission or relay process is abandoned after LIVENESS_ABANDON_MS: another process
- * replaces it.  At most INSTANCE_ABANDONED_MAX of one instance exist at a time, each with the files
- * that it has open.
+ * hangs.  A submission, relay or worker process is abandoned after LIVENESS_ABANDON_MS: another
+ * process replaces it.  At most INSTANCE_ABANDONED_MAX of one instance exist at a time, each with
+ * the files that it has open.
  *
  * The module has its own clock, which advances by at most LIVENESS_STEP_MAX_MS from one check to
  * the next: while main itself or the whole machine is stopped, no role becomes overdue.
@@ -34,7 +33,7 @@ enum {
 	LIVENESS_SILENT_MS = 10000,
 	LIVENESS_START_MS = 30000,
 	LIVENESS_GRACE_MS = 1000,
-	LIVENESS_ABANDON_MS = 5000, /* after SIGABRT */
+	LIVENESS_ABANDON_MS = 5000, /* after SIGABRT, or SIGKILL for the broker */
 	LIVENESS_OVERDUE_MS = 3000, /* `status` shows "not answering" */
 	LIVENESS_EXTEND_MS = 90000, /* asked of systemd while a start makes progress */
 	LIVENESS_STUCK_MS = 30000,  /* after SIGABRT; then no WATCHDOG=1 is sent */
@@ -51,6 +50,8 @@ void liveness_init_instance(struct instance *i);
 /* The instance answered PING. */
 void liveness_pong(struct instance *i, uint32_t number);
 
+/* SIGKILL was sent to a worker that did not answer the broker in time. */
+void liveness_note_killed(struct instance *i);
 /* The time since the last answer or progress. */
 int64_t liveness_silent_ms(const struct instance *i);
 /* True if the instance exceeds the usual time, so that `status` shows it. */

@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "main/restart_backoff.h"
 
-/* The pairs of linked roles, besides submission and keys, and auth and each kind of worker; main has
- * a channel to every role. */
+/* The pairs of linked roles, besides submission and keys, and besides auth and each kind of worker;
+ * main has a channel to every role. */
 static const struct role_link_kinds {
 	enum role_kind a, b;
 } link_kinds[] = {

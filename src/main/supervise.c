@@ -76,7 +76,7 @@ supervise_instance_ready(struct instance *i, const struct message_ready *m)
 	i->state = INSTANCE_READY;
 	liveness_note_sign(i);
 	d->accepts_damage &= i->kind != ROLE_QUEUE;
-	d->is_first_start &= i->kind != ROLE_AUTH;
+	d->is_first_start &= i->kind != ROLE_ACCOUNTS;
 	if (i->kind == ROLE_QUEUE && d->floor_ms < 0) {
 		d->floor_ms = m->newest_ms;
 		for (unsigned n = 0; n < d->instance_count; n++)
@@ -100,6 +100,7 @@ supervise_kill_worker(struct daemon *d, const struct message_restart *m)
 			continue;
 		log_warn("%s %u is ended: %.*s", role_name(i->kind), i->index, STR_ARG(m->reason));
 		spawn_kill(i);
+		liveness_note_killed(i);
 	}
 }
 

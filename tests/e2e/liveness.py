@@ -18,7 +18,7 @@ import load  # noqa: E402
 ROUNDS = int(os.environ.get("ROUNDS", "0"))
 SEED = int(os.environ.get("SEED", str(random.SystemRandom().randrange(1 << 30))))
 HOME = g.workplace("liveness")
-BATCHES = (("keys", "relay"), ("queue", "control"), ("auth", "worker", "submission"))
+BATCHES = (("keys", "relay"), ("queue", "control"), ("auth", "worker", "submission"), ("accounts",))
 BACK_S = 15       # from the stop of a role until its work is done again
 PATIENCE_S = 60   # a bound for a loaded machine; what is asserted is counted on the daemon's own clock where it can be
 tap = g.Tap()

@@ -5,12 +5,16 @@ import base64
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
+import hostile  # noqa: E402
 
 HOME = g.workplace("logins")
 tap = g.Tap()
@@ -110,6 +114,41 @@ def a_block_by_hand():
     gate.tool("block", "add", "alice", "--for", "1s")
     assert code_of(gate.user, g.PASSWORD) == 454
     g.wait_for("the end of the block", 10, lambda: code_of(gate.user, g.PASSWORD) == 235)
+
+
+@tap.case
+def a_store_that_stands():
+    """the accounts worker is stopped: a password in the cache logs in, others hear 454 in time, blocks and status work;
+    then it is replaced, and all works again"""
+    gate.parts["auth"] = 'auth: { step_timeout = "2s"; };'
+    gate.write_config()
+    gate.tool("reload")
+    assert code_of(gate.user, g.PASSWORD) == 235
+    pid = next(pid for pid, (role, _) in gate.processes().items() if role == "accounts")
+    auth = next(pid for pid, (role, _) in gate.processes().items() if role == "auth")
+    os.kill(pid, signal.SIGSTOP)
+    began, used = time.monotonic(), hostile.cpu_seconds(auth)
+    codes = []
+    waiting = [threading.Thread(target=lambda: codes.append(code_of("nobody", "x"))) for _ in range(3)]
+    for thread in waiting:
+        thread.start()
+    assert code_of(gate.user, g.PASSWORD) == 235, "it is in the cache"
+    gate.tool("block", "add", "192.0.2.0/24", "--for", "1h")
+    assert [found["name"] for found in blocks()] == ["192.0.2.0/24"]
+    gate.tool("block", "remove", "192.0.2.0/24")
+    assert not codes, codes
+    for thread in waiting:
+        thread.join(60)
+    took = time.monotonic() - began
+    assert codes == [454] * 3 and took < 30, (codes, took)
+    assert hostile.cpu_seconds(auth) - used < 0.5, "auth spins"
+    gate.wait_log(r"auth: accounts 0 does not finish a request in time; the client gets 454")
+    g.wait_for("it is replaced", 30, lambda: code_of("nobody", "x") == 535, every=0.5)
+    assert code_of(gate.user, g.PASSWORD) == 235
+    g.wait_for("auth shows no trouble", 30, lambda: auth_row()["state"] == "ready", every=0.3)
+    gate.parts["auth"] = ""
+    gate.write_config()
+    gate.tool("reload")
 
 
 @tap.case

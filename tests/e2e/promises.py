@@ -24,7 +24,8 @@ gate.add_user()
 ROOT = os.getuid() == 0
 
 # what a role may hold besides /dev/null, sockets (its log is one) and its event loop
-MAY_HOLD = {"queue": r"/spool(/(lock|seg-\d{8}|new-\d{8}|#\d+|.*\.body)( \(deleted\))?)?$", "auth": r"/state(/accounts\.db(-journal)?)?$",
+MAY_HOLD = {"queue": r"/spool(/(lock|seg-\d{8}|new-\d{8}|#\d+|.*\.body)( \(deleted\))?)?$", "auth": r"/state$",
+            "accounts": r"/state(/accounts\.db(-journal)?)?$",
             "relay": r"/spool/.*\.body( \(deleted\))?$"}
 COMMON = r"/dev/null$|anon_inode:\[(eventpoll|eventfd|timerfd)\]$|pipe:|socket:|/dev/urandom$"
 
@@ -32,14 +33,14 @@ COMMON = r"/dev/null$|anon_inode:\[(eventpoll|eventfd|timerfd)\]$|pipe:|socket:|
 @tap.case
 def descriptors():
     """no role holds a descriptor that it should not: keys no file, only the queue the spool (relay a body that
-    it delivers), only auth the store"""
+    it delivers), only accounts the store"""
     if not ROOT:
         return "needs root to look"
     session = load.Session(gate)
     session.send("large", size=300000)
     ports = listeners()
     assert len(ports) >= 2, ports
-    assert {role for _, (role, _) in gate.processes().items()} >= {"submission", "queue", "relay", "auth", "keys", "control"}
+    assert {role for _, (role, _) in gate.processes().items()} >= {"submission", "queue", "relay", "auth", "accounts", "keys", "control"}
     for pid, (role, index) in gate.processes().items():
         seen = {os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
         foreign = [t for t in seen if not re.search(COMMON, t) and not re.search(MAY_HOLD.get(role, r"(?!)"), t)]

@@ -88,7 +88,7 @@ def each_role_loses_its_peers():
     """all channels of one role to its peers are cut: they get new ones"""
     if not may_reach():
         return "needs root and CAP_SYS_PTRACE to reach into a role"
-    for role in ("relay", "queue", "auth", "keys", "worker", "control", "submission"):
+    for role in ("relay", "queue", "auth", "keys", "worker", "accounts", "control", "submission"):
         told = len(re.findall("have lost their channel", gate.log()))
         count = check([pid for pid, (name, _) in gate.processes().items() if name == role])
         print(f"# {role}: {count} cut", flush=True)

@@ -29,10 +29,10 @@ EIO = (
     (("relay",), "pread64,preadv", False),
     (("relay",), "readv,recvfrom,recvmsg", True),
     (("relay",), "writev,sendto,sendmsg", True),
-    (("auth", "worker"), "pread64,pwrite64,fdatasync,openat", False),
+    (("auth", "accounts", "worker"), "pread64,pwrite64,fdatasync,openat", False),
     (("keys", "control"), "recvmsg,sendmsg", False),
 )
-EMFILE = (("submission",), ("queue",), ("relay",), ("auth", "worker", "keys", "control"))
+EMFILE = (("submission",), ("queue",), ("relay",), ("auth", "accounts", "worker", "keys", "control"))
 tap = g.Tap()
 sink = g.Sink(HOME)
 gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; };',

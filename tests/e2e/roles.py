@@ -20,7 +20,8 @@ sink = g.Sink(HOME)
 gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; };',
                  routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tls = "none"; }} );').start()
 gate.add_user()
-ROLES = {"keys": os.cpu_count(), "auth": 1, "worker": 2, "queue": 1, "relay": 1, "control": 1, "submission": os.cpu_count()}
+ROLES = {"keys": os.cpu_count(), "auth": 1, "worker": 2, "accounts": 1, "queue": 1, "relay": 1, "control": 1,
+         "submission": os.cpu_count()}
 
 
 def status_of(pid):

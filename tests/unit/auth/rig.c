@@ -83,9 +83,9 @@ on_child_packet(struct channel *c, const struct channel_packet *p, void *arg)
 	if (p->type == MESSAGE_READY)
 		link->child->is_ready = true;
 	if (p->type == MESSAGE_RESTART) {
-		cr_assert_eq(p->message->restart.role, ROLE_WORKER);
 		link->rig->restarts++;
 		link->rig->last_restart = p->message->restart.index;
+		link->rig->last_restart_role = p->message->restart.role;
 	}
 	if (p->type == MESSAGE_ALERT) {
 		link->rig->alerts++;
@@ -113,9 +113,10 @@ pair(int ends[2])
 static void
 fork_role(struct rig *r, struct rig_child *child, const struct role_spec *spec, enum role_kind kind)
 {
-	static struct child_link links[1 + RIG_WORKERS];
-	struct child_link *link =
-	    child == &r->broker ? &links[0] : &links[1 + (child - r->workers)];
+	static struct child_link links[2 + RIG_WORKERS];
+	struct child_link *link = child == &r->broker ? &links[0]
+	    : child == &r->accounts                   ? &links[1]
+						      : &links[2 + (child - r->workers)];
 	int ends[2];
 
 	pair(ends);
@@ -160,7 +161,7 @@ send_config(const struct rig *r, struct rig_child *child, const char *auth)
 
 /* As main does: grants an open directory, if there is one. */
 static void
-grant_directory(struct rig *r)
+grant_directory(struct rig *r, struct rig_child *child)
 {
 	struct message_grant m = {.kind = GRANT_STATE,
 	    .index = r->is_no_first_start ? 0 : GRANT_STATE_NEW,
@@ -169,7 +170,7 @@ grant_directory(struct rig *r)
 
 	if (fd < 0)
 		return;
-	cr_assert_eq(channel_send(r->broker.main, MESSAGE_GRANT, &m, fd), 0);
+	cr_assert_eq(channel_send(child->main, MESSAGE_GRANT, &m, fd), 0);
 	close(fd);
 }
 
@@ -205,6 +206,52 @@ rig_worker(struct rig *r, unsigned index)
 	send_start(w);
 	rig_until(r, &w->is_ready);
 	send_peer(&r->broker, ROLE_WORKER, index, ends[1]);
+}
+
+void
+rig_accounts(struct rig *r)
+{
+	struct rig_child *w = &r->accounts;
+	int ends[2];
+
+	fork_role(r, w, &accounts_role, ROLE_ACCOUNTS);
+	send_config(r, w, auth_lines);
+	grant_directory(r, w);
+	pair(ends);
+	send_peer(w, ROLE_AUTH, 0, ends[0]);
+	send_peer(&r->broker, ROLE_ACCOUNTS, 0, ends[1]);
+	send_start(w);
+	rig_until(r, &w->is_ready);
+}
+
+static void
+kill_child(struct rig_child *c)
+{
+	if (c->pid <= 0)
+		return;
+	kill(c->pid, SIGKILL);
+	waitpid(c->pid, NULL, 0);
+	channel_free(&c->main);
+	c->pid = 0;
+}
+
+void
+rig_kill_accounts(struct rig *r)
+{
+	kill_child(&r->accounts);
+}
+
+void
+rig_kill(struct rig *r)
+{
+	kill_child(&r->broker);
+	kill_child(&r->accounts);
+}
+
+void
+rig_connect(struct rig *r, enum role_kind kind, int fd)
+{
+	send_peer(&r->broker, kind, 0, fd);
 }
 
 /* ---- as a worker ---- */
@@ -417,7 +464,7 @@ rig_run(struct rig *r, const char *auth, unsigned workers)
 	auth_lines = auth;
 	fork_role(r, &r->broker, &auth_role, ROLE_AUTH);
 	send_config(r, &r->broker, auth);
-	grant_directory(r);
+	grant_directory(r, &r->broker);
 	pair(ends);
 	send_peer(&r->broker, ROLE_SUBMISSION, 0, ends[0]);
 	r->submission = channel_new(r->base, ends[1], on_broker_packet, on_broker_lost, r);
@@ -426,6 +473,7 @@ rig_run(struct rig *r, const char *auth, unsigned workers)
 	r->control = channel_new(r->base, ends[1], on_broker_packet, on_broker_lost, r);
 	send_start(&r->broker);
 	rig_until(r, &r->broker.is_ready);
+	rig_accounts(r);
 	for (unsigned i = 0; i < workers; i++)
 		rig_worker(r, i);
 }
@@ -480,10 +528,12 @@ rig_free(struct rig **pr)
 
 	for (int i = 0; i < RIG_WORKERS; i++)
 		end_child(&r->workers[i]);
+	end_child(&r->accounts);
 	end_child(&r->broker);
 	channel_free(&r->submission);
 	channel_free(&r->control);
 	channel_free(&r->fake_worker);
+	channel_free(&r->fake_accounts);
 	event_base_free(r->base);
 	snprintf(path, sizeof path, "%s/accounts.db", r->directory);
 	unlink(path);

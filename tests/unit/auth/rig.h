@@ -31,19 +31,28 @@ struct rig_check { /* A check that the broker sent to the fake worker. */
 	struct scram_secret secret; /* salt and iterations */
 };
 
+struct rig_request { /* A request that the broker sent to the fake worker of the accounts. */
+	uint64_t call;
+	enum message_type type;
+	char name[64]; /* of a look-up; the verb of a command */
+};
+
 struct rig {
 	struct event_base *base;
 	char directory[64];
 	const char *more_domains; /* items behind example.com; NULL: none */
 	bool is_no_first_start;   /* a store that is missing is not made */
-	struct rig_child broker, workers[RIG_WORKERS];
+	struct rig_child broker, accounts, workers[RIG_WORKERS];
 	/* fake_worker: the broker's channel to the test */
-	struct channel *submission, *control, *fake_worker;
-	unsigned restarts, last_restart;
+	struct channel *submission, *control, *fake_worker, *fake_accounts;
+	unsigned restarts, last_restart; /* asked of main: how often, and the last index */
+	unsigned last_restart_role;
 	unsigned users_gone;
 	char last_user_gone[64];
 	struct rig_check checks[RIG_CHECKS_MAX];
 	unsigned check_count;
+	struct rig_request requests[RIG_CHECKS_MAX];
+	unsigned request_count;
 	unsigned alerts; /* to main */
 	uint8_t alert_kind;
 	char alert[2048]; /* the last one: "OBJECT|TEXT" */
@@ -81,6 +90,12 @@ void rig_store_iterations(struct rig *r, const char *user, uint32_t iterations);
 struct rig *rig_with_alice(const char *auth, unsigned workers);
 /* Starts the processes. auth: lines of the auth group. */
 void rig_run(struct rig *r, const char *auth, unsigned workers);
+/* Starts the worker of the accounts, in place of the one before, which has ended. */
+void rig_accounts(struct rig *r);
+/* Ends the worker of the accounts, or it and the broker, by SIGKILL: the store is not open any
+ * more. */
+void rig_kill_accounts(struct rig *r);
+void rig_kill(struct rig *r);
 /* Starts a worker process for the broker, or connects the test as a worker. */
 void rig_worker(struct rig *r, unsigned index);
 void rig_fake_worker(struct rig *r, unsigned index);
@@ -93,7 +108,10 @@ void rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_
 void rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer *out);
 void rig_cancel(struct rig *r, uint64_t session);
 void rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out);
-/* The same; returns the result. */
+/* The same, without waiting for the end. */
+void rig_admin_begin(
+    struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out);
+/* The same as rig_admin; returns the result. */
 struct rig_admin rig_admin_done(struct rig *r, const char *verb, const char *values[][2]);
 /* Gives a command for blocks or users with this name: for an hour, with the reason "it guesses". */
 struct rig_admin rig_admin_named(struct rig *r, const char *verb, const char *name);
@@ -101,6 +119,12 @@ struct rig_admin rig_admin_named(struct rig *r, const char *verb, const char *na
 bool rig_row_has(const struct rig_admin *a, const char *key, const char *value);
 /* How often the text is in the log that the test has redirected to this descriptor. */
 unsigned rig_log_count(int log, const char *text);
+/* Connects the test as the worker of the accounts, in place of the process that has ended. */
+void rig_fake_accounts(struct rig *r);
+/* Answers a look-up with a result, and for FOUND with the secret of this password. */
+void rig_answer_account(struct rig *r, unsigned request, uint8_t result, const char *password);
+/* Gives a new process for the accounts or the test a channel to the broker. */
+void rig_connect(struct rig *r, enum role_kind kind, int fd);
 /* Answers a check as a real worker does: with the key of the password. */
 void rig_answer_check(struct rig *r, unsigned check);
 /* Answers a check with any outcome and key. */

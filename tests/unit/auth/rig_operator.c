@@ -37,6 +37,13 @@ on_admin_answer(enum request_end end, const struct channel_packet *p, void *arg)
 void
 rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out)
 {
+	rig_admin_begin(r, verb, values, out);
+	rig_until(r, &out->is_done);
+}
+
+void
+rig_admin_begin(struct rig *r, const char *verb, const char *values[][2], struct rig_admin *out)
+{
 	struct message_admin m = {.verb = str_of(verb), .by = STR("root")};
 	struct buf b;
 
@@ -46,7 +53,6 @@ rig_admin(struct rig *r, const char *verb, const char *values[][2], struct rig_a
 		message_values_add(&b, (*values)[0], str_of((*values)[1]));
 	m.values = buf_str(&b);
 	(void)ask_pooled(r->control, MESSAGE_ADMIN, &m, on_admin_answer, out);
-	rig_until(r, &out->is_done);
 	buf_clear(&b);
 }
 

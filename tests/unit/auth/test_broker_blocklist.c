@@ -41,9 +41,7 @@ Test(broker_blocklist, a_blocked_network_gets_421, .timeout = 60)
 static void
 end_broker(struct rig *r)
 {
-	kill(r->broker.pid, SIGKILL);
-	waitpid(r->broker.pid, NULL, 0);
-	channel_free(&r->broker.main);
+	rig_kill(r);
 	channel_free(&r->submission);
 	channel_free(&r->control);
 }

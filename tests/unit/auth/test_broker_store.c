@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auth/broker_store.h"
+#include "auth/store_file.h"
 #include "base/metrics.h"
 #include "unit/auth/rig.h"
 
@@ -83,9 +83,7 @@ is_stored(struct rig *r, const char *name)
 	struct account account;
 	struct accounts *a;
 
-	kill(r->broker.pid, SIGKILL);
-	waitpid(r->broker.pid, NULL, 0);
-	channel_free(&r->broker.main);
+	rig_kill(r);
 	a = accounts_open(r->directory, ACCOUNTS_REFUSE, error);
 	cr_assert_not_null(a, "%s", error);
 	found = accounts_find(a, str_of(name), &account);
@@ -219,10 +217,11 @@ Test(broker_store, a_removed_file_is_shown_in_status, .timeout = 60)
 /* If the path of the directory cannot be read, the last result stays. */
 Test(broker_store, an_unreadable_path_changes_nothing)
 {
-	static struct broker b = {
-	    .directory = (char *)"/proc/self/fd/none", .directory_path = "/var/lib/sallyport"};
+	static struct store_file_directory d = {.path = "/var/lib/sallyport"};
+	char now[PATH_MAX];
 
-	cr_expect_not(broker_is_directory_gone(&b, NULL));
-	b.is_directory_gone = true;
-	cr_expect(broker_is_directory_gone(&b, NULL), "the last result stays");
+	cr_expect_not(store_file_directory_is_gone(&d, "/proc/self/fd/none", now));
+	d.is_gone = true;
+	cr_expect(store_file_directory_is_gone(&d, "/proc/self/fd/none", now),
+	    "the last result stays");
 }

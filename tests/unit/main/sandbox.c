@@ -266,10 +266,11 @@ enum {
 	SUBMISSION = 8,
 	QUEUE = 16,
 	RELAY = 32,
-	CONTROL = 64
+	CONTROL = 64,
+	ACCOUNTS = 128
 };
 
-enum { ALL = KEYS | AUTH | WORKER | SUBMISSION | QUEUE | RELAY | CONTROL };
+enum { ALL = KEYS | AUTH | WORKER | ACCOUNTS | SUBMISSION | QUEUE | RELAY | CONTROL };
 
 static const struct attempt {
 	const char *name;
@@ -304,6 +305,7 @@ static const struct {
     {KEYS, &keys_role},
     {AUTH, &auth_role},
     {WORKER, &worker_role},
+    {ACCOUNTS, &accounts_role},
     {SUBMISSION, &submission_role},
     {QUEUE, &queue_role},
     {RELAY, &relay_role},

@@ -24,6 +24,7 @@ static const struct role_spec *const specs[ROLE_KINDS] = {
     [ROLE_KEYS] = &keys_role,
     [ROLE_AUTH] = &auth_role,
     [ROLE_WORKER] = &worker_role,
+    [ROLE_ACCOUNTS] = &accounts_role,
     [ROLE_SUBMISSION] = &submission_role,
     [ROLE_QUEUE] = &queue_role,
     [ROLE_RELAY] = &relay_role,

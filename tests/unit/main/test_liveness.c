@@ -298,15 +298,15 @@ nothing(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-/* The kernel has not ended the process yet; only a role whose successor needs none of its locks and
- * files is abandoned. */
+/* The kernel has not ended the process yet; only a worker, and a role whose successor needs none of
+ * its locks and files, is abandoned. */
 Test(liveness, a_process_that_does_not_end_is_abandoned)
 {
 	static const struct {
 		enum role_kind kind;
 		bool is_abandoned;
 	} cases[] = {{ROLE_SUBMISSION, true}, {ROLE_RELAY, true}, {ROLE_QUEUE, false},
-	    {ROLE_KEYS, false}};
+	    {ROLE_KEYS, false}, {ROLE_WORKER, true}, {ROLE_ACCOUNTS, true}};
 
 	for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
 		struct rig_role *role = rig_role(&r, cases[n].kind, 0);
@@ -330,6 +330,31 @@ Test(liveness, a_process_that_does_not_end_is_abandoned)
 		event_free(i->restart_timer);
 		cr_assert_eq(waitpid(pid, NULL, 0), pid);
 	}
+}
+
+/* The broker had it killed, since it did not answer a request in time. */
+Test(liveness, a_killed_worker_that_does_not_end_is_abandoned)
+{
+	struct instance *i = rig_role(&r, ROLE_ACCOUNTS, 0)->instance;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	i->restart_timer = evtimer_new(r.d.base, nothing, NULL);
+	i->pid = pid; /* not reaped yet */
+	liveness_init_instance(i);
+	pass(1);
+	liveness_note_killed(i);
+	cr_expect(liveness_is_overdue(i), "status shows it");
+	pass(4);
+	cr_expect_eq(i->pid, pid, "not before its time");
+	pass(2);
+	cr_expect_eq(i->pid, 0);
+	cr_expect(evtimer_pending(i->restart_timer, NULL));
+	cr_expect(liveness_abandoned_ended(&r.d, pid), "it is counted until it ends");
+	i->state = INSTANCE_DOWN;
+	event_free(i->restart_timer);
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
 }
 
 /* The limit counts the processes that exist at a time, not all that were ever abandoned. */

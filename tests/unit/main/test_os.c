@@ -50,6 +50,7 @@ Test(os, unsuitable_users_are_refused)
 	cr_expect_eq(users[ROLE_QUEUE].uid, getpwnam("daemon")->pw_uid);
 	cr_expect_str_eq(users[ROLE_QUEUE].name, "daemon");
 	cr_expect_eq(users[ROLE_WORKER].uid, users[ROLE_AUTH].uid);
+	cr_expect_eq(users[ROLE_ACCOUNTS].uid, users[ROLE_AUTH].uid);
 }
 
 Test(os, a_log_that_cannot_be_opened_is_reported)
