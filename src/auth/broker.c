@@ -165,6 +165,7 @@ broker_of(struct role *r)
 			worker_pool_on_report(b->pools[k], broker_backend_report);
 	}
 	b->sessions = map_new();
+	broker_backend_init(b);
 	r->state = b;
 	return b;
 }
@@ -278,6 +279,7 @@ broker_end(struct role *r)
 		worker_pool_free(&b->pools[k]);
 	if (b->sweep)
 		event_free(b->sweep);
+	event_free(b->backend.patience);
 	map_free(&b->sessions);
 	password_cache_free(&b->cache);
 	failures_free(&b->failures);

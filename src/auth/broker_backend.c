@@ -13,7 +13,15 @@
 #include "base/metrics.h"
 #include "conf/login_name.h"
 
-enum { TROUBLE_BYTES = (int)BROKER_BACKEND_TROUBLE_BYTES + (int)BLOCKLIST_ERROR_BYTES + 320 };
+enum {
+	TROUBLE_BYTES = (int)BROKER_BACKEND_TROUBLE_BYTES + (int)BLOCKLIST_ERROR_BYTES + 320,
+	SILENT_MS = 2000, /* then `status` shows it */
+	PATIENCE_MS = 1000,
+};
+
+static const char broker_backend_silent_text[] =
+    "the worker of the accounts does not answer: logins whose password is not in the cache are "
+    "answered with 454 until it does";
 
 _Static_assert((size_t)ACCOUNTS_ERROR_BYTES <= (size_t)METRICS_TROUBLE_BYTES,
     "sallyport status shows the error of the store whole");
@@ -22,6 +30,52 @@ const struct auth_backend *
 broker_backend(void)
 {
 	return worker_kinds[WORKER_KIND_ACCOUNTS].backend;
+}
+
+/* ---- patience ---- */
+
+static void
+wait_for_backend(struct broker *b)
+{
+	struct timeval interval = {.tv_sec = PATIENCE_MS / 1000};
+
+	if (!evtimer_pending(b->backend.patience, NULL))
+		evtimer_add(b->backend.patience, &interval);
+}
+
+/* Runs only while the worker has a request: an idle broker does nothing. */
+static void
+on_patience_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct broker *b = arg;
+	int64_t silent_ms = worker_pool_silent_ms(b->pools[WORKER_KIND_ACCOUNTS]);
+	bool is_silent = silent_ms >= SILENT_MS;
+
+	(void)fd, (void)what;
+	if (is_silent != b->backend.is_silent) {
+		b->backend.is_silent = is_silent;
+		broker_show_trouble(b);
+	}
+	if (silent_ms)
+		wait_for_backend(b);
+}
+
+const char *
+broker_backend_begin(struct broker *b, struct worker_pool_job *job)
+{
+	const char *reason = worker_pool_begin(b->pools[WORKER_KIND_ACCOUNTS], job);
+
+	if (!reason)
+		wait_for_backend(b);
+	return reason;
+}
+
+void
+broker_backend_init(struct broker *b)
+{
+	b->backend.patience = evtimer_new(b->role->base, on_patience_over, b);
+	if (!b->backend.patience)
+		die("no event for the back end");
 }
 
 /* ---- look-ups ---- */
@@ -54,7 +108,7 @@ broker_look_up(struct broker *b, struct broker_lookup *l, struct str name, struc
 	    .network = network,
 	    .done = on_account,
 	    .arg = l};
-	return worker_pool_begin(b->pools[WORKER_KIND_ACCOUNTS], &l->job) == NULL;
+	return broker_backend_begin(b, &l->job) == NULL;
 }
 
 void
@@ -123,9 +177,7 @@ broker_backend_report(const struct channel_packet *p, void *arg)
 void
 broker_backend_lost(struct broker *b)
 {
-	snprintf(b->backend.trouble, sizeof b->backend.trouble,
-	    "the worker of the accounts does not answer and is started again: logins whose "
-	    "password is not in the cache are answered with 454 until it answers");
+	snprintf(b->backend.trouble, sizeof b->backend.trouble, "%s", broker_backend_silent_text);
 	b->changes++;
 	broker_show_trouble(b);
 }
@@ -135,13 +187,15 @@ broker_show_trouble(const struct broker *b)
 {
 	const char *blocks = b->blocks ? blocklist_error(b->blocks) : "";
 	const struct broker_backend_view *v = &b->backend;
+	bool shows_silence = v->is_silent && !v->trouble[0];
+	const char *trouble = shows_silence ? broker_backend_silent_text : v->trouble;
 	struct buf text;
 
 	buf_init(&text, TROUBLE_BYTES);
 	if (v->is_directory_gone)
 		buf_addf(&text, "%s%s", store_file_directory_gone_text,
-		    v->trouble[0] || blocks[0] ? "; " : "");
-	buf_addf(&text, "%s%s%s", v->trouble, v->trouble[0] && blocks[0] ? "; " : "", blocks);
+		    trouble[0] || blocks[0] ? "; " : "");
+	buf_addf(&text, "%s%s%s", trouble, trouble[0] && blocks[0] ? "; " : "", blocks);
 	buf_addc(&text, 0);
 	metrics_trouble(text.p);
 	buf_clear(&text);

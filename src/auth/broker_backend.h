@@ -12,6 +12,9 @@
 /* The back end of the broker: which mechanisms it serves, its name in the log. */
 const struct auth_backend *broker_backend(void);
 
+/* Makes what watches the worker; freed by the role. */
+void broker_backend_init(struct broker *b);
+
 struct broker_lookup;
 /* The end of a look-up, from the loop. found is valid during the call; AUTH_BACKEND_BROKEN also
  * says that there was no answer in time. */
@@ -38,6 +41,8 @@ void broker_lookup_cancel(struct broker_lookup *l);
 bool broker_lookup_resolve(const struct broker *b, const struct auth_backend_account *found,
     struct claimed_identity *identity) MUST_USE;
 
+/* Gives the worker a job. NULL, or the reason word, as worker_pool_begin. */
+const char *broker_backend_begin(struct broker *b, struct worker_pool_job *job) MUST_USE;
 /* Takes a message of the worker that is no answer; arg: the broker. */
 void broker_backend_report(const struct channel_packet *p, void *arg);
 /* The worker was ended, or its channel is lost: until the next one reports, `status` shows it. */

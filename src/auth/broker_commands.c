@@ -280,14 +280,12 @@ on_account_command_done(
 static void
 run_account_command(struct broker_command *c)
 {
-	struct worker_pool *pool = c->broker->pools[WORKER_KIND_ACCOUNTS];
-
 	c->job = (struct worker_pool_job){.type = MESSAGE_ACCOUNT_COMMAND,
 	    .message = &c->admin,
 	    .done = on_account_command_done,
 	    .row = on_account_row,
 	    .arg = c};
-	if (worker_pool_begin(pool, &c->job))
+	if (broker_backend_begin(c->broker, &c->job))
 		on_account_command_done(&c->job, NULL, NULL);
 }
 
@@ -400,6 +398,6 @@ broker_commands_ask_users(struct broker *b, struct channel *from, uint64_t call,
 	    .message = &c->users,
 	    .done = on_users_found,
 	    .arg = c};
-	if (worker_pool_begin(b->pools[WORKER_KIND_ACCOUNTS], &c->job))
+	if (broker_backend_begin(b, &c->job))
 		on_users_found(&c->job, NULL, NULL);
 }

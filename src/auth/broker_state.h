@@ -30,6 +30,8 @@ struct broker_backend_view {
 	char store[BROKER_BACKEND_STORE_BYTES]; /* that a worker had open last; empty: none yet */
 	bool is_store_unsure; /* a new worker has not reported yet which store it has */
 	bool is_directory_gone;
+	bool is_silent; /* it has a request, and does not answer */
+	struct event *patience; /* while it has one */
 	char trouble[BROKER_BACKEND_TROUBLE_BYTES]; /* for `status`; empty: none */
 };
 

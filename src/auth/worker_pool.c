@@ -28,6 +28,7 @@ struct worker_pool_worker {
 	unsigned index;
 	struct channel *channel; /* NULL: there is none now */
 	struct request request; /* that it runs */
+	int64_t asked_ms; /* monotonic: when it was sent, or its last row came */
 	struct worker_pool_job *job; /* NULL while busy: the owner has cancelled the job */
 	struct worker_pool_network *slot_network; /* of such a job */
 };
@@ -241,6 +242,7 @@ on_pool_worker_answer(enum request_end end, const struct channel_packet *packet,
 	struct worker_pool *p = w->pool;
 	struct worker_pool_job *job = w->job;
 
+	w->asked_ms = clock_mono_ms();
 	if (end == REQUEST_ROW)
 		take_pool_row(job, packet);
 	if (end == REQUEST_LOST || end == REQUEST_ROW)
@@ -287,6 +289,7 @@ send_job_to_worker(struct worker_pool_worker *w, struct worker_pool_job *job)
 		request_cancel(&w->request);
 		return false;
 	}
+	w->asked_ms = clock_mono_ms();
 	w->pool->waiting--;
 	TAILQ_REMOVE(&w->pool->queue, job, link);
 	job->worker = w;
@@ -355,6 +358,20 @@ worker_pool_begin(struct worker_pool *p, struct worker_pool_job *job)
 	}
 	job->has_waited = job->state != WORKER_POOL_RUNNING;
 	return NULL;
+}
+
+int64_t
+worker_pool_silent_ms(const struct worker_pool *p)
+{
+	int64_t now_ms = clock_mono_ms(), longest_ms = 0;
+
+	for (int i = 0; i < WORKER_POOL_WORKERS_MAX; i++) {
+		const struct worker_pool_worker *w = &p->workers[i];
+
+		if (request_is_open(&w->request) && now_ms - w->asked_ms >= longest_ms)
+			longest_ms = now_ms - w->asked_ms + 1;
+	}
+	return longest_ms;
 }
 
 /* ---- deadlines of waiting jobs ---- */

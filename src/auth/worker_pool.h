@@ -84,6 +84,8 @@ void worker_pool_connect_worker(struct worker_pool *p, unsigned index, int fd);
 
 /* Adds a job. NULL, or the reason word: there is no worker, or too many jobs wait. */
 const char *worker_pool_begin(struct worker_pool *p, struct worker_pool_job *job) MUST_USE;
+/* For how long the oldest request that a worker has is without an answer; 0: there is none. */
+int64_t worker_pool_silent_ms(const struct worker_pool *p);
 /* Cancels the job; in any state, and any number of times. Its worker, if it has one, goes on. */
 void worker_pool_cancel(struct worker_pool_job *job);
 

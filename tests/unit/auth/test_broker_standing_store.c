@@ -76,6 +76,9 @@ Test(broker_standing_store, only_logins_that_need_it_are_refused, .timeout = 120
 	list = rig_admin_done(r, "block.list", NULL);
 	cr_expect(list.exit_code == 0 && list.rows == 1);
 	cr_expect_not(a.is_done);
+	for (int i = 0; i < 35 && !metrics_read_trouble(region, text)[0]; i++)
+		usleep(POLL_US);
+	cr_expect(strstr(text, "the worker of the accounts does not answer"), "before its end");
 	rig_until(r, &a.is_done);
 	cr_expect_eq(a.status.code, 454);
 	cr_expect_eq(a.status.subject, 7);
