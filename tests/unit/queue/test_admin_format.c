@@ -79,7 +79,7 @@ Test(admin_format, a_recipient_at_its_end_has_nothing_of_later_attempts, .timeou
 {
 	static struct rig r;
 	static const struct expected sent[] = {{"to", "a@example.net"}, {"state", "sent"},
-	    {"tries", "1"}, {"next", ""}, {"site", ""}, {"reason", "none"},
+	    {"tries", "1"}, {"next", ""}, {"destination", ""}, {"reason", "none"},
 	    {"reply", "250 2.0.0 remote text 250"}, {"mx", "mx.example.net"}, {NULL, NULL}};
 	static const struct expected failed[] = {{"to", "c@example.net"}, {"state", "failed"},
 	    {"tries", "2"}, {"next", ""}, {"reply", "550 5.0.0 remote text 550"}, {NULL, NULL}};
