@@ -36,7 +36,8 @@ static const char *const texts[STATEMENTS] = {
     [FIND] = "SELECT " COLUMNS " FROM account WHERE name = ?1",
     [ADD] = "INSERT INTO account (name, secret, created_ms, changed_ms) VALUES (?1, ?2, ?3, ?3)",
     [SET_SECRET] = "UPDATE account SET secret = ?2, changed_ms = ?3 WHERE name = ?1",
-    [SUSPEND] = "UPDATE account SET reason = ?2, suspended_ms = ?3 WHERE name = ?1",
+    [SUSPEND] = "UPDATE account SET reason = CASE WHEN ?2 = '' THEN coalesce(reason, '')"
+		" ELSE ?2 END, suspended_ms = coalesce(suspended_ms, ?3) WHERE name = ?1",
     [RESUME] = "UPDATE account SET reason = NULL, suspended_ms = NULL WHERE name = ?1",
     [REMOVE] = "DELETE FROM account WHERE name = ?1",
     [EACH] = "SELECT " COLUMNS " FROM account ORDER BY name",

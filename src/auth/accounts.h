@@ -66,6 +66,7 @@ enum accounts_result accounts_add(
     struct accounts *a, struct str name, const struct scram_secret *s) MUST_USE;
 enum accounts_result accounts_set_secret(
     struct accounts *a, struct str name, const struct scram_secret *s) MUST_USE;
+/* One that is suspended already keeps the time, and its reason when this one is empty. */
 enum accounts_result accounts_suspend(
     struct accounts *a, struct str name, struct str reason) MUST_USE;
 enum accounts_result accounts_resume(struct accounts *a, struct str name) MUST_USE;

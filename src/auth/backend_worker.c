@@ -166,6 +166,7 @@ answer_account_command(struct backend_worker *w, uint64_t call, const struct mes
 		buf_addz(&text, "accounts are not changed here");
 	done.text = buf_str(&text);
 	done.target = claimed_name(&out.target);
+	done.was_suspended = out.was_suspended;
 	report_backend_state(w);
 	(void)!channel_answer(w->broker, call, MESSAGE_ACCOUNT_DONE, &done, -1);
 	buf_clear(&text);

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "auth/account_alert.h"
 #include "auth/account_blocks.h"
 #include "auth/auth_exchange.h"
 #include "auth/broker_backend.h"
@@ -164,9 +165,10 @@ on_account_row(struct worker_pool_job *job, struct str values)
 /* ---- changes of accounts ---- */
 
 static void
-log_account_change(struct broker *b, const struct message_admin *m, struct str name)
+log_account_change(
+    struct broker *b, const struct message_admin *m, const struct message_account_done *done)
 {
-	struct str reason = message_values_get(m->values, "reason");
+	struct str reason = message_values_get(m->values, "reason"), name = done->target;
 	struct log_line l;
 
 	operator_log_begin(&l, m);
@@ -174,11 +176,8 @@ log_account_change(struct broker *b, const struct message_admin *m, struct str n
 	if (reason.n)
 		log_quoted(&l, "reason", reason);
 	log_end(&l);
-	if (str_eq(m->verb, STR("user.suspend")))
-		role_alert(b->role, NOTICE_ACCESS, name,
-		    "login %.*s was suspended by %.*s%s%.*s: %.*s", STR_ARG(name),
-		    STR_ARG(m->by), m->claimed_name.n ? " for " : "", STR_ARG(m->claimed_name),
-		    STR_ARG(reason));
+	if (str_eq(m->verb, STR("user.suspend")) && !done->was_suspended)
+		account_alert_suspended(b, m, name);
 }
 
 static void
@@ -206,14 +205,17 @@ forget_account(struct broker *b, struct str name)
 /* When the operator gets the answer "done", nothing that was remembered of the account is used any
  * more. */
 static void
-finish_account_change(struct broker *b, const struct message_admin *m, struct str name)
+finish_account_change(
+    struct broker *b, const struct message_admin *m, const struct message_account_done *done)
 {
+	struct str name = done->target;
+
 	forget_account(b, name);
 	if (str_eq(m->verb, STR("user.remove")))
 		last_logins_forget(b->last_logins, name);
 	if (user_admin_ends_sessions(m->verb))
 		end_sessions_of_user(b, name);
-	log_account_change(b, m, name);
+	log_account_change(b, m, done);
 }
 
 /* The worker had the change when it ended. The change may be stored: what was remembered of the
@@ -267,7 +269,7 @@ on_account_command_done(
 	(void)reason;
 	buf_init(&text, TEXT_BYTES);
 	if (m && m->exit_code == USER_ADMIN_OK && user_admin_is_change(c->admin.verb))
-		finish_account_change(c->broker, &c->admin, m->target);
+		finish_account_change(c->broker, &c->admin, m);
 	if (m)
 		buf_adds(&text, m->text);
 	code = m ? m->exit_code : report_no_answer(c, &text);

@@ -84,28 +84,90 @@ set_user_password(struct user_admin_command *r)
 	return store_user_secret(r, accounts_set_secret, "password changed");
 }
 
+/* The text of the answer, and after a success a row with the full name and the new state. */
+static uint8_t
+report_account_state(struct user_admin_command *r, enum accounts_result result, const char *state,
+    const char *done)
+{
+	uint8_t code = report_accounts_result(r, result, done);
+	struct buf row;
+
+	if (code != USER_ADMIN_OK || !r->out->row)
+		return code;
+	buf_init(&row, 4096);
+	message_values_add(&row, "row", STR("account"));
+	message_values_add(&row, "name", r->name);
+	message_values_add(&row, "state", str_of(state));
+	message_values_add(&row, "text", buf_str(r->out->text));
+	r->out->row(buf_str(&row), r->out->arg);
+	buf_clear(&row);
+	return code;
+}
+
+static bool
+user_is_suspended(struct user_admin_command *r, bool *is_known_out)
+{
+	struct account account = {0};
+	enum accounts_result found = accounts_find(r->accounts, r->name, &account);
+
+	*is_known_out = found == ACCOUNTS_OK;
+	mem_wipe(&account.secret, sizeof account.secret);
+	return *is_known_out && account.is_suspended;
+}
+
+/* "was suspended already, since 2026-...: phished" */
+static void
+describe_suspension(struct user_admin_command *r, struct buf *out)
+{
+	struct account account = {0};
+	char time[CLOCK_TEXT_BYTES];
+
+	buf_addz(out, "was suspended already");
+	if (accounts_find(r->accounts, r->name, &account) == ACCOUNTS_OK) {
+		buf_addf(out, ", since %s", clock_iso(account.suspended_ms, time));
+		buf_addf(out, "%s%s", account.reason[0] ? ": " : "", account.reason);
+	}
+	mem_wipe(&account.secret, sizeof account.secret);
+	buf_addc(out, 0);
+}
+
 static uint8_t
 suspend_user(struct user_admin_command *r)
 {
 	struct str reason = message_values_get(r->values, "reason");
+	enum accounts_result result;
+	struct buf done;
+	bool is_known;
+	uint8_t code;
 
 	if (!str_is_utf8(reason) || reason.n > ACCOUNTS_REASON_MAX)
 		return report_on_user(
 		    r, USER_ADMIN_DATA, "the reason is not text of at most 255 bytes");
-	return report_accounts_result(
-	    r, accounts_suspend(r->accounts, r->name, reason), "suspended");
+	r->out->was_suspended = user_is_suspended(r, &is_known);
+	result = accounts_suspend(r->accounts, r->name, reason);
+	buf_init(&done, 512);
+	if (r->out->was_suspended)
+		describe_suspension(r, &done);
+	code = report_account_state(
+	    r, result, "suspended", r->out->was_suspended ? (char *)done.p : "suspended");
+	buf_clear(&done);
+	return code;
 }
 
 static uint8_t
 resume_user(struct user_admin_command *r)
 {
-	return report_accounts_result(r, accounts_resume(r->accounts, r->name), "may log in again");
+	bool is_known;
+
+	r->out->was_suspended = user_is_suspended(r, &is_known);
+	return report_account_state(r, accounts_resume(r->accounts, r->name), "active",
+	    is_known && !r->out->was_suspended ? "was not suspended" : "may log in again");
 }
 
 static uint8_t
 remove_user(struct user_admin_command *r)
 {
-	return report_accounts_result(r, accounts_remove(r->accounts, r->name), "removed");
+	return report_account_state(r, accounts_remove(r->accounts, r->name), "removed", "removed");
 }
 
 static void

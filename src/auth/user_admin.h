@@ -30,13 +30,15 @@ struct user_admin_out {
 	struct buf *text; /* one line for the operator, without the newline */
 	/* set by a command with a name: the account that it was about */
 	struct claimed_identity target;
+	bool was_suspended; /* of user.suspend and user.resume: before the command */
 };
 
 /* Runs the command `verb`. Values: name, secret (user.add, user.password), reason (user.suspend). A
  * new account must have a name that account_names.h allows; a name without a domain is completed
  * (conf/login_name.h), unless an account has exactly this name. Rows have name, state (active,
- * suspended), reason, created, password_changed, suspended, iterations. Returns enum
- * user_admin_exit. */
+ * suspended), reason, created, password_changed, suspended, iterations. After
+ * user.suspend, user.resume and user.remove there is one row: row (account), name (complete), state
+ * (or "removed") and text.  Returns enum user_admin_exit. */
 uint8_t user_admin_run(struct accounts *a, const struct conf *conf, struct str verb,
     struct str values, struct user_admin_out *out) MUST_USE;
 

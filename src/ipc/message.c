@@ -78,7 +78,8 @@ static const struct message_field users_look_up[] = {F(users_look_up, users)};
 static const struct message_field users_found[] = {
     F(users_found, is_usable), F(users_found, gone), F(users_found, unknown)};
 static const struct message_field account_done[] = {
-    F(account_done, exit_code), F(account_done, text), F(account_done, target)};
+    F(account_done, exit_code), F(account_done, text), F(account_done, target),
+    F(account_done, was_suspended)};
 static const struct message_field backend_state[] = {F(backend_state, is_first),
     F(backend_state, changes), F(backend_state, exchanges), F(backend_state, store),
     F(backend_state, is_directory_gone), F(backend_state, trouble)};

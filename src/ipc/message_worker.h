@@ -39,6 +39,7 @@ struct message_account_done {
 	uint8_t exit_code;
 	struct str text;
 	struct str target;   /* the name of the account that it was about; empty: there is none */
+	bool was_suspended;  /* of user.suspend and user.resume: before the command */
 };
 /* Sent when it changes, before the answer to the request that changed it. */
 struct message_backend_state {

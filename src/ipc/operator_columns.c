@@ -9,6 +9,8 @@
 	"queue list|queue show"
 #define QUEUE_CHANGES \
 	"queue retry|queue hold|queue release|queue delete"
+#define STATE_CHANGES \
+	"user suspend|user resume|user remove"
 #define CHANGES \
 	"reload|user add|user password|user suspend|user resume|user remove|block add|" \
 	"block remove"
@@ -216,6 +218,18 @@ const struct operator_column operator_columns[] = {
 	"those that are held", NULL, 0},
     {"user show", "", "address", OPERATOR_TEXTS, NULL,
 	"an address that it may send as", NULL, 0},
+    {STATE_CHANGES, "account", "name", OPERATOR_TEXT, NULL,
+	"full name of the account", NULL, 0},
+    {STATE_CHANGES, "account", "state", OPERATOR_TEXT, NULL,
+	"active, suspended or removed; none: there is no such account", NULL, 0},
+    {STATE_CHANGES, "account", "text", OPERATOR_TEXT, NULL,
+	"what was done", NULL, 0},
+    {"user suspend|user remove", "mail", "queued", OPERATOR_NUMBER, NULL,
+	"its messages in the queue", NULL, 0},
+    {STATE_CHANGES, "mail", "queued_held", OPERATOR_NUMBER, NULL,
+	"those that are held", NULL, 0},
+    {"user resume", "mail", "queued_held_for_suspension", OPERATOR_NUMBER, NULL,
+	"those that the suspension holds", NULL, 0},
     {"user add|user password", "", "password", OPERATOR_TEXT, NULL,
 	"the password that was made", NULL, 0},
     {"block list", "", "what", OPERATOR_TEXT, NULL,
@@ -322,6 +336,12 @@ const struct operator_column operator_columns[] = {
 	"the body", NULL, 0},
     {QUEUE_CHANGES, "", "id", OPERATOR_TEXT, NULL,
 	"id of a message that is changed", "ID", 0},
+    {"queue release", "account", "name", OPERATOR_TEXT, NULL,
+	"full name of the user, who is suspended", NULL, 0},
+    {"queue release", "account", "state", OPERATOR_TEXT, NULL,
+	"suspended", NULL, 0},
+    {"queue release", "account", "suspended", OPERATOR_TEXT, NULL,
+	"since when it is suspended", NULL, 0},
     {QUEUE_CHANGES "|user suspend|user resume", "total", "changed", OPERATOR_NUMBER, NULL,
 	"messages that are changed", NULL, 0},
     {QUEUE_CHANGES "|user suspend|user resume", "total", "unchanged", OPERATOR_NUMBER, NULL,

@@ -30,3 +30,14 @@ operator_log_refused(const struct message_admin *m)
 	operator_log_head(&l, LOG_WARNING, "admin refused", m);
 	log_end(&l);
 }
+
+void
+operator_log_add_who(struct buf *out, struct str by, struct str claimed_name)
+{
+	bool is_known = claimed_name.n && !str_eq(claimed_name, STR("loginuid=-"));
+
+	buf_adds(out, by);
+	if (is_known)
+		buf_addf(out, " for %.*s",
+		    STR_ARG(str_upto(claimed_name, MESSAGE_CLAIMED_NAME_MAX)));
+}

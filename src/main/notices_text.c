@@ -70,7 +70,10 @@ const struct notices_kind_row notices_kinds[NOTICE_KINDS] = {
 		  "\n"
 		  " sallyport block list\n"
 		  " sallyport block remove ADDRESS-OR-LOGIN\n"
-		  " sallyport user resume LOGIN\n",
+		  "\n"
+		  "End the suspension of a login, and send what is held of its mail:\n"
+		  "\n"
+		  " sallyport user resume LOGIN --release\n",
 	.is_collected = true, .is_of_users = true},
     [NOTICE_LIMIT] = {.name = "limit",
 	.subject = "A login has reached its sending limit",

@@ -188,7 +188,7 @@ tool_request_answered(enum request_end how, const struct channel_packet *p, void
 		return;
 	}
 	done = &p->message->admin_done;
-	if (done->exit_code != EX_NOPERM || !a->tool->hides_permission_error)
+	if (done->exit_code == 0 || done->exit_code != a->tool->hidden_status)
 		tool_print_result(a->tool, done->exit_code, done->text, a->has_rows);
 	end_tool_request(a, done->exit_code);
 }

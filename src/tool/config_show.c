@@ -88,9 +88,9 @@ fetch_running_config_if_any(struct tool *t, const struct conf *file)
 	conf_drop(&guess);
 	if (access(path, R_OK | W_OK) != 0)
 		return NULL;
-	t->hides_permission_error = true;
+	t->hidden_status = EX_NOPERM;
 	running = fetch_running_config(t, ask_if_daemon_runs, &status);
-	t->hides_permission_error = false;
+	t->hidden_status = 0;
 	return running;
 }
 

@@ -71,13 +71,90 @@ confirm_queue_command(struct tool *t, const struct operator_command *command)
 	return EX_NEGATIVE;
 }
 
-int
-tool_queue_act(struct tool *t, const struct operator_command *command)
+/* ---- a user who is suspended ---- */
+
+struct tool_suspension {
+	struct buf name; /* empty: the user is not suspended, or there is none */
+	struct buf since;
+};
+
+static void
+suspension_take_row(struct str values, void *arg)
+{
+	struct tool_suspension *s = arg;
+
+	if (!str_eq(message_values_get(values, "state"), STR("suspended")))
+		return;
+	buf_adds(&s->name, message_values_get(values, "name"));
+	buf_adds(&s->since, message_values_get(values, "suspended"));
+}
+
+/* Asks whether the user of --user is suspended, before a release. */
+static void
+suspension_ask(
+    const struct tool *t, const struct operator_command *command, struct tool_suspension *s)
+{
+	struct str user = message_values_get(buf_str(&t->values), "user");
+	struct tool asking = *t;
+
+	buf_init(&s->name, TOOL_VALUES_MAX);
+	buf_init(&s->since, TOOL_VALUES_MAX);
+	if (user.n == 0 || t->quiet || strcmp(command->verb, "queue.release") != 0)
+		return;
+	asking.quiet = true;
+	asking.hidden_status = EX_NOUSER;
+	buf_init(&asking.values, TOOL_VALUES_MAX);
+	message_values_add(&asking.values, "name", user);
+	(void)tool_ask_running(&asking, "user.show", suspension_take_row, s);
+	buf_clear(&asking.values);
+}
+
+/* As a row before the total, or as a line after it. */
+static void
+suspension_print(const struct tool_suspension *s, bool is_json)
+{
+	struct buf values;
+
+	if (s->name.n == 0)
+		return;
+	if (!is_json) {
+		printf("%.*s is suspended since %.*s, and stays so: only its mail is released\n",
+		    STR_ARG(buf_str(&s->name)), STR_ARG(buf_str(&s->since)));
+		return;
+	}
+	buf_init(&values, TOOL_VALUES_MAX);
+	message_values_add(&values, "row", STR("account"));
+	message_values_add(&values, "name", buf_str(&s->name));
+	message_values_add(&values, "state", STR("suspended"));
+	message_values_add(&values, "suspended", buf_str(&s->since));
+	print_json(buf_str(&values));
+	buf_clear(&values);
+}
+
+static int
+ask_queue_to_act(struct tool *t, const struct operator_command *command)
 {
 	struct print_table table = {.tool = t,
 	    .command = command->words,
 	    .row = "",
 	    .id_key = "id"};
+	struct tool_suspension suspension = {0};
+	int status;
+
+	suspension_ask(t, command, &suspension);
+	if (t->json)
+		suspension_print(&suspension, true);
+	status = tool_ask_running(t, command->verb, print_row, &table);
+	if (status == 0 && !t->json)
+		suspension_print(&suspension, false);
+	buf_clear(&suspension.name);
+	buf_clear(&suspension.since);
+	return status;
+}
+
+int
+tool_queue_act(struct tool *t, const struct operator_command *command)
+{
 	int status;
 
 	tool_add_ids(t);
@@ -91,7 +168,7 @@ tool_queue_act(struct tool *t, const struct operator_command *command)
 		return status;
 	if (t->dry_run)
 		message_values_add(&t->values, "dry_run", STR("1"));
-	return tool_ask_running(t, command->verb, print_row, &table);
+	return ask_queue_to_act(t, command);
 }
 
 int

@@ -35,7 +35,7 @@ struct tool {
 	char options[TOOL_OPTIONS_MAX];
 	const char *option_names[TOOL_OPTIONS_MAX];
 	int option_count;
-	bool hides_permission_error;              /* an answer with EX_NOPERM is not printed */
+	int hidden_status;               /* an answer with this status is not printed; 0: all are */
 	/* --user, --reason …: a keyed list that is sent to the daemon */
 	struct buf values;
 	unsigned filter_count;           /* how many of them choose messages */

@@ -19,6 +19,7 @@
 #include "tool/password_input.h"
 #include "tool/print.h"
 #include "tool/tool.h"
+#include "tool/user_mail.h"
 
 enum { ACCOUNTS_LISTED_MAX = 20 };
 
@@ -215,184 +216,27 @@ tool_user_list(struct tool *t, const struct operator_command *command)
 	return status;
 }
 
-/* ---- suspend and resume, with queued mail ---- */
-
-struct tool_user_mail {
-	const struct tool *tool;
-	struct buf account; /* full name, which may have been given without its domain */
-	uint64_t changed;
-	uint64_t unchanged;
-	uint64_t failed;
-	/* messages being stored are not held; the final text of the answer says so */
-	bool incoming_not_held;
-};
-
-static const char user_mail_hold_reason[] = MESSAGE_SUSPENSION_REASON;
-
-static void
-user_mail_add_row(struct str values, void *arg)
-{
-	struct tool_user_mail *mail = arg;
-	uint64_t n;
-
-	if (str_eq(message_values_get(values, "row"), STR("total"))) {
-		if (str_u64(message_values_get(values, "changed"), &n))
-			mail->changed += n;
-		if (str_u64(message_values_get(values, "unchanged"), &n))
-			mail->unchanged += n;
-		if (str_u64(message_values_get(values, "failed"), &n))
-			mail->failed += n;
-		mail->incoming_not_held |=
-		    str_eq(message_values_get(values, "coming"), STR("not held"));
-	} else if (mail->tool->json) {
-		print_json(values);
-	}
-}
-
-static void
-user_mail_take_account(struct str values, void *arg)
-{
-	struct tool_user_mail *mail = arg;
-
-	buf_adds(&mail->account, message_values_get(values, "name"));
-}
-
-/* Gets the full name of the account.  Queued mail of other accounts that the given name could match
- * too stays unchanged. */
-static int
-user_mail_ask_account(const struct tool *t, struct tool_user_mail *mail)
-{
-	struct tool asking = *t;
-
-	asking.quiet = true;
-	buf_init(&mail->account, TOOL_VALUES_MAX);
-	return tool_ask_running(&asking, "user.show", user_mail_take_account, mail);
-}
-
-/* Prepares the values of the queue's command, for this account only. */
-static void
-user_mail_begin_command(
-    struct tool *asking, const struct tool *t, const struct tool_user_mail *mail)
-{
-	*asking = *t;
-	asking->quiet = true;
-	buf_init(&asking->values, TOOL_VALUES_MAX);
-	message_values_add(&asking->values, "account", buf_str(&mail->account));
-}
-
-static int
-user_mail_ask_hold(const struct tool *t, struct tool_user_mail *mail)
-{
-	struct str reason = message_values_get(buf_str(&t->values), "reason");
-	struct tool asking;
-	struct buf why;
-	int status;
-
-	user_mail_begin_command(&asking, t, mail);
-	buf_init(&why, TOOL_VALUES_MAX);
-	buf_addf(&why, "%s%s%.*s", user_mail_hold_reason, reason.n ? ": " : "", STR_ARG(reason));
-	message_values_add(&asking.values, "reason", buf_str(&why));
-	/* also messages of its sessions that are still being stored */
-	message_values_add(&asking.values, "coming", STR("yes"));
-	status = tool_ask_running(&asking, "queue.hold", user_mail_add_row, mail);
-	buf_clear(&why);
-	buf_clear(&asking.values);
-	return status;
-}
-
-/* Messages that are held for another reason stay held, and are counted as unchanged. */
-static int
-user_mail_ask_release(const struct tool *t, struct tool_user_mail *mail)
-{
-	struct tool asking;
-	int status;
-
-	user_mail_begin_command(&asking, t, mail);
-	message_values_add(&asking.values, "state", STR("held"));
-	message_values_add(&asking.values, "held_for", str_of(user_mail_hold_reason));
-	message_values_add(&asking.values, "reason", STR("user resumed"));
-	status = tool_ask_running(&asking, "queue.release", user_mail_add_row, mail);
-	buf_clear(&asking.values);
-	return status;
-}
-
-static void
-print_user_mail(const struct tool *t, const struct tool_user_mail *mail, const char *done)
-{
-	struct buf values;
-
-	if (t->quiet)
-		return;
-	if (!t->json) {
-		printf("%llu queued message%s %s", (unsigned long long)mail->changed,
-		    mail->changed == 1 ? "" : "s", done);
-		if (t->release && mail->unchanged)
-			printf("; %llu stay%s held for another reason",
-			    (unsigned long long)mail->unchanged, mail->unchanged == 1 ? "s" : "");
-		if (t->hold && mail->unchanged)
-			printf("; %llu %s held already", (unsigned long long)mail->unchanged,
-			    mail->unchanged == 1 ? "was" : "were");
-		putchar('\n');
-		return;
-	}
-	buf_init(&values, TOOL_VALUES_MAX);
-	message_values_add(&values, "row", STR("total"));
-	message_values_add_number(&values, "changed", mail->changed);
-	message_values_add_number(&values, "unchanged", mail->unchanged);
-	message_values_add_number(&values, "failed", mail->failed);
-	if (mail->incoming_not_held)
-		message_values_add(&values, "coming", STR("not held"));
-	print_json(buf_str(&values));
-	buf_clear(&values);
-}
-
-static int
-hold_user_mail(const struct tool *t)
-{
-	struct tool_user_mail mail = {.tool = t};
-	int status = user_mail_ask_account(t, &mail);
-
-	if (status == 0)
-		status = user_mail_ask_hold(t, &mail);
-	if (status && !(status == EX_TEMPFAIL && mail.incoming_not_held))
-		fputs("sallyport: the account is suspended, but its queued mail is not held, or "
-		      "not all of it: give the command again\n", stderr);
-	else
-		print_user_mail(t, &mail, "held");
-	buf_clear(&mail.account);
-	return status;
-}
-
-static int
-release_user_mail(const struct tool *t)
-{
-	struct tool_user_mail mail = {.tool = t};
-	int status = user_mail_ask_account(t, &mail);
-
-	if (status == 0)
-		status = user_mail_ask_release(t, &mail);
-	if (status)
-		fputs("sallyport: the account may log in again, but its queued mail is not "
-		      "released, or not all of it: give the command again\n", stderr);
-	else
-		print_user_mail(t, &mail, "released");
-	buf_clear(&mail.account);
-	return status;
-}
+/* ---- suspend, resume and remove, with queued mail ---- */
 
 int
 tool_user_act(struct tool *t, const struct operator_command *command)
 {
+	struct tool_user_mail mail;
 	int status = tool_user_name(t, command);
 
-	if (status == 0)
-		status = tool_user_ask(t, command->verb, NULL, NULL);
+	if (status)
+		return status;
+	tool_user_mail_init(&mail, t, t->args[0]);
+	t->hidden_status = t->release ? EX_NOUSER : 0;
+	status = tool_user_ask(t, command->verb, tool_user_mail_take_account, &mail);
+	t->hidden_status = 0;
 	/* its text comes before that about the queue */
 	fflush(stdout);
-	if (status == 0 && t->hold)
-		return hold_user_mail(t);
-	if (status == 0 && t->release)
-		return release_user_mail(t);
+	if (status == EX_NOUSER && t->release)
+		status = tool_user_mail_release_removed(&mail);
+	else if (status == 0)
+		status = tool_user_mail_finish(&mail, command->verb);
+	tool_user_mail_clear(&mail);
 	return status;
 }
 

@@ -39,6 +39,7 @@ def runs(number):
         ("config explain", ("limits.per_user",)), ("user list", ()), ("user show", (gate.user,)),
         ("user add", ("eve@example.com", "--generate")), ("user password", ("eve@example.com", "--generate")),
         ("user suspend", ("eve@example.com", "--hold")), ("user resume", ("eve@example.com", "--release")),
+        ("user suspend", ("eve@example.com",)), ("queue release", ("--user", "eve@example.com")), ("user resume", ("eve@example.com",)),
         ("user remove", ("eve@example.com",)), ("block add", ("192.0.2.0/24", "--for", "1h")), ("block list", ()),
         ("block remove", ("192.0.2.0/24",)), ("queue list", ()), ("queue show", (number, "--body")), ("queue retry", (number, "--dry-run")),
         ("queue hold", (number,)), ("queue release", (number,)), ("test auth", (gate.user, "--password-stdin")),
@@ -73,7 +74,9 @@ def every_command_is_answered():
             for key, value in row.items():
                 assert key in told, f"{name}: {kind}: {key} is no column"
                 assert TYPES[told[key]](value), f"{name}: {kind}: {key} is {value!r}, and no {told[key]}"
-    assert len(seen) > 25, seen
+    assert len(seen) > 30, seen
+    for row in (("user suspend", "mail"), ("user resume", "mail"), ("user remove", "mail"), ("queue release", "account")):
+        assert row in seen, (row, seen)
 
 
 @tap.case

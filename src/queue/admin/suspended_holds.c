@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/login_name.h"
+#include "ipc/operator_log.h"
 #include "queue/admin/admin_changes.h"
 #include "queue/intake_pending.h"
 
@@ -196,8 +197,8 @@ suspended_hold_alert(const struct admin_command *command)
 	buf_addf(&text, "%zu queued message%s of login %.*s %s held", held, held == 1 ? "" : "s",
 	    STR_ARG(account), held == 1 ? "is" : "are");
 	suspended_hold_add_unheld(command, &text);
-	buf_addf(&text, " (user suspend --hold), by %.*s%s%.*s", STR_ARG(command->by),
-	    command->claimed_name.n ? " for " : "", STR_ARG(command->claimed_name));
+	buf_addz(&text, " (user suspend --hold), by ");
+	operator_log_add_who(&text, command->by, command->claimed_name);
 	role_alert(command->queue->role, NOTICE_ACCESS, str_of(object), "%.*s",
 	    STR_ARG(buf_str(&text)));
 	buf_clear(&text);

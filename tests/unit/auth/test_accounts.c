@@ -94,6 +94,33 @@ Test(accounts, changes_are_kept_after_reopening)
 	accounts_close(&a);
 }
 
+/* The time of the first suspension stays, and its reason as long as no other is given. */
+Test(accounts, a_second_suspension_keeps_what_the_first_one_said)
+{
+	struct accounts *a = open_or_fail();
+	struct scram_secret one = secret_for("one");
+	struct account first, found;
+
+	cr_assert_eq(accounts_add(a, STR("alice"), &one), ACCOUNTS_OK);
+	cr_assert_eq(accounts_suspend(a, STR("alice"), STR("phished")), ACCOUNTS_OK);
+	cr_assert_eq(accounts_find(a, STR("alice"), &first), ACCOUNTS_OK);
+	usleep(5000);
+	cr_assert_eq(accounts_suspend(a, STR("alice"), STR("")), ACCOUNTS_OK);
+	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
+	cr_expect_eq(found.suspended_ms, first.suspended_ms);
+	cr_expect_str_eq(found.reason, "phished");
+	cr_assert_eq(accounts_suspend(a, STR("alice"), STR("left")), ACCOUNTS_OK);
+	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
+	cr_expect_eq(found.suspended_ms, first.suspended_ms);
+	cr_expect_str_eq(found.reason, "left");
+	cr_assert_eq(accounts_resume(a, STR("alice")), ACCOUNTS_OK);
+	cr_assert_eq(accounts_suspend(a, STR("alice"), STR("")), ACCOUNTS_OK);
+	cr_assert_eq(accounts_find(a, STR("alice"), &found), ACCOUNTS_OK);
+	cr_expect_gt(found.suspended_ms, first.suspended_ms);
+	cr_expect_str_eq(found.reason, "");
+	accounts_close(&a);
+}
+
 Test(accounts, any_bytes_of_a_name_are_stored)
 {
 	static const char *const names[] = {
@@ -313,16 +340,41 @@ Test(accounts, commands_change_accounts)
 	cr_assert_eq(run(a, "user.password", "alice@example.com", text, &rows), 0);
 	cr_assert_eq(run(a, "user.show", "bob", NULL, &rows), USER_ADMIN_NO_USER);
 	cr_assert_eq(run(a, "user.show", "alice@example.com", NULL, &rows), 0);
-	cr_assert_eq(rows.count, 1);
+	cr_assert_eq(rows.count, 2, "of the removal and of this");
 	cr_assert_str_eq(rows.state, "active");
 	cr_assert_eq(run(a, "user.suspend", "alice@example.com", "phished", &rows), 0);
 	cr_assert_eq(run(a, "user.list", "", NULL, &rows), 0);
-	cr_assert_eq(rows.count, 2);
+	cr_assert_eq(rows.count, 4);
 	cr_assert_str_eq(rows.state, "suspended");
 	cr_assert_eq(run(a, "user.resume", "alice@example.com", NULL, &rows), 0);
 	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), 0);
 	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), USER_ADMIN_NO_USER);
 	cr_assert_eq(run(a, "user.burn", "alice@example.com", NULL, &rows), USER_ADMIN_USAGE);
+	accounts_close(&a);
+}
+
+Test(accounts, the_answers_say_how_the_account_was)
+{
+	struct accounts *a = open_or_fail();
+	struct scram_secret s = secret_for("x");
+	char text[SCRAM_SECRET_TEXT_BYTES];
+	struct rows rows = {0};
+
+	scram_secret_text(&s, text);
+	cr_assert_eq(run(a, "user.add", "alice@example.com", text, &rows), 0);
+	cr_assert_eq(run(a, "user.resume", "alice@example.com", NULL, &rows), 0);
+	cr_expect_str_eq(rows.text, "alice@example.com: was not suspended");
+	cr_assert_eq(run(a, "user.suspend", "alice@example.com", "phished", &rows), 0);
+	cr_expect_str_eq(rows.text, "alice@example.com: suspended");
+	cr_expect_str_eq(rows.state, "suspended");
+	cr_assert_eq(run(a, "user.suspend", "alice@example.com", NULL, &rows), 0);
+	cr_expect(
+	    strstr(rows.text, "alice@example.com: was suspended already, since 20") == rows.text);
+	cr_expect(strstr(rows.text, ": phished"), "%s", rows.text);
+	cr_assert_eq(run(a, "user.resume", "alice@example.com", NULL, &rows), 0);
+	cr_expect_str_eq(rows.text, "alice@example.com: may log in again");
+	cr_assert_eq(run(a, "user.remove", "alice@example.com", NULL, &rows), 0);
+	cr_expect_str_eq(rows.state, "removed");
 	accounts_close(&a);
 }
 
