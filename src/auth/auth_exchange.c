@@ -420,13 +420,16 @@ auth_exchange_cancel(struct broker *b, struct channel *channel, const struct mes
 }
 
 void
-auth_exchange_test(struct broker *b, struct channel *channel, uint64_t call, struct str values)
+auth_exchange_test(
+    struct broker *b, struct channel *channel, uint64_t call, const struct message_admin *m)
 {
 	/* above all session ids, which have 60 bits */
 	struct auth_session *s = auth_session_new(b, channel, call, UINT64_MAX - b->test_count++);
 	struct buf plain;
 
 	s->is_test = true;
+	s->tested_by = arena_str(&s->arena, m->by);
+	s->tested_for = arena_str(&s->arena, str_upto(m->claimed_name, MESSAGE_CLAIMED_NAME_MAX));
 	s->client = s->tls = STR("-");
 	s->hostname = auth_session_conf(s)->hostname;
 	s->mechanism = &mechanisms[0];
@@ -434,9 +437,9 @@ auth_exchange_test(struct broker *b, struct channel *channel, uint64_t call, str
 	auth_session_add(s);
 	buf_init(&plain, CLAIMED_MESSAGE_MAX);
 	buf_addc(&plain, 0);
-	buf_adds(&plain, message_values_get(values, "user"));
+	buf_adds(&plain, message_values_get(m->values, "user"));
 	buf_addc(&plain, 0);
-	buf_adds(&plain, message_values_get(values, "password"));
+	buf_adds(&plain, message_values_get(m->values, "password"));
 	take_client_response(s, buf_ok(&plain) ? buf_str(&plain) : STR(""));
 	mem_wipe(plain.p, plain.n);
 	buf_clear(&plain);

@@ -18,8 +18,8 @@ void auth_exchange_cancel(
     struct broker *b, struct channel *channel, const struct message_auth_cancel *m);
 
 /* `test auth`: checks the values user and password like a login, without the cache and without
- * counting; answers with rows. */
+ * counting; answers with rows.  The log line names who tests. */
 void auth_exchange_test(
-    struct broker *b, struct channel *channel, uint64_t call, struct str values);
+    struct broker *b, struct channel *channel, uint64_t call, const struct message_admin *m);
 
 #endif

@@ -347,7 +347,7 @@ broker_commands_run(
 	struct broker_command *c;
 
 	if (str_eq(m->verb, STR("test.auth"))) {
-		auth_exchange_test(b, from, call, m->values);
+		auth_exchange_test(b, from, call, m);
 		return;
 	}
 	if (!user_admin_is_verb(m->verb) && !broker_blocklist_is_verb(m->verb)) {

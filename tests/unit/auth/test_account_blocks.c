@@ -165,3 +165,22 @@ Test(account_blocks, a_name_without_a_domain_has_its_own_reason, .timeout = 60)
 	}
 	rig_free(&r);
 }
+
+/* The log must not show a test as the login of a client, nor a failed one as a guess. */
+Test(account_blocks, a_test_is_logged_as_one, .timeout = 60)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct rig *r;
+
+	cr_assert_eq(dup2(log, STDERR_FILENO), STDERR_FILENO);
+	r = rig_with_alice(HIGH_LIMIT, 1);
+	(void)test_auth(r, "alice", "wonderland");
+	(void)test_auth(r, "alice", "wrong");
+	cr_expect_eq(rig_log_count(log, "auth ok id=- via=test by="), 1);
+	cr_expect_eq(rig_log_count(log, "auth fail id=- via=test by="), 1);
+	cr_expect_eq(rig_log_count(log, "counted=no"), 1);
+	cr_expect_eq(rig_log_count(log, "reply="), 0);
+	cr_expect_eq(rig_log_count(log, "ip="), 0);
+	cr_expect_eq(rig_log_count(log, "tls="), 0);
+	rig_free(&r);
+}
