@@ -205,6 +205,15 @@ name_of_uid(uid_t uid, struct buf *out)
 	return buf_str(out);
 }
 
+/* `config explain` shows the running value where the caller may see it, and does without it
+ * elsewhere: a refusal is the expected answer, not an attempt at anything. */
+static bool
+control_command_is_optional(const struct message_admin *admin)
+{
+	return str_eq(admin->verb, STR("main.config")) &&
+	       message_values_get(admin->values, "if_allowed").n;
+}
+
 /* True: the client has the right to this command. False: the refusal is answered and logged. */
 static bool
 control_command_is_allowed(struct control_client *client, uint64_t call,
@@ -222,7 +231,8 @@ control_command_is_allowed(struct control_client *client, uint64_t call,
 		    STR_ARG(client->control->role->conf->help_desk_group));
 	else
 		snprintf(text, sizeof text, "%s needs root\n", missing);
-	if (desk_rights_may_log(client->control))
+	if (!(is_member && control_command_is_optional(admin)) &&
+	    desk_rights_may_log(client->control))
 		operator_log_refused(admin);
 	refuse_control_command(client, call, EXIT_FORBIDDEN, text);
 	return false;

@@ -89,6 +89,8 @@ fetch_running_config_if_any(struct tool *t, const struct conf *file)
 	if (access(path, R_OK | W_OK) != 0)
 		return NULL;
 	t->hidden_status = EX_NOPERM;
+	/* a member of the help desk may not see it: that is expected, and not to be logged */
+	message_values_add(&t->values, "if_allowed", STR("1"));
 	running = fetch_running_config(t, ask_if_daemon_runs, &status);
 	t->hidden_status = 0;
 	return running;

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../support")
 import gateway as g  # noqa: E402
@@ -128,7 +129,10 @@ def what_a_member_sees():
     assert record["queued"] == 1 and record["state"] == "active", record
     assert not any("secret" in key or "password" in key and key != "password_changed" for key in record), record
     assert "127.0.0.1" in looks("test", "route", "bob@example.net")
+    refused = gate.log().count("action=main.config")
     assert "limits.per_user" in looks("config", "explain", "limits.per_user")
+    time.sleep(0.3)
+    assert gate.log().count("action=main.config") == refused, "it was answered: nothing was refused"
     return None
 
 
@@ -249,13 +253,15 @@ def a_socket_that_cannot_be_opened():
     """a reload that cannot give the socket to the group is refused whole, and says so"""
     if not ROOT:
         return NEEDS_ROOT
+    failed = gate.log().count("reload failed ")
     os.rename(f"{RUN}/control.sock", f"{RUN}/elsewhere")
     try:
         gate.parts["desk"] = 'help_desk_group = "users";\npostmaster = "it@example.com";'
         gate.write_config()
         os.kill(gate.main_pid(), signal.SIGHUP)
-        gate.wait_log('reload failed text="help_desk_group: group .*/control.sock.*: No such file or directory"')
-        gate.wait_log('reload failed text="the running configuration is unchanged"')
+        gate.wait_log('reload failed configuration=[0-9]+ text="help_desk_group: group .*/control.sock.*: No such file or directory; '
+                      'the running configuration is unchanged"')
+        assert gate.log().count("reload failed ") == failed + 1, "one reload is one line"
     finally:
         os.rename(f"{RUN}/elsewhere", f"{RUN}/control.sock")
     assert modes() == (DESK.gr_gid, 0o660), modes()
@@ -360,6 +366,20 @@ def a_daemon_without_root():
     finally:
         other.stop()
     return None
+
+
+@tap.case
+def a_group_that_is_missing_at_the_start():
+    """the daemon starts; its log and its status say what is missing, also where nobody reads its standard error"""
+    other = g.Gateway(f"{PLACE}/missing", desk='help_desk_group = "no-such-group";')
+    other.start()
+    try:
+        other.wait_log('config warning text=".*help_desk_group: no group .*no-such-group.* is found')
+        assert 'warning: help_desk_group: no group "no-such-group" was found' in other.tool("status").stdout
+        daemon = [json.loads(line) for line in other.tool("status", "--json").stdout.splitlines()][0]
+        assert daemon["row"] == "daemon" and "no-such-group" in daemon["warning"], daemon
+    finally:
+        other.stop()
 
 
 try:
