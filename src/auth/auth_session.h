@@ -42,7 +42,8 @@ struct auth_session {
 	uint64_t id;
 	enum auth_session_state state;
 	bool is_test;
-	struct str tested_by, tested_for; /* who gave the command, and the person as the tool says */
+	/* who gave the command, and the person as the tool says */
+	struct str tested_by, tested_for;
 	bool is_counted; /* its failure was counted, see guesses.h */
 	int64_t started_ms;
 	uint64_t changes; /* broker->changes when the account was read */

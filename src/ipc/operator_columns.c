@@ -12,8 +12,7 @@
 #define STATE_CHANGES \
 	"user suspend|user resume|user remove"
 #define CHANGES \
-	"reload|user add|user password|user suspend|user resume|user remove|block add|" \
-	"block remove"
+	"reload|user add|user password|block add|block remove"
 
 const struct operator_column operator_columns[] = {
     {"status", "daemon", "version", OPERATOR_TEXT, NULL,
@@ -28,6 +27,8 @@ const struct operator_column operator_columns[] = {
 	"when it came into force", NULL, 0},
     {"status", "daemon", "config_age_s", OPERATOR_NUMBER, "s",
 	"since then", NULL, 0},
+    {"status", "daemon", "warning", OPERATOR_TEXT, NULL,
+	"what of the configuration in force does not work", NULL, 0},
     {"status", "notices", "pending", OPERATOR_NUMBER, NULL,
 	"notices to the postmaster that are not mailed yet", NULL, 0},
     {"status", "notices", "sent", OPERATOR_NUMBER, NULL,

@@ -24,7 +24,11 @@
 #include "main/systemd_notify.h"
 #include "main/watch_files.h"
 
-enum { CHANGES_BYTES_MAX = 16 << 20, FINDINGS_BYTES_MAX = 1 << 20 };
+enum {
+	CHANGES_BYTES_MAX = 16 << 20,
+	FINDINGS_BYTES_MAX = 1 << 20,
+	LOGGED_BYTES_MAX = 2400, /* of one reload, in its line of the log */
+};
 
 /* The rest is for the lines with the result. */
 _Static_assert(RUNNING_CONFIG_REPORT_BYTES + RUNNING_CONFIG_CHANGES_BYTES +
@@ -32,19 +36,57 @@ _Static_assert(RUNNING_CONFIG_REPORT_BYTES + RUNNING_CONFIG_CHANGES_BYTES +
 		   DAEMON_ADMIN_ANSWER_BYTES,
     "all find room in an answer");
 
-static void
-daemon_admin_log_lines(int priority, const char *event, struct str text)
+/* "FILE:LINE: warning: ...", as conf and tls_files write it.  Behind the first quote are values,
+ * which may contain the word too. */
+static bool
+daemon_admin_is_warning(struct str line)
+{
+	struct str word = STR("warning: ");
+
+	while (line.n && line.p[0] != '"' && !str_starts(line, word))
+		line = str_from(line, str_find(line, ' ') + 1);
+	return str_starts(line, word);
+}
+
+void
+daemon_admin_log_warnings(struct str text)
 {
 	struct log_line l;
 	struct str line;
 
 	while (str_split(&text, '\n', &line)) {
-		if (line.n == 0)
+		if (!daemon_admin_is_warning(line))
 			continue;
-		log_begin(&l, priority, event);
+		log_begin(&l, LOG_WARNING, "config warning");
 		log_quoted(&l, "text", line);
 		log_end(&l);
 	}
+}
+
+/* One line, whatever the number of changes or errors. */
+static void
+daemon_admin_log_reload(const struct daemon *d, int status, struct str text)
+{
+	struct log_line l;
+	struct buf all;
+	struct str line;
+
+	buf_init(&all, LOGGED_BYTES_MAX + 8);
+	while (str_split(&text, '\n', &line)) {
+		if (line.n == 0 || daemon_admin_is_warning(line))
+			continue;
+		buf_addz(&all, all.n ? "; " : "");
+		if (all.n + line.n > LOGGED_BYTES_MAX) {
+			buf_addz(&all, "...");
+			break;
+		}
+		buf_adds(&all, line);
+	}
+	log_begin(&l, status ? LOG_ERR : LOG_NOTICE, status ? "reload failed" : "reload ok");
+	log_num(&l, "configuration", d->generation);
+	log_quoted(&l, "text", buf_str(&all));
+	log_end(&l);
+	buf_clear(&all);
 }
 
 static void
@@ -86,7 +128,7 @@ daemon_admin_apply_config(
 	resources_shut_listeners(old_resources, resources);
 	resources_free(&old_resources);
 	conf_drop(&old_conf);
-	buf_addf(text, "applied (generation %u)\n", d->generation);
+	buf_addf(text, "applied (configuration %u)\n", d->generation);
 }
 
 /* The last step that can fail.  After a failure the former access is restored as far as
@@ -179,8 +221,8 @@ daemon_admin_reload(struct daemon *d, struct buf *text)
 		daemon_admin_add_notice(d, buf_str(text));
 	}
 	systemd_notify_state("READY=1");
-	daemon_admin_log_lines(
-	    status ? LOG_ERR : LOG_NOTICE, status ? "reload failed" : "reload ok", buf_str(text));
+	daemon_admin_log_warnings(buf_str(text));
+	daemon_admin_log_reload(d, status, buf_str(text));
 	return status;
 }
 

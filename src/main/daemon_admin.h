@@ -14,5 +14,7 @@ void daemon_admin_handle(struct daemon *d, struct channel *control, uint64_t cal
  * running configuration stays, and only its log is opened again.  What changed, or what is wrong,
  * is appended to `text`.  Returns 0, or an exit status: nothing was applied. */
 int daemon_admin_reload(struct daemon *d, struct buf *text);
+/* Of the text of an answer, or of a start: a line "config warning" for each warning in it. */
+void daemon_admin_log_warnings(struct str text);
 
 #endif

@@ -138,7 +138,7 @@ daemon_status_add_certificate(const struct daemon *d, size_t index, struct buf *
 static void
 daemon_status_add_daemon(const struct daemon *d, struct buf *values)
 {
-	char loaded[CLOCK_TEXT_BYTES];
+	char loaded[CLOCK_TEXT_BYTES], warning[1024];
 	int64_t age_ms = clock_ms() - d->loaded_ms;
 
 	message_values_add(values, "row", STR("daemon"));
@@ -148,6 +148,12 @@ daemon_status_add_daemon(const struct daemon *d, struct buf *values)
 	message_values_add_signed(values, "generation", d->generation);
 	message_values_add(values, "config_loaded", str_of(clock_iso(d->loaded_ms, loaded)));
 	message_values_add_signed(values, "config_age_s", age_ms > 0 ? age_ms / 1000 : 0);
+	if (d->conf->help_desk_group.n && !d->conf->has_help_desk) {
+		snprintf(warning, sizeof warning,
+		    "help_desk_group: no group \"%.*s\" was found: its members may do nothing "
+		    "before a reload that finds it", STR_ARG(d->conf->help_desk_group));
+		message_values_add(values, "warning", str_of(warning));
+	}
 }
 
 static void

@@ -50,6 +50,8 @@ __asan_default_options(void)
 }
 #endif
 
+enum { FINDINGS_BYTES_MAX = 1 << 20 };
+
 static const char usage[] =
     "usage: sallyportd [-c FILE] [-dft] [--accept-damage]\n"
     "  -c FILE  configuration (default /etc/sallyport/sallyport.cfg)\n"
@@ -120,8 +122,9 @@ check_start_conditions(const char *file, const struct conf *c, struct conf_repor
 	systemd_unit_check("", file, c, report);
 }
 
+/* What it reports is in findings too, for the log, which is opened later. */
 static struct conf *
-read_daemon_config(const struct daemon_options *o)
+read_daemon_config(const struct daemon_options *o, struct buf *findings)
 {
 	struct conf_report report;
 	struct conf *c;
@@ -131,6 +134,7 @@ read_daemon_config(const struct daemon_options *o)
 	    o->config, o->checks_only ? CONF_SECRETS_READ_HERE : CONF_SECRETS_READ, &report);
 	if (c && o->checks_only)
 		check_start_conditions(o->config, c, &report);
+	buf_adds(findings, buf_str(&report.text));
 	if (report.text.n)
 		fwrite(report.text.p, 1, report.text.n, stderr);
 	if (o->checks_only || !c)
@@ -201,7 +205,7 @@ warn_of_limits(const struct conf *c)
 }
 
 static int
-prepare_daemon(struct daemon *d)
+prepare_daemon(struct daemon *d, struct str findings)
 {
 	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	struct os_log log;
@@ -214,6 +218,9 @@ prepare_daemon(struct daemon *d)
 		die("/proc/self/exe: %s", strerror(errno));
 	(void)!os_open_log(d->conf, &log);
 	os_use_log(d->conf, d->log_secret, &log);
+	/* on standard error they are already */
+	if (d->conf->log.target != CONF_LOG_STDERR)
+		daemon_admin_log_warnings(findings);
 	os_raise_limits();
 	warn_of_limits(d->conf);
 	status = os_check_channels();
@@ -267,6 +274,7 @@ main(int argc, char **argv)
 {
 	struct daemon_options o = {.config = "/etc/sallyport/sallyport.cfg"};
 	struct daemon d = {.stage = -1, .floor_ms = -1};
+	struct buf findings;
 	int status;
 
 	if (argc == 4 && strcmp(argv[1], "--role") == 0)
@@ -279,12 +287,13 @@ main(int argc, char **argv)
 	d.config_path = o.config;
 	d.in_threads = o.in_threads;
 	d.accepts_damage = o.accepts_damage;
-	d.conf = read_daemon_config(&o);
-	if (!d.conf)
-		return EXIT_CONFIG;
-	if (o.checks_only) {
+	buf_init(&findings, FINDINGS_BYTES_MAX);
+	d.conf = read_daemon_config(&o, &findings);
+	if (!d.conf || o.checks_only) {
+		status = d.conf ? 0 : EXIT_CONFIG;
 		conf_drop(&d.conf);
-		return 0;
+		buf_clear(&findings);
+		return status;
 	}
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	clock_prepare();
@@ -295,7 +304,8 @@ main(int argc, char **argv)
 		evthread_use_pthreads();
 		tls_files_use_no_child();
 	}
-	status = prepare_daemon(&d);
+	status = prepare_daemon(&d, buf_str(&findings));
+	buf_clear(&findings);
 	if (status == 0) {
 		run_daemon(&d);
 		grants_close(&d);

@@ -63,8 +63,8 @@ supervise_check_all_ready(struct daemon *d)
 		if (d->instances[n].state != INSTANCE_READY)
 			return;
 	d->was_ready = true;
-	log_info("ready: %u processes", d->instance_count + 1);
-	systemd_notify_status("ready: %u processes", d->instance_count + 1);
+	log_info("ready: main and %u other processes", d->instance_count);
+	systemd_notify_status("ready: main and %u other processes", d->instance_count);
 	systemd_notify_state("READY=1");
 }
 

@@ -336,13 +336,20 @@ static void
 print_daemon(struct str values)
 {
 	struct str sessions = message_values_get(values, "sessions");
+	struct str warning = message_values_get(values, "warning");
 
 	printf("sallyport %.*s", STR_ARG(message_values_get(values, "version")));
 	print_age(", up ", message_values_get(values, "uptime_s"), ", ");
 	printf("%.*s session%s, configuration %.*s", STR_ARG(sessions),
 	    str_eq(sessions, STR("1")) ? "" : "s",
 	    STR_ARG(message_values_get(values, "generation")));
-	print_age(", in force for ", message_values_get(values, "config_age_s"), "\n\n");
+	print_age(", in force for ", message_values_get(values, "config_age_s"), "\n");
+	if (warning.n) {
+		fputs("warning: ", stdout);
+		(void)print_text(warning);
+		putchar('\n');
+	}
+	putchar('\n');
 }
 
 /* Prints the notices of the last day; there is no such row if notices are disabled. */

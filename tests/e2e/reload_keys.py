@@ -142,7 +142,7 @@ def every_key():
     for key in OTHER:
         said = reload(key)
         mine = [line for line in said.splitlines() if re.match(rf"{re.escape(list_of(key))}\b", line)]
-        assert len(mine) >= 1 and "applied (generation" in said, (key, said)
+        assert len(mine) >= 1 and "applied (configuration" in said, (key, said)
         assert all(line.endswith("(needs a restart)") != keys[key] for line in mine), (key, said)
         assert sum(line.endswith("(needs a restart)") for line in said.splitlines()) == (not keys[key]), (key, said)
         said = reload()
