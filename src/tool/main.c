@@ -107,7 +107,8 @@ print_usage(FILE *to)
 {
 	fputs("usage: sallyport [-c FILE] COMMAND …\n\n", to);
 	(void)print_commands(to, NULL);
-	fputs("\n  FILTER: IDs, or --user --from --to --domain --id --state --older; --all\n"
+	fputs("\n  FILTER: IDs, or --user --from --to --domain --id --state --older\n"
+	      "  In place of FILTER, except for queue show: --all\n"
 	      "  Queue commands that change something: --dry-run (-n) --reason TEXT\n"
 	      "  Everywhere: --json (-j) --quiet (-q) --yes (-y)\n"
 	      "  --config FILE (-c), --run-directory DIRECTORY, --help (-h), --version (-V)\n",
