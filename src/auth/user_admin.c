@@ -38,7 +38,7 @@ report_accounts_result(struct user_admin_command *r, enum accounts_result result
 	case ACCOUNTS_OK:
 		return report_on_user(r, USER_ADMIN_OK, done);
 	case ACCOUNTS_NONE:
-		return report_on_user(r, USER_ADMIN_NO_USER, "no such user");
+		return report_on_user(r, USER_ADMIN_NO_USER, "no such account");
 	case ACCOUNTS_EXISTS:
 		return report_on_user(r, USER_ADMIN_EXISTS, "exists already");
 	case ACCOUNTS_DAMAGED:

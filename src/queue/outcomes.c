@@ -63,7 +63,7 @@ log_outcome(const struct outcome_decision *d)
 	log_num(&l, "code", m->status.code);
 	log_str(&l, "dsn", str_of(smtp_status_enhanced(&m->status, code)));
 	log_addr(&l, "to", queued_message_address(d->message, d->number));
-	log_num(&l, "try", d->tries);
+	log_num(&l, "attempts", d->tries);
 	outcome_log_other_side(&l, m);
 	log_seconds(&l, "delay", d->now_ms - d->message->arrival_ms);
 	if (is_deferred)

@@ -146,7 +146,7 @@ print_message(struct tool_shown_message *show, struct str values)
 	print_key(2, "state", values, "state");
 	if (str_eq(message_values_get(values, "state"), STR("held")))
 		print_key(2, "held because", values, "reason");
-	print_key(2, "login", values, "user");
+	print_key(2, "user", values, "user");
 	print_labelled(2, "sender", message_values_get(values, "from").n
 	        ? message_values_get(values, "from") : STR("<>"));
 	print_key(2, "bytes", values, "size");

@@ -214,7 +214,7 @@ def no_role_ended():
     assert gate.processes() == BEFORE, gate.tail()
     hosts["mail-999"][0].turns.clear()
     gate.tool("queue", "retry", "--domain", "mail-999.example.net", "--yes")
-    gate.wait_log(r"deliver id=\S+ status=sent .*to=<bob@mail-999\.example\.net> try=2")
+    gate.wait_log(r"deliver id=\S+ status=sent .*to=<bob@mail-999\.example\.net> attempts=2")
     pid = next(p for p, (role, _) in gate.processes().items() if role == "relay")
     if os.getuid() == 0:
         g.wait_for("descriptors given back", 10, lambda: len(os.listdir(f"/proc/{pid}/fd")) < 24, every=0.2)

@@ -95,7 +95,7 @@ def resume_leaves_other_holds():
     assert "2 queued messages released; 1 stays held for another reason\n" in said, said
     held, = gate.queue("--state", "held")
     assert held["id"] == kept and held["reason"] == "operator: evidence, do not send", held
-    assert 'filter_account="alice@example.com" filter_state=held filter_held_for="user suspended"' in audit("action=queue.release")
+    assert 'filter_user="alice@example.com" filter_state=held filter_held_for="user suspended"' in audit("action=queue.release")
     gate.tool("user", "suspend", gate.user, "--hold")
     rows = [json.loads(line) for line in gate.tool("user", "resume", gate.user, "--release", "--json").stdout.splitlines()]
     assert rows[-1]["row"] == "total" and rows[-1]["changed"] == 2 and rows[-1]["unchanged"] == 1, rows

@@ -47,7 +47,7 @@ def by_mx():
     """the MX of a signed zone"""
     number = sent("bob@example.net", "status=sent")
     line = next(x for x in gate.log().splitlines() if f"deliver id={number}.1" in x)
-    for part in ("code=250", "dsn=2.", "to=<bob@example.net>", "try=1", f"mx=mx.example.net[127.0.0.1]:{sink.port}", "delay=",
+    for part in ("code=250", "dsn=2.", "to=<bob@example.net>", "attempts=1", f"mx=mx.example.net[127.0.0.1]:{sink.port}", "delay=",
                  "reply="):
         assert part in line, (part, line)
     gate.wait_log(rf'done id={number} user="alice@example.com" sent=1 failed=0')
@@ -105,7 +105,7 @@ def bogus_is_temporary():
 @tap.case
 def retried():
     """greylisted, then taken"""
-    number = sent("later@example.net", "status=sent .*try=2")
+    number = sent("later@example.net", "status=sent .*attempts=2")
     gate.wait_log(rf"deliver id={number}\.1 status=deferred reason=greylisted code=451 dsn=4\.7\.1")
 
 
@@ -227,10 +227,10 @@ def last_chance():
     try:
         other.add_user()
         other.send(recipients=("one@example.net",))
-        other.wait_log(r"deliver .*to=<one@example.net> try=2 ")
+        other.wait_log(r"deliver .*to=<one@example.net> attempts=2 ")
         late = g.Sink(f"{HOME}/chance", port=port)
         other.send(recipients=("two@example.net",))
-        other.wait_log(r"deliver .*status=sent .*to=<two@example.net> try=1 ")
+        other.wait_log(r"deliver .*status=sent .*to=<two@example.net> attempts=1 ")
         late.wait(1)
     finally:
         other.stop()

@@ -260,7 +260,7 @@ recipient_state_text(const struct queued_message *e, const struct queued_recipie
 		return "sent";
 	if (e->is_held)
 		return "held";
-	return recipient->outcome == SPOOL_DEFERRED ? "deferred" : "active";
+	return recipient->outcome == SPOOL_DEFERRED ? "deferred" : "new";
 }
 
 void

@@ -24,7 +24,7 @@ log_filter(struct log_line *l, const struct admin_filter *f)
 	if (f->user.n)
 		log_user(l, "filter_user", f->user);
 	if (f->account.n)
-		log_user(l, "filter_account", f->account);
+		log_user(l, "filter_user", f->account);
 	if (f->from.n)
 		log_addr(l, "filter_from", f->from);
 	if (f->to.n)

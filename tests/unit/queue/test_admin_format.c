@@ -31,7 +31,7 @@ Test(admin_format, a_message_and_its_recipients, .timeout = 60)
 	    {{"to", "b@example.net"}, {"state", "deferred"}, {"tries", "1"},
 	        {"reason", "greylisted"}, {"reply", "451 4.0.0 remote text 451"},
 	        {"mx", "mx.example.net"}, {"destination", "mx:example.net"}, {NULL, NULL}},
-	    {{"to", "c@example.org"}, {"state", "active"}, {"tries", "0"}, {"next", "now"},
+	    {{"to", "c@example.org"}, {"state", "new"}, {"tries", "0"}, {"next", "now"},
 	        {"destination", "mx:example.org"}, {NULL, NULL}}};
 	static const struct expected sent[] = {{"state", "sent"}, {"reason", "none"}, {NULL, NULL}};
 	static const struct expected held[] = {{"state", "held"}, {"reason", "operator"},
