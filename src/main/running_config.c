@@ -134,7 +134,8 @@ running_config_send_total(const struct daemon *d, const struct running_config_co
 		buf_addz(text, "warning: " LOGIN_NAME_AMBIGUOUS "\n");
 	if (group_note)
 		buf_addf(text, "%s\n", group_note);
-	buf_addf(text, "%u key%s of %s differ%s from what is running (configuration %u)\n",
+	buf_addf(text,
+	    "%u key%s of %s differ%s from the running configuration (configuration %u)\n",
 	    c->count, c->count == 1 ? "" : "s", d->config_path, c->count == 1 ? "s" : "",
 	    d->generation);
 }

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import smtplib
 import sys
 import threading
@@ -100,6 +101,47 @@ def resume_leaves_other_holds():
     rows = [json.loads(line) for line in gate.tool("user", "resume", gate.user, "--release", "--json").stdout.splitlines()]
     assert rows[-1]["row"] == "total" and rows[-1]["changed"] == 2 and rows[-1]["unchanged"] == 1, rows
     gate.tool("queue", "delete", kept)
+
+
+@tap.case
+def a_hold_takes_over_that_of_a_suspension():
+    """queue hold of what user suspend --hold holds: it is held as evidence from then on, also after the queue was killed"""
+    others = len(gate.queue("--user", gate.user))
+    kept = gate.send()[1].split()[-1]
+    gate.tool("user", "suspend", gate.user, "--hold", "--reason", "phished")
+    said = gate.tool("queue", "hold", kept, "--reason", "evidence").stdout
+    assert "1 message changed; 1 of these held already, for another reason than now\n" in said, said
+    os.kill(tracer.role_pid(gate, "queue"), signal.SIGKILL)
+    g.wait_for("the queue is there again", 30, lambda: gate.tool("queue", "list", check=False).returncode == 0)
+    said = gate.tool("user", "resume", gate.user, "--release").stdout
+    assert f"{others} queued message{'' if others == 1 else 's'} released; 1 stays held for another reason\n" in said, said
+    held, = gate.queue("--state", "held")
+    assert held["id"] == kept and held["reason"] == "operator: evidence", held
+    gate.tool("queue", "delete", kept)
+
+
+@tap.case
+def each_change_of_an_account_tells_of_its_mail():
+    """suspend, resume and remove end with a line about the queue; what a removed account left held can be released by its name"""
+    dora = "dora@example.com"
+    gate.add_user(dora)
+    for _ in range(2):
+        gate.send(sender=dora, client=gate.connect(user=dora))
+    said = gate.tool("user", "suspend", dora, "--reason", "phished").stdout
+    assert said.endswith("2 queued messages go on (--hold holds them)\n"), said
+    said = gate.tool("user", "suspend", dora, "--hold").stdout
+    assert "was suspended already, since 20" in said and ": phished\n" in said and "2 queued messages held\n" in said, said
+    assert json.loads(gate.tool("user", "show", dora, "--json").stdout)["reason"] == "phished"
+    said = gate.tool("queue", "release", "--user", dora, "--dry-run").stdout
+    assert "2 messages would be changed" in said and f"{dora} is suspended since 20" in said, said
+    said = gate.tool("user", "resume", dora).stdout
+    assert said.endswith("2 queued messages stay held (--release sends them)\n"), said
+    said = gate.tool("user", "remove", dora).stdout
+    assert "0 queued messages go on; 2 stay held, and a new account of this name would have them" in said, said
+    said = gate.tool("user", "resume", dora, "--release").stdout
+    assert said == f"{dora}: no such account; this is about its queued mail only\n2 queued messages released\n", said
+    assert gate.tool("user", "resume", dora, "--release", check=False).returncode == 67
+    gate.tool("queue", "delete", "--user", dora, "--yes")
 
 
 @tap.case
