@@ -18,11 +18,7 @@
 #include "submission/smtpd_transaction.h"
 #include "submission/stages.h"
 
-enum {
-	BAD_COMMANDS_MAX = 20,
-	OUT_MAX = 1 << 20,
-	NAME_MAX_BYTES = 2048,
-};
+enum { BAD_COMMANDS_MAX = 20, OUT_MAX = 1 << 20, NAME_MAX_BYTES = 2048 };
 
 enum {
 	ON_TLS = AT(STATE_TLS) | AT(STATE_EHLO),
