@@ -321,12 +321,9 @@ new_query(struct resolver *r, struct str name, resolver_fn *fn, void *arg)
 {
 	struct resolver_query *q = MEM_NEW(struct resolver_query);
 
-	q->resolver = r;
-	q->fn = fn;
-	q->arg = arg;
+	*q = (struct resolver_query){
+	    .resolver = r, .fn = fn, .arg = arg, .next = r->queries, .link = &r->queries};
 	q->name = str_make(mem_text(name.p, name.n), name.n);
-	q->next = r->queries;
-	q->link = &r->queries;
 	if (q->next)
 		q->next->link = &q->next;
 	r->queries = q;
