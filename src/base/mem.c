@@ -22,6 +22,16 @@ mem_new(size_t bytes)
 }
 
 void *
+mem_new_aligned(size_t alignment, size_t bytes)
+{
+	void *p = aligned_alloc(alignment, bytes);
+
+	if (!p)
+		die("no memory for %zu bytes", bytes);
+	return p;
+}
+
+void *
 mem_grow(void *p, size_t bytes)
 {
 	p = realloc(p, bytes ? bytes : 1);

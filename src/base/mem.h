@@ -11,6 +11,9 @@
 
 /* Zeroed memory. */
 void *mem_new(size_t bytes) __attribute__((returns_nonnull, warn_unused_result));
+/* Not zeroed; alignment is a power of two, and bytes a multiple of it. */
+void *mem_new_aligned(size_t alignment, size_t bytes)
+    __attribute__((returns_nonnull, warn_unused_result));
 /* Like realloc; new bytes are not zeroed. */
 void *mem_grow(void *p, size_t bytes) __attribute__((returns_nonnull, warn_unused_result));
 /* A copy of n bytes, terminated with NUL. */
