@@ -21,7 +21,7 @@ content_fault_report_held(const struct queue *q, const struct queued_message *e,
 	char id[ID_NUMBER_TEXT_BYTES], until[CLOCK_TEXT_BYTES], text[HELD_TEXT_BYTES];
 
 	msgid_text(e->id, 0, id);
-	if (lifetime_is_over(e->expires_ms, false, clock_ms()))
+	if (lifetime_is_over(queued_message_expires_ms(e), false, clock_ms()))
 		snprintf(text, sizeof text,
 		    "message %s cannot be sent: %s; its life (queue.lifetime) is over, and its "
 		    "sender is told", id, what);
@@ -29,7 +29,8 @@ content_fault_report_held(const struct queue *q, const struct queued_message *e,
 		snprintf(text, sizeof text,
 		    "message %s is held: %s; `sallyport queue release %s` tries once more, "
 		    "`sallyport queue delete %s` gives it up; else its sender is told at %s "
-		    "(queue.lifetime)", id, what, id, id, clock_iso(e->expires_ms, until));
+		    "(queue.lifetime)", id, what, id, id,
+		    clock_iso(queued_message_expires_ms(e), until));
 	log_error("%s", text);
 	role_alert(q->role, NOTICE_MESSAGES, str_of(id), "%s", text);
 }
@@ -54,7 +55,7 @@ content_fault_hold(struct queue *q, struct queued_message *e, int error)
 	queued_message_hold(&q->queued, e, true);
 	e->is_damaged = true;
 	for (size_t i = 0; i < e->delivery_count; i++)
-		if (!e->deliveries[i].attempt)
+		if (!delivery_attempt(&e->deliveries[i]))
 			schedule_remove(q->schedule, &e->deliveries[i].sched);
 	content_fault_report_held(q, e, why + strlen("damaged: "));
 }
@@ -74,9 +75,9 @@ content_fault_wait(struct queue *q, struct delivery *delivery, int error)
 	wait_ms = wait_ms < UNREADABLE_MAX_MS ? wait_ms : UNREADABLE_MAX_MS;
 	if (delivery->unreadable < UINT8_MAX)
 		delivery->unreadable++;
-	next_ms = lifetime_next_ms(delivery->message->expires_ms, wait_ms, clock_ms());
+	next_ms = lifetime_next_ms(delivery->sched.expires_ms, wait_ms, clock_ms());
 	log_begin(&l, LOG_ERR, "deliver");
-	log_id(&l, delivery->message->id, 0);
+	log_id(&l, delivery_message(delivery)->id, 0);
 	log_str(&l, "status", STR("deferred"));
 	log_str(&l, "reason", STR("unreadable"));
 	log_str(&l, "domain", delivery_domain(delivery));

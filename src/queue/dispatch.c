@@ -32,7 +32,7 @@ dispatch_init(struct queue *q)
 static bool
 is_wanted(const struct delivery *delivery, const struct queued_recipient *recipient)
 {
-	return &delivery->message->deliveries[recipient->delivery] == delivery &&
+	return &delivery_message(delivery)->deliveries[recipient->delivery] == delivery &&
 	       queued_recipient_is_open(recipient);
 }
 
@@ -40,9 +40,10 @@ static void
 list_numbers(struct dispatch_attempt *attempt, struct buf *out)
 {
 	struct delivery *delivery = attempt->delivery;
+	struct queued_message *e = delivery_message(delivery);
 
-	for (uint32_t i = 0; i < delivery->message->recipient_count; i++) {
-		struct queued_recipient *recipient = &delivery->message->recipients[i];
+	for (uint32_t i = 0; i < e->recipient_count; i++) {
+		struct queued_recipient *recipient = &queued_message_recipients(e)[i];
 		uint32_t number = i + 1;
 
 		if (!is_wanted(delivery, recipient))
@@ -95,9 +96,9 @@ dispatch_message_read(const struct spool_content *content, int error, void *arg)
 
 	dispatch_attempt_read_done(attempt);
 	if (!attempt->delivery || attempt->delivery->open == 0 ||
-	    attempt->delivery->message->is_held)
+	    delivery_message(attempt->delivery)->is_held)
 		dispatch_attempt_end(attempt);
-	else if (error || attempt->delivery->message->is_loss_unstored)
+	else if (error || delivery_message(attempt->delivery)->is_loss_unstored)
 		outcomes_unreadable(attempt, error);
 	else if (send_attempt(attempt, content))
 		dispatch_attempt_mark_sent(attempt);
@@ -126,7 +127,8 @@ begin_delivery(struct queue *q, struct delivery *delivery)
 		queue_schedule(q, delivery, delivery->sched.due_ms);
 		return;
 	}
-	if (!lifetime_may_begin(delivery->sched.expires_ms, delivery->unanswered_ms, now)) {
+	if (!lifetime_may_begin(
+	        delivery->sched.expires_ms, delivery_unanswered_ms(delivery), now)) {
 		expire_overdue_delivery(q, delivery, now);
 		return;
 	}
@@ -270,7 +272,7 @@ dispatch_relay_running(struct queue *q, const struct message_running *m)
 		    msgid_text(m->id, 0, id));
 		return;
 	}
-	if (delivery->attempt || delivery->open == 0 || q->is_caught_up ||
+	if (delivery_attempt(delivery) || delivery->open == 0 || q->is_caught_up ||
 	    dispatch_attempt_find(q, m->attempt_id))
 		return;
 	attempt = dispatch_attempt_new(q, m->attempt_id, delivery);

@@ -30,9 +30,9 @@ dispatch_attempt_new(struct queue *q, uint64_t number, struct delivery *delivery
 
 	attempt->number = number;
 	attempt->queue = q;
-	attempt->id = delivery->message->id;
+	attempt->id = delivery_message(delivery)->id;
 	attempt->delivery = delivery;
-	delivery->attempt = attempt;
+	delivery_set_attempt(delivery, attempt);
 	map_put(q->attempts, dispatch_attempt_key(&attempt->number), attempt);
 	dispatch_deadline_begin(attempt);
 	return attempt;
@@ -55,17 +55,17 @@ dispatch_attempt_free(struct dispatch_attempt *attempt)
 		dispatch_attempt_read_done(attempt);
 	}
 	if (attempt->delivery)
-		attempt->delivery->attempt = NULL;
+		delivery_set_attempt(attempt->delivery, NULL);
 	mem_free(attempt);
 }
 
 void
 dispatch_detach_delivery(struct delivery *delivery)
 {
-	if (!delivery->attempt)
+	if (!delivery_attempt(delivery))
 		return;
-	delivery->attempt->delivery = NULL;
-	delivery->attempt = NULL;
+	delivery_attempt(delivery)->delivery = NULL;
+	delivery_set_attempt(delivery, NULL);
 }
 
 /* ---- end of an attempt ---- */
@@ -73,11 +73,11 @@ dispatch_detach_delivery(struct delivery *delivery)
 static void
 clear_expected_results(struct delivery *delivery)
 {
-	struct queued_message *e = delivery->message;
+	struct queued_message *e = delivery_message(delivery);
 
 	for (uint32_t i = 0; i < e->recipient_count; i++)
-		if (&e->deliveries[e->recipients[i].delivery] == delivery)
-			e->recipients[i].is_expected = false;
+		if (&e->deliveries[queued_message_recipients(e)[i].delivery] == delivery)
+			queued_message_recipients(e)[i].is_expected = false;
 }
 
 static int64_t
@@ -92,7 +92,7 @@ next_due(const struct queue *q, struct delivery *delivery, const struct dispatch
 
 	if (now_ms < j.expires_ms || attempt->is_deferred || attempt->is_tried)
 		delivery->requeues = 0;
-	else if (delivery->requeues < UINT8_MAX)
+	else if (delivery->requeues < DELIVERY_REQUEUES_MAX)
 		delivery->requeues++;
 	j.requeues = delivery->requeues;
 	return lifetime_after_attempt_ms(&j, now_ms);
@@ -107,7 +107,7 @@ return_to_schedule(struct dispatch_attempt *attempt, enum schedule_outcome outco
 	int64_t now = clock_ms();
 
 	clear_expected_results(delivery);
-	delivery->attempt = NULL;
+	delivery_set_attempt(delivery, NULL);
 	attempt->delivery = NULL;
 	schedule_finished(q->schedule, &delivery->sched, outcome,
 	    attempt->status.code ? &attempt->status : NULL, now);
@@ -132,7 +132,7 @@ void
 dispatch_attempt_end(struct dispatch_attempt *attempt)
 {
 	struct queue *q = attempt->queue;
-	struct queued_message *e = attempt->delivery ? attempt->delivery->message : NULL;
+	struct queued_message *e = attempt->delivery ? delivery_message(attempt->delivery) : NULL;
 
 	if (e)
 		return_to_schedule(attempt, dispatch_attempt_outcome(attempt));
@@ -153,8 +153,8 @@ dispatch_attempt_give_up(struct dispatch_attempt *attempt)
 		return;
 	}
 	if (attempt->is_sent) {
-		attempt->delivery->late_attempt_id = attempt->number;
-		attempt->delivery->unanswered_ms = clock_ms();
+		delivery_set_late_attempt(attempt->delivery, attempt->number);
+		delivery_set_unanswered(attempt->delivery, clock_ms());
 	} else if (attempt->delivery->unreadable < UINT8_MAX) {
 		attempt->delivery->unreadable++;
 	}
@@ -184,7 +184,7 @@ lose_relay_attempt(struct str key, void *value, void *arg)
 	if (!attempt->delivery && attempt->is_sent)
 		dispatch_attempt_free(attempt);
 	else if (attempt->is_sent) {
-		attempt->delivery->unanswered_ms = clock_ms();
+		delivery_set_unanswered(attempt->delivery, clock_ms());
 		attempt->is_tried = attempt->is_connected = true;
 		dispatch_log_open(attempt, LOG_WARNING, "unknown", "relay_lost");
 		dispatch_attempt_end(attempt);

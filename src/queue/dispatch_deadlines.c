@@ -61,7 +61,7 @@ dispatch_deadline_end(struct dispatch_attempt *attempt)
 void
 dispatch_deadline_begin(struct dispatch_attempt *attempt)
 {
-	struct queued_message *e = attempt->delivery->message;
+	struct queued_message *e = delivery_message(attempt->delivery);
 
 	attempt->began_ms = clock_mono_ms();
 	attempt->grace_ms = timeouts_grace_ms(attempt->queue->role->conf, e->bytes);
@@ -75,8 +75,9 @@ dispatch_deadline_renew(struct dispatch_attempt *attempt)
 	struct queue *q = attempt->queue;
 
 	if (!attempt->is_cancelled && attempt->delivery)
-		dispatch_deadline_set(attempt, clock_mono_ms() +
-		        timeouts_attempt_ms(q->role->conf, attempt->delivery->message->bytes));
+		dispatch_deadline_set(attempt,
+		    clock_mono_ms() + timeouts_attempt_ms(q->role->conf,
+		                          delivery_message(attempt->delivery)->bytes));
 }
 
 static void

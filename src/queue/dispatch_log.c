@@ -9,11 +9,12 @@ void
 dispatch_log_open(
     const struct dispatch_attempt *attempt, int priority, const char *status, const char *reason)
 {
-	const struct queued_message *e = attempt->delivery ? attempt->delivery->message : NULL;
+	const struct queued_message *e =
+	    attempt->delivery ? delivery_message(attempt->delivery) : NULL;
 	struct log_line l;
 
 	for (uint32_t i = 0; e && i < e->recipient_count; i++) {
-		const struct queued_recipient *recipient = &e->recipients[i];
+		const struct queued_recipient *recipient = &queued_message_recipients(e)[i];
 
 		if (&e->deliveries[recipient->delivery] != attempt->delivery ||
 		    !queued_recipient_is_open(recipient))

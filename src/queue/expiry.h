@@ -9,13 +9,12 @@
 
 #include "queue/queue_internal.h"
 
-struct event_base;
-
-void expiry_init(struct queue *q, struct event_base *base);
-void expiry_clear(struct queue *q);
-/* The message was queued, or its lifetime was changed; and it leaves the queue. */
-void expiry_message_added(struct queue *q, struct queued_message *e);
-void expiry_message_removed(struct queue *q, struct queued_message *e);
+/* When the message is to be checked for the first time. */
+int64_t expiry_ms(const struct queued_message *e);
+/* Ends what has to end now; returns when the message is to be checked again, or INT64_MAX.  The
+ * message may be removed. */
+int64_t expiry_check(struct queue *q, struct queued_message *e, int64_t now_ms);
+/* Relay is lost, or was not there yet when the role began. */
 void expiry_relay_lost(struct queue *q);
 
 #endif

@@ -46,7 +46,7 @@ log_accept(const struct intake_pending *p)
 
 	log_begin(&l, LOG_INFO, "accept");
 	log_id(&l, e->id, 0);
-	log_user(&l, "user", e->user->name);
+	log_user(&l, "user", queued_message_user(e));
 	log_addr(&l, "from", queued_message_sender(e));
 	log_addr(&l, "header_from", p->header_from);
 	log_num(&l, "rcpts", e->recipient_count);
@@ -107,7 +107,8 @@ intake_message_stored(int error, void *arg)
 	}
 	answer_commit(p->peer, p->call, &s);
 	if (!error) {
-		leases_spend(q, p->peer, p->message->user->name, p->message->recipient_count);
+		leases_spend(
+		    q, p->peer, queued_message_user(p->message), p->message->recipient_count);
 		suspended_hold_message_stored(q, p->message, p->release);
 		p->message = NULL;
 	}

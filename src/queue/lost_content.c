@@ -33,7 +33,7 @@ static bool
 lost_content_must_wait(const struct queued_message *e)
 {
 	for (uint32_t i = 0; i < e->recipient_count; i++)
-		if (e->recipients[i].is_expected)
+		if (queued_message_recipients(e)[i].is_expected)
 			return true;
 	return e->unstored > 0;
 }
@@ -58,15 +58,33 @@ lost_content_log(const struct lost_content *loss, const struct queued_message *e
 	log_end(&l);
 }
 
+/* The end of each open recipient, as it is stored. */
+static void
+lost_content_detail(const struct lost_content *loss, struct buf *out)
+{
+	struct last_attempt detail = {
+	    .status = loss->status, .reason = STR("damaged"), .at_ms = clock_ms()};
+
+	buf_init(out, SPOOL_DETAIL_MAX);
+	last_attempt_encode(&detail, out);
+}
+
 static void
 lost_content_fail_recipient(
     const struct lost_content *loss, struct queued_message *e, uint32_t number)
 {
 	struct queue *q = loss->queue;
-	uint8_t marks = e->recipients[number - 1].marks & MARK_WARNED;
+	struct queued_recipient *recipient = queued_message_recipient(e, number);
+	uint8_t marks = recipient->marks & MARK_WARNED;
+	struct buf detail;
 
 	metrics_count(METRIC_RESULTS_FAILED, 1);
 	lost_content_log(loss, e, number);
+	lost_content_detail(loss, &detail);
+	queued_recipient_set_detail(recipient, buf_str(&detail));
+	queued_recipient_set_attempts(
+	    recipient, queued_message_delivery(e, number)->sched.tries);
+	buf_clear(&detail);
 	if (reports_is_owed(e, number, SPOOL_FAILED, marks))
 		queued_recipient_owe_report(e, number, SPOOL_FAILED, marks);
 	else
@@ -86,10 +104,10 @@ lost_content_finish(struct lost_content *loss, struct queued_message *e)
 	log_error("%s", text);
 	role_alert(q->role, NOTICE_MESSAGES, str_of(id), "%s", text);
 	for (uint32_t i = 1; i <= e->recipient_count; i++)
-		if (queued_recipient_is_open(&e->recipients[i - 1]))
+		if (queued_recipient_is_open(&queued_message_recipients(e)[i - 1]))
 			lost_content_fail_recipient(loss, e, i);
 	for (size_t i = 0; i < e->delivery_count; i++)
-		if (!e->deliveries[i].attempt)
+		if (!delivery_attempt(&e->deliveries[i]))
 			schedule_remove(q->schedule, &e->deliveries[i].sched);
 	reports_check(q, e);
 	queue_finish_message(q, e);
@@ -99,7 +117,8 @@ static void
 lost_content_try_later(struct queue *q, struct queued_message *e)
 {
 	for (size_t i = 0; i < e->delivery_count; i++)
-		if (!e->deliveries[i].attempt && e->deliveries[i].sched.state == DELIVERY_IDLE)
+		if (!delivery_attempt(&e->deliveries[i]) &&
+		    e->deliveries[i].sched.state == DELIVERY_IDLE)
 			queue_schedule(q, &e->deliveries[i], clock_ms() + RETRY_MS);
 }
 
@@ -141,19 +160,16 @@ static void
 lost_content_fill(const struct lost_content *loss, struct queued_message *e, struct arena *arena,
     struct lost_record *out)
 {
-	struct last_attempt detail = {
-	    .status = loss->status, .reason = STR("damaged"), .at_ms = clock_ms()};
 	struct spool_recipient *ends =
 	    ARENA_ARRAY(arena, struct spool_recipient, e->recipient_count);
 	char *text = arena_new(arena, SPOOL_DETAIL_MAX);
 	struct buf words;
 
-	buf_init(&words, SPOOL_DETAIL_MAX);
-	last_attempt_encode(&detail, &words);
+	lost_content_detail(loss, &words);
 	memcpy(text, words.p, words.n);
 	out->statuses = ends;
 	for (uint32_t i = 1; i <= e->recipient_count; i++) {
-		const struct queued_recipient *recipient = &e->recipients[i - 1];
+		const struct queued_recipient *recipient = &queued_message_recipients(e)[i - 1];
 		uint8_t marks = recipient->marks & MARK_WARNED;
 
 		if (!queued_recipient_is_open(recipient))
@@ -200,7 +216,7 @@ lost_content_wait(const struct lost_content *loss, struct queued_message *e)
 	for (size_t i = 0; i < e->delivery_count && !e->is_held; i++) {
 		struct delivery *delivery = &e->deliveries[i];
 
-		if (!delivery->attempt && delivery->open > 0 &&
+		if (!delivery_attempt(delivery) && delivery->open > 0 &&
 		    delivery->sched.state == DELIVERY_IDLE)
 			content_fault_wait(loss->queue, delivery, loss->error);
 	}

@@ -75,7 +75,7 @@ update_next_slice(evutil_socket_t fd, short what, void *arg)
 	for (size_t n = 0; n < NEXT_HOP_SLICE && q->next_hops.cursor;) {
 		struct queued_message *e = q->next_hops.cursor;
 
-		q->next_hops.cursor = TAILQ_NEXT(e, link);
+		q->next_hops.cursor = id_table_next(&q->queued.messages, e);
 		update_next_hops(q, e);
 		n += e->delivery_count;
 	}
@@ -90,7 +90,7 @@ next_hop_reload(struct queue *q, const struct conf *before)
 	if (destination_is_unchanged(before, q->role->conf))
 		return;
 	forget_next_hops(q);
-	q->next_hops.cursor = TAILQ_FIRST(&q->queued.messages);
+	q->next_hops.cursor = id_table_first(&q->queued.messages);
 	if (q->next_hops.cursor)
 		arm_next_hop_event(q);
 }
@@ -105,7 +105,7 @@ void
 next_hop_message_removed(struct queue *q, const struct queued_message *e)
 {
 	if (q->next_hops.cursor == e)
-		q->next_hops.cursor = TAILQ_NEXT(e, link);
+		q->next_hops.cursor = id_table_next(&q->queued.messages, e);
 }
 
 /* ---- life ---- */

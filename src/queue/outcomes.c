@@ -39,12 +39,6 @@ struct outcome_decision {
 	int64_t found_ms;   /* when an attempt for another message found the failure; 0: none */
 };
 
-static struct delivery *
-delivery_of_recipient(struct queued_message *e, uint32_t number)
-{
-	return &e->deliveries[e->recipients[number - 1].delivery];
-}
-
 /* ---- the log ---- */
 
 static void
@@ -79,6 +73,7 @@ decide_outcome(struct outcome_decision *d)
 {
 	const struct smtp_status *s = &d->result->status;
 	bool is_held = queued_message_is_operator_held(d->message);
+	int64_t expires_ms = queued_message_expires_ms(d->message);
 
 	if (smtp_status_is_ok(s)) {
 		d->outcome = SPOOL_DONE;
@@ -86,12 +81,12 @@ decide_outcome(struct outcome_decision *d)
 			   (d->result->is_delivered ? MARK_FINAL : 0);
 	} else if (smtp_status_is_permanent(s)) {
 		d->outcome = SPOOL_FAILED;
-	} else if (d->is_end || lifetime_is_over(d->message->expires_ms, is_held, d->now_ms)) {
+	} else if (d->is_end || lifetime_is_over(expires_ms, is_held, d->now_ms)) {
 		d->outcome = SPOOL_FAILED;
 		d->marks = MARK_EXPIRED;
 	} else {
 		d->outcome = SPOOL_DEFERRED;
-		d->next_ms = lifetime_next_ms(d->message->expires_ms,
+		d->next_ms = lifetime_next_ms(expires_ms,
 		    schedule_backoff_ms(d->queue->schedule, d->pauses), d->now_ms);
 	}
 }
@@ -123,6 +118,9 @@ record_outcome(struct outcome_decision *d)
 	last.found_ms = d->found_ms;
 	metrics_count(metric_of_outcome(d), 1);
 	log_outcome(d);
+	/* a running attempt makes it due again when it ends; what is stored says so now */
+	if (d->attempt && d->outcome == SPOOL_DEFERRED)
+		queued_message_delivery(d->message, d->number)->sched.due_ms = d->next_ms;
 	update.is_owed = reports_is_owed(d->message, d->number, d->outcome, d->marks);
 	status_updates_put(d->queue, &update, &last);
 	if (update.is_owed)
@@ -137,7 +135,7 @@ record_outcome(struct outcome_decision *d)
 static void
 outcomes_count_attempt(struct outcome_decision *d)
 {
-	const struct delivery *delivery = delivery_of_recipient(d->message, d->number);
+	const struct delivery *delivery = queued_message_delivery(d->message, d->number);
 
 	d->tries = delivery->sched.tries + outcome_is_connected(d->result);
 	d->pauses =
@@ -196,9 +194,9 @@ note_in_attempt(struct dispatch_attempt *attempt, struct queued_recipient *recip
 static void
 reschedule_delivery(struct queue *q, struct queued_message *e, const struct outcome_decision *d)
 {
-	struct delivery *delivery = delivery_of_recipient(e, d->number);
+	struct delivery *delivery = queued_message_delivery(e, d->number);
 
-	if (delivery->attempt)
+	if (delivery_attempt(delivery))
 		return;
 	if (d->outcome == SPOOL_DEFERRED && delivery->sched.due_ms <= d->now_ms) {
 		delivery->sched.tries = (uint16_t)d->tries;
@@ -220,10 +218,10 @@ is_undecided(const struct queued_recipient *recipient)
 static bool
 is_of_lost_attempt(const struct queue *q, struct queued_message *e, const struct message_result *m)
 {
-	const struct delivery *delivery = delivery_of_recipient(e, m->recipient);
+	const struct delivery *delivery = queued_message_delivery(e, m->recipient);
 
-	return (!q->is_caught_up || delivery->late_attempt_id == m->attempt_id) &&
-	       !e->recipients[m->recipient - 1].is_expected &&
+	return (!q->is_caught_up || delivery_late_attempt(delivery) == m->attempt_id) &&
+	       !queued_message_recipients(e)[m->recipient - 1].is_expected &&
 	       ticket_is_right(q, m->attempt_id, delivery, m->ticket);
 }
 
@@ -245,14 +243,14 @@ static void
 take_attempt_outcome(
     struct queue *q, struct dispatch_attempt *attempt, const struct message_result *m)
 {
-	struct queued_message *e = attempt->delivery->message;
+	struct queued_message *e = delivery_message(attempt->delivery);
 	struct queued_recipient *recipient = queued_message_recipient(e, m->recipient);
 	struct outcome_decision d = {
 	    .queue = q, .message = e, .number = m->recipient, .result = m, .attempt = attempt};
 
 	d.from_relay = true;
 	note_in_attempt(attempt, recipient, m);
-	attempt->delivery->unanswered_ms = 0;
+	delivery_set_unanswered(attempt->delivery, 0);
 	if (is_undecided(recipient))
 		decide_and_record_outcome(&d);
 	else
@@ -312,7 +310,7 @@ attempt_not_understood(struct dispatch_attempt *attempt, const struct message_re
 	log_error("relay could not read attempt %llu of message %s: %s; it is tried again later",
 	    (unsigned long long)m->attempt_id, msgid_text(m->id, 0, id), m->status.text);
 	if (attempt->delivery)
-		attempt->delivery->unanswered_ms = clock_ms();
+		delivery_set_unanswered(attempt->delivery, clock_ms());
 	attempt->is_deferred = true;
 	dispatch_attempt_end(attempt);
 }
@@ -352,7 +350,7 @@ outcomes_handle(struct queue *q, const struct message_result *m)
 	if (attempt && (m->recipient == 0 || m->id.session == 0))
 		attempt_not_understood(attempt, m);
 	else if (attempt && recipient &&
-	         delivery_of_recipient(e, m->recipient) == attempt->delivery &&
+	         queued_message_delivery(e, m->recipient) == attempt->delivery &&
 	         recipient->is_expected)
 		take_attempt_outcome(q, attempt, m);
 	else if (recipient)
@@ -372,7 +370,7 @@ static void
 decide_all_outcomes(struct queue *q, struct delivery *delivery, const struct message_result *m,
     const struct schedule_step *step)
 {
-	struct queued_message *e = delivery->message;
+	struct queued_message *e = delivery_message(delivery);
 
 	if (step->act != SCHEDULE_EXPIRE)
 		delivery->pauses++;
@@ -380,7 +378,8 @@ decide_all_outcomes(struct queue *q, struct delivery *delivery, const struct mes
 		struct outcome_decision d = {.queue = q, .message = e, .number = i, .result = m};
 		struct last_attempt last = {0};
 
-		if (delivery_of_recipient(e, i) != delivery || !is_undecided(&e->recipients[i - 1]))
+		if (queued_message_delivery(e, i) != delivery ||
+		    !is_undecided(queued_message_recipient(e, i)))
 			continue;
 		(void)!status_updates_last_attempt(q, e->id, i, &last);
 		d.is_end = step->act == SCHEDULE_EXPIRE;
@@ -391,7 +390,7 @@ decide_all_outcomes(struct queue *q, struct delivery *delivery, const struct mes
 		decide_and_record_outcome(&d);
 	}
 	if (delivery->open)
-		queue_schedule(q, delivery, lifetime_next_ms(e->expires_ms,
+		queue_schedule(q, delivery, lifetime_next_ms(queued_message_expires_ms(e),
 			schedule_backoff_ms(q->schedule, delivery->pauses), clock_ms()));
 	reports_check(q, e);
 	queue_finish_message(q, e);
@@ -432,12 +431,12 @@ outcomes_unreadable(struct dispatch_attempt *attempt, int error)
 	schedule_finished(q->schedule, &delivery->sched, SCHEDULE_UNKNOWN, NULL, clock_ms());
 	dispatch_attempt_end(attempt);
 	/* lost_content_stored logs the result */
-	if (delivery->message->is_loss_unstored)
+	if (delivery_message(delivery)->is_loss_unstored)
 		return;
 	if (error == ENOENT || is_body_lost)
-		content_fault_hold(q, delivery->message, error);
+		content_fault_hold(q, delivery_message(delivery), error);
 	else if (error == EBADMSG)
-		lost_content_in_delivery(q, delivery->message);
+		lost_content_in_delivery(q, delivery_message(delivery));
 	else
 		content_fault_wait(q, delivery, error);
 }

@@ -26,6 +26,7 @@
 #include "queue/queue_internal.h"
 #include "queue/queue_peers.h"
 #include "queue/queue_sizes.h"
+#include "queue/queued_times.h"
 #include "queue/reports/dropped.h"
 #include "queue/reports/notice_store.h"
 #include "queue/reports/reports.h"
@@ -70,7 +71,7 @@ void
 queue_schedule(struct queue *q, struct delivery *delivery, int64_t due_ms)
 {
 	delivery->sched.due_ms = due_ms;
-	if (delivery->open == 0 || delivery->message->is_held ||
+	if (delivery->open == 0 || delivery_message(delivery)->is_held ||
 	    delivery->sched.state != DELIVERY_IDLE)
 		return;
 	schedule_add(q->schedule, &delivery->sched, next_hop_of(q, delivery), clock_ms());
@@ -82,24 +83,25 @@ queue_add_message(struct queue *q, struct queued_message *e)
 	queued_add(&q->queued, e);
 	for (size_t i = 0; i < e->delivery_count; i++)
 		queue_schedule(q, &e->deliveries[i], e->deliveries[i].sched.due_ms);
-	reports_message_added(q, e);
-	expiry_message_added(q, e);
+	reports_check(q, e);
+	queued_times_message_added(q, e);
 	queue_wake(q);
 }
 
 static void
 log_done(const struct queued_message *e)
 {
+	struct queued_ends ends = queued_message_ends(e);
 	struct log_line l;
 
 	log_begin(&l, LOG_INFO, "done");
 	log_id(&l, e->id, 0);
-	log_user(&l, "user", e->user->name);
-	log_num(&l, "sent", e->sent);
-	log_num(&l, "failed", e->failed);
-	log_num(&l, "expired", e->expired);
-	if (e->deleted)
-		log_num(&l, "deleted", e->deleted);
+	log_user(&l, "user", queued_message_user(e));
+	log_num(&l, "sent", ends.sent);
+	log_num(&l, "failed", ends.failed);
+	log_num(&l, "expired", ends.expired);
+	if (ends.deleted)
+		log_num(&l, "deleted", ends.deleted);
 	log_seconds(&l, "delay", clock_ms() - e->arrival_ms);
 	log_end(&l);
 }
@@ -118,8 +120,8 @@ queue_finish_message(struct queue *q, struct queued_message *e)
 	}
 	queue_admin_message_gone(q, e);
 	reports_message_removed(q, e);
-	expiry_message_removed(q, e);
 	next_hop_message_removed(q, e);
+	queued_times_message_removed(q, e);
 	queued_remove(&q->queued, &e);
 }
 
@@ -314,7 +316,8 @@ ensure_queue_state(struct role *r)
 	dispatch_init(q);
 	next_hop_init(q, r->base);
 	dispatch_deadlines_init(q, dispatch_attempt_give_up);
-	expiry_init(q, r->base);
+	expiry_relay_lost(q);
+	queued_times_init(q, r->base);
 	intake_init(q);
 	reports_init(q, r->base);
 	q->rate_limits = rate_limits_new();
@@ -396,7 +399,6 @@ queue_update_lifetime(struct queue *q, struct queued_message *e)
 	queued_message_set_lifetime(e, q->role->conf->queue.lifetime_ms);
 	for (size_t i = 0; i < e->delivery_count; i++)
 		schedule_expiry_changed(q->schedule, &e->deliveries[i].sched, clock_ms());
-	expiry_message_added(q, e);
 }
 
 static void
@@ -409,10 +411,12 @@ reload_queue_conf(struct role *r, const struct conf *before)
 	schedule_configure(q->schedule, &limits);
 	spool_set_minimum_free(q->spool, (uint32_t)r->conf->queue.minimum_free);
 	if (before->queue.lifetime_ms != r->conf->queue.lifetime_ms)
-		TAILQ_FOREACH(e, &q->queued.messages, link)
+		for (e = id_table_first(&q->queued.messages); e;
+		    e = id_table_next(&q->queued.messages, e))
 			queue_update_lifetime(q, e);
 	next_hop_reload(q, before);
 	reports_configure(q);
+	queued_times_configure(q);
 	queue_wake(q);
 }
 
@@ -453,7 +457,7 @@ end_queue_role(struct role *r)
 	dispatch_clear(q);
 	next_hop_clear(q);
 	dispatch_deadlines_clear(q);
-	expiry_clear(q);
+	queued_times_clear(q);
 	intake_room_clear(q);
 	reports_clear(q);
 	notice_store_clear(q);

@@ -85,8 +85,12 @@ struct queue {
 	struct timers deadlines; /* of attempts */
 	/* when relay does not end it in time; see dispatch_deadlines_init */
 	void (*give_up_attempt)(struct dispatch_attempt *attempt);
-	struct timers expiries;  /* of messages */
-	struct event *expiry_event;
+	struct {
+		struct event *event;
+		struct queued_message *next; /* of the walk */
+		int64_t next_ms; /* when the next walk is due */
+		bool is_walking;
+	} times; /* of messages; see queued_times.h */
 	int64_t relay_absent_since_ms; /* monotonic: when the channel was lost, or this process
 	                                  started */
 	int64_t caught_up_ms;    /* monotonic: when relay could take attempts */

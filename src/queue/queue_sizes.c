@@ -4,7 +4,6 @@
 #include "queue/queue_sizes.h"
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "base/metrics.h"
 
 void
@@ -12,7 +11,7 @@ queue_sizes_read(struct queue *q, struct queue_sizes *out)
 {
 	int64_t now_ms = clock_ms(), oldest_ms = queued_oldest_ms(&q->queued);
 
-	*out = (struct queue_sizes){.messages = map_count(q->queued.by_id),
+	*out = (struct queue_sizes){.messages = q->queued.messages.count,
 	    .recipients = q->queued.recipients,
 	    .held = q->queued.held,
 	    .bytes = q->queued.bytes,

@@ -1,21 +1,16 @@
 /*
- * queued: the queued messages in memory: sender, recipients and their states.  Bodies and last
- * replies are only in the spool.  One allocation for each message: its deliveries, its recipients
- * and their texts.  A pointer to a message is valid until the message is removed.
+ * queued: the queued messages in memory: sender, recipients and what became of each.  Bodies are
+ * only in the spool.  One allocation for each message: its deliveries, its recipients and their
+ * texts; senders are shared.  A pointer to a message is valid until the message is removed.
  */
 #ifndef QUEUE_QUEUED_H
 #define QUEUE_QUEUED_H
 
-#include <sys/queue.h>
-
+#include "base/id_table.h"
 #include "base/map.h"
 #include "mail/envelope.h"
-#include "queue/schedule/schedule.h"
+#include "queue/delivery.h"
 #include "spool/spool.h"
-
-struct queued_message;
-struct dispatch_attempt;
-struct report;
 
 /* Bits of the queue in the stored state of a recipient. */
 enum queued_mark {
@@ -26,78 +21,76 @@ enum queued_mark {
 	MARK_FINAL = 1 << 4,     /* the host delivered it to the mailbox (LMTP) */
 };
 
+/* Further updates of one message are stored, and not counted. */
+enum { QUEUED_UNSTORED_BITS = 12, QUEUED_UNSTORED_MAX = (1 << QUEUED_UNSTORED_BITS) - 1 };
+
+/* Further attempts of one recipient are made, and not counted for it. */
+enum { QUEUED_ATTEMPTS_BITS = 18, QUEUED_ATTEMPTS_MAX = (1 << QUEUED_ATTEMPTS_BITS) - 1 };
+
 struct queued_recipient {
-	uint32_t at; /* of the address in text */
-	uint16_t n;
-	uint8_t outcome; /* enum spool_outcome */
-	uint8_t marks;
-	uint16_t delivery;
-	uint8_t notify : 4;   /* enum envelope_notify */
+	char *detail; /* as stored: two bytes of length, then the text; NULL: none */
+	uint32_t at : QUEUED_TEXT_BITS; /* of the address; it ends where the next begins */
+	uint32_t delivery : QUEUED_COUNT_BITS;
+	uint32_t outcome : 2; /* enum spool_outcome */
+	uint32_t attempts : QUEUED_ATTEMPTS_BITS; /* as stored: up to its last result */
+	uint32_t notify : 4;   /* enum envelope_notify */
 	bool is_owed : 1;     /* it is settled when a report is stored */
 	bool is_expected : 1; /* a result is due from relay */
+	uint8_t marks;
 };
-
-/* The recipients of a message in one domain. */
-struct delivery {
-	struct sched_delivery sched; /* first: its address is that of the delivery */
-	struct queued_message *message;
-	struct dispatch_attempt *attempt; /* running */
-	/* of an attempt that was given up and may still report; 0: none */
-	uint64_t late_attempt_id;
-	uint32_t domain_at;
-	uint16_t domain_n;
-	uint16_t open; /* recipients that are not settled and owe no report */
-	uint16_t pauses; /* in a row: for schedule_backoff_ms */
-	uint8_t unreadable; /* in a row: reads of the content that failed */
-	uint8_t requeues; /* see struct lifetime_attempt */
-	int64_t unanswered_ms; /* see lifetime_may_begin */
-};
-
-struct queued_message {
-	TAILQ_ENTRY(queued_message) link;
-	struct timer arrival; /* in queued.by_age */
-	struct msgid id;
-	int64_t arrival_ms;
-	int64_t deliver_by_ms; /* the sender's own limit; 0: none */
-	int64_t expires_ms;
-	uint64_t bytes;
-	struct queued_user *user;
-	struct report *report; /* owed, or being made; or NULL */
-	struct timer expiry;   /* in queue.expiries */
-	struct timer warning;  /* when the delay report is due */
-	struct delivery *deliveries;
-	struct queued_recipient *recipients; /* number n is recipients[n - 1] */
-	char *text;
-	uint32_t recipient_count;
-	uint16_t delivery_count;
-	uint16_t sender_n; /* the sender is at the start of text */
-	uint16_t open;     /* recipients not settled */
-	uint16_t sent, failed, expired, deleted;
-	uint16_t owed;     /* recipients with is_owed */
-	uint32_t unstored; /* status updates that are being stored */
-	bool is_warning_due;
-	bool is_report;
-	bool is_held;
-	bool is_deleting; /* its deletion is being stored; no report begins */
-	bool is_damaged; /* held because its body is damaged, and not by the operator */
-	bool is_loss_unstored; /* its end is being stored (queue/lost_content.h) */
-	bool is_envelope_too_large;  /* then its end cannot be stored */
-	bool is_queued;
-};
-
-TAILQ_HEAD(queued_message_list, queued_message);
 
 struct queued_user {
 	struct str name;
 	uint32_t references;
 };
 
+/* A sender of a user, of any number of messages. */
+struct queued_sender {
+	struct queued_user *user;
+	struct str key;      /* the user's name, NUL, the address */
+	uint32_t references;
+};
+
+struct queued_message {
+	union {
+		struct msgid id;
+		struct {
+			uint64_t session_of_id;
+			uint32_t number_of_id;
+			/* header and body; it uses the padding of the id, which is set once and
+			 * before it */
+			uint32_t bytes;
+		};
+	};
+	struct queued_sender *sender;
+	int64_t arrival_ms : 44;
+	uint64_t open : QUEUED_COUNT_BITS;     /* recipients not settled */
+	uint64_t owed : QUEUED_COUNT_BITS;     /* recipients with is_owed */
+	uint64_t recipient_count : QUEUED_COUNT_BITS;
+	uint64_t delivery_count : QUEUED_COUNT_BITS;
+	uint64_t address_bytes : QUEUED_TEXT_BITS; /* of all recipients */
+	uint64_t unstored : QUEUED_UNSTORED_BITS; /* status updates that are being stored */
+	bool is_warning_due : 1;
+	bool is_warning_done : 1; /* it was due, and is not again */
+	bool is_report : 1;
+	bool is_held : 1;
+	bool is_deleting : 1; /* its deletion is being stored; no report begins */
+	bool is_damaged : 1; /* held because its body is damaged, and not by the operator */
+	bool is_loss_unstored : 1; /* its end is being stored (queue/lost_content.h) */
+	bool is_envelope_too_large : 1;  /* then its end cannot be stored */
+	bool is_queued : 1;
+	bool has_report : 1; /* it owes one, or one is being made (queue/reports) */
+	bool has_deliver_by : 1; /* the sender's own limit, after the texts */
+	struct delivery deliveries[];
+};
+
 struct queued_messages {
-	struct map *by_id;
+	struct id_table messages; /* in order of arrival; after a start, as in the spool */
+	/* they have ended, and a status of theirs is not stored yet: for queued_statuses */
+	struct id_table ended;
 	struct map *users;
-	/* in order of arrival; after a start, as in the spool */
-	struct queued_message_list messages;
-	struct timers by_age; /* the oldest first */
+	struct map *senders;
+	const struct queued_message *oldest; /* by arrival; NULL: not known */
 	uint64_t bytes;
 	size_t recipients; /* not settled */
 	size_t held;
@@ -113,14 +106,17 @@ struct queued_message *queued_message_new(struct queued_messages *queued, const 
 void queued_message_set_lifetime(struct queued_message *e, int64_t lifetime_ms);
 void queued_message_free(struct queued_messages *queued, struct queued_message **e);
 void queued_add(struct queued_messages *queued, struct queued_message *e);
-/* Removes it from the queue and frees it. */
+/* Removes it from the queue and frees it, or keeps it as ended until its statuses are stored. */
 void queued_remove(struct queued_messages *queued, struct queued_message **e);
 struct queued_message *queued_find(const struct queued_messages *queued, struct msgid id);
+/* A status update of a message, ended or not, was stored, or is not needed. */
+void queued_message_stored(struct queued_messages *queued, struct msgid id);
 
 /* The operator holds it, or releases it. */
 void queued_message_hold(struct queued_messages *queued, struct queued_message *e, bool is_held);
-/* The arrival of the oldest message; INT64_MAX: there is none. */
-int64_t queued_oldest_ms(const struct queued_messages *queued);
+/* The arrival of the oldest message; INT64_MAX: there is none.  After the oldest one was removed
+ * this looks at all messages once (5 ms for 100,000). */
+int64_t queued_oldest_ms(struct queued_messages *queued);
 
 /* The recipient has ended and owes a report: it is not open any more, and not settled. */
 void queued_recipient_owe_report(
@@ -128,19 +124,61 @@ void queued_recipient_owe_report(
 /* A new outcome, final or temporary; updates all counters. */
 void queued_recipient_set_outcome(struct queued_messages *queued, struct queued_message *e,
     uint32_t number, enum spool_outcome outcome, uint8_t marks);
+/* Its last attempt, as it is stored (queue/last_attempt.h); copied. */
+void queued_recipient_set_detail(struct queued_recipient *recipient, struct str detail);
+/* How many attempts it had up to its last result. */
+void queued_recipient_set_attempts(struct queued_recipient *recipient, uint32_t attempts);
+struct str queued_recipient_detail(const struct queued_recipient *recipient);
+
+/* How many recipients have ended, and how. */
+struct queued_ends {
+	uint32_t sent, failed, expired, deleted;
+};
+struct queued_ends queued_message_ends(const struct queued_message *e);
 
 /* What is known without its content, for messages that cannot be read; strings are the message's.
  */
 void queued_message_envelope(
     const struct queued_message *e, struct arena *arena, struct envelope *out);
+struct str queued_message_user(const struct queued_message *e);
 struct str queued_message_sender(const struct queued_message *e);
 struct str queued_message_address(const struct queued_message *e, uint32_t number);
 struct str delivery_domain(const struct delivery *delivery);
 
+/* Number n is [n - 1]. */
+static inline struct queued_recipient *
+queued_message_recipients(const struct queued_message *e)
+{
+	return (struct queued_recipient *)(uintptr_t)(e->deliveries + e->delivery_count);
+}
+
 static inline struct queued_recipient *
 queued_message_recipient(struct queued_message *e, uint32_t number)
 {
-	return number >= 1 && number <= e->recipient_count ? &e->recipients[number - 1] : NULL;
+	return number >= 1 && number <= e->recipient_count
+	    ? &queued_message_recipients(e)[number - 1] : NULL;
+}
+
+/* The delivery of a recipient. */
+static inline struct delivery *
+queued_message_delivery(const struct queued_message *e, uint32_t number)
+{
+	uint16_t place = queued_message_recipients(e)[number - 1].delivery;
+
+	return (struct delivery *)(uintptr_t)&e->deliveries[place];
+}
+
+static inline struct queued_message *
+delivery_message(const struct delivery *delivery)
+{
+	return (struct queued_message *)(uintptr_t)(delivery - delivery->place) - 1;
+}
+
+/* The same for all deliveries. */
+static inline int64_t
+queued_message_expires_ms(const struct queued_message *e)
+{
+	return e->deliveries[0].sched.expires_ms;
 }
 
 static inline bool

@@ -9,6 +9,7 @@
 #include "base/disk_space.h"
 #include "base/log.h"
 #include "queue/lifetime.h"
+#include "queue/stored_statuses.h"
 #include "spool/spool_fault.h"
 
 enum {
@@ -21,9 +22,12 @@ enum {
 static void
 restore_recipient_state(struct queue *q, struct queued_message *e, const struct spool_recipient *r)
 {
-	struct sched_delivery *p = &e->deliveries[e->recipients[r->number - 1].delivery].sched;
+	struct sched_delivery *p = &queued_message_delivery(e, r->number)->sched;
 	int64_t due_ms = lifetime_due_ms(p->expires_ms, r->next_ms, clock_ms());
+	struct queued_recipient *recipient = queued_message_recipient(e, r->number);
 
+	queued_recipient_set_detail(recipient, r->detail);
+	queued_recipient_set_attempts(recipient, r->attempts);
 	if (r->is_settled) {
 		queued_recipient_set_outcome(
 		    &q->queued, e, r->number, r->outcome, (uint8_t)r->marks);
@@ -33,12 +37,12 @@ restore_recipient_state(struct queue *q, struct queued_message *e, const struct 
 		queued_recipient_owe_report(e, r->number, r->outcome, (uint8_t)r->marks);
 		return;
 	}
-	e->recipients[r->number - 1].marks = (uint8_t)r->marks;
+	recipient->marks = (uint8_t)r->marks;
 	if (r->outcome == SPOOL_DEFERRED)
-		e->recipients[r->number - 1].outcome = SPOOL_DEFERRED;
+		recipient->outcome = SPOOL_DEFERRED;
 	if (r->attempts > p->tries)
 		p->tries = (uint16_t)r->attempts;
-	e->deliveries[e->recipients[r->number - 1].delivery].pauses = p->tries;
+	e->deliveries[recipient->delivery].pauses = p->tries;
 	if (due_ms > p->due_ms)
 		p->due_ms = due_ms;
 }
@@ -101,7 +105,7 @@ log_spool_open(const struct queue *q)
 
 	spool_stats(q->spool, &stats);
 	log_begin(&l, stats.quarantined ? LOG_ERR : LOG_INFO, "spool open");
-	log_num(&l, "messages", map_count(q->queued.by_id));
+	log_num(&l, "messages", q->queued.messages.count);
 	log_num(&l, "rcpts", q->queued.recipients);
 	log_num(&l, "bytes", q->queued.bytes);
 	log_num(&l, "segments", stats.segments);
@@ -185,6 +189,8 @@ queue_startup_run(struct queue *q)
 	if (status != 0)
 		return status;
 	o.accept_damage = q->accept_damage;
+	o.statuses = queued_statuses;
+	o.statuses_arg = q;
 	o.minimum_free_percent = (uint32_t)q->role->conf->queue.minimum_free;
 	q->spool_directory = -1;
 	q->spool = spool_open(&o, &r);

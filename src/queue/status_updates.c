@@ -16,6 +16,7 @@ struct status_update_write {
 	size_t detail_n;
 	char detail[SPOOL_DETAIL_MAX];
 	bool is_late;
+	bool is_counted;                 /* in unstored of its message */
 };
 
 void
@@ -31,17 +32,19 @@ static void
 finish_status_update(struct status_update_write *w)
 {
 	struct queue *q = w->queue;
-	struct queued_message *e = queued_find(&q->queued, w->update.id);
+	struct msgid id = w->update.id;
+	struct queued_message *e;
 
 	if (w->update.from_relay)
 		status_updates_acknowledge(q, w->update.attempt_id, w->update.id, w->update.number);
 	if (w->is_late)
 		storage_check_drop_late(q);
+	if (w->is_counted)
+		queued_message_stored(&q->queued, id);
 	mem_free(w);
-	if (e) {
-		e->unstored--;
+	e = queued_find(&q->queued, id);
+	if (e)
 		reports_check(q, e);
-	}
 }
 
 /* A delay report may have been stored since this update was made. */
@@ -112,16 +115,23 @@ status_updates_put(
 {
 	struct status_update_write *w = MEM_NEW(struct status_update_write);
 	struct queued_message *e = queued_find(&q->queued, update->id);
+	struct queued_recipient *recipient =
+	    e ? queued_message_recipient(e, update->number) : NULL;
 	struct buf detail;
 
 	buf_init(&detail, SPOOL_DETAIL_MAX);
 	last_attempt_encode(d, &detail);
+	if (recipient) {
+		queued_recipient_set_detail(recipient, buf_str(&detail));
+		queued_recipient_set_attempts(recipient, update->attempts);
+	}
 	w->queue = q;
 	w->update = *update;
 	w->detail_n = detail.n;
 	memcpy(w->detail, detail.p, detail.n);
 	buf_clear(&detail);
-	if (e)
+	w->is_counted = e && e->unstored < QUEUED_UNSTORED_MAX;
+	if (w->is_counted)
 		e->unstored++;
 	append_status_update(w);
 }
@@ -130,11 +140,12 @@ bool
 status_updates_last_attempt(
     struct queue *q, struct msgid id, uint32_t number, struct last_attempt *out)
 {
-	struct spool_message m;
+	struct queued_message *e = queued_find(&q->queued, id);
+	const struct queued_recipient *recipient = e ? queued_message_recipient(e, number) : NULL;
 
-	if (!spool_find(q->spool, id, &m) || !m.recipients || number > m.recipient_count)
+	if (!recipient)
 		return false;
-	last_attempt_decode(m.recipients[number - 1].detail, out);
+	last_attempt_decode(queued_recipient_detail(recipient), out);
 	return out->status.code != 0;
 }
 

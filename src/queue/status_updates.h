@@ -26,8 +26,8 @@ void status_updates_put(
 /* Tries again those that could not be stored. */
 void status_updates_retry(struct queue *q);
 void status_updates_clear(struct queue *q);
-/* The stored last attempt of the recipient, or the failure that kept it waiting; false: none.
- * Strings are valid until the next call of the spool. */
+/* The last attempt of the recipient, or the failure that kept it waiting; false: none.  Strings are
+ * valid until the next update of that recipient. */
 bool status_updates_last_attempt(
     struct queue *q, struct msgid id, uint32_t number, struct last_attempt *out);
 /* Sends RESULT_STORED to relay. */

@@ -10,9 +10,9 @@
 uint64_t
 ticket_of(const struct queue *q, uint64_t number, const struct delivery *delivery)
 {
-	uint32_t place = (uint32_t)(delivery - delivery->message->deliveries);
+	uint32_t place = (uint32_t)(delivery - delivery_message(delivery)->deliveries);
 
-	return ticket_make(&q->tickets, number, delivery->message->id, place);
+	return ticket_make(&q->tickets, number, delivery_message(delivery)->id, place);
 }
 
 bool

@@ -86,14 +86,15 @@ compaction_set_retry(struct segment *g, int64_t at_ms)
 static int64_t
 compaction_set_wait(const struct stored_message *i, int64_t now_ms)
 {
-	int64_t wait_ms = now_ms - i->wait->since_ms;
+	struct stored_message_wait *wait = stored_message_extra(i)->wait;
+	int64_t wait_ms = now_ms - wait->since_ms;
 
 	wait_ms =
 	    wait_ms > COMPACTION_COPIES_RETRY_FIRST_MS ? wait_ms : COMPACTION_COPIES_RETRY_FIRST_MS;
 	wait_ms =
 	    wait_ms < COMPACTION_COPIES_RETRY_MAX_MS ? wait_ms : COMPACTION_COPIES_RETRY_MAX_MS;
-	i->wait->next_ms = now_ms + wait_ms;
-	compaction_set_retry(i->segment, i->wait->next_ms);
+	wait->next_ms = now_ms + wait_ms;
+	compaction_set_retry(i->segment, wait->next_ms);
 	return wait_ms;
 }
 
@@ -161,7 +162,8 @@ compaction_copies_fit(const struct compaction_copies *c, size_t bytes)
 static bool
 can_copy_message(const struct stored_message *i)
 {
-	return i->open_appends == 0 && !i->lost_task && !i->copy;
+	return i->open_appends == 0 && !stored_message_extra(i)->lost_task &&
+	    !stored_message_extra(i)->copy;
 }
 
 /* A copy that had no room is not tried again at once. */
@@ -192,15 +194,9 @@ compaction_append(
 }
 
 static bool
-compaction_is_unchanged(const struct spool_recipient *r)
-{
-	return r->outcome == SPOOL_WAITING && !r->marks && !r->is_settled && !r->attempts;
-}
-
-static bool
 compaction_has_hold(const struct stored_message *i)
 {
-	return i->is_held || i->held_why.n;
+	return i->is_held || stored_message_extra(i)->held_why.n;
 }
 
 static struct spool_entry
@@ -209,23 +205,21 @@ compaction_hold_entry(const struct stored_message *i)
 	struct spool_entry e = {.kind = SPOOL_HOLD, .id = i->id};
 
 	e.hold.is_held = i->is_held;
-	e.hold.why = i->held_why;
+	e.hold.why = stored_message_extra(i)->held_why;
 	return e;
 }
 
 static struct spool_entry
-compaction_status_entry(const struct stored_message *i, uint32_t n)
+compaction_status_entry(const struct stored_message *i, const struct spool_recipient *status)
 {
-	struct spool_entry e = {.kind = SPOOL_STATUS, .id = i->id};
-
-	e.status = i->recipients[n];
-	return e;
+	return (struct spool_entry){.kind = SPOOL_STATUS, .id = i->id, .status = *status};
 }
 
 /* The size of the copy's frame with the present statuses. */
 static size_t
-compaction_message_bytes(const struct stored_message *i)
+compaction_message_bytes(struct spool *s, const struct stored_message *i)
 {
+	const struct spool_recipient *statuses = spool_statuses_gather(&s->index.statuses, i);
 	size_t bytes = i->frame_bytes;
 	struct spool_entry e;
 
@@ -233,9 +227,9 @@ compaction_message_bytes(const struct stored_message *i)
 		e = compaction_hold_entry(i);
 		bytes += frame_entry_bytes(&e);
 	}
-	for (uint32_t n = 0; i->recipients && n < i->recipient_count; n++)
-		if (!compaction_is_unchanged(&i->recipients[n])) {
-			e = compaction_status_entry(i, n);
+	for (uint32_t n = 0; n < i->recipient_count; n++)
+		if (!spool_statuses_is_initial(&statuses[n])) {
+			e = compaction_status_entry(i, &statuses[n]);
 			bytes += frame_entry_bytes(&e);
 		}
 	return bytes + FRAME_ALIGN;
@@ -243,18 +237,19 @@ compaction_message_bytes(const struct stored_message *i)
 
 /* The message, its hold, and each status that differs from the initial state; returns how many. */
 static size_t
-make_copy_entries(
-    const struct stored_message *i, const struct frame_entry *r, struct spool_entry *entries)
+make_copy_entries(struct spool *s, const struct stored_message *i, const struct frame_entry *r,
+    struct spool_entry *entries)
 {
+	const struct spool_recipient *statuses = spool_statuses_gather(&s->index.statuses, i);
 	size_t count = 0;
 
 	entries[count] = r->entry;
 	entries[count++].message.fd = -1;
 	if (compaction_has_hold(i))
 		entries[count++] = compaction_hold_entry(i);
-	for (uint32_t n = 0; i->recipients && n < i->recipient_count; n++)
-		if (!compaction_is_unchanged(&i->recipients[n]))
-			entries[count++] = compaction_status_entry(i, n);
+	for (uint32_t n = 0; n < i->recipient_count; n++)
+		if (!spool_statuses_is_initial(&statuses[n]))
+			entries[count++] = compaction_status_entry(i, &statuses[n]);
 	return count;
 }
 
@@ -269,8 +264,8 @@ copy_stored_message(struct spool *s, struct stored_message *i, const struct fram
 	    s->copies.waiting_bytes >= COMPACTION_COPIES_BYTES_MAX)
 		return false;
 	entries = mem_new((i->recipient_count + 2) * sizeof *entries);
-	is_taken =
-	    compaction_append(s, entries, make_copy_entries(i, r, entries), r->body_bytes) == 0;
+	is_taken = compaction_append(
+	    s, entries, make_copy_entries(s, i, r, entries), r->body_bytes) == 0;
 	mem_free(entries);
 	return is_taken;
 }
@@ -348,7 +343,7 @@ compaction_copy_handle(
 		compaction_handle_unreadable(s, i, copy, error);
 		return;
 	}
-	if (i->wait)
+	if (stored_message_extra(i)->wait)
 		i->segment->has_read_error = false;
 	stored_message_set_readable(i);
 	if (!copy_stored_message(s, i, &copy->record))
@@ -373,8 +368,9 @@ compaction_copy_done(void *owner, void *arg)
 	s->copies.ahead--;
 	s->copies.retries -= copy->is_retry;
 	s->copies.ahead_bytes -= copy->bytes;
-	if (i && i->copy == copy) {
-		i->copy = NULL;
+	if (i && stored_message_extra(i)->copy == copy) {
+		i->extra->copy = NULL;
+		stored_message_drop_extra(i);
 		if (compaction_copy_is_current(copy, i))
 			compaction_copy_handle(s, i, copy);
 		else
@@ -389,16 +385,17 @@ read_message_to_copy(struct spool *s, struct stored_message *i)
 	static const struct task_kind kind = {compaction_copy_read, compaction_copy_done,
 	    compaction_copy_drop, "read for compaction"};
 	struct compaction_copy *copy = MEM_NEW(struct compaction_copy);
+	const struct stored_message_wait *wait = stored_message_extra(i)->wait;
 
 	copy->id = copy->task.id = i->id;
 	copy->segment = i->segment;
-	copy->bytes = compaction_message_bytes(i);
-	copy->is_retry = i->wait != NULL;
-	copy->checks_head = i->wait && clock_mono_ms() - i->wait->since_ms >= LOST_RECORD_AFTER_MS;
+	copy->bytes = compaction_message_bytes(s, i);
+	copy->is_retry = wait != NULL;
+	copy->checks_head = wait && clock_mono_ms() - wait->since_ms >= LOST_RECORD_AFTER_MS;
 	buf_init(&copy->buffer, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
 	if (!stored_message_locate(i, &copy->position))
 		die("spool: a message that is not durable has a segment");
-	i->copy = copy;
+	stored_message_ensure_extra(i)->copy = copy;
 	i->segment->reads++;
 	s->copies.ahead++;
 	s->copies.retries += copy->is_retry;
@@ -408,12 +405,12 @@ read_message_to_copy(struct spool *s, struct stored_message *i)
 
 static bool
 compaction_copies_have_room(
-    const struct spool *s, const struct segment *g, const struct stored_message *i)
+    struct spool *s, const struct segment *g, const struct stored_message *i)
 {
 	unsigned at_most = s->lost_task_count || g->retry_ms ? 1 : COMPACTION_COPIES_AHEAD_MAX;
 
 	return s->copies.ahead < at_most &&
-	       compaction_copies_fit(&s->copies, compaction_message_bytes(i));
+	       compaction_copies_fit(&s->copies, compaction_message_bytes(s, i));
 }
 
 /* A read that fails may take long: one of them at a time, and none while too many messages are
@@ -435,13 +432,15 @@ enum compaction_copies_check {
 static enum compaction_copies_check
 check_message_to_copy(struct spool *s, struct segment *g, struct stored_message *i, int64_t now_ms)
 {
+	const struct stored_message_wait *wait = stored_message_extra(i)->wait;
+
 	if (!can_copy_message(i))
 		return COMPACTION_COPIES_LEFT;
-	if (i->wait && i->wait->next_ms > now_ms) {
-		compaction_set_retry(g, i->wait->next_ms);
+	if (wait && wait->next_ms > now_ms) {
+		compaction_set_retry(g, wait->next_ms);
 		return COMPACTION_COPIES_PASSED;
 	}
-	if (i->wait && !may_retry_copy(s))
+	if (wait && !may_retry_copy(s))
 		return COMPACTION_COPIES_LEFT;
 	if (!compaction_copies_have_room(s, g, i))
 		return COMPACTION_COPIES_FULL;
@@ -482,7 +481,7 @@ copy_stored_messages(struct spool *s, struct segment *g)
 		if (result == COMPACTION_COPIES_FULL)
 			return;
 		g->is_pass_done &= result != COMPACTION_COPIES_LEFT;
-		g->next_to_copy = i->next;
+		g->next_to_copy = stored_message_next(i);
 	}
 }
 

@@ -230,7 +230,7 @@ lost_record_find_message(const struct spool *s, const struct lost_record_task *l
 {
 	struct stored_message *i = index_find(&s->index, l->id);
 
-	return i && i->lost_task == l ? i : NULL;
+	return i && stored_message_extra(i)->lost_task == l ? i : NULL;
 }
 
 /* The spool is closed: if the message was removed meanwhile, the files that were set aside of it
@@ -258,8 +258,10 @@ lost_record_answer(struct spool *s, struct lost_record_task *l, enum lost_record
 	l->is_set_aside = result == LOST_RECORD_SET_ASIDE;
 	l->fn(result, l->arg);
 	i = lost_record_find_message(s, l);
-	if (i)
-		i->lost_task = NULL;
+	if (!i)
+		return;
+	i->extra->lost_task = NULL;
+	stored_message_drop_extra(i);
 }
 
 /* Is the message still in the state in which the task began?  BEGUN: yes. */
@@ -358,7 +360,7 @@ lost_record_new(struct stored_message *i, int reported_error)
 	l->recipient_count = i->recipient_count;
 	l->envelope_bytes = i->envelope_bytes;
 	l->header_bytes = i->header_bytes;
-	l->body_bytes = i->body_bytes;
+	l->body_bytes = stored_message_body_bytes(i);
 	l->in_file = i->in_file;
 	l->has_no_content = i->is_lost;
 	spool_names_aside(i->id, l->name);
@@ -377,7 +379,7 @@ lost_record_set_aside(struct spool *s, struct msgid id, int error, lost_record_f
 
 	if (!i || !stored_message_locate(i, &position))
 		return LOST_RECORD_GONE;
-	if (i->open_appends > 0 || i->lost_task)
+	if (i->open_appends > 0 || stored_message_extra(i)->lost_task)
 		return LOST_RECORD_BUSY;
 	if (s->lost_task_count >= LOST_RECORD_AT_ONCE)
 		return LOST_RECORD_TOO_MANY;
@@ -385,7 +387,7 @@ lost_record_set_aside(struct spool *s, struct msgid id, int error, lost_record_f
 	l->position = position;
 	l->fn = fn;
 	l->arg = arg;
-	i->lost_task = l;
+	stored_message_ensure_extra(i)->lost_task = l;
 	i->segment->reads++;
 	s->lost_task_count++;
 	tasks_submit(&s->upkeep, &l->task, &check, l);
@@ -407,6 +409,7 @@ static int
 lost_record_append_entries(
     struct spool *s, const struct stored_message *i, const struct lost_record *l)
 {
+	const struct spool_recipient *statuses = spool_statuses_gather(&s->index.statuses, i);
 	size_t count = 2 + i->recipient_count;
 	struct spool_entry *entries = mem_new(count * sizeof *entries);
 	struct spool_batch b = {
@@ -420,14 +423,12 @@ lost_record_append_entries(
 	entries[0].message.fd = -1;
 	entries[1] = (struct spool_entry){.kind = SPOOL_HOLD, .id = i->id};
 	entries[1].hold.is_held = i->is_held;
-	entries[1].hold.why = i->held_why;
+	entries[1].hold.why = stored_message_extra(i)->held_why;
 	for (uint32_t n = 0; n < i->recipient_count; n++) {
 		struct spool_entry *e = &entries[2 + n];
 
 		*e = (struct spool_entry){.kind = SPOOL_STATUS, .id = i->id};
-		if (i->recipients)
-			e->status = i->recipients[n];
-		e->status.number = n + 1;
+		e->status = statuses[n];
 		lost_record_set_status(l, e);
 	}
 	b.count = count;
@@ -441,7 +442,7 @@ lost_record_append(struct spool *s, const struct lost_record *l)
 {
 	const struct stored_message *i = index_find(&s->index, l->id);
 
-	if (!i || !i->lost_task || !i->lost_task->is_set_aside)
+	if (!i || !stored_message_extra(i)->lost_task || !i->extra->lost_task->is_set_aside)
 		die("spool: a message that was not set aside is appended as lost");
 	return lost_record_append_entries(s, i, l) == 0 ? LOST_RECORD_BEGUN : LOST_RECORD_FULL;
 }

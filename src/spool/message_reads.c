@@ -116,6 +116,14 @@ spool_read_task_drop(void *owner, void *arg)
 static const struct task_kind spool_read_task_kind = {
     spool_read_task_run, spool_read_task_done, spool_read_task_drop, "read"};
 
+/* New requests for the message get a read of their own. */
+static void
+spool_read_task_leave(struct stored_message *i)
+{
+	i->extra->read_task = NULL;
+	stored_message_drop_extra(i);
+}
+
 static bool
 spool_reads_have_room(const struct spool_reads *all, const struct spool_read_task *task)
 {
@@ -140,7 +148,7 @@ spool_reads_hand_over(struct spool *s, struct spool_read_task *task, struct stor
 {
 	TAILQ_REMOVE(&s->reads.waiting, task, link);
 	task->in_file = i->in_file;
-	task->body_bytes = i->body_bytes;
+	task->body_bytes = stored_message_body_bytes(i);
 	task->segment = i->segment;
 	task->segment->reads++;
 	s->reads.ahead++;
@@ -162,8 +170,8 @@ spool_reads_start_next(struct spool *s)
 
 		if (TAILQ_EMPTY(&task->callers)) {
 			TAILQ_REMOVE(&all->waiting, task, link);
-			if (i && i->read_task == task)
-				i->read_task = NULL;
+			if (i && stored_message_extra(i)->read_task == task)
+				spool_read_task_leave(i);
 			spool_read_task_free(task, s->io);
 		} else if (!i || !stored_message_locate(i, &task->position)) {
 			spool_reads_skip(s, task);
@@ -180,14 +188,14 @@ spool_read(
     struct spool *s, struct spool_reading *r, struct msgid id, spool_content_fn *fn, void *arg)
 {
 	struct stored_message *i = index_find(&s->index, id);
-	struct spool_read_task *task = i ? i->read_task : NULL;
+	struct spool_read_task *task = i ? stored_message_extra(i)->read_task : NULL;
 
 	if (r->task)
 		die("spool: a read that is in progress was requested again");
 	if (!task) {
 		task = spool_read_task_new(id);
 		if (i)
-			i->read_task = task;
+			stored_message_ensure_extra(i)->read_task = task;
 		TAILQ_INSERT_TAIL(&s->reads.waiting, task, link);
 	}
 	*r = (struct spool_reading){.task = task, .fn = fn, .arg = arg};
@@ -243,11 +251,11 @@ spool_read_task_end(struct spool *s, struct spool_read_task *task)
 	if (task->segment)
 		task->segment->reads--;
 	task->segment = NULL;
-	if (!i || i->read_task != task) {
+	if (!i || stored_message_extra(i)->read_task != task) {
 		task->error = ENOENT;
 		return;
 	}
-	i->read_task = NULL;
+	spool_read_task_leave(i);
 	if (!task->is_of_body)
 		task->error = stored_message_judge_read(i, task->error);
 	if (task->error && task->error != ENOENT)

@@ -73,7 +73,7 @@ recovery_bodies_inspect(struct spool *s, const struct stored_message *i, const c
 	}
 	if (!file.is_plain || !file.is_private || !file.is_ours)
 		return "is not a file of ours";
-	if ((uint64_t)file.bytes != i->body_bytes)
+	if ((uint64_t)file.bytes != stored_message_body_bytes(i))
 		return spool_fault_of_body(SPOOL_FAULT_BODY_TRUNCATED);
 	fd = io->ops->open(io, name, O_RDONLY);
 	if (fd < 0) {
@@ -98,10 +98,11 @@ recovery_bodies_compare(struct spool *s, const struct stored_message *i, int fd,
     struct recovery_bodies_fault *f)
 {
 	struct iovec v = {mem_new(BLOCK_SUMS_BLOCK_BYTES), BLOCK_SUMS_BLOCK_BYTES};
+	uint64_t bytes = stored_message_body_bytes(i);
 	int error = 0;
 	size_t got;
 
-	for (f->offset = 0; !error && f->offset < i->body_bytes; f->offset += got)
+	for (f->offset = 0; !error && f->offset < bytes; f->offset += got)
 		if (fsio_read_all(s->io, fd, v, (off_t)f->offset, &got) != 0)
 			error = errno;
 		else if (!block_sums_match(sums, f->offset, str_make(v.iov_base, got)))
@@ -146,7 +147,7 @@ recovery_bodies_check_lost(
 	if (io->ops->inspect(io, f->name, &file) != 0)
 		return errno;
 	if (!file.is_plain || !file.is_private || !file.is_ours ||
-	    (uint64_t)file.bytes != i->body_bytes)
+	    (uint64_t)file.bytes != stored_message_body_bytes(i))
 		return EBADMSG;
 	fd = io->ops->open(io, f->name, O_RDONLY);
 	if (fd < 0)
@@ -240,7 +241,7 @@ int
 recovery_bodies_check(struct spool *s, struct recovery_bodies *b)
 {
 	for (struct segment *g = s->index.oldest; g; g = g->next)
-		for (struct stored_message *i = g->messages; i; i = i->next)
+		for (struct stored_message *i = g->messages; i; i = stored_message_next(i))
 			if (i->in_file && recovery_bodies_check_one(s, b, i) != 0)
 				return -1;
 	return 0;

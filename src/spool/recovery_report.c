@@ -49,9 +49,12 @@ recovery_report_one(struct spool *s, const struct spool_recovery *r, struct stor
 	if (error)
 		return recovery_report_refuse(i, error);
 	stored_message_describe(i, &m);
+	m.recipients = spool_statuses_kept(&s->index.statuses, i->id);
 	m.envelope = record.entry.message.envelope;
 	if (!r->message(&m, r->arg))
 		recovery_report_add_unknown(out, i->id);
+	else if (s->options.statuses)
+		spool_statuses_forget(&s->index.statuses, i->id);
 	return 0;
 }
 
@@ -59,7 +62,7 @@ int
 recovery_report_all(struct spool *s, const struct spool_recovery *r, struct recovery_report *out)
 {
 	for (struct segment *g = s->index.oldest; g; g = g->next)
-		for (struct stored_message *i = g->messages; i; i = i->next)
+		for (struct stored_message *i = g->messages; i; i = stored_message_next(i))
 			if (recovery_report_one(s, r, i, out) != 0)
 				return -1;
 	for (struct spool_note *n = s->index.notes; n; n = n->next)

@@ -27,7 +27,7 @@ set_aside_write(
 	    "id: %s\nrecipients: %u\n"
 	    "envelope: %zu bytes\nheader: %zu bytes\nbody: %llu bytes%s\n\n",
 	    msgid_text(i->id, 0, id), i->recipient_count, e->message.envelope.n,
-	    e->message.header.n, (unsigned long long)i->body_bytes,
+	    e->message.header.n, (unsigned long long)stored_message_body_bytes(i),
 	    i->in_file ? ", in a file of its own" : "");
 	struct iovec v[4] = {{head, (size_t)n},
 	    {(char *)(uintptr_t)e->message.envelope.p, e->message.envelope.n},
@@ -66,8 +66,8 @@ set_aside_rename_body(struct spool *s, struct stored_message *i)
 	snprintf(to, sizeof to, "%s.aside", spool_names_body(i->id, from));
 	if (s->io->ops->rename(s->io, from, to) != 0 && errno != ENOENT)
 		return -1;
+	s->index.file_bytes -= stored_message_body_bytes(i);
 	i->in_file = false;
-	s->index.file_bytes -= i->body_bytes;
 	return 0;
 }
 

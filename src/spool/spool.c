@@ -164,6 +164,8 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 		s->options.stall_ms = STALL_LOGGED_MS;
 	s->io = o->io;
 	index_init(&s->index);
+	s->index.statuses.owner = o->statuses;
+	s->index.statuses.arg = o->statuses_arg;
 	buf_init(&s->buffer, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
 	writer_init(&s->writer, s->io, !o->threadless);
 	body_sync_init(&s->body_sync, &s->writer);
@@ -178,6 +180,7 @@ spool_open(const struct spool_options *o, const struct spool_recovery *r)
 	s->recovery = r;
 	if (spool_options_are_valid(o) && spool_open_parts(s, r) == 0) {
 		s->recovery = NULL;
+		spool_statuses_hand_over(&s->index.statuses);
 		return s;
 	}
 	error = errno;
@@ -394,6 +397,7 @@ spool_find(struct spool *s, struct msgid id, struct spool_message *out)
 	if (!i || !i->segment)
 		return false;
 	stored_message_describe(i, out);
+	out->recipients = spool_statuses_kept(&s->index.statuses, id);
 	return true;
 }
 
@@ -412,7 +416,7 @@ spool_stats(struct spool *s, struct spool_stats *out)
 {
 	*out = s->stats;
 	out->set_aside += s->index.lost_count;
-	out->messages = map_count(s->index.messages);
+	out->messages = index_count(&s->index);
 	out->live_bytes = s->index.live_bytes + s->index.file_bytes;
 	out->segments = s->index.segment_count;
 	out->unremoved = atomic_load(&s->writer.unremoved_count);

@@ -30,11 +30,16 @@ struct spool_options {
 	uint32_t stall_ms;               /* 0: STALL_LOGGED_MS (base/stall.h) */
 	bool threadless;                 /* no threads: spool_step() does the writer's work */
 	bool accept_damage;              /* what cannot be read is set aside, not refused */
+	/* the owner of the statuses, from the end of spool_open on (spool/spool_statuses.h); NULL:
+	 * the spool keeps them, and spool_find returns them */
+	spool_statuses_fn *statuses;
+	void *statuses_arg;
 };
 
 /* Called by spool_open for each live message in log order, then for each note. */
 struct spool_recovery {
-	/* false: the caller cannot decode the envelope; the message is set aside and removed */
+	/* false: the caller cannot decode the envelope; the message is set aside and removed.
+	 * true: an owner of the statuses keeps those of m from now on */
 	bool (*message)(const struct spool_message *m, void *arg);
 	void (*note)(struct str name, struct str value, void *arg);
 	void *arg;

@@ -1,16 +1,22 @@
 /*
- * spool_index: messages are found by id in a map; each is also in the list of the segment of its
- * record.  The few notes are in one list.
+ * spool_index: messages are found by id in a hash table, whose buckets are chains within the
+ * messages; each is also in the list of the segment of its record.  The few notes are in one list.
  */
 #include "spool/spool_index.h"
 
-#include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
+
+/* Messages for each bucket, on average, before there are twice as many. */
+enum { INDEX_BUCKETS_FIRST = 64, INDEX_CHAIN = 1 };
 
 void
 index_init(struct spool_index *x)
 {
-	*x = (struct spool_index){.messages = map_new()};
+	*x = (struct spool_index){.bucket_count = INDEX_BUCKETS_FIRST};
+	slab_init(&x->messages, sizeof(struct stored_message));
+	x->buckets = mem_new(x->bucket_count * sizeof *x->buckets);
+	spool_statuses_init(&x->statuses);
 	unknown_entries_init(&x->unknown);
 }
 
@@ -23,21 +29,25 @@ free_spool_note(struct spool_note *n)
 }
 
 static void
-free_indexed_message(struct str key, void *value, void *arg)
+index_clear_messages(struct spool_index *x)
 {
-	struct stored_message *i = value;
+	for (size_t n = 0; x->buckets && n < x->bucket_count; n++)
+		while (x->buckets[n]) {
+			struct stored_message *i = slab_at(&x->messages, x->buckets[n]);
 
-	(void)key;
-	(void)arg;
-	stored_message_free(&i);
+			x->buckets[n] = i->next_in_bucket;
+			stored_message_free(&i);
+		}
+	mem_free(x->buckets);
+	x->buckets = NULL;
+	slab_clear(&x->messages);
 }
 
 void
 index_clear(struct spool_index *x, struct fsio *io)
 {
-	if (x->messages)
-		map_each(x->messages, free_indexed_message, NULL);
-	map_free(&x->messages);
+	index_clear_messages(x);
+	spool_statuses_clear(&x->statuses);
 	for (struct spool_note *n = x->notes, *next; n; n = next) {
 		next = n->next;
 		free_spool_note(n);
@@ -51,35 +61,93 @@ index_clear(struct spool_index *x, struct fsio *io)
 	unknown_entries_clear(&x->unknown);
 }
 
-struct stored_message *
-index_find(const struct spool_index *x, struct msgid id)
+static size_t
+index_bucket(const struct spool_index *x, struct msgid id)
 {
 	char room[MSGID_KEY_BYTES];
 
-	return map_get(x->messages, msgid_key(id, room));
+	return map_hash(msgid_key(id, room)) & (x->bucket_count - 1);
+}
+
+size_t
+index_count(const struct spool_index *x)
+{
+	return x->messages.count;
+}
+
+struct stored_message *
+index_find(const struct spool_index *x, struct msgid id)
+{
+	struct stored_message *i = slab_at(&x->messages, x->buckets[index_bucket(x, id)]);
+
+	while (i && !msgid_eq(i->id, id))
+		i = slab_at(&x->messages, i->next_in_bucket);
+	return i;
+}
+
+static void
+index_link(struct spool_index *x, struct stored_message *i)
+{
+	uint32_t *bucket = &x->buckets[index_bucket(x, i->id)];
+
+	i->next_in_bucket = *bucket;
+	*bucket = slab_number(i);
+}
+
+static void
+index_unlink(struct spool_index *x, struct stored_message *i)
+{
+	uint32_t *at = &x->buckets[index_bucket(x, i->id)], number = slab_number(i);
+
+	while (*at != number)
+		at = &((struct stored_message *)slab_at(&x->messages, *at))->next_in_bucket;
+	*at = i->next_in_bucket;
+}
+
+static void
+index_grow(struct spool_index *x)
+{
+	uint32_t *before = x->buckets;
+	size_t count = x->bucket_count;
+
+	x->bucket_count *= 2;
+	x->buckets = mem_new(x->bucket_count * sizeof *x->buckets);
+	for (size_t n = 0; n < count; n++)
+		for (uint32_t number = before[n]; number;) {
+			struct stored_message *i = slab_at(&x->messages, number);
+
+			number = i->next_in_bucket;
+			index_link(x, i);
+		}
+	mem_free(before);
 }
 
 struct stored_message *
 index_add(struct spool_index *x, struct msgid id, uint32_t recipient_count)
 {
-	struct stored_message *i = stored_message_new(id, recipient_count);
-	char room[MSGID_KEY_BYTES];
+	struct stored_message *i = stored_message_new(&x->messages, id, recipient_count);
 
-	map_put(x->messages, msgid_key(id, room), i);
+	index_link(x, i);
+	if (x->messages.count > INDEX_CHAIN * x->bucket_count)
+		index_grow(x);
 	return i;
+}
+
+static void
+index_uncount(struct spool_index *x, const struct stored_message *i)
+{
+	x->live_bytes -= i->frame_bytes;
+	x->file_bytes -= i->in_file ? stored_message_body_bytes(i) : 0;
 }
 
 void
 index_remove(struct spool_index *x, struct stored_message *i)
 {
-	char room[MSGID_KEY_BYTES];
-
-	map_remove(x->messages, msgid_key(i->id, room));
+	index_unlink(x, i);
 	unknown_entries_forget(&x->unknown, i->id);
-	if (i->segment) {
-		x->live_bytes -= i->frame_bytes;
-		x->file_bytes -= i->in_file ? i->body_bytes : 0;
-	}
+	spool_statuses_forget(&x->statuses, i->id);
+	if (i->segment)
+		index_uncount(x, i);
 	stored_message_free(&i);
 }
 
@@ -97,23 +165,18 @@ index_apply_message(
 	if (i->recipient_count != e->message.recipient_count)
 		return;
 	if (i->segment) {
-		x->live_bytes -= i->frame_bytes;
-		x->file_bytes -= i->in_file ? i->body_bytes : 0;
+		index_uncount(x, i);
 		/* its content was lost: what is left of the body has another name already */
 		if (i->in_file && !e->message.in_file && x->unneeded)
 			x->unneeded(i->id, INDEX_BODY, x->arg);
 	}
 	x->lost_count += i->has_set_aside && !i->is_lost && e->message.is_lost;
-	i->is_lost = e->message.is_lost;
-	i->envelope_bytes = (uint32_t)e->message.envelope.n;
-	i->header_bytes = (uint32_t)e->message.header.n;
-	i->body_bytes = r->body_bytes;
-	i->in_file = e->message.in_file;
+	stored_message_set_sizes(i, r);
 	stored_message_set_readable(i);
 	i->mismatches = 0;
 	stored_message_move(i, at->segment, at->offset, at->bytes);
 	x->live_bytes += i->frame_bytes;
-	x->file_bytes += i->in_file ? i->body_bytes : 0;
+	x->file_bytes += i->in_file ? stored_message_body_bytes(i) : 0;
 }
 
 static void
@@ -124,7 +187,9 @@ index_apply_status(struct spool_index *x, const struct spool_entry *e)
 	/* a message that was removed: its segment was freed, the later statuses were not yet */
 	if (!i || !i->segment)
 		return;
-	stored_message_set_status(i, &e->status);
+	if (e->status.is_settled)
+		stored_message_settle(i, e->status.number);
+	spool_statuses_apply(&x->statuses, i, &e->status);
 	index_remove_if_done(x, i);
 }
 

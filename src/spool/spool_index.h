@@ -6,7 +6,7 @@
 #ifndef SPOOL_SPOOL_INDEX_H
 #define SPOOL_SPOOL_INDEX_H
 
-#include "base/map.h"
+#include "spool/spool_statuses.h"
 #include "spool/stored_message.h"
 #include "spool/unknown_entries.h"
 
@@ -30,7 +30,10 @@ enum index_file {
 typedef void index_unneeded_fn(struct msgid id, unsigned files, void *arg);
 
 struct spool_index {
-	struct map *messages;
+	struct slab messages;
+	uint32_t *buckets;               /* numbers in the slab, by the hash of the id */
+	size_t bucket_count;             /* a power of two */
+	struct spool_statuses statuses;
 	struct spool_note *notes;
 	unsigned note_count;
 	struct unknown_entries unknown;
@@ -60,6 +63,8 @@ void index_init(struct spool_index *x);
 /* Frees messages, notes and segments. */
 void index_clear(struct spool_index *x, struct fsio *io);
 
+/* How many messages there are, durable or not. */
+size_t index_count(const struct spool_index *x);
 /* The message with this id; NULL if there is none. */
 struct stored_message *index_find(const struct spool_index *x, struct msgid id);
 /* Adds a message that is appended and not durable yet. */

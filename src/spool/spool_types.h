@@ -37,6 +37,16 @@ struct spool_recipient {
 	struct str detail;
 };
 
+/*
+ * The owner of the statuses says what became of each recipient of a message, as it is now: for
+ * out[0] to out[count - 1], which have their number and the initial state, the status; strings stay
+ * the owner's and are valid until its message changes.  It knows each message that it took and that
+ * is not removed.  What it says may be newer than what is stored, never older.  false: it does not
+ * know the message.
+ */
+typedef bool spool_statuses_fn(
+    struct msgid id, struct spool_recipient *out, uint32_t count, void *arg);
+
 /* What the spool knows of a message; valid until the next call of the spool. */
 struct spool_message {
 	struct msgid id;
@@ -46,7 +56,8 @@ struct spool_message {
 	uint64_t body_bytes;
 	bool is_held;
 	struct str held_why;
-	const struct spool_recipient *recipients; /* [recipient_count], or NULL: all WAITING */
+	/* [recipient_count]; NULL: all WAITING, or the owner of the statuses has them */
+	const struct spool_recipient *recipients;
 };
 
 /* UNKNOWN: of a newer version, kept unchanged; only the spool itself appends it. */

@@ -11,36 +11,107 @@
 
 enum { STORED_MESSAGE_MISMATCHES_PROVE = 2 };
 
+/* A value that the width of its field allows (see the assertion in the header). */
+#define STORED_MESSAGE_FIELD(value, bits) ((uint64_t)(value) & (((uint64_t)1 << (bits)) - 1))
+
 struct stored_message *
-stored_message_new(struct msgid id, uint32_t recipient_count)
+stored_message_new(struct slab *slab, struct msgid id, uint32_t recipient_count)
 {
-	struct stored_message *i = MEM_NEW(struct stored_message);
+	struct stored_message *i = slab_new(slab);
 
 	i->id = id;
-	i->recipient_count = recipient_count;
+	i->next_in_bucket = 0;
+	i->recipient_count = STORED_MESSAGE_FIELD(recipient_count, STORED_MESSAGE_COUNT_BITS);
 	return i;
+}
+
+struct stored_message_extra *
+stored_message_ensure_extra(struct stored_message *i)
+{
+	if (!i->extra)
+		i->extra = MEM_NEW(struct stored_message_extra);
+	return i->extra;
+}
+
+const struct stored_message_extra *
+stored_message_extra(const struct stored_message *i)
+{
+	static const struct stored_message_extra none;
+
+	return i->extra ? i->extra : &none;
+}
+
+void
+stored_message_drop_extra(struct stored_message *i)
+{
+	const struct stored_message_extra *x = stored_message_extra(i);
+
+	if (x->read_task || x->copy || x->lost_task || x->wait || x->held_why.p || x->body_bytes ||
+	    x->settled)
+		return;
+	mem_free(i->extra);
+	i->extra = NULL;
+}
+
+uint64_t
+stored_message_body_bytes(const struct stored_message *i)
+{
+	return i->in_file ? stored_message_extra(i)->body_bytes : i->body_bytes_inline;
+}
+
+void
+stored_message_set_sizes(struct stored_message *i, const struct frame_entry *r)
+{
+	const struct spool_entry *e = &r->entry;
+
+	i->is_lost = e->message.is_lost;
+	i->in_file = e->message.in_file;
+	i->envelope_bytes =
+	    STORED_MESSAGE_FIELD(e->message.envelope.n, STORED_MESSAGE_SIZE_BITS);
+	i->header_bytes = STORED_MESSAGE_FIELD(e->message.header.n, STORED_MESSAGE_SIZE_BITS);
+	i->body_bytes_inline = i->in_file ? 0 : (uint32_t)r->body_bytes;
+	if (i->in_file)
+		stored_message_ensure_extra(i)->body_bytes = r->body_bytes;
+	else if (i->extra)
+		i->extra->body_bytes = 0;
+	stored_message_drop_extra(i);
+}
+
+static struct stored_message *
+stored_message_at(const struct stored_message *i, uint32_t number)
+{
+	return slab_at(slab_of(i), number);
+}
+
+struct stored_message *
+stored_message_next(const struct stored_message *i)
+{
+	return stored_message_at(i, i->next);
 }
 
 static void
 stored_message_leave_segment(struct stored_message *i)
 {
+	struct stored_message *next, *previous;
 	struct segment *s = i->segment;
 
 	if (!s)
 		return;
+	next = stored_message_at(i, i->next);
+	previous = stored_message_at(i, i->previous);
 	if (s->next_to_copy == i)
-		s->next_to_copy = i->next;
-	if (i->next)
-		i->next->previous = i->previous;
+		s->next_to_copy = next;
+	if (next)
+		next->previous = i->previous;
 	else
-		s->last_message = i->previous;
-	if (i->previous)
-		i->previous->next = i->next;
+		s->last_message = previous;
+	if (previous)
+		previous->next = i->next;
 	else
-		s->messages = i->next;
+		s->messages = next;
 	s->live_count--;
 	s->live_bytes -= i->frame_bytes;
-	i->next = i->previous = NULL;
+	i->next = i->previous = 0;
 	i->segment = NULL;
 }
 
@@ -60,11 +131,12 @@ stored_message_free(struct stored_message **i)
 		return;
 	stored_message_set_readable(*i);
 	stored_message_leave_segment(*i);
-	stored_message_set_text(&(*i)->held_why, STR_NULL);
-	for (uint32_t n = 0; (*i)->recipients && n < (*i)->recipient_count; n++)
-		stored_message_set_text(&(*i)->recipients[n].detail, STR_NULL);
-	mem_free((*i)->recipients);
-	mem_free(*i);
+	if ((*i)->extra) {
+		stored_message_set_text(&(*i)->extra->held_why, STR_NULL);
+		mem_free((*i)->extra->settled);
+		mem_free((*i)->extra);
+	}
+	slab_free(slab_of(*i), *i);
 	*i = NULL;
 }
 
@@ -75,10 +147,10 @@ stored_message_move(
 	stored_message_leave_segment(i);
 	i->segment = s;
 	i->offset = offset;
-	i->frame_bytes = frame_bytes;
-	i->previous = s->last_message;
+	i->frame_bytes = STORED_MESSAGE_FIELD(frame_bytes, STORED_MESSAGE_SIZE_BITS);
+	i->previous = s->last_message ? slab_number(s->last_message) : 0;
 	if (s->last_message)
-		s->last_message->next = i;
+		s->last_message->next = slab_number(i);
 	else
 		s->messages = i;
 	s->last_message = i;
@@ -86,61 +158,66 @@ stored_message_move(
 	s->live_bytes += frame_bytes;
 }
 
-static void
-stored_message_make_recipients(struct stored_message *i)
+/* The only recipient of a message needs no bit: the count says it. */
+bool
+stored_message_has_settled(const struct stored_message *i, uint32_t number)
 {
-	i->recipients = mem_new(i->recipient_count * sizeof *i->recipients);
-	for (uint32_t n = 0; n < i->recipient_count; n++)
-		i->recipients[n].number = n + 1;
+	const uint64_t *settled = stored_message_extra(i)->settled;
+
+	if (i->recipient_count == 1)
+		return i->settled_count == 1;
+	return settled && settled[(number - 1) / 64] >> (number - 1) % 64 & 1;
 }
 
 void
-stored_message_set_status(struct stored_message *i, const struct spool_recipient *status)
+stored_message_settle(struct stored_message *i, uint32_t number)
 {
-	struct spool_recipient *r;
-	struct str detail;
-	bool was_settled;
+	struct stored_message_extra *x;
 
-	if (status->number < 1 || status->number > i->recipient_count)
+	if (number < 1 || number > i->recipient_count || stored_message_has_settled(i, number))
 		return;
-	if (!i->recipients)
-		stored_message_make_recipients(i);
-	r = &i->recipients[status->number - 1];
-	was_settled = r->is_settled;
-	i->settled_count += !was_settled && status->is_settled;
-	detail = r->detail;
-	*r = *status;
-	r->is_settled |= was_settled;
-	r->detail = detail;
-	stored_message_set_text(&r->detail, status->detail);
+	i->settled_count++;
+	if (i->recipient_count == 1)
+		return;
+	x = stored_message_ensure_extra(i);
+	if (!x->settled)
+		x->settled = mem_new((i->recipient_count + 63) / 64 * sizeof *x->settled);
+	x->settled[(number - 1) / 64] |= (uint64_t)1 << (number - 1) % 64;
 }
 
 int64_t
 stored_message_set_unreadable(struct stored_message *i, int64_t now_ms)
 {
-	if (!i->wait) {
-		i->wait = MEM_NEW(struct stored_message_wait);
-		i->wait->since_ms = now_ms;
+	struct stored_message_extra *x = stored_message_ensure_extra(i);
+
+	if (!x->wait) {
+		x->wait = MEM_NEW(struct stored_message_wait);
+		x->wait->since_ms = now_ms;
 	}
-	return now_ms - i->wait->since_ms;
+	return now_ms - x->wait->since_ms;
 }
 
 void
 stored_message_set_readable(struct stored_message *i)
 {
-	if (i->wait && i->segment) {
+	if (!stored_message_extra(i)->wait)
+		return;
+	if (i->segment) {
 		i->segment->retry_ms = 0;
 		i->segment->is_pass_done = false;
 	}
-	mem_free(i->wait);
-	i->wait = NULL;
+	mem_free(i->extra->wait);
+	i->extra->wait = NULL;
+	stored_message_drop_extra(i);
 }
 
 void
 stored_message_set_hold(struct stored_message *i, bool is_held, struct str why)
 {
 	i->is_held = is_held;
-	stored_message_set_text(&i->held_why, why);
+	if (why.n || i->extra)
+		stored_message_set_text(&stored_message_ensure_extra(i)->held_why, why);
+	stored_message_drop_extra(i);
 }
 
 bool
@@ -156,10 +233,9 @@ stored_message_describe(const struct stored_message *i, struct spool_message *ou
 	    .id = i->id,
 	    .recipient_count = i->recipient_count,
 	    .header_bytes = i->header_bytes,
-	    .body_bytes = i->body_bytes,
+	    .body_bytes = stored_message_body_bytes(i),
 	    .is_held = i->is_held,
-	    .held_why = i->held_why,
-	    .recipients = i->recipients,
+	    .held_why = stored_message_extra(i)->held_why,
 	};
 }
 

@@ -27,7 +27,7 @@
 #include "queue/queue.h"
 #include "queue/queue_internal.h"
 
-enum { BODY_BYTES = 3000, AT_ONCE = 1000, DOMAINS = 500, USERS = 100 };
+enum { BODY_BYTES = 3000, AT_ONCE = 1000, DOMAINS = 200, USERS = 100 };
 
 static const char header[] =
     "Received: from [192.0.2.77] by gw.test with ESMTPSA id 1R8K3M7Q4TB2-1;\r\n"

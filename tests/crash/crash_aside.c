@@ -136,7 +136,8 @@ aside_expect_lost(struct lost_test *t, const struct aside_row *row)
 
 	if (i && (!i->is_lost || i->header_bytes != 0))
 		model_broken(&t->m, "%s: it has its content", row->what);
-	if (i && row->act == ASIDE_HOLD && (!i->is_held || !str_eq(i->held_why, STR("because"))))
+	if (i && row->act == ASIDE_HOLD && (!i->is_held ||
+	        !str_eq(stored_message_extra(i)->held_why, STR("because"))))
 		model_broken(&t->m, "%s: the hold is forgotten", row->what);
 	if (!i && row->act != ASIDE_DELETE)
 		model_broken(&t->m, "%s: it is gone", row->what);

@@ -180,9 +180,9 @@ set_aside_is_read_elsewhere(void)
 	m->may_lose = true;
 	if (newest_open(m, true)) {
 		model_check(m);
-		if (messages < 2 || map_count(m->spool->index.messages) != messages ||
+		if (messages < 2 || index_count(&m->spool->index) != messages ||
 		    newest_names(m, ".body") != 1)
-			model_broken(m, "%zu of %llu messages", map_count(m->spool->index.messages),
+			model_broken(m, "%zu of %llu messages", index_count(&m->spool->index),
 			    (unsigned long long)messages);
 	}
 	return model_end(m) == 0;

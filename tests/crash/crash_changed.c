@@ -204,7 +204,7 @@ the_first_write_is_changed(void)
 			(void)model_submit(m, 3000, false);
 		model_turn(m);
 	}
-	if (!m->spool->index.newest->messages || !m->spool->index.newest->messages->next)
+	if (!m->spool->index.newest->messages || !stored_message_next(m->spool->index.newest->messages))
 		model_broken(m, "not several messages");
 	segment_name(m->spool->index.newest->slot, name);
 	newest_crash(m);

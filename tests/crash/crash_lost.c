@@ -27,7 +27,7 @@ lost_by_checksum(bool in_file)
 	model_churn(&t->m, 300);
 	before = lost_segments(t);
 	/* this gives an idle queue a turn */
-	if (spool_retry_ms(t->m.spool) != lost_item(t)->wait->next_ms)
+	if (spool_retry_ms(t->m.spool) != stored_message_extra(lost_item(t))->wait->next_ms)
 		model_broken(&t->m, "the spool does not say when it tries again");
 	if (t->found || before < 2 * SEGMENTS_FEW)
 		model_broken(
@@ -97,7 +97,7 @@ a_file_that_cannot_be_read(void)
 	lost_age(t, 0);
 	/* the other messages have their own retry times */
 	for (size_t n = 1; n < 3; n++)
-		index_find(&t->m.spool->index, t->m.messages[n].id)->wait->next_ms = 0;
+		index_find(&t->m.spool->index, t->m.messages[n].id)->extra->wait->next_ms = 0;
 	model_churn(&t->m, 100);
 	if (lost_segments(t) > SEGMENTS_FEW)
 		model_broken(&t->m, "%llu segments", (unsigned long long)lost_segments(t));
@@ -363,7 +363,7 @@ a_list_that_is_too_large(void)
 			e->is_damaged = n < 4;
 			lost_age(t, 0);
 			lost_turns(t, 4);
-			if (lost_item(t)->wait->next_ms == 0)
+			if (stored_message_extra(lost_item(t))->wait->next_ms == 0)
 				model_broken(&t->m, "it was not tried again");
 		}
 		if (cases_logged() != said)

@@ -173,10 +173,10 @@ lost_age(struct lost_test *t, int64_t ms)
 {
 	struct stored_message *i = lost_item(t);
 
-	if (!i || !i->wait)
+	if (!i || !stored_message_extra(i)->wait)
 		return;
-	i->wait->since_ms -= ms;
-	i->wait->next_ms = 0;
+	i->extra->wait->since_ms -= ms;
+	i->extra->wait->next_ms = 0;
 	i->segment->retry_ms = 1;
 }
 

@@ -102,7 +102,7 @@ missing_held(struct model *m)
 	uint64_t count = 0;
 
 	for (struct segment *g = m->spool->index.oldest; g; g = g->next)
-		for (struct stored_message *i = g->messages; i; i = i->next)
+		for (struct stored_message *i = g->messages; i; i = stored_message_next(i))
 			count += i->is_held && missing_body(m, i);
 	return count;
 }

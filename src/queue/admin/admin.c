@@ -202,7 +202,8 @@ step_admin_command(struct admin_command *command)
 		command->is_walked = command->next_id == f->id_count;
 	} else {
 		e = command->next;
-		command->next = e && e != command->last ? TAILQ_NEXT(e, link) : NULL;
+		command->next = e && e != command->last
+		    ? id_table_next(&command->queue->queued.messages, e) : NULL;
 		command->is_walked = command->next == NULL;
 	}
 	if (e)
@@ -342,10 +343,12 @@ queue_admin_continue(evutil_socket_t fd, short what, void *arg)
 static void
 admin_command_message_gone(struct admin_command *command, struct queued_message *e)
 {
+	const struct id_table *messages = &command->queue->queued.messages;
+
 	if (command->next == e)
-		command->next = e != command->last ? TAILQ_NEXT(e, link) : NULL;
+		command->next = e != command->last ? id_table_next(messages, e) : NULL;
 	if (command->last == e)
-		command->last = TAILQ_PREV(e, queued_message_list, link);
+		command->last = id_table_previous(messages, e);
 }
 
 void
@@ -432,7 +435,7 @@ begin_admin_command(struct queue_peer *peer, uint64_t call, const struct message
 	command->held_for = arena_str(&command->arena, message_values_get(m->values, "held_for"));
 	command->is_dry_run = message_values_get(m->values, "dry_run").n != 0;
 	command->wants_body = message_values_get(m->values, "body").n != 0;
-	command->next = TAILQ_FIRST(&q->queued.messages);
+	command->next = id_table_first(&q->queued.messages);
 	admin_changes_begin(command);
 	if (verb->fn == admin_changes_release)
 		suspended_hold_remove(command);

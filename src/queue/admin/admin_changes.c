@@ -95,8 +95,8 @@ admin_change_apply_hold(struct admin_command *command, struct queued_message *e,
 		return false;
 	queued_message_hold(&command->queue->queued, e, true);
 	for (size_t i = 0; i < e->delivery_count; i++)
-		if (e->deliveries[i].attempt)
-			dispatch_deadline_cancel(e->deliveries[i].attempt);
+		if (delivery_attempt(&e->deliveries[i]))
+			dispatch_deadline_cancel(delivery_attempt(&e->deliveries[i]));
 		else
 			schedule_remove(command->queue->schedule, &e->deliveries[i].sched);
 	return true;
@@ -131,7 +131,7 @@ admin_change_apply_release(struct admin_command *command, struct queued_message 
 	command->damaged += e->is_damaged;
 	queued_message_hold(&command->queue->queued, e, false);
 	for (size_t i = 0; i < e->delivery_count; i++)
-		if (!e->deliveries[i].attempt)
+		if (!delivery_attempt(&e->deliveries[i]))
 			admin_change_retry_now(command->queue, &e->deliveries[i]);
 	return true;
 }
@@ -279,8 +279,7 @@ admin_changes_begin(struct admin_command *command)
 	struct admin_command *earlier;
 
 	if (change_is_of_holds(command))
-		command->last = TAILQ_LAST(
-		    &command->queue->queued.messages, queued_message_list);
+		command->last = id_table_last(&command->queue->queued.messages);
 	TAILQ_FOREACH(earlier, &command->queue->admin_commands, link)
 		if (earlier != command && are_changes_of_holds(earlier, command))
 			earlier->is_awaited = true;
@@ -328,7 +327,7 @@ admin_changes_retry(struct admin_command *command, struct queued_message *e)
 static struct spool_recipient
 deletion_of(const struct queued_message *e, uint32_t number)
 {
-	const struct queued_recipient *recipient = &e->recipients[number - 1];
+	const struct queued_recipient *recipient = &queued_message_recipients(e)[number - 1];
 	struct spool_recipient r = {.number = number, .is_settled = true};
 
 	r.outcome = recipient->is_owed ? (enum spool_outcome)recipient->outcome : SPOOL_FAILED;
@@ -348,7 +347,7 @@ list_deletions(const struct queued_message *e, struct spool_entry *to)
 	size_t count = 0;
 
 	for (uint32_t i = 0; i < e->recipient_count; i++) {
-		if (!is_unsettled(&e->recipients[i]))
+		if (!is_unsettled(&queued_message_recipients(e)[i]))
 			continue;
 		to[count] = (struct spool_entry){.kind = SPOOL_STATUS, .id = e->id};
 		to[count].status = deletion_of(e, i + 1);
@@ -398,9 +397,9 @@ delete_recipients(struct queue *q, struct queued_message *e)
 	for (uint32_t i = 1; i <= e->recipient_count; i++) {
 		struct spool_recipient r = deletion_of(e, i);
 
-		if (!is_unsettled(&e->recipients[i - 1]))
+		if (!is_unsettled(&queued_message_recipients(e)[i - 1]))
 			continue;
-		if (e->recipients[i - 1].is_expected)
+		if (queued_message_recipients(e)[i - 1].is_expected)
 			log_under_way(e, i);
 		queued_recipient_set_outcome(&q->queued, e, i, r.outcome, (uint8_t)r.marks);
 	}
@@ -419,9 +418,9 @@ admin_change_apply_delete(struct admin_command *command, struct queued_message *
 	log_unreported(e);
 	delete_recipients(q, e);
 	for (size_t i = 0; i < e->delivery_count; i++)
-		if (e->deliveries[i].attempt) {
-			e->deliveries[i].attempt->is_deleted = true;
-			dispatch_deadline_cancel(e->deliveries[i].attempt);
+		if (delivery_attempt(&e->deliveries[i])) {
+			delivery_attempt(&e->deliveries[i])->is_deleted = true;
+			dispatch_deadline_cancel(delivery_attempt(&e->deliveries[i]));
 		} else {
 			schedule_remove(q->schedule, &e->deliveries[i].sched);
 		}

@@ -121,7 +121,7 @@ static bool
 has_recipient(const struct queued_message *e, struct str address)
 {
 	for (uint32_t i = 1; i <= e->recipient_count; i++)
-		if (queued_recipient_is_open(&e->recipients[i - 1]) &&
+		if (queued_recipient_is_open(&queued_message_recipients(e)[i - 1]) &&
 		    str_ieq(queued_message_address(e, i), address))
 			return true;
 	return false;
@@ -169,10 +169,10 @@ admin_filter_fits(const struct admin_filter *f, const struct schedule *s,
 
 	if (f->has_sessions && !fits_an_id(f, e->id))
 		return false;
-	if (f->user.n && !str_ieq(f->user, e->user->name) &&
-	    !str_ieq(f->other_user, e->user->name))
+	if (f->user.n && !str_ieq(f->user, queued_message_user(e)) &&
+	    !str_ieq(f->other_user, queued_message_user(e)))
 		return false;
-	if (f->account.n && !str_ieq(f->account, e->user->name))
+	if (f->account.n && !str_ieq(f->account, queued_message_user(e)))
 		return false;
 	if (f->from.n && !str_ieq(from, queued_message_sender(e)))
 		return false;

@@ -48,7 +48,7 @@ add_status(struct buf *out, const struct smtp_status *s)
 static bool
 is_unreadable_for(const struct queued_message *e, uint32_t number)
 {
-	const struct queued_recipient *recipient = &e->recipients[number - 1];
+	const struct queued_recipient *recipient = &queued_message_recipients(e)[number - 1];
 
 	return !e->is_held && e->deliveries[recipient->delivery].unreadable > 0;
 }
@@ -118,7 +118,7 @@ first_open_recipient(const struct queued_message *e)
 	int64_t due = INT64_MAX;
 
 	for (uint32_t i = 1; i <= e->recipient_count; i++) {
-		const struct queued_recipient *recipient = &e->recipients[i - 1];
+		const struct queued_recipient *recipient = &queued_message_recipients(e)[i - 1];
 
 		if (!queued_recipient_is_open(recipient) ||
 		    e->deliveries[recipient->delivery].sched.due_ms >= due)
@@ -143,36 +143,18 @@ add_row_next(const struct queued_message *e, const struct schedule_info *info, s
 static void
 add_tries(const struct queued_message *e, uint32_t number, struct buf *out)
 {
-	message_values_add_number(
-	    out, "tries", e->deliveries[e->recipients[number - 1].delivery].sched.tries);
-}
-
-/* What the spool has of a recipient that has come to its end; NULL: its end is not stored yet. */
-static const struct spool_recipient *
-find_stored_end(struct queue *q, const struct queued_message *e, uint32_t number)
-{
-	const struct spool_recipient *stored;
-	struct spool_message m;
-
-	if (!spool_find(q->spool, e->id, &m) || !m.recipients || number > m.recipient_count)
-		return NULL;
-	stored = &m.recipients[number - 1];
-	return stored->outcome == e->recipients[number - 1].outcome ? stored : NULL;
+	message_values_add_number(out, "tries", queued_message_delivery(e, number)->sched.tries);
 }
 
 /* Nothing is taken from the delivery, which may go on for other recipients. */
 static void
-add_end(struct queue *q, const struct queued_message *e, uint32_t number, struct buf *out)
+add_end(const struct queued_message *e, uint32_t number, struct buf *out)
 {
-	const struct spool_recipient *stored = find_stored_end(q, e, number);
+	const struct queued_recipient *recipient = &queued_message_recipients(e)[number - 1];
 	struct last_attempt d = {0};
 
-	if (stored)
-		last_attempt_decode(stored->detail, &d);
-	if (stored)
-		message_values_add_number(out, "tries", stored->attempts);
-	else
-		add_tries(e, number, out); /* it has ended a moment ago */
+	last_attempt_decode(queued_recipient_detail(recipient), &d);
+	message_values_add_number(out, "tries", recipient->attempts);
 	if (d.status.code)
 		add_status(out, &d.status);
 	else
@@ -188,12 +170,11 @@ add_progress(struct queue *q, const struct queued_message *e, uint32_t number, s
 
 	if (number == 0)
 		return;
-	if (!queued_recipient_is_open(&e->recipients[number - 1])) {
-		add_end(q, e, number, out);
+	if (!queued_recipient_is_open(&queued_message_recipients(e)[number - 1])) {
+		add_end(e, number, out);
 		return;
 	}
-	schedule_explain(
-	    q->schedule, &e->deliveries[e->recipients[number - 1].delivery].sched, &info);
+	schedule_explain(q->schedule, &queued_message_delivery(e, number)->sched, &info);
 	add_tries(e, number, out);
 	add_row_next(e, &info, out);
 	add_reply(q, e, number, &info, out);
@@ -202,20 +183,21 @@ add_progress(struct queue *q, const struct queued_message *e, uint32_t number, s
 void
 admin_format_message(struct queue *q, const struct queued_message *e, struct buf *out)
 {
+	struct str sender = queued_message_sender(e);
 	char id[ID_NUMBER_TEXT_BYTES];
 	int64_t now = clock_ms();
 
 	add_row_text(out, "row", "message");
 	add_row_text(out, "id", msgid_text(e->id, 0, id));
-	message_values_add(out, "user", e->user->name);
-	message_values_add(out, "from", e->sender_n > 0 ? queued_message_sender(e) : STR("<>"));
+	message_values_add(out, "user", queued_message_user(e));
+	message_values_add(out, "from", sender.n > 0 ? sender : STR("<>"));
 	add_row_text(out, "state", admin_filter_state(q->schedule, e, now));
 	message_values_add_number(out, "size", e->bytes);
 	add_seconds(out, "age_s", now - e->arrival_ms);
 	message_values_add_number(out, "recipients", e->open);
 	add_progress(q, e, first_open_recipient(e), out);
 	for (uint32_t i = 1; i <= e->recipient_count; i++)
-		if (queued_recipient_is_open(&e->recipients[i - 1]))
+		if (queued_recipient_is_open(&queued_message_recipients(e)[i - 1]))
 			message_values_add(out, "to", queued_message_address(e, i));
 }
 
@@ -272,7 +254,8 @@ admin_format_recipient(
 	add_row_text(out, "row", "recipient");
 	add_row_text(out, "id", msgid_text(e->id, number, id));
 	message_values_add(out, "to", queued_message_address(e, number));
-	add_row_text(out, "state", recipient_state_text(e, &e->recipients[number - 1]));
+	add_row_text(out, "state",
+	    recipient_state_text(e, &queued_message_recipients(e)[number - 1]));
 	add_progress(q, e, number, out);
 }
 

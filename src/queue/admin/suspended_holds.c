@@ -85,7 +85,8 @@ suspended_hold_replace(struct suspended_hold *older, struct str account)
 static bool
 suspended_hold_fits(const struct suspended_hold *hold, const struct queued_message *e)
 {
-	return id_ms(e->id.session) <= hold->at_ms && str_ieq(hold->account, e->user->name);
+	return id_ms(e->id.session) <= hold->at_ms &&
+	    str_ieq(hold->account, queued_message_user(e));
 }
 
 /* What is being stored with this hold is released when it is stored. */

@@ -22,7 +22,9 @@ dropped_line(const struct queued_message *e, int priority, const char *reason)
 void
 dropped_log(const struct queued_message *e)
 {
-	if (e->failed + e->expired == 0)
+	struct queued_ends ends = queued_message_ends(e);
+
+	if (ends.failed + ends.expired == 0)
 		return;
 	if (dsn_is_notice(e->id))
 		dropped_line(e, LOG_WARNING,
@@ -32,7 +34,7 @@ dropped_log(const struct queued_message *e)
 		dropped_line(e, LOG_WARNING,
 		    "the report about a report could not be delivered to the postmaster: nobody "
 		    "is told of it, see the lines of this id");
-	else if (!e->is_report && e->sender_n == 0)
+	else if (!e->is_report && queued_message_sender(e).n == 0)
 		dropped_line(e, LOG_NOTICE,
 		    "recipients failed of a message with the null sender: nobody is told of it, "
 		    "see the lines of this id");

@@ -32,8 +32,8 @@ report_is_wanted(const struct queued_message *e, uint32_t number, enum dsn_actio
 {
 	struct dsn_conditions w = {.id = e->id,
 	    .kind = e->is_report ? ENVELOPE_REPORT : ENVELOPE_MESSAGE,
-	    .has_sender = e->sender_n > 0,
-	    .notify = e->recipients[number - 1].notify};
+	    .has_sender = queued_message_sender(e).n > 0,
+	    .notify = queued_message_recipients(e)[number - 1].notify};
 
 	return dsn_is_wanted(&w, action);
 }
@@ -51,7 +51,7 @@ reports_is_owed(const struct queued_message *e, uint32_t number, enum spool_outc
 bool
 reports_is_warned_of(const struct queued_message *e, uint32_t number)
 {
-	const struct queued_recipient *recipient = &e->recipients[number - 1];
+	const struct queued_recipient *recipient = &queued_message_recipients(e)[number - 1];
 
 	return queued_recipient_is_open(recipient) && !(recipient->marks & MARK_WARNED) &&
 	       report_is_wanted(e, number, DSN_DELAYED);
@@ -72,13 +72,24 @@ report_enter(struct report *r, enum report_state state)
 }
 
 static struct report *
+report_find(const struct queue *q, const struct queued_message *e)
+{
+	char room[MSGID_KEY_BYTES];
+
+	return e->has_report ? map_get(q->reports->by_message, msgid_key(e->id, room)) : NULL;
+}
+
+static struct report *
 report_ensure(struct queue *q, struct queued_message *e)
 {
-	struct report *r = e->report;
+	struct report *r = report_find(q, e);
+	char room[MSGID_KEY_BYTES];
 
 	if (r)
 		return r;
-	r = e->report = MEM_NEW(struct report);
+	r = MEM_NEW(struct report);
+	map_put(q->reports->by_message, msgid_key(e->id, room), r);
+	e->has_report = true;
 	r->queue = q;
 	r->id = e->id;
 	r->since_ms = clock_mono_ms();
@@ -90,13 +101,15 @@ static void
 report_free(struct report *r, struct queued_message *e)
 {
 	struct reports *all = r->queue->reports;
+	char room[MSGID_KEY_BYTES];
 
+	map_remove(all->by_message, msgid_key(r->id, room));
 	TAILQ_REMOVE(&all->of_state[r->state], r, link);
 	all->busy_count -= r->state == REPORT_BUSY;
 	timers_remove(&all->unread, &r->again);
 	spool_read_cancel(&r->reading);
 	if (e)
-		e->report = NULL;
+		e->has_report = false;
 	queued_message_free(&r->queue->queued, &r->queued_report);
 	mem_free(r->numbers);
 	mem_free(r);
@@ -115,7 +128,7 @@ report_has_more(const struct queue *q, const struct queued_message *e)
 		struct schedule_info info;
 
 		schedule_explain(q->schedule, &delivery->sched, &info);
-		if (delivery->attempt || (delivery->open && info.next_ms <= now &&
+		if (delivery_attempt(delivery) || (delivery->open && info.next_ms <= now &&
 				  (delivery->sched.state == DELIVERY_ASKING ||
 				      delivery->sched.state == DELIVERY_READY)))
 			return true;
@@ -300,7 +313,8 @@ static void
 report_settle(struct report *r, struct queued_message *e)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		struct queued_recipient *recipient = &e->recipients[r->numbers[i] - 1];
+		struct queued_recipient *recipient =
+		    queued_message_recipient(e, r->numbers[i]);
 
 		if (r->is_warning)
 			recipient->marks |= MARK_WARNED;
@@ -412,20 +426,14 @@ reports_unread(struct report *r, int error)
 
 /* ---- the queue ---- */
 
-void
-reports_message_added(struct queue *q, struct queued_message *e)
-{
-	reports_set_warning(q, e);
-	reports_check(q, e);
-}
-
 /* A report that is being stored goes on, and then finds no message. */
 void
 reports_message_removed(struct queue *q, struct queued_message *e)
 {
-	timers_remove(&q->reports->warnings, &e->warning);
-	if (e->report && e->report->state != REPORT_BUSY)
-		report_free(e->report, e);
+	struct report *r = report_find(q, e);
+
+	if (r && r->state != REPORT_BUSY)
+		report_free(r, e);
 }
 
 void
@@ -442,15 +450,6 @@ reports_check_all(struct queue *q)
 			if (e)
 				reports_check(q, e);
 		}
-}
-
-void
-reports_configure(struct queue *q)
-{
-	struct queued_message *e;
-
-	TAILQ_FOREACH(e, &q->queued.messages, link)
-		reports_set_warning(q, e);
 }
 
 bool
@@ -470,11 +469,10 @@ reports_init(struct queue *q, struct event_base *base)
 
 	for (size_t i = 0; i <= REPORT_LATE; i++)
 		TAILQ_INIT(&all->of_state[i]);
-	timers_init(&all->warnings);
+	all->by_message = map_new();
 	timers_init(&all->unread);
 	all->round_event = evtimer_new(base, reports_on_round, q);
 	all->late_event = evtimer_new(base, reports_on_late, q);
-	all->warning_event = evtimer_new(base, reports_on_warning, q);
 	all->unread_event = evtimer_new(base, reports_on_unread, q);
 }
 
@@ -491,9 +489,8 @@ reports_clear(struct queue *q)
 			report_free(r, queued_find(&q->queued, r->id));
 	event_free(all->round_event);
 	event_free(all->late_event);
-	event_free(all->warning_event);
 	event_free(all->unread_event);
-	timers_clear(&all->warnings);
+	map_free(&all->by_message);
 	timers_clear(&all->unread);
 	mem_free(all);
 	q->reports = NULL;

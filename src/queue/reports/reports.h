@@ -30,13 +30,18 @@ void reports_clear(struct queue *q);
 bool reports_is_owed(
     const struct queued_message *e, uint32_t number, enum spool_outcome outcome, uint8_t marks);
 
-/* The message was queued, and may owe a report already; or it leaves the queue. */
-void reports_message_added(struct queue *q, struct queued_message *e);
+/* The message leaves the queue. */
 void reports_message_removed(struct queue *q, struct queued_message *e);
-/* An end is durable, or an attempt has ended. */
+/* An end is durable, or an attempt has ended, or the message was queued and may owe a report
+ * already. */
 void reports_check(struct queue *q, struct queued_message *e);
 /* Relay has sent all old results: reports that are owed may be made. */
 void reports_check_all(struct queue *q);
+/* When the delay report of the message is due; INT64_MAX: never. */
+int64_t reports_delay_ms(const struct queue *q, const struct queued_message *e);
+/* Makes the delay report if it is due now; returns when the message is to be checked again, or
+ * INT64_MAX. */
+int64_t reports_check_delay(struct queue *q, struct queued_message *e, int64_t now_ms);
 /* queue.delay_warning may have changed. */
 void reports_configure(struct queue *q);
 /* No report is being read or stored, or will be soon. */

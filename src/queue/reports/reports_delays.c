@@ -1,28 +1,8 @@
 /*
  * reports_delays: when the delay report of a message is due.
  */
-#include "base/clock.h"
 #include "queue/lifetime.h"
 #include "queue/reports/reports_parts.h"
-
-enum { WARNINGS_PER_TURN = 100 };
-
-static struct queued_message *
-report_message_of(struct timer *t)
-{
-	return (
-	    struct queued_message *)(void *)((char *)t - offsetof(struct queued_message, warning));
-}
-
-static void
-report_arm_warnings(struct queue *q)
-{
-	struct timer *first = timers_first(&q->reports->warnings);
-	int64_t ms = first ? first->at_ms - clock_ms() : 0;
-
-	if (first)
-		reports_arm(q->reports->warning_event, ms > 0 ? ms : 0);
-}
 
 static bool
 report_may_warn(const struct queued_message *e)
@@ -33,50 +13,39 @@ report_may_warn(const struct queued_message *e)
 	return false;
 }
 
-void
-reports_set_warning(struct queue *q, struct queued_message *e)
+int64_t
+reports_delay_ms(const struct queue *q, const struct queued_message *e)
 {
-	struct timer *first = timers_first(&q->reports->warnings);
-	int64_t at_ms = lifetime_warning_ms(
-	    e->arrival_ms, q->role->conf->queue.delay_warning_ms, e->expires_ms);
+	int64_t at_ms = lifetime_warning_ms(e->arrival_ms, q->role->conf->queue.delay_warning_ms,
+	    queued_message_expires_ms(e));
 
-	timers_remove(&q->reports->warnings, &e->warning);
-	if (at_ms == INT64_MAX || !report_may_warn(e))
-		return;
-	timers_set(&q->reports->warnings, &e->warning, at_ms);
-	if (!first || at_ms < first->at_ms)
-		report_arm_warnings(q);
+	return at_ms < INT64_MAX && !e->is_warning_done && report_may_warn(e) ? at_ms : INT64_MAX;
 }
 
 /* Not after the expiry: a report about the end follows soon. */
-static void
-report_warn(struct queue *q, struct queued_message *e, int64_t now_ms)
+int64_t
+reports_check_delay(struct queue *q, struct queued_message *e, int64_t now_ms)
 {
-	if (lifetime_is_over(e->expires_ms, false, now_ms))
-		return;
-	if (e->is_held) {
-		timers_set(&q->reports->warnings, &e->warning, now_ms + REPORTS_HELD_MS);
-		return;
-	}
+	int64_t at_ms = reports_delay_ms(q, e);
+
+	if (at_ms > now_ms)
+		return at_ms;
+	if (lifetime_is_over(queued_message_expires_ms(e), false, now_ms))
+		return INT64_MAX;
+	if (e->is_held)
+		return now_ms + REPORTS_HELD_MS;
+	e->is_warning_done = true;
 	e->is_warning_due = true;
 	reports_check(q, e);
+	return INT64_MAX;
 }
 
 void
-reports_on_warning(evutil_socket_t fd, short what, void *arg)
+reports_configure(struct queue *q)
 {
-	struct queue *q = arg;
-	int64_t now = clock_ms();
-	struct timer *t;
+	struct queued_message *e;
 
-	(void)fd;
-	(void)what;
-	for (int i = 0; i < WARNINGS_PER_TURN; i++) {
-		t = timers_first(&q->reports->warnings);
-		if (!t || t->at_ms > now)
-			break;
-		timers_remove(&q->reports->warnings, t);
-		report_warn(q, report_message_of(t), now);
-	}
-	report_arm_warnings(q);
+	for (e = id_table_first(&q->queued.messages); e;
+	    e = id_table_next(&q->queued.messages, e))
+		e->is_warning_done = false;
 }

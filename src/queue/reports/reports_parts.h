@@ -38,10 +38,10 @@ struct report {
 TAILQ_HEAD(report_list, report);
 
 struct reports {
-	struct event *round_event, *late_event, *warning_event, *unread_event;
+	struct event *round_event, *late_event, *unread_event;
 	struct report_list of_state[REPORT_LATE + 1];
 	unsigned busy_count;
-	struct timers warnings; /* of messages, by the wall clock */
+	struct map *by_message;   /* the report of a message with has_report */
 	struct timers unread;   /* of reports, monotonic */
 	int64_t pause_ms; /* before LATE reports are tried; 0: none is LATE */
 };
@@ -57,9 +57,5 @@ bool reports_is_warned_of(const struct queued_message *e, uint32_t number);
 void reports_stored(struct report *r, int error);
 
 void reports_arm(struct event *event, int64_t ms);
-/* Sets the timer of the delay report, if one may be due. */
-void reports_set_warning(struct queue *q, struct queued_message *e);
-/* Callback of warning_event. */
-void reports_on_warning(evutil_socket_t fd, short what, void *arg);
 
 #endif

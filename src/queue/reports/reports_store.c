@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "queue/last_attempt.h"
 #include "queue/reports/reports_parts.h"
+#include "queue/stored_statuses.h"
 #include "spool/spool_fault.h"
 
 enum { ENVELOPE_ARENA_MAX = 1 << 20, STORE_ARENA_MAX = 4 << 20 };
@@ -19,7 +20,6 @@ enum { ENVELOPE_ARENA_MAX = 1 << 20, STORE_ARENA_MAX = 4 << 20 };
 struct report_batch {
 	struct report *report;
 	struct queued_message *message;
-	struct spool_message stored; /* the stored states of the recipients */
 	struct dsn dsn;
 	struct dsn_report composed;
 	struct buf envelope;
@@ -50,7 +50,8 @@ report_list(struct report_batch *b)
 	r->is_warning = e->owed == 0;
 	r->numbers = mem_grow(r->numbers, e->recipient_count * sizeof *r->numbers);
 	for (uint32_t i = 1; i <= e->recipient_count; i++)
-		if (r->is_warning ? reports_is_warned_of(e, i) : e->recipients[i - 1].is_owed)
+		if (r->is_warning ? reports_is_warned_of(e, i)
+		                  : queued_message_recipient(e, i)->is_owed)
 			r->numbers[n++] = i;
 	r->count = n;
 }
@@ -74,12 +75,11 @@ report_explain_wait(
 static struct dsn_item
 report_item(const struct report_batch *b, uint32_t number)
 {
-	const struct queued_recipient *recipient = &b->message->recipients[number - 1];
+	const struct queued_recipient *recipient = queued_message_recipient(b->message, number);
 	struct dsn_item item = {.number = number, .action = report_action(b->report, recipient)};
 	struct last_attempt d = {0};
 
-	if (b->stored.recipients)
-		last_attempt_decode(b->stored.recipients[number - 1].detail, &d);
+	last_attempt_decode(queued_recipient_detail(recipient), &d);
 	item.status = d.status;
 	item.is_expired = item.action == DSN_FAILED && (recipient->marks & MARK_EXPIRED);
 	item.host = d.host;
@@ -107,7 +107,7 @@ report_fill(struct report_batch *b, const struct envelope *e, const struct spool
 	    .hostname = c->hostname,
 	    .postmaster = c->postmaster,
 	    .now_ms = clock_ms(),
-	    .retry_until_ms = b->message->expires_ms};
+	    .retry_until_ms = queued_message_expires_ms(b->message)};
 	/* nothing is left of a lost message that could be returned */
 	if (!content || content->header.n == 0)
 		return;
@@ -136,16 +136,14 @@ report_add_message(struct report_batch *b)
 	    q->role->conf->queue.lifetime_ms, q->role->conf->hostname);
 }
 
-/* The whole stored state of the recipient, with the change by the report. */
+/* The whole state of the recipient, with the change by the report. */
 static void
 report_add_status(struct report_batch *b, uint32_t number)
 {
 	struct spool_entry *entry = &b->entries[b->count++];
 
 	*entry = (struct spool_entry){.kind = SPOOL_STATUS, .id = b->message->id};
-	if (b->stored.recipients)
-		entry->status = b->stored.recipients[number - 1];
-	entry->status.number = number;
+	entry->status = queued_status(b->message, number);
 	if (b->report->is_warning)
 		entry->status.marks |= MARK_WARNED;
 	else
@@ -229,6 +227,7 @@ report_store(struct report *r, const struct envelope *e, const struct spool_cont
     bool *is_done_out)
 {
 	struct report_batch b = {.report = r, .message = queued_find(&r->queue->queued, r->id)};
+	struct spool_message stored;
 	int error = 0;
 
 	report_list(&b);
@@ -237,7 +236,7 @@ report_store(struct report *r, const struct envelope *e, const struct spool_cont
 	*is_done_out = r->count == 0;
 	if (r->count == 0)
 		return 0;
-	if (!spool_find(r->queue->spool, r->id, &b.stored))
+	if (!spool_find(r->queue->spool, r->id, &stored))
 		return ENOENT;
 	arena_init(&b.arena, STORE_ARENA_MAX);
 	report_fill(&b, e, content);

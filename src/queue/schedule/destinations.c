@@ -241,7 +241,6 @@ void
 sched_destinations_push(
     struct sched_destinations *all, struct sched_destination *destination, struct sched_delivery *p)
 {
-	p->destination = destination;
 	user_queue_add(all, destination, p);
 	destination->ready++;
 	all->ready++;
@@ -253,9 +252,11 @@ sched_destinations_push(
 static void
 destination_unready(struct sched_destinations *all, struct sched_delivery *p)
 {
-	if (sched_destinations_is_paused(p->destination))
+	struct sched_destination *destination = p->user_queue->destination;
+
+	if (sched_destinations_is_paused(destination))
 		count_paused(all, -1);
-	p->destination->ready--;
+	destination->ready--;
 	all->ready--;
 	user_queue_remove(all, p);
 }
@@ -263,10 +264,9 @@ destination_unready(struct sched_destinations *all, struct sched_delivery *p)
 void
 sched_destinations_pull(struct sched_destinations *all, struct sched_delivery *p)
 {
-	struct sched_destination *destination = p->destination;
+	struct sched_destination *destination = p->user_queue->destination;
 
 	destination_unready(all, p);
-	p->destination = NULL;
 	refresh_destination(all, destination);
 	free_destination_if_unused(all, destination);
 }
@@ -322,12 +322,12 @@ sched_destinations_take(struct sched_destinations *all)
 
 static void
 count_running(struct sched_destinations *all, const struct sched_destination *destination,
-    struct sched_delivery *p, int change)
+    struct sched_share *share, int change)
 {
-	sched_share_count(&all->shares, p->share, SCHED_SHARE_PROVEN, change);
+	sched_share_count(&all->shares, share, SCHED_SHARE_PROVEN, change);
 	if (destination->is_proven)
 		return;
-	sched_share_count(&all->shares, p->share, SCHED_SHARE_UNPROVEN, change);
+	sched_share_count(&all->shares, share, SCHED_SHARE_UNPROVEN, change);
 	all->running_unproven += (size_t)change;
 }
 
@@ -335,8 +335,7 @@ void
 sched_destinations_begin(
     struct sched_destinations *all, struct sched_destination *destination, struct sched_delivery *p)
 {
-	p->destination = destination;
-	p->share = sched_share_ref(&all->shares, p->user);
+	p->running_at = destination;
 	p->previous = NULL;
 	p->next = destination->first;
 	if (p->next)
@@ -344,25 +343,25 @@ sched_destinations_begin(
 	destination->first = p;
 	destination->running++;
 	all->running++;
-	count_running(all, destination, p, 1);
+	count_running(all, destination, sched_share_ref(&all->shares, p->user), 1);
 	refresh_destination(all, destination);
 }
 
 void
 sched_destinations_end(struct sched_destinations *all, struct sched_delivery *p)
 {
-	struct sched_destination *destination = p->destination;
+	struct sched_destination *destination = p->running_at;
+	struct sched_share *share = sched_share_find(&all->shares, p->user);
 
-	count_running(all, destination, p, -1);
-	sched_share_unref(&all->shares, p->share);
+	count_running(all, destination, share, -1);
+	sched_share_unref(&all->shares, share);
 	if (p->previous)
 		p->previous->next = p->next;
 	else
 		destination->first = p->next;
 	if (p->next)
 		p->next->previous = p->previous;
-	p->destination = NULL;
-	p->share = NULL;
+	p->running_at = NULL;
 	p->next = p->previous = NULL;
 	destination->running--;
 	all->running--;
@@ -385,7 +384,8 @@ set_destination_proven(
 		return;
 	destination->is_proven = is_proven;
 	for (struct sched_delivery *p = destination->first; p; p = p->next) {
-		sched_share_count(&all->shares, p->share, SCHED_SHARE_UNPROVEN, change);
+		sched_share_count(&all->shares, sched_share_find(&all->shares, p->user),
+		    SCHED_SHARE_UNPROVEN, change);
 		all->running_unproven += (size_t)change;
 	}
 	while ((user_queue = TAILQ_FIRST(&destination->parked)))
@@ -442,5 +442,5 @@ void
 sched_destinations_retry_now(struct sched_destinations *all, struct sched_delivery *p)
 {
 	user_queue_put_first(all, p);
-	sched_destinations_resume(all, p->destination);
+	sched_destinations_resume(all, p->user_queue->destination);
 }

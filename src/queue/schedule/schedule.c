@@ -11,6 +11,7 @@
 #include "queue/lifetime.h"
 #include "queue/schedule/destinations.h"
 #include "queue/schedule/next_hops.h"
+#include "queue/schedule/user_queues.h"
 
 enum timer_kind { TIMER_DELIVERY, TIMER_DESTINATION, TIMER_NEXT_HOP };
 enum {
@@ -80,8 +81,8 @@ pause_ms(const struct schedule *s, unsigned failures)
 static void
 join_destination(struct schedule *s, struct sched_delivery *p)
 {
-	p->state = DELIVERY_READY;
 	sched_destinations_push(&s->destinations, p->next_hop->destination, p);
+	p->state = DELIVERY_READY;
 }
 
 static void
@@ -116,7 +117,7 @@ schedule_add(struct schedule *s, struct sched_delivery *p, struct str next_hop, 
 {
 	p->timer.kind = TIMER_DELIVERY;
 	if (!p->since_ms)
-		p->since_ms = now_ms;
+		p->since_ms = (uint64_t)now_ms & (((uint64_t)1 << SCHED_TIME_BITS) - 1);
 	p->next_hop = sched_next_hops_get(&s->next_hops, next_hop);
 	p->next_hop->references++;
 	wait_until_due(s, p, now_ms);
@@ -207,7 +208,8 @@ schedule_retry_now(struct schedule *s, struct sched_delivery *p, int64_t now_ms)
 		s->waiting--;
 		wait_until_due(s, p, now_ms);
 	}
-	if (p->destination && sched_destinations_is_paused(p->destination))
+	if (p->state == DELIVERY_READY &&
+	    sched_destinations_is_paused(sched_delivery_destination(p)))
 		sched_destinations_retry_now(&s->destinations, p);
 }
 
@@ -288,7 +290,7 @@ void
 schedule_finished(struct schedule *s, struct sched_delivery *p, enum schedule_outcome outcome,
     const struct smtp_status *status, int64_t now_ms)
 {
-	struct sched_destination *destination = p->destination;
+	struct sched_destination *destination = sched_delivery_destination(p);
 
 	switch (outcome) {
 	case SCHEDULE_REACHED:
@@ -348,12 +350,14 @@ static void
 return_delivery(
     struct schedule *s, struct sched_delivery *p, enum schedule_act act, struct schedule_step *out)
 {
+	const struct sched_destination *destination = sched_delivery_destination(p);
+
 	fill_schedule_step(out, act, p, p->next_hop);
 	out->found_ms = p->next_hop->found_ms;
-	if (p->destination) {
-		out->destination = p->destination->name;
-		out->status = p->destination->status;
-		out->found_ms = p->destination->found_ms;
+	if (destination) {
+		out->destination = destination->name;
+		out->status = destination->status;
+		out->found_ms = destination->found_ms;
 	}
 	p->next_hop->references--;
 	sched_next_hops_list(&s->next_hops, p->next_hop);
@@ -364,7 +368,7 @@ return_delivery(
 static bool
 finding_counts(const struct sched_delivery *p, int64_t found_ms, int64_t now_ms)
 {
-	return lifetime_finding_counts(p->expires_ms, p->since_ms, found_ms, now_ms);
+	return lifetime_finding_counts(p->expires_ms, (int64_t)p->since_ms, found_ms, now_ms);
 }
 
 /* However old a delivery is, its destination is tried before it is given up.  True: give it up now.
@@ -381,8 +385,9 @@ delivery_timer_fired(struct schedule *s, struct sched_delivery *p, int64_t now_m
 		return false;
 	}
 	timers_set(&s->timers, &p->timer, now_ms + EXPIRY_GRACE_MS);
-	if (p->state == DELIVERY_READY && sched_destinations_is_paused(p->destination)) {
-		if (finding_counts(p, p->destination->found_ms, now_ms))
+	if (p->state == DELIVERY_READY &&
+	    sched_destinations_is_paused(sched_delivery_destination(p))) {
+		if (finding_counts(p, sched_delivery_destination(p)->found_ms, now_ms))
 			return true;
 		sched_destinations_retry_now(&s->destinations, p);
 	} else if (p->state == DELIVERY_ASKING && p->next_hop->state == SCHED_NEXT_HOP_DELAYED) {
@@ -456,7 +461,7 @@ schedule_next(struct schedule *s, int64_t now_ms, struct schedule_step *out)
 	timers_remove(&s->timers, &p->timer);
 	p->state = DELIVERY_RUNNING;
 	fill_schedule_step(out, SCHEDULE_DELIVER, p, p->next_hop);
-	out->destination = p->destination->name;
+	out->destination = sched_delivery_destination(p)->name;
 }
 
 int64_t

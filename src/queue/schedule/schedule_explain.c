@@ -5,6 +5,7 @@
 
 #include "queue/schedule/destinations.h"
 #include "queue/schedule/next_hops.h"
+#include "queue/schedule/user_queues.h"
 
 static int64_t
 earlier_ms(const struct timer *a, const struct timer *b)
@@ -17,7 +18,7 @@ schedule_explain(
     const struct schedule *s, const struct sched_delivery *p, struct schedule_info *out)
 {
 	const struct sched_next_hop *d = p->next_hop;
-	const struct sched_destination *destination = p->destination;
+	const struct sched_destination *destination = sched_delivery_destination(p);
 
 	(void)s;
 	*out = (struct schedule_info){0};

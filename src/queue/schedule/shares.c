@@ -47,6 +47,12 @@ sched_share_ref(struct sched_shares *all, const void *user)
 	return share;
 }
 
+struct sched_share *
+sched_share_find(const struct sched_shares *all, const void *user)
+{
+	return map_get(all->by_user, sched_share_key(&user));
+}
+
 void
 sched_share_unref(struct sched_shares *all, struct sched_share *share)
 {

@@ -42,6 +42,8 @@ void sched_shares_clear(struct sched_shares *all);
 
 /* Finds or creates it; the caller owns one reference. */
 struct sched_share *sched_share_ref(struct sched_shares *all, const void *user);
+/* The share of a user that holds a reference to it. */
+struct sched_share *sched_share_find(const struct sched_shares *all, const void *user);
 void sched_share_unref(struct sched_shares *all, struct sched_share *share);
 
 /* May this user begin another delivery of that kind, with so many free slots? */

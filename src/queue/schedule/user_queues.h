@@ -25,6 +25,15 @@ sched_destination_kind(const struct sched_destination *destination)
 	return destination->is_proven ? SCHED_SHARE_PROVEN : SCHED_SHARE_UNPROVEN;
 }
 
+/* The destination of a delivery that is READY or RUNNING, else NULL. */
+static inline struct sched_destination *
+sched_delivery_destination(const struct sched_delivery *p)
+{
+	if (p->state == DELIVERY_READY)
+		return p->user_queue->destination;
+	return p->state == DELIVERY_RUNNING ? p->running_at : NULL;
+}
+
 /* Adds it at the end of its user queue, which is created when there is none. */
 void user_queue_add(struct sched_destinations *all, struct sched_destination *destination,
     struct sched_delivery *p);

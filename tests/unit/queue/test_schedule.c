@@ -2,6 +2,7 @@
  * are refused. */
 #include "base/mem.h"
 #include "queue/schedule/sched_destination.h"
+#include "queue/schedule/user_queues.h"
 #include "schedule_sim.h"
 
 static const struct smtp_status no_such_domain = {
@@ -396,7 +397,7 @@ Test(schedule, another_next_hop)
 	sim_answer(s, "b", "sb", sim_start_ms);
 	cr_assert_eq(sim_drain(s, sim_start_ms, got, 4), 1);
 	cr_assert_eq(got[0], &p[1]);
-	cr_assert(str_eq(p[1].destination->name, STR("sb")));
+	cr_assert(str_eq(sched_delivery_destination(&p[1])->name, STR("sb")));
 	for (int i = 0; i < 4; i++)
 		schedule_remove(s, &p[i]);
 	schedule_free(&s);

@@ -278,8 +278,8 @@ begin_failing(void)
 	cr_assert_eq(failed, 30);
 	writer_turn();
 	for (uint32_t n = 1; n <= 40; n++)
-		if (index_find(&rig.spool->index, rig_id(n))->wait)
-			index_find(&rig.spool->index, rig_id(n))->wait->next_ms = 1;
+		if (stored_message_extra(index_find(&rig.spool->index, rig_id(n)))->wait)
+			index_find(&rig.spool->index, rig_id(n))->extra->wait->next_ms = 1;
 	rig.spool->index.oldest->retry_ms = 1;
 }
 
@@ -325,7 +325,8 @@ Test(compaction_copies, setting_aside_waits_for_one_read_at_a_time)
 	}
 	cr_assert_neq(answer, -1);
 	fails = false;
-	for (int n = 0; n < 200 && index_find(&rig.spool->index, rig_id(2))->wait; n++)
+	for (int n = 0;
+	    n < 200 && stored_message_extra(index_find(&rig.spool->index, rig_id(2)))->wait; n++)
 		writer_turn();
 	for (uint32_t n = 1; n <= 40; n++)
 		rig_read(n);

@@ -206,9 +206,10 @@ Test(upkeep, a_message_with_an_append_in_progress_is_copied_later)
 	is_log_blocked = true;
 	rig_append_soon(&e, 1, &answer);
 	is_read_blocked = false;
-	for (int n = 0; n < 1000 && index_find(&rig.spool->index, rig_id(1))->copy; n++)
+	for (int n = 0;
+	    n < 1000 && stored_message_extra(index_find(&rig.spool->index, rig_id(1)))->copy; n++)
 		rig_turn();
-	cr_assert_null(index_find(&rig.spool->index, rig_id(1))->copy);
+	cr_assert_null(stored_message_extra(index_find(&rig.spool->index, rig_id(1)))->copy);
 	cr_assert_eq(answer, -1);
 	is_log_blocked = false;
 	rig_until(&answer);
