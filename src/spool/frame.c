@@ -385,14 +385,27 @@ frame_header_write(const struct frame_header *f, char *at)
 	memcpy(at, bytes, sizeof bytes);
 }
 
+/* Most places that are looked at hold no frame. */
+static inline bool
+frame_has_magic(struct str bytes)
+{
+	uint32_t magic;
+
+	if (bytes.n < FRAME_HEADER_BYTES)
+		return false;
+	memcpy(&magic, bytes.p, sizeof magic);
+	return le32toh(magic) == FRAME_MAGIC;
+}
+
 bool
 frame_header_read(struct str bytes, uint64_t tag, struct frame_header *out)
 {
 	struct str s = str_upto(bytes, FRAME_HEADER_BYTES);
 	uint32_t crc;
 
-	if (s.n < FRAME_HEADER_BYTES || take_frame_number(&s, 4) != FRAME_MAGIC)
+	if (!frame_has_magic(bytes))
 		return false;
+	s = str_from(s, sizeof crc);
 	crc = (uint32_t)take_frame_number(&s, 4);
 	if (crc != crc32c(0, s.p, s.n) || take_frame_number(&s, 8) != tag)
 		return false;
@@ -414,8 +427,9 @@ frame_header_tag(struct str bytes, uint64_t *tag_out)
 {
 	struct str s = str_upto(bytes, FRAME_HEADER_BYTES);
 
-	if (s.n < FRAME_HEADER_BYTES || take_frame_number(&s, 4) != FRAME_MAGIC)
+	if (!frame_has_magic(bytes))
 		return false;
+	s = str_from(s, sizeof(uint32_t));
 	if ((uint32_t)take_frame_number(&s, 4) != crc32c(0, s.p, s.n))
 		return false;
 	*tag_out = take_frame_number(&s, 8);

@@ -473,12 +473,13 @@ spool_recover(struct spool *s, const struct spool_recovery *r)
 	struct recovery_report report = {0};
 	int result, error;
 
+	kept_envelopes_init(&l.replay.envelopes, s->options.envelope_bytes);
 	buf_init(&l.stale, RECOVERY_STALE_BYTES_MAX);
 	buf_init(&l.set_aside_names, RECOVERY_STALE_BYTES_MAX);
 	buf_init(&l.bodies.to_restore, RECOVERY_STALE_BYTES_MAX);
 	result = recovery_read_all(&l);
 	if (result == 0 && r)
-		result = recovery_report_all(s, r, &report);
+		result = recovery_report_all(s, r, &l.replay.envelopes, &report);
 	if (result == 0) {
 		recovery_tidy(&l);
 		recovery_report_set_aside(s, &report);

@@ -1,6 +1,6 @@
 /*
- * recovery_report: reads each message of the index from the disk once more, because the replay
- * keeps no envelopes in memory.
+ * recovery_report: the envelope of a message is the one that the replay has kept, or is read from
+ * the disk once more.
  */
 #include "spool/recovery_report.h"
 
@@ -36,21 +36,30 @@ recovery_report_add_unknown(struct recovery_report *t, struct msgid id)
 }
 
 static int
+recovery_report_read(struct spool *s, struct stored_message *i, struct str *envelope_out)
+{
+	struct frame_entry record;
+	int error = stored_message_read(i, s->io, &s->buffer, &record);
+
+	if (error)
+		return recovery_report_refuse(i, error);
+	*envelope_out = record.entry.message.envelope;
+	return 0;
+}
+
+static int
 recovery_report_one(struct spool *s, const struct spool_recovery *r, struct stored_message *i,
-    struct recovery_report *out)
+    struct kept_envelopes *envelopes, struct recovery_report *out)
 {
 	struct spool_message m;
-	struct frame_entry record;
-	int error;
 
 	metrics_work_id("recover: schedule", i->id);
 	metrics_progress();
-	error = stored_message_read(i, s->io, &s->buffer, &record);
-	if (error)
-		return recovery_report_refuse(i, error);
 	stored_message_describe(i, &m);
+	if (!kept_envelopes_find(envelopes, &s->index, i, &m.envelope) &&
+	    recovery_report_read(s, i, &m.envelope) != 0)
+		return -1;
 	m.recipients = spool_statuses_kept(&s->index.statuses, i->id);
-	m.envelope = record.entry.message.envelope;
 	if (!r->message(&m, r->arg))
 		recovery_report_add_unknown(out, i->id);
 	else if (s->options.statuses)
@@ -59,11 +68,12 @@ recovery_report_one(struct spool *s, const struct spool_recovery *r, struct stor
 }
 
 int
-recovery_report_all(struct spool *s, const struct spool_recovery *r, struct recovery_report *out)
+recovery_report_all(struct spool *s, const struct spool_recovery *r,
+    struct kept_envelopes *envelopes, struct recovery_report *out)
 {
 	for (struct segment *g = s->index.oldest; g; g = g->next)
 		for (struct stored_message *i = g->messages; i; i = stored_message_next(i))
-			if (recovery_report_one(s, r, i, out) != 0)
+			if (recovery_report_one(s, r, i, envelopes, out) != 0)
 				return -1;
 	for (struct spool_note *n = s->index.notes; n; n = n->next)
 		r->note(n->name, n->value, r->arg);

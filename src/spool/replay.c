@@ -221,6 +221,8 @@ replay_apply_frame(
 		if (record.type == FRAME_STATUS)
 			lost_messages_pass_status(r, &record.entry);
 		index_apply(x, &record, &position);
+		if (record.type == FRAME_MESSAGE && r->spool->recovery)
+			kept_envelopes_add(&r->envelopes, &record.entry, &position);
 	}
 	if (bad && replay_check_frame(m, at, f, &record, true) != 0)
 		return -1;
@@ -321,6 +323,18 @@ replay_read_image(
 	return 0;
 }
 
+/* One buffer for all segments: its memory is touched for the first time only once. */
+static char *
+replay_ensure_buffer(struct replay *r, size_t bytes)
+{
+	if (bytes > r->buffer_bytes) {
+		mem_free(r->buffer);
+		r->buffer = mem_new(bytes);
+		r->buffer_bytes = bytes;
+	}
+	return r->buffer;
+}
+
 static int
 replay_load_image(
     struct replay *r, struct segment *g, const struct replay_end *end, struct replay_image *out)
@@ -342,7 +356,7 @@ replay_load_image(
 	if (out->is_sealed && (off_t)end->seal.end < bytes)
 		bytes = end->seal.end;
 	v.iov_len = (size_t)bytes;
-	v.iov_base = mem_new(v.iov_len);
+	v.iov_base = replay_ensure_buffer(r, v.iov_len);
 	if (replay_read_image(r, g, v, out) != 0)
 		return -1;
 	out->has_damaged_seal = end->state == SEAL_DAMAGED;
@@ -356,7 +370,6 @@ replay_image_clear(struct replay_image *m)
 {
 	int error = errno;
 
-	mem_free((char *)(uintptr_t)m->bytes.p);
 	segment_holes_clear(&m->holes);
 	errno = error;
 }
@@ -470,6 +483,9 @@ void
 replay_clear(struct replay *r)
 {
 	lost_messages_clear(r);
+	kept_envelopes_clear(&r->envelopes);
+	mem_free(r->buffer);
+	r->buffer = NULL;
 	mem_free(r->ends);
 	r->ends = NULL;
 }

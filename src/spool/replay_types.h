@@ -7,6 +7,7 @@
 #define SPOOL_REPLAY_TYPES_H
 
 #include "spool/damage_copies.h"
+#include "spool/kept_envelopes.h"
 #include "spool/seals.h"
 #include "spool/spool_internal.h"
 
@@ -46,6 +47,9 @@ struct replay {
 	/* missing or truncated segments that the mark has no room for */
 	unsigned unlisted;
 	struct lost_messages *lost_messages; /* what is known of lost messages; or NULL */
+	struct kept_envelopes envelopes; /* of the messages that were read */
+	char *buffer;                    /* for the content of a segment */
+	size_t buffer_bytes;
 };
 
 #endif

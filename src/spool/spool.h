@@ -27,6 +27,7 @@ struct spool_options {
 	uint32_t segment_bytes;          /* 0: the default, smaller on a small disk */
 	uint32_t minimum_free_percent;   /* of the disk; below it no messages are accepted */
 	uint32_t message_wait_ms;        /* 0: SPOOL_MESSAGE_WAIT_MS */
+	uint32_t envelope_bytes;         /* that a start keeps; 0: KEPT_ENVELOPES_BYTES_MAX */
 	uint32_t stall_ms;               /* 0: STALL_LOGGED_MS (base/stall.h) */
 	bool threadless;                 /* no threads: spool_step() does the writer's work */
 	bool accept_damage;              /* what cannot be read is set aside, not refused */

@@ -13,7 +13,8 @@
 #include "spool/spool_internal.h"
 
 const struct spool_options kept_options = {
-    .segment_bytes = 4 * SPOOL_SEGMENT_MIN, .threadless = true};
+    .segment_bytes = 4 * SPOOL_SEGMENT_MIN, .threadless = true,
+    .envelope_bytes = 200}; /* the other messages are read again */
 
 /* ---- the content of the disk ---- */
 
