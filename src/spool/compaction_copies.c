@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "spool/compaction_entries.h"
 #include "spool/spool_fault.h"
 #include "spool/spool_internal.h"
 
@@ -193,79 +194,21 @@ compaction_append(
 	return spool_append_copy(s, &b, body_bytes);
 }
 
-static bool
-compaction_has_hold(const struct stored_message *i)
-{
-	return i->is_held || stored_message_extra(i)->held_why.n;
-}
-
-static struct spool_entry
-compaction_hold_entry(const struct stored_message *i)
-{
-	struct spool_entry e = {.kind = SPOOL_HOLD, .id = i->id};
-
-	e.hold.is_held = i->is_held;
-	e.hold.why = stored_message_extra(i)->held_why;
-	return e;
-}
-
-static struct spool_entry
-compaction_status_entry(const struct stored_message *i, const struct spool_recipient *status)
-{
-	return (struct spool_entry){.kind = SPOOL_STATUS, .id = i->id, .status = *status};
-}
-
-/* The size of the copy's frame with the present statuses. */
-static size_t
-compaction_message_bytes(struct spool *s, const struct stored_message *i)
-{
-	const struct spool_recipient *statuses = spool_statuses_gather(&s->index.statuses, i);
-	size_t bytes = i->frame_bytes;
-	struct spool_entry e;
-
-	if (compaction_has_hold(i)) {
-		e = compaction_hold_entry(i);
-		bytes += frame_entry_bytes(&e);
-	}
-	for (uint32_t n = 0; n < i->recipient_count; n++)
-		if (!spool_statuses_is_initial(&statuses[n])) {
-			e = compaction_status_entry(i, &statuses[n]);
-			bytes += frame_entry_bytes(&e);
-		}
-	return bytes + FRAME_ALIGN;
-}
-
-/* The message, its hold, and each status that differs from the initial state; returns how many. */
-static size_t
-make_copy_entries(struct spool *s, const struct stored_message *i, const struct frame_entry *r,
-    struct spool_entry *entries)
-{
-	const struct spool_recipient *statuses = spool_statuses_gather(&s->index.statuses, i);
-	size_t count = 0;
-
-	entries[count] = r->entry;
-	entries[count++].message.fd = -1;
-	if (compaction_has_hold(i))
-		entries[count++] = compaction_hold_entry(i);
-	for (uint32_t n = 0; n < i->recipient_count; n++)
-		if (!spool_statuses_is_initial(&statuses[n]))
-			entries[count++] = compaction_status_entry(i, &statuses[n]);
-	return count;
-}
-
-/* False: there is no room; the message comes again in the next pass. */
+/* False: there is no room, or its statuses are not known; the message comes again in the next pass.
+ */
 static bool
 copy_stored_message(struct spool *s, struct stored_message *i, const struct frame_entry *r)
 {
 	struct spool_entry *entries;
+	size_t count;
 	bool is_taken;
 
 	if (!compaction_copies_are_allowed(s) ||
 	    s->copies.waiting_bytes >= COMPACTION_COPIES_BYTES_MAX)
 		return false;
 	entries = mem_new((i->recipient_count + 2) * sizeof *entries);
-	is_taken = compaction_append(
-	    s, entries, make_copy_entries(s, i, r, entries), r->body_bytes) == 0;
+	count = compaction_message_entries(s, i, r, entries);
+	is_taken = count > 0 && compaction_append(s, entries, count, r->body_bytes) == 0;
 	mem_free(entries);
 	return is_taken;
 }
@@ -380,7 +323,7 @@ compaction_copy_done(void *owner, void *arg)
 }
 
 static void
-read_message_to_copy(struct spool *s, struct stored_message *i)
+read_message_to_copy(struct spool *s, struct stored_message *i, size_t bytes)
 {
 	static const struct task_kind kind = {compaction_copy_read, compaction_copy_done,
 	    compaction_copy_drop, "read for compaction"};
@@ -389,7 +332,7 @@ read_message_to_copy(struct spool *s, struct stored_message *i)
 
 	copy->id = copy->task.id = i->id;
 	copy->segment = i->segment;
-	copy->bytes = compaction_message_bytes(s, i);
+	copy->bytes = bytes;
 	copy->is_retry = wait != NULL;
 	copy->checks_head = wait && clock_mono_ms() - wait->since_ms >= LOST_RECORD_AFTER_MS;
 	buf_init(&copy->buffer, FRAME_PAYLOAD_MAX + FRAME_HEADER_BYTES);
@@ -404,13 +347,12 @@ read_message_to_copy(struct spool *s, struct stored_message *i)
 }
 
 static bool
-compaction_copies_have_room(
-    struct spool *s, const struct segment *g, const struct stored_message *i)
+compaction_copies_have_room(const struct spool *s, const struct segment *g, size_t bytes)
 {
 	unsigned at_most = s->lost_task_count || g->retry_ms ? 1 : COMPACTION_COPIES_AHEAD_MAX;
 
 	return s->copies.ahead < at_most &&
-	       compaction_copies_fit(&s->copies, compaction_message_bytes(s, i));
+	       compaction_copies_fit(&s->copies, bytes);
 }
 
 /* A read that fails may take long: one of them at a time, and none while too many messages are
@@ -427,12 +369,31 @@ enum compaction_copies_check {
 	COMPACTION_COPIES_FULL
 };
 
+/* A copy without the statuses would bring back what was delivered.  So the message stays in its
+ * segment, and neither that one nor a newer one is freed; the owner is asked again from time to
+ * time, and takes the message at the next start. */
+static void
+compaction_pass_unowned(struct stored_message *i, int64_t now_ms)
+{
+	char id[ID_NUMBER_TEXT_BYTES], name[SEGMENT_NAME_BYTES];
+
+	compaction_set_retry(i->segment, now_ms + COMPACTION_COPIES_RETRY_MAX_MS);
+	if (i->is_unowned)
+		return;
+	i->is_unowned = true;
+	log_error("spool: message %s is stored, but the queue does not know it, which is a defect "
+		  "of Sallyport: it is kept (%s), that segment cannot be freed, and the next "
+		  "start delivers the message",
+	    msgid_text(i->id, 0, id), segment_name(i->segment->slot, name));
+}
+
 /* PASSED: it is being read, or its retry time has not come; LEFT: it is for the next pass; FULL:
  * too many copies are in progress. */
 static enum compaction_copies_check
 check_message_to_copy(struct spool *s, struct segment *g, struct stored_message *i, int64_t now_ms)
 {
 	const struct stored_message_wait *wait = stored_message_extra(i)->wait;
+	size_t bytes;
 
 	if (!can_copy_message(i))
 		return COMPACTION_COPIES_LEFT;
@@ -442,9 +403,15 @@ check_message_to_copy(struct spool *s, struct segment *g, struct stored_message 
 	}
 	if (wait && !may_retry_copy(s))
 		return COMPACTION_COPIES_LEFT;
-	if (!compaction_copies_have_room(s, g, i))
+	bytes = compaction_message_bytes(s, i);
+	if (bytes == 0) {
+		compaction_pass_unowned(i, now_ms);
+		return COMPACTION_COPIES_PASSED;
+	}
+	i->is_unowned = false;
+	if (!compaction_copies_have_room(s, g, bytes))
 		return COMPACTION_COPIES_FULL;
-	read_message_to_copy(s, i);
+	read_message_to_copy(s, i, bytes);
 	return COMPACTION_COPIES_PASSED;
 }
 

@@ -411,11 +411,13 @@ lost_record_append_entries(
 {
 	const struct spool_recipient *statuses = spool_statuses_gather(&s->index.statuses, i);
 	size_t count = 2 + i->recipient_count;
-	struct spool_entry *entries = mem_new(count * sizeof *entries);
-	struct spool_batch b = {
-	    .entries = entries, .urgency = SPOOL_NOW, .fn = l->fn, .arg = l->arg};
+	struct spool_entry *entries;
+	struct spool_batch b = {.urgency = SPOOL_NOW, .fn = l->fn, .arg = l->arg};
 	int result;
 
+	if (!statuses)
+		return -1;
+	b.entries = entries = mem_new(count * sizeof *entries);
 	entries[0] = (struct spool_entry){.kind = SPOOL_MESSAGE, .id = i->id};
 	entries[0].message.recipient_count = i->recipient_count;
 	entries[0].message.envelope = l->envelope;

@@ -133,7 +133,7 @@ spool_statuses_gather(struct spool_statuses *t, const struct stored_message *i)
 	if (!t->owner || !t->is_handed_over)
 		return t->gathered;
 	if (!t->owner(i->id, t->gathered, i->recipient_count, t->arg))
-		die("spool: the owner of the statuses does not know a message of the log");
+		return NULL;
 	for (uint32_t n = 0; n < i->recipient_count; n++)
 		t->gathered[n].is_settled |= stored_message_has_settled(i, n + 1);
 	return t->gathered;

@@ -37,7 +37,8 @@ void spool_statuses_forget(struct spool_statuses *t, struct msgid id);
  * kept here now: those which it did not take. */
 void spool_statuses_hand_over(struct spool_statuses *t);
 /* The present status of each recipient, from the one who keeps them.  Valid until the next call,
- * with its strings. */
+ * with its strings.  NULL: the owner does not know the message, so that it cannot be written again
+ * now; the next start gives it to the owner again. */
 const struct spool_recipient *spool_statuses_gather(
     struct spool_statuses *t, const struct stored_message *i);
 /* Is the status the initial one, so that it need not be written? */

@@ -42,7 +42,7 @@ struct spool_recipient {
  * out[0] to out[count - 1], which have their number and the initial state, the status; strings stay
  * the owner's and are valid until its message changes.  It knows each message that it took and that
  * is not removed.  What it says may be newer than what is stored, never older.  false: it does not
- * know the message.
+ * know the message, which then stays where it is.
  */
 typedef bool spool_statuses_fn(
     struct msgid id, struct spool_recipient *out, uint32_t count, void *arg);

@@ -72,6 +72,8 @@ struct stored_message {
 	uint64_t in_file : 1;
 	uint64_t is_lost : 1;            /* its record has no content (spool/lost_record.h) */
 	uint64_t has_set_aside : 1;      /* files were set aside of it, as if it were lost */
+	/* the log says that the owner of the statuses does not know it */
+	uint64_t is_unowned : 1;
 };
 
 /* Returns a new message, not durable yet; stored_message_free frees it. */

@@ -1,12 +1,16 @@
 /* Who keeps the statuses of recipients: the owner, once it has the messages, or else the spool. */
 #include <criterion/criterion.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "rig.h"
 #include "spool/spool_internal.h"
 
 static const struct spool_options with_owner_options = {.segment_bytes = SPOOL_SEGMENT_MIN};
 
 static unsigned questions;
+static bool is_forgetful; /* the owner does not know message 1 */
 
 static void
 watch_nothing(struct fsio_ops *ops)
@@ -22,6 +26,8 @@ owner_says(struct msgid id, struct spool_recipient *out, uint32_t count, void *a
 	if (!msgid_eq(id, rig_id(1)))
 		return true;
 	questions++;
+	if (is_forgetful)
+		return false;
 	cr_assert_eq(count, 3);
 	for (uint32_t n = 0; n < count; n++) {
 		cr_assert_eq(out[n].number, n + 1);
@@ -93,6 +99,73 @@ Test(spool_statuses, the_owner_is_asked_for_a_copy)
 	cr_assert_eq(m.recipients[1].marks, 5);
 	cr_assert(str_eq(m.recipients[1].detail, STR("the newest reply")));
 	cr_assert(spool_statuses_is_initial(&m.recipients[2]));
+	rig_end();
+}
+
+static unsigned
+count_lines(int log, const char *words)
+{
+	static char text[1 << 20];
+	ssize_t n = pread(log, text, sizeof text - 1, 0);
+	unsigned count = 0;
+
+	text[n > 0 ? n : 0] = 0;
+	for (const char *at = text; (at = strstr(at, words)); at++)
+		count++;
+	return count;
+}
+
+/* It stays in its segment, as it is stored, and one line says so; the rest goes on.  When the owner
+ * knows it again, it is copied. */
+Test(spool_statuses, a_message_that_the_owner_does_not_know_is_kept)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct segment *first;
+	struct spool_message m;
+
+	log_open(dup(log), LOG_TO_FILE);
+	is_forgetful = true;
+	begin(true);
+	store_with_statuses();
+	rig_store(2);
+	first = index_find(&rig.spool->index, rig_id(1))->segment;
+	for (uint32_t n = 1; n < 10; n++) {
+		rig_churn(n * 1000, 50);
+		first->retry_ms = first->retry_ms ? 1 : 0; /* the time to ask again has come */
+	}
+	cr_assert_gt(questions, 2);
+	cr_assert_eq(index_find(&rig.spool->index, rig_id(1))->segment, first);
+	cr_assert_neq(index_find(&rig.spool->index, rig_id(2))->segment, first, "it is copied");
+	cr_assert_eq(count_lines(log, "but the queue does not know it"), 1);
+	is_forgetful = false;
+	first->retry_ms = 1;
+	compact();
+	is_forgetful = true;
+	rig.options.statuses = NULL;
+	rig_open_again();
+	cr_assert(spool_find(rig.spool, rig_id(1), &m));
+	cr_assert(m.recipients[0].is_settled);
+	cr_assert_eq(m.recipients[1].attempts, 7);
+	rig_end();
+	log_open(2, LOG_TO_STDERR);
+	close(log);
+}
+
+/* Nor is it lost when the process ends before. */
+Test(spool_statuses, a_message_that_the_owner_does_not_know_is_there_at_the_next_start)
+{
+	struct spool_message m;
+
+	is_forgetful = true;
+	begin(true);
+	store_with_statuses();
+	rig_churn(1000, 200);
+	cr_assert_gt(questions, 0);
+	rig.options.statuses = NULL;
+	rig_open_again();
+	cr_assert(spool_find(rig.spool, rig_id(1), &m));
+	cr_assert(m.recipients[0].is_settled);
+	cr_assert_eq(m.recipients[1].attempts, 1, "as it was stored");
 	rig_end();
 }
 
