@@ -36,6 +36,8 @@ struct rig_disk {
 	atomic_uint unwritten_blocked; /* writes that were blocked so */
 	char unwritable[64]; /* EIO for writes into the log with these words */
 	atomic_int failing_writes;  /* so often */
+	char watched[64];           /* writes into the log with these words are counted */
+	atomic_uint watched_writes;
 	atomic_bool opens_nothing;  /* calls that open a nameless file are blocked */
 	atomic_uint opens;          /* of nameless files */
 	atomic_bool is_read_only;   /* EROFS for what is written */

@@ -91,6 +91,7 @@ rig_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
 {
 	if (rig_refuses())
 		return -1;
+	rig_disk->watched_writes += rig_writes(fd, v, count, rig_disk->watched);
 	if (rig_writes(fd, v, count, rig_disk->unwritten)) {
 		rig_disk->unwritten_blocked++;
 		while (rig_disk->unwritten[0])
