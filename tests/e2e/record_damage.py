@@ -17,13 +17,13 @@ disks.own_mounts()
 HOME = g.workplace("record_damage")
 SEGMENTS_FEW, ROUND, ROUNDS_MAX = 9, 20, 20
 tap = g.Tap()
-port, away = g.free_port(), g.free_port()
+port, away, far = g.free_port(), g.free_port(), g.free_port()  # each a destination of its own
 SPOOL = f"{HOME}/gateway/spool"
 gate = g.Gateway(f"{HOME}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; };',
                  queue=f'queue: {{ directory = "{SPOOL}"; retry = [ "1h" ]; }};',
                  routes='routes: ( ' + "".join(
-                     f'{{ to_domain = "{name}.example.net"; via = "smtp"; host = "127.0.0.1"; port = {away}; tls = "none"; }},\n'
-                     for name in ("away", "far")) +
+                     f'{{ to_domain = "{name}.example.net"; via = "smtp"; host = "127.0.0.1"; port = {at}; tls = "none"; }},\n'
+                     for name, at in (("away", away), ("far", far))) +
                         f'{{ via = "smtp"; host = "127.0.0.1"; port = {port}; tls = "none"; }} );')
 disks.mount(SPOOL, 64)
 gate.start()
