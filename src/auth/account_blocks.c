@@ -1,5 +1,8 @@
 /*
- * account_blocks: see the header.
+ * account_blocks: reads the blocks and the counts of the broker and changes none of them. Blocks of
+ * networks are found only in the list of failures; the limit of the login is asked for by its own
+ * count. A block of a network concerns the login when its last successful login came from there, or
+ * when it was the last one refused there. The number of texts is bounded.
  */
 #include "auth/account_blocks.h"
 

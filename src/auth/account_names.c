@@ -1,5 +1,8 @@
 /*
- * account_names: see the header.
+ * account_names: knows the grammar of names and the configured domains; what is stored it learns
+ * only from the function that the caller gives. A name without a domain is looked up as written
+ * first, and completed only when no such account exists. When the second look-up breaks, the
+ * identity is again what the client gave.
  */
 #include "auth/account_names.h"
 

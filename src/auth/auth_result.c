@@ -1,5 +1,8 @@
 /*
- * auth_result: see the header.
+ * auth_result: each end writes its log line before it answers, and then ends the session; only the
+ * answer to a wrong password is delayed, its log line is not. A test by an operator takes the same
+ * way, but is not delayed, not counted as a failure and not noted as a login. Nothing here knows
+ * how a mechanism works or what a back end stores.
  */
 #include "auth/auth_result.h"
 

@@ -1,5 +1,8 @@
 /*
- * failure_list: see the header.
+ * failure_list: the whole list is in its owner's struct: nothing is allocated, and a look-up
+ * compares all entries. A new entry counts as empty until its caller sets since_ms. Which entry was
+ * used last is known by a counter and not by a clock, so that unused entries, which have 0, are
+ * replaced first.
  */
 #include "auth/failure_list.h"
 

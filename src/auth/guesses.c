@@ -1,5 +1,8 @@
 /*
- * guesses: see the header.
+ * guesses: the counts, the list for the operator, the blocks and the usual networks belong to the
+ * broker; nothing is stored here. An operator's block comes before everything else, and also holds
+ * for exempt networks. Where a login is usual, only its failures there refuse it: guesses from
+ * elsewhere do not. A test by an operator is neither counted nor refused.
  */
 #include "auth/guesses.h"
 

@@ -1,5 +1,7 @@
 /*
- * last_login: see the header.
+ * last_login: owns one map entry for each login, which a later success changes in place. The time
+ * of its creation is kept too, because a login without an entry may have succeeded before that. It
+ * does not know whether an account exists.
  */
 #include "auth/last_login.h"
 

@@ -1,5 +1,8 @@
 /*
- * scram_secret: see the header.
+ * scram_secret: the salted password is wiped before the function that computes it returns, and keys
+ * are compared in constant time. What is shown for a name without an account depends only on the
+ * installation's key, the name and the count, so it is the same each time. The words for the
+ * purposes must not change, or clients would see other salts.
  */
 #include "auth/scram_secret.h"
 

@@ -1,5 +1,8 @@
 /*
- * store_file: see the header.
+ * store_file: each call looks at the file system again; the only state is what the caller's struct
+ * noted last. A file is the same by device and inode, and unchanged by size and time: no byte of it
+ * is read. The directory is a link of /proc to a descriptor, so its target shows that the directory
+ * was moved; while the link cannot be read, the last result stays.
  */
 #include "auth/store_file.h"
 

@@ -1,5 +1,8 @@
 /*
- * stored_secret: see the header.
+ * stored_secret: sets the secret and the reason of the session, and answers nothing. For a name
+ * without an account only the reason differs, which clients do not see. A check with a newer
+ * look-up succeeds only when the secret is still the same and the account not suspended: otherwise
+ * the account counts as missing.
  */
 #include "auth/stored_secret.h"
 
