@@ -1,5 +1,7 @@
 /*
- * block_sums: see the header.
+ * block_sums: the place of a sum follows from the place of its block, so blocks may be checked in
+ * any order. A block that begins elsewhere, is too long, or has no sum does not match. It has no
+ * state and reads no file.
  */
 #include "base/block_sums.h"
 

@@ -1,5 +1,7 @@
 /*
- * clock: see the header.  Only tests change the state of this file.
+ * clock: the only state is the time and the divisor of timeouts that tests set; both are atomic,
+ * because threads read the time too. clock_mono_us does not stop with the clock. Texts have the
+ * local time zone, and names that do not follow the locale.
  */
 #include "base/clock.h"
 

@@ -1,5 +1,7 @@
 /*
- * crlf_check: see the header.
+ * crlf_check: from one block to the next only the faults and a CR at the end are remembered. Faults
+ * are collected and never taken back; what follows from them the caller decides. A CR as the last
+ * octet of the text is seen only by crlf_check_end, so the result before that is not complete.
  */
 #include "base/crlf_check.h"
 

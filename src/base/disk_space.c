@@ -1,5 +1,7 @@
 /*
- * disk_space: see the header.
+ * disk_space: all numbers are passed in: no file system is asked. Sizes are divided by 100 before
+ * they are multiplied, so that no product is too large. Texts round free space down and needed
+ * space up, so that no refusal seems to be wrong by a MiB.
  */
 #include "base/disk_space.h"
 

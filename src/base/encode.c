@@ -1,5 +1,7 @@
 /*
- * encode: see the header.  A failed decode restores the length of the output.
+ * encode: a failed decode restores the length of the output. An encoder goes on when the output is
+ * full, and asks the buffer at the end. A word of a shell command stays without quotes only when
+ * all its characters are in a list of harmless ones: what is not known is quoted.
  */
 #include "base/encode.h"
 

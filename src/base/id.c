@@ -1,5 +1,7 @@
 /*
- * id: see the header for the layout.
+ * id: a source keeps one number, milliseconds and counter, that only grows: when the clock is set
+ * back, or the counter of a millisecond is used up, the ids run ahead of the clock. A source has no
+ * lock. Text is written in upper case and read in both.
  */
 #include "base/id.h"
 

@@ -1,5 +1,7 @@
 /*
- * path_access: see the header.
+ * path_access: a hint is made from the path and the error alone, and only when the process runs in
+ * a unit. The lists of hidden directories follow ProtectHome= and PrivateTmp= of the shipped unit.
+ * For mounts only what /proc tells about this process is read. errno is unchanged after each call.
  */
 #include "base/path_access.h"
 

@@ -1,5 +1,7 @@
 /*
- * regular_file: see the header.
+ * regular_file: the kind is checked on the open descriptor and never before by path, so nothing can
+ * be exchanged in between. /dev/null is the only device that counts as a file. What is no file has
+ * the error EMEDIUMTYPE, for which only regular_file_error has the right words.
  */
 #include "base/regular_file.h"
 

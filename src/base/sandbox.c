@@ -1,6 +1,8 @@
 /*
- * sandbox: see the header.  Landlock is called by system call numbers, because the headers of
- * Debian 12 are older than its kernels, and the rights are masked to those of the running kernel.
+ * sandbox: Landlock comes before seccomp, which then forbids its system calls. Landlock is called
+ * by system call numbers, because the headers of Debian 12 are older than its kernels, and the
+ * rights are masked to those of the running kernel. All lists say what is allowed; nothing is
+ * allowed again later.
  */
 #include "base/sandbox.h"
 

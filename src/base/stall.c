@@ -1,5 +1,8 @@
 /*
- * stall: see the header.
+ * stall: the thread notes its piece and the loop reads a copy of it, both under a lock that is
+ * never held during work. Pieces are numbered, so that the loop sees the end of a piece that it
+ * logged even when the next one runs already. What was logged is known to the loop alone. Nothing
+ * is ended or retried here.
  */
 #include "base/stall.h"
 

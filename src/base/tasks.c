@@ -1,5 +1,8 @@
 /*
- * tasks: see the header.
+ * tasks: one lock protects two lists: tasks that wait and tasks that are done. A task that runs is
+ * in neither, the lock is free meanwhile, and it cannot be cancelled. The event descriptor is
+ * written for the first done task only, so the loop must take all of them. Tasks are freed by the
+ * callbacks of their owner and never here.
  */
 #include "base/tasks.h"
 
