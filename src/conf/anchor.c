@@ -1,6 +1,8 @@
 /*
- * anchor: see the header.  Nothing can be validated without a usable anchor, so a bad one is an
- * error when the configuration is read, before any process depends on it.
+ * anchor: nothing can be validated without a usable anchor, so a bad one is an error when the
+ * configuration is read, before any process depends on it. Only the form of records is checked, and
+ * forms that libunbound does not read are refused; whether a key is the right one is not known
+ * here.
  */
 #include "conf/anchor.h"
 

@@ -1,5 +1,8 @@
 /*
- * descriptors: see the header.
+ * descriptors: the needs are upper bounds: a base for each role, and a number for each delivery or
+ * session. A role that keeps one more file open for each of them must change its number here. Relay
+ * and submission take the number of files that may wait to be closed from here, so that the sum
+ * stays right.
  */
 #include "conf/descriptors.h"
 

@@ -1,5 +1,7 @@
 /*
- * explain: see the header.
+ * explain: all words come from the table of keys: nothing here knows a single key. The command and
+ * the manual page take type and default from the same functions, so they cannot differ. Whether
+ * file and daemon differ is decided by the written values, in which secrets are hidden.
  */
 #include "conf/explain.h"
 

@@ -1,5 +1,8 @@
 /*
- * list_index: see the header.
+ * list_index: open addressing with linear steps; at least half of the slots are unused, so each
+ * search ends. The hash has no secret key, because clients choose no stored key. Nothing is
+ * removed, and nothing changes after list_index_end. A key that is too long for its room is not
+ * found.
  */
 #include "conf/list_index.h"
 

@@ -1,5 +1,7 @@
 /*
- * login_name: see the header.
+ * login_name: has no state, and knows the configuration but no account. A name is completed in the
+ * caller's room; one that has a domain already, or does not fit, is returned unchanged. The domain
+ * is what follows the last "@".
  */
 #include "conf/login_name.h"
 

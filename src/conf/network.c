@@ -1,5 +1,7 @@
 /*
- * network: see the header.
+ * network: an address gets one form when it is read, and octets behind it are 0; a text with bits
+ * set behind the prefix is refused. So two texts of one network give the same struct. IPv4 and IPv6
+ * never contain each other. It has no state, and looks no name up.
  */
 #include "conf/network.h"
 

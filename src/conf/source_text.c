@@ -1,5 +1,7 @@
 /*
- * source_text: see the header.
+ * source_text: the text only grows, and its parts are noted in the order of their lines: the last
+ * part that begins at or before a line is its origin. The text may contain passwords and is wiped
+ * at its end. The zero byte behind it is for libconfig and is not counted. No file is opened here.
  */
 #include "conf/source_text.h"
 

@@ -1,6 +1,7 @@
 /*
- * unix_group: see the header.  Main and the tool look the group up when they read the file: no role
- * has access to the system's list of groups.
+ * unix_group: main and the tool look the group up when they read the file: no role has access to
+ * the system's list of groups. A reload with the same name keeps the number and does not ask the
+ * system again. As long as no number is known, nobody has the rights of the group.
  */
 #include "conf/unix_group.h"
 

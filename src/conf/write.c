@@ -1,5 +1,8 @@
 /*
- * write: see the header.
+ * write: goes through the table of keys in order, so the keys of a group follow one another and
+ * each group is opened once. Unless all keys are wanted, one is left out when its text equals that
+ * of the default tree, whose postmaster is that of this tree. The text of a value may be secret and
+ * is wiped.
  */
 #include "conf/write.h"
 

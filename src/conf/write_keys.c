@@ -1,5 +1,8 @@
 /*
- * write_keys: see the header.
+ * write_keys: a writer knows only the group that is open: a key of another group closes it, so keys
+ * must come group by group. What an item consists of is in the table of keys, and the form of a
+ * value in value.c. A secret of an item is written only when the caller asks for it; texts that may
+ * contain one are wiped.
  */
 #include "conf/write_keys.h"
 
