@@ -1,5 +1,7 @@
 /*
- * caller: see the header.
+ * caller: the socket is asked, and never /proc: a process number may belong to another program by
+ * then. A user that is not mapped here has no rights, whoever it is. When the groups cannot be
+ * read, that is an error of its own and not a missing membership.
  */
 #include "control/caller.h"
 

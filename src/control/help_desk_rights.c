@@ -1,5 +1,8 @@
 /*
- * help_desk_rights: see the header.
+ * help_desk_rights: decides and logs refusals; control accepts, begins and closes. Counts are taken
+ * from the lists of clients and commands each time, so no second count can differ. Membership is
+ * looked up for each command, so a reload of the group also concerns connected clients. Root has
+ * only the limits that hold for every client.
  */
 #include "control/help_desk_rights.h"
 
