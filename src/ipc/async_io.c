@@ -1,5 +1,8 @@
 /*
- * async_io: see the header.
+ * async_io: while a piece of a file is under way the thread owns its buffer, and the loop may not
+ * touch it. A file that is dropped meanwhile calls nobody any more: its piece ends, its close
+ * follows, and only then is it freed. When the thread does not end in time, the memory that it uses
+ * is left to it.
  */
 #include "ipc/async_io.h"
 

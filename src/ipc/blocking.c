@@ -1,5 +1,8 @@
 /*
- * blocking: see the header.
+ * blocking: the first read waits with the timeout of the descriptor, the rest with poll, so that a
+ * call ends at the deadline of its question. Packets that are not the awaited answer, such as late
+ * answers, are read and dropped, and a descriptor in them is closed. It shares no state with a
+ * channel.
  */
 #include "ipc/blocking.h"
 

@@ -1,6 +1,7 @@
 /*
- * channel: see the header.  A message is sent directly to the kernel if nothing waits, and queued
- * otherwise.  The loss of a channel is reported to its owner from the loop only.
+ * channel: a message is sent directly to the kernel if nothing waits, and queued otherwise, so the
+ * order stays. The loss of a channel is reported to its owner from the loop only. Each callback may
+ * free the channel: `freed` tells the turn of the loop. Packets with secrets are wiped after use.
  */
 #include "ipc/channel.h"
 

@@ -1,5 +1,7 @@
 /*
- * loop_yield: see the header.
+ * loop_yield: the verdict is of the last period: processor time of the thread against time that has
+ * passed. It stays until the next count, so that most turns cost no system call for the count. It
+ * uses no lock, and knows nothing of the loop that calls it once in each turn.
  */
 #include "ipc/loop_yield.h"
 

@@ -1,5 +1,7 @@
 /*
- * operator_log: see the header.
+ * operator_log: the first keys are the same and in the same order everywhere; the caller adds its
+ * own and ends the line. Who acts is what control knows from the kernel. A claimed name proves
+ * nothing: it is quoted and cut, and stands beside the user and never in its place.
  */
 #include "ipc/operator_log.h"
 

@@ -1,5 +1,7 @@
 /*
- * questions: see the header.
+ * questions: one constant table, with an entry for each message that is a question. What the other
+ * side does before it answers must fit into the deadline, so a deadline here is longer than those
+ * of the questions on which the answer depends. requests.c adds the time of the steps.
  */
 #include "ipc/questions.h"
 

@@ -1,5 +1,7 @@
 /*
- * request: see the header.
+ * request: the struct is its owner's; while `requests` is set it is in the list of a channel and
+ * must not move. What cannot be sent fails a moment later, from the loop. A wrong use, as of a
+ * struct that is open already, ends the process: it is a fault of the program.
  */
 #include "ipc/request.h"
 

@@ -1,5 +1,7 @@
 /*
- * role_file: see the header.
+ * role_file: entries are in a list, the newest first: a file that is granted again under the same
+ * name hides the former one. A file that cannot be read has an entry without a text; an empty file
+ * has a text. All texts live until they are dropped together. No path is opened here.
  */
 #include "ipc/role_file.h"
 

@@ -1,6 +1,8 @@
 /*
- * wire: see the header.  One call receives all packets that are there: no second call is needed to
- * learn that there are no more.
+ * wire: one call receives all packets that are there: no second call is needed to learn that there
+ * are no more. Each descriptor that arrives is passed on in its packet or closed here. One that the
+ * kernel could not pass is marked as lost: that is not a packet without a descriptor. Of what
+ * arrives only the head and the type are read.
  */
 #include "ipc/wire.h"
 
