@@ -1,5 +1,8 @@
 /*
- * header_parameters: see the header.
+ * header_parameters: works on the text as written: parameters within ASCII are copied unchanged,
+ * others are written in the extended form, never cut within a character. Where the extended form is
+ * there already, the other one is left out. What cannot be changed safely, above all a boundary, is
+ * refused with its reason.
  */
 #include "mail/header_parameters.h"
 

@@ -1,5 +1,8 @@
 /*
- * header_text_encode: see the header.
+ * header_text_encode: neighbouring words beyond ASCII, with all between them, are encoded as one
+ * text. Readers do not show the blanks between two encoded words, so blanks that are to be seen
+ * there are encoded too. Words that are encoded already stay as they are. It knows no line length:
+ * that is fold's.
  */
 #include "mail/header_text_encode.h"
 
