@@ -1,6 +1,7 @@
 /*
- * instance_slots: see the header.  Slots are assigned in turn, so that each stays unused as long as
- * possible.
+ * instance_slots: slots are assigned in turn, so that each stays unused as long as possible. It has
+ * no clock and knows no process: both are the caller's. A slot that is returned without being
+ * assigned ends main, because two processes might have had it.
  */
 #include "main/instance_slots.h"
 

@@ -1,5 +1,8 @@
 /*
- * liveness: see the header.
+ * liveness: all times are of its own clock, except for those of the watchdog. One instance goes
+ * through ping, SIGABRT, SIGKILL and abandoning, with at most one step in each check, so main never
+ * waits for it. During a stop only the watchdog is served. The end of a process is not seen here:
+ * others report it.
  */
 #include "main/liveness.h"
 

@@ -1,8 +1,7 @@
 /*
- * port_holder: see the header.  The kernel's tables show the inode and owner of each socket to
- * every user; which process has it is a link in /proc/PID/fd, which only root with CAP_SYS_PTRACE
- * and the same user may read.  With ProcSubset=pid there is no /proc/net, but there is
- * /proc/self/net.
+ * port_holder: the kernel's tables show the inode and owner of each socket to every user; which
+ * process has it is a link in /proc/PID/fd, which only root with CAP_SYS_PTRACE and the same user
+ * may read. With ProcSubset=pid there is no /proc/net, but there is /proc/self/net.
  */
 #include "main/port_holder.h"
 

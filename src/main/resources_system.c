@@ -1,5 +1,8 @@
 /*
- * resources_system: see the header.
+ * resources_system: a new copy replaces the former one only when it was read completely. A lack of
+ * descriptors or memory is no property of the file: the read is postponed, and logged once. Copies
+ * are compared as relay gets them, so a change that relay would not see starts nothing. Nothing is
+ * sent to relay here.
  */
 #include "main/resources_system.h"
 

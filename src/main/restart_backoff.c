@@ -1,5 +1,6 @@
 /*
- * restart_backoff: see the header.
+ * restart_backoff: has no state: the number of failures in a row is the caller's. The doubling
+ * stops at the maximum, so any number of failures is possible.
  */
 #include "main/restart_backoff.h"
 

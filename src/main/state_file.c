@@ -1,5 +1,8 @@
 /*
- * state_file: see the header.
+ * state_file: a file is written under a name of its own and then renamed, so a reader sees the
+ * former or the new one, and always all of it. The file is synced before the rename and the
+ * directory after it, where the caller wants that. The other name is removed and created anew, so
+ * nothing that lies in wait there is written to.
  */
 #include "main/state_file.h"
 

@@ -1,5 +1,8 @@
 /*
- * stopping: see the header.
+ * stopping: d->stage is the state: below 0 there is no stop, and it only grows. A stage is over
+ * when all its instances are down. After its limit they are killed, and after another one those
+ * that may be abandoned are. A second request kills all that is left, in all stages. It starts
+ * nothing, and cancels all planned restarts.
  */
 #include "main/stopping.h"
 

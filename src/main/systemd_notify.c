@@ -1,6 +1,7 @@
 /*
- * systemd_notify: see the header.  The socket is non-blocking: a manager that does not read cannot
- * block main.
+ * systemd_notify: the socket is non-blocking: a manager that does not read cannot block main. It is
+ * opened for the first message and stays open. A message that cannot be sent is dropped without an
+ * error: nothing that main does depends on it.
  */
 #include "main/systemd_notify.h"
 

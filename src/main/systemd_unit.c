@@ -1,6 +1,8 @@
 /*
- * systemd_unit: see the header.  It reads only those settings that the shipped unit has, or that a
- * drop-in needs.
+ * systemd_unit: reads only those settings that the shipped unit has, or that a drop-in needs, in
+ * the order of systemd: the unit, then all drop-ins by name, and the last value counts. systemd
+ * itself is not asked, so the result is never more than a warning. Where no unit is found nothing
+ * is said.
  */
 #include "main/systemd_unit.h"
 
