@@ -1,5 +1,8 @@
 /*
- * dns_part: see the header.
+ * dns_part: a part keeps the answer that it took last; when it is settled, no further server is
+ * needed. The outcomes have one order, in one table; the shortest TTL counts, and the whole is
+ * secure only when all parts are. The lists in the answer are lent for the callback only. It asks
+ * nobody and has no timer.
  */
 #include "net/dns_part.h"
 

@@ -1,5 +1,8 @@
 /*
- * dns_server: see the header.
+ * dns_server: silence and DNSSEC are two separate states. The number of answers shows silence: the
+ * caller notes it before it asks, and any answer since then clears the server. An answer from the
+ * cache, which comes inside the asking call, proves nothing. The end of a question is handled from
+ * the loop, so no check ends inside the call that begins it.
  */
 #include "net/dns_server.h"
 

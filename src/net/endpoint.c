@@ -1,5 +1,7 @@
 /*
- * endpoint: see the header.
+ * endpoint: an IPv4 address that a socket for both families shows as IPv6 is written as IPv4;
+ * another family gives an empty text and port 0. Only numeric addresses without an interface are
+ * read, and no name is looked up.
  */
 #include "net/endpoint.h"
 

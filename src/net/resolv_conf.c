@@ -1,5 +1,8 @@
 /*
- * resolv_conf: see the header.
+ * resolv_conf: main replaces the names of interfaces by numbers, and relay reads the result; both
+ * find the address of a line with the same function. Other lines stay as they are. A line without
+ * effect is logged and skipped; when none is left, 127.0.0.1 is asked. The interfaces are noted,
+ * because their numbers may change.
  */
 #include "net/resolv_conf.h"
 
