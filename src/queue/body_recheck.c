@@ -1,5 +1,7 @@
 /*
- * body_recheck: see the header.
+ * body_recheck: there is one check of a message at a time, and a bounded number of all; a report
+ * beyond that is dropped, because the next attempt reports again. The message is found by its id at
+ * the end, as it may be removed meanwhile. Only an error of the body itself holds it.
  */
 #include "queue/body_recheck.h"
 

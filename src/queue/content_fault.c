@@ -1,5 +1,8 @@
 /*
- * content_fault: see the header.
+ * content_fault: a hold is effective in memory even when it cannot be stored: the next start finds
+ * the damage again. Deliveries with a running attempt stay until it ends. The operator's own hold
+ * is not replaced. A delivery that waits is no try; its pause grows with each failed read up to a
+ * maximum.
  */
 #include "queue/content_fault.h"
 

@@ -1,5 +1,7 @@
 /*
- * expiry: see the header.
+ * expiry: a timer is only a moment to look: whether a delivery ends is asked of lifetime.h then,
+ * because a hold, a reload or the clock may have moved its end. Each end may free the message,
+ * which is therefore found by its id again. A turn handles a bounded number of messages.
  */
 #include "queue/expiry.h"
 

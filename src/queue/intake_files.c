@@ -1,5 +1,8 @@
 /*
- * intake_files: see the header.
+ * intake_files: owns a descriptor until COMMIT moves it to the spool or the file is closed. The
+ * number of files of a peer and the reserved space are counted together, once, and given back once.
+ * While late_ms is set an answer is owed, by the file or by the timeout. A file belongs to one
+ * peer: no other can use it.
  */
 #include "queue/intake_files.h"
 

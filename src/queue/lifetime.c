@@ -1,5 +1,7 @@
 /*
- * lifetime: see the header.
+ * lifetime: reads no clock and keeps nothing: the same values always give the same decision. The
+ * times since which relay is ready or absent are spans of the monotonic clock, all others are
+ * moments of the wall clock; the two are never compared with each other.
  */
 #include "queue/lifetime.h"
 

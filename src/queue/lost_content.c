@@ -1,5 +1,8 @@
 /*
- * lost_content: see the header.  Compaction and deliveries find such messages; both call this file.
+ * lost_content: compaction and deliveries find such messages; both call this file. What is left is
+ * set aside first, then the end of all recipients is stored in one record, and only then do they
+ * fail in memory: before that nothing is lost by a crash. Each step finds the message by its id
+ * again. What fails is tried again later, unless the envelope is too large for a record.
  */
 #include "queue/lost_content.h"
 

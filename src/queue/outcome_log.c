@@ -1,5 +1,7 @@
 /*
- * outcome_log: see the header.
+ * outcome_log: there is no message at hand: all that is logged comes from the result of relay. The
+ * keys about the remote host are written in one place, so that all lines of deliveries have the
+ * same ones. It changes no state of the queue and acknowledges nothing.
  */
 #include "queue/outcome_log.h"
 

@@ -1,5 +1,8 @@
 /*
- * outcomes: see the header.
+ * outcomes: a result is assigned first: to the running attempt, a lost one, a deleted message, or
+ * none. For a recipient the order is decision, log line, stored status, state in memory. Each
+ * result is acknowledged: when its status is durable, or at once when there is nothing to store. A
+ * late one needs the right ticket.
  */
 #include "queue/outcomes.h"
 

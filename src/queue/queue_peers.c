@@ -1,5 +1,8 @@
 /*
- * queue_peers: see the header.
+ * queue_peers: owns the peers and their channels. Before the spool is open a peer is only a
+ * descriptor. A peer with the role and index of another one replaces it, and the loss of that one
+ * is handled first. Relay is asked for its running attempts at once; nothing is scheduled before
+ * the answer. A descriptor in a message is closed.
  */
 #include "queue/queue_peers.h"
 

@@ -1,5 +1,8 @@
 /*
- * size_reservations: see the header.
+ * size_reservations: `counted` is the sum of what each user counts for the others: the part of a
+ * user is taken out before each change and added after it, and all is summed up again when the room
+ * changes. A user exists while it has a reservation. No disk is asked: the room is told by the
+ * caller.
  */
 #include "queue/size_reservations.h"
 

@@ -1,5 +1,8 @@
 /*
- * startup: see the header.
+ * startup: the size of the disk is checked before the spool is opened. The spool gives each message
+ * and each note once; an envelope that cannot be decoded is reported to it, and it sets the message
+ * aside. A spool that cannot be opened ends the start with its reason: the queue never runs without
+ * its mail.
  */
 #include "queue/startup.h"
 

@@ -1,6 +1,8 @@
 /*
- * status_updates: see the header.  An update that could not be stored is stored again later.  When
- * the recipient has a newer state by then, the newer update replaces it.
+ * status_updates: an update that could not be stored is stored again later. When the recipient has
+ * a newer state by then, the newer update replaces it. A message counts its updates that are not
+ * stored, and its report waits for them. A message that the spool does not have any more needs no
+ * update.
  */
 #include "queue/status_updates.h"
 

@@ -1,5 +1,7 @@
 /*
- * storage_check: see the header.
+ * storage_check: one note is under way at most. The evidence is the time of the last durable write,
+ * which the spool knows, and the number of late updates, which their owner adds and takes away; no
+ * update is stored here. Late updates are logged up to a number, then only counted.
  */
 #include "queue/storage_check.h"
 

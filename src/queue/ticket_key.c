@@ -1,5 +1,7 @@
 /*
- * ticket_key: see the header.
+ * ticket_key: a ticket is computed from the number of the attempt, the message and the place of the
+ * delivery in it, so it is right for that delivery alone, and none is stored. The key counts as
+ * durable only when the spool has confirmed it; a failed store is tried again by the queue.
  */
 #include "queue/ticket_key.h"
 

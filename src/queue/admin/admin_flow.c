@@ -1,5 +1,8 @@
 /*
- * admin_flow: see the header.
+ * admin_flow: there are two limits: the bytes that the tool has not taken, for each command, and
+ * the bytes that wait in the channel to control. A command for which others wait does not stop at
+ * them: its rows are counted and not sent. A command without a client sends none. Nothing is sent
+ * here, and nothing waits here.
  */
 #include "queue/admin/admin_flow.h"
 

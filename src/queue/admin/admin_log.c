@@ -1,6 +1,8 @@
 /*
- * admin_log: see the header.  Each condition has its own key, so that addresses are shown as
- * log.addresses requires.
+ * admin_log: each condition has its own key, so that addresses are shown as log.addresses requires.
+ * A filter without a condition is written as such and not left out. The number of ids in the line
+ * is bounded, the count is not. The line tells what the command has counted; the messages
+ * themselves may be gone.
  */
 #include "queue/admin/admin_log.h"
 

@@ -1,5 +1,7 @@
 /*
- * dropped: see the header.
+ * dropped: only writes a line: no state changes and no report is made. Lines about notices and
+ * about reports on reports are warnings, because the postmaster does not learn of them otherwise; a
+ * null sender has chosen to be told nothing.
  */
 #include "queue/reports/dropped.h"
 

@@ -1,5 +1,8 @@
 /*
- * dsn_write: see the header.
+ * dsn_write: one function decides for each character what may be in a report, and all widths are of
+ * the form that it gives. Columns are the caller's, who knows what is on the line already. Text
+ * that is too long is cut and not refused. Whether the buffer was large enough its owner asks at
+ * the end.
  */
 #include "queue/reports/dsn_write.h"
 

@@ -1,6 +1,7 @@
 /*
- * notice_mail: see the header.  The envelope is that of a report: null sender, no login. dsn.h
- * explains its number.
+ * notice_mail: the envelope is that of a report: null sender, no login, and no report about it.
+ * dsn.h explains its number. The envelope points into the struct that holds it, which must not be
+ * copied or moved. A notice that does not fit into its bounds is refused as a whole and not cut.
  */
 #include "queue/reports/notice_mail.h"
 

@@ -1,7 +1,7 @@
 /*
- * notice_store: see the header.  A repeated request for a notice creates no second message: not
- * while the notice is being stored, which may take longer than main waits, nor when it is queued,
- * nor when it was delivered meanwhile.
+ * notice_store: a repeated request for a notice creates no second message: not while the notice is
+ * being stored, which may take longer than main waits, nor when it is queued, nor when it was
+ * delivered meanwhile. Only the ids of the last stored notices are remembered, and only in memory.
  */
 #include "queue/reports/notice_store.h"
 

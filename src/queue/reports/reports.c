@@ -1,8 +1,8 @@
 /*
- * reports: see the header.  Reports whose round is over are made in that order, a bounded number at
- * a time.  When the message of one cannot be read, only that one waits.  Reports that cannot be
- * stored wait in a queue of their own; only the first of it is tried, with growing pauses, and
- * nothing is read while the spool has no room; each success starts two more.
+ * reports: reports whose round is over are made in that order, a bounded number at a time. When the
+ * message of one cannot be read, only that one waits. Reports that cannot be stored wait in a queue
+ * of their own; only the first of it is tried, with growing pauses, and nothing is read while the
+ * spool has no room; each success starts two more.
  */
 #include "queue/reports/reports.h"
 

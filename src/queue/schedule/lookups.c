@@ -1,5 +1,8 @@
 /*
- * lookups: see the header.
+ * lookups: the queue of a user is in the heap exactly while something waits in it. Its place is one
+ * number, the open lookups and then the turn, and is set again after each change of either count. A
+ * queue without lookups is freed. A lookup is in at most one queue; it moves to a user for whom it
+ * would wait less. Nothing is asked here.
  */
 #include "queue/schedule/lookups.h"
 

@@ -1,7 +1,8 @@
 /*
- * shares: see the header.  Users whose user queues are parked are ordered in a heap by the number
- * of slots that they use, then by turn.  The user with the fewest is first; when that user may not
- * begin, no other may.
+ * shares: users whose user queues are parked are ordered in a heap by the number of slots that they
+ * use, then by turn. The user with the fewest is first; when that user may not begin, no other may.
+ * The place is set again after each change of the count. A share lives as long as it has
+ * references.
  */
 #include "queue/schedule/shares.h"
 

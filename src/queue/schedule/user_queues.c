@@ -1,5 +1,7 @@
 /*
- * user_queues: see the header.
+ * user_queues: a user queue exists exactly while it has a delivery, and holds a reference to the
+ * share of its user that long. It is in one list of its destination, and while it is parked also in
+ * one of its share, by the kind that the destination had then. When to park is decided elsewhere.
  */
 #include "queue/schedule/user_queues.h"
 
