@@ -1,7 +1,8 @@
 /*
- * account_recheck: see the header. One request at a time, with a bounded number of names. A request
- * that fails is repeated a moment later; sessions that were answered are not asked about again.
- * Names for which auth has no answer wait until all others are answered, and each time for longer.
+ * account_recheck: one request at a time, with a bounded number of names. A request that fails is
+ * repeated a moment later; sessions that were answered are not asked about again. Names for which
+ * auth has no answer wait until all others are answered, and each time for longer. A session is in
+ * one list at most, and leaves it when it ends.
  */
 #include "submission/account_recheck.h"
 
