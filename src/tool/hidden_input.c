@@ -1,6 +1,8 @@
 /*
- * hidden_input: see the header.  The signal handler calls only functions that are safe in one, and
- * then lets the signal have its default effect.
+ * hidden_input: the state is that of the process, so there is one use at a time. A signal shows the
+ * terminal again and discards what was typed, then has its default effect; after a stop the
+ * terminal is hidden again. The handler calls only functions that are safe in one. A signal that
+ * was ignored stays ignored.
  */
 #include "tool/hidden_input.h"
 

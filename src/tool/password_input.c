@@ -1,5 +1,7 @@
 /*
- * password_input: see the header.
+ * password_input: the password is left in the caller's buffer alone, which the caller wipes; the
+ * repetition is wiped here. Prompts go to standard error, so that output may go to a file. A line
+ * that is empty or too long is refused and not cut. Which passwords are allowed is not known here.
  */
 #include "tool/password_input.h"
 

@@ -1,5 +1,7 @@
 /*
- * print: see the header.  Control characters in data from outside never reach the terminal.
+ * print: control characters in data from outside never reach the terminal. Titles, widths and types
+ * of columns are those of operator_columns.h. A key that occurs several times is an array in JSON;
+ * a table shows its first value and the number of the others.
  */
 #include "tool/print.h"
 

@@ -1,5 +1,8 @@
 /*
- * running_daemon: see the header.
+ * running_daemon: only reads /proc, and sends the daemon nothing. A process is believed only when
+ * it belongs to root or to this user. The run directory is where the lock file is that the daemon
+ * has open, which the configuration may not name any more. Where its files may not be looked at,
+ * paths are compared.
  */
 #include "tool/running_daemon.h"
 

@@ -1,5 +1,7 @@
 /*
- * text_pieces: see the header.
+ * text_pieces: there is one buffer: the unfinished end of a piece moves to its beginning, at most
+ * three bytes. It reads by position and leaves that of the descriptor unchanged. Bytes that are not
+ * UTF-8 are passed on as they are.
  */
 #include "tool/text_pieces.h"
 
