@@ -10,6 +10,7 @@
 
 #include "auth/account_names.h"
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/login_name.h"
@@ -154,7 +155,7 @@ store_for_command(struct accounts_store *s, struct str verb, struct buf *text)
 	if (user_admin_is_change(verb) && is_store_directory_gone(s, text))
 		return NULL;
 	if (state == STORE_FILE_UNKNOWN && user_admin_is_change(verb)) {
-		buf_addf(text, "accounts.db cannot be examined: %s", strerror(saved_errno));
+		buf_addf(text, "accounts.db cannot be examined: %s", error_text(saved_errno));
 		return NULL;
 	}
 	if (state == STORE_FILE_OTHER)

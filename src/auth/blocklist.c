@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/mem.h"
 
 struct blocklist {
@@ -34,7 +35,7 @@ blocklist_index_of(const struct blocklist *b, const struct blocklist_target *tar
 static void
 blocklist_set_error(struct blocklist *b, const char *operation)
 {
-	snprintf(b->error, sizeof b->error, "blocks: %s: %s", operation, strerror(errno));
+	snprintf(b->error, sizeof b->error, "blocks: %s: %s", operation, error_text(errno));
 }
 
 /* The counts of refused logins are only in memory. */

@@ -11,6 +11,7 @@
 #include "auth/account_blocks.h"
 #include "auth/broker_backend.h"
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/value.h"
@@ -85,7 +86,7 @@ broker_blocklist_failed(struct broker_blocklist_command *r)
 {
 	const char *error = blocklist_error(r->broker->blocks);
 
-	buf_addf(r->out->text, "%s", error[0] ? error : strerror(errno));
+	buf_addf(r->out->text, "%s", error[0] ? error : error_text(errno));
 	return USER_ADMIN_IO;
 }
 
@@ -215,7 +216,7 @@ broker_blocklist_add_unsure(
 	buf_addf(r->out->text,
 	    "; the disk did not confirm the change: %s: a crash of the system may "
 	    "undo it",
-	    strerror(saved_errno));
+	    error_text(saved_errno));
 	return USER_ADMIN_IO;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/hash.h"
 
 enum {
@@ -129,6 +130,9 @@ add_log_stamp(struct log_line *l, int64_t ms, unsigned pid)
 		break;
 	case LOG_TO_MAIN:
 		add_log_packet_head(l, ms);
+		break;
+	case LOG_TO_USER:
+		add_log_bytes(l, "sallyport: ", strlen("sallyport: "));
 		break;
 	}
 }
@@ -443,9 +447,11 @@ log_forward(struct log_batch *b, struct str packet, unsigned pid)
 	log_batch_add(b, &l);
 }
 
+/* The text of %m gets the remedy that error_text has. */
 static void __attribute__((format(printf, 3, 0)))
 log_formatted(int priority, const char *word, const char *format, va_list args)
 {
+	const char *remedy = strstr(format, "%m") ? error_text_remedy(errno) : "";
 	char text[1024];
 	struct log_line l;
 
@@ -454,6 +460,7 @@ log_formatted(int priority, const char *word, const char *format, va_list args)
 	add_log_bytes(&l, ": ", 2);
 	for (char *p = text; *p; p++)
 		add_log_bytes(&l, *p < 0x20 && *p >= 0 ? "?" : p, 1);
+	add_log_bytes(&l, remedy, strlen(remedy));
 	log_end(&l);
 }
 

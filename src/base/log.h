@@ -18,8 +18,11 @@
 #include "base/id.h"
 #include "base/str.h"
 
-/* LOG_TO_MAIN: a socket, one packet for each line, read by log_forward at the other end. */
-enum log_target { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_MAIN };
+/* LOG_TO_MAIN: a socket, one packet for each line, read by log_forward at the other end.
+ * LOG_TO_USER: standard error of the tool, whose user reads it at once: its name, and no time. */
+enum log_target {
+	LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_MAIN, LOG_TO_USER
+};
 enum log_addresses { LOG_ADDRESSES_FULL, LOG_ADDRESSES_DOMAIN, LOG_ADDRESSES_HASHED };
 
 enum { LOG_LINE_BYTES = 3072, LOG_BATCH_BYTES = 32 << 10 };

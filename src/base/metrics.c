@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 struct metrics_now {
 	char word[METRICS_WORD_BYTES];
 	char detail[METRICS_DETAIL_BYTES];
@@ -24,6 +26,7 @@ struct metrics_now {
 struct metrics_region {
 	_Atomic uint64_t progress;
 	_Atomic uint64_t disk_ms;
+	_Atomic int64_t lack_ms; /* monotonic, of the last lack of descriptors; 0: none */
 	_Atomic uint32_t is_blocking;
 	_Atomic uint32_t version;
 	struct metrics_now now;
@@ -134,6 +137,15 @@ metrics_read_trouble(
 	out[0] = 0;
 	metrics_add(out, now.trouble, sizeof now.trouble - 1);
 	return out;
+}
+
+bool
+metrics_read_lacks_descriptors(const struct metrics_region *region)
+{
+	int64_t at_ms = region ? atomic_load_explicit(&region->lack_ms, memory_order_relaxed) : 0;
+	int64_t now_ms = clock_mono_ms();
+
+	return at_ms > 0 && at_ms <= now_ms && now_ms - at_ms < METRICS_LACK_MS;
 }
 
 uint64_t
@@ -255,6 +267,13 @@ metrics_trouble(const char *text)
 	version = metrics_begin_write(r);
 	snprintf(r->now.trouble, sizeof r->now.trouble, "%s", text);
 	metrics_end_write(r, version);
+}
+
+void
+metrics_lacks_descriptors(void)
+{
+	if (own)
+		atomic_store_explicit(&own->lack_ms, clock_mono_ms(), memory_order_relaxed);
 }
 
 void

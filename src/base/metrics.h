@@ -16,6 +16,7 @@
 
 enum {
 	METRICS_BYTES = 4096,      /* of a region */
+	METRICS_LACK_MS = 60000,   /* for so long after the last refusal a lack is reported */
 	METRICS_WORD_BYTES = 24,   /* of the name of the work: a longer one is cut */
 	METRICS_DETAIL_BYTES = 40, /* of the detail of the work */
 	METRICS_TROUBLE_BYTES = 256, /* of a problem text, with its NUL: a longer one is cut */
@@ -37,6 +38,8 @@ char *metrics_read_work(const struct metrics_region *region, char out[METRICS_TE
 /* The problem that keeps the role from its work, in the same form; "": none. */
 char *metrics_read_trouble(
     const struct metrics_region *region, char out[METRICS_TROUBLE_TEXT_BYTES]);
+/* True if the role called metrics_lacks_descriptors in the last METRICS_LACK_MS. */
+bool metrics_read_lacks_descriptors(const struct metrics_region *region);
 /* The last value of metrics_disk. */
 uint64_t metrics_read_disk_ms(const struct metrics_region *region);
 /* The number of calls of metrics_progress. */
@@ -60,6 +63,8 @@ void metrics_work_on(const char *word, struct str detail);
 /* Sets the problem that keeps this role from a part of its work ("accounts.db is missing"); "":
  * there is none any more.  The caller has METRICS_TROUBLE_BYTES for the text. */
 void metrics_trouble(const char *text);
+/* This role has refused or put off work because descriptors are lacking, now. */
+void metrics_lacks_descriptors(void);
 /* Sets for how long a thread of this role has been working on its current piece of file work. */
 void metrics_disk(int64_t ms);
 /* Counts n more.  The thread with the region counts; other threads leave it to that one. */

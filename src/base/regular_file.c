@@ -12,6 +12,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
+
 /* The device number of /dev/null on Linux. */
 enum { NULL_MAJOR = 1, NULL_MINOR = 3 };
 
@@ -59,5 +61,5 @@ regular_file_open_str(struct str path, int flags)
 const char *
 regular_file_error(int error)
 {
-	return error == EMEDIUMTYPE ? "It is not a regular file" : strerror(error);
+	return error == EMEDIUMTYPE ? "It is not a regular file" : error_text(error);
 }

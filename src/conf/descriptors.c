@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
+
 enum {
 	DESCRIPTORS_BASE = 256,     /* channels, listeners, events, libraries, idle connections */
 	DESCRIPTORS_A_DELIVERY = 3, /* relay: a connection, a body; before them two DNS queries */
@@ -71,8 +73,8 @@ conf_descriptors_shortage(
 	if (d->needed <= limit)
 		return false;
 	snprintf(out, CONF_DESCRIPTORS_TEXT,
-	    "%s = %lld: the %s process may need %llu descriptors, its hard limit is %llu; raise "
-	    "the limit (LimitNOFILE= in the unit, \"ulimit -Hn\" in a shell) or lower %s",
+	    "%s = %lld: the %s process may need %llu descriptors, its hard limit is "
+	    "%llu; " ERROR_TEXT_RAISE "%s",
 	    d->key, (long long)d->value, d->role, (unsigned long long)d->needed,
 	    (unsigned long long)limit, d->key);
 	return true;

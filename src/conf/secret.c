@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "base/mem.h"
 #include "base/path_access.h"
 #include "base/regular_file.h"
@@ -52,14 +53,14 @@ read_secret_line(const struct conf_secret_origin *at, int fd, struct arena *aren
 	ssize_t n;
 
 	if (fstat(fd, &st) < 0)
-		return add_secret_error(at, strerror(errno));
+		return add_secret_error(at, error_text(errno));
 	if (st.st_mode & 077)
 		diagnostics_add(at->diagnostics, at->line, DIAGNOSTIC_WARNING,
 		    "routes.password: %s can be read by others than its owner (mode %03o)",
 		    at->path, (unsigned)st.st_mode & 0777);
 	n = read(fd, bytes, sizeof bytes);
 	if (n < 0)
-		return add_secret_error(at, strerror(errno));
+		return add_secret_error(at, error_text(errno));
 	if (n > SECRET_BYTES)
 		return add_secret_error(at, "longer than 1024 bytes");
 	secret = str_make(bytes, (size_t)n);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "base/mem.h"
 #include "base/path_access.h"
 #include "base/regular_file.h"
@@ -57,7 +58,7 @@ read_source_file(struct conf_source_file *j, int fd, struct buf *out)
 			return add_source_error(j, j->file, "larger than 2 MB");
 		got = read(fd, room, 65536);
 		if (got < 0)
-			return add_source_error(j, j->file, strerror(errno));
+			return add_source_error(j, j->file, error_text(errno));
 		out->n += (size_t)got;
 	} while (got > 0);
 	return true;

@@ -180,18 +180,18 @@ add_duplicate_name_error(const struct conf_source *s, int line, struct diagnosti
 
 void
 syntax_explain_error(
-    const struct conf_source *s, int line, const char *error_text, struct diagnostics *diagnostics)
+    const struct conf_source *s, int line, const char *error, struct diagnostics *diagnostics)
 {
 	struct lexer_token before = {.kind = LEXER_MARK, .text = STR(";")}, t, after;
 	struct lexer l;
 
-	if (strstr(error_text, "duplicate")) {
+	if (strstr(error, "duplicate")) {
 		add_duplicate_name_error(s, line, diagnostics);
 		return;
 	}
 	lexer_init(&l, buf_str(&s->text));
 	t = lexer_next(&l);
-	while (t.kind != LEXER_END && t.line <= line && strstr(error_text, "syntax")) {
+	while (t.kind != LEXER_END && t.line <= line && strstr(error, "syntax")) {
 		const char *why;
 
 		after = lexer_next(&l);
@@ -205,5 +205,5 @@ syntax_explain_error(
 		t = after;
 	}
 	diagnostics_add(
-	    diagnostics, line, DIAGNOSTIC_ERROR, "%s on this line or just before it", error_text);
+	    diagnostics, line, DIAGNOSTIC_ERROR, "%s on this line or just before it", error);
 }

@@ -16,6 +16,6 @@ bool syntax_check_values(const struct conf_source *s, struct diagnostics *diagno
 struct str syntax_find_text(const struct conf_source *s, struct str name);
 /* Adds an error for libconfig's message at this line, with the likely cause. */
 void syntax_explain_error(
-    const struct conf_source *s, int line, const char *error_text, struct diagnostics *diagnostics);
+    const struct conf_source *s, int line, const char *error, struct diagnostics *diagnostics);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "base/mem.h"
 
 enum {
@@ -70,7 +71,7 @@ unix_group_check_own(const struct conf *c, int line, bool is_here, struct diagno
 
 	if (is_own < 0)
 		diagnostics_add(diagnostics, line, DIAGNOSTIC_ERROR,
-		    "help_desk_group: getgroups: %s", strerror(errno));
+		    "help_desk_group: getgroups: %s", error_text(errno));
 	else if (!is_own)
 		diagnostics_add(diagnostics, line, is_here ? DIAGNOSTIC_WARNING : DIAGNOSTIC_ERROR,
 		    "help_desk_group: uid %u is no member of the group \"%.*s\", and without root "
@@ -111,7 +112,7 @@ group_note_missed(
 	else
 		diagnostics_add(diagnostics, line, kind,
 		    "help_desk_group: the group \"%s\" cannot be looked up: %s%s", name,
-		    strerror(error), is_refused ? "" : later);
+		    error_text(error), is_refused ? "" : later);
 }
 
 void

@@ -6,12 +6,14 @@
 #include "ipc/channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
+#include "ipc/channel_unsent.h"
 #include "ipc/requests.h"
 #include "ipc/wire.h"
 
@@ -19,13 +21,6 @@ enum {
 	TURNS = 8, /* batches of packets read in one turn of the loop */
 	LAST_TURNS = 256, /* when nothing can be sent any more: more than a socket buffer holds */
 	NO_MEMORY_MS = 10,  /* the kernel has no memory: the next try is after this time */
-};
-
-struct channel_unsent {
-	STAILQ_ENTRY(channel_unsent) link;
-	int fd;
-	size_t n;
-	char bytes[];
 };
 
 struct channel {
@@ -58,11 +53,7 @@ channel_drop_unsent(struct channel *c)
 
 	STAILQ_REMOVE_HEAD(&c->queue, link);
 	c->waiting_bytes -= w->n;
-	if (w->fd >= 0)
-		close(w->fd);
-	if (wire_is_secret(str_make(w->bytes, w->n)))
-		mem_wipe(w->bytes, w->n);
-	mem_free(w);
+	channel_unsent_free(w);
 }
 
 /* A channel that has lost a message cannot go on: what the peer sent is still read, then it
@@ -83,16 +74,18 @@ channel_stop_sending(struct channel *c, const char *why)
 	evtimer_add(c->deferred, &now);
 }
 
-/* 0; EAGAIN: try again when `writable` fires; or the errno for which the channel closes. */
+/* 0; EAGAIN: try again when `writable` fires; or the errno for which the channel closes.  *fd is -1
+ * when the packet is marked as one that has lost its descriptor: it must not arrive with it later.
+ */
 static int
-channel_send_now(struct channel *c, char *bytes, size_t n, int fd)
+channel_send_now(struct channel *c, char *bytes, size_t n, int *fd)
 {
 	struct timeval delay = {0, NO_MEMORY_MS * 1000};
-	int error = wire_send(c->fd, str_make(bytes, n), fd) == 0 ? 0 : errno;
+	int error = wire_send(c->fd, str_make(bytes, n), *fd) == 0 ? 0 : errno;
 
-	if (error == ETOOMANYREFS || error == EMFILE || error == ENFILE || error == EBADF) {
-		log_error("a descriptor cannot be passed to another process: %s", strerror(error));
-		wire_mark_fd_lost(bytes);
+	if (error_text_is_descriptors(error) || error == EBADF) {
+		channel_unsent_lose_fd(bytes, error);
+		*fd = -1;
 		error = wire_send(c->fd, str_make(bytes, n), -1) == 0 ? 0 : errno;
 	}
 	if (error == 0)
@@ -103,8 +96,21 @@ channel_send_now(struct channel *c, char *bytes, size_t n, int fd)
 		evtimer_add(c->deferred, &delay);
 	else
 		channel_stop_sending(
-		    c, error == EPIPE || error == ECONNRESET ? NULL : strerror(error));
+		    c, error == EPIPE || error == ECONNRESET ? NULL : error_text(error));
 	return error == ENOBUFS || error == ENOMEM ? EAGAIN : error;
+}
+
+static int
+channel_send_first_unsent(struct channel *c, struct channel_unsent *w)
+{
+	int fd = w->fd, error = channel_send_now(c, w->bytes, w->n, &fd);
+
+	if (c->is_send_closed) /* w is freed, with its descriptor */
+		return error;
+	if (fd < 0 && w->fd >= 0)
+		close(w->fd);
+	w->fd = fd;
+	return error;
 }
 
 static void
@@ -112,7 +118,7 @@ channel_send_unsent(struct channel *c)
 {
 	struct channel_unsent *w;
 
-	while ((w = STAILQ_FIRST(&c->queue)) && channel_send_now(c, w->bytes, w->n, w->fd) == 0)
+	while ((w = STAILQ_FIRST(&c->queue)) && channel_send_first_unsent(c, w) == 0)
 		channel_drop_unsent(c);
 	if (!w && !c->is_send_closed && c->emptied)
 		c->emptied(c->arg);
@@ -136,14 +142,7 @@ channel_keep_unsent(struct channel *c, struct str packet, int fd)
 		    c, "the other process does not read, and too much waits for it");
 		return -1;
 	}
-	w = mem_new(sizeof *w + packet.n);
-	w->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-	w->n = packet.n;
-	memcpy(w->bytes, packet.p, packet.n);
-	if (fd >= 0 && w->fd < 0) {
-		log_error("a descriptor cannot be passed to another process: %m");
-		wire_mark_fd_lost(w->bytes);
-	}
+	w = channel_unsent_new(packet, fd);
 	STAILQ_INSERT_TAIL(&c->queue, w, link);
 	c->waiting_bytes += packet.n;
 	return 0;
@@ -155,7 +154,7 @@ channel_send_packet(struct channel *c, struct buf *packet, int fd)
 	int error = EAGAIN;
 
 	if (STAILQ_EMPTY(&c->queue))
-		error = channel_send_now(c, packet->p, packet->n, fd);
+		error = channel_send_now(c, packet->p, packet->n, &fd);
 	if (error == EAGAIN)
 		return channel_keep_unsent(c, buf_str(packet), fd);
 	return error ? -1 : 0;
@@ -262,6 +261,8 @@ channel_handle_packet(struct channel *c, const struct wire_packet *w)
 	if (is_valid) {
 		p.call = head.request;
 		p.is_fd_lost = w->is_fd_lost || head.is_fd_lost;
+		if (w->is_fd_lost)
+			metrics_lacks_descriptors();
 	}
 	if (is_valid && head.kind != WIRE_MESSAGE) {
 		channel_handle_answer(c, &p, bytes, head.kind);
@@ -329,20 +330,27 @@ channel_receive(struct channel *c, int turns, const bool *freed)
 	}
 }
 
+/* False: the channel was freed. */
+static bool
+channel_receive_all(struct channel *c, int turns)
+{
+	bool freed = false;
+
+	c->freed = &freed;
+	channel_receive(c, turns, &freed);
+	if (!freed)
+		c->freed = NULL;
+	return !freed;
+}
+
 static void
 on_channel_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *c = arg;
-	bool freed = false;
 
 	(void)fd;
 	(void)what;
-	c->freed = &freed;
-	channel_receive(c, TURNS, &freed);
-	if (freed)
-		return;
-	c->freed = NULL;
-	if (c->is_dead)
+	if (channel_receive_all(c, TURNS) && c->is_dead)
 		channel_report_lost(c);
 }
 
@@ -350,20 +358,13 @@ static void
 on_channel_soon(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *c = arg;
-	bool freed = false;
 
 	(void)fd;
 	(void)what;
-	if (!c->is_send_closed) {
+	if (!c->is_send_closed)
 		channel_send_unsent(c);
-		return;
-	}
-	c->freed = &freed;
-	channel_receive(c, LAST_TURNS, &freed);
-	if (freed)
-		return;
-	c->freed = NULL;
-	channel_report_lost(c);
+	else if (channel_receive_all(c, LAST_TURNS))
+		channel_report_lost(c);
 }
 
 static void

@@ -40,13 +40,16 @@ static const struct message_field stop[] = {F(stop, drain_ms)};
 static const struct message_field ping[] = {F(ping, number)};
 static const struct message_field ready[] = {F(ready, newest_ms)};
 static const struct message_field stopped[] = {F(stopped, unused)};
+static const struct message_field grant_lost[] = {F(grant_lost, unused)};
+static const struct message_field grants_again[] = {F(grants_again, unused)};
 static const struct message_field pong[] = {F(pong, number)};
 static const struct message_field refused[] = {F(refused, exit_status), F(refused, text)};
 static const struct message_field peer_lost[] = {
     F(peer_lost, role), F(peer_lost, index), F(peer_lost, number)};
 static const struct message_field restart[] = {
     F(restart, role), F(restart, index), F(restart, reason)};
-static const struct message_field alert[] = {F(alert, kind), F(alert, object), F(alert, text)};
+static const struct message_field alert[] = {F(alert, kind), F(alert, object), F(alert, text),
+    F(alert, is_over)};
 static const struct message_field notice[] = {
     F(notice, notice), F(notice, kind), F(notice, subject), F(notice, text)};
 
@@ -143,6 +146,8 @@ static const struct message_layout layouts[MESSAGE_TYPES] = {
     [MESSAGE_PONG] = LAYOUT("pong", pong),
     [MESSAGE_REFUSED] = LAYOUT("refused", refused),
     [MESSAGE_PEER_LOST] = LAYOUT("peer lost", peer_lost),
+    [MESSAGE_GRANT_LOST] = LAYOUT("grant lost", grant_lost),
+    [MESSAGE_GRANTS_AGAIN] = LAYOUT("grants again", grants_again),
     [MESSAGE_ALERT] = LAYOUT("alert", alert),
     [MESSAGE_NOTICE] = LAYOUT("notice", notice),
     [MESSAGE_SIGN] = LAYOUT("sign", sign),

@@ -23,10 +23,10 @@ enum message_type {
 	MESSAGE_NONE,
 	/* main -> role: what it may use; some pass a descriptor (see each struct) */
 	MESSAGE_HELLO, MESSAGE_CONFIG, MESSAGE_LOG, MESSAGE_PEER, MESSAGE_GRANT, MESSAGE_START,
-	MESSAGE_STOP, MESSAGE_PING, MESSAGE_NOTICE,
+	MESSAGE_STOP, MESSAGE_PING, MESSAGE_NOTICE, MESSAGE_GRANTS_AGAIN,
 	/* role -> main */
 	MESSAGE_READY, MESSAGE_STOPPED, MESSAGE_RESTART, MESSAGE_PONG, MESSAGE_REFUSED,
-	MESSAGE_PEER_LOST, MESSAGE_ALERT,
+	MESSAGE_PEER_LOST, MESSAGE_ALERT, MESSAGE_GRANT_LOST,
 	/* submission -> keys, synchronous */
 	MESSAGE_SIGN, MESSAGE_SIGNED, MESSAGE_KEY_ASK, MESSAGE_KEY,
 	/* submission <-> auth broker <-> worker */
@@ -67,8 +67,9 @@ struct message_pong { uint32_t number; };    /* answered by the role's loop, sam
 struct message_refused { uint8_t exit_status; struct str text; }; /* why it cannot start */
 /* the channel is lost; number: that of the PEER message that opened it */
 struct message_peer_lost { uint8_t role; uint8_t index; uint32_t number; };
-/* broker: end this worker */
-struct message_restart { uint8_t role; uint8_t index; struct str reason; };
+struct message_grant_lost { uint8_t unused; }; /* its descriptor; no more are taken until */
+struct message_grants_again { uint8_t unused; }; /* main sends all of a reload again */
+struct message_restart { uint8_t role; uint8_t index; struct str reason; }; /* of a worker */
 /* ---- keys ---- */
 
 struct message_sign {

@@ -10,6 +10,7 @@ union message {
 	struct message_stop stop; struct message_ready ready; struct message_stopped stopped;
 	struct message_ping ping; struct message_pong pong; struct message_refused refused;
 	struct message_peer_lost peer_lost;
+	struct message_grant_lost grant_lost; struct message_grants_again grants_again;
 	struct message_restart restart; struct message_alert alert; struct message_notice notice;
 	struct message_sign sign; struct message_signed signature;
 	struct message_key_ask key_ask; struct message_key key;

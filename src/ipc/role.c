@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -102,74 +103,48 @@ role_peer_lost(struct role *r, struct role_peer peer)
 	(void)!channel_send(r->main, MESSAGE_PEER_LOST, &m, -1);
 }
 
+static void __attribute__((format(printf, 3, 0)))
+role_send_alert(struct role *r, struct message_alert *m, const char *format, va_list args)
+{
+	char text[ALERT_BYTES];
+
+	vsnprintf(text, sizeof text, format, args);
+	m->text = str_of(text);
+	if (!r->is_ending)
+		(void)!channel_send(r->main, MESSAGE_ALERT, m, -1);
+}
+
 void
 role_alert(struct role *r, enum notice_kind kind, struct str object, const char *format, ...)
 {
-	char text[ALERT_BYTES];
 	struct message_alert m = {.kind = (uint8_t)kind, .object = object};
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	role_send_alert(r, &m, format, args);
 	va_end(args);
-	m.text = str_of(text);
-	if (!r->is_ending)
-		(void)!channel_send(r->main, MESSAGE_ALERT, &m, -1);
 }
 
-/* ---- peers before START ---- */
-
-struct role_waiting {
-	STAILQ_ENTRY(role_waiting) link;
-	struct role_peer peer;
-	int fd;
-};
-
-static void
-role_drop_waiting(struct role *r, struct role_waiting *w)
+void
+role_alert_over(struct role *r, enum notice_kind kind, struct str object, const char *format, ...)
 {
-	STAILQ_REMOVE(&r->waiting, w, role_waiting, link);
-	if (w->fd >= 0)
-		close(w->fd);
-	mem_free(w);
-}
+	struct message_alert m = {.kind = (uint8_t)kind, .object = object, .is_over = true};
+	va_list args;
 
-/* Keeps one peer of each kind and index: main has replaced the previous one. */
-static void
-role_keep_peer(struct role *r, struct role_peer peer, int fd)
-{
-	struct role_waiting *w = STAILQ_FIRST(&r->waiting);
-
-	while (w && (w->peer.kind != peer.kind || w->peer.index != peer.index))
-		w = STAILQ_NEXT(w, link);
-	if (w)
-		role_drop_waiting(r, w);
-	w = MEM_NEW(struct role_waiting);
-	w->peer = peer;
-	w->fd = fd;
-	STAILQ_INSERT_TAIL(&r->waiting, w, link);
+	va_start(args, format);
+	role_send_alert(r, &m, format, args);
+	va_end(args);
 }
 
 static void
 role_pass_peers(struct role *r)
 {
-	struct role_waiting *w;
+	struct role_peer peer;
+	int fd;
 
 	r->takes_peers = true;
-	while ((w = STAILQ_FIRST(&r->waiting))) {
-		r->spec->peer(r, w->peer, w->fd);
-		w->fd = -1;
-		role_drop_waiting(r, w);
-	}
-}
-
-static void
-role_drop_peers(struct role *r)
-{
-	struct role_waiting *w;
-
-	while ((w = STAILQ_FIRST(&r->waiting)))
-		role_drop_waiting(r, w);
+	while ((fd = role_peers_take(&r->waiting, &peer)) >= 0)
+		r->spec->peer(r, peer, fd);
 }
 
 /* ---- the configuration ---- */
@@ -232,7 +207,7 @@ enter_sandbox(struct role *r)
 		return 0;
 	if (sandbox_enter(&sandbox) == 0)
 		return 0;
-	log_error("%s: no sandbox: %s", r->spec->name, strerror(errno));
+	log_error("%s: no sandbox: %s", r->spec->name, error_text(errno));
 	return -1;
 }
 
@@ -295,15 +270,19 @@ role_take_peer(struct role *r, const struct message_peer *m, int *fd)
 	if (!r->spec->peer || m->role >= ROLE_KINDS || m->index >= ROLE_INDEX_MAX)
 		return;
 	if (*fd < 0) {
-		log_error("%s: the channel to %s %u came without a descriptor", r->spec->name,
-		    role_name(peer.kind), peer.index);
+		if (!r->lacks_peer)
+			log_error("%s: the channel to %s %u came without a descriptor; main sends "
+				  "it again: %s", r->spec->name, role_name(peer.kind), peer.index,
+			    error_text(EMFILE));
+		r->lacks_peer = true;
 		role_peer_lost(r, peer);
 		return;
 	}
+	r->lacks_peer = false;
 	if (r->takes_peers)
 		r->spec->peer(r, peer, *fd);
 	else
-		role_keep_peer(r, peer, *fd);
+		role_peers_keep(&r->waiting, peer, *fd);
 	*fd = -1;
 }
 
@@ -312,7 +291,7 @@ role_take_file(struct role *r, struct str name, int fd)
 {
 	if (!role_files_add(&r->files, name, fd))
 		log_error("%s: %.*s cannot be read: %s%s", r->spec->name, STR_ARG(name),
-		    strerror(errno), errno == EFBIG ? ": at most 4 MiB are taken" : "");
+		    error_text(errno), errno == EFBIG ? ": at most 4 MiB are taken" : "");
 }
 
 struct str
@@ -327,7 +306,7 @@ role_take_grant(struct role *r, const struct message_grant *m, int *fd)
 	if (m->kind == GRANT_METRICS) {
 		if (metrics_use(*fd) != 0)
 			log_warn("%s: its shared region cannot be mapped (%s): no work is shown",
-			    r->spec->name, strerror(errno));
+			    r->spec->name, error_text(errno));
 	} else if (m->kind == GRANT_FILE) {
 		role_take_file(r, m->name, *fd);
 	} else if (r->spec->grant) {
@@ -359,27 +338,53 @@ role_handle_packet(struct role *r, const struct channel_packet *p)
 	channel_refuse(r->main, p->call);
 }
 
-/* Is it a grant that main sends once and that the role needs?  Without it, a file would count as
- * missing, and a key would stay together with another certificate. */
+/* Is it one of the messages that tell the role what it may use?  Without one of them, a file would
+ * count as missing, and a key would stay together with another certificate. */
 static bool
-role_lacks_descriptor(const struct channel_packet *p)
+role_is_grant(const struct channel_packet *p)
 {
-	if (!p->is_fd_lost)
-		return false;
 	return p->type == MESSAGE_CONFIG ||
 	    (p->type == MESSAGE_GRANT && p->message->grant.kind != GRANT_METRICS);
 }
 
-/* The role ends; main starts it again and grants all again. */
+/* A role that has started goes on with what it has, for it may be in the middle of a session or of
+ * a delivery. */
 static void
-role_end_incomplete(struct role *r, const struct channel_packet *p)
+role_grant_lost(struct role *r, const struct channel_packet *p)
 {
 	struct str name = p->type == MESSAGE_GRANT ? p->message->grant.name : STR_NULL;
+	struct message_grant_lost m = {0};
 
-	log_error("%s: a descriptor from main was lost (%s%s%.*s), as too many are open: it ends, "
-		  "and is started again with all of them",
-	    r->spec->name, message_name(p->type), name.n ? " " : "", STR_ARG(name));
-	end_role(r, ROLE_EXIT_LATER);
+	if (!r->is_started) {
+		end_role(r, role_refuse(r, ROLE_EXIT_LATER, "a descriptor from main was lost: %s",
+			   error_text(EMFILE)));
+		return;
+	}
+	log_error("%s: a descriptor from main was lost (%s%s%.*s), what was there before is used "
+		  "until main has sent all again: %s",
+	    r->spec->name, message_name(p->type), name.n ? " " : "", STR_ARG(name),
+	    error_text(EMFILE));
+	r->awaits_grants = true;
+	(void)!channel_send(r->main, MESSAGE_GRANT_LOST, &m, -1);
+}
+
+/* True: the packet is one that the role does not take. */
+static bool
+role_drops_grant(struct role *r, const struct channel_packet *p)
+{
+	if (r->is_ending || !role_is_grant(p))
+		return false;
+	if (!r->awaits_grants && p->is_fd_lost)
+		role_grant_lost(r, p);
+	return r->awaits_grants || p->is_fd_lost;
+}
+
+static void
+role_begin_grants(struct role *r)
+{
+	r->awaits_grants = false;
+	if (r->is_started)
+		role_files_drop(&r->files);
 }
 
 static void
@@ -389,11 +394,7 @@ on_main_packet(struct channel *c, const struct channel_packet *p, void *arg)
 	int fd = p->fd;
 
 	(void)c;
-	if (!r->is_ending && role_lacks_descriptor(p)) {
-		role_end_incomplete(r, p);
-		return;
-	}
-	switch (r->is_ending ? MESSAGE_NONE : p->type) {
+	switch (r->is_ending || role_drops_grant(r, p) ? MESSAGE_NONE : p->type) {
 	case MESSAGE_NONE:
 		break;
 	case MESSAGE_CONFIG:
@@ -407,6 +408,9 @@ on_main_packet(struct channel *c, const struct channel_packet *p, void *arg)
 		break;
 	case MESSAGE_GRANT:
 		role_take_grant(r, &p->message->grant, &fd);
+		break;
+	case MESSAGE_GRANTS_AGAIN:
+		role_begin_grants(r);
 		break;
 	case MESSAGE_PING:
 		role_answer_ping(r, &p->message->ping);
@@ -465,12 +469,15 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 	struct role *r = &life.role;
 	struct message_hello hello = {.build = role_build()};
 
-	STAILQ_INIT(&r->waiting);
+	role_peers_init(&r->waiting);
 	if (!is_thread)
 		ignore_signals();
 	r->base = event_base_new();
-	if (!r->base)
-		die("no event loop");
+	if (!r->base) {
+		log_error("%s: no event loop: %s", spec->name, error_text(errno));
+		close(main_fd);
+		return ROLE_EXIT_LATER;
+	}
 	r->main = channel_new(r->base, main_fd, on_main_packet, on_main_lost, r);
 	if (channel_send(r->main, MESSAGE_HELLO, &hello, -1) == 0)
 		role_loop(r);
@@ -478,7 +485,7 @@ role_run(const struct role_spec *spec, enum role_kind kind, unsigned index, int 
 		spec->end(r);
 	channel_free(&r->main);
 	role_files_drop(&r->files);
-	role_drop_peers(r);
+	role_peers_drop(&r->waiting);
 	conf_drop(&r->conf);
 	event_base_free(r->base);
 	metrics_leave();

@@ -13,17 +13,14 @@
 #include "conf/conf.h"
 #include "ipc/request.h"
 #include "ipc/role_file.h"
-
-enum role_kind {
-	ROLE_MAIN, ROLE_KEYS, ROLE_AUTH, ROLE_WORKER, ROLE_ACCOUNTS, ROLE_SUBMISSION, ROLE_QUEUE,
-	ROLE_RELAY, ROLE_CONTROL, ROLE_KINDS
-};
+#include "ipc/role_peers.h"
 
 /* The administrator accepts, for this start, that parts of the spool cannot be read. */
 enum { GRANT_SPOOL_DAMAGED = 1, GRANT_STATE_NEW = 1 };
 
-/* A role ends when a descriptor was lost on its way, so that main grants all again; only for
- * GRANT_METRICS it does not. */
+/* When the descriptor of a grant was lost on its way, a role that has not started ends, and is
+ * started again; one that has started keeps what it has, and main sends all again.  Only for
+ * GRANT_METRICS neither happens. */
 enum role_grant {
 	GRANT_LISTENER,    /* index: of conf->listen; fd: listening socket */
 	GRANT_CERTIFICATE, /* index: of conf->tls; fd: the certificate file */
@@ -64,16 +61,10 @@ struct role {
 	bool is_started;
 	bool is_stopping;
 	bool is_ending;            /* no more messages are handled */
+	bool lacks_peer;           /* a channel came without its descriptor, which is logged */
+	bool awaits_grants;        /* one was lost: none is taken before main sends all again */
 	struct role_files files;
-	STAILQ_HEAD(, role_waiting) waiting;
-};
-
-/* Identifies the other end of a channel that main gave: which role, which of several, and the
- * number of the pair.  The owner of the channel keeps it with the channel. */
-struct role_peer {
-	enum role_kind kind;
-	unsigned index;
-	uint32_t number;
+	struct role_peers waiting;
 };
 
 struct role_spec {
@@ -124,6 +115,9 @@ void role_peer_lost(struct role *r, struct role_peer peer);
  * The event is in the log already. */
 void role_alert(struct role *r, enum notice_kind kind, struct str object, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* What was reported about that object, up to its first '\n', is over. */
+void role_alert_over(struct role *r, enum notice_kind kind, struct str object, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 
 /* The text of a file in the configuration that main opened, wherever it is; p NULL: it could not be
  * read.  Valid in prepare and in reload: copy what is needed later. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "keys/keyring.h"
@@ -52,7 +53,7 @@ keys_grant(struct role *r, const struct message_grant *grant, int fd)
 	if (grant->kind == GRANT_PRIVATE_KEY && buf_room(&pem, KEYRING_FILE_MAX)) {
 		error = buf_read_file(&pem, fd) == 0 ? 0 : errno;
 		if (error)
-			why = strerrordesc_np(error);
+			why = error_text(error);
 		if (error || !keyring_put(keys_of(r)->keyring, grant->index, buf_str(&pem), &why))
 			log_error("private key %.*s: %s", STR_ARG(grant->name), why);
 		mem_wipe(pem.p, pem.cap);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/error_text.h"
 #include "base/fsio.h"
 
 enum { FORMAT_BYTES = 1024 };
@@ -185,7 +186,22 @@ smtp_status_not_stored(int error)
 {
 	if (fsio_is_full(error))
 		return smtp_status_no_room(0);
+	if (error_text_is_descriptors(error))
+		return smtp_status_no_descriptors();
 	return smtp_status_make(451, "4.3.0", "The message could not be stored, try again later");
+}
+
+struct smtp_status
+smtp_status_no_descriptors(void)
+{
+	return smtp_status_make(
+	    451, "4.3.5", "Too many files are open in this system, try again later");
+}
+
+bool
+smtp_status_is_no_descriptors(const struct smtp_status *s)
+{
+	return !s->is_remote && s->code == 451 && s->subject == 3 && s->detail == 5;
 }
 
 /* ---- after the final dot ---- */

@@ -52,6 +52,9 @@ void smtp_status_reply(const struct smtp_status *s, struct buf *out);
 struct smtp_status smtp_status_no_room(uint64_t bytes);
 /* A message could not be stored; error is an errno: 452 without room, else 451. */
 struct smtp_status smtp_status_not_stored(int error);
+/* The same for a lack of descriptors; and whether a status is that one. */
+struct smtp_status smtp_status_no_descriptors(void);
+bool smtp_status_is_no_descriptors(const struct smtp_status *s);
 
 /* The connection ended after the final dot: only the host knows whether it has the message. */
 struct smtp_status smtp_status_may_have_arrived(void);

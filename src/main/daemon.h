@@ -67,6 +67,12 @@ struct instance {
 	bool is_killed;             /* SIGKILL was sent, for whatever reason */
 	bool is_stuck_logged;       /* it is logged that it does not end and is not replaced */
 	pid_t abandoned[INSTANCE_ABANDONED_MAX]; /* not ended by SIGKILL yet; 0: none */
+	struct {
+		struct event *timer;  /* NULL before it is needed first */
+		uint64_t incarnation; /* which process has lost a grant */
+		int64_t sent_ms;      /* monotonic; when all was last sent again */
+		unsigned failures;    /* in a row */
+	} renewal;
 	char refusal[DAEMON_REASON_BYTES]; /* why its last start failed, from its REFUSED */
 };
 
@@ -108,6 +114,7 @@ struct daemon {
 	struct liveness *liveness;
 	struct role_link *links;
 	uint32_t link_numbers;
+	bool links_fail;            /* no channel could be made, which is logged */
 	/* newest id time in the spool; -1: the queue has not reported it */
 	int64_t floor_ms;
 	int stage;                  /* stage of the stop; -1: running */

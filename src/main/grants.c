@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "auth/worker_kinds.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path_access.h"
@@ -34,7 +35,7 @@ open_client_table(void)
 
 	if (fd < 0 || ftruncate(fd, (off_t)client_counts_bytes()) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
-		log_error("shared client table: %s", strerror(errno));
+		log_error("shared client table: %s", error_text(errno));
 		return -1;
 	}
 	return fd;

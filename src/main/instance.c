@@ -3,9 +3,11 @@
  */
 #include "main/instance.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "main/metric_sums.h"
 #include "main/resources_system.h"
@@ -19,6 +21,9 @@ instance_trouble(const struct instance *i, char out[METRICS_TROUBLE_TEXT_BYTES])
 	char file[RESOURCES_SYSTEM_TEXT_BYTES];
 
 	metrics_read_trouble(i->region, out);
+	if (!out[0] && metrics_read_lacks_descriptors(i->region))
+		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "work is refused or put off: %s",
+		    error_text(EMFILE));
 	if (i->kind == ROLE_RELAY && !out[0])
 		snprintf(out, METRICS_TROUBLE_TEXT_BYTES, "%s",
 		    resources_system_trouble(i->daemon->resources, file));

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -196,7 +197,7 @@ logger_add(struct logger *l, int fd, pid_t pid)
 	*s = (struct logger_source){fd, pid};
 	if (epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
 		return;
-	log_error("the log of process %d cannot be read: %s", (int)pid, strerror(errno));
+	log_error("the log of process %d cannot be read: %s", (int)pid, error_text(errno));
 	close(fd);
 	mem_free(s);
 }

@@ -14,4 +14,10 @@ void renewal_send_certificates(struct daemon *d);
 /* Sends changed files of the system to relay. */
 void renewal_send_files(struct daemon *d);
 
+/* A running role has lost the descriptor of a grant: after a pause, which grows, it is sent again
+ * all that a reload sends.  Not when the process has ended meanwhile. */
+void renewal_repeat(struct instance *i);
+/* Frees its timer. */
+void renewal_free(struct instance *i);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "auth/worker_kinds.h"
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/restart_backoff.h"
@@ -87,6 +88,21 @@ role_link_send_channel(
 
 static void role_link_retry(struct role_link *link);
 
+/* All links fail for the same reason: one line until one succeeds. */
+static void
+role_link_failed(struct role_link *link, int error)
+{
+	struct daemon *d = link->a->daemon;
+
+	if (!d->links_fail)
+		log_error("no channel between %s %u and %s %u: %s; main tries again, and says "
+			  "nothing about others before one can be made",
+		    role_name(link->a->kind), link->a->index, role_name(link->b->kind),
+		    link->b->index, error_text(error));
+	d->links_fail = true;
+	role_link_retry(link);
+}
+
 /* Sends a new channel to both; each replaces the channel that it has to the other one. */
 static void
 role_link_connect(struct role_link *link)
@@ -99,12 +115,10 @@ role_link_connect(struct role_link *link)
 	link->joined_ms = clock_mono_ms();
 	link->number = ++link->a->daemon->link_numbers;
 	if (channel_pair(fds) != 0) {
-		log_error("no channel between %s %u and %s %u: %s; main tries again",
-		    role_name(link->a->kind), link->a->index, role_name(link->b->kind),
-		    link->b->index, strerror(errno));
-		role_link_retry(link);
+		role_link_failed(link, errno);
 		return;
 	}
+	link->a->daemon->links_fail = false;
 	/* each end is sent, even if the other one could not be sent */
 	is_given = role_link_send_channel(link, link->a, link->b, fds[0]);
 	is_given &= role_link_send_channel(link, link->b, link->a, fds[1]);
@@ -121,8 +135,11 @@ role_link_timer_fired(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (!role_link_is_current(link) || link->a->daemon->stage >= 0)
 		return;
-	log_warn("%s %u and %s %u have lost their channel while both run: they get a new one",
-	    role_name(link->a->kind), link->a->index, role_name(link->b->kind), link->b->index);
+	if (!link->a->daemon->links_fail)
+		log_warn("%s %u and %s %u have lost their channel while both run: they get a new "
+			 "one",
+		    role_name(link->a->kind), link->a->index, role_name(link->b->kind),
+		    link->b->index);
 	role_link_connect(link);
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "main/directory.h"
 
 struct socket_access {
@@ -113,6 +114,6 @@ socket_access_set(const struct daemon *d, const struct conf *old_conf, const str
 		snprintf(why, DAEMON_REASON_BYTES,
 		    "help_desk_group: group %u and mode %04o cannot be given to %.*s/%s, or to its "
 		    "directory: %s", (unsigned)a.gid, (unsigned)a.mode,
-		    STR_ARG(new_conf->run_directory), directory_socket, strerror(errno));
+		    STR_ARG(new_conf->run_directory), directory_socket, error_text(errno));
 	return is_done;
 }

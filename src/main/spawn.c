@@ -14,6 +14,7 @@
 
 #include "auth/auth.h"
 #include "auth/worker_kinds.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "control/control.h"
@@ -103,7 +104,7 @@ spawn_log_pair(const struct instance *i, int *main_end_out)
 	if (!i->daemon->logger)
 		return -1;
 	if (logger_pair(ends) != 0) {
-		log_error("%s %u has no log: %s", role_name(i->kind), i->index, strerror(errno));
+		log_error("%s %u has no log: %s", role_name(i->kind), i->index, error_text(errno));
 		return -1;
 	}
 	*main_end_out = ends[0];
@@ -128,7 +129,7 @@ spawn_process(struct instance *i, int fd)
 		close(main_end);
 	if (i->pid > 0)
 		return true;
-	log_error("%s %u: fork: %s", role_name(i->kind), i->index, strerror(error));
+	log_error("%s %u: fork: %s", role_name(i->kind), i->index, error_text(error));
 	i->pid = 0;
 	return false;
 }
@@ -153,7 +154,7 @@ spawn_thread(struct instance *i, int fd)
 	error = pthread_create(&i->thread, NULL, spawn_thread_main, i);
 	if (error)
 		log_error("%s %u: no thread can be made: %s", role_name(i->kind), i->index,
-		    strerror(error));
+		    error_text(error));
 	return !error;
 }
 
@@ -166,7 +167,7 @@ spawn_instance(struct instance *i)
 
 	if (channel_pair(fds) != 0) {
 		log_error("%s %u: no channel can be made: %s", role_name(i->kind), i->index,
-		    strerror(errno));
+		    error_text(errno));
 		return -1;
 	}
 	if (i->daemon->in_threads ? spawn_thread(i, fds[1]) : spawn_process(i, fds[1]))

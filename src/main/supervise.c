@@ -12,6 +12,7 @@
 
 #include "auth/worker_kinds.h"
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "main/daemon_admin.h"
@@ -20,6 +21,7 @@
 #include "main/liveness.h"
 #include "main/notices.h"
 #include "main/os.h"
+#include "main/renewal.h"
 #include "main/role_links.h"
 #include "main/spawn.h"
 #include "main/stopping.h"
@@ -130,6 +132,9 @@ supervise_receive(struct channel *c, const struct channel_packet *p, void *arg)
 		return;
 	case MESSAGE_PEER_LOST:
 		role_links_lost(i, &p->message->peer_lost);
+		return;
+	case MESSAGE_GRANT_LOST:
+		renewal_repeat(i);
 		return;
 	case MESSAGE_REFUSED:
 		snprintf(i->refusal, sizeof i->refusal, "%.*s", STR_ARG(p->message->refused.text));
@@ -315,7 +320,7 @@ supervise_start_instance(struct instance *i)
 		    "%s %u: no slot is free, it is not started", role_name(i->kind), i->index);
 	else if ((region_fd = supervise_make_region(i)) < 0)
 		log_error("%s %u: no shared memory: %s", role_name(i->kind), i->index,
-		    strerror(errno));
+		    error_text(errno));
 	else
 		fd = spawn_instance(i);
 	if (fd >= 0) {
@@ -368,6 +373,7 @@ supervise_end(struct daemon *d)
 	for (unsigned n = 0; n < d->instance_count; n++) {
 		channel_free(&d->instances[n].channel);
 		event_free(d->instances[n].restart_timer);
+		renewal_free(&d->instances[n]);
 	}
 	stopping_clear(d);
 	liveness_stop(d);

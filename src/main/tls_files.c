@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/mem.h"
 #include "base/path_access.h"
 #include "base/regular_file.h"
@@ -51,7 +52,7 @@ tls_files_read(const struct tls_files_file *f, struct buf *out, struct str name,
 		return tls_files_fault(fault, name, "%s%s", regular_file_error(f->error),
 		    path_access_hint(name, f->error, hint));
 	if (buf_read_file(out, f->fd) != 0)
-		return tls_files_fault(fault, name, "%s", strerror(errno));
+		return tls_files_fault(fault, name, "%s", error_text(errno));
 	return out->n > 0 || tls_files_fault(fault, name, "the file is empty");
 }
 

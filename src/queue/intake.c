@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/crlf_check.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -84,7 +85,7 @@ intake_error_text(int error)
 		return "its body has a bare CR or LF, or NUL";
 	if (error == ETIMEDOUT)
 		return "the disk took so long that the client had to be told 451";
-	return strerror(error);
+	return error_text(error);
 }
 
 static void

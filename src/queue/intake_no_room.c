@@ -5,9 +5,14 @@
 
 #include <errno.h>
 
+#include "base/error_text.h"
+#include "base/metrics.h"
+
 struct smtp_status
 intake_no_room(int error)
 {
+	if (error_text_is_descriptors(error))
+		metrics_lacks_descriptors();
 	if (error == EILSEQ)
 		return smtp_status_make(554, "5.6.0", "Bare CR or LF, or NUL, in message body");
 	if (error == EAGAIN)

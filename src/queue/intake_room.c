@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/fsio.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -82,7 +83,7 @@ intake_room_show_trouble(struct queue *q, int error, const struct message_room *
 	else if (error)
 		snprintf(text, sizeof text,
 		    "the spool cannot be written (%s): no mail is taken or sent",
-		    strerror(error));
+		    error_text(error));
 	else if (m->file_bytes <= MESSAGE_CONTENT_MAX)
 		snprintf(text, sizeof text,
 		    "no room on the disk for mail above 128 KiB: it is answered with 452 until "

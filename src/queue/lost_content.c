@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -134,8 +135,8 @@ lost_content_log_failed(const struct lost_content *loss, const char *why, int er
 	msgid_text(loss->id, 0, id);
 	log_error("message %s cannot be read: %s; it cannot be given up as lost now: %s%s%s; it is "
 		  "tried again; `sallyport queue delete %s` gives it up at once",
-	    id, spool_fault_text(loss->error), why, error ? ": " : "", error ? strerror(error) : "",
-	    id);
+	    id, spool_fault_text(loss->error), why, error ? ": " : "",
+	    error ? error_text(error) : "", id);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -225,7 +226,7 @@ limits_use_saved(int error, void *arg)
 
 	if (error)
 		log_error("spool: the use of the sending limits could not be stored: %s",
-		    strerror(error));
+		    error_text(error));
 	role_stopped(q->role);
 }
 

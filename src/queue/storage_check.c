@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "queue/queue_internal.h"
 #include "spool/completion.h"
@@ -85,7 +86,7 @@ storage_check_add_late(
 	if (s->logged_count <= STORAGE_CHECK_LOGGED_MAX)
 		log_warn("spool: the status of %s (%s) could not be stored: %s; a restart before "
 			 "it is may send it again", msgid_text(id, number, text), words[outcome],
-		    strerror(error));
+		    error_text(error));
 	else if (s->logged_count == STORAGE_CHECK_LOGGED_MAX + 1)
 		log_warn("spool: more statuses that were not stored are only counted");
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/error_text.h"
 #include "base/log.h"
 
 uint64_t
@@ -30,7 +31,7 @@ ticket_key_stored(int error, void *arg)
 	struct queue *q = arg;
 
 	if (error) {
-		log_error("spool: the key of the tickets was not stored: %s", strerror(error));
+		log_error("spool: the key of the tickets was not stored: %s", error_text(error));
 		queue_retry_later(q);
 		return;
 	}

@@ -2,10 +2,12 @@
  * attempt_begin: the start of an attempt: copies the request of the queue, checks it, scans the
  * content and starts the destination lookup.  An attempt that cannot be read is refused.
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/block_sums.h"
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -95,13 +97,13 @@ static void
 refuse_unreadable_attempt(struct attempt *attempt)
 {
 	log_error(
-	    "relay: attempt %llu of the queue cannot be read%s; the queue tries its recipients "
-	    "again later",
+	    "relay: attempt %llu of the queue cannot be read%s%s; the queue tries its "
+	    "recipients again later",
 	    (unsigned long long)attempt->deliver.attempt_id,
 	    attempt->deliver.body_in_file && !attempt->body.file
-	        ? ", the file of its body could not be passed: too many open files (EMFILE), raise "
-	          "their limit (LimitNOFILE)"
-	        : "");
+	        ? ", the file of its body could not be passed"
+	        : "",
+	    attempt->deliver.body_in_file && !attempt->body.file ? error_text_remedy(EMFILE) : "");
 	refuse_attempt(attempt, "the message could not be read for its delivery");
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "policy/timeouts.h"
@@ -192,6 +193,8 @@ connect_failed(struct smtp_connection *connection, enum stream_end why)
 	metrics_count(METRIC_CONNECTIONS_FAILED, 1);
 	if (why == STREAM_ERROR && is_local_shortage(stream_error(connection->stream)))
 		reason = REASON_LOCAL;
+	if (why == STREAM_ERROR && error_text_is_descriptors(stream_error(connection->stream)))
+		metrics_lacks_descriptors();
 	return smtp_client_lost(connection->client, &status, reason);
 }
 

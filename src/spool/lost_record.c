@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "spool/spool_internal.h"
@@ -282,7 +283,7 @@ lost_record_log_failed(const struct lost_record_task *l)
 	char id[ID_NUMBER_TEXT_BYTES];
 
 	log_error("spool: message %s: what is left of it cannot be written to %s now: %s",
-	    msgid_text(l->id, 0, id), l->name, strerror(l->error));
+	    msgid_text(l->id, 0, id), l->name, error_text(l->error));
 }
 
 static void

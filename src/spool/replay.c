@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -169,7 +170,7 @@ replay_copy_readable(struct replay *r, const struct replay_image *m, uint32_t fr
 		if (h->item[i].to <= from || h->item[i].from >= to)
 			continue;
 		log_error("spool: segment %u cannot be read from %u to %u: %s", m->segment->slot,
-		    h->item[i].from, h->item[i].to, strerror(h->error));
+		    h->item[i].from, h->item[i].to, error_text(h->error));
 		if (h->item[i].from > from)
 			(void)replay_copy_damage(r, m, from, h->item[i].from);
 		from = h->item[i].to;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error_text.h"
 #include "spool/spool_names.h"
 
 const char *
@@ -22,7 +23,7 @@ spool_fault_text(int error)
 	case SPOOL_FAULT_BODY_TRUNCATED:
 		return "the body file has not the size that was stored";
 	default:
-		return strerror(error);
+		return error_text(error);
 	}
 }
 

@@ -106,7 +106,7 @@ static void
 fail_content_file(struct session *s, const struct smtp_status *status)
 {
 	s->input.is_writing = false;
-	fail_content(s, "storage", status);
+	fail_content(s, smtpd_transaction_storage_reason(status), status);
 	smtpd_transaction_release(s);
 }
 
@@ -132,7 +132,7 @@ static enum session_step
 on_spool_file_opened(struct session *s, const struct smtp_status *answer)
 {
 	if (!smtp_status_is_ok(answer)) {
-		fail_content(s, "storage", answer);
+		fail_content(s, smtpd_transaction_storage_reason(answer), answer);
 		return SESSION_NEXT;
 	}
 	s->content.body.in_file = true;

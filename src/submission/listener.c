@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "net/endpoint.h"
@@ -38,9 +39,26 @@ client_network_of(const struct sockaddr_storage *a)
 
 /* ---- refusals ---- */
 
+struct listener_refusal {
+	const char *reason; /* for the log */
+	const char *enhanced;
+	const char *text;
+	enum metric metric;
+	int error; /* errno of the accept; 0: there was none */
+};
+static const struct listener_refusal too_many_connections = {
+    "too_many_connections", "4.7.0", "Too many connections", METRIC_CONNECTIONS_REFUSED_LIMIT, 0};
+static const struct listener_refusal too_many_per_client = {
+    "too_many_connections_per_client", "4.7.0", "Too many connections from your address",
+    METRIC_CONNECTIONS_REFUSED_CLIENT_LIMIT, 0};
+static const struct listener_refusal no_certificate = {
+    "no_certificate", "4.7.0", "TLS is not available now, for there is no certificate",
+    METRIC_CONNECTIONS_REFUSED_NO_CERTIFICATE, 0};
+
+/* is_told: 421 was sent. */
 static void
-log_refused_client(
-    struct submission *submission, const struct smtpd_connection_client *client, const char *reason)
+log_refused_client(struct submission *submission, const struct smtpd_connection_client *client,
+    const struct listener_refusal *refusal, bool is_told)
 {
 	int64_t now = clock_mono_ms();
 	char ip[INET6_ADDRSTRLEN_];
@@ -54,47 +72,49 @@ log_refused_client(
 	log_begin(&l, LOG_NOTICE, "refuse");
 	log_id(&l, (struct msgid){id_next(&submission->role->ids), 0}, 0);
 	log_str(&l, "stage", STR("connect"));
-	log_str(&l, "reason", str_of(reason));
-	log_num(&l, "code", 421);
-	log_str(&l, "dsn", STR("4.7.0"));
+	log_str(&l, "reason", str_of(refusal->reason));
+	if (is_told) {
+		log_num(&l, "code", 421);
+		log_str(&l, "dsn", str_of(refusal->enhanced));
+	}
 	log_str(&l, "ip", str_of(ip));
 	log_num(&l, "count", submission->refused_count);
+	if (refusal->error)
+		log_quoted(&l, "error", str_of(error_text(refusal->error)));
 	log_end(&l);
 	submission->refused_logged_ms = now;
 	submission->refused_count = 0;
 }
 
-struct listener_refusal {
-	const char *reason; /* for the log */
-	const char *text;
-	enum metric metric;
-};
-static const struct listener_refusal too_many_connections = {
-    "too_many_connections", "Too many connections", METRIC_CONNECTIONS_REFUSED_LIMIT};
-static const struct listener_refusal too_many_per_client = {
-    "too_many_connections_per_client", "Too many connections from your address",
-    METRIC_CONNECTIONS_REFUSED_CLIENT_LIMIT};
-static const struct listener_refusal no_certificate = {
-    "no_certificate", "TLS is not available now, for there is no certificate",
-    METRIC_CONNECTIONS_REFUSED_NO_CERTIFICATE};
+/* True: the reply was sent.  A client that expects TLS first could not read it. */
+static bool
+reply_to_refused(int fd, const struct conf_listen *listen, const struct listener_refusal *refusal)
+{
+	struct smtp_status status =
+	    smtp_status_make(421, refusal->enhanced, "%s", refusal->text);
+	struct buf reply;
+	bool is_sent;
+
+	if (listen->tls != LISTEN_STARTTLS)
+		return false;
+	buf_init(&reply, 512);
+	smtp_status_reply(&status, &reply);
+	is_sent = send(fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)reply.n;
+	buf_clear(&reply);
+	shutdown(fd, SHUT_WR);
+	return is_sent;
+}
 
 static void
 refuse_client(struct submission *submission, const struct smtpd_connection_client *client,
     const struct conf_listen *listen, const struct listener_refusal *refusal)
 {
-	metrics_count(refusal->metric, 1);
-	log_refused_client(submission, client, refusal->reason);
-	if (listen->tls == LISTEN_STARTTLS) {
-		struct smtp_status status = smtp_status_make(421, "4.7.0", "%s", refusal->text);
-		struct buf reply;
+	bool is_told = client->fd >= 0 && reply_to_refused(client->fd, listen, refusal);
 
-		buf_init(&reply, 512);
-		smtp_status_reply(&status, &reply);
-		(void)!send(client->fd, reply.p, reply.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-		buf_clear(&reply);
-		shutdown(client->fd, SHUT_WR);
-	}
-	close(client->fd);
+	metrics_count(refusal->metric, 1);
+	log_refused_client(submission, client, refusal, is_told);
+	if (client->fd >= 0)
+		close(client->fd);
 }
 
 /* ---- limits ---- */
@@ -147,23 +167,30 @@ open_spare_descriptor(struct submission *submission)
 	submission->spare_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 }
 
-/* No client can be accepted: closes the spare descriptor to accept and close the first one that
+/* No client can be accepted: closes the spare descriptor to accept and refuse the first one that
  * waits. */
 static void
 refuse_without_descriptor(struct submission *submission, const struct listener *l)
 {
 	struct smtpd_connection_client client = {.fd = -1, .from = {.ss_family = AF_UNSPEC}};
-	int error = errno;
+	struct listener_refusal no_descriptors = {"descriptors", "4.3.5",
+	    "Too many files are open in this system, try again later",
+	    METRIC_CONNECTIONS_REFUSED_NO_DESCRIPTOR, errno};
+	socklen_t size = sizeof client.from;
+	bool is_lack = error_text_is_descriptors(no_descriptors.error);
 
-	metrics_count(METRIC_CONNECTIONS_REFUSED_NO_DESCRIPTOR, 1);
-	log_refused_client(submission, &client, "descriptors");
-	if (submission->spare_fd >= 0 && (error == EMFILE || error == ENFILE)) {
+	if (is_lack)
+		metrics_lacks_descriptors();
+	else
+		no_descriptors.reason = "memory";
+	if (is_lack && submission->spare_fd >= 0) {
 		close(submission->spare_fd);
-		client.fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (client.fd >= 0)
-			close(client.fd);
-		open_spare_descriptor(submission);
+		client.fd = accept4(l->fd, (struct sockaddr *)&client.from, &size,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 	}
+	refuse_client(submission, &client, &l->conf, &no_descriptors);
+	if (is_lack)
+		open_spare_descriptor(submission);
 	pause_all_listeners(submission);
 }
 

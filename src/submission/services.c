@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/fsio.h"
 #include "base/log.h"
 #include "conf/descriptors.h"
@@ -39,6 +40,7 @@ on_spool_file_answer(enum request_end end, const struct channel_packet *p, void 
 {
 	struct smtpd_connection *c = arg;
 	const struct smtp_status *answer = p ? &p->message->status.status : NULL;
+	struct smtp_status lost = smtp_status_no_descriptors();
 
 	(void)end;
 	async_io_file_drop(&c->file);
@@ -47,6 +49,8 @@ on_spool_file_answer(enum request_end end, const struct channel_packet *p, void 
 	/* success without a file is no answer */
 	if (answer && smtp_status_is_ok(answer) && !c->file)
 		answer = NULL;
+	if (c->request.is_fd_lost)
+		answer = &lost;
 	smtpd_connection_run(c, session_queue_answer(c->session, answer));
 }
 
@@ -281,7 +285,7 @@ services_log_write_error(
 	log_user(&l, "user", session_user(c->session));
 	log_str(&l, "client", str_of(c->client));
 	log_num(&l, "code", fault->code);
-	log_quoted(&l, "error", str_of(strerror(error)));
+	log_quoted(&l, "error", str_of(error_text(error)));
 	log_quoted(&l, "advice", str_of(advice));
 	log_end(&l);
 }
@@ -342,6 +346,8 @@ services_log_refused(void *arg, const struct session_refusal *r)
 		log_num(&l, "size", (int64_t)r->size);
 		log_num(&l, "room", (int64_t)r->room);
 	}
+	if (smtp_status_is_no_descriptors(r->status))
+		log_quoted(&l, "error", str_of(error_text(EMFILE)));
 	log_end(&l);
 }
 

@@ -40,6 +40,12 @@ smtpd_transaction_file_unavailable(void)
 	    451, "4.3.0", "Large messages cannot be stored now, try again later");
 }
 
+const char *
+smtpd_transaction_storage_reason(const struct smtp_status *status)
+{
+	return smtp_status_is_no_descriptors(status) ? "descriptors" : "storage";
+}
+
 void
 smtpd_transaction_release(struct session *s)
 {

@@ -14,6 +14,8 @@ void smtpd_transaction_init(struct session *s);
 void smtpd_transaction_clear_content(struct session *s);
 /* The refusal when too many files wait to be closed. */
 struct smtp_status smtpd_transaction_file_unavailable(void);
+/* The reason word of a message that the queue could not store with that status. */
+const char *smtpd_transaction_storage_reason(const struct smtp_status *status);
 /* Releases the file, if there is one. */
 void smtpd_transaction_release(struct session *s);
 /* Returns the tokens, releases the file, and clears the transaction. */

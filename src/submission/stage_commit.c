@@ -4,6 +4,8 @@
  */
 #include "submission/stage_commit.h"
 
+#include "submission/smtpd_transaction.h"
+
 static bool
 needs_smtputf8(const struct stage_message *m)
 {
@@ -81,5 +83,5 @@ stage_committed(struct stage_message *m, const void *answer)
 	m->transaction->is_committed = false;
 	m->transaction->has_file = m->content->body.in_file;
 	m->refused_from = STR_NULL;
-	return stage_refuse(m, "storage", status);
+	return stage_refuse(m, smtpd_transaction_storage_reason(status), status);
 }

@@ -242,7 +242,7 @@ finish_admin_command(struct admin_command *command)
 		exit_code = EXIT_STORAGE;
 		snprintf(text, sizeof text, "%zu of %zu messages stay as they were, because the "
 		    "spool could not store the change: %s\n", command->failed,
-		    command->changed + command->failed, strerror(command->error));
+		    command->changed + command->failed, spool_fault_text(command->error));
 	} else if (command->is_suspended_hold_refused) {
 		exit_code = EXIT_LATER;
 		snprintf(text, sizeof text, "%s", suspended_hold_too_many);

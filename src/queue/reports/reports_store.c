@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/fsio.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -191,7 +192,7 @@ report_log_dropped(const struct report_batch *b, int error)
 	log_id(&l, b->report->id, 0);
 	log_str(&l, "status", STR("dropped"));
 	log_addr(&l, "to", b->composed.recipient.address);
-	log_quoted(&l, "reason", str_of(strerror(error)));
+	log_quoted(&l, "reason", str_of(error_text(error)));
 	log_end(&l);
 }
 

@@ -118,6 +118,8 @@ static const size_t sizes[MESSAGE_TYPES] = {
     SIZE(REFUSED, refused),
     SIZE(PEER_LOST, peer_lost),
     SIZE(STOPPED, stopped),
+    SIZE(GRANT_LOST, grant_lost),
+    SIZE(GRANTS_AGAIN, grants_again),
     SIZE(RESTART, restart),
     SIZE(ALERT, alert),
     SIZE(NOTICE, notice),

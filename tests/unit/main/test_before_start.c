@@ -1,6 +1,6 @@
 /* Messages from another role that arrive before START stay in the socket: no role handles them
  * before it is in its sandbox and has created what it works with.  A role that cannot receive a
- * grant of main ends. */
+ * grant of main ends before START, and asks for all of them later. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,6 +36,7 @@ struct main_end {
 	struct channel *channel;
 	pid_t pid;
 	unsigned pongs;
+	unsigned ready, lost_grants, taken;
 	bool is_lost;
 };
 
@@ -46,6 +47,9 @@ receive_other_role(struct channel *c, const struct channel_packet *p, void *arg)
 
 	(void)c;
 	m->pongs += p->type == MESSAGE_PONG;
+	m->ready += p->type == MESSAGE_READY;
+	m->lost_grants += p->type == MESSAGE_GRANT_LOST;
+	m->taken += p->type == MESSAGE_ALERT;
 }
 
 static void
@@ -226,4 +230,80 @@ Test(before_start, a_grant_without_its_descriptor_ends_the_role, .timeout = 120)
 	cr_expect_eq(status_without_descriptor(ROLE_RELAY, MESSAGE_CONFIG, &config),
 	    ROLE_EXIT_LATER, "not a fault of the configuration, which would end the daemon");
 	cr_expect_eq(status_without(ROLE_RELAY, GRANT_METRICS), -1, "it works without");
+}
+
+/* ---- after the start ---- */
+
+static int
+steady_start(struct role *r)
+{
+	(void)r;
+	return 0;
+}
+
+/* Reports each file of the state directory that it gets. */
+static void
+steady_grant(struct role *r, const struct message_grant *grant, int fd)
+{
+	close(fd);
+	role_alert(r, NOTICE_RELOAD, grant->name, "taken");
+}
+
+static const struct role_spec steady_role = {
+    .name = "steady", .conf = CONF_ALL, .start = steady_start, .grant = steady_grant};
+
+static void
+send_steady(struct main_end *m, enum message_type type, const void *message)
+{
+	static const char text[] =
+	    "hostname = \"mail.example.com\";\ndomains = ( { name = \"example.com\"; } );\n"
+	    "tls: { certificate = \"/absent.crt\"; private_key = \"/absent.key\"; };\n";
+	int fd = memfd_create("given", MFD_CLOEXEC);
+
+	cr_assert_eq(write(fd, text, sizeof text - 1), (ssize_t)sizeof text - 1);
+	cr_assert_eq(channel_send(m->channel, type, message, fd), 0);
+	close(fd);
+}
+
+/* It neither ends, nor takes a grant that came behind the lost one, before main sends all again. */
+Test(before_start, a_running_role_asks_for_a_lost_grant_again, .timeout = 120)
+{
+	const struct fault lose_one = {MESSAGE_GRANT, FAULT_LOSE_FD, 0, 1};
+	struct message_grant grant = {.kind = GRANT_STATE, .name = STR("/etc/x")};
+	struct message_grants_again again = {0};
+	struct message_config config = {.generation = 1};
+	struct message_start start = {0};
+	struct fault_channel *between;
+	int ends[2];
+	struct main_end m = {.base = event_base_new()};
+
+	between = fault_channel_new(ends);
+	m.pid = fork();
+	if (m.pid == 0) {
+		close(ends[0]);
+		_exit(role_run(&steady_role, ROLE_RELAY, 0, ends[1], true));
+	}
+	close(ends[1]);
+	m.channel = channel_new(m.base, ends[0], receive_other_role, lose, &m);
+	send_steady(&m, MESSAGE_CONFIG, &config);
+	cr_assert_eq(channel_send(m.channel, MESSAGE_START, &start, -1), 0);
+	wait_for_turns(&m);
+	cr_assert_eq(m.ready, 1);
+	fault_channel_set(between, &lose_one, 1);
+	send_steady(&m, MESSAGE_GRANT, &grant);
+	send_steady(&m, MESSAGE_GRANT, &grant);
+	m.pongs = 0;
+	wait_for_turns(&m);
+	cr_expect_not(m.is_lost);
+	cr_expect_eq(m.lost_grants, 1, "%u", m.lost_grants);
+	cr_expect_eq(m.taken, 0);
+	cr_assert_eq(channel_send(m.channel, MESSAGE_GRANTS_AGAIN, &again, -1), 0);
+	send_steady(&m, MESSAGE_CONFIG, &config);
+	send_steady(&m, MESSAGE_GRANT, &grant);
+	m.pongs = 0;
+	wait_for_turns(&m);
+	cr_expect_eq(m.taken, 1);
+	cr_expect_eq(m.lost_grants, 1);
+	end(&m);
+	fault_channel_free(&between);
 }

@@ -333,8 +333,9 @@ Test(submission_role, a_client_is_closed_when_no_descriptor_is_left)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	while (n < 256 && (full[n] = dup(0)) >= 0)
 		n++;
-	/* it is accepted and closed with the spare descriptor; the open session continues */
+	/* it is told 421 and closed with the spare descriptor; the open session continues */
 	cr_assert(client_connect(&waiting, &rig, 1));
+	client_expect(&waiting, "421");
 	cr_assert(client_is_closed(&waiting));
 	client_send_message(&client);
 	while (n-- > 0)
