@@ -178,6 +178,8 @@ log_account_change(
 	log_end(&l);
 	if (str_eq(m->verb, STR("user.suspend")) && !done->was_suspended)
 		account_alert_suspended(b, m, name);
+	if (str_eq(m->verb, STR("user.resume")))
+		account_alert_resumed(b, m, name);
 }
 
 static void

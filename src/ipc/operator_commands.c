@@ -5,14 +5,14 @@
 #include "ipc/operator_commands.h"
 
 const struct operator_command operator_commands[] = {
-    {.words = "status", .verb = "main.status", .owner = ROLE_MAIN, .right = OPERATOR_LOOK,
+    {.words = "status", .verb = "status", .owner = ROLE_MAIN, .right = OPERATOR_LOOK,
 	.is_quick = true, .usage = "status", .help = "processes and queue at a glance",
 	.since = "0.1.0"},
     {.words = "status", .verb = "queue.status", .owner = ROLE_QUEUE, .right = OPERATOR_LOOK,
 	.is_quick = true, .since = "0.1.0"},
     {.words = "status", .verb = "dns.status", .owner = ROLE_RELAY, .right = OPERATOR_LOOK,
 	.is_quick = true, .since = "0.1.0"},
-    {.words = "metrics", .verb = "main.metrics", .owner = ROLE_MAIN, .right = OPERATOR_LOOK,
+    {.words = "metrics", .verb = "metrics", .owner = ROLE_MAIN, .right = OPERATOR_LOOK,
 	.is_quick = true, .usage = "metrics",
 	.help = "counters and measurements, in the text format of Prometheus", .since = "0.1.0"},
     {.words = "config check", .usage = "config check [FILE]",
@@ -21,9 +21,9 @@ const struct operator_command operator_commands[] = {
     {.words = "config show", .usage = "config show [--all] [--running]",
 	.help = "what differs from the defaults, or every key: of the file, or of the daemon",
 	.options = "aU", .since = "0.1.0"},
-    {.words = "config show --running", .verb = "main.config", .owner = ROLE_MAIN,
+    {.words = "config show --running", .verb = "config.show", .owner = ROLE_MAIN,
 	.right = OPERATOR_ACT, .is_quick = true, .since = "0.1.0"},
-    {.words = "config diff", .verb = "main.diff", .owner = ROLE_MAIN, .right = OPERATOR_ACT,
+    {.words = "config diff", .verb = "config.diff", .owner = ROLE_MAIN, .right = OPERATOR_ACT,
 	.is_quick = true, .usage = "config diff",
 	.help = "what a reload would change: exit status 1 if anything", .since = "0.1.0"},
     {.words = "config explain", .usage = "config explain KEY",

@@ -219,6 +219,9 @@ daemon_admin_reload(struct daemon *d, struct buf *text)
 	if (status) {
 		daemon_admin_reopen_log(d);
 		daemon_admin_add_notice(d, buf_str(text));
+	} else {
+		notices_over(d, NOTICE_RELOAD, str_of(d->config_path),
+		    "over: a later reload succeeded (generation %u)", d->generation);
 	}
 	systemd_notify_state("READY=1");
 	daemon_admin_log_warnings(buf_str(text));
@@ -257,17 +260,17 @@ daemon_admin_handle(
 		daemon_admin_log_request(m);
 		status = daemon_admin_reload(d, &text);
 		daemon_admin_send_done(control, call, (uint8_t)status, buf_str(&text));
-	} else if (str_eq(m->verb, STR("main.status"))) {
+	} else if (str_eq(m->verb, STR("status"))) {
 		daemon_status_send_rows(d, control, call);
 		daemon_admin_send_done(control, call, 0, STR(""));
-	} else if (str_eq(m->verb, STR("main.metrics"))) {
+	} else if (str_eq(m->verb, STR("metrics"))) {
 		daemon_metrics_send_rows(d, control, call);
 		daemon_admin_send_done(control, call, 0, STR(""));
-	} else if (str_eq(m->verb, STR("main.config"))) {
+	} else if (str_eq(m->verb, STR("config.show"))) {
 		int status = running_config_send(d, control, call, &text);
 
 		daemon_admin_send_done(control, call, (uint8_t)status, buf_str(&text));
-	} else if (str_eq(m->verb, STR("main.diff"))) {
+	} else if (str_eq(m->verb, STR("config.diff"))) {
 		int status = running_config_compare(d, control, call, &text);
 
 		daemon_admin_send_done(control, call, (uint8_t)status, buf_str(&text));

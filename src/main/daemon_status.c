@@ -17,12 +17,12 @@
 #include "main/watch_spool.h"
 #include "submission/client_counts.h"
 
-enum { ROW_BYTES_MAX = 8192 };
+enum { ROW_BYTES_MAX = 8192 + 4096, WHY_BYTES_MAX = 4096 };
 
-/* The first finding about one certificate. */
+/* All that is wrong with one certificate, the worst first. */
 struct daemon_status_certificate {
 	size_t index;
-	char why[1500];
+	struct buf why;
 };
 
 static const char *
@@ -96,15 +96,15 @@ daemon_status_note_finding(const struct tls_files_finding *finding, void *arg)
 {
 	struct daemon_status_certificate *s = arg;
 
-	if (finding->index == s->index && !s->why[0])
-		snprintf(s->why, sizeof s->why, "%s", finding->text);
+	if (finding->index == s->index)
+		buf_addf(&s->why, "%s%s", s->why.n ? "; " : "", finding->text);
 }
 
 static void
 daemon_status_add_certificate(const struct daemon *d, size_t index, struct buf *values)
 {
 	const struct tls_files_pair *p = &d->resources->tls->pair[index];
-	struct daemon_status_certificate first = {.index = index};
+	struct daemon_status_certificate all = {.index = index};
 	struct watch_files_refusal refused;
 	bool is_refused = watch_files_is_refused(d, index, &refused);
 	int64_t now_s = clock_ms() / 1000;
@@ -125,12 +125,13 @@ daemon_status_add_certificate(const struct daemon *d, size_t index, struct buf *
 	} else {
 		message_values_add(values, "state", STR("not usable"));
 	}
+	buf_init(&all.why, WHY_BYTES_MAX);
 	if (is_refused)
-		snprintf(first.why, sizeof first.why, "the former ones are served since %s: %s",
+		buf_addf(&all.why, "the former ones are served since %s: %s",
 		    clock_iso(refused.since_ms, since), refused.why);
-	tls_files_each_finding(
-	    d->conf, d->resources->tls, now_s, daemon_status_note_finding, &first);
-	message_values_add(values, "why", str_of(first.why));
+	tls_files_each_finding(d->conf, d->resources->tls, now_s, daemon_status_note_finding, &all);
+	message_values_add(values, "why", buf_str(&all.why));
+	buf_clear(&all.why);
 }
 
 /* ---- rows ---- */

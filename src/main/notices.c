@@ -227,6 +227,20 @@ notices_set(struct daemon *d, enum notice_kind kind, struct str object, const ch
 	(void)notices_list_set(&d->notices->list, kind, object, str_of(line), clock_ms());
 }
 
+void
+notices_over(struct daemon *d, enum notice_kind kind, struct str object, const char *format, ...)
+{
+	char line[NOTICES_LINE_BYTES];
+	va_list args;
+
+	if (!notices_are_wanted(d))
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	notices_list_over(&d->notices->list, kind, object, str_of(line), clock_ms());
+}
+
 /* Counts the ends of all processes of that role in the last hour. */
 static unsigned
 notices_count_ends(struct notices *all, enum role_kind kind)
@@ -272,6 +286,9 @@ notices_handle_alert(struct instance *i, const struct message_alert *m)
 {
 	if (!notices_may_report(i, m->kind))
 		log_error("%s: an alert that this role may not send", role_name(i->kind));
+	else if (m->is_over)
+		notices_over(i->daemon, (enum notice_kind)m->kind, m->object, "%.*s",
+		    STR_ARG(m->text));
 	else if (notices_are_wanted(i->daemon))
 		(void)notices_list_add(&i->daemon->notices->list, (enum notice_kind)m->kind,
 		    m->object, m->text, clock_ms());

@@ -33,6 +33,11 @@ void notices_add(
 void notices_set(
     struct daemon *d, enum notice_kind kind, struct str object, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* What was reported about that object is over: a notice that is still pending says so too, and the
+ * same is reported again when it returns.  Nothing else is sent. */
+void notices_over(
+    struct daemon *d, enum notice_kind kind, struct str object, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* A process has ended that should run; its metrics region is still mapped. */
 void notices_add_process_end(struct instance *i, const char *how);
 /* An ALERT of a role. */

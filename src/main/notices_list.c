@@ -109,6 +109,12 @@ notices_may_be_sent(struct notices_list *l, const struct notices_pending *n, int
 
 /* ---- events ---- */
 
+static uint64_t
+notices_subject_hash(enum notice_kind kind, struct str object)
+{
+	return map_hash(str_upto(object, str_find(object, '\n'))) + (uint64_t)kind;
+}
+
 /* True if an object of a collected kind had its line in the last day; else remembers it. */
 static bool
 notices_object_is_known(
@@ -125,9 +131,27 @@ notices_object_is_known(
 			return true;
 	}
 	l->objects[l->next_object].hash = hash;
+	l->objects[l->next_object].subject = notices_subject_hash(kind, object);
 	l->objects[l->next_object].at_ms = now_ms;
 	l->next_object = (l->next_object + 1) % NOTICES_OBJECTS_MAX;
 	return false;
+}
+
+/* The time of the newest line about one of them; 0: none in memory. */
+static int64_t
+notices_forget_objects(struct notices_list *l, enum notice_kind kind, struct str object)
+{
+	uint64_t subject = notices_subject_hash(kind, object);
+	int64_t at_ms = 0;
+
+	for (size_t i = 0; i < NOTICES_OBJECTS_MAX; i++) {
+		if (!l->objects[i].at_ms || l->objects[i].subject != subject)
+			continue;
+		if (l->objects[i].at_ms > at_ms)
+			at_ms = l->objects[i].at_ms;
+		l->objects[i].at_ms = 0;
+	}
+	return at_ms;
 }
 
 static bool
@@ -241,7 +265,9 @@ notices_add_line(struct notices_pending *n, struct str text, int64_t now_ms)
 {
 	char stamp[CLOCK_TEXT_BYTES], line[NOTICES_LINE_BYTES];
 
-	if (notices_has_line(n, str_of(notices_one_line(text, line, sizeof line))))
+	/* an object of a collected kind comes again only when the former event was over */
+	(void)notices_one_line(text, line, sizeof line);
+	if (!notices_kinds[n->kind].is_collected && notices_has_line(n, str_of(line)))
 		return;
 	if (notice_count_line(n))
 		buf_addf(&n->lines, " %s %s\n", clock_iso(now_ms, stamp), line);
@@ -311,6 +337,22 @@ notices_list_set(struct notices_list *l, enum notice_kind kind, struct str objec
 	n->is_set = true;
 	notices_add_line(n, line, now_ms);
 	return n;
+}
+
+void
+notices_list_over(struct notices_list *l, enum notice_kind kind, struct str object, struct str line,
+    int64_t now_ms)
+{
+	bool is_collected = notices_kinds[kind].is_collected;
+	int64_t told_ms = is_collected ? notices_forget_objects(l, kind, object) : INT64_MAX;
+	char name[NOTICES_OBJECT_BYTES] = "";
+	struct notices_pending *n;
+
+	if (!is_collected)
+		(void)notices_one_line(object, name, sizeof name);
+	n = notices_find_pending(l, kind, name);
+	if (n && told_ms && told_ms >= n->since_ms)
+		notices_add_line(n, line, now_ms);
 }
 
 /* At most one newer notice about the object exists: it got all later events. */

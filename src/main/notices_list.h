@@ -86,6 +86,7 @@ struct notices_list {
 	unsigned sent_count;
 	struct {
 		uint64_t hash;
+		uint64_t subject; /* hash of the object up to its first '\n' */
 		int64_t at_ms;
 	} objects[NOTICES_OBJECTS_MAX];
 	unsigned next_object;
@@ -103,6 +104,11 @@ struct notices_pending *notices_list_add(struct notices_list *l, enum notice_kin
 /* The same, but the line replaces the lines of the notice. */
 struct notices_pending *notices_list_set(struct notices_list *l, enum notice_kind kind,
     struct str object, struct str line, int64_t now_ms);
+/* What was reported about that object is over: a notice about it that was not requested yet gets
+ * this line too.  Of a collected kind, all objects that are equal up to their first '\n' are
+ * forgotten, so that they are reported again when that returns. */
+void notices_list_over(struct notices_list *l, enum notice_kind kind, struct str object,
+    struct str line, int64_t now_ms);
 /* A request for n was refused: nothing was stored. */
 void notices_list_refused(struct notices_list *l, struct notices_pending *n);
 /* True if a notice about that object is pending. */

@@ -10,7 +10,7 @@
 const struct notices_kind_row notices_kinds[NOTICE_KINDS] = {
     [NOTICE_CERTIFICATE] = {.name = "certificate",
 	.subject = "A certificate needs attention",
-	.what = "With the certificates of this gateway something is wrong, or soon will be:",
+	.what = "With the certificates of this gateway something was wrong, or was soon to be:",
 	.advice = "Write a new certificate, with the intermediate ones behind it, and its key into "
 		  "the files that the configuration names. They are loaded when they change. "
 		  "Look before and after it:\n"
@@ -28,7 +28,7 @@ const struct notices_kind_row notices_kinds[NOTICE_KINDS] = {
 		  " systemctl start sallyport\n"},
     [NOTICE_TROUBLE] = {.name = "trouble",
 	.subject = "A process cannot do all its work",
-	.what = "A process of the gateway runs, but cannot do all its work:",
+	.what = "A process of the gateway ran, but could not do all its work:",
 	.advice = "Look whether it goes on, and how much room the disks have:\n"
 		  "\n"
 		  " sallyport status\n"
@@ -46,7 +46,7 @@ const struct notices_kind_row notices_kinds[NOTICE_KINDS] = {
 		  " sallyport status\n"},
     [NOTICE_RELOAD] = {.name = "reload",
 	.subject = "A reload was refused",
-	.what = "A reload of the configuration was refused, and the former one is in force:",
+	.what = "A reload of the configuration was refused, and the former one stayed in force:",
 	.advice = "Correct the file, have it checked, and reload again:\n"
 		  "\n"
 		  " sallyport config check\n"

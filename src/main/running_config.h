@@ -17,11 +17,11 @@ enum {
  * omitted lines: the size of an answer is limited, and later parts need room. */
 void running_config_add_lines(struct buf *out, struct str text, size_t most);
 
-/* "main.config": sends all keys that differ from their defaults, in the file's grammar, a part in
+/* "config.show": sends all keys that differ from their defaults, in the file's grammar, a part in
  * each row; no secret.  0, or EXIT_CONFIG without rows: it is too large, as text_out says. */
 int running_config_send(
     const struct daemon *d, struct channel *control, uint64_t call, struct buf *text_out);
-/* "main.diff": reads the file as a reload would, and applies nothing.  Sends a row for each key
+/* "config.diff": reads the file as a reload would, and applies nothing.  Sends a row for each key
  * that would change, then a row with their number.  0, or EXIT_CONFIG: the text says what is
  * wrong. */
 int running_config_compare(

@@ -5,10 +5,12 @@
 #include "main/watch_files.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/crc.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -29,6 +31,7 @@ struct watch_files {
 	struct resources_refusal
 	    refusal; /* why not; pairs 0: for another reason than their content */
 	struct resources_refusal last_refusal;   /* the same of the last attempt */
+	char object[NOTICE_PATH_BYTES];        /* of the notice about the refusal */
 	int64_t refused_ms; /* since when (clock_ms); 0: the last files are in use */
 	int64_t retry_at_ms; /* next attempt after another failure; 0: none */
 	int64_t log_due_ms;  /* when problems of those in use are logged next */
@@ -38,6 +41,8 @@ struct watch_files {
 	int64_t system_retry_at_ms; /* next attempt after a failed read */
 };
 
+/* Owner, group and mode may be why a file could not be read, and the time of their change shows
+ * every other reason that the file itself has. */
 static void
 watch_files_add_file(struct buf *all, struct str path)
 {
@@ -46,20 +51,10 @@ watch_files_add_file(struct buf *all, struct str path)
 
 	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
 	(void)!stat(name, &st);
-	buf_addf(all, "%s %ju %ju %jd %jd.%09ld\n", name, (uintmax_t)st.st_dev,
-	    (uintmax_t)st.st_ino, (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
-	    st.st_mtim.tv_nsec);
-}
-
-static void
-watch_files_add_mode(struct buf *all, struct str path)
-{
-	struct stat st = {0};
-	char name[4096];
-
-	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
-	(void)!stat(name, &st);
-	buf_addf(all, "%jo %ju\n", (uintmax_t)st.st_mode, (uintmax_t)st.st_uid);
+	buf_addf(all, "%s %ju %ju %jd %jd.%09ld", name, (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+	    (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	buf_addf(all, " %jo %ju %ju %jd.%09ld\n", (uintmax_t)st.st_mode, (uintmax_t)st.st_uid,
+	    (uintmax_t)st.st_gid, (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
 }
 
 /* An interface that appears, disappears or gets another number changes the content for relay. */
@@ -118,48 +113,61 @@ watch_fault(const struct resources_refusal *r, size_t index)
 	return r->pairs >> index & 1 ? r->faults[index] : NULL;
 }
 
-/* The object of the notice: it depends on the certificates, so that a further certificate that is
- * refused on the same day is reported: "changed files of /etc/a.crt", "changed files of
- * certificates 1, 4", "changed files". */
+static int
+watch_compare_paths(const void *a, const void *b)
+{
+	const struct str *x = a, *y = b;
+	int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+
+	return order ? order : x->n < y->n ? -1 : x->n > y->n;
+}
+
+/* The object of the notice: it depends on which certificates these are, not on their places in the
+ * list, so that a further one that is refused on the same day is reported: "changed files of
+ * /etc/a.crt", "changed files (1c291ca3) of /etc/a.crt and 2 more", "changed files".  The number
+ * stands for all paths. */
 static void
-watch_refused_object(const struct watch_files *w, struct buf *out)
+watch_name_refusal(struct watch_files *w)
 {
 	const struct conf *c = w->daemon->conf;
-	uint32_t pairs = w->refusal.pairs;
-	bool is_one = pairs && !(pairs & (pairs - 1));
+	char number[16] = "", more[32] = "";
+	struct str paths[TLS_FILES_MAX];
+	uint32_t sum = 0;
+	size_t n = 0;
 
-	buf_addf(out, "changed files%s", is_one ? " of" : pairs ? " of certificates" : "");
-	for (size_t t = 0; t < c->tls.count && t < TLS_FILES_MAX; t++) {
-		if (!(pairs >> t & 1))
-			continue;
-		if (is_one)
-			buf_addf(out, " %.*s", STR_ARG(c->tls.item[t].certificate));
-		else
-			buf_addf(
-			    out, "%s %zu", pairs & (((uint32_t)1 << t) - 1) ? "," : "", t + 1);
+	for (size_t t = 0; t < c->tls.count && t < TLS_FILES_MAX; t++)
+		if (w->refusal.pairs >> t & 1)
+			paths[n++] = c->tls.item[t].certificate;
+	qsort(paths, n, sizeof *paths, watch_compare_paths);
+	for (size_t i = 0; i < n; i++) {
+		sum = crc32c(sum, paths[i].p, paths[i].n);
+		sum = crc32c(sum, "", 1);
 	}
+	if (n > 1) {
+		snprintf(number, sizeof number, " (%08x)", sum);
+		snprintf(more, sizeof more, " and %zu more", n - 1);
+	}
+	snprintf(w->object, sizeof w->object, "changed files%s%s%.*s%s", number, n ? " of " : "",
+	    n ? (int)paths[0].n : 0, n ? paths[0].p : "", more);
 }
 
 /* Adds one notice with a line for each certificate, besides those about certificates in use. */
 static void
-watch_files_add_refusal(const struct watch_files *w, const char *since)
+watch_files_add_refusal(struct watch_files *w, const char *since)
 {
-	static const char words[] = "certificate files changed, and the former ones stay";
+	static const char words[] = "certificate files changed, and the former ones stayed";
 	const struct conf *c = w->daemon->conf;
 	const char *since_word = since ? " since " : "", *since_time = since ? since : "";
-	struct buf object;
 
-	buf_init(&object, NOTICE_PATH_BYTES);
-	watch_refused_object(w, &object);
+	watch_name_refusal(w);
 	if (!w->refusal.pairs)
-		notices_add(w->daemon, NOTICE_CERTIFICATE, buf_str(&object), "%s%s%s: %s", words,
+		notices_add(w->daemon, NOTICE_CERTIFICATE, str_of(w->object), "%s%s%s: %s", words,
 		    since_word, since_time, w->refusal.why);
 	for (size_t t = 0; t < c->tls.count && t < TLS_FILES_MAX; t++)
 		if (w->refusal.pairs >> t & 1)
-			notices_add(w->daemon, NOTICE_CERTIFICATE, buf_str(&object),
+			notices_add(w->daemon, NOTICE_CERTIFICATE, str_of(w->object),
 			    "%s%s%s: %.*s: %s", words, since_word, since_time,
 			    STR_ARG(c->tls.item[t].certificate), w->refusal.faults[t]);
-	buf_clear(&object);
 }
 
 static void
@@ -192,9 +200,49 @@ watch_files_log_findings(struct watch_files *w)
 	watch_files_add_refusal(w, since);
 }
 
+/* Pending notices about what is over say so. */
+static void
+watch_files_end_refusal(struct watch_files *w)
+{
+	if (w->refused_ms)
+		notices_over(w->daemon, NOTICE_CERTIFICATE, str_of(w->object),
+		    "over: the files of the certificates are in use");
+}
+
+static void
+watch_note_index(const struct tls_files_finding *finding, void *arg)
+{
+	*(uint32_t *)arg |= (uint32_t)1 << finding->index;
+}
+
+/* Tells which certificates are served now; of those without a finding the trouble is over. */
+static void
+watch_files_log_served(struct daemon *d)
+{
+	const struct tls_files *tls = d->resources->tls;
+	uint32_t found = 0;
+	char day[CERTIFICATE_DAY_BYTES];
+
+	tls_files_each_finding(d->conf, tls, clock_ms() / 1000, watch_note_index, &found);
+	for (size_t t = 0; t < tls->count; t++) {
+		const struct certificate_facts *facts = &tls->pair[t].facts;
+		struct str path = d->conf->tls.item[t].certificate;
+
+		if (!tls_files_pair_is_usable(&tls->pair[t]))
+			continue;
+		certificate_day(facts->until_s, day);
+		log_info("certificate %.*s is served: %s, until %s", STR_ARG(path), facts->names,
+		    day);
+		if (!(found >> t & 1))
+			notices_over(d, NOTICE_CERTIFICATE, path,
+			    "over: %.*s is served: %s, until %s", STR_ARG(path), facts->names, day);
+	}
+}
+
 static void
 watch_files_forget_refusal(struct watch_files *w)
 {
+	watch_files_end_refusal(w);
 	w->refused_fingerprint = 0;
 	w->refused_ms = w->retry_at_ms = 0;
 }
@@ -204,6 +252,7 @@ watch_files_certificates_changed(struct daemon *d)
 {
 	watch_files_forget_refusal(d->watch);
 	d->watch->log_due_ms = 0;
+	watch_files_log_served(d);
 }
 
 bool
@@ -253,6 +302,7 @@ watch_files_apply(struct watch_files *w, uint64_t now)
 		w->applied = now;
 		w->log_due_ms = 0;
 		watch_files_forget_refusal(w);
+		watch_files_log_served(w->daemon);
 		return;
 	}
 	is_logged =
@@ -271,7 +321,6 @@ watch_files_apply(struct watch_files *w, uint64_t now)
 
 /* ---- files of the system ---- */
 
-/* A change of only the mode counts too: it may be why a file could not be read. */
 static uint64_t
 watch_files_system_fingerprint(const struct resources *o)
 {
@@ -283,7 +332,6 @@ watch_files_system_fingerprint(const struct resources *o)
 		if (!resources_system_is_file(o->conf, &o->files[n]))
 			continue;
 		watch_files_add_file(&all, o->files[n].path);
-		watch_files_add_mode(&all, o->files[n].path);
 		add_links(&all, &o->files[n].links);
 	}
 	fingerprint = map_hash(buf_str(&all));
@@ -291,13 +339,18 @@ watch_files_system_fingerprint(const struct resources *o)
 	return fingerprint;
 }
 
+/* A file that could not be read is read again once a minute; where descriptors or memory were
+ * lacking, not earlier either, though the file is another one since. */
 static bool
-watch_files_retries_system(const struct watch_files *w)
+watch_files_reads_system(const struct watch_files *w, bool has_changed)
 {
+	const struct resources *o = w->daemon->resources;
+	bool is_due = clock_mono_ms() >= w->system_retry_at_ms;
 	char text[RESOURCES_SYSTEM_TEXT_BYTES];
 
-	return resources_system_trouble(w->daemon->resources, text)[0] &&
-	    clock_mono_ms() >= w->system_retry_at_ms;
+	if (has_changed && !resources_system_is_postponed(o))
+		return true;
+	return is_due && (has_changed || resources_system_trouble(o, text)[0]);
 }
 
 static void
@@ -307,12 +360,12 @@ watch_files_check_system(struct watch_files *w)
 	bool has_changed = now != w->system_applied && now == w->system_last_seen;
 
 	w->system_last_seen = now;
-	if (w->daemon->stage >= 0 || (!has_changed && !watch_files_retries_system(w)))
+	if (w->daemon->stage >= 0 || !watch_files_reads_system(w, has_changed))
 		return;
 	w->system_retry_at_ms = clock_mono_ms() + RETRY_EVERY_MS;
 	if (resources_system_renew(w->daemon->resources))
 		renewal_send_files(w->daemon);
-	/* else the next check tries again */
+	/* else it is tried again in a minute */
 	if (!resources_system_is_postponed(w->daemon->resources))
 		w->system_applied = now;
 }
@@ -330,8 +383,10 @@ watch_files_timer_fired(evutil_socket_t fd, short what, void *arg)
 	if (now != w->applied && now == w->last_seen && w->daemon->stage < 0 &&
 	    !watch_files_must_wait(w, now))
 		watch_files_apply(w, now);
-	else if (now == w->applied && now == w->last_seen)
+	else if (now == w->applied && now == w->last_seen && w->refused_ms) {
 		watch_files_forget_refusal(w);
+		watch_files_log_served(w->daemon);
+	}
 	w->last_seen = now;
 	watch_files_log_findings(w);
 	watch_files_check_system(w);

@@ -153,8 +153,11 @@ watch_spool_timer_fired(evutil_socket_t fd, short what, void *arg)
 		watch_spool_write_marker(w, d);
 	if (is_moved && !w->is_moved)
 		watch_spool_report(w, d);
-	if (!is_moved && w->is_moved)
+	if (!is_moved && w->is_moved) {
 		log_info("spool: %s is the directory that is in use again", w->path);
+		notices_over(d, NOTICE_SPOOL, str_of(w->path),
+		    "over: spool: %s is the directory that is in use again", w->path);
+	}
 	w->is_moved = is_moved;
 }
 

@@ -52,7 +52,7 @@ fetch_running_config(struct tool *t, tool_ask_fn *ask, int *status_out)
 	struct buf text;
 
 	buf_init(&text, RUNNING_BYTES_MAX);
-	*status_out = ask(t, "main.config", add_config_part, &text);
+	*status_out = ask(t, "config.show", add_config_part, &text);
 	if (*status_out == 0 && !buf_ok(&text)) {
 		tool_print_text(
 		    EX_SOFTWARE, STR("sallyport: the running configuration is larger than 8 MiB "

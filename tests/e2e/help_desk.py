@@ -87,10 +87,10 @@ def verbs_of_the_tool():
         if name.endswith(".c"):
             with open(f"{g.TOP}/src/tool/{name}", encoding="utf-8") as f:
                 text = f.read()
-            said |= set(re.findall(r'"((?:main|user|block|test|queue|route|dns)\.[a-z]+|reload)"', text))
+            said |= set(re.findall(r'"((?:config|user|block|test|queue|route|dns)\.[a-z]+|reload|status|metrics)"', text))
     keys = set(re.findall(r"^\.It Ic ([a-z_.]+)$", open(f"{g.BUILD}/doc/sallyport.cfg.5", encoding="utf-8").read(), re.M))
     assert said - keys <= set(table()), said - keys - set(table())
-    assert "queue.list" in said and "main.config" in said, said
+    assert "queue.list" in said and "config.show" in said, said
 
 
 @tap.case
@@ -151,7 +151,7 @@ def a_block_is_removed():
 
 # verb -> words, of all that are for root alone; a change that is refused leaves what the next one needs
 REFUSED = {
-    "reload": ("reload",), "main.config": ("config", "show", "--running"), "main.diff": ("config", "diff"),
+    "reload": ("reload",), "config.show": ("config", "show", "--running"), "config.diff": ("config", "diff"),
     "user.add": ("user", "add", "eve@example.com", "--generate"),
     "user.password": ("user", "password", "alice@example.com", "--generate"),
     "user.suspend": ("user", "suspend", "alice@example.com", "--hold"),
@@ -173,7 +173,7 @@ def everything_else_is_refused():
     for verb, words in REFUSED.items():
         more = ("--password-stdin",) if verb == "test.auth" else ("--yes",) if words[0] == "queue" else ()
         run = as_user(*words, *more, given=g.PASSWORD + "\n")
-        name = "config show --running" if verb == "main.config" else " ".join(words[:1 if verb == "reload" else 2])
+        name = "config show --running" if verb == "config.show" else " ".join(words[:1 if verb == "reload" else 2])
         wanted = f"{name} needs root; members of the group mail may only look, and remove blocks"
         assert run.returncode == 77 and wanted in run.stderr, (verb, run)
         gate.wait_log(f'admin refused id=- action={verb} by=uid:{MEMBER} via=socket claim="loginuid=')

@@ -197,7 +197,7 @@ def what_is_collected():
     assert "login mallory@example.com gets 450 4.7.1" in texts["A login has reached its sending limit"], texts
     access = texts["Logins are suspended or limited"]
     assert "login mallory@example.com was suspended by root" in access and r"it sends spam\x{202E}" in access, access
-    assert "0 queued messages of login mallory@example.com are held (user suspend --hold), by root" in access, access
+    assert "0 queued messages of login mallory@example.com were held (user suspend --hold), by root" in access, access
     assert "network 127.0.0.1/32 has failed too often" in access and "carol@example.com" in access, access
     for number in range(before + 1, before + 4):
         is_well_formed(notices()[number - 1], number)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/login_name.h"
@@ -174,7 +175,7 @@ suspended_hold_add_unheld(const struct admin_command *command, struct buf *out)
 	if (command->failed)
 		buf_addf(out,
 		    ", %zu %s not, because the spool could not store it: %s", command->failed,
-		    command->failed == 1 ? "is" : "are", strerror(command->error));
+		    command->failed == 1 ? "is" : "are", error_text(command->error));
 	if (command->is_suspended_hold_refused)
 		buf_addz(out,
 		    ", but not what was being stored, or came from its sessions later: too many "
@@ -191,12 +192,12 @@ suspended_hold_alert(const struct admin_command *command)
 
 	if (!command->suspended_hold && !command->is_suspended_hold_refused)
 		return;
-	snprintf(object, sizeof object, "queued mail of %.*s%s%s", STR_ARG(account),
+	snprintf(object, sizeof object, "%.*s\nqueued mail%s%s", STR_ARG(account),
 	    command->failed ? ", not stored" : "",
 	    command->is_suspended_hold_refused ? ", and not what comes" : "");
 	buf_init(&text, ALERT_TEXT_BYTES);
 	buf_addf(&text, "%zu queued message%s of login %.*s %s held", held, held == 1 ? "" : "s",
-	    STR_ARG(account), held == 1 ? "is" : "are");
+	    STR_ARG(account), held == 1 ? "was" : "were");
 	suspended_hold_add_unheld(command, &text);
 	buf_addz(&text, " (user suspend --hold), by ");
 	operator_log_add_who(&text, command->by, command->claimed_name);

@@ -335,9 +335,12 @@ Test(broker_blocklist, a_suspension_sends_an_alert, .timeout = 60)
 	rig_until_count(r, &r->alerts, 1);
 	cr_expect_eq(r->alert_kind, NOTICE_ACCESS);
 	cr_expect_str_eq(r->alert,
-	    "alice@example.com|login alice@example.com was suspended by root: it sends spam");
+	    "alice@example.com\nsuspended|login alice@example.com was suspended by root: it sends "
+	    "spam");
 	cr_assert_eq(rig_admin_done(r, "user.resume", resume).exit_code, 0);
-	cr_expect_eq(r->alerts, 1, "a resumed login needs no alert");
+	rig_until_count(r, &r->alerts, 2);
+	cr_expect_str_eq(r->alert,
+	    "alice@example.com|over: login alice@example.com was resumed by root");
 	rig_free(&r);
 }
 

@@ -128,7 +128,7 @@ Test(control_rights, each_command_has_its_right, .timeout = 60)
 /* Commands that change something are for root, except removing a block. */
 Test(control_rights, only_removing_a_block_is_for_members)
 {
-	static const char *const for_root[] = {"queue.delete", "test.auth", "main.config"};
+	static const char *const for_root[] = {"queue.delete", "test.auth", "config.show"};
 
 	for (size_t i = 0; i < operator_commands_count; i++)
 		cr_expect_eq(operator_commands[i].right == OPERATOR_HELP,

@@ -164,7 +164,7 @@ metrics_answered(enum request_end end, const struct channel_packet *p, void *arg
 /* Each row of the table is sent, in its order; gauges of roles that do not run have no value. */
 Test(daemon_metrics, every_row_is_sent)
 {
-	struct message_admin m = {.verb = STR("main.metrics")};
+	struct message_admin m = {.verb = STR("metrics")};
 	struct metric_rows rows = {0};
 	struct resources_refusal refusal;
 	struct channel *control, *main_end;

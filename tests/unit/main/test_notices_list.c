@@ -354,3 +354,48 @@ Test(notices_list, a_clock_set_back_delays_a_notice_by_a_day_at_most)
 	now_ms += NOTICES_HOUR_MS;
 	cr_assert(notices_list_next(&l, now_ms), "what is pending waits an hour at most");
 }
+
+/* ---- what is over ---- */
+
+/* A notice that was not requested says so; without one, nothing is reported. */
+Test(notices_list, what_is_over_is_said_where_it_was_reported)
+{
+	struct notices_pending *n = add(NOTICE_RELOAD, "/etc/s.cfg", "line 3 is wrong");
+
+	notices_list_over(&l, NOTICE_RELOAD, STR("/etc/other.cfg"), STR("over: other"), now_ms);
+	notices_list_over(&l, NOTICE_RELOAD, STR("/etc/s.cfg"), STR("over: a reload"), now_ms);
+	cr_expect(strstr(text_of(n), "over: a reload"), "%s", text_of(n));
+	cr_expect_not(strstr(text_of(n), "other"), "%s", text_of(n));
+	n->id = 1;
+	n->request_count = 1;
+	notices_list_over(&l, NOTICE_RELOAD, STR("/etc/s.cfg"), STR("over: later"), now_ms);
+	cr_expect_not(strstr(text_of(n), "later"));
+	cr_expect_eq(l.count, 1);
+}
+
+/* A login is suspended for the second time on the same day, and a third time after the mail. */
+Test(notices_list, an_object_of_a_collected_kind_is_reported_again_after_its_end)
+{
+	static const char suspended[] = "alice\nsuspended", held[] = "alice\nqueued mail";
+	struct notices_pending *n = add(NOTICE_ACCESS, suspended, "login alice was suspended");
+
+	cr_assert(n);
+	cr_expect(add(NOTICE_ACCESS, held, "2 messages were held"));
+	cr_expect_null(add(NOTICE_ACCESS, suspended, "login alice was suspended"));
+	notices_list_over(&l, NOTICE_ACCESS, STR("bob"), STR("over: bob"), now_ms);
+	notices_list_over(&l, NOTICE_ACCESS, STR("alice"), STR("over: alice"), now_ms);
+	cr_expect(strstr(text_of(n), "over: alice"), "%s", text_of(n));
+	cr_expect_not(strstr(text_of(n), "bob"), "%s", text_of(n));
+	cr_expect_eq(add(NOTICE_ACCESS, suspended, "login alice was suspended"), n);
+	cr_expect_eq(add(NOTICE_ACCESS, held, "3 messages were held"), n, "what belongs to it too");
+	cr_expect_eq(n->line_count, 5, "%u", n->line_count);
+	now_ms += NOTICES_COLLECT_MS;
+	cr_expect_eq(send_due_notices(), 1);
+	notices_list_over(&l, NOTICE_ACCESS, STR("alice"), STR("over: alice"), now_ms);
+	cr_expect_eq(l.count, 0, "that it is over is no event");
+	n = add(NOTICE_ACCESS, suspended, "login alice was suspended");
+	cr_assert(n);
+	/* what was over before this notice began has no place in it */
+	notices_list_over(&l, NOTICE_ACCESS, STR("carol"), STR("over: carol"), now_ms);
+	cr_expect_eq(n->line_count, 1);
+}

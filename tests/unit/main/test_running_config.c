@@ -39,7 +39,7 @@ running_receive(struct channel *c, const struct channel_packet *p, void *arg)
 	struct message_admin_done done = {0};
 	struct setting *s = arg;
 
-	s->status = str_eq(p->message->admin.verb, STR("main.diff"))
+	s->status = str_eq(p->message->admin.verb, STR("config.diff"))
 	    ? running_config_compare(&s->d, c, p->call, &s->final_text)
 	    : running_config_send(&s->d, c, p->call, &s->final_text);
 	cr_assert_eq(channel_answer(c, p->call, MESSAGE_ADMIN_DONE, &done, -1), 0);
@@ -131,7 +131,7 @@ running_ask(struct setting *s, unsigned label)
 	running_write(&text, label);
 	running_begin(s, buf_str(&text));
 	buf_clear(&text);
-	running_receive_all(s, "main.config");
+	running_receive_all(s, "config.show");
 }
 
 static void
@@ -200,7 +200,7 @@ Test(running_config, a_group_that_is_compared_is_not_looked_up)
 		rig_write(r.config, text);
 		snprintf(text, sizeof text, "%s%s", minimal, rows[i].running);
 		running_begin(&s, str_of(text));
-		running_receive_all(&s, "main.diff");
+		running_receive_all(&s, "config.diff");
 		buf_addc(&s.final_text, 0);
 		buf_addc(&s.shown, 0);
 		cr_expect_eq(s.status, 0, "%s", s.final_text.p);

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "main/notices.h"
+#include "main/notices_list.h"
 #include "main/resources.h"
 #include "main/resources_system.h"
 #include "main/watch_files.h"
@@ -153,14 +155,17 @@ Test(watch_files, a_file_that_changes_during_the_start_is_loaded)
 	unlink(path);
 }
 
-/* A lack of descriptors is not the fault of the file: the next check tries again. */
+/* A lack of descriptors is not the fault of the file: it is read again, once a minute. */
 Test(watch_files, a_file_for_which_there_was_no_descriptor_is_loaded_later)
 {
 	static const char postponed_text[] =
-	    "resolv.conf cannot be read now (Too many open files): what was read before is used";
+	    "resolv.conf cannot be read now (Too many open files: raise the limit (LimitNOFILE= in "
+	    "the unit, \"ulimit -Hn\" in a shell) or lower limits.sessions and "
+	    "queue.concurrency): what was read before is used";
 	char path[100], text[RESOURCES_SYSTEM_TEXT_BYTES];
 	struct rlimit before;
 
+	clock_fake(year_2077_ms);
 	snprintf(path, sizeof path, "%s/resolv.conf", r.directory);
 	rig_write(path, "nameserver 192.0.2.1\n");
 	open_with_resolv_conf(path);
@@ -172,8 +177,10 @@ Test(watch_files, a_file_for_which_there_was_no_descriptor_is_loaded_later)
 	cr_expect(
 	    strstr(resources_system_trouble(r.d.resources, text), postponed_text), "%s", text);
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-	cr_expect_eq(count_logged("resolv.conf changed: loading it"), 0);
+	rig_run(&r, 3 * CHECK_MS);
+	cr_expect_eq(count_logged("resolv.conf changed: loading it"), 0, "within the minute");
 	cr_expect_eq(count_logged(postponed_text), 1, "once");
+	clock_fake(year_2077_ms + 61 * 1000);
 	cr_expect_eq(check_until("resolv.conf changed: loading it", 1), 1);
 	cr_expect_str_eq(resources_system_trouble(r.d.resources, text), "");
 	unlink(path);
@@ -231,9 +238,11 @@ Test(watch_files, an_interface_that_appears_and_gets_another_number)
 	rig_link_index = 7;
 	cr_expect_eq(check_until("resolv.conf changed: loading it", 1), 1);
 	expect_servers(path, "nameserver fe80::1%7\n");
+	/* the interface cannot be asked: that is no change, and the file is not read again */
 	rig_link_error = EMFILE;
 	rig_run(&r, 3 * CHECK_MS);
 	expect_servers(path, "nameserver fe80::1%7\n");
+	cr_expect_eq(count_logged("cannot be read now"), 0);
 	rig_link_error = 0;
 	rig_link_index = 9;
 	cr_expect_eq(check_until("resolv.conf changed: loading it", 2), 2);
@@ -256,6 +265,45 @@ Test(watch_files, a_certificate_that_is_renewed_during_the_start_is_loaded)
 	watch_files_start(&r.d);
 	rig_run(&r, 3 * CHECK_MS);
 	cr_expect_eq(count_logged("certificate files changed: loading them"), 1);
+	cr_expect_eq(count_logged("tls.crt is served: "), 1);
+}
+
+/* Its content and its times are the same: what was wrong is who may read it. */
+Test(watch_files, a_key_is_tried_again_when_only_its_mode_or_group_has_changed)
+{
+	static const struct {
+		mode_t mode;
+		gid_t group;
+	} rows[] = {{0640, (gid_t)-1}, {0640, 1}};
+	char path[200];
+
+	watch_files_start(&r.d);
+	snprintf(path, sizeof path, "%s/tls.key", r.directory);
+	rig_run(&r, 2 * CHECK_MS);
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (rows[i].group != (gid_t)-1 && geteuid())
+			continue;
+		cr_assert_eq(chmod(path, rows[i].mode), 0);
+		cr_assert_eq(chown(path, (uid_t)-1, rows[i].group), 0);
+		cr_expect_eq(check_until("certificate files changed: loading them", i + 1), i + 1);
+	}
+}
+
+/* The last word of the log about a refusal is what is served. */
+Test(watch_files, the_end_of_a_refusal_is_logged)
+{
+	char path[200], moved[200];
+
+	watch_files_start(&r.d);
+	snprintf(path, sizeof path, "%s/tls.crt", r.directory);
+	snprintf(moved, sizeof moved, "%s/tls.moved", r.directory);
+	rig_run(&r, 2 * CHECK_MS);
+	cr_assert_eq(rename(path, moved), 0);
+	cr_assert_eq(check_until("and the former ones stay: ", 1), 1);
+	cr_assert_eq(count_logged("tls.crt is served: "), 0);
+	cr_assert_eq(rename(moved, path), 0);
+	cr_expect_eq(check_until("tls.crt is served: ", 1), 1);
+	cr_expect_eq(count_logged("mail.example.com, until 2126-"), 1);
 }
 
 Test(watch_files, unusable_files_are_logged_once_a_day_until_they_are_corrected)
@@ -329,7 +377,7 @@ Test(watch_files, a_refused_renewal_is_mailed_besides_other_problems)
 		rig_run(&r, 0);
 	}
 	cr_assert_eq(pending(), 0);
-	cr_expect(strstr(queue->notice_text, "the former ones stay: "), "%s", queue->notice_text);
+	cr_expect(strstr(queue->notice_text, "the former ones stayed: "), "%s", queue->notice_text);
 	clock_fake(year_2127_ms + 24 * HOUR_MS);
 	rig_run(&r, CHECK_MS);
 	cr_expect_eq(pending(), 2, "both once more");
@@ -350,6 +398,23 @@ store_due_mail(struct rig_role *queue, unsigned before)
 	    channel_answer(queue->channel, queue->notice_call, MESSAGE_STATUS, &stored, -1), 0);
 	rig_run(&r, 0);
 	return queue->notice_text;
+}
+
+/* The last notice is about files of which that one comes first, and one more. */
+static void
+expect_sent_object(const char *head, const char *path)
+{
+	char object[NOTICES_OBJECT_BYTES], tail[200];
+	struct buf values;
+
+	buf_init(&values, 4096);
+	cr_assert(notices_status(&r.d, &values));
+	snprintf(object, sizeof object, "%.*s",
+	    STR_ARG(message_values_get(buf_str(&values), "object")));
+	snprintf(tail, sizeof tail, ") of %s and 1 more", path);
+	cr_expect(str_starts(str_of(object), str_of(head)), "%s", object);
+	cr_expect(strstr(object, tail), "%s", object);
+	buf_clear(&values);
 }
 
 /* One mail, and `sallyport status`, report each with its own fault. */
@@ -390,6 +455,7 @@ Test(watch_files, each_of_several_refused_certificates_is_named)
 		cr_expect(strstr(refusal.why, path[i]), "%s: %s", path[i], refusal.why);
 	}
 	cr_expect_eq(pending(), 0);
+	expect_sent_object("changed files (", path[0]);
 	/* one of them is good again: this is another refusal, about the other one */
 	rig_write(path[0], rig_certificates[0]);
 	cr_assert_eq(check_until(first, 2), 2);

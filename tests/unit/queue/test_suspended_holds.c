@@ -198,8 +198,8 @@ Test(suspended_holds, without_room_for_a_hold_queued_mail_is_held, .timeout = 60
 	    "the tool need not explain it");
 	rig_until(&r, &r.alerts, SUSPENDED_HOLD_MAX + 2);
 	cr_expect_str_eq(r.alert,
-	    "queued mail of alice@example.com, and not what comes|1 queued message of login "
-	    "alice@example.com is held, but not what was being stored, or came from its sessions "
+	    "alice@example.com\nqueued mail, and not what comes|1 queued message of login "
+	    "alice@example.com was held, but not what was being stored, or came from its sessions "
 	    "later: too many users were suspended at the same time (user suspend --hold), by root");
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_expect_eq(r.row_count, 1);
@@ -217,8 +217,8 @@ Test(suspended_holds, a_hold_of_a_suspended_user_causes_an_alert, .timeout = 60)
 	says(&r, "queue.hold", WITH("account", alice, "coming", "yes"), "2 messages changed\n");
 	rig_until(&r, &r.alerts, 1);
 	cr_expect_eq(r.alert_kind, NOTICE_ACCESS);
-	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|2 queued messages of login "
-	                          "alice@example.com are held (user suspend --hold), by root");
+	cr_expect_str_eq(r.alert, "alice@example.com\nqueued mail|2 queued messages of login "
+	                          "alice@example.com were held (user suspend --hold), by root");
 	says(&r, "queue.release", WITH("user", alice), "2 messages changed\n");
 	says(&r, "queue.hold", WITH("user", alice), "2 messages changed\n");
 	rig_admin(&r, "queue.status", rig_nothing);
@@ -240,8 +240,8 @@ Test(suspended_holds, the_alert_counts_mail_that_was_held_before, .timeout = 60)
 	says(&r, "queue.hold", WITH("account", alice, "coming", "yes"),
 	    "1 message changed; 2 not changed: held already\n");
 	rig_until(&r, &r.alerts, 1);
-	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|3 queued messages of login "
-	                          "alice@example.com are held (user suspend --hold), by root");
+	cr_expect_str_eq(r.alert, "alice@example.com\nqueued mail|3 queued messages of login "
+	                          "alice@example.com were held (user suspend --hold), by root");
 	cr_expect_eq(r.alerts, 1);
 	rig_end(&r);
 }
@@ -259,15 +259,15 @@ Test(suspended_holds, the_alert_reports_a_hold_that_could_not_be_stored, .timeou
 	cr_expect_eq(r.done.exit_code, 74, "%s", r.done_text);
 	rig_until(&r, &r.alerts, 1);
 	cr_expect_str_eq(
-	    r.alert, "queued mail of alice@example.com, not stored|0 queued messages of login "
-	             "alice@example.com are held, 1 is not, because the spool could not store it: "
+	    r.alert, "alice@example.com\nqueued mail, not stored|0 queued messages of login "
+	             "alice@example.com were held, 1 is not, because the spool could not store it: "
 	             "Input/output error (user suspend --hold), by root");
 	r.disk->failing_writes = 0;
 	says(&r, "queue.hold", WITH("account", alice, "reason", "room", "coming", "yes"),
 	    "1 message changed\n");
 	rig_until(&r, &r.alerts, 2);
-	cr_expect_str_eq(r.alert, "queued mail of alice@example.com|1 queued message of login "
-	                          "alice@example.com is held (user suspend --hold), by root");
+	cr_expect_str_eq(r.alert, "alice@example.com\nqueued mail|1 queued message of login "
+	                          "alice@example.com was held (user suspend --hold), by root");
 	rig_end(&r);
 }
 
