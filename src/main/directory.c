@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path_access.h"
@@ -210,15 +211,17 @@ directory_refuse(const struct directory_walk *w, const struct directory_spec *sp
 {
 	bool is_forbidden = errno == EACCES || errno == EPERM;
 	bool is_in_vain = errno == EROFS && path_access_is_read_only_mount(w->fd);
-	char why[128], hint[PATH_ACCESS_HINT_BYTES];
+	char why[320], hint[PATH_ACCESS_HINT_BYTES], user[OS_USER_TEXT_BYTES];
 
 	(void)path_access_hint(spec->path, errno, hint);
-	snprintf(why, sizeof why, "%s", w->trouble ? w->trouble : strerror(errno));
+	snprintf(why, sizeof why, "%s", w->trouble ? w->trouble : error_text(errno));
 	*status_out = daemon_report_failure(is_forbidden ? EXIT_NOT_ALLOWED
 		: is_in_vain                   ? EXIT_CONFIG
 					       : EXIT_IO,
-	    "%s: %.*s cannot be opened for uid %u (%s): %s: %s%s", spec->key, STR_ARG(spec->path),
-	    spec->owner->uid, spec->owner->name, w->done[0] ? w->done : "/", why, hint);
+	    "%s: %.*s cannot be opened for %s: %s: %s%s%s", spec->key, STR_ARG(spec->path),
+	    os_user_text(spec->owner, user), w->done[0] ? w->done : "/", why, hint,
+	    is_forbidden && geteuid() != 0 ? ": without root, set it to a directory of your own"
+					   : "");
 	if (w->fd >= 0)
 		close(w->fd);
 	return -1;
@@ -229,6 +232,7 @@ static int
 directory_refuse_owner(const struct directory_spec *spec, const char *name, const struct stat *st,
     int *status_out)
 {
+	char user[OS_USER_TEXT_BYTES];
 	struct buf words;
 
 	buf_init(&words, WORD_BYTES_MAX);
@@ -236,10 +240,9 @@ directory_refuse_owner(const struct directory_spec *spec, const char *name, cons
 	buf_addz(&words, ": ");
 	encode_shell_word(&words, spec->path);
 	*status_out = daemon_report_failure(EXIT_NOT_ALLOWED,
-	    "%s: %.*s%s%s belongs to uid %u (mode %04o), and uid %u (%s) needs it: chown -R %.*s",
+	    "%s: %.*s%s%s belongs to uid %u (mode %04o), and %s needs it: chown -R %.*s",
 	    spec->key, STR_ARG(spec->path), name ? "/" : "", name ? name : "", st->st_uid,
-	    st->st_mode & 07777, spec->owner->uid, spec->owner->name,
-	    STR_ARG(buf_str(&words)));
+	    st->st_mode & 07777, os_user_text(spec->owner, user), STR_ARG(buf_str(&words)));
 	buf_clear(&words);
 	return -1;
 }
@@ -265,7 +268,7 @@ directory_check_files(int fd, const struct directory_spec *spec, int *status_out
 
 	if (!d) {
 		*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s cannot be read: %s",
-		    spec->key, STR_ARG(spec->path), strerror(errno));
+		    spec->key, STR_ARG(spec->path), error_text(errno));
 		if (copy >= 0)
 			close(copy);
 		return -1;
@@ -418,7 +421,7 @@ directory_lock(int run_fd, const struct directory_spec *spec, int *status_out)
 		    spec->key, STR_ARG(spec->path));
 	else
 		*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s/%s: %s", spec->key,
-		    STR_ARG(spec->path), lock_name, strerror(errno));
+		    STR_ARG(spec->path), lock_name, error_text(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -479,7 +482,7 @@ directory_open_socket(int run_fd, const struct directory_spec *spec, int *status
 		fchownat(run_fd, directory_socket, to->uid, to->gid, AT_SYMLINK_NOFOLLOW) == 0))
 		return fd;
 	*status_out = daemon_report_failure(EXIT_IO, "%s: %.*s/%s: %s", spec->key,
-	    STR_ARG(spec->path), directory_socket, strerror(errno));
+	    STR_ARG(spec->path), directory_socket, error_text(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;

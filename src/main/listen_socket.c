@@ -93,14 +93,14 @@ listen_socket_open(const struct conf_listen *l, bool joins)
 	return fd;
 }
 
-int
-listen_socket_probe(struct str address)
+/* 0, or errno.  Nothing listens. */
+static int
+listen_socket_bind(const struct conf_listen *l)
 {
-	const struct conf_listen l = {.address = address};
 	struct listen_socket_address at;
 	int fd, error;
 
-	if (!listen_socket_address_of(&l, &at))
+	if (!listen_socket_address_of(l, &at))
 		return EINVAL;
 	fd = socket(at.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -108,6 +108,18 @@ listen_socket_probe(struct str address)
 	error = bind(fd, (const struct sockaddr *)&at.sa, at.len) == 0 ? 0 : errno;
 	close(fd);
 	return error;
+}
+
+int
+listen_socket_probe(struct str address)
+{
+	return listen_socket_bind(&(struct conf_listen){.address = address});
+}
+
+bool
+listen_socket_is_forbidden(const struct conf_listen *l)
+{
+	return listen_socket_bind(l) == EACCES;
 }
 
 static bool

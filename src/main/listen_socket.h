@@ -16,6 +16,9 @@ bool listen_socket_is_same(const struct conf_listen *a, const struct conf_listen
  * that stands for all addresses of the other's family. */
 bool listen_socket_overlaps(const struct conf_listen *a, const struct conf_listen *b);
 
+/* True if this process may not take that port, whoever uses it now. */
+bool listen_socket_is_forbidden(const struct conf_listen *l) MUST_USE;
+
 /* 0: this host has the address.  Else errno: EADDRNOTAVAIL: it certainly has not; EINVAL: it is not
  * a numeric address. */
 int listen_socket_probe(struct str address) MUST_USE;

@@ -18,6 +18,7 @@
 #include <event2/thread.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -28,6 +29,7 @@
 #include "main/logger.h"
 #include "main/notices.h"
 #include "main/os.h"
+#include "main/own_rights.h"
 #include "main/resources_system.h"
 #include "main/spawn.h"
 #include "main/start_check.h"
@@ -168,7 +170,8 @@ daemon_signal_received(evutil_socket_t number, short what, void *arg)
 	}
 }
 
-static void
+/* False with errno. */
+static bool
 add_daemon_signals(struct daemon *d)
 {
 	static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
@@ -177,8 +180,9 @@ add_daemon_signals(struct daemon *d)
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		d->signals[i] = evsignal_new(d->base, numbers[i], daemon_signal_received, d);
 		if (!d->signals[i] || evsignal_add(d->signals[i], NULL) != 0)
-			die("no signal event");
+			return false;
 	}
+	return true;
 }
 
 static unsigned
@@ -204,6 +208,12 @@ warn_of_limits(const struct conf *c)
 	buf_clear(&text);
 }
 
+static void
+report_lack(const char *text, void *arg)
+{
+	*(int *)arg = daemon_report_failure(EXIT_NOT_ALLOWED, "%s", text);
+}
+
 static int
 prepare_daemon(struct daemon *d, struct str findings)
 {
@@ -212,10 +222,12 @@ prepare_daemon(struct daemon *d, struct str findings)
 	int status;
 
 	/* not the number of the child's channel */
-	d->exe_fd = fcntl(exe, F_DUPFD_CLOEXEC, SPAWN_CHANNEL_FD + 1);
+	d->exe_fd = exe < 0 ? -1 : fcntl(exe, F_DUPFD_CLOEXEC, SPAWN_CHANNEL_FD + 1);
+	if (d->exe_fd < 0)
+		return daemon_report_failure(EXIT_OS, "/proc/self/exe: %s", error_text(errno));
+	if (getrandom(&d->log_secret, sizeof d->log_secret, 0) < 0)
+		die("no random bytes");
 	close(exe);
-	if (d->exe_fd < 0 || getrandom(&d->log_secret, sizeof d->log_secret, 0) < 0)
-		die("/proc/self/exe: %s", strerror(errno));
 	(void)!os_open_log(d->conf, &log);
 	os_use_log(d->conf, d->log_secret, &log);
 	/* on standard error they are already */
@@ -228,6 +240,8 @@ prepare_daemon(struct daemon *d, struct str findings)
 		return status;
 	if (!os_role_users(d->conf, d->identities))
 		return EXIT_CONFIG;
+	if (own_rights_each_lack(d->conf, report_lack, &status))
+		return status;
 	/* with a random first slot, and ids above the spool's newest, a quick restart repeats no
 	 * id */
 	instance_slots_init(&d->slots, (unsigned)(d->log_secret % ID_SLOTS));
@@ -239,14 +253,36 @@ prepare_daemon(struct daemon *d, struct str findings)
 }
 
 static void
-run_daemon(struct daemon *d)
+free_daemon_loop(struct daemon *d)
+{
+	for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	if (d->base)
+		event_base_free(d->base);
+}
+
+/* 0, or the exit status: what is lacking is a limit of the machine or of this process. */
+static int
+make_daemon_loop(struct daemon *d)
 {
 	d->base = event_base_new();
-	if (!d->base)
-		die("no event loop");
-	add_daemon_signals(d);
+	if (!d->base || !add_daemon_signals(d))
+		return daemon_report_failure(EXIT_OS, "no event loop: %s", error_text(errno));
 	if (!d->in_threads && !(d->logger = logger_new()))
-		die("no thread for the log: %s", strerror(errno));
+		return daemon_report_failure(
+		    EXIT_OS, "no thread for the log: %s", error_text(errno));
+	return 0;
+}
+
+static void
+run_daemon(struct daemon *d)
+{
+	d->exit_status = make_daemon_loop(d);
+	if (d->exit_status) {
+		free_daemon_loop(d);
+		return;
+	}
 	notices_start(d);
 	supervise_start(d);
 	watch_files_start(d);
@@ -263,10 +299,7 @@ run_daemon(struct daemon *d)
 		    d->ended_early);
 	else
 		log_info("stopped");
-	for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
-		if (d->signals[i])
-			event_free(d->signals[i]);
-	event_base_free(d->base);
+	free_daemon_loop(d);
 }
 
 int

@@ -16,6 +16,7 @@
 
 #include "auth/worker_kinds.h"
 #include "base/encode.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/path_access.h"
 #include "base/regular_file.h"
@@ -258,6 +259,18 @@ os_fill_standard_descriptors(void)
 		close(fd);
 }
 
+const char *
+os_user_text(const struct os_user *user, char out[OS_USER_TEXT_BYTES])
+{
+	char number[16];
+
+	snprintf(number, sizeof number, "%u", user->uid);
+	snprintf(out, OS_USER_TEXT_BYTES, "uid %u", user->uid);
+	if (strcmp(number, user->name) != 0)
+		snprintf(out, OS_USER_TEXT_BYTES, "uid %u (%s)", user->uid, user->name);
+	return out;
+}
+
 void
 os_raise_limits(void)
 {
@@ -267,7 +280,7 @@ os_raise_limits(void)
 		return;
 	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-		log_warn("the limit of open files cannot be raised: %s", strerror(errno));
+		log_warn("the limit of open files cannot be raised: %s", error_text(errno));
 }
 
 void
@@ -292,7 +305,7 @@ daemon_report_failure(int exit_status, const char *format, ...)
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	log_error("%s", text);
-	if (log_target() != LOG_TO_STDERR)
+	if (log_target() != LOG_TO_STDERR && log_target() != LOG_TO_USER)
 		fprintf(stderr, "sallyportd: %s\n", text);
 	systemd_notify_status("%s", text);
 	return exit_status;
@@ -314,5 +327,5 @@ os_check_channels(void)
 		    "net.core.wmem_max must be at least %zu (sysctl -w net.core.wmem_max=212992)",
 		    channel_buffer_needed());
 	return daemon_report_failure(
-	    EXIT_OS, "no sockets for the daemon's processes: %s", strerror(errno));
+	    EXIT_OS, "no sockets for the daemon's processes: %s", error_text(errno));
 }

@@ -44,6 +44,9 @@ void os_report_log(const char *config, const struct conf *c, struct conf_report 
 /* Opens /dev/null for those of the descriptors 0 to 2 that the caller closed, so that no socket
  * gets such a number. */
 void os_fill_standard_descriptors(void);
+/* "uid 5 (sallyport)"; "uid 5" for a user without a name. */
+enum { OS_USER_TEXT_BYTES = OS_USER_NAME_BYTES + 32 };
+const char *os_user_text(const struct os_user *user, char out[OS_USER_TEXT_BYTES]);
 /* Raises the limit of open files to what the system allows. */
 void os_raise_limits(void);
 

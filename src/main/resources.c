@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "auth/worker_kinds.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path_access.h"
@@ -99,7 +100,7 @@ resources_make_config(const struct resources_making *m, enum role_kind kind)
 	    resources_seal(fd) == 0;
 	if (!is_done)
 		(void)resources_fail(m, "the configuration of %s cannot be written to memory: %s",
-		    role_name(kind), strerror(errno));
+		    role_name(kind), error_text(errno));
 	if (text.p)
 		mem_wipe(text.p, text.n);
 	buf_clear(&text);
@@ -195,7 +196,7 @@ resources_describe_listener(
 		resources_describe_port_holder(l, why, sizeof why);
 	return resources_fail(m, "listen: cannot listen on %.*s port %lld (submission %u): %s%s%s",
 	    STR_ARG(l->address.n ? l->address : STR("*")), (long long)l->port, s,
-	    strerror(error), why,
+	    error_text(error), why,
 	    error == EADDRINUSE           ? ": stop it, or change listen"
 		: error == EADDRNOTAVAIL  ? ": this host has no such address (`ip address` shows "
 					    "those that it has): change listen, or give it the "
@@ -264,15 +265,6 @@ resources_list_files(struct resources *o)
 	for (size_t n = 0; n < c->routes.count; n++)
 		if (c->routes.item[n].ca_file.n)
 			resources_add_file(o, ROLE_RELAY, GRANT_FILE, 0, c->routes.item[n].ca_file);
-}
-
-static void
-resources_check_mode(const struct resources_file *f)
-{
-	struct stat st;
-
-	if (f->kind == GRANT_PRIVATE_KEY && fstat(f->fd, &st) == 0 && (st.st_mode & 077))
-		os_warn_of_mode(f->path, "can be read by others", &st);
 }
 
 /* True if the file is missing or may not be read, and main itself lacks nothing. */
@@ -357,7 +349,7 @@ resources_open_file(const struct resources_making *m, struct resources_file *f)
 	snprintf(name, sizeof name, "%.*s", STR_ARG(f->path));
 	f->fd = regular_file_open(name, O_RDONLY);
 	if (f->fd >= 0)
-		resources_check_mode(f);
+		resources_tls_check_mode(f);
 	if (f->fd >= 0 && f->kind != GRANT_FILE)
 		f->fd = resources_tls_copy(f->fd);
 	f->error = f->fd < 0 ? errno : 0;
@@ -369,7 +361,7 @@ resources_open_file(const struct resources_making *m, struct resources_file *f)
 		return true;
 	if (resources_is_absent(errno) && resources_was_absent(m, f)) {
 		log_error("%s (for %s) cannot be opened: %s%s; it is read again at the next reload",
-		    name, role_name(f->role), strerror(errno), hint);
+		    name, role_name(f->role), error_text(errno), hint);
 		return true;
 	}
 	return resources_fail(
@@ -406,26 +398,51 @@ resources_replace_tls(struct resources *resources, struct resources *renewed)
 	}
 }
 
+/* Opens and checks the certificates of its configuration, with the rules of a reload. */
+static bool
+resources_open_certificates(
+    struct resources *o, const struct resources *before, struct resources_refusal *out)
+{
+	struct resources_making m = {.resources = o, .before = before, .refusal = out};
+
+	resources_list_files(o);
+	for (size_t n = 0; n < o->file_count; n++)
+		if (o->files[n].kind != GRANT_FILE && !resources_open_file(&m, &o->files[n]))
+			return false;
+	return resources_tls_check(o, before, out);
+}
+
+static void
+resources_close_certificates(struct resources *o)
+{
+	for (size_t n = 0; n < o->file_count; n++)
+		if (o->files[n].fd >= 0)
+			close(o->files[n].fd);
+	mem_free(o->files);
+	mem_free(o->tls);
+}
+
 bool
 resources_renew_certificates(struct resources *resources, struct resources_refusal *out)
 {
 	struct resources renewed = {.conf = resources->conf};
-	struct resources_making m = {.resources = &renewed, .before = resources, .refusal = out};
-	bool is_done = true;
+	bool is_done = resources_open_certificates(&renewed, resources, out);
 
-	resources_list_files(&renewed);
-	for (size_t n = 0; n < renewed.file_count && is_done; n++)
-		if (renewed.files[n].kind != GRANT_FILE)
-			is_done = resources_open_file(&m, &renewed.files[n]);
-	is_done = is_done && resources_tls_check(&renewed, resources, out);
 	if (is_done)
 		resources_replace_tls(resources, &renewed);
-	for (size_t n = 0; n < renewed.file_count; n++)
-		if (renewed.files[n].fd >= 0)
-			close(renewed.files[n].fd);
-	mem_free(renewed.files);
-	mem_free(renewed.tls);
+	resources_close_certificates(&renewed);
 	return is_done;
+}
+
+bool
+resources_may_use_certificates(
+    struct conf *c, const struct resources *before, struct resources_refusal *out)
+{
+	struct resources tried = {.conf = c};
+	bool is_usable = resources_open_certificates(&tried, before, out);
+
+	resources_close_certificates(&tried);
+	return is_usable;
 }
 
 /* ---- all ---- */

@@ -29,5 +29,8 @@ void resources_shut_listeners(const struct resources *o, const struct resources 
  * a reload. */
 bool resources_renew_certificates(
     struct resources *resources, struct resources_refusal *out) MUST_USE;
+/* True if a reload with c would take its certificates; nothing stays open. */
+bool resources_may_use_certificates(
+    struct conf *c, const struct resources *before, struct resources_refusal *out) MUST_USE;
 
 #endif

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error_text.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/os.h"
 
 enum { COPY_BYTES_MAX = 1 << 20 };
 
@@ -57,6 +59,15 @@ resources_tls_copy(int fd)
 		close(copy);
 	errno = saved_errno;
 	return is_copied ? copy : -1;
+}
+
+void
+resources_tls_check_mode(const struct resources_file *f)
+{
+	struct stat st;
+
+	if (f->kind == GRANT_PRIVATE_KEY && fstat(f->fd, &st) == 0 && (st.st_mode & 077))
+		os_warn_of_mode(f->path, "can be read by others", &st);
 }
 
 static void
@@ -158,7 +169,7 @@ resources_tls_check(
 	resources_list_tls(o);
 	if (!tls_files_check_apart(o->conf, o->tls)) {
 		snprintf(out->why, sizeof out->why, "certificates cannot be checked: %s",
-		    strerror(errno));
+		    error_text(errno));
 		out->status = EXIT_OS;
 		return false;
 	}

@@ -14,6 +14,9 @@ int resources_seal(int fd) MUST_USE;
  * copies: a key does not get into the memory of this process. */
 int resources_tls_copy(int fd) MUST_USE;
 
+/* Warns when others can read that open file and it is a key. */
+void resources_tls_check_mode(const struct resources_file *f);
+
 /* Checks the certificates and keys that are open in the resources; closes those that are left out.
  * False with the reason in *out when a fault refuses the start (before NULL) or the reload: see
  * resources_new. */

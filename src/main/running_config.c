@@ -11,6 +11,7 @@
 #include "conf/read.h"
 #include "conf/write.h"
 #include "ipc/message.h"
+#include "main/resources.h"
 
 enum {
 	PART_BYTES = 64 << 10,
@@ -140,6 +141,18 @@ running_config_send_total(const struct daemon *d, const struct running_config_co
 	    d->generation);
 }
 
+/* 0, or the status with which a reload would refuse the certificates of the file. */
+static int
+running_config_try_certificates(const struct daemon *d, struct conf *file, struct buf *text)
+{
+	struct resources_refusal refusal = {.status = 0};
+
+	if (!d->resources || resources_may_use_certificates(file, d->resources, &refusal))
+		return 0;
+	buf_addf(text, "a reload would be refused: %s\n", refusal.why);
+	return refusal.status;
+}
+
 int
 running_config_compare(
     const struct daemon *d, struct channel *control, uint64_t call, struct buf *text)
@@ -147,6 +160,7 @@ running_config_compare(
 	struct running_config_comparison comparison = {.control = control, .call = call};
 	struct conf *file;
 	struct conf_report report;
+	int status;
 
 	conf_report_init(&report);
 	file = conf_read_file(d->config_path, CONF_SECRETS_COMPARE, &report);
@@ -157,6 +171,7 @@ running_config_compare(
 		return EXIT_CONFIG;
 	conf_each_change(d->conf, file, running_config_send_change, &comparison);
 	running_config_send_total(d, &comparison, file, text);
+	status = running_config_try_certificates(d, file, text);
 	conf_drop(&file);
-	return 0;
+	return status;
 }

@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error_text.h"
 #include "main/listen_socket.h"
 #include "main/os.h"
+#include "main/own_rights.h"
 #include "policy/destination.h"
 
 enum { PATH_BYTES = 4096, WHY_BYTES = 4096 };
@@ -93,7 +95,7 @@ start_check_log(const struct start_check *p)
 	/* that the caller may not write there does not mean that the daemon may not */
 	if (error && !(geteuid() != 0 && (error == EACCES || error == EPERM)))
 		start_check_add_finding(p, true, "log.target: %.*s cannot be opened: %s",
-		    STR_ARG(c->log.file), strerror(error));
+		    STR_ARG(c->log.file), error_text(error));
 }
 
 static void
@@ -104,7 +106,7 @@ start_check_file(const struct start_check *p, const char *key, struct str path)
 	snprintf(name, sizeof name, "%.*s", STR_ARG(path));
 	if (path.n && access(name, R_OK) != 0)
 		start_check_add_finding(
-		    p, errno != EACCES, "%s: %s: %s", key, name, strerror(errno));
+		    p, errno != EACCES, "%s: %s: %s", key, name, error_text(errno));
 }
 
 /* resources_system_report checks resolv.conf and the hosts file. */
@@ -156,12 +158,20 @@ start_check_routes(const struct start_check *p)
 	}
 }
 
+/* Another user, or root, may be who starts the daemon. */
+static void
+start_check_add_lack(const char *text, void *arg)
+{
+	start_check_add_finding(arg, false, "as this user the daemon would not start: %s", text);
+}
+
 void
 start_check_report(const char *file, const struct conf *c, struct conf_report *report)
 {
 	struct start_check p = {file, c, report};
 
 	start_check_user(&p);
+	(void)own_rights_each_lack(c, start_check_add_lack, &p);
 	start_check_listeners(&p);
 	start_check_log(&p);
 	start_check_files(&p);

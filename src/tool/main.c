@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "ipc/message.h"
 #include "tool/tool.h"
@@ -389,6 +390,7 @@ main(int argc, char **argv)
 	struct tool t = {.config_path = "/etc/sallyport/sallyport.cfg"};
 	int status;
 
+	log_open(2, LOG_TO_USER);
 	buf_init(&t.values, TOOL_VALUES_MAX);
 	status = read_tool_options(&t, argc, argv);
 	if (status < 0)

@@ -454,6 +454,99 @@ def too_few_descriptors():
 
 
 @tap.case
+def few_descriptors_end_a_start_in_words():
+    """with too few descriptors for a start it ends with 71 or 75, a few lines and the remedy; no limit is called a bug"""
+    gate = made("few")
+    remedy = "raise the limit (LimitNOFILE= in the unit"
+    for limit in (16, 20, 24, 28, 32, 36, 40):
+        log = gate.log() if os.path.exists(f"{gate.directory}/log") else ""
+        status, said = with_environment({"SALLYPORTD_WRAPPER": f"prlimit --nofile={limit}"}, lambda: ended(gate, 60))
+        told = said + gate.log()[len(log):]
+        assert status in (71, 75, 74, 78) and remedy in told, (limit, status, said)
+        assert "bug" not in told and told.count("no channel between") <= 2, (limit, told)
+
+
+@tap.case
+def refused_for_want_of_descriptors():
+    """a process that refuses clients for want of descriptors says so in the log, without a code it has not sent, and in status"""
+    gate = made("refusing")
+    with_environment({"SALLYPORTD_WRAPPER": "prlimit --nofile=56"}, gate.start)
+    clients = []
+    try:
+        for _ in range(82):
+            clients.append(socket.create_connection(("127.0.0.1", gate.smtps)))
+        line = gate.wait_log(r"refuse .*stage=connect reason=descriptors .*")
+        assert "code=421" not in line.group(0) and "raise the limit (LimitNOFILE=" in line.group(0), line.group(0)
+        status = gate.tool("status", check=False)
+        assert status.returncode == 69 and "failing" in status.stdout and "raise the limit" in status.stdout, status
+    finally:
+        for client in clients:
+            client.close()
+        gate.stop()
+
+
+@tap.case
+def what_a_user_without_root_lacks():
+    """directories, ports and keys that a user without root may not use are said in one start, each with what to set"""
+    if not ROOT:
+        return "needs root to make files of another user"
+    own = f"{HOME}/lacking"
+    os.makedirs(own, exist_ok=True)
+    cert, key = g.certificate(own)
+    path = f"{own}/lacking.cfg"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('hostname = "mail.example.com";\ndomains: ( { name = "example.com"; } );\nlog: { target = "stderr"; };\n'
+                f'tls: {{ certificate = "{cert}"; private_key = "{key}"; }};\n')
+    os.chmod(path, 0o644)
+    run = subprocess.run([f"{g.BUILD}/sallyportd", "-c", path], user=WHO.pw_uid, group=WHO.pw_gid, extra_groups=[],
+                         capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 77, run
+    for key in ("tls: ", "run_directory: ", "queue.directory: ", "state_directory: "):
+        assert re.search(rf"error: {key}.* uid {WHO.pw_uid}: .*: without root, ", run.stderr), (key, run.stderr)
+    if int(open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii").read()) > 465:
+        assert re.search(r"error: listen: port 465 .*without root, set one above 1023", run.stderr), run.stderr
+    checked = subprocess.run([f"{g.BUILD}/sallyport", "config", "check", path], user=WHO.pw_uid, group=WHO.pw_gid,
+                             extra_groups=[], capture_output=True, text=True, check=False)
+    assert "as this user the daemon would not start: state_directory: " in checked.stdout, checked
+    tool = subprocess.run([f"{g.BUILD}/sallyport", "-c", path, "user", "list"], user=WHO.pw_uid, group=WHO.pw_gid,
+                          extra_groups=[], capture_output=True, text=True, check=False)
+    assert tool.returncode == 77 and tool.stderr.startswith("sallyport: error: state_directory: "), tool
+    return None
+
+
+@tap.case
+def example_without_root():
+    """etc/examples/without-root.cfg starts as another user, with its ports and directories made ours"""
+    with open(f"{g.TOP}/etc/examples/without-root.cfg", encoding="utf-8") as f:
+        text = f.read()
+    own = f"{HOME}/without-root"
+    os.makedirs(own, exist_ok=True)
+    cert, key = g.certificate(own, stem="mail.example.com")
+    ports = g.free_port(), g.free_port()
+    for old, new in (("/home/mail/sallyport", own), ("4650", str(ports[0])), ("5870", str(ports[1]))):
+        assert old in text, old
+        text = text.replace(old, new)
+    path = f"{own}/sallyport.cfg"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text + f'log: {{ target = "file:{own}/log"; }};\n')
+    who = {}
+    if ROOT:
+        for name in (own, cert, key, path):
+            os.chown(name, WHO.pw_uid, WHO.pw_gid)
+        who = {"user": WHO.pw_uid, "group": WHO.pw_gid, "extra_groups": []}
+    checked = subprocess.run([f"{g.BUILD}/sallyport", "config", "check", path], capture_output=True, text=True, check=False, **who)
+    assert checked.returncode == 0 and "as this user" not in checked.stdout, checked
+    with subprocess.Popen([f"{g.BUILD}/sallyportd", "-c", path], stderr=subprocess.PIPE, text=True, **who) as daemon:
+        try:
+            g.wait_for("ready", 30, lambda: daemon.poll() is not None or subprocess.run(
+                [f"{g.BUILD}/sallyport", "-c", path, "status"], capture_output=True, check=False, **who).returncode == 0)
+            assert daemon.poll() is None, daemon.stderr.read()
+        finally:
+            daemon.terminate()
+            daemon.wait(30)
+
+
+@tap.case
 def ports_of_another_daemon():
     """a second daemon with directories of its own and the same ports ends with 71 and says which; logins reach the first one"""
     gate = made("ports").start().add_user()

@@ -1,5 +1,6 @@
 /* running_config: the running configuration is sent as a whole, or not at all. */
 #include <criterion/criterion.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,6 +175,21 @@ Test(running_config, a_too_large_configuration_is_refused)
 	running_end(&s);
 }
 
+/* Questions to the system's list of groups. */
+static unsigned group_lookups;
+
+int
+getgrnam_r(const char *name, struct group *entry, char *room, size_t n, struct group **found)
+{
+	(void)name;
+	(void)entry;
+	(void)room;
+	(void)n;
+	group_lookups++;
+	*found = NULL;
+	return 0;
+}
+
 static const char running_looked_up[] = "help_desk_group: a comparison does not look the group up: "
 					"a reload does, and is refused where it cannot be used";
 
@@ -193,14 +209,23 @@ Test(running_config, a_group_that_is_compared_is_not_looked_up)
 		static const char minimal[] =
 		    "hostname = \"mail.example.com\";\ndomains = ( { name = \"example.com\"; } );\n"
 		    "tls: { certificate = \"/absent.crt\"; private_key = \"/absent.key\"; };\n";
+		struct conf_report report;
 		struct setting s;
+		struct conf *file;
 		char text[400];
 
 		snprintf(text, sizeof text, "%s%s", minimal, rows[i].file);
 		rig_write(r.config, text);
 		snprintf(text, sizeof text, "%s%s", minimal, rows[i].running);
 		running_begin(&s, str_of(text));
+		group_lookups = 0;
 		running_receive_all(&s, "config.diff");
+		cr_expect_eq(group_lookups, 0, "%zu: %u", i, group_lookups);
+		conf_report_init(&report);
+		file = conf_read_file(r.config, CONF_SECRETS_READ_HERE, &report);
+		cr_expect_eq(group_lookups, rows[i].file[0] != '\0', "a check looks it up");
+		conf_drop(&file);
+		conf_report_clear(&report);
 		buf_addc(&s.final_text, 0);
 		buf_addc(&s.shown, 0);
 		cr_expect_eq(s.status, 0, "%s", s.final_text.p);
