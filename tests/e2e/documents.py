@@ -48,7 +48,7 @@ def made_real(text, where):
     """The same configuration on files of our own: each path that it reads or uses is made."""
     os.makedirs(where, exist_ok=True)
     hostname = re.search(r'hostname\s*=\s*"([^"]+)"', text)
-    for stem in set(re.findall(r'"(/etc/sallyport/[^"]+)\.(?:crt|key)"', text)):
+    for stem in set(re.findall(r'"(/(?:etc|home/mail)/sallyport/[^"]+)\.(?:crt|key)"', text)):
         cert, key = g.certificate(where, hostname[1] if hostname else "mail.example.com", stem=os.path.basename(stem))
         text = text.replace(f'"{stem}.crt"', f'"{cert}"').replace(f'"{stem}.key"', f'"{key}"')
     for path in set(re.findall(r'"file:(/etc/sallyport/[^"]+)"', text)):
@@ -57,6 +57,7 @@ def made_real(text, where):
             f.write("secret-4420\n")
         os.chmod(secret, 0o600)
         text = text.replace(path, secret)
+    text = text.replace("/home/mail/sallyport/", f"{where}/")
     return text.replace("/var/spool/sallyport", f"{where}/spool").replace('"journal"', f'"file:{where}/log"')
 
 
@@ -65,7 +66,7 @@ def checked(name, text):
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
     run = subprocess.run([f"{BUILD}/sallyport", "config", "check", path], capture_output=True, text=True, check=False)
-    ours = re.compile('its hard limit is|: warning: user: the user "sallyport" does not exist|: the unit sallyport.service ')  # that is this machine's
+    ours = re.compile('its hard limit is|: warning: user: the user "sallyport" does not exist|: the unit sallyport.service |: as this user the daemon would not start')  # that is this machine's
     lines = [line for line in run.stdout.splitlines()[:-1] if not ours.search(line)]
     assert run.returncode == 0 and not lines, f"{name}:\n{run.stdout}{run.stderr}"
     return path
@@ -704,6 +705,32 @@ def log_in(server, user, password):
         return client.docmd("AUTH", "PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode())[0]
     finally:
         client.close()
+
+
+def reason_words():
+    """Every word that the code gives a refusal, the end of a session, or the result of a delivery."""
+    found = set(re.findall(r'#define REASON_\w+ "(\w+)"', text_of("src/relay/reason.h")))
+    server, queue = source("src/submission/*.c"), source("src/queue/**/*.c")
+    found |= set(re.findall(r'session_refuse(?:_with_detail)?\(\s*s, "\w+", "(\w+)"', server))
+    found |= set(re.findall(r'(?:session_reply_close|fail_content|refuse_content|refuse_rcpt|give_up_auth)\(\s*s, "(\w+)"', server))
+    found |= set(re.findall(r'\breason = "(\w+)"', server)) | set(re.findall(r'\[STREAM_\w+\] = "(\w+)"', server))
+    found |= set(re.findall(r'struct listener_refusal \w+ = \{\s*"(\w+)"', server))
+    for name in re.findall(r"^(\w+_reason)\(const struct smtp_status", server, re.M):
+        body = re.search(rf"^{name}\(.*?^}}", server, re.M | re.S).group(0)
+        found |= set(re.findall(r'"([a-z0-9_]+)"', body))
+    found |= set(re.findall(r'"reason", (?:[^;"]*\? )?STR\("(\w+)"\)', queue)) | set(re.findall(r'\.reason = [^;]*STR\("(\w+)"\)', queue))
+    found |= set(re.findall(r'\.reason = [^;]*\? STR\("(\w+)"\)', queue))
+    return found | set(re.findall(r'dispatch_(?:attempt_requeue|log_open)\([^;]*"(\w+)"\);', queue))
+
+
+@tap.case
+def words_of_reasons():
+    """sallyportd(8) has each reason word of refuse, close and deliver, with what it means, and no other"""
+    section = re.search(r"^\.Ss Reasons\n(.*?)^\.Sh ", text_of("doc/sallyportd.8"), re.M | re.S).group(1)
+    told = dict(re.findall(r"^\.It Ic (\w+)\n(.+)$", section, re.M))
+    found = reason_words()
+    assert len(found) > 60, found
+    assert set(told) == found, (sorted(found - set(told)), sorted(set(told) - found))
 
 
 @tap.case
