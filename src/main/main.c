@@ -54,6 +54,9 @@ __asan_default_options(void)
 
 enum { FINDINGS_BYTES_MAX = 1 << 20 };
 
+/* epoll, a timer, two pairs for signals and for other threads, and some more. */
+enum { LOOP_DESCRIPTORS = 8 };
+
 static const char usage[] =
     "usage: sallyportd [-c FILE] [-dft] [--accept-damage]\n"
     "  -c FILE  configuration (default /etc/sallyport/sallyport.cfg)\n"
@@ -262,11 +265,27 @@ free_daemon_loop(struct daemon *d)
 		event_base_free(d->base);
 }
 
+/* libevent ends the process where it lacks one of them: they are tried before.  False with
+ * errno. */
+static bool
+has_loop_descriptors(int from)
+{
+	int fds[LOOP_DESCRIPTORS], n = 0, saved_errno;
+
+	while (n < LOOP_DESCRIPTORS && (fds[n] = fcntl(from, F_DUPFD_CLOEXEC, 0)) >= 0)
+		n++;
+	saved_errno = errno;
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	errno = saved_errno;
+	return n == LOOP_DESCRIPTORS;
+}
+
 /* 0, or the exit status: what is lacking is a limit of the machine or of this process. */
 static int
 make_daemon_loop(struct daemon *d)
 {
-	d->base = event_base_new();
+	d->base = has_loop_descriptors(d->exe_fd) ? event_base_new() : NULL;
 	if (!d->base || !add_daemon_signals(d))
 		return daemon_report_failure(EXIT_OS, "no event loop: %s", error_text(errno));
 	if (!d->in_threads && !(d->logger = logger_new()))

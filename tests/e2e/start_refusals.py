@@ -502,7 +502,7 @@ def what_a_user_without_root_lacks():
                          capture_output=True, text=True, check=False, timeout=60)
     assert run.returncode == 77, run
     for key in ("tls: ", "run_directory: ", "queue.directory: ", "state_directory: "):
-        assert re.search(rf"error: {key}.* uid {WHO.pw_uid}: .*: without root, ", run.stderr), (key, run.stderr)
+        assert re.search(rf"error: {key}.* uid {WHO.pw_uid}: .*without root, ", run.stderr), (key, run.stderr)
     if int(open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii").read()) > 465:
         assert re.search(r"error: listen: port 465 .*without root, set one above 1023", run.stderr), run.stderr
     checked = subprocess.run([f"{g.BUILD}/sallyport", "config", "check", path], user=WHO.pw_uid, group=WHO.pw_gid,
