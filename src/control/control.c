@@ -210,7 +210,7 @@ name_of_uid(uid_t uid, struct buf *out)
 static bool
 control_command_is_optional(const struct message_admin *admin)
 {
-	return str_eq(admin->verb, STR("main.config")) &&
+	return str_eq(admin->verb, STR("config.show")) &&
 	       message_values_get(admin->values, "if_allowed").n;
 }
 

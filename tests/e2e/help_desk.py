@@ -129,10 +129,10 @@ def what_a_member_sees():
     assert record["queued"] == 1 and record["state"] == "active", record
     assert not any("secret" in key or "password" in key and key != "password_changed" for key in record), record
     assert "127.0.0.1" in looks("test", "route", "bob@example.net")
-    refused = gate.log().count("action=main.config")
+    refused = gate.log().count("action=config.show")
     assert "limits.per_user" in looks("config", "explain", "limits.per_user")
     time.sleep(0.3)
-    assert gate.log().count("action=main.config") == refused, "it was answered: nothing was refused"
+    assert gate.log().count("action=config.show") == refused, "it was answered: nothing was refused"
     return None
 
 
