@@ -373,8 +373,8 @@ def rendered(page):
 
 
 def items(page, section):
-    """The heads of the list items of a section."""
-    part = re.search(rf"^\.Sh {section}\n(.*?)(?=^\.Sh |\Z)", rendered(page), re.M | re.S).group(1)
+    """The heads of the list items of a section, before its first subsection with a title."""
+    part = re.search(rf"^\.Sh {section}\n(.*?)(?=^\.S[hs] |\Z)", rendered(page), re.M | re.S).group(1)
     return re.findall(r"^\.It (.*)$", part, re.M)
 
 
@@ -672,7 +672,8 @@ def profile_allows(path, letter):
 def paths_are_allowed():
     """each path that the shipped configuration or a key's example names, the unit's sandbox and the AppArmor profile allow"""
     unit, keys = text_of("etc/sallyport.service"), text_of("src/conf/key.c").replace('\\"', '"')
-    texts = [text_of("etc/sallyport.cfg"), keys, *(text_of(os.path.relpath(p, TOP)) for p in glob.glob(f"{TOP}/etc/examples/*.cfg"))]
+    examples = set(glob.glob(f"{TOP}/etc/examples/*.cfg")) - {f"{TOP}/etc/examples/without-root.cfg"}  # it runs without the unit
+    texts = [text_of("etc/sallyport.cfg"), keys, *(text_of(os.path.relpath(p, TOP)) for p in examples)]
     logs = {path for text in texts for path in re.findall(r'"file:(/var/[^"]+)"', text)}
     assert logs
     below = [f"/var/log/{name}" for name in re.search(r"^LogsDirectory=(.*)$", unit, re.M).group(1).split()]
@@ -709,7 +710,7 @@ def log_in(server, user, password):
 
 def reason_words():
     """Every word that the code gives a refusal, the end of a session, or the result of a delivery."""
-    found = set(re.findall(r'#define REASON_\w+ "(\w+)"', text_of("src/relay/reason.h")))
+    found = set(re.findall(r'#define REASON_\w+[\s\\]+"(\w+)"', text_of("src/relay/reason.h")))
     server, queue = source("src/submission/*.c"), source("src/queue/**/*.c")
     found |= set(re.findall(r'session_refuse(?:_with_detail)?\(\s*s, "\w+", "(\w+)"', server))
     found |= set(re.findall(r'(?:session_reply_close|fail_content|refuse_content|refuse_rcpt|give_up_auth)\(\s*s, "(\w+)"', server))
@@ -720,6 +721,8 @@ def reason_words():
         found |= set(re.findall(r'"([a-z0-9_]+)"', body))
     found |= set(re.findall(r'"reason", (?:[^;"]*\? )?STR\("(\w+)"\)', queue)) | set(re.findall(r'\.reason = [^;]*STR\("(\w+)"\)', queue))
     found |= set(re.findall(r'\.reason = [^;]*\? STR\("(\w+)"\)', queue))
+    put_back = re.search(r"^outcome_put_back\(.*?^}", queue, re.M | re.S).group(0)
+    found |= set(re.findall(r'(?:return|\?) "(\w+)"', put_back))
     return found | set(re.findall(r'dispatch_(?:attempt_requeue|log_open)\([^;]*"(\w+)"\);', queue))
 
 
