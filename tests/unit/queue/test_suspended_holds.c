@@ -346,7 +346,7 @@ Test(suspended_holds, a_message_that_comes_while_the_hold_waits_is_counted_once,
 	rig_until(&r, &r.dones, 4);
 	rig_until(&r, &r.alerts, 1);
 	cr_expect_str_eq(r.done_text, "2 messages changed\n");
-	cr_expect(strstr(r.alert, "2 queued messages of login alice@example.com are held"), "%s",
+	cr_expect(strstr(r.alert, "2 queued messages of login alice@example.com were held"), "%s",
 	    r.alert);
 	rig_admin(&r, "queue.list", WITH("state", "held"));
 	cr_expect_eq(r.row_count, 2);
