@@ -44,59 +44,59 @@ Test(tls, both_ways)
 
 /* ---- a handmade client ---- */
 
+static const struct {
+	const char *priority, *name;
+	bool ok;
+	const struct identity *who;
+	const char *version;
+} request_rows[] = {
+    {"NORMAL", "mail.example.com", true, &w.ec, "TLSv1.3"},
+    {"NORMAL", "deep.example.net", true, &w.other, "TLSv1.3"},
+    {"NORMAL", "DEEP.example.NET", true, &w.other, "TLSv1.3"},
+    {"NORMAL", "Other.Example.Org", true, &w.other, "TLSv1.3"},
+    {"NORMAL:-VERS-TLS1.3", "deep.example.net", true, &w.other, "TLSv1.2"},
+    {"NORMAL", "too.deep.example.net", true, &w.ec, "TLSv1.3"},
+    {"NORMAL", "example.net", true, &w.ec, "TLSv1.3"},
+    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "deep.example.net", true, &w.rsa, "TLSv1.2"},
+    {"NORMAL", "unknown.example.org", true, &w.ec, "TLSv1.3"},
+    {"NORMAL", NULL, true, &w.ec, "TLSv1.3"},
+    {"NORMAL:-VERS-TLS1.3", "mail.example.com", true, &w.ec, "TLSv1.2"},
+    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "mail.example.com", true, &w.rsa, "TLSv1.2"},
+    {"NORMAL:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256", "mail.example.com",
+        true, &w.rsa, "TLSv1.3"},
+    {"NORMAL:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256", NULL, true, &w.rsa,
+        "TLSv1.3"},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.1", NULL, false, NULL, ""},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.0", NULL, false, NULL, ""},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA", NULL, false, NULL, ""},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA", NULL, false, NULL, ""},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ANON-ECDH", NULL, false, NULL, ""},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+3DES-CBC", NULL, false, NULL, ""},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC", NULL, false, NULL, ""},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-CBC", NULL, false, NULL, ""},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-CBC:+AES-128-GCM", NULL, true,
+        &w.ec, "TLSv1.2"},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+CHACHA20-POLY1305", NULL, true, &w.ec,
+        "TLSv1.2"},
+    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+ARCFOUR-128", NULL, false, NULL, ""},
+};
+
 Test(tls, what_clients_may_request)
 {
-	static const struct {
-		const char *priority, *name;
-		bool ok;
-		const struct identity *who;
-		const char *version;
-	} rows[] = {
-	    {"NORMAL", "mail.example.com", true, &w.ec, "TLSv1.3"},
-	    {"NORMAL", "deep.example.net", true, &w.other, "TLSv1.3"},
-	    {"NORMAL", "DEEP.example.NET", true, &w.other, "TLSv1.3"},
-	    {"NORMAL", "Other.Example.Org", true, &w.other, "TLSv1.3"},
-	    {"NORMAL:-VERS-TLS1.3", "deep.example.net", true, &w.other, "TLSv1.2"},
-	    {"NORMAL", "too.deep.example.net", true, &w.ec, "TLSv1.3"},
-	    {"NORMAL", "example.net", true, &w.ec, "TLSv1.3"},
-	    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "deep.example.net", true, &w.rsa, "TLSv1.2"},
-	    {"NORMAL", "unknown.example.org", true, &w.ec, "TLSv1.3"},
-	    {"NORMAL", NULL, true, &w.ec, "TLSv1.3"},
-	    {"NORMAL:-VERS-TLS1.3", "mail.example.com", true, &w.ec, "TLSv1.2"},
-	    {"NORMAL:-VERS-TLS1.3:-ECDHE-ECDSA", "mail.example.com", true, &w.rsa, "TLSv1.2"},
-	    {"NORMAL:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256", "mail.example.com",
-	        true, &w.rsa, "TLSv1.3"},
-	    {"NORMAL:-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256", NULL, true, &w.rsa,
-	        "TLSv1.3"},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.1", NULL, false, NULL, ""},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.0", NULL, false, NULL, ""},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA", NULL, false, NULL, ""},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA", NULL, false, NULL, ""},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ANON-ECDH", NULL, false, NULL, ""},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+3DES-CBC", NULL, false, NULL, ""},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC", NULL, false, NULL, ""},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-CBC", NULL, false, NULL, ""},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-CBC:+AES-128-GCM", NULL, true,
-	        &w.ec, "TLSv1.2"},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+CHACHA20-POLY1305", NULL, true, &w.ec,
-	        "TLSv1.2"},
-	    {"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+ARCFOUR-128", NULL, false, NULL, ""},
-	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof request_rows / sizeof *request_rows; i++) {
 		const struct identity *who;
 		struct hand h = {0};
 		struct pair p;
 
 		pair_init_raw(&p);
 		stream_start_tls_server(p.b.stream, w.server);
-		hand_init(&h, &p, rows[i].priority, rows[i].name);
-		cr_assert((hand_shake(&h) == 0) == rows[i].ok, "row %zu: %s", i, p.b.text);
-		cr_assert(
-		    strcmp(stream_tls_version(p.b.stream), rows[i].version) == 0, "row %zu", i);
-		if (rows[i].ok) {
+		hand_init(&h, &p, request_rows[i].priority, request_rows[i].name);
+		cr_assert((hand_shake(&h) == 0) == request_rows[i].ok, "row %zu: %s", i, p.b.text);
+		cr_assert(strcmp(stream_tls_version(p.b.stream), request_rows[i].version) == 0,
+		    "row %zu", i);
+		if (request_rows[i].ok) {
 			hand_peer_kind(&h, &who);
-			cr_assert(who == rows[i].who, "row %zu: another certificate", i);
+			cr_assert(who == request_rows[i].who, "row %zu: another certificate", i);
 			cr_assert(gnutls_group_get(h.session) == GNUTLS_GROUP_X25519, "row %zu", i);
 		} else {
 			cr_assert(pair_until(&p, &p.b.ended, 1));
