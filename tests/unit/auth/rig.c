@@ -12,7 +12,6 @@
 
 #include "auth/auth.h"
 #include "base/mem.h"
-#include "support/ask.h"
 
 enum { ITERATIONS = 4096, PATIENCE_S = 30 };
 
@@ -318,7 +317,7 @@ rig_answer_check(struct rig *r, unsigned check)
 	rig_answer_check_with(r, check, AUTH_OK, str_make((const char *)key, sizeof key));
 }
 
-/* ---- as submission ---- */
+/* ---- the channels of submission and control ---- */
 
 static void
 on_broker_packet(struct channel *c, const struct channel_packet *p, void *arg)
@@ -342,71 +341,6 @@ on_broker_lost(struct channel *c, void *arg)
 		channel_free(&r->submission);
 	else
 		channel_free(&r->control);
-}
-
-static void
-on_auth_answer(enum request_end end, const struct channel_packet *p, void *arg)
-{
-	struct rig_answer *a = arg;
-
-	a->is_done = true;
-	a->end = end;
-	a->is_lost = !p;
-	a->order = ++a->rig->answers;
-	if (!p)
-		return;
-	a->outcome = p->message->auth_answer.outcome;
-	a->status = p->message->auth_answer.status;
-	a->from_cache = p->message->auth_answer.from_cache;
-	a->challenge_n = p->message->auth_answer.challenge.n;
-	memcpy(a->challenge, p->message->auth_answer.challenge.p, a->challenge_n);
-	snprintf(a->user, sizeof a->user, "%.*s", STR_ARG(p->message->auth_answer.user));
-}
-
-void
-rig_start_as(struct rig *r, const struct message_auth_start *m, struct rig_answer *out)
-{
-	*out = (struct rig_answer){.rig = r};
-	(void)ask_pooled(r->submission, MESSAGE_AUTH_START, m, on_auth_answer, out);
-}
-
-void
-rig_start(struct rig *r, uint64_t session, const char *mechanism, const struct str *initial,
-    struct rig_answer *out)
-{
-	struct message_auth_start m = {.session = session, .mechanism = str_of(mechanism),
-	    .has_initial = initial != NULL, .initial = initial ? *initial : STR(""),
-	    .client = STR("203.0.113.7"), .binding = STR("0123456789abcdef0123456789abcdef"),
-	    .port = 465, .tls = STR("TLSv1.3"), .hostname = STR("mx.test")};
-
-	rig_start_as(r, &m, out);
-}
-
-void
-rig_step(struct rig *r, uint64_t session, struct str response, struct rig_answer *out)
-{
-	struct message_auth_step m = {.session = session, .response = response};
-
-	*out = (struct rig_answer){.rig = r};
-	(void)ask_pooled(r->submission, MESSAGE_AUTH_STEP, &m, on_auth_answer, out);
-}
-
-void
-rig_cancel(struct rig *r, uint64_t session)
-{
-	struct message_auth_cancel m = {.session = session};
-
-	cr_assert_eq(channel_send(r->submission, MESSAGE_AUTH_CANCEL, &m, -1), 0);
-}
-
-unsigned
-rig_login(struct rig *r, uint64_t session, const char *mechanism, struct str initial)
-{
-	struct rig_answer a;
-
-	rig_start(r, session, mechanism, &initial, &a);
-	rig_until(r, &a.is_done);
-	return a.outcome == AUTH_CONTINUE ? 334 : a.status.code;
 }
 
 /* ---- life ---- */
@@ -487,22 +421,6 @@ rig_with_alice(const char *auth, unsigned workers)
 	rig_store(r, "mallory@example.com", "pirate", "phished");
 	rig_run(r, auth, workers);
 	return r;
-}
-
-void
-rig_step_expect(
-    struct rig *r, uint64_t session, struct str response, unsigned code, const char *challenge)
-{
-	struct rig_answer a;
-
-	rig_step(r, session, response, &a);
-	rig_until(r, &a.is_done);
-	if (challenge) {
-		cr_assert_eq(a.outcome, AUTH_CONTINUE);
-		cr_assert(str_eq(str_make(a.challenge, a.challenge_n), str_of(challenge)));
-	} else {
-		cr_assert_eq(a.status.code, code, "%u", a.status.code);
-	}
 }
 
 static void

@@ -83,3 +83,17 @@ read_good(const char *text)
 	conf_report_clear(&report);
 	return c;
 }
+
+void
+expect_report(const char *text, const char *wanted)
+{
+	struct conf_report r;
+	struct conf *c;
+
+	conf_report_init(&r);
+	c = read_as_file(text, &r);
+	buf_addc(&r.text, '\0');
+	cr_expect_str_eq(r.text.p, wanted);
+	conf_drop(&c);
+	conf_report_clear(&r);
+}

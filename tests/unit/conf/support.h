@@ -19,5 +19,7 @@ void write_file(const char *name, const char *text, char path_out[PATH_BYTES]);
 struct conf *read_as_file(const char *text, struct conf_report *report);
 /* The same; errors end the test. */
 struct conf *read_good(const char *text);
+/* Reads a text as a file "t.cfg"; this is the whole report. */
+void expect_report(const char *text, const char *wanted);
 
 #endif

@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,84 +16,22 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "watched_files.h"
 
 enum { STALL_TEST_MS = 50, WAIT_MS = 20000, PIECE = 65536 };
-enum operation { NONE, PREAD, PWRITEV, CLOSE };
 
 static const struct stall_thread who = {"test", "disk", "nothing else is read meanwhile"};
 
 static struct event_base *base;
-static struct fsio *real;
-static struct fsio_ops watched;
-static struct fsio io = {&watched};
 static struct async_io *disk;
 static int log_fd;
-
-static atomic_int stuck_fd;      /* calls for it block, */
-static atomic_int stuck_in;      /* if they are of this kind */
-static atomic_uint stuck;        /* number of calls that blocked */
-static atomic_uint calls;
-static atomic_int write_error;
-static atomic_int interrupted;      /* this many calls that read or write end with EINTR */
-
-static void
-pass(enum operation which, int fd)
-{
-	calls++;
-	if ((int)which != stuck_in || fd != stuck_fd)
-		return;
-	stuck++;
-	while ((int)which == stuck_in && fd == stuck_fd)
-		usleep(1000);
-}
-
-static bool
-is_interrupted(void)
-{
-	errno = EINTR;
-	return interrupted > 0 && interrupted-- > 0;
-}
-
-static ssize_t
-watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
-{
-	(void)f;
-	pass(PREAD, fd);
-	if (is_interrupted())
-		return -1;
-	/* in parts, as a system call may */
-	return real->ops->pread(real, fd, p, n > 1000 ? n / 2 : n, at);
-}
-
-static ssize_t
-watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
-{
-	struct iovec part = {v->iov_base, v->iov_len > 1000 ? v->iov_len / 2 : v->iov_len};
-
-	(void)f;
-	pass(PWRITEV, fd);
-	if (is_interrupted())
-		return -1;
-	errno = write_error;
-	return errno ? -1 : real->ops->pwritev(real, fd, &part, count, at);
-}
-
-static int
-watch_close(struct fsio *f, int fd)
-{
-	(void)f;
-	pass(CLOSE, fd);
-	return real->ops->close(real, fd);
-}
-
-/* ---- the rig ---- */
 
 static void
 open_disk(bool is_by_hand)
 {
 	struct async_io_setup o = {.base = base,
 	    .thread = &who,
-	    .io = &io,
+	    .io = &watched.io,
 	    .is_by_hand = is_by_hand,
 	    .stall_ms = STALL_TEST_MS};
 
@@ -106,23 +43,19 @@ static void
 set_up(void)
 {
 	base = event_base_new();
-	real = fsio_new(-1);
-	watched = (struct fsio_ops){
-	    .pread = watch_pread, .pwritev = watch_pwritev, .close = watch_close};
+	watched_files_begin();
 	log_fd = memfd_create("log", MFD_CLOEXEC);
 	log_open(dup(log_fd), LOG_TO_FILE);
-	stuck_fd = -1;
 	open_disk(false);
 }
 
 static void
 tear_down(void)
 {
-	stuck_in = NONE;
-	interrupted = 0;
+	watched_files_release();
 	async_io_free(&disk);
 	event_base_free(base);
-	fsio_free(&real);
+	watched_files_end();
 	log_open(2, LOG_TO_STDERR);
 	close(log_fd);
 }
@@ -203,21 +136,6 @@ is_closed_soon(int fd)
 	return !is_open(fd);
 }
 
-static void
-stand_still(enum operation which, int fd)
-{
-	stuck = 0;
-	stuck_fd = fd;
-	stuck_in = (int)which;
-}
-
-static void
-await_stuck(void)
-{
-	while (!stuck)
-		usleep(1000);
-}
-
 /* ---- pieces ---- */
 
 static void
@@ -246,11 +164,11 @@ write_and_read(void)
 	cr_expect(wait_for(&h, 3));
 	cr_expect_eq(h.error, EIO, "the file ends before");
 	cr_expect_eq(h.n, 0);
-	write_error = ENOSPC;
+	watched.write_error = ENOSPC;
 	async_io_write(f, 0, STR("x"), on_result, &h);
 	cr_expect(wait_for(&h, 4));
 	cr_expect_eq(h.error, ENOSPC);
-	write_error = 0;
+	watched.write_error = 0;
 	async_io_file_drop(&f);
 	cr_expect_null(f);
 	cr_expect(is_closed_soon(fd));
@@ -264,9 +182,9 @@ Test(disk, a_piece_is_written_and_read_whole)
 
 Test(disk, an_interrupted_call_is_repeated)
 {
-	interrupted = 20;
+	watched.interrupted = 20;
 	write_and_read();
-	cr_expect_eq(interrupted, 0);
+	cr_expect_eq(watched.interrupted, 0);
 }
 
 Test(disk, an_interrupted_call_is_not_repeated_for_ever)
@@ -275,7 +193,7 @@ Test(disk, an_interrupted_call_is_not_repeated_for_ever)
 	int fd;
 	struct async_io_file *f = file_of(&fd, 1);
 
-	interrupted = 1 << 30;
+	watched.interrupted = 1 << 30;
 	async_io_write(f, 0, STR("some"), on_result, &h);
 	cr_expect(wait_for(&h, 1));
 	cr_expect_eq(h.error, EINTR);
@@ -365,7 +283,7 @@ Test(disk, a_stuck_call_delays_the_other_files_but_not_the_loop)
 		idle(50);
 		cr_expect_lt(clock_mono_ms() - began_ms, 5000, "the loop stood still");
 		cr_expect_eq(h[0].count + h[1].count, 0);
-		stuck_in = NONE;
+		watched.stuck_in = NONE;
 		cr_expect(wait_for(&h[1], 1));
 		cr_expect_eq(h[0].count, operations[i] != CLOSE);
 		async_io_file_drop(&f[0]);
@@ -388,18 +306,19 @@ Test(disk, a_dropped_file_is_closed_after_its_piece_without_a_callback)
 		begin(&f[0], operations[i], &h[0]);
 		await_stuck();
 		begin(&f[1], operations[i], &h[1]);
-		calls = 0;
+		watched.calls = 0;
 		async_io_file_drop(&f[0]);
 		async_io_file_drop(&f[1]);
 		idle(50);
 		cr_expect(is_open(fd[0]) && is_open(fd[1]));
 		cr_expect_eq(async_io_closing(disk), 2);
-		stuck_in = NONE;
+		watched.stuck_in = NONE;
 		cr_expect(is_closed_soon(fd[0]) && is_closed_soon(fd[1]));
 		idle(20);
 		cr_expect_eq(async_io_closing(disk), 0);
 		/* the rest of the first piece, which is one call, and two closes */
-		cr_expect_eq(calls, 2, "%u: a piece that nobody waits for was begun", calls);
+		cr_expect_eq(watched.calls, 2, "%u: a piece that nobody waits for was begun",
+		    watched.calls);
 		cr_expect_eq(h[0].count + h[1].count, 0);
 	}
 }
@@ -445,7 +364,7 @@ Test(disk, a_stuck_piece_is_logged_repeatedly_and_at_its_end)
 	cr_expect_geq(lines, 2);
 	cr_expect_eq(log_count(waits), lines);
 	cr_expect_eq(log_count("goes on"), 0);
-	stuck_in = NONE;
+	watched.stuck_in = NONE;
 	cr_expect(wait_for(&h, 1));
 	idle(1200);
 	cr_expect_eq(log_count("test: thread disk goes on after "), 1);
@@ -476,7 +395,7 @@ Test(disk, the_stalled_time_is_that_of_one_piece)
 	stand_still(PWRITEV, fd[1]);
 	await_stuck();
 	cr_expect_lt(async_io_stalled_ms(disk), 250);
-	stuck_in = NONE;
+	watched.stuck_in = NONE;
 	cr_expect(wait_for(&h[1], 1));
 	cr_expect_eq(async_io_stalled_ms(disk), 0);
 	async_io_file_drop(&f[0]);
@@ -500,7 +419,7 @@ Test(disk, the_end_does_not_wait_for_a_stuck_piece)
 	cr_expect_lt(clock_mono_ms() - began_ms, ASYNC_IO_END_MS + 3000);
 	cr_expect_eq(log_count("test: thread disk still waits for the disk at the end"), 1);
 	/* it has all that it needs */
-	stuck_in = NONE;
+	watched.stuck_in = NONE;
 	usleep(100000);
 	cr_expect_eq(h.count, 0);
 	cr_expect_eq(lseek(fd, 0, SEEK_END), 4);

@@ -3,15 +3,11 @@
  */
 #include "net/resolver.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "zones.h"
 
 struct result {
 	struct resolver_answer a;
@@ -50,146 +46,6 @@ wait_for(struct event_base *base, const struct result *h)
 	cr_assert(h->count == 1, "no answer");
 }
 
-/* ---- a server ---- */
-
-static const char records[] =
-    "$TTL 300\n"
-    "@ SOA ns hostmaster 1 3600 600 86400 60\n"
-    "@ NS ns\n"
-    "@ MX 10 MX1\n@ MX 20 mx3\n@ MX 10 mx2\n"
-    "ns A 127.0.0.1\n"
-    "mx1 A 192.0.2.1\nmx1 A 192.0.2.2\nmx1 AAAA 2001:db8::1\n"
-    "v4 A 192.0.2.7\n"
-    "v6 AAAA 2001:db8::7\n"
-    "private A 10.1.2.3\nprivate A 127.0.0.1\n"
-    "null MX 0 .\n"
-    "text TXT nothing\n"
-    "alias CNAME mx1\n"
-    "aliasmx CNAME null\n"
-    "loop1 CNAME loop2\nloop2 CNAME loop1\n"
-    "odd MX 5 a\\032b\n"
-    "short 1 A 192.0.2.9\n"
-    "zero 0 A 192.0.2.9\n"
-    "long 900000 A 192.0.2.9\n";
-
-static char dir[64], port[8];
-
-/* A port that no socket uses at this moment. */
-static void
-draw_port(void)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
-	socklen_t n = sizeof a;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	cr_assert(bind(fd, (struct sockaddr *)&a, n) == 0);
-	cr_assert(getsockname(fd, (struct sockaddr *)&a, &n) == 0);
-	close(fd);
-	snprintf(port, sizeof port, "%u", ntohs(a.sin_port));
-}
-
-static void
-write_zone(const char *name)
-{
-	char path[200];
-	FILE *f;
-
-	snprintf(path, sizeof path, "%s/%s.zone", dir, name);
-	f = fopen(path, "w");
-	cr_assert(f);
-	fputs(records, f);
-	for (int i = 0; i < 150; i++)
-		fprintf(f, "many MX %d host%d\n", 1000 - i, i);
-	for (int i = 0; i < 60; i++)
-		fprintf(f, "crowd A 192.0.2.%d\ncrowd AAAA 2001:db8::%d\n", i + 1, i + 1);
-	fclose(f);
-}
-
-static int
-run(const char *const argv[])
-{
-	int status = -1;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		execv(argv[0], (char *const *)argv);
-		_exit(127);
-	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static const char *
-script(const char *name, char out[512])
-{
-	const char *top = getenv("TOP_SRCDIR");
-
-	snprintf(out, 512, "%s/tests/support/%s", top ? top : "..", name);
-	return out;
-}
-
-static void
-make_dir(void)
-{
-	snprintf(dir, sizeof dir, "/tmp/test_net.XXXXXX");
-	cr_assert(mkdtemp(dir));
-	draw_port();
-}
-
-static void
-remove_dir(void)
-{
-	run((const char *[]){"/bin/rm", "-rf", dir, NULL});
-}
-
-static void
-dns_up(void)
-{
-	char up[512], zones[3][100], state[100];
-	int r;
-
-	make_dir();
-	write_zone("example.test");
-	write_zone("plain.test.unsigned");
-	write_zone("broken.test.bogus");
-	snprintf(zones[0], 100, "%s/example.test.zone", dir);
-	snprintf(zones[1], 100, "%s/plain.test.unsigned.zone", dir);
-	snprintf(zones[2], 100, "%s/broken.test.bogus.zone", dir);
-	snprintf(state, sizeof state, "%s/dns", dir);
-	r = run((const char *[]){
-	    script("dns-up", up), state, port, zones[0], zones[1], zones[2], NULL});
-	if (r == 77)
-		cr_skip_test("knotd is missing (Debian package knot)");
-	cr_assert(r == 0);
-}
-
-static void
-dns_down(void)
-{
-	char down[512], state[100];
-
-	snprintf(state, sizeof state, "%s/dns", dir);
-	run((const char *[]){script("dns-down", down), state, NULL});
-	remove_dir();
-}
-
-static struct str
-anchor_text(void)
-{
-	static char room[65536];
-	char path[200];
-	struct str text = {room, 0};
-	FILE *f;
-
-	snprintf(path, sizeof path, "%s/dns/anchor", dir);
-	f = fopen(path, "r");
-	if (!f)
-		return STR(". IN DS 20326 8 1 0123456789abcdef0123456789abcdef01234567\n");
-	text.n = fread(room, 1, sizeof room, f);
-	fclose(f);
-	return text;
-}
-
 static struct resolver *
 open_resolver_as(struct event_base *base, enum conf_dnssec dnssec, const struct conf_strs *insecure)
 {
@@ -199,11 +55,11 @@ open_resolver_as(struct event_base *base, enum conf_dnssec dnssec, const struct 
 	    .servers = &server,
 	    .server_count = 1,
 	    .dnssec = dnssec,
-	    .anchor = anchor_text(),
+	    .anchor = zones_anchor(),
 	    .insecure_zones = insecure};
 	struct resolver *r;
 
-	snprintf(at, sizeof at, "127.0.0.1@%s", port);
+	snprintf(at, sizeof at, "127.0.0.1@%s", zones.port);
 	server = str_of(at);
 	r = resolver_new(&setup);
 	cr_assert(r);
@@ -216,70 +72,73 @@ open_resolver(struct event_base *base)
 	return open_resolver_as(base, DNSSEC_AUTO, NULL);
 }
 
-TestSuite(resolver, .init = dns_up, .fini = dns_down, .timeout = 120);
-TestSuite(resolver_alone, .init = make_dir, .fini = remove_dir, .timeout = 120);
+TestSuite(resolver, .init = zones_up, .fini = zones_down, .timeout = 120);
+TestSuite(resolver_alone, .init = zones_make_dir, .fini = zones_remove_dir, .timeout = 120);
+
+static const struct {
+	const char *name;
+	bool mx;
+	enum resolver_outcome outcome;
+	bool is_secure;
+	size_t count;
+	const char *first; /* host of the first MX; "": not checked */
+} outcome_rows[] = {
+    {"example.test", true, RESOLVER_FOUND, true, 3, ""},
+    {"EXAMPLE.TEST", true, RESOLVER_FOUND, true, 3, ""},
+    {"example.test.", true, RESOLVER_FOUND, true, 3, ""},
+    {"null.example.test", true, RESOLVER_FOUND, true, 1, ""},
+    {"aliasmx.example.test", true, RESOLVER_FOUND, true, 1, ""},
+    {"text.example.test", true, RESOLVER_NO_DATA, true, 0, ""},
+    {"nx.example.test", true, RESOLVER_NO_NAME, true, 0, ""},
+    {"many.example.test", true, RESOLVER_FOUND, true, RESOLVER_MX_MAX,
+        "host149.example.test"},
+    {"odd.example.test", true, RESOLVER_FAILED, true, 0, ""},
+    {"loop1.example.test", true, RESOLVER_FAILED, false, 0, ""},
+    {"plain.test", true, RESOLVER_FOUND, false, 3, ""},
+    {"nx.plain.test", true, RESOLVER_NO_NAME, false, 0, ""},
+    {"broken.test", true, RESOLVER_BOGUS, false, 0, ""},
+    {"nx.broken.test", true, RESOLVER_BOGUS, false, 0, ""},
+    {"elsewhere.example", true, RESOLVER_FAILED, false, 0, ""},
+    {"a..example.test", true, RESOLVER_NO_NAME, false, 0, ""},
+    {"mx1.example.test", false, RESOLVER_FOUND, true, 3, ""},
+    {"alias.example.test", false, RESOLVER_FOUND, true, 3, ""},
+    {"v4.example.test", false, RESOLVER_FOUND, true, 1, ""},
+    {"v6.example.test", false, RESOLVER_FOUND, true, 1, ""},
+    {"private.example.test", false, RESOLVER_FOUND, true, 2, ""},
+    {"crowd.example.test", false, RESOLVER_FOUND, true, RESOLVER_ADDRESSES_MAX, ""},
+    {"text.example.test", false, RESOLVER_NO_DATA, true, 0, ""},
+    {"nx.example.test", false, RESOLVER_NO_NAME, true, 0, ""},
+    {"loop2.example.test", false, RESOLVER_FAILED, false, 0, ""},
+    {"mx1.plain.test", false, RESOLVER_FOUND, false, 3, ""},
+    {"mx1.broken.test", false, RESOLVER_BOGUS, false, 0, ""},
+};
 
 Test(resolver, outcomes)
 {
-	static const struct {
-		const char *name;
-		bool mx;
-		enum resolver_outcome outcome;
-		bool is_secure;
-		size_t count;
-		const char *first; /* host of the first MX; "": not checked */
-	} rows[] = {
-	    {"example.test", true, RESOLVER_FOUND, true, 3, ""},
-	    {"EXAMPLE.TEST", true, RESOLVER_FOUND, true, 3, ""},
-	    {"example.test.", true, RESOLVER_FOUND, true, 3, ""},
-	    {"null.example.test", true, RESOLVER_FOUND, true, 1, ""},
-	    {"aliasmx.example.test", true, RESOLVER_FOUND, true, 1, ""},
-	    {"text.example.test", true, RESOLVER_NO_DATA, true, 0, ""},
-	    {"nx.example.test", true, RESOLVER_NO_NAME, true, 0, ""},
-	    {"many.example.test", true, RESOLVER_FOUND, true, RESOLVER_MX_MAX,
-	        "host149.example.test"},
-	    {"odd.example.test", true, RESOLVER_FAILED, true, 0, ""},
-	    {"loop1.example.test", true, RESOLVER_FAILED, false, 0, ""},
-	    {"plain.test", true, RESOLVER_FOUND, false, 3, ""},
-	    {"nx.plain.test", true, RESOLVER_NO_NAME, false, 0, ""},
-	    {"broken.test", true, RESOLVER_BOGUS, false, 0, ""},
-	    {"nx.broken.test", true, RESOLVER_BOGUS, false, 0, ""},
-	    {"elsewhere.example", true, RESOLVER_FAILED, false, 0, ""},
-	    {"a..example.test", true, RESOLVER_NO_NAME, false, 0, ""},
-	    {"mx1.example.test", false, RESOLVER_FOUND, true, 3, ""},
-	    {"alias.example.test", false, RESOLVER_FOUND, true, 3, ""},
-	    {"v4.example.test", false, RESOLVER_FOUND, true, 1, ""},
-	    {"v6.example.test", false, RESOLVER_FOUND, true, 1, ""},
-	    {"private.example.test", false, RESOLVER_FOUND, true, 2, ""},
-	    {"crowd.example.test", false, RESOLVER_FOUND, true, RESOLVER_ADDRESSES_MAX, ""},
-	    {"text.example.test", false, RESOLVER_NO_DATA, true, 0, ""},
-	    {"nx.example.test", false, RESOLVER_NO_NAME, true, 0, ""},
-	    {"loop2.example.test", false, RESOLVER_FAILED, false, 0, ""},
-	    {"mx1.plain.test", false, RESOLVER_FOUND, false, 3, ""},
-	    {"mx1.broken.test", false, RESOLVER_BOGUS, false, 0, ""},
-	};
 	struct event_base *base = event_base_new();
 	struct resolver *r = open_resolver(base);
 
 	/* twice: a cached answer comes from inside the call of libunbound, but not from inside
 	 * ours */
-	for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
-		size_t k = i % (sizeof rows / sizeof *rows);
-		struct str name = str_of(rows[k].name);
+	for (size_t i = 0; i < 2 * sizeof outcome_rows / sizeof *outcome_rows; i++) {
+		size_t k = i % (sizeof outcome_rows / sizeof *outcome_rows);
+		struct str name = str_of(outcome_rows[k].name);
 		struct result h = {0};
 
-		if (rows[k].mx)
+		if (outcome_rows[k].mx)
 			resolver_ask_mx(r, name, on_result, &h);
 		else
 			resolver_ask_addresses(r, name, on_result, &h);
 		wait_for(base, &h);
-		cr_assert(h.a.outcome == rows[k].outcome, "%s: %d", name.p, (int)h.a.outcome);
-		cr_assert(h.a.is_secure == rows[k].is_secure, "%s", name.p);
-		cr_assert(h.a.count == rows[k].count, "%s: %zu", name.p, h.a.count);
+		cr_assert(h.a.outcome == outcome_rows[k].outcome, "%s: %d", name.p,
+		    (int)h.a.outcome);
+		cr_assert(h.a.is_secure == outcome_rows[k].is_secure, "%s", name.p);
+		cr_assert(h.a.count == outcome_rows[k].count, "%s: %zu", name.p, h.a.count);
 		cr_assert(h.a.ttl_s >= 1 && h.a.ttl_s <= 3600, "%s: %u", name.p, h.a.ttl_s);
-		if (*rows[k].first)
-			cr_assert(strcmp(h.mx[0].host, rows[k].first) == 0, "%s", h.mx[0].host);
-		for (size_t n = 1; rows[k].mx && n < h.a.count; n++)
+		if (*outcome_rows[k].first)
+			cr_assert(strcmp(h.mx[0].host, outcome_rows[k].first) == 0, "%s",
+			    h.mx[0].host);
+		for (size_t n = 1; outcome_rows[k].mx && n < h.a.count; n++)
 			cr_assert(h.mx[n - 1].preference <= h.mx[n].preference);
 	}
 	resolver_free(&r);
@@ -394,10 +253,10 @@ Test(resolver, the_next_server_is_asked_after_a_failure)
 	struct str servers[] = {STR("127.0.0.1@9"), STR_NULL};
 	struct resolver *r;
 
-	snprintf(good, sizeof good, "127.0.0.1@%s", port);
+	snprintf(good, sizeof good, "127.0.0.1@%s", zones.port);
 	servers[1] = str_of(good);
 	r = resolver_new(&(struct resolver_setup){
-	    .base = base, .servers = servers, .server_count = 2, .anchor = anchor_text()});
+	    .base = base, .servers = servers, .server_count = 2, .anchor = zones_anchor()});
 	cr_assert(r);
 	cr_expect_eq(ask_once(r, base, "example.test").outcome, RESOLVER_FOUND);
 	cr_expect_eq(ask_once(r, base, "nx.example.test").outcome, RESOLVER_FAILED);
@@ -493,14 +352,14 @@ Test(resolver_alone, configurations_that_cannot_work)
 		cr_assert(!resolver_with(base, STR(""), str_of(bad[i])), "row %zu", i);
 	memset(long_line, 'x', sizeof long_line);
 	cr_assert(!resolver_with(base, STR(""), str_make(long_line, sizeof long_line)));
-	cr_assert(!resolver_with(base, STR("nonsense"), anchor_text()));
+	cr_assert(!resolver_with(base, STR("nonsense"), zones_anchor()));
 	event_base_free(base);
 }
 
 Test(resolver_alone, a_link_local_address)
 {
 	struct event_base *base = event_base_new();
-	struct resolver *r = resolver_with(base, STR("fe80::1%1@53"), anchor_text());
+	struct resolver *r = resolver_with(base, STR("fe80::1%1@53"), zones_anchor());
 
 	cr_assert(r);
 	resolver_free(&r);

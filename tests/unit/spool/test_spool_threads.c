@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,182 +11,32 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "rig.h"
 #include "spool/spool_threads.h"
+#include "watched_disk.h"
 
 enum { BODY_BYTES = 200000, STALL_MS = 50 };
 
-enum operation {
-	NONE, OPEN, OPEN_NAMELESS, NAME, CLOSE, PREAD, PWRITEV, INSPECT, SYNC_DATA, WRITE_BACK,
-	SYNC_DIRECTORY, RENAME, UNLINK, LIST, OPERATIONS,
-};
-
 static int log_fd;
 static struct spool_reading reading;
-
-static pthread_t loop;
-static atomic_bool is_running;          /* not in spool_open or spool_close */
-static atomic_uint in_loop[OPERATIONS]; /* calls of the event loop meanwhile */
-static atomic_uint calls[OPERATIONS];   /* in other threads */
-static atomic_int stuck_operation;      /* no call of this operation ends ... */
-static atomic_int stuck_thread;         /* ... in that thread, or in all (-1) */
-static atomic_uint stuck;               /* calls that did not end at once */
-static atomic_int open_error;           /* of files without a name */
-
-static bool
-is_stuck_thread(void)
-{
-	char name[32] = "";
-
-	pthread_getname_np(pthread_self(), name, sizeof name);
-	return stuck_thread < 0 ||
-	       strcmp(name, spool_thread_name((enum spool_thread)stuck_thread)) == 0;
-}
-
-static void
-pass(enum operation which)
-{
-	if (pthread_equal(pthread_self(), loop)) {
-		in_loop[which] += is_running;
-		return;
-	}
-	calls[which]++;
-	if (which != (enum operation)stuck_operation || !is_stuck_thread())
-		return;
-	stuck++;
-	while (which == (enum operation)stuck_operation)
-		usleep(1000);
-}
-
-static int
-watch_open(struct fsio *f, const char *name, int flags)
-{
-	pass(OPEN);
-	return rig.disk->open(f, name, flags);
-}
-
-static int
-watch_open_nameless(struct fsio *f)
-{
-	pass(OPEN_NAMELESS);
-	errno = open_error;
-	return errno ? -1 : rig.disk->open_nameless(f);
-}
-
-static int
-watch_name(struct fsio *f, int fd, const char *name)
-{
-	pass(NAME);
-	return rig.disk->name(f, fd, name);
-}
-
-static int
-watch_close(struct fsio *f, int fd)
-{
-	pass(CLOSE);
-	return rig.disk->close(f, fd);
-}
-
-static ssize_t
-watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
-{
-	pass(PREAD);
-	return rig.disk->pread(f, fd, p, n, at);
-}
-
-static ssize_t
-watch_pwritev(struct fsio *f, int fd, const struct iovec *v, int count, off_t at)
-{
-	pass(PWRITEV);
-	return rig.disk->pwritev(f, fd, v, count, at);
-}
-
-static int
-watch_inspect(struct fsio *f, const char *name, struct fsio_file *out)
-{
-	pass(INSPECT);
-	return rig.disk->inspect(f, name, out);
-}
-
-static int
-watch_sync_data(struct fsio *f, int fd)
-{
-	pass(SYNC_DATA);
-	return rig.disk->sync_data(f, fd);
-}
-
-static int
-watch_write_back(struct fsio *f, int fd, off_t at, off_t bytes)
-{
-	pass(WRITE_BACK);
-	return rig.disk->write_back(f, fd, at, bytes);
-}
-
-static int
-watch_sync_directory(struct fsio *f)
-{
-	pass(SYNC_DIRECTORY);
-	return rig.disk->sync_directory(f);
-}
-
-static int
-watch_rename(struct fsio *f, const char *from, const char *to)
-{
-	pass(RENAME);
-	return rig.disk->rename(f, from, to);
-}
-
-static int
-watch_unlink(struct fsio *f, const char *name)
-{
-	pass(UNLINK);
-	return rig.disk->unlink(f, name);
-}
-
-static int
-watch_list(struct fsio *f, fsio_name_fn *fn, void *arg)
-{
-	pass(LIST);
-	return rig.disk->list(f, fn, arg);
-}
-
-/* All but size and space, which read memory, and lock, which only a start calls. */
-static void
-watch(struct fsio_ops *ops)
-{
-	ops->open = watch_open;
-	ops->open_nameless = watch_open_nameless;
-	ops->name = watch_name;
-	ops->close = watch_close;
-	ops->pread = watch_pread;
-	ops->pwritev = watch_pwritev;
-	ops->inspect = watch_inspect;
-	ops->sync_data = watch_sync_data;
-	ops->write_back = watch_write_back;
-	ops->sync_directory = watch_sync_directory;
-	ops->rename = watch_rename;
-	ops->unlink = watch_unlink;
-	ops->list = watch_list;
-}
 
 static void
 begin(void)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN * 4, .stall_ms = STALL_MS};
 
-	loop = pthread_self();
-	stuck_thread = -1;
+	watched.loop = pthread_self();
+	watched.stuck_thread = -1;
 	log_fd = memfd_create("log", MFD_CLOEXEC);
 	log_open(dup(log_fd), LOG_TO_FILE);
-	rig_begin(&o, watch);
-	is_running = true;
+	rig_begin(&o, watch_disk);
+	watched.is_running = true;
 }
 
 static void
 end(void)
 {
-	stuck_operation = NONE;
-	is_running = false;
+	watched.stuck_operation = NONE;
+	watched.is_running = false;
 	rig_end();
 	log_open(2, LOG_TO_STDERR);
 	close(log_fd);
@@ -277,11 +126,11 @@ expect_stall(unsigned n)
 	snprintf(waiting, sizeof waiting, "thread %s has waited ", spool_thread_name(thread));
 	snprintf(
 	    continues, sizeof continues, "thread %s goes on after ", spool_thread_name(thread));
-	stuck = 0;
-	stuck_thread = (int)thread;
-	stuck_operation = (int)stalls[n].operation;
+	watched.stuck = 0;
+	watched.stuck_thread = (int)thread;
+	watched.stuck_operation = (int)stalls[n].operation;
 	stalls[n].begin(&answer);
-	while (!stuck)
+	while (!watched.stuck)
 		usleep(1000);
 	spool_watch(rig.spool);
 	cr_expect_eq(log_count(waiting), 0, "logged at once");
@@ -294,7 +143,7 @@ expect_stall(unsigned n)
 	    spool_thread_name(thread));
 	cr_expect(spool_stall_text(rig.spool, text, sizeof text));
 	cr_expect_eq(strncmp(text, waiting, strlen(waiting)), 0, "%s", text);
-	stuck_operation = NONE;
+	watched.stuck_operation = NONE;
 	rig_until(&answer);
 	cr_expect_eq(answer, 0);
 	watch_for(4 * STALL_MS);
@@ -319,18 +168,18 @@ Test(spool_threads, a_thread_that_is_blocked_for_long_is_logged_again)
 
 	rig_store(1);
 	watch_for(10 * STALL_MS);
-	stuck = 0;
-	stuck_thread = (int)stalls[0].thread;
-	stuck_operation = (int)stalls[0].operation;
+	watched.stuck = 0;
+	watched.stuck_thread = (int)stalls[0].thread;
+	watched.stuck_operation = (int)stalls[0].operation;
 	stalls[0].begin(&answer);
-	while (!stuck)
+	while (!watched.stuck)
 		usleep(1000);
 	watch_for(STALL_AGAIN_TIMES / 2 * STALL_MS);
 	cr_expect_eq(log_count(" has waited "), 1);
 	watch_for((2 * STALL_AGAIN_TIMES + 4) * STALL_MS);
 	cr_expect_geq(log_count(" has waited "), 2);
 	cr_expect_leq(log_count(" has waited "), 3);
-	stuck_operation = NONE;
+	watched.stuck_operation = NONE;
 	rig_until(&answer);
 }
 
@@ -389,14 +238,15 @@ Test(spool_threads, the_event_loop_makes_no_disk_calls)
 		rig_settle(n + 100);
 		spool_file_drop(rig.spool, rig_take_file());
 	}
-	closed = calls[CLOSE];
+	closed = watched.calls[CLOSE];
 	begin_check(&answer);
 	rig_until(&answer);
-	rig_until_count(&calls[CLOSE], closed + 1, "files closed");
-	rig_until_count(&calls[UNLINK], 30, "files removed");
+	rig_until_count(&watched.calls[CLOSE], closed + 1, "files closed");
+	rig_until_count(&watched.calls[UNLINK], 30, "files removed");
 	for (enum operation o = NONE + 1; o < OPERATIONS; o++)
-		cr_expect_eq(in_loop[o], 0, "operation %d: %u calls", (int)o, in_loop[o]);
-	cr_expect_geq(calls[OPEN_NAMELESS], 60);
+		cr_expect_eq(watched.in_loop[o], 0, "operation %d: %u calls", (int)o,
+		    watched.in_loop[o]);
+	cr_expect_geq(watched.calls[OPEN_NAMELESS], 60);
 }
 
 /* ---- one operation is blocked ---- */
@@ -434,19 +284,19 @@ Test(spool_threads, small_messages_are_stored_while_another_thread_is_blocked)
 		end();
 		begin();
 		rig_store_in_file(1, BODY_BYTES);
-		stuck = 0;
-		stuck_thread = (int)blocked[n].thread;
-		stuck_operation = (int)blocked[n].operation;
+		watched.stuck = 0;
+		watched.stuck_thread = (int)blocked[n].thread;
+		watched.stuck_operation = (int)blocked[n].operation;
 		blocked[n].begin(&answer);
-		rig_until_count(&stuck, 1, blocked[n].what);
+		rig_until_count(&watched.stuck, 1, blocked[n].what);
 		for (unsigned k = 0; k < 10; k++) {
 			rig_store(++next);
 			rig_settle(next);
 		}
 		if (blocked[n].are_files_given)
 			spool_file_drop(rig.spool, rig_take_file());
-		cr_expect(stuck && stuck_operation, "%s", blocked[n].what);
-		stuck_operation = NONE;
+		cr_expect(watched.stuck && watched.stuck_operation, "%s", blocked[n].what);
+		watched.stuck_operation = NONE;
 		rig_until(&answer);
 		cr_expect_eq(answer, 0, "%s: %d", blocked[n].what, answer);
 	}
@@ -457,7 +307,7 @@ Test(spool_threads, small_messages_are_stored_while_another_thread_is_blocked)
 static void
 until_ready(void)
 {
-	rig_until_count(&calls[OPEN_NAMELESS], BODY_FILES_READY, "files opened");
+	rig_until_count(&watched.calls[OPEN_NAMELESS], BODY_FILES_READY, "files opened");
 	for (int n = 0; n < 5; n++)
 		rig_turn();
 }
@@ -468,8 +318,8 @@ Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 	int fds[BODY_FILES_READY];
 
 	until_ready();
-	cr_expect_eq(calls[OPEN_NAMELESS], BODY_FILES_READY);
-	stuck_operation = OPEN_NAMELESS;
+	cr_expect_eq(watched.calls[OPEN_NAMELESS], BODY_FILES_READY);
+	watched.stuck_operation = OPEN_NAMELESS;
 	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		cr_assert_geq((fds[n] = spool_file(rig.spool)), 0);
 	cr_expect_eq(spool_file(rig.spool), -1);
@@ -481,7 +331,7 @@ Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 	rig_store(50);
 	for (unsigned n = 0; n < 20; n++)
 		cr_expect_eq(requested[n].answer, -1);
-	stuck_operation = NONE;
+	watched.stuck_operation = NONE;
 	for (unsigned n = 0; n < 20; n++)
 		if (n != 3)
 			rig_until(&requested[n].answer);
@@ -493,7 +343,8 @@ Test(spool_threads, files_are_ready_and_bounded_while_none_can_be_opened)
 		spool_file_drop(rig.spool, fds[n]);
 	for (int n = 0; n < 5; n++)
 		rig_turn();
-	cr_expect_leq(calls[OPEN_NAMELESS], 19 + 2 * BODY_FILES_READY + BODY_FILES_OPENING_MAX);
+	cr_expect_leq(watched.calls[OPEN_NAMELESS],
+	    19 + 2 * BODY_FILES_READY + BODY_FILES_OPENING_MAX);
 	rig_store_in_file(51, BODY_BYTES);
 }
 
@@ -504,17 +355,17 @@ Test(spool_threads, an_open_error_is_the_answer_of_the_request)
 	unsigned before;
 
 	until_ready();
-	open_error = EMFILE;
+	watched.open_error = EMFILE;
 	for (unsigned n = 0; n < BODY_FILES_READY; n++)
 		spool_file_drop(rig.spool, spool_file(rig.spool));
 	for (int n = 0; n < 10; n++)
 		rig_turn();
-	before = calls[OPEN_NAMELESS];
+	before = watched.calls[OPEN_NAMELESS];
 	rig_request_file(&a);
 	rig_until(&a.answer);
 	cr_expect_eq(a.answer, EMFILE);
-	cr_expect_eq(calls[OPEN_NAMELESS], before + 1);
-	open_error = 0;
+	cr_expect_eq(watched.calls[OPEN_NAMELESS], before + 1);
+	watched.open_error = 0;
 	spool_file_drop(rig.spool, rig_take_file());
 	until_ready();
 	cr_expect_geq(a.fd = spool_file(rig.spool), 0, "one is ready again");

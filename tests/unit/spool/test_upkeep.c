@@ -8,79 +8,24 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rig.h"
 #include "spool/spool_internal.h"
+#include "upkeep_disk.h"
 
-enum { SEGMENTS_FEW = 5, HOLE_MS = 100, LARGE_BYTES = 120000 };
-
-/* Reads of bytes with this text do not end while they are blocked, except for the first so many;
- * nor do syncs of a file that is set aside. */
-static const char blocked_text[] = "STUCK";
-static atomic_bool is_read_blocked, is_set_aside_blocked, is_log_blocked;
-static atomic_int let_through;
-static atomic_int damaged_byte;   /* inverts bits of one byte that they read */
-static atomic_uint holes;         /* reads of one page, which all failed, each after HOLE_MS */
-static atomic_bool has_holes;
-static atomic_int set_aside_fd;
-
-static ssize_t
-watch_pread(struct fsio *f, int fd, void *p, size_t n, off_t at)
-{
-	ssize_t got = rig.disk->pread(f, fd, p, n, at);
-	char *words = got > 0 ? memmem(p, (size_t)got, blocked_text, strlen(blocked_text)) : NULL;
-
-	if (has_holes && n == SEGMENT_SALVAGE_BYTES) {
-		usleep(HOLE_MS * 1000);
-		holes++;
-		errno = EIO;
-		return -1;
-	}
-	if (!words)
-		return got;
-	if (let_through-- <= 0)
-		rig_block(&is_read_blocked);
-	words[strlen(blocked_text) + 1] ^= (char)damaged_byte;
-	return got;
-}
-
-static int
-watch_open(struct fsio *f, const char *name, int flags)
-{
-	int fd = rig.disk->open(f, name, flags);
-
-	if (strstr(name, ".aside"))
-		set_aside_fd = fd;
-	return fd;
-}
-
-static int
-watch_sync_data(struct fsio *f, int fd)
-{
-	rig_block(fd == set_aside_fd ? &is_set_aside_blocked : &is_log_blocked);
-	return rig.disk->sync_data(f, fd);
-}
-
-static void
-watch(struct fsio_ops *ops)
-{
-	ops->pread = watch_pread;
-	ops->open = watch_open;
-	ops->sync_data = watch_sync_data;
-}
+enum { SEGMENTS_FEW = 5, LARGE_BYTES = 120000 };
 
 static void
 begin(void)
 {
 	struct spool_options o = {.segment_bytes = SPOOL_SEGMENT_MIN * 4};
 
-	set_aside_fd = -1;
-	rig_begin(&o, watch);
+	rig_begin(&o, upkeep_disk_watch);
 }
 
 static void
 end(void)
 {
-	is_read_blocked = is_set_aside_blocked = is_log_blocked = has_holes = false;
+	upkeep_disk.is_read_blocked = upkeep_disk.is_set_aside_blocked = false;
+	upkeep_disk.is_log_blocked = upkeep_disk.has_holes = false;
 	rig_end();
 }
 
@@ -143,7 +88,7 @@ begin_compaction(void)
 	store(1, STR("STUCK 1"));
 	store(2, STR("e"));
 	store(3, STR("e"));
-	is_read_blocked = true;
+	upkeep_disk.is_read_blocked = true;
 	rig_churn(1000, 200);
 	wait_blocked();
 }
@@ -151,7 +96,7 @@ begin_compaction(void)
 static void
 end_compaction(void)
 {
-	is_read_blocked = false;
+	upkeep_disk.is_read_blocked = false;
 	rig_churn(2000, 200);
 	cr_assert_leq(rig_segments(), SEGMENTS_FEW, "%llu", (unsigned long long)rig_segments());
 }
@@ -203,15 +148,15 @@ Test(upkeep, a_message_with_an_append_in_progress_is_copied_later)
 
 	begin_compaction();
 	oldest = rig.spool->index.oldest;
-	is_log_blocked = true;
+	upkeep_disk.is_log_blocked = true;
 	rig_append_soon(&e, 1, &answer);
-	is_read_blocked = false;
+	upkeep_disk.is_read_blocked = false;
 	for (int n = 0;
 	    n < 1000 && stored_message_extra(index_find(&rig.spool->index, rig_id(1)))->copy; n++)
 		rig_turn();
 	cr_assert_null(stored_message_extra(index_find(&rig.spool->index, rig_id(1)))->copy);
 	cr_assert_eq(answer, -1);
-	is_log_blocked = false;
+	upkeep_disk.is_log_blocked = false;
 	rig_until(&answer);
 	for (int n = 0; n < 1000 && rig.spool->index.oldest == oldest; n++)
 		rig_turn();
@@ -304,7 +249,7 @@ static void
 damage(struct set_aside_case *k)
 {
 	store(1, STR("STUCK 1"));
-	damaged_byte = 1;
+	upkeep_disk.damaged_byte = 1;
 	begin_set_aside(k, 1);
 	rig_until(&k->result);
 	cr_assert_eq(k->result, LOST_RECORD_UNPROVEN, "one read is no proof");
@@ -317,19 +262,19 @@ Test(upkeep, a_blocked_set_aside_stops_no_other_work)
 	struct set_aside_case k;
 
 	damage(&k);
-	is_read_blocked = is_set_aside_blocked = true;
-	let_through = 1;
+	upkeep_disk.is_read_blocked = upkeep_disk.is_set_aside_blocked = true;
+	upkeep_disk.let_through = 1;
 	begin_set_aside(&k, 1);
 	wait_blocked();
 	others_continue(10);
 	cr_assert_eq(lost_record_set_aside(rig.spool, rig_id(1), EBADMSG, set_aside_done, &k),
 	    LOST_RECORD_BUSY);
 	rig_blocked = 0;
-	is_read_blocked = false;
+	upkeep_disk.is_read_blocked = false;
 	wait_blocked();
 	others_continue(100);
 	cr_assert_eq(k.result, -1);
-	is_set_aside_blocked = false;
+	upkeep_disk.is_set_aside_blocked = false;
 	rig_until(&k.stored);
 	cr_assert(k.result == LOST_RECORD_SET_ASIDE && k.stored == 0);
 	cr_assert(has_file(".aside"));
@@ -342,7 +287,7 @@ static void
 begin_blocked_set_aside(struct set_aside_case *k)
 {
 	damage(k);
-	is_set_aside_blocked = true;
+	upkeep_disk.is_set_aside_blocked = true;
 	begin_set_aside(k, 1);
 	wait_blocked();
 }
@@ -355,7 +300,7 @@ Test(upkeep, a_message_deleted_while_it_is_set_aside_leaves_no_file)
 	begin_blocked_set_aside(&k);
 	cr_assert(has_file(".aside"));
 	rig_settle(1);
-	is_set_aside_blocked = false;
+	upkeep_disk.is_set_aside_blocked = false;
 	rig_until(&k.result);
 	cr_assert_eq(k.result, LOST_RECORD_GONE);
 	for (int n = 0; n < 100 && has_file(".aside"); n++)
@@ -372,13 +317,13 @@ Test(upkeep, a_status_appended_during_set_aside_is_not_lost)
 	int answer;
 
 	begin_blocked_set_aside(&k);
-	is_log_blocked = true;
+	upkeep_disk.is_log_blocked = true;
 	rig_append_soon(&e, 1, &answer);
-	is_set_aside_blocked = false;
+	upkeep_disk.is_set_aside_blocked = false;
 	rig_until(&k.result);
 	cr_assert_eq(k.result, LOST_RECORD_BUSY);
 	cr_assert_eq(answer, -1);
-	is_log_blocked = false;
+	upkeep_disk.is_log_blocked = false;
 	rig_until(&answer);
 	begin_set_aside(&k, 1);
 	k.settled_count = 1;
@@ -399,13 +344,13 @@ Test(upkeep, a_deletion_in_progress_during_set_aside_leaves_no_file)
 	int answer;
 
 	begin_blocked_set_aside(&k);
-	is_log_blocked = true;
+	upkeep_disk.is_log_blocked = true;
 	rig_append_soon(e, 2, &answer);
-	is_set_aside_blocked = false;
+	upkeep_disk.is_set_aside_blocked = false;
 	rig_until(&k.result);
 	cr_assert_eq(k.result, LOST_RECORD_BUSY);
 	cr_assert(has_file(".aside"));
-	is_log_blocked = false;
+	upkeep_disk.is_log_blocked = false;
 	rig_until(&answer);
 	for (int n = 0; n < 100 && has_file(".aside"); n++)
 		rig_turn();
@@ -419,7 +364,7 @@ Test(upkeep, close_removes_the_files_of_a_removed_message)
 
 	begin_blocked_set_aside(&k);
 	rig_settle(1);
-	is_set_aside_blocked = false;
+	upkeep_disk.is_set_aside_blocked = false;
 	rig_until(&k.result);
 	cr_assert_eq(k.result, LOST_RECORD_GONE);
 	spool_close(&rig.spool);
@@ -447,23 +392,24 @@ Test(upkeep, close_waits_for_one_read_of_set_aside_only)
 
 	store_large(1);
 	store(2, STR("e"));
-	damaged_byte = 1;
+	upkeep_disk.damaged_byte = 1;
 	begin_set_aside(&k, 1);
 	rig_until(&k.result);
-	has_holes = true;
+	upkeep_disk.has_holes = true;
 	begin_set_aside(&k, 1);
-	while (holes < 2)
+	while (upkeep_disk.holes < 2)
 		rig_turn();
 	begin_set_aside(&other, 2);
 	rig_until(&other.result);
 	cr_assert_eq(other.result, LOST_RECORD_READABLE);
-	cr_assert_lt(holes, 8, "it waited for all of them");
-	before = holes;
+	cr_assert_lt(upkeep_disk.holes, 8, "it waited for all of them");
+	before = upkeep_disk.holes;
 	spool_close(&rig.spool);
-	cr_assert_leq(holes, before + 1, "%u reads were waited for", holes - before);
+	cr_assert_leq(upkeep_disk.holes, before + 1, "%u reads were waited for",
+	    upkeep_disk.holes - before);
 	cr_assert_eq(k.result, -1);
-	has_holes = false;
-	damaged_byte = 0;
+	upkeep_disk.has_holes = false;
+	upkeep_disk.damaged_byte = 0;
 	rig_open_again();
 	rig_read(1);
 }
@@ -480,15 +426,15 @@ Test(upkeep, a_blocked_check_of_a_body_stops_no_other_work)
 {
 	int answer;
 
-	is_read_blocked = true;
+	upkeep_disk.is_read_blocked = true;
 	check_body(&answer);
 	wait_blocked();
 	others_continue(10);
 	cr_assert_eq(answer, -1);
-	is_read_blocked = false;
+	upkeep_disk.is_read_blocked = false;
 	rig_until(&answer);
 	cr_assert_eq(answer, 0);
-	damaged_byte = 1;
+	upkeep_disk.damaged_byte = 1;
 	check_body(&answer);
 	rig_until(&answer);
 	cr_assert_eq(answer, EBADMSG);
