@@ -56,7 +56,7 @@ def try_yes(lines):
 
 
 def fetch_packages():
-    """What receivers.py and documents.py unpack, for they will have no network; without it they skip, and say so."""
+    """What receivers.py and shipped_files.py unpack, for they will have no network; without it they skip, and say so."""
     in_root(f"cd tests/support\nexport TOP_SRCDIR={debian.SOURCE} TOP_BUILDDIR={debian.SOURCE}/build\n"
             "python3 -c 'import servers; servers.fetch(); servers.fetch_tools()'", True, TRY_S)
 

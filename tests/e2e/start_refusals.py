@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """start_refusals: what a restart cannot cure ends the start at once, in words: owner, mode, the uid that needs it and the
 command that mends it; systemd is told the reason.  As root, nothing is done by path in a directory of another user."""
-import fcntl
 import os
 import re
 import shlex
 import signal
 import socket
 import stat
-import struct
 import subprocess
 import sys
 import time
@@ -18,7 +16,6 @@ import gateway as g  # noqa: E402
 
 HOME = g.workplace("start_refusals")
 ROOT = os.getuid() == 0
-F_OFD_SETLK = 37  # of <fcntl.h>
 WHO = g.test_user()
 tap = g.Tap()
 sink = g.Sink(HOME)
@@ -27,18 +24,6 @@ ROUTES = f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {sink.port}; tl
 
 def made(name, **replace):
     return g.Gateway(f"{HOME}/{name}", routes=ROUTES, **replace)
-
-
-def ended(gate, seconds=20):
-    """The daemon ends by itself; exit status and what it said on standard error."""
-    gate.start(wait=False)
-    try:
-        status = gate.process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        gate.kill_group()
-        raise AssertionError(f"it does not end: {gate.tail()}") from None
-    with open(f"{gate.directory}/stderr", encoding="utf-8") as f:
-        return status, f.read()
 
 
 class Manager:
@@ -80,7 +65,7 @@ def directory_of_another():
     os.mkdir(f"{gate.directory}/spool", 0o750)
     os.chown(f"{gate.directory}/spool", 12345, 12345)
     began = time.monotonic()
-    status, said = with_environment(manager.environment(), lambda: ended(gate))
+    status, said = with_environment(manager.environment(), gate.ended)
     assert status == 77, (status, said)
     assert time.monotonic() - began < 10
     wanted = (f"{gate.directory}/spool belongs to uid 12345 (mode 0750), and uid {WHO.pw_uid} ({WHO.pw_name}) needs it: "
@@ -107,7 +92,7 @@ def user_was_changed():
     gate.parts["user"] = 'user = "bin";'
     gate.write_config()
     for _ in range(2):
-        status, said = ended(gate)
+        status, said = gate.ended()
         command = re.search(r"needs it: (chown -R bin: \S+)", said)
         assert status == 77 and command, (status, said)
         assert {n: os.lstat(f"{gate.directory}/spool/{n}").st_uid for n in os.listdir(f"{gate.directory}/spool")} == before
@@ -151,7 +136,7 @@ def unfit_users():
         gate = made(f"user-{name}")
         gate.parts["user"] = f'user = "{name}";'
         gate.write_config()
-        status, said = ended(gate)
+        status, said = gate.ended()
         assert status == 78 and words in said, (name, status, said)
         assert not os.path.exists(f"{gate.directory}/spool"), "something was made"
     return None
@@ -169,7 +154,7 @@ def parent_of_another():
         os.chmod(f"{gate.directory}/open", mode)
         gate.parts["queue"] = gate.parts["queue"].replace("/spool", "/open/spool")
         gate.write_config()
-        status, said = ended(gate)
+        status, said = gate.ended()
         assert status == 77 and "somebody other than root can write in it" in said, (status, said)
         assert not os.listdir(f"{gate.directory}/open")
     gate = made("parent-link")
@@ -179,7 +164,7 @@ def parent_of_another():
     os.lchown(f"{gate.directory}/sticky/spool", 12345, 12345)
     gate.parts["queue"] = gate.parts["queue"].replace("/spool", "/sticky/spool")
     gate.write_config()
-    status, said = ended(gate)
+    status, said = gate.ended()
     assert status == 77 and "symbolic link" in said, (status, said)
     return None
 
@@ -198,7 +183,7 @@ def a_place_that_the_unit_protects():
             subprocess.run(["mount", *words], check=True)
         key = "queue.directory" if place == "spool" else "state_directory"
         try:
-            status, said = with_environment({"INVOCATION_ID": "0123456789abcdef"}, lambda: ended(gate))
+            status, said = with_environment({"INVOCATION_ID": "0123456789abcdef"}, gate.ended)
             assert status == 78 and f"{key}: {path} cannot be written: it is mounted read-only: the unit lets" in said, said
             assert f"a drop-in with ReadWritePaths={path} is needed" in said, said
         finally:
@@ -210,7 +195,7 @@ def a_place_that_the_unit_protects():
     try:
         gate.parts["queue"] = gate.parts["queue"].replace("/spool", "/place/spool")
         gate.write_config()
-        status, said = ended(gate)
+        status, said = gate.ended()
         assert status == 78 and f"{place}: Read-only file system" in said, (status, said)
     finally:
         subprocess.run(["umount", place], check=True)
@@ -235,7 +220,7 @@ def a_place_that_the_unit_hides():
                 os.environ.pop("INVOCATION_ID", None)
                 environment = {}
             open(f"{gate.directory}/stderr", "w").close()
-            status, said = with_environment(environment, lambda: ended(gate))
+            status, said = with_environment(environment, gate.ended)
             assert status == 78 and re.search(rf"{absent}/{name}: (No such file|Permission denied)", said), (name, status, said)
             told = "the unit hides what is below /root (ProtectHome=)" in said
             assert told == bool(environment), (name, said)
@@ -337,64 +322,6 @@ def watchdog_of_a_stopped_main():
         gate.stop()
 
 
-def is_whole(gate, log):
-    """The daemon is controlled by the tool, its ports are its own, and nothing else stands in its log."""
-    for _ in range(20):
-        assert gate.banner(), "somebody else has the port"
-    g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
-    gate.tool("user", "suspend", gate.user, "--reason", "phished")
-    gate.tool("user", "resume", gate.user)
-    assert gate.log().startswith(log), "the log was begun anew"
-
-
-@tap.case
-def same_configuration_twice():
-    """a second daemon with the same configuration ends with 75 and one line, and touches neither socket, port nor spool"""
-    gate = made("twice").start().add_user()
-    try:
-        socket_before, log = os.lstat(f"{gate.directory}/run/control.sock"), gate.log()
-        with subprocess.Popen([f"{g.BUILD}/sallyportd", "-c", gate.config], stderr=subprocess.PIPE, text=True) as second:
-            told = second.communicate(timeout=20)[1]
-        assert second.returncode == 75, second.returncode
-        assert told.count("\n") == 1 and "another sallyportd is running" in told, told
-        after = os.lstat(f"{gate.directory}/run/control.sock")
-        assert (after.st_ino, after.st_mtime_ns) == (socket_before.st_ino, socket_before.st_mtime_ns), "the socket is another"
-        said = [line for line in gate.log()[len(log):].splitlines() if f"sallyportd[{second.pid}]" in line]
-        assert len(said) == 2 and "waiting up to 3 s for it" in said[0] and "another sallyportd is running" in said[1], said
-        is_whole(gate, log)
-    finally:
-        gate.stop()
-
-
-@tap.case
-def socket_of_a_killed_daemon():
-    """what a killed daemon left in the run directory, its socket and its lock, does not stop the next one"""
-    gate = made("killed").start().add_user()
-    gate.kill_group()
-    assert os.path.exists(f"{gate.directory}/run/control.sock")
-    gate.start()
-    try:
-        g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
-    finally:
-        gate.stop()
-
-
-@tap.case
-def lock_of_a_child_of_a_killed_daemon():
-    """a process that was being started when the daemon was killed holds the run directory's lock for a moment: it is awaited"""
-    gate = made("held").start().add_user()
-    gate.kill_group()
-    with open(f"{gate.directory}/run/lock", "r+b") as lock:
-        fcntl.fcntl(lock, F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-        gate.start(wait=False)
-        time.sleep(1)
-        assert gate.process.poll() is None, gate.tail()
-    try:
-        g.wait_for("all are ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
-    finally:
-        gate.stop()
-
-
 def traced_start(gate, *inject):
     os.environ["SALLYPORTD_WRAPPER"] = " ".join(("strace", "-f", "-qq", "-o", "/dev/null", *inject))
     try:
@@ -431,36 +358,13 @@ def slow_disk():
 
 
 @tap.case
-def too_few_descriptors():
-    """what the configuration allows is compared with the limit of descriptors: in config check, at the start, at a reload"""
-    gate = made("descriptors", limits="limits: { sessions = 100; };")
-    gate.parts["queue"] = gate.parts["queue"].replace("queue: {", "queue: { concurrency = 5000;")
-    gate.write_config()
-    checked = subprocess.run(["prlimit", "--nofile=2000:2000", f"{g.BUILD}/sallyport", "-c", gate.config, "config", "check"],
-                             capture_output=True, text=True, check=False)
-    told = r"queue\.concurrency = 5000: the relay process may need 20320 descriptors, its hard limit is 2000; raise .*LimitNOFILE"
-    assert checked.returncode == 0 and re.search("warning: " + told, checked.stdout), checked
-    assert "the queue process may need 10256" in checked.stdout and "limits.sessions" not in checked.stdout, checked
-    with_environment({"SALLYPORTD_WRAPPER": "prlimit --nofile=1000:2000"}, gate.start)
-    gate.wait_log("warning: " + told)
-    for pid in gate.processes():
-        with open(f"/proc/{pid}/limits", encoding="ascii") as f:
-            assert re.search(r"Max open files +2000 +2000 ", f.read()), "the soft limit is raised to the hard one"
-    assert re.search(told, gate.tool("reload").stdout)
-    gate.parts["queue"] = gate.parts["queue"].replace("concurrency = 5000;", "concurrency = 400;")
-    gate.write_config()
-    assert "descriptors" not in gate.tool("reload").stdout
-    gate.stop()
-
-
-@tap.case
 def few_descriptors_end_a_start_in_words():
     """with too few descriptors for a start it ends with 71 or 75, a few lines and the remedy; no limit is called a bug"""
     gate = made("few")
     remedy = "raise the limit (LimitNOFILE= in the unit"
     for limit in (16, 20, 24, 28, 32, 36, 40):
         log = gate.log() if os.path.exists(f"{gate.directory}/log") else ""
-        status, said = with_environment({"SALLYPORTD_WRAPPER": f"prlimit --nofile={limit}"}, lambda: ended(gate, 60))
+        status, said = with_environment({"SALLYPORTD_WRAPPER": f"prlimit --nofile={limit}"}, lambda: gate.ended(60))
         told = said + gate.log()[len(log):]
         assert status in (71, 75, 74, 78) and remedy in told, (limit, status, said)
         assert "bug" not in told and told.count("no channel between") <= 2, (limit, told)
@@ -547,53 +451,26 @@ def example_without_root():
 
 
 @tap.case
-def ports_of_another_daemon():
-    """a second daemon with directories of its own and the same ports ends with 71 and says which; logins reach the first one"""
-    gate = made("ports").start().add_user()
-    other = made("ports-other", listen=gate.parts["listen"])
-    try:
-        status, said = ended(other)
-        assert status == 71, (status, said)
-        assert f"listen: cannot listen on 127.0.0.1 port {gate.smtps}" in said and "Address already in use" in said, said
-        for _ in range(6):
-            gate.connect().quit()
-    finally:
-        gate.stop()
-
-
-@tap.case
-def ports_of_a_killed_daemon():
-    """ports that a process of a killed daemon still has for a moment are awaited"""
-    gate = made("ports-killed")
-    with socket.create_server(("127.0.0.1", gate.smtps), reuse_port=True):
-        gate.start(wait=False)
-        time.sleep(1)
-        assert gate.process.poll() is None and not gate.processes(), gate.tail()
-    try:
-        g.wait_for("ready", 20, lambda: gate.tool("status", check=False).returncode == 0)
-    finally:
-        gate.stop()
-
-
-@tap.case
-def spool_of_another_daemon():
-    """a second daemon with a run directory of its own and the same spool ends with 75; the first one keeps its ports"""
-    first = made("first").start().add_user()
-    second = made("second")
-    second.parts["queue"], second.parts["listen"] = first.parts["queue"], first.parts["listen"]
-    second.write_config()
-    log = first.log()
-    second.start(wait=False)
-    try:
-        while second.process.poll() is None:
-            assert first.banner(), "a port was shared with the second daemon"
-        with open(f"{second.directory}/stderr", encoding="utf-8") as f:
-            said = f.read()
-        assert second.process.returncode == 75 and "is there a second daemon?" in said, (second.process.returncode, said)
-        is_whole(first, log)
-    finally:
-        second.stop()
-        first.stop()
+def too_few_descriptors():
+    """what the configuration allows is compared with the limit of descriptors: in config check, at the start, at a reload"""
+    gate = made("descriptors", limits="limits: { sessions = 100; };")
+    gate.parts["queue"] = gate.parts["queue"].replace("queue: {", "queue: { concurrency = 5000;")
+    gate.write_config()
+    checked = subprocess.run(["prlimit", "--nofile=2000:2000", f"{g.BUILD}/sallyport", "-c", gate.config, "config", "check"],
+                             capture_output=True, text=True, check=False)
+    told = r"queue\.concurrency = 5000: the relay process may need 20320 descriptors, its hard limit is 2000; raise .*LimitNOFILE"
+    assert checked.returncode == 0 and re.search("warning: " + told, checked.stdout), checked
+    assert "the queue process may need 10256" in checked.stdout and "limits.sessions" not in checked.stdout, checked
+    with_environment({"SALLYPORTD_WRAPPER": "prlimit --nofile=1000:2000"}, gate.start)
+    gate.wait_log("warning: " + told)
+    for pid in gate.processes():
+        with open(f"/proc/{pid}/limits", encoding="ascii") as f:
+            assert re.search(r"Max open files +2000 +2000 ", f.read()), "the soft limit is raised to the hard one"
+    assert re.search(told, gate.tool("reload").stdout)
+    gate.parts["queue"] = gate.parts["queue"].replace("concurrency = 5000;", "concurrency = 400;")
+    gate.write_config()
+    assert "descriptors" not in gate.tool("reload").stdout
+    gate.stop()
 
 
 try:

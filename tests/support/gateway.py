@@ -279,6 +279,17 @@ class Gateway:
                     text += "".join(f.readlines()[-8:])
         return text
 
+    def ended(self, seconds=20):
+        """Starts a daemon that ends by itself; exit status and what it said on standard error."""
+        self.start(wait=False)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill_group()
+            raise AssertionError(f"it does not end: {self.tail()}") from None
+        with open(f"{self.directory}/stderr", encoding="utf-8") as f:
+            return status, f.read()
+
     def kill_group(self):
         """Kills all processes at once, as a power cut would: all are stopped first, so that none reacts to the end of
         another."""
