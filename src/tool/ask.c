@@ -157,6 +157,35 @@ take_fd(const struct tool_request *a, int fd)
 		close(fd);
 }
 
+/* A row of the queue with several ids is one row for each. */
+static void
+tool_request_take_ids(const struct tool_request *a, struct str values)
+{
+	struct str key, value;
+	struct buf row;
+
+	buf_init(&row, TOOL_VALUES_MAX);
+	while (message_values_next(&values, &key, &value)) {
+		if (!str_eq(key, STR("id")))
+			continue;
+		buf_reset(&row);
+		message_values_add(&row, "id", value);
+		a->row(buf_str(&row), a->arg);
+	}
+	buf_clear(&row);
+}
+
+static void
+tool_request_take_row(const struct tool_request *a, struct str values)
+{
+	if (!a->row)
+		return;
+	if (str_eq(message_values_get(values, "row"), STR("ids")))
+		tool_request_take_ids(a, values);
+	else
+		a->row(values, a->arg);
+}
+
 static void
 tool_request_answered(enum request_end how, const struct channel_packet *p, void *arg)
 {
@@ -170,8 +199,7 @@ tool_request_answered(enum request_end how, const struct channel_packet *p, void
 	if (how == REQUEST_ROW) {
 		a->has_rows = true;
 		take_fd(a, p->fd);
-		if (a->row)
-			a->row(p->message->admin_row.values, a->arg);
+		tool_request_take_row(a, p->message->admin_row.values);
 		/* a pager may have blocked for long */
 		request_renew(&a->request);
 		return;

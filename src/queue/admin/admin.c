@@ -12,10 +12,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/login_name.h"
+#include "queue/admin/admin_batches.h"
 #include "queue/admin/admin_changes.h"
 #include "queue/admin/admin_flow.h"
 #include "queue/admin/admin_format.h"
 #include "queue/admin/admin_log.h"
+#include "queue/admin/admin_rows.h"
 #include "queue/admin/suspended_holds.h"
 #include "queue/intake.h"
 #include "queue/queue_sizes.h"
@@ -25,7 +27,8 @@ enum {
 	EXIT_USAGE = 64,
 	EXIT_NO_MESSAGE = 67,
 	EXIT_STORAGE = 74, EXIT_LATER = 75,
-	MESSAGES_PER_TURN = 200,
+	TURN_US = 5000, /* of a command; then the other work of the loop is done */
+	MESSAGES_PER_LOOK = 32, /* at the clock */
 	ADMIN_COMMAND_BYTES_MAX = 1 << 20,
 	ADMIN_COMMANDS_MAX = 64,
 	SHOWS_MAX = 32, /* of them: the others stay possible when the disk does not answer */
@@ -35,43 +38,12 @@ enum {
 /* ---- answers ---- */
 
 static void
-send_admin_row(struct admin_command *command, struct buf *values, int fd)
-{
-	struct message_admin_row m = {.values = buf_str(values)};
-
-	if (admin_flow_count_row(command, m.values.n))
-		(void)!channel_answer(
-		    command->peer->channel, command->call, MESSAGE_ADMIN_ROW, &m, fd);
-	buf_clear(values);
-}
-
-void
-admin_command_send_row(struct admin_command *command, struct buf *values)
-{
-	send_admin_row(command, values, -1);
-}
-
-static void
 send_admin_done(struct queue_peer *peer, uint64_t call, uint8_t exit_code, const char *text)
 {
 	struct message_admin_done m = {.exit_code = exit_code, .text = str_of(text)};
 
 	if (peer)
 		(void)!channel_answer(peer->channel, call, MESSAGE_ADMIN_DONE, &m, -1);
-}
-
-void
-admin_command_changed(struct admin_command *command, struct msgid id)
-{
-	char text[ID_NUMBER_TEXT_BYTES];
-	struct buf values;
-
-	if (command->changed < ADMIN_COMMAND_IDS_LOGGED)
-		command->first_ids[command->changed] = id;
-	command->changed++;
-	buf_init(&values, ADMIN_ROW_BYTES_MAX);
-	message_values_add(&values, "id", str_of(msgid_text(id, 0, text)));
-	admin_command_send_row(command, &values);
 }
 
 /* ---- verbs ---- */
@@ -83,7 +55,7 @@ list_queued_message(struct admin_command *command, struct queued_message *e)
 
 	buf_init(&values, ADMIN_ROW_BYTES_MAX);
 	admin_format_message(command->queue, e, &values);
-	admin_command_send_row(command, &values);
+	admin_rows_send(command, &values);
 }
 
 /* A large body is a file, whose descriptor is sent to the tool.  Only for a command about one
@@ -96,7 +68,7 @@ send_admin_body(struct admin_command *command, const struct spool_content *conte
 
 	buf_init(&values, ADMIN_ROW_BODY_BYTES_MAX);
 	admin_format_body(content, &values);
-	send_admin_row(command, &values, is_alone ? content->fd : -1);
+	admin_rows_send_with(command, &values, is_alone ? content->fd : -1);
 }
 
 static void
@@ -110,7 +82,7 @@ admin_message_read(const struct spool_content *content, int error, void *arg)
 	} else {
 		buf_init(&values, ADMIN_ROW_BYTES_MAX);
 		admin_format_envelope(content, &values);
-		admin_command_send_row(command, &values);
+		admin_rows_send(command, &values);
 		if (command->wants_body)
 			send_admin_body(command, content);
 	}
@@ -126,7 +98,7 @@ show_queued_message(struct admin_command *command, struct queued_message *e)
 	for (uint32_t i = 1; i <= e->recipient_count; i++) {
 		buf_init(&values, ADMIN_ROW_BYTES_MAX);
 		admin_format_recipient(command->queue, e, i, &values);
-		admin_command_send_row(command, &values);
+		admin_rows_send(command, &values);
 	}
 	command->read_until_ms = clock_mono_ms() + clock_timeout_ms(SHOW_READ_MS);
 	spool_read(command->queue->spool, &command->reading, e->id, admin_message_read, command);
@@ -139,7 +111,7 @@ admin_command_send_total(struct admin_command *command)
 
 	buf_init(&values, ADMIN_ROW_BYTES_MAX);
 	admin_format_total(command, &values);
-	admin_command_send_row(command, &values);
+	admin_rows_send(command, &values);
 }
 
 static void
@@ -155,7 +127,7 @@ send_admin_user(struct admin_command *command)
 
 	buf_init(&values, ADMIN_ROW_BYTES_MAX);
 	admin_format_user(command, &values);
-	admin_command_send_row(command, &values);
+	admin_rows_send(command, &values);
 }
 
 static const struct admin_verb verbs[] = {
@@ -185,7 +157,7 @@ apply_admin_verb(struct admin_command *command, struct queued_message *e)
 		return;
 	}
 	if (command->verb->would && command->is_dry_run)
-		admin_command_changed(command, e->id);
+		admin_rows_changed(command, e->id);
 	else
 		command->verb->fn(command, e);
 }
@@ -216,6 +188,8 @@ free_admin_command(struct admin_command *command)
 	spool_read_cancel(&command->reading);
 	suspended_hold_command_ended(command);
 	TAILQ_REMOVE(&command->queue->admin_commands, command, link);
+	admin_batches_forget(command);
+	buf_clear(&command->ids);
 	arena_clear(&command->arena);
 	mem_free(command);
 }
@@ -229,6 +203,7 @@ finish_admin_command(struct admin_command *command)
 	if (command->verb->would && !command->is_dry_run)
 		admin_command_log(command);
 	suspended_hold_alert(command);
+	admin_rows_send_ids(command);
 	command->is_awaited = false; /* the last rows are sent in any case */
 	if (command->verb->end)
 		command->verb->end(command);
@@ -260,20 +235,40 @@ finish_admin_command(struct admin_command *command)
 	free_admin_command(command);
 }
 
+static bool
+must_walk_wait(const struct admin_command *command)
+{
+	return spool_is_reading(&command->reading) || !admin_flow_has_window(command) ||
+	       !admin_batches_have_room(command);
+}
+
 /* True: it waits for the spool or for its client. */
+static bool
+walk_until(struct admin_command *command, int64_t end_us)
+{
+	for (unsigned i = 1; !command->is_walked; i++) {
+		if (!admin_flow_can_send(command))
+			return false;
+		if (must_walk_wait(command))
+			return true;
+		step_admin_command(command);
+		if (i % MESSAGES_PER_LOOK == 0 && clock_mono_us() >= end_us)
+			break;
+	}
+	return command->is_walked;
+}
+
 static bool
 walk_queued_messages(struct admin_command *command)
 {
+	bool waits;
+
 	if (admin_changes_wait_for_others(command))
 		return true;
-	for (int i = 0; i < MESSAGES_PER_TURN && !command->is_walked; i++) {
-		if (!admin_flow_can_send(command))
-			return false;
-		if (spool_is_reading(&command->reading) || !admin_flow_has_window(command))
-			return true;
-		step_admin_command(command);
-	}
-	return command->is_walked;
+	waits = walk_until(command, clock_mono_us() + TURN_US);
+	admin_batches_store(command);
+	admin_rows_send_ids(command);
+	return waits;
 }
 
 /* Ends the read of a message that has no client any more, or that takes too long. */
@@ -419,6 +414,7 @@ begin_admin_command(struct queue_peer *peer, uint64_t call, const struct message
 
 	*command = (struct admin_command){.queue = q, .peer = peer, .call = call, .verb = verb};
 	arena_init(&command->arena, ADMIN_COMMAND_BYTES_MAX);
+	buf_init(&command->ids, ADMIN_ROW_BYTES_MAX);
 	TAILQ_INSERT_TAIL(&q->admin_commands, command, link);
 	if (!admin_filter_parse(m->values, &command->arena, &command->filter, &why)) {
 		send_admin_done(peer, call, EXIT_USAGE, why);
@@ -482,13 +478,7 @@ queue_admin_clear(struct queue *q)
 {
 	struct admin_command *command;
 
-	while ((command = TAILQ_FIRST(&q->admin_commands))) {
-		TAILQ_REMOVE(&q->admin_commands, command, link);
-		spool_read_cancel(&command->reading);
-		suspended_hold_command_ended(command);
-		admin_changes_forget(command);
-		arena_clear(&command->arena);
-		mem_free(command);
-	}
+	while ((command = TAILQ_FIRST(&q->admin_commands)))
+		free_admin_command(command);
 	suspended_hold_clear(q);
 }

@@ -3,85 +3,12 @@
  */
 #include "queue/admin/admin_changes.h"
 
-#include <errno.h>
-
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
+#include "queue/admin/admin_batches.h"
+#include "queue/admin/admin_rows.h"
 #include "queue/dispatch_deadlines.h"
 #include "queue/reports/reports.h"
-
-/* Changes the message when the change is durable; error: it is not durable, and the message stays
- * as it was.  False: there was nothing left to change.  The message may be freed afterwards. */
-typedef bool admin_change_fn(struct admin_command *command, struct queued_message *e, int error);
-
-struct admin_change {
-	LIST_ENTRY(admin_change) link;
-	struct admin_command *command;
-	struct msgid id;
-	admin_change_fn *apply;
-};
-
-static void
-admin_change_free(struct admin_change *c)
-{
-	LIST_REMOVE(c, link);
-	mem_free(c);
-}
-
-static void
-admin_change_stored(int error, void *arg)
-{
-	struct admin_change *c = arg;
-	struct admin_command *command = c->command;
-	struct queued_message *e = queued_find(&command->queue->queued, c->id);
-	bool is_changed = e && c->apply(command, e, error);
-
-	command->unstored--;
-	if (is_changed)
-		admin_command_changed(command, c->id);
-	else if (error && error != ENOENT) {
-		command->error = error;
-		command->failed++;
-	}
-	admin_change_free(c);
-	queue_wake_admin(command->queue);
-}
-
-/* False: it could not be appended. */
-static bool
-admin_change_store(struct admin_command *command, struct queued_message *e,
-    const struct spool_batch *entries, admin_change_fn *apply)
-{
-	struct admin_change *c = MEM_NEW(struct admin_change);
-	struct spool_batch batch = *entries;
-
-	*c = (struct admin_change){.command = command, .id = e->id, .apply = apply};
-	LIST_INSERT_HEAD(&command->changes, c, link);
-	batch.urgency = SPOOL_NOW;
-	batch.fn = admin_change_stored;
-	batch.arg = c;
-	if (spool_append(command->queue->spool, &batch) == 0) {
-		command->unstored++;
-		return true;
-	}
-	/* ENOENT: the spool has no open recipient of it any more */
-	if (errno != ENOENT) {
-		command->error = errno;
-		command->failed++;
-	}
-	admin_change_free(c);
-	return false;
-}
-
-void
-admin_changes_forget(struct admin_command *command)
-{
-	struct admin_change *c;
-
-	while ((c = LIST_FIRST(&command->changes)))
-		admin_change_free(c);
-}
 
 /* ---- hold and release ---- */
 
@@ -189,23 +116,31 @@ admin_change_may_take_over(const struct admin_command *command, const struct que
 	       admin_change_is_held_for(command, e, STR(MESSAGE_SUSPENSION_REASON));
 }
 
-/* False: it could not be appended. */
-static bool
-store_hold(
+/* One copy for all messages of the command. */
+static struct str
+hold_why_of_command(struct admin_command *command)
+{
+	struct buf why;
+
+	if (command->why.n)
+		return command->why;
+	buf_init(&why, SPOOL_DETAIL_MAX);
+	command->why = arena_str(&command->arena, admin_changes_hold_why(command, &why));
+	buf_clear(&why);
+	return command->why;
+}
+
+static void
+change_hold(
     struct admin_command *command, struct queued_message *e, bool is_held, admin_change_fn *apply)
 {
-	struct spool_entry entry = {.kind = SPOOL_HOLD, .id = e->id};
-	struct spool_batch batch = {.entries = &entry, .count = 1};
-	struct buf why;
-	bool is_appended;
+	struct spool_entry *entry = admin_batches_room(command, 1);
 
-	buf_init(&why, SPOOL_DETAIL_MAX);
-	entry.hold.is_held = is_held;
+	*entry = (struct spool_entry){.kind = SPOOL_HOLD, .id = e->id};
+	entry->hold.is_held = is_held;
 	if (is_held)
-		entry.hold.why = admin_changes_hold_why(command, &why);
-	is_appended = admin_change_store(command, e, &batch, apply);
-	buf_clear(&why);
-	return is_appended;
+		entry->hold.why = hold_why_of_command(command);
+	admin_batches_add(command, e->id, 1, apply);
 }
 
 bool
@@ -224,14 +159,14 @@ admin_changes_would_release(const struct admin_command *command, const struct qu
 void
 admin_changes_hold(struct admin_command *command, struct queued_message *e)
 {
-	(void)store_hold(command, e, true,
+	change_hold(command, e, true,
 	    e->is_held ? admin_change_apply_takeover : admin_change_apply_hold);
 }
 
 void
 admin_changes_release(struct admin_command *command, struct queued_message *e)
 {
-	(void)store_hold(command, e, false, admin_change_apply_release);
+	change_hold(command, e, false, admin_change_apply_release);
 }
 
 /* The hold failed: the message is delivered, and the command counts it as failed. */
@@ -255,8 +190,8 @@ void
 admin_changes_hold_new(struct admin_command *command, struct queued_message *e)
 {
 	queued_message_hold(&command->queue->queued, e, false);
-	if (!store_hold(command, e, true, admin_change_apply_new_hold))
-		admin_change_schedule(command->queue, e);
+	change_hold(command, e, true, admin_change_apply_new_hold);
+	admin_batches_store(command);
 }
 
 static bool
@@ -317,7 +252,7 @@ admin_changes_retry(struct admin_command *command, struct queued_message *e)
 {
 	for (size_t i = 0; i < e->delivery_count; i++)
 		schedule_retry_now(command->queue->schedule, &e->deliveries[i].sched, clock_ms());
-	admin_command_changed(command, e->id);
+	admin_rows_changed(command, e->id);
 }
 
 /* ---- delete ---- */
@@ -438,11 +373,11 @@ admin_changes_would_delete(const struct admin_command *command, const struct que
 void
 admin_changes_delete(struct admin_command *command, struct queued_message *e)
 {
-	struct spool_entry *entries = mem_new(e->recipient_count * sizeof *entries);
-	struct spool_batch batch = {.entries = entries};
+	struct spool_entry *entries = admin_batches_room(command, e->recipient_count);
+	size_t count = list_deletions(e, entries);
 
-	batch.count = list_deletions(e, entries);
-	if (batch.count && admin_change_store(command, e, &batch, admin_change_apply_delete))
-		e->is_deleting = true;
-	mem_free(entries);
+	if (count == 0)
+		return;
+	e->is_deleting = true;
+	admin_batches_add(command, e->id, count, admin_change_apply_delete);
 }

@@ -1,8 +1,9 @@
 /*
- * admin_changes: hold, release, delete, and retry, which stores nothing.  A change is appended to
- * the spool first.  Only when it is durable the queue is changed and the operator gets the id of
- * the message.  When it cannot be stored the message stays as it was and is counted in
- * command->failed.  The message may be freed by each of these functions, at once or later.
+ * admin_changes: hold, release, delete, and retry, which stores nothing.  A change is stored first,
+ * together with those of other messages (queue/admin/admin_batches.h).  Only when it is durable the
+ * queue is changed and the operator gets the id of the message.  When it cannot be stored the
+ * message stays as it was and is counted in command->failed.  The message may be freed by each of
+ * these functions, at once or later.
  */
 #ifndef QUEUE_ADMIN_ADMIN_CHANGES_H
 #define QUEUE_ADMIN_ADMIN_CHANGES_H
@@ -38,7 +39,5 @@ void admin_changes_begin(struct admin_command *command);
 /* True: an earlier hold or release is not at its end, or not durable.  The
  * command looks at no message before. */
 bool admin_changes_wait_for_others(const struct admin_command *command);
-/* For the end of the queue role: no change becomes durable any more. */
-void admin_changes_forget(struct admin_command *command);
 
 #endif

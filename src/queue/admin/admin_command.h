@@ -1,6 +1,7 @@
 /*
  * admin_command: one running command of the operator; shared by admin.c, which walks the queued
- * messages, and admin_changes.c, which changes them.
+ * messages, admin_changes.c, which changes them, admin_batches.c, which stores the changes, and
+ * admin_rows.c, which answers.
  */
 #ifndef QUEUE_ADMIN_ADMIN_COMMAND_H
 #define QUEUE_ADMIN_ADMIN_COMMAND_H
@@ -9,7 +10,8 @@
 #include "queue/admin/admin_filter.h"
 #include "queue/queue_internal.h"
 
-struct admin_change;
+struct admin_batch;
+struct admin_batch_draft;
 struct suspended_hold;
 
 enum { ADMIN_COMMAND_IDS_LOGGED = 20 }; /* of one command */
@@ -35,13 +37,17 @@ struct admin_command {
 	size_t matched;
 	size_t held;     /* of matched: held before the command */
 	size_t changed;  /* durably; in a dry run: would be changed */
-	size_t unstored; /* appended, not durable yet */
+	size_t unstored; /* messages whose change is gathered or appended, and not durable yet */
 	struct spool_reading reading; /* of the message that is shown; the next one waits for it */
 	int64_t read_until_ms;        /* monotonic; see SHOW_READ_MS */
 	size_t failed;   /* could not be stored */
 	size_t damaged;  /* of changed: released, and held because of damage before */
 	size_t taken_over; /* of changed: held for a suspension or because of damage before */
-	LIST_HEAD(, admin_change) changes; /* not durable yet */
+	LIST_HEAD(, admin_batch) batches; /* appended, not durable yet */
+	struct admin_batch_draft *draft; /* changes that are not appended yet; or NULL */
+	struct str why; /* of its holds, as it is stored; empty: not needed yet */
+	struct buf ids; /* a row of ids that is not sent yet */
+	size_t id_count; /* of them */
 	/* also holds mail of its user that is not stored yet; or NULL */
 	struct suspended_hold *suspended_hold;
 	int error;
@@ -69,10 +75,5 @@ struct admin_verb {
 	const char *why_not;  /* the text for messages that match and are not changed */
 	void (*end)(struct admin_command *command); /* sends the rows behind all others; or NULL */
 };
-
-/* Sends a row of the answer; clears the values. */
-void admin_command_send_row(struct admin_command *command, struct buf *values);
-/* Counts a message that was changed, or would be, and sends a row with its id. */
-void admin_command_changed(struct admin_command *command, struct msgid id);
 
 #endif

@@ -34,13 +34,13 @@ admin_flow_has_window(const struct admin_command *command)
 }
 
 bool
-admin_flow_count_row(struct admin_command *command, size_t row_bytes)
+admin_flow_count_row(struct admin_command *command, size_t row_bytes, size_t messages)
 {
 	if (!command->peer || command->is_client_gone)
 		return false;
 	if (command->is_awaited && (!admin_flow_is_client_reading(command) ||
 	                               !admin_flow_is_control_reading(command))) {
-		command->untold++;
+		command->untold += messages;
 		return false;
 	}
 	command->untaken_bytes += row_bytes;

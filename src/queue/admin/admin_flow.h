@@ -14,8 +14,8 @@
 bool admin_flow_has_window(const struct admin_command *command);
 /* False: control does not read; the caller tries again until it does. */
 bool admin_flow_can_send(const struct admin_command *command);
-/* Counts a row that is about to be sent; false: it has no receiver. */
-bool admin_flow_count_row(struct admin_command *command, size_t row_bytes);
+/* Counts a row about so many messages that is about to be sent; false: it has no receiver. */
+bool admin_flow_count_row(struct admin_command *command, size_t row_bytes, size_t messages);
 /* Handles ADMIN_TAKEN from control.  Its command may have ended meanwhile. */
 void admin_flow_rows_taken(struct queue_peer *peer, const struct channel_packet *p);
 

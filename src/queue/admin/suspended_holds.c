@@ -13,6 +13,7 @@
 #include "conf/login_name.h"
 #include "ipc/operator_log.h"
 #include "queue/admin/admin_changes.h"
+#include "queue/admin/admin_rows.h"
 #include "queue/intake_pending.h"
 
 enum { ALERT_TEXT_BYTES = 2048 };
@@ -296,7 +297,7 @@ suspended_hold_message_stored(
 	e->is_held |= command != NULL;
 	queue_add_message(q, e);
 	if (command && is_stored_held)
-		admin_command_changed(command, e->id);
+		admin_rows_changed(command, e->id);
 	else if (command)
 		admin_changes_hold_new(command, e);
 }

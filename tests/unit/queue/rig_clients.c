@@ -175,6 +175,34 @@ rig_rows_taken(struct rig *r, uint64_t call, size_t bytes, bool is_gone)
 }
 
 static void
+keep_row(struct rig *r, struct str values)
+{
+	if (r->row_count < RIG_ROWS_MAX && values.n <= sizeof r->rows[0]) {
+		memcpy(r->rows[r->row_count], values.p, values.n);
+		r->row_bytes[r->row_count] = values.n;
+	}
+	r->row_count++;
+}
+
+/* As the tool: each id is a row. */
+static void
+keep_ids(struct rig *r, struct str values)
+{
+	struct str key, value;
+	struct buf row;
+
+	buf_init(&row, 256);
+	while (message_values_next(&values, &key, &value)) {
+		if (!str_eq(key, STR("id")))
+			continue;
+		buf_reset(&row);
+		message_values_add(&row, "id", value);
+		keep_row(r, buf_str(&row));
+	}
+	buf_clear(&row);
+}
+
+static void
 got_row(enum request_end end, const struct channel_packet *p, void *arg)
 {
 	struct rig *r = arg;
@@ -211,11 +239,10 @@ got_row(enum request_end end, const struct channel_packet *p, void *arg)
 		r->total_bytes = values.n;
 		return;
 	}
-	if (r->row_count < RIG_ROWS_MAX && values.n <= sizeof r->rows[0]) {
-		memcpy(r->rows[r->row_count], values.p, values.n);
-		r->row_bytes[r->row_count] = values.n;
-	}
-	r->row_count++;
+	if (str_eq(message_values_get(values, "row"), STR("ids")))
+		keep_ids(r, values);
+	else
+		keep_row(r, values);
 }
 
 void
