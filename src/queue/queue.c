@@ -36,8 +36,7 @@
 #include "queue/ticket_key.h"
 #include "spool/spool_threads.h"
 
-enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, ADMIN_MS = 1,
-	WATCH_S = 1 };
+enum { SAVE_MS = 10000, RETRY_MS = 2000, WAKE_MAX_MS = 60000, BUSY_MS = 20, WATCH_S = 1 };
 
 static void
 arm_queue_event(struct event *event, int64_t ms)
@@ -58,7 +57,7 @@ queue_wake(struct queue *q)
 void
 queue_wake_admin(struct queue *q)
 {
-	arm_queue_event(q->admin_event, ADMIN_MS);
+	arm_queue_event(q->admin_event, 0);
 }
 
 void

@@ -27,7 +27,8 @@ enum {
 	EXIT_USAGE = 64,
 	EXIT_NO_MESSAGE = 67,
 	EXIT_STORAGE = 74, EXIT_LATER = 75,
-	TURN_US = 5000, /* of a command; then the other work of the loop is done */
+	TURN_US = 5000, /* of all commands; then the other work of the loop is done */
+	PAUSE_US = 1000, /* between its turns, and until control is asked again whether it reads */
 	MESSAGES_PER_LOOK = 32, /* at the clock */
 	ADMIN_COMMAND_BYTES_MAX = 1 << 20,
 	ADMIN_COMMANDS_MAX = 64,
@@ -259,13 +260,13 @@ walk_until(struct admin_command *command, int64_t end_us)
 }
 
 static bool
-walk_queued_messages(struct admin_command *command)
+walk_queued_messages(struct admin_command *command, int64_t turn_us)
 {
 	bool waits;
 
 	if (admin_changes_wait_for_others(command))
 		return true;
-	waits = walk_until(command, clock_mono_us() + TURN_US);
+	waits = walk_until(command, clock_mono_us() + turn_us);
 	admin_batches_store(command);
 	admin_rows_send_ids(command);
 	return waits;
@@ -313,11 +314,25 @@ is_waiting(const struct admin_command *command)
 	       (command->suspended_hold && suspended_hold_is_unstored(command->queue));
 }
 
+/* Commands with this verb; NULL: all. */
+static size_t
+count_admin_commands(const struct queue *q, const struct admin_verb *verb)
+{
+	const struct admin_command *command;
+	size_t n = 0;
+
+	TAILQ_FOREACH(command, &q->admin_commands, link)
+		n += !verb || command->verb == verb;
+	return n;
+}
+
 void
 queue_admin_continue(evutil_socket_t fd, short what, void *arg)
 {
 	struct queue *q = arg;
 	struct admin_command *command = TAILQ_FIRST(&q->admin_commands), *after;
+	const struct timeval pause = {.tv_usec = PAUSE_US};
+	int64_t turn_us = TURN_US / (int64_t)(command ? count_admin_commands(q, NULL) : 1);
 	bool all_wait = true;
 
 	(void)fd;
@@ -325,12 +340,12 @@ queue_admin_continue(evutil_socket_t fd, short what, void *arg)
 	for (; command; command = after) {
 		after = TAILQ_NEXT(command, link);
 		check_reading(command);
-		all_wait &= walk_queued_messages(command);
+		all_wait &= walk_queued_messages(command, turn_us);
 		if (command->is_walked && !is_waiting(command))
 			finish_admin_command(command);
 	}
 	if (!all_wait)
-		queue_wake_admin(q);
+		evtimer_add(q->admin_event, &pause);
 	arm_read_timeout(q);
 	queue_wake(q);
 }
@@ -379,18 +394,6 @@ send_queue_status(struct queue_peer *peer, uint64_t call)
 	(void)!channel_answer(peer->channel, call, MESSAGE_ADMIN_ROW, &m, -1);
 	buf_clear(&values);
 	send_admin_done(peer, call, 0, "");
-}
-
-/* Commands with this verb; NULL: all. */
-static size_t
-count_admin_commands(const struct queue *q, const struct admin_verb *verb)
-{
-	const struct admin_command *command;
-	size_t n = 0;
-
-	TAILQ_FOREACH(command, &q->admin_commands, link)
-		n += !verb || command->verb == verb;
-	return n;
 }
 
 /* The other name of the user that the filter names, see login_name.h. */

@@ -9,9 +9,12 @@
 #include "base/mem.h"
 #include "queue/admin/admin_rows.h"
 
-/* How much is applied in one turn of the loop, and how much memory a command needs, depends on the
- * second: the changes of so many messages wait to become durable. */
-enum { ADMIN_BATCH_ENTRIES_MAX = SPOOL_ENTRIES_MAX, ADMIN_UNSTORED_MAX = 2048 };
+/* The changes of so many messages wait to become durable: that bounds what is applied in one turn
+ * of the loop, and the memory of a command.  A batch has at most half of them, so that one is
+ * applied while the next is written. */
+enum { ADMIN_UNSTORED_MAX = 2048, ADMIN_BATCH_ENTRIES_MAX = ADMIN_UNSTORED_MAX / 2 };
+_Static_assert((int)ADMIN_BATCH_ENTRIES_MAX >= (int)SPOOL_RECIPIENTS_MAX,
+    "a batch has room for each message");
 
 struct admin_change {
 	struct msgid id;
