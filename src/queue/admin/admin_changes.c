@@ -1,5 +1,7 @@
 /*
- * admin_changes: see the header.
+ * admin_changes: of each verb which messages it would change, which entries are stored for that,
+ * and what is done with the message when they are durable.  A message that is held already may be
+ * taken over by a hold of the operator.
  */
 #include "queue/admin/admin_changes.h"
 
