@@ -34,6 +34,7 @@ watch_set_up(void)
 	rig_configure(&r, "listen: ( );");
 	snprintf(log_path, sizeof log_path, "%s/log", r.directory);
 	log_open(open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), LOG_TO_FILE);
+	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	watch_files_note_initial(&r.d);
 	r.d.resources = resources_new(r.d.conf, NULL, 1, &refusal);
 	cr_assert(r.d.resources, "%s", refusal.why);
@@ -45,6 +46,7 @@ watch_tear_down(void)
 	clock_fake(-1);
 	watch_files_stop(&r.d);
 	resources_free(&r.d.resources);
+	close(r.d.state_fd);
 	rig_tear_down(&r);
 }
 
@@ -356,7 +358,6 @@ Test(watch_files, a_refused_renewal_is_mailed_besides_other_problems)
 	struct rig_role *queue = rig_role(&r, ROLE_QUEUE, 0);
 	char path[120];
 
-	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	clock_fake(year_2127_ms);
 	notices_start(&r.d);
 	watch_files_start(&r.d);
@@ -382,7 +383,6 @@ Test(watch_files, a_refused_renewal_is_mailed_besides_other_problems)
 	rig_run(&r, CHECK_MS);
 	cr_expect_eq(pending(), 2, "both once more");
 	notices_stop(&r.d);
-	close(r.d.state_fd);
 }
 
 /* Stores the mail that is due now; the queue has got so many requests before. */
@@ -438,7 +438,6 @@ Test(watch_files, each_of_several_refused_certificates_is_named)
 	rig_configure_tls(&r, extra);
 	open_with_resolv_conf("/dev/null");
 	watch_files_note_initial(&r.d);
-	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	clock_fake(year_2077_ms);
 	notices_start(&r.d);
 	watch_files_start(&r.d);
@@ -464,7 +463,6 @@ Test(watch_files, each_of_several_refused_certificates_is_named)
 	text = store_due_mail(queue, 1);
 	cr_expect(strstr(text, path[1]) && !strstr(text, path[0]), "%s", text);
 	notices_stop(&r.d);
-	close(r.d.state_fd);
 }
 
 /* First there is no descriptor to read them; then they are read, and do not match each other. */
@@ -478,7 +476,6 @@ Test(watch_files, another_reason_for_the_refusal_is_reported_too)
 	char path[120];
 
 	snprintf(path, sizeof path, "%s/tls.key", r.directory);
-	r.d.state_fd = open(r.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	clock_fake(now_ms);
 	notices_start(&r.d);
 	watch_files_start(&r.d);
@@ -500,5 +497,4 @@ Test(watch_files, another_reason_for_the_refusal_is_reported_too)
 	rig_run(&r, 2 * CHECK_MS);
 	cr_expect_eq(count_logged(first), 2, "the same once");
 	notices_stop(&r.d);
-	close(r.d.state_fd);
 }
