@@ -142,6 +142,7 @@ def a_known_scenario_is_counted():
     client.quit()
     settled("messages_finished_total", value(before, "messages_finished_total") + 5)  # 3, the failed one, its report
     settled("queue_deliveries", 1, 'state="deferred"')
+    settled("queue_messages", 1)
     g.wait_for("the sessions have ended", 20, lambda: value(now(), "sessions_active") == 0, every=0.2)
     after = now()
     wanted = {
