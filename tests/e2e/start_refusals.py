@@ -374,10 +374,10 @@ def few_descriptors_end_a_start_in_words():
 def refused_for_want_of_descriptors():
     """a process that refuses clients for want of descriptors says so in the log, without a code it has not sent, and in status"""
     gate = made("refusing")
-    with_environment({"SALLYPORTD_WRAPPER": "prlimit --nofile=56"}, gate.start)
+    with_environment({"SALLYPORTD_WRAPPER": "prlimit --nofile=72"}, gate.start)
     clients = []
     try:
-        for _ in range(82):
+        for _ in range(160):  # the kernel divides them between the submission processes
             clients.append(socket.create_connection(("127.0.0.1", gate.smtps)))
         line = gate.wait_log(r"refuse .*stage=connect reason=descriptors .*")
         assert "code=421" not in line.group(0) and "raise the limit (LimitNOFILE=" in line.group(0), line.group(0)
