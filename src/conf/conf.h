@@ -159,6 +159,7 @@ struct conf {
 		const int64_t *retry_ms;         /* the last one repeats */
 		size_t retry_count;
 		int64_t minimum_free;            /* percent */
+		uint64_t first_attempt_memory; /* bytes, default 16 MiB; 0: none */
 		int64_t destination_concurrency; /* connections to one, default 10 */
 		int64_t concurrency;             /* deliveries in all, default 500 */
 	} queue;

@@ -344,6 +344,11 @@ const struct conf_key conf_key_table[] = {
 		"messages, and reports, may use half of the share. The rest must be 32 MiB or "
 		"more, or the daemon does not start; below 1 GiB the spool's segments are "
 		"smaller, a sixteenth of it each, and at least 2 MiB."},
+	{"queue.first_attempt_memory", KEY_SIZE, AT(queue.first_attempt_memory), CONF_QUEUE,
+	    "\"16M\"", .min = 0, .max = 1 << 30,
+	    .help = "Memory for the content of new messages, until their first delivery has "
+		"begun, so that it need not be read from the disk. Without room the oldest are "
+		"read from the disk; with \"0B\" all are."},
 	{"queue.destination_concurrency", KEY_NUMBER, AT(queue.destination_concurrency),
 	    CONF_QUEUE | CONF_RELAY, "10", .min = 1, .max = 10000,
 	    .former = "queue.site_concurrency",

@@ -106,6 +106,19 @@ dispatch_message_read(const struct spool_content *content, int error, void *arg)
 		dispatch_attempt_requeue(attempt, "relay_away");
 }
 
+/* The first attempt has what the commit brought; the attempt may be freed afterwards. */
+static void
+send_kept_content(struct dispatch_attempt *attempt, const struct content_cache_parts *kept)
+{
+	const struct spool_content content = {
+	    .envelope = kept->envelope, .header = kept->header, .body = kept->body, .fd = -1};
+	struct content_cache *contents = attempt->queue->contents;
+	struct msgid id = attempt->id;
+
+	dispatch_message_read(&content, 0, attempt);
+	content_cache_used(contents, id);
+}
+
 static void
 expire_overdue_delivery(struct queue *q, struct delivery *delivery, int64_t now_ms)
 {
@@ -120,6 +133,7 @@ static void
 begin_delivery(struct queue *q, struct delivery *delivery)
 {
 	int64_t now = clock_ms();
+	struct content_cache_parts kept;
 	struct dispatch_attempt *attempt;
 
 	if (next_hop_is_former(q, delivery)) {
@@ -135,7 +149,11 @@ begin_delivery(struct queue *q, struct delivery *delivery)
 	attempt = dispatch_attempt_new(q, ++q->last_attempt_id, delivery);
 	metrics_work_id("read for delivery", attempt->id);
 	q->reading_attempts++;
-	spool_read(q->spool, &attempt->reading, attempt->id, dispatch_message_read, attempt);
+	if (content_cache_find(q->contents, attempt->id, &kept))
+		send_kept_content(attempt, &kept);
+	else
+		spool_read(
+		    q->spool, &attempt->reading, attempt->id, dispatch_message_read, attempt);
 }
 
 /* ---- destinations ---- */

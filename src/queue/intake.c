@@ -97,6 +97,7 @@ intake_message_stored(int error, void *arg)
 	struct smtp_status s;
 
 	if (error) {
+		content_cache_forget(q->contents, p->message->id);
 		msgid_text(p->message->id, 0, id);
 		log_error("spool: message %s is not stored: %s", id, intake_error_text(error));
 		s = intake_no_room(error);
@@ -230,6 +231,10 @@ append_intake_message(struct queue_peer *peer, struct intake_pending *p,
 		return errno;
 	if (m->in_file)
 		intake_file_moved_to_spool(r);
+	else if (!p->message->is_held)
+		content_cache_put(p->queue->contents, p->message->id,
+		    &(struct content_cache_parts){m->envelope, m->header, m->body},
+		    p->message->delivery_count);
 	return 0;
 }
 

@@ -118,6 +118,7 @@ queue_finish_message(struct queue *q, struct queued_message *e)
 		schedule_remove(q->schedule, &e->deliveries[i].sched);
 		dispatch_detach_delivery(&e->deliveries[i]);
 	}
+	content_cache_forget(q->contents, e->id);
 	queue_admin_message_gone(q, e);
 	reports_message_removed(q, e);
 	next_hop_message_removed(q, e);
@@ -322,6 +323,7 @@ ensure_queue_state(struct role *r)
 	reports_init(q, r->base);
 	q->rate_limits = rate_limits_new();
 	q->limits = rate_limits_store(q->rate_limits);
+	q->contents = content_cache_new((size_t)r->conf->queue.first_attempt_memory);
 	q->schedule_event = evtimer_new(r->base, on_schedule_event, q);
 	q->spool_timer = evtimer_new(r->base, on_spool, q);
 	q->retry_event = evtimer_new(r->base, on_retry, q);
@@ -417,6 +419,7 @@ reload_queue_conf(struct role *r, const struct conf *before)
 	next_hop_reload(q, before);
 	reports_configure(q);
 	queued_times_configure(q);
+	content_cache_set_max(q->contents, (size_t)r->conf->queue.first_attempt_memory);
 	queue_wake(q);
 }
 
@@ -467,6 +470,7 @@ end_queue_role(struct role *r)
 	queued_clear(&q->queued);
 	schedule_free(&q->schedule);
 	rate_limits_free(&q->rate_limits);
+	content_cache_free(&q->contents);
 	free_events(q);
 	mem_free(q);
 	r->state = NULL;

@@ -8,6 +8,7 @@
 
 #include "base/fsio.h"
 #include "ipc/role.h"
+#include "queue/content_cache.h"
 #include "queue/queued.h"
 #include "queue/rate_limits.h"
 #include "queue/schedule/schedule.h"
@@ -75,6 +76,7 @@ struct queue {
 		struct event *event;
 	} next_hops;
 	struct rate_limits *rate_limits;
+	struct content_cache *contents; /* of new messages */
 	struct limit_store *limits; /* these rate_limits, or another store */
 	LIST_HEAD(, queue_peer) peers;
 	struct queue_peer *relay;

@@ -86,7 +86,7 @@ OTHER = {
     "routes.username": route(username='"v"'), "routes.password": route(password='"q"'),
     "routes.allow_private": route(allow_private="true"), "routes.ca_file": route(ca_file=f'"{HOME}/ca.pem"'),
     "queue.directory": f'"{HOME}/other-spool"', "queue.lifetime": '"4d"', "queue.delay_warning": '"3h"',
-    "queue.retry": '[ "7m" ]', "queue.minimum_free": '"2%"', "queue.destination_concurrency": "9", "queue.concurrency": "400",
+    "queue.retry": '[ "7m" ]', "queue.minimum_free": '"2%"', "queue.first_attempt_memory": '"1M"', "queue.destination_concurrency": "9", "queue.concurrency": "400",
     **{f"timeouts.{name}": '"77s"' for name in (
         "attempt", "connect", "greeting", "ehlo", "mail", "rcpt", "data", "body", "final")},
     "dns.resolver": '"127.0.0.9"', "dns.resolv_conf": f'"{HOME}/resolv.conf"', "dns.hosts_file": f'"{HOME}/hosts"',

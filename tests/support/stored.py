@@ -1,5 +1,5 @@
 """stored: a gateway whose receiving host does not run until a test starts it: acknowledged messages stay in the spool, where
-the test changes them."""
+the test changes them.  Each attempt reads the spool (first_attempt_memory), so that it meets the changes."""
 import contextlib
 import os
 
@@ -12,7 +12,8 @@ class Stored(g.Gateway):
 
     def __init__(self, home):
         self.home, self.host_port = home, g.free_port()
-        super().__init__(f"{home}/gateway", extra='limits: { per_user = "1000000 recipients / 1h"; };',
+        spool = f'directory = "{home}/gateway/spool"; retry = [ "1s" ]; minimum_free = "1%"; first_attempt_memory = "0B";'
+        super().__init__(f"{home}/gateway", queue=f"queue: {{ {spool} }};", extra='limits: { per_user = "1000000 recipients / 1h"; };',
                          routes=f'routes: ( {{ via = "smtp"; host = "127.0.0.1"; port = {self.host_port}; tls = "none"; }} );')
         self.spool = f"{self.directory}/spool"
         self.start()

@@ -150,9 +150,10 @@ send_config(struct rig *r)
 	int n = snprintf(text, sizeof text,
 	    "hostname = \"gw.test\"; domains = ( { name = \"example.com\"; } );\n"
 	    "limits: { per_user = \"%s\"; };\n"
-	    "queue: { %s %s };\n"
+	    "queue: { first_attempt_memory = \"%s\"; %s %s };\n"
 	    "routes: ( %s );\n",
 	    r->limits ? r->limits : "100 recipients / 1h",
+	    r->keeps_contents ? "1M" : "0B",
 	    strstr(r->queue_conf, "minimum_free") ? "" : "minimum_free = \"0%\";", r->queue_conf,
 	    r->routes ? r->routes : "{ via = \"mx\"; }");
 

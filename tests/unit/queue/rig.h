@@ -66,6 +66,7 @@ struct rig {
 	char directory[64];
 	const char *queue_conf; /* inside queue: { } */
 	const char *routes;     /* from a reload on; NULL: the default */
+	bool keeps_contents; /* set before a start or a reload: the first attempt reads nothing */
 	const char *limits;     /* of each user, from a reload on; NULL: the first ones */
 	pid_t pid;
 	struct rig_disk *disk;
