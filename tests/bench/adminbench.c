@@ -9,7 +9,6 @@
  *
  * The user has MESSAGES, and OTHERS are of other users.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,6 +28,7 @@
 #include "queue/queue.h"
 #include "spool/spool.h"
 #include "support/ask.h"
+#include "support/remove_files.h"
 
 enum { BODY_BYTES = 1000, AT_ONCE = 1000, DOMAINS = 500, STATUS_EVERY_MS = 5 };
 
@@ -333,19 +333,6 @@ adminbench_commands(struct adminbench *b)
 	adminbench_run(b, "queue.delete", "user", "alice");
 }
 
-static void
-adminbench_remove(const char *directory)
-{
-	DIR *d = opendir(directory);
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			unlinkat(dirfd(d), e->d_name, 0);
-	if (d)
-		closedir(d);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -364,6 +351,6 @@ main(int argc, char **argv)
 	adminbench_commands(&b);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	adminbench_remove(b.directory);
+	remove_files(b.directory);
 	return 0;
 }

@@ -8,7 +8,6 @@
  * A spool with so many messages is made in DIRECTORY, which must be empty, and removed at the end.
  * With `deferred`, each recipient has the reply of a first attempt.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include "queue/last_attempt.h"
 #include "queue/queue.h"
 #include "queue/queue_internal.h"
+#include "support/remove_files.h"
 
 enum { BODY_BYTES = 3000, AT_ONCE = 1000, DOMAINS = 200, USERS = 100 };
 
@@ -232,19 +232,6 @@ queuebench_run(int (*fn)(struct queuebench *b), struct queuebench *b)
 	return status;
 }
 
-static void
-queuebench_remove(const char *directory)
-{
-	DIR *d = opendir(directory);
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			unlinkat(dirfd(d), e->d_name, 0);
-	if (d)
-		closedir(d);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -263,6 +250,6 @@ main(int argc, char **argv)
 	status = queuebench_run(queuebench_fill, &b);
 	for (int i = 0; i < 3 && status == 0; i++)
 		status = queuebench_run(queuebench_start, &b);
-	queuebench_remove(b.directory);
+	remove_files(b.directory);
 	return status != 0;
 }

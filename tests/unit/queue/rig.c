@@ -14,6 +14,7 @@
 #include "queue/queue.h"
 #include "rig_parts.h"
 #include "support/fault_channel.h"
+#include "support/remove_files.h"
 
 enum { PATIENCE_S = 30 };
 
@@ -286,14 +287,7 @@ rig_stop(struct rig *r)
 static void
 remove_directory(const char *name)
 {
-	DIR *d = opendir(name);
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			unlinkat(dirfd(d), e->d_name, 0);
-	if (d)
-		closedir(d);
+	remove_files(name);
 	rmdir(name);
 }
 
